@@ -1,0 +1,52 @@
+# Everything runs in .venv, made from the hashes in requirements.lock; the machine needs python3 (3.11 or newer) and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test demo check format lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+
+setup: $(INSTALLED) ## install everything into .venv (about a minute the first time, then instant)
+
+$(INSTALLED): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Mooring needs Python 3.11 or newer, and $(PYTHON) is" \
+			"$$($(PYTHON) --version 2>&1 || true): name another one, as in 'make setup PYTHON=python3.13'." >&2; exit 1; }
+	@echo "setup: installing into $(VENV); about a minute the first time"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/pip install --quiet --require-hashes --requirement requirements.lock
+	@$(BIN)/pip install --quiet --no-index --no-deps --no-build-isolation --editable .
+	@touch $@
+
+test: setup ## run the whole suite
+	$(BIN)/pytest
+
+demo: setup ## show the main job on a real Temporal server and 1,000 volumes (under a minute)
+	$(BIN)/mooring demo
+
+check: setup ## lint, types, import contracts, and the files that ship
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest tests/packaging
+
+format: setup ## put the sources into the house format
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+lock: setup ## resolve the newest versions that pyproject.toml admits and write them down with hashes
+	$(LOCK) --all-extras --group dev --output-file requirements.lock
+	$(LOCK) --constraints requirements.lock --output-file requirements-worker.lock
+
+clean: ## remove .venv, caches and build results
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -not -path './.git/*' -prune -exec rm -rf {} +

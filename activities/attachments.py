@@ -1,0 +1,105 @@
+"""Looks at a volume's record and changes it: track in memory, persist on the PV, roll back in memory.
+
+Contract: a write goes to the API server as decided; no activity here decides. An attachment is in the index while its write
+is under way, and out of it again before a write that did not land is reported.
+
+Not kept here: what to write (mooring/fence.py), and when (workflows/).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from temporalio import activity
+
+from activities.running import running
+from mooring.errors import DuplicateVolume, HeldElsewhere, Incompatible, InvalidRequest, MalformedRecord
+from mooring.models import Glance, Limits, Look, VolumeRecord, VolumeRef, Write, WriteResult
+
+if TYPE_CHECKING:
+    from mooring.manager import AttachmentManager
+    from mooring.volumes import Volumes
+
+
+class AttachmentActivities:
+    """The record of one driver's volumes, as this worker's index and its API server have it."""
+
+    def __init__(self, driver: str, manager: AttachmentManager, volumes: Volumes, limits: Limits) -> None:
+        self._driver = driver
+        self._manager = manager
+        self._volumes = volumes
+        self._limits = limits
+
+    @activity.defn(name="observe_volume")
+    async def observe(self, volume: VolumeRef) -> Glance:
+        """What the index says, the id of this run, and the limits this worker sets; memory only."""
+        async with running():
+            self._check_driver(volume)
+            return Glance(record=self._observed(volume), operation=activity.info().workflow_run_id or "", limits=self._limits)
+
+    @activity.defn(name="look_at_volume")
+    async def look(self, look: Look) -> VolumeRecord | None:
+        """What the PV says now; None where the volume has none."""
+        async with running(patient=look.patient):
+            handle = look.volume.volume_handle
+            record = await self._volumes.read(handle, self._manager.pv_name(handle))
+            if record is not None:
+                self._manager.learn(handle, record)
+            return record
+
+    @activity.defn(name="record_attachment")
+    async def record(self, write: Write) -> WriteResult:
+        """Make `write.node_id` a holder: track, persist, roll back."""
+        async with running():
+            tracked, landed = self._track(write), False
+            try:
+                result = await self._persist(write)
+                landed = result.landed
+            finally:
+                if tracked and not landed:
+                    self._manager.untrack_attachment(write.volume.volume_handle, write.node_id)
+            return result
+
+    @activity.defn(name="release_attachment")
+    async def release(self, write: Write) -> WriteResult:
+        """Write the record of an unpublish."""
+        async with running():
+            return await self._persist(write)
+
+    @activity.defn(name="persist_attachment")
+    async def persist(self, write: Write) -> WriteResult:
+        """Write the record of an attachment that waited for its PV; retried whatever the error."""
+        async with running(patient=True):
+            return await self._persist(write)
+
+    @activity.defn(name="undo_attachment")
+    async def undo(self, write: Write) -> WriteResult:
+        """Write the record of a rollback; retried whatever the error."""
+        async with running(patient=True):
+            return await self._persist(write)
+
+    def _check_driver(self, volume: VolumeRef) -> None:
+        if volume.driver != self._driver:
+            raise InvalidRequest(
+                f"Volume {volume.volume_handle} belongs to driver {volume.driver}, "
+                f"but this task queue's workers serve {self._driver}."
+            )
+
+    def _observed(self, volume: VolumeRef) -> VolumeRecord | None:
+        try:
+            return self._manager.observe(volume.volume_handle)
+        except (DuplicateVolume, MalformedRecord):
+            return None  # the index may be stale: a live look says it again, if it still is so
+
+    async def _persist(self, write: Write) -> WriteResult:
+        result = await self._volumes.compare_and_set(write)
+        if result.record is not None:
+            self._manager.learn(write.volume.volume_handle, result.record)
+        return result
+
+    def _track(self, write: Write) -> bool:
+        held = next(held for held in write.holders if held.node_id == write.node_id)
+        try:
+            return self._manager.track_attachment(write.volume.volume_handle, held)
+        except (HeldElsewhere, Incompatible):
+            return False  # decided on a fresher view than this worker's index: the PV has the last word

@@ -1,0 +1,40 @@
+"""Rebuilds this worker's index from the PVs, and starts the watch that keeps it current."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from temporalio import activity
+
+from activities.running import running
+from mooring.models import RebuildResult
+
+if TYPE_CHECKING:
+    from mooring.follower import Follower
+
+
+class RebuildActivities:
+    """The rebuild of one worker."""
+
+    def __init__(self, follower: Follower, worker: str) -> None:
+        self._follower = follower
+        self._worker = worker
+
+    @activity.defn(name="rebuild_index")
+    async def rebuild(self) -> RebuildResult:
+        """Read all PVs, replace the index in one step, start the watch; counts, never the list."""
+        async with running(patient=True):
+            rebuilt = await self._follower.rebuild(activity.heartbeat)
+        counts = rebuilt.counts
+        skipped = {reason: number for reason, number in rebuilt.skipped.items() if number}
+        return RebuildResult(
+            worker=self._worker,
+            volumes=counts.volumes,
+            attached=counts.attached,
+            holders=counts.holders,
+            skipped=skipped,
+            replaced_times=rebuilt.replaced_times,
+            seconds=round(rebuilt.seconds, 3),
+            message=f"Worker {self._worker} restored {counts.holders} holders of {counts.attached} volumes "
+            f"from {counts.volumes} PVs in {rebuilt.seconds:.2f} s; skipped: {skipped or 'none'}.",
+        )

@@ -1,0 +1,56 @@
+"""How an activity runs: it heartbeats, so that a cancellation reaches it, and its errors become Temporal failures.
+
+Contract: a `MooringError` leaves as an `ApplicationError` whose type is the error's name, retried only where the error is retryable
+or the activity is patient, benign where it is expected, with the attempt's number as its detail. Anything else leaves as it is,
+and Temporal retries it.
+
+Not kept here: which error means what (mooring/errors.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from mooring.errors import MooringError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+@asynccontextmanager
+async def running(*, patient: bool = False) -> AsyncIterator[None]:
+    """Heartbeat while the block runs, and map what it raises. A `patient` block has every error retried."""
+    beats = asyncio.create_task(_beat(_interval()))
+    try:
+        yield
+    except MooringError as error:
+        raise to_failure(error, patient=patient) from error
+    finally:
+        beats.cancel()
+
+
+def to_failure(error: MooringError, *, patient: bool = False) -> ApplicationError:
+    """The Temporal failure that stands for the error."""
+    return ApplicationError(
+        str(error),
+        activity.info().attempt,
+        type=error.type_name(),
+        non_retryable=not (error.retryable or patient),
+        category=ApplicationErrorCategory.BENIGN if error.expected else ApplicationErrorCategory.UNSPECIFIED,
+    )
+
+
+def _interval() -> float:
+    return (activity.info().heartbeat_timeout or timedelta(seconds=3)).total_seconds() / 3
+
+
+async def _beat(interval: float) -> None:
+    while True:
+        activity.heartbeat()
+        await asyncio.sleep(interval)

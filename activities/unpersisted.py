@@ -1,0 +1,101 @@
+"""Attachments whose PV does not exist yet: Temporal holds them, as one open `PersistAttachment` run a volume.
+
+Contract: the run's id is the lock, its memo the attachment. `find` and `drop` ask Temporal's own state of the run, which is
+consistent, never its visibility store, which is not. `wait` keeps the attachment in this worker's index while it waits.
+
+Not kept here: writing the record when the PV appears (workflows/persist.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from temporalio import activity
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.running import running
+from mooring.errors import TemporalUnavailable
+from mooring.models import Attachment, Published, Unpersisted, VolumeRecord, VolumeRef
+from mooring.names import ATTACHMENT_MEMO, unpersisted_id, volume_id
+
+if TYPE_CHECKING:
+    from temporalio.client import WorkflowExecutionDescription
+
+    from mooring.manager import AttachmentManager
+    from mooring.volumes import Volumes
+
+_GLANCE_SECONDS = 0.5
+_GLANCES_A_LOOK = 20
+
+
+class UnpersistedActivities:
+    """The unpersisted attachments of one driver."""
+
+    def __init__(self, client: Client, manager: AttachmentManager, volumes: Volumes) -> None:
+        self._client = client
+        self._manager = manager
+        self._volumes = volumes
+
+    @activity.defn(name="find_unpersisted")
+    async def find(self, volume: VolumeRef) -> Attachment | None:
+        """The attachment that waits for the volume's PV, or None."""
+        async with running():
+            run = await self._open_run(volume)
+            return await run.memo_value(ATTACHMENT_MEMO, type_hint=Attachment) if run else None
+
+    @activity.defn(name="drop_unpersisted")
+    async def drop(self, volume: VolumeRef) -> None:
+        """Cancel the wait for the volume's PV, and return once it has ended."""
+        async with running(patient=True):
+            run = await self._open_run(volume)
+            if run is None:
+                return
+            handle = self._client.get_workflow_handle(run.id, run_id=run.run_id)
+            await handle.cancel()
+            try:
+                await handle.result()
+            except WorkflowFailureError:
+                return
+
+    @activity.defn(name="check_publisher")
+    async def publisher_lives(self, published: Published) -> bool:
+        """Whether the publish is open or has succeeded."""
+        async with running(patient=True):
+            run = await self._describe(volume_id(published.volume), published.operation)
+            return run is not None and run.status in {WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.COMPLETED}
+
+    @activity.defn(name="wait_for_volume")
+    async def wait(self, waiting: Unpersisted) -> VolumeRecord:
+        """The volume's record, once there is a PV; the attachment is in this worker's index meanwhile."""
+        handle = waiting.volume.volume_handle
+        async with running():
+            tracked = self._manager.track_attachment(handle, waiting.attachment)
+            try:
+                return await self._appearance(handle)
+            finally:
+                if tracked:
+                    self._manager.untrack_attachment(handle, waiting.attachment.node_id)
+
+    async def _appearance(self, handle: str) -> VolumeRecord:
+        while True:
+            record = await self._volumes.read(handle, self._manager.pv_name(handle))
+            if record is not None:
+                return record
+            for _ in range(_GLANCES_A_LOOK):
+                if self._manager.pv_name(handle):
+                    break
+                await asyncio.sleep(_GLANCE_SECONDS)
+
+    async def _open_run(self, volume: VolumeRef) -> WorkflowExecutionDescription | None:
+        run = await self._describe(unpersisted_id(volume))
+        return run if run and run.status is WorkflowExecutionStatus.RUNNING else None
+
+    async def _describe(self, workflow_id: str, run_id: str | None = None) -> WorkflowExecutionDescription | None:
+        try:
+            return await self._client.get_workflow_handle(workflow_id, run_id=run_id).describe()
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return None
+            raise TemporalUnavailable(f"Temporal did not say how {workflow_id} is doing: {error}.") from error

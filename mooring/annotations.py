@@ -1,0 +1,232 @@
+"""The record of a volume on its PersistentVolume: annotations <-> `VolumeRecord`, and nothing else.
+
+The schema, each key prefixed by the driver's name and a slash:
+
+=======================  =======================================================================  ==============
+`attached-node`          node id of the holder; of several, the first                             while attached
+`attached-at`            when it was attached: UTC, RFC 3339, `2026-01-31T04:00:41.123456Z`       while attached
+`attachment-epoch`       the fencing token: a decimal integer, one more at every write            never removed
+`attachment-operation`   run id of the operation that wrote the record                            never removed
+`attachments`            JSON list of every holder: nodeId, attachedAt, accessMode (null where    while the rest
+                         nobody said), readonly, publishContext                                   can't say it all
+=======================  =======================================================================  ==============
+
+`attachments` is absent for one holder that is SINGLE_NODE_WRITER, not readonly, with an empty publish context.
+
+Records that other programs write are read: `attached-node` alone or with `attached-at`, no epoch (read as None), an empty node
+(read as unattached). A missing or unreadable time is replaced by the reader's and counted.
+
+Invariants: reading what a patch wrote gives the record it was made from, one epoch later. A patch touches no key but these five.
+
+Not kept here: which PV is whose, and any I/O (volumes.py).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from mooring.errors import MalformedRecord
+from mooring.models import AccessMode, Attachment, Mark, Model, VolumeRecord, Write
+
+_EPOCH = re.compile(r"0|[1-9][0-9]{0,17}")
+PatchOp = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The names of one driver's annotations."""
+
+    node: str
+    at: str
+    epoch: str
+    operation: str
+    attachments: str
+
+    @classmethod
+    def of(cls, driver: str) -> Keys:
+        """The keys under the prefix `driver`."""
+        return cls(
+            node=f"{driver}/attached-node",
+            at=f"{driver}/attached-at",
+            epoch=f"{driver}/attachment-epoch",
+            operation=f"{driver}/attachment-operation",
+            attachments=f"{driver}/attachments",
+        )
+
+
+@dataclass(slots=True)
+class Reading:
+    """A record, and how many of its times were replaced."""
+
+    record: VolumeRecord
+    replaced_times: int
+
+
+class _Entry(Model):
+    nodeId: str  # noqa: N815 - the annotation's JSON is camelCase, as Kubernetes' is
+    attachedAt: str = ""  # noqa: N815
+    accessMode: AccessMode | None = AccessMode.SINGLE_NODE_WRITER  # noqa: N815
+    readonly: bool = False
+    publishContext: dict[str, str] = Field(default_factory=dict)  # noqa: N815
+
+
+_ENTRIES = TypeAdapter(list[_Entry])
+
+
+def format_time(moment: datetime) -> str:
+    """RFC 3339 in UTC with microseconds and a Z."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_time(text: str) -> datetime | None:
+    """The time that ISO 8601 or RFC 3339 text means, UTC where it names no offset; None where it can't be read."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def read(driver: str, pv: str, uid: str, annotations: Mapping[str, str] | None, now: datetime) -> Reading:
+    """The record on the PV named `pv`; `now` stands in for times that can't be read.
+
+    Raises:
+        MalformedRecord: the epoch or the holders can't be read, or contradict each other.
+
+    """
+    found = annotations or {}
+    keys = Keys.of(driver)
+    node = found.get(keys.node)
+    mark = Mark(pv=pv, uid=uid, epoch=read_epoch(pv, keys, found), node=node, bare=not found)
+    entries = _entries(pv, keys, found, mark)
+    times = [parse_time(entry.attachedAt) for entry in entries]
+    try:
+        holders = tuple(_holder(entry, time or now) for entry, time in zip(entries, times, strict=True))
+    except ValidationError as error:
+        raise MalformedRecord(f"PersistentVolume {pv} names a holder that is no node id ({keys.node}): {error}.") from error
+    return Reading(VolumeRecord(mark=mark, operation=found.get(keys.operation, ""), holders=holders), times.count(None))
+
+
+def patch(write: Write) -> list[PatchOp]:
+    """The JSON patch that tests `write.mark` and sets the record one epoch later (RFC 6902)."""
+    keys = Keys.of(write.volume.driver)
+    values = _values(keys, write)
+    if write.mark.bare:
+        present = {key: value for key, value in values.items() if value is not None}
+        return [
+            _test("/metadata/uid", write.mark.uid),
+            _test("/metadata/annotations", None),
+            {"op": "add", "path": "/metadata/annotations", "value": present},
+        ]
+    tests = [
+        _test("/metadata/uid", write.mark.uid),
+        _test(_path(keys.epoch), None if write.mark.epoch is None else str(write.mark.epoch)),
+        _test(_path(keys.node), write.mark.node),
+    ]
+    return tests + [op for key, value in values.items() for op in _set(key, value)]
+
+
+def read_epoch(pv: str, keys: Keys, found: Mapping[str, str]) -> int | None:
+    """The fencing token, None where there is none.
+
+    Raises:
+        MalformedRecord: it is no decimal integer.
+
+    """
+    text = found.get(keys.epoch)
+    if text is None:
+        return None
+    if not _EPOCH.fullmatch(text):
+        raise MalformedRecord(
+            f"PersistentVolume {pv} has the epoch {text[:40]!r} in {keys.epoch}; it must be a decimal integer, "
+            "no lower than any the volume had before."
+        )
+    return int(text)
+
+
+def unsaid_mode(epoch: int | None) -> AccessMode | None:
+    """The access mode of a holder that `attachments` doesn't list."""
+    # NB: a record without an epoch is another program's, which never says how the volume is used.
+    return None if epoch is None else AccessMode.SINGLE_NODE_WRITER
+
+
+def _entries(pv: str, keys: Keys, found: Mapping[str, str], mark: Mark) -> list[_Entry]:
+    text = found.get(keys.attachments)
+    if text is None:
+        mode = unsaid_mode(mark.epoch)
+        return [_Entry(nodeId=mark.node, attachedAt=found.get(keys.at, ""), accessMode=mode)] if mark.node else []
+    try:
+        entries = _ENTRIES.validate_json(text)
+    except ValidationError as error:
+        raise MalformedRecord(f"PersistentVolume {pv} has an unreadable {keys.attachments}: {error}.") from error
+    nodes = [entry.nodeId for entry in entries]
+    if nodes[:1] != [mark.node] or len(set(nodes)) != len(nodes):
+        raise MalformedRecord(
+            f"PersistentVolume {pv} contradicts itself: {keys.node} is {mark.node!r}, but {keys.attachments} lists {nodes}."
+        )
+    return entries
+
+
+def _holder(entry: _Entry, attached_at: datetime) -> Attachment:
+    return Attachment(
+        node_id=entry.nodeId,
+        attached_at=attached_at,
+        access_mode=entry.accessMode,
+        readonly=entry.readonly,
+        publish_context=entry.publishContext,
+    )
+
+
+def _values(keys: Keys, write: Write) -> dict[str, str | None]:
+    first = write.holders[0] if write.holders else None
+    return {
+        keys.epoch: str((write.mark.epoch or 0) + 1),
+        keys.operation: write.operation,
+        keys.node: first.node_id if first else None,
+        keys.at: format_time(first.attached_at) if first else None,
+        keys.attachments: None if _is_plain(write.holders) else _dump(write.holders),
+    }
+
+
+def _is_plain(holders: tuple[Attachment, ...]) -> bool:
+    return not holders or (
+        len(holders) == 1
+        and holders[0].access_mode is AccessMode.SINGLE_NODE_WRITER
+        and not holders[0].readonly
+        and not holders[0].publish_context
+    )
+
+
+def _dump(holders: tuple[Attachment, ...]) -> str:
+    entries = [
+        {
+            "nodeId": held.node_id,
+            "attachedAt": format_time(held.attached_at),
+            "accessMode": held.access_mode,
+            "readonly": held.readonly,
+            "publishContext": held.publish_context,
+        }
+        for held in holders
+    ]
+    return json.dumps(entries, separators=(",", ":"))
+
+
+def _path(key: str) -> str:
+    return "/metadata/annotations/" + key.replace("~", "~0").replace("/", "~1")
+
+
+def _test(path: str, value: str | None) -> PatchOp:
+    return {"op": "test", "path": path, "value": value}
+
+
+def _set(key: str, value: str | None) -> list[PatchOp]:
+    # NB: `remove` fails where the path is absent, which the mark doesn't tell for every key; after an `add` it never is.
+    add = {"op": "add", "path": _path(key), "value": value or ""}
+    return [add] if value is not None else [add, {"op": "remove", "path": _path(key)}]

@@ -1,0 +1,184 @@
+"""Requests to one Kubernetes API server, raw: bytes out, bytes or lines in, and every outcome an error of ours.
+
+Contract: a request is bounded by one timeout, the short retries it makes inside included; what is answered with 409 or 429 is asked
+again within it, as Retry-After says. Every other outcome is an answer or an error, told apart by whether asking again can help.
+
+Invariant: no error shows a header, a body that is no `Status`, or a credential, and none has a cause that does.
+
+Not kept here: what is asked (volumes.py), and where the server is (kubeconfig.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import aiohttp
+import msgspec
+from kubernetes.aio.client.api_client import ApiClient
+
+from mooring.backoff import pauses
+from mooring.errors import KubernetesForbidden, KubernetesRejected, KubernetesUnavailable, MooringError
+
+JSON_PATCH: Final = "application/json-patch+json"
+BUSY: Final = (409, 429)
+FIRST_PAUSE: Final = 0.02
+LONGEST_PAUSE: Final = 1.0
+
+
+class NotFound(Exception):
+    """404: there is no such object."""
+
+
+class Gone(Exception):
+    """410: the history that was asked for is gone; list anew."""
+
+
+class Refused(Exception):
+    """422: the patch can't be applied, or a `test` in it failed; the server doesn't say which."""
+
+
+INTERNAL: Final[dict[int, type[Exception]]] = {404: NotFound, 410: Gone, 422: Refused}
+
+
+class Status(msgspec.Struct):
+    """The `Status` that a refusal's body holds."""
+
+    kind: str = ""
+    message: str = ""
+    reason: str = ""
+    code: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request. `what` names it to people: "patch PersistentVolume pvc-7"."""
+
+    what: str
+    method: str
+    path: str
+    query: dict[str, str] = field(default_factory=dict)
+    body: Any = None
+
+    def names(self) -> dict[str, str]:
+        """The headers that say what is sent and wanted."""
+        content = {"Content-Type": JSON_PATCH} if self.method == "PATCH" else {}
+        return {"Accept": "application/json", **content}
+
+
+class KubernetesApi:
+    """One API server. `timeout` is in seconds and bounds one request, its retries included."""
+
+    def __init__(self, client: ApiClient, timeout: float) -> None:
+        self._client = client
+        self._timeout = timeout
+
+    async def request(self, ask: Ask) -> bytes:
+        """Ask and return the body of a success.
+
+        Raises:
+            NotFound, Gone, Refused: see there.
+            KubernetesForbidden: 403.
+            KubernetesRejected: another answer that asking again won't change.
+            KubernetesUnavailable: no answer in time, or one that says "not now". A write may have been applied.
+
+        """
+        with self._mapped(ask):
+            async with asyncio.timeout(self._timeout) as bound:
+                for pause in pauses(FIRST_PAUSE, LONGEST_PAUSE):
+                    response = await self._send(ask, aiohttp.ClientTimeout())
+                    body = await response.read()
+                    wait = max(pause, _retry_after(response))
+                    if response.status not in BUSY or not _fits(wait, bound):
+                        break
+                    await asyncio.sleep(wait)
+        if response.ok:
+            return body
+        raise self._error(ask, response.status, body)
+
+    @asynccontextmanager
+    async def lines(self, ask: Ask, *, silence: float, total: float) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Ask for a stream of lines. It is unavailable after `silence` seconds without a byte, or `total` in all.
+
+        Raises:
+            Everything that `request` raises, on entering and while lines are read.
+
+        """
+        bounds = aiohttp.ClientTimeout(total=total, sock_connect=self._timeout, sock_read=silence)
+        with self._mapped(ask):
+            response = await self._send(ask, bounds)
+            try:
+                if not response.ok:
+                    raise self._error(ask, response.status, await response.read())
+                yield aiter(response.content)
+            finally:
+                response.close()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._client.close()
+
+    def error(self, ask: Ask, status: Status) -> Exception:
+        """The error that a `Status` in a stream stands for."""
+        told = self._hide(f"{status.code} {status.reason}: {status.message}")
+        return _error(status.code, f"Could not {ask.what}: the API server answered {told}.")
+
+    async def _send(self, ask: Ask, bounds: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
+        method, url, headers, _, _ = await self._client.param_serialize(
+            ask.method, ask.path, query_params=list(ask.query.items()), header_params=ask.names(), auth_settings=["BearerToken"]
+        )
+        answer = await self._client.call_api(method, url, headers, ask.body, _request_timeout=bounds)
+        response: aiohttp.ClientResponse = answer.response
+        return response
+
+    def _error(self, ask: Ask, code: int, body: bytes) -> Exception:
+        try:
+            status = msgspec.json.decode(body, type=Status)
+        except msgspec.DecodeError:
+            status = Status()
+        # NB: a body that isn't a Status comes from something in between, which may repeat what it was sent, credentials included.
+        told = status if status.kind == "Status" else Status(reason="no Kubernetes Status", message="something else answered")
+        return self.error(ask, msgspec.structs.replace(told, code=code))
+
+    @contextmanager
+    def _mapped(self, ask: Ask) -> Iterator[None]:
+        # NB: `from None`: a cause travels into logs and workflow histories with its own text.
+        try:
+            yield
+        except TimeoutError:
+            raise KubernetesUnavailable(f"Could not {ask.what}: the API server did not answer in time.") from None
+        except (aiohttp.ClientError, OSError) as error:
+            told = self._hide(f"{type(error).__name__}: {error}")
+            raise KubernetesUnavailable(f"Could not {ask.what}: the connection to the API server failed ({told}).") from None
+
+    def _hide(self, text: str) -> str:
+        for value in self._client.configuration.api_key.values():
+            text = text.replace(value.split()[-1], "[hidden]") if value.strip() else text
+        return text
+
+
+def _error(code: int, message: str) -> Exception:
+    if code in INTERNAL:
+        return INTERNAL[code](message)
+    return _public(code)(message)
+
+
+def _public(code: int) -> type[MooringError]:
+    if code == 403:
+        return KubernetesForbidden
+    # NB: 401 is a token that has just expired or isn't known yet more often than a wrong one; it is read again within a minute.
+    transient = code in (0, 401, 408, *BUSY) or code >= 500
+    return KubernetesUnavailable if transient else KubernetesRejected
+
+
+def _fits(wait: float, bound: asyncio.Timeout) -> bool:
+    deadline = bound.when()
+    return deadline is None or asyncio.get_running_loop().time() + wait < deadline
+
+
+def _retry_after(response: aiohttp.ClientResponse) -> float:
+    text = response.headers.get("Retry-After", "")
+    return float(text) if text.isdigit() else 0.0

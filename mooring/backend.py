@@ -1,0 +1,61 @@
+"""The step that makes an attachment physical, behind an interface.
+
+Contract: both calls may be repeated, and must then answer as the first time (CSI: ControllerPublishVolume and
+ControllerUnpublishVolume are idempotent). `call.epoch` is the fencing token: a backend that keeps the highest it has seen for
+a volume may refuse a lower one.
+
+Not kept here: when the calls are made, retried and undone (workflows/).
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from mooring.models import BackendCall
+
+
+class Backend(Protocol):
+    """Attaches volumes to nodes.
+
+    Both calls raise `BackendFailed` for a final answer, and `BackendUncertain` where nobody knows whether it is done.
+    """
+
+    async def publish(self, call: BackendCall) -> dict[str, str]:
+        """Attach the volume; the publish context that the node needs."""
+        ...
+
+    async def unpublish(self, call: BackendCall) -> None:
+        """Detach the volume from the node (an empty node id: from every node)."""
+        ...
+
+
+class NoBackend:
+    """The backend `none`: the record is all there is."""
+
+    async def publish(self, call: BackendCall) -> dict[str, str]:  # noqa: ARG002
+        """Nothing to attach, so an empty publish context."""
+        return {}
+
+    async def unpublish(self, call: BackendCall) -> None:
+        """Nothing to detach."""
+
+
+def load_backend(name: str) -> Backend:
+    """The backend that MOORING_BACKEND names: `none`, or what the factory at `package.module:factory` returns.
+
+    Raises:
+        ValueError: no such factory.
+
+    """
+    if name == "none":
+        return NoBackend()
+    module, _, factory = name.partition(":")
+    try:
+        made: Backend = getattr(importlib.import_module(module), factory)()
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(
+            f"MOORING_BACKEND={name} names no backend ({error}); it must be `none` or `package.module:factory`."
+        ) from error
+    return made

@@ -1,0 +1,194 @@
+"""MooringClient: start an operation, or join the one that is open, and await its answer.
+
+Contract: one call is one answer, a typed result or a `MooringError`. An open run of the volume's id is joined where it does
+the very same; any other is waited for, until the deadline. An unpublish of what is just being published cancels that publish,
+as CSI lets a CO do, and follows its rollback. A deadline or a lost caller never cancels an operation: asked again, it is
+joined.
+
+Not kept here: what the operations do (workflows/).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from mooring import names, runs
+from mooring.errors import InvalidRequest, MooringError, WorkerUnavailable
+from mooring.models import (
+    DEFAULT_DRIVER,
+    AccessMode,
+    PublishRequest,
+    PublishResult,
+    RebuildResult,
+    UnpublishRequest,
+    UnpublishResult,
+    VolumeRef,
+    VolumeStatus,
+)
+from mooring.settings import default_task_queue
+
+M = TypeVar("M", bound=BaseModel)
+
+DEADLINE = 15.0
+"""Seconds a call waits for its answer: the default timeout of the CSI sidecars."""
+
+
+TASK_TIMEOUT = timedelta(seconds=5)
+"""How long a workflow task may take. A worker killed within one stalls its operation for as long; the server's default is 10 s."""
+
+
+class MooringClient:
+    """Publishes and unpublishes the volumes of one CSI driver.
+
+    `client` must convert payloads by `temporalio.contrib.pydantic.pydantic_data_converter`; `mooring.temporal.connect` makes one.
+    """
+
+    def __init__(self, client: Client, *, driver: str = DEFAULT_DRIVER, task_queue: str | None = None) -> None:
+        self._client = client
+        self._driver = driver
+        self._queue = task_queue or default_task_queue(driver)
+
+    async def publish(
+        self,
+        volume_handle: str,
+        node_id: str,
+        *,
+        access_mode: AccessMode | str = AccessMode.SINGLE_NODE_WRITER,
+        readonly: bool = False,
+        deadline: float = DEADLINE,
+    ) -> PublishResult:
+        """Have `node_id` hold the volume.
+
+        Raises:
+            InvalidRequest: a field is missing or malformed.
+            HeldElsewhere: another node holds it. Incompatible: this one does, otherwise than asked.
+            OperationPending: no answer within `deadline` seconds; the operation goes on.
+            MooringError: any other row of `mooring.errors`.
+
+        """
+        asked = _valid(
+            PublishRequest,
+            driver=self._driver,
+            volume_handle=volume_handle,
+            node_id=node_id,
+            access_mode=access_mode,
+            readonly=readonly,
+        )
+        summary = f"publish {volume_handle} to {node_id}"
+        return await self._operate(names.PUBLISH, asked, PublishResult, summary, deadline)
+
+    async def unpublish(self, volume_handle: str, node_id: str = "", *, deadline: float = DEADLINE) -> UnpublishResult:
+        """Have `node_id`, or for "" every node, no longer hold the volume; raises as `publish` does."""
+        asked = _valid(UnpublishRequest, driver=self._driver, volume_handle=volume_handle, node_id=node_id)
+        summary = f"unpublish {volume_handle} from {node_id or 'every node'}"
+        return await self._operate(names.UNPUBLISH, asked, UnpublishResult, summary, deadline)
+
+    async def get(self, volume_handle: str, *, deadline: float = DEADLINE) -> VolumeStatus:
+        """Who holds the volume, by its live PV."""
+        asked = _valid(VolumeRef, driver=self._driver, volume_handle=volume_handle)
+        what = f"Reading volume {volume_handle}"
+        async with runs.deadline(deadline, what):
+            handle = await self._client.start_workflow(
+                names.READ,
+                asked,
+                id=names.read_id(asked),
+                task_queue=self._queue,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                execution_timeout=timedelta(seconds=deadline),
+                result_type=VolumeStatus,
+                static_summary=f"read {volume_handle}",
+            )
+            return await runs.answer(handle, what)
+
+    async def rebuild(self, *, deadline: float = 60.0) -> list[RebuildResult | MooringError]:
+        """Have every worker of the driver rebuild its index; an answer a worker, results and errors alike."""
+        async with runs.deadline(deadline, "Finding the workers"):
+            workers = await runs.workers_of(self._client, self._queue)
+        if not workers:
+            raise WorkerUnavailable(f"No worker polls task queue {self._queue}.")
+        answers = await asyncio.gather(*(self._rebuild(worker, deadline) for worker in workers), return_exceptions=True)
+        return [_expected(answer) for answer in answers]
+
+    async def _rebuild(self, worker: str, deadline: float) -> RebuildResult:
+        what = f"Rebuilding the index of worker {worker}"
+        async with runs.deadline(deadline, what):
+            handle = await self._client.start_workflow(
+                names.REBUILD,
+                id=names.rebuild_id(self._driver, worker),
+                task_queue=names.worker_queue(self._queue, worker),
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                execution_timeout=timedelta(seconds=deadline),
+                result_type=RebuildResult,
+                static_summary=f"rebuild the index of {worker}",
+            )
+            return await runs.answer(handle, what)
+
+    async def _operate(self, workflow: str, asked: VolumeRef, result: type[M], summary: str, deadline: float) -> M:
+        what = f"{summary[0].upper()}{summary[1:]}"
+        async with runs.deadline(deadline, what):
+            while True:
+                handle = await self._start_or_join(workflow, asked, result, summary)
+                if handle is not None:
+                    return await runs.answer(handle, what)
+
+    async def _start_or_join(self, workflow: str, asked: VolumeRef, result: type[M], summary: str) -> WorkflowHandle[Any, M] | None:
+        """The run that does what is asked; None where another had to end first, and has."""
+        try:
+            return await self._client.start_workflow(
+                workflow,
+                asked,
+                id=names.volume_id(asked),
+                task_queue=self._queue,
+                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                result_type=result,
+                static_summary=summary[:200],
+                task_timeout=TASK_TIMEOUT,
+            )
+        except WorkflowAlreadyStartedError as started:
+            run = await runs.read_run(self._client, names.volume_id(asked), started.run_id)
+        if run is None:
+            return None
+        handle: WorkflowHandle[Any, M] = self._client.get_workflow_handle(run.workflow_id, run_id=run.run_id, result_type=result)
+        if run.does(workflow, asked):
+            return handle
+        if isinstance(asked, UnpublishRequest) and run.publishes(asked):
+            await _cancel(handle)
+        await _ended(handle)
+        return None
+
+
+def _valid(model: type[M], **fields: object) -> M:
+    try:
+        return model(**fields)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise InvalidRequest(f"The request for volume {fields['volume_handle']!r} is malformed ({faults}).") from None
+
+
+def _expected(answer: RebuildResult | BaseException) -> RebuildResult | MooringError:
+    if isinstance(answer, RebuildResult | MooringError):
+        return answer
+    raise answer
+
+
+async def _cancel(handle: WorkflowHandle[Any, Any]) -> None:
+    try:
+        await handle.cancel()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:  # it has just ended by itself
+            raise
+
+
+async def _ended(handle: WorkflowHandle[Any, Any]) -> None:
+    try:
+        await handle.result()
+    except WorkflowFailureError:
+        return

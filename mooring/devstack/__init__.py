@@ -1,0 +1,1 @@
+"""Temporal and Kubernetes for laptops and tests: embedded, or real. Nothing here is meant for production."""

@@ -1,0 +1,118 @@
+"""List and watch, from the parameters of a request to bytes.
+
+What the embedded API can't do (label selectors, other field selectors) is refused, never ignored.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from mooring.devstack.kubernetes import status, wire
+from mooring.devstack.kubernetes.store import Collection, Selector, Watcher
+
+BOOKMARK_SECONDS: Final = 10.0
+"""How often a quiet watch gets a bookmark; a real server takes a minute, and comes with one shortly before the end, too."""
+LAST_BOOKMARK_SECONDS: Final = 2.0
+WATCH_SECONDS: Final = 1800
+NAME: Final = "metadata.name="
+
+Query = Mapping[str, str]
+Send = Callable[[bytes], Awaitable[None]]
+
+
+def is_true(query: Query, name: str) -> bool:
+    """A boolean parameter as the server reads it: present and neither `false` nor `0`."""
+    return query.get(name, "false") not in ("false", "0")
+
+
+def number(query: Query, name: str) -> int | None:
+    """A whole number, None where it is absent or empty; refuses with 400."""
+    text = query.get(name, "")
+    if not text:
+        return None
+    if not text.isdecimal():
+        raise status.bad_request(f'Invalid value: "{text}": {name} must be a whole number')
+    return int(text)
+
+
+def selector(query: Query, namespace: str | None) -> Selector:
+    """What is asked for; refuses with 400 what can't be selected by."""
+    fields = query.get("fieldSelector", "")
+    if query.get("labelSelector"):
+        raise status.bad_request("the embedded API server for development knows no label selectors")
+    if fields and (not fields.startswith(NAME) or "," in fields):
+        raise status.bad_request(f'"{fields}" is not a known field selector: only "metadata.name"')
+    return Selector(namespace, fields.removeprefix(NAME) or None)
+
+
+def listed(collection: Collection, wanted: Selector, query: Query) -> bytes:
+    """One page of a list, which `limit` and `continue` ask for; refuses with 410 a page of a list that is forgotten."""
+    limit = number(query, "limit") or 0
+    since = number(query, "resourceVersion") or 0
+    if since > collection.revision.current:
+        raise status.too_large_revision(since, collection.revision.current)
+    if query.get("continue"):
+        if since:
+            raise status.bad_request("specifying resource version is not allowed when using continue")
+        at, after = wire.read_token(query["continue"])
+        return wire.many(collection.resource, collection.page(wanted, limit, at, after))
+    return wire.many(collection.resource, collection.page(wanted, limit))
+
+
+@dataclass(frozen=True, slots=True)
+class WatchOptions:
+    """How a watch was asked for; `since` None, or `initial`, begins with all that is there."""
+
+    since: int | None
+    initial: bool
+    bookmarks: bool
+    seconds: int
+
+    @classmethod
+    def read(cls, query: Query, now: int) -> "WatchOptions":
+        """From the parameters, at revision `now`; refuses with 422 `sendInitialEvents` without its match rule."""
+        since = number(query, "resourceVersion") or None
+        initial = "sendInitialEvents" in query
+        if initial and query.get("resourceVersionMatch") != "NotOlderThan":
+            raise _match_forbidden("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
+        if not initial and "resourceVersionMatch" in query:
+            raise _match_forbidden("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
+        seconds = number(query, "timeoutSeconds") or WATCH_SECONDS
+        everything = is_true(query, "sendInitialEvents") if initial else since is None
+        return cls(None if everything else since or now, everything, is_true(query, "allowWatchBookmarks"), seconds)
+
+
+def _match_forbidden(why: str) -> status.Refusal:
+    return status.invalid_options("ListOptions", "resourceVersionMatch", f"Forbidden: {why}")
+
+
+async def watched(collection: Collection, wanted: Selector, options: WatchOptions, send: Send) -> None:
+    """Send the lines of a watch until its time is up; one whose past is forgotten gets a single line that says so."""
+    try:
+        with collection.watch(wanted, options.since) as watcher:
+            for event in watcher.begin:
+                await send(wire.change(collection.resource, event))
+            if options.initial and options.bookmarks:
+                await send(wire.bookmark(collection.resource, watcher.revision, initial_events_end=True))
+            await _follow(collection, watcher, options, send)
+    except status.Refusal as refusal:
+        await send(wire.error(refusal))
+
+
+async def _follow(collection: Collection, watcher: Watcher, options: WatchOptions, send: Send) -> None:
+    end = time.monotonic() + options.seconds
+    last = end - LAST_BOOKMARK_SECONDS
+    while (now := time.monotonic()) < end:
+        until_bookmark = min(BOOKMARK_SECONDS, last - now) if now < last else end - now
+        try:
+            async with asyncio.timeout(until_bookmark):
+                event = await watcher.changes.get()
+        except TimeoutError:
+            if options.bookmarks and now < last:
+                await send(wire.bookmark(collection.resource, collection.revision.current))
+            continue
+        if event is None:
+            return
+        await send(wire.change(collection.resource, event))

@@ -1,0 +1,154 @@
+"""The fence: from what was seen and what is asked, what to write, refuse or leave. Pure, and the only place that decides.
+
+Contract: each function takes a `VolumeRecord` as some observer saw it (an index may be stale) and answers with a `Write`, which
+the API server applies only if the PV still is as that record says, or with a refusal. A refusal decided on the index must be
+decided again on the live PV before anybody is told. A success is only what a `Write` that landed says.
+
+Invariants, each searched exhaustively in tests/fence:
+
+1. A write is decided before it is attempted, never inside the attempt: an attempt that lands late changes nothing.
+2. Who ends an operation has moved the epoch (`release` and `undo` write even where there is nothing to take away), so that every
+   attempt still under way is dead before the outcome is told. Only a refusal writes nothing.
+3. A node that holds the volume already *re-claims* it: same holder, same time, one epoch later. A re-claim is never undone.
+4. `undo` takes away only what bears this operation's id, whatever the node and the epoch.
+5. After a reset the run's own id differs from the one in the record it replays; such a success is claimed anew (`is_current`).
+
+Not kept here: how a write travels (volumes.py), and the order of the steps (workflows/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from mooring.errors import HeldElsewhere, Incompatible, MooringError
+from mooring.models import AccessMode, Attachment, PublishRequest, VolumeRecord, VolumeRef, Write
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Write this to hold the volume. `reclaims`: the node holds it already, so a later failure leaves it there."""
+
+    write: Write
+    reclaims: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Tell the caller no; write nothing."""
+
+    error: MooringError
+
+
+def claim(
+    seen: VolumeRecord, asked: PublishRequest, operation: str, now: datetime, context: dict[str, str] | None = None
+) -> Claim | Refuse:
+    """What a publish does about the record it saw; `context` is the publish context, where it is known already."""
+    refusal = refuse(seen.holders, asked)
+    if refusal is not None:
+        return Refuse(refusal)
+    held = seen.holder(asked.node_id)
+    mine = _attachment(asked, now, held, context)
+    others = [other for other in seen.holders if other.node_id != asked.node_id]
+    # NB: a re-claim keeps its place: the first holder is the one that other programs read.
+    holders = tuple(mine if other is held else other for other in seen.holders) if held else (*others, mine)
+    return Claim(_write(seen, asked, asked.node_id, operation, holders), reclaims=held is not None)
+
+
+def refuse(holders: Iterable[Attachment], asked: PublishRequest) -> MooringError | None:
+    """Why the holders don't admit what is asked; None where they do (the table of CSI ControllerPublishVolume)."""
+    for held in holders:
+        error = _incompatible(held, asked) if held.node_id == asked.node_id else _excludes(held, asked)
+        if error is not None:
+            return error
+    return None
+
+
+def describe(seen: VolumeRecord, node_id: str, operation: str, volume: VolumeRef, context: dict[str, str]) -> Write | None:
+    """The write that keeps the backend's publish context with the node's attachment; None where it is kept already."""
+    held = seen.holder(node_id)
+    if held is None or held.publish_context == context:
+        return None
+    told = held.model_copy(update={"publish_context": context})
+    return _write(seen, volume, node_id, operation, tuple(told if other is held else other for other in seen.holders))
+
+
+def release(seen: VolumeRecord, volume: VolumeRef, node_id: str, operation: str) -> Write:
+    """What an unpublish writes: the record without the node (without any, for an empty node id), one epoch later in any case."""
+    kept = tuple(held for held in seen.holders if node_id and held.node_id != node_id)
+    return _write(seen, volume, node_id, operation, kept)
+
+
+def undo(seen: VolumeRecord, volume: VolumeRef, node_id: str, operation: str, *, reclaims: bool) -> Write | None:
+    """What a publish that failed or was cancelled writes before it says so; None where nothing of it is left to undo.
+
+    A node that isn't a holder may still become one by an attempt under way: the epoch is burned. A node that is one by this
+    operation is released. A node that holds by another operation, or held before this one, stays.
+    """
+    if seen.holder(node_id) is None:
+        return None if seen.operation == operation else release(seen, volume, node_id, operation)
+    if reclaims or seen.operation != operation:
+        return None
+    return release(seen, volume, node_id, operation)
+
+
+def landed(write: Write, found: VolumeRecord) -> bool:
+    """Whether `found` is what `write` made: recognised by operation, never by node or epoch alone."""
+    return (
+        found.mark.uid == write.mark.uid
+        and found.operation == write.operation
+        and found.epoch == (write.mark.epoch or 0) + 1
+        and _nodes(found.holders) == _nodes(write.holders)
+    )
+
+
+def is_current(record: VolumeRecord, operation: str) -> bool:
+    """Whether this very run wrote the record.
+
+    If not, the run was reset after the write, and attempts of its former self may still be alive.
+    """
+    return record.operation == operation
+
+
+def _attachment(asked: PublishRequest, now: datetime, held: Attachment | None, context: dict[str, str] | None) -> Attachment:
+    return Attachment(
+        node_id=asked.node_id,
+        attached_at=held.attached_at if held else now,
+        access_mode=asked.access_mode,
+        readonly=asked.readonly,
+        publish_context=context if context is not None else held.publish_context if held else {},
+    )
+
+
+def _write(seen: VolumeRecord, volume: VolumeRef, node_id: str, operation: str, holders: tuple[Attachment, ...]) -> Write:
+    named = VolumeRef(driver=volume.driver, volume_handle=volume.volume_handle)
+    return Write(volume=named, node_id=node_id, mark=seen.mark, operation=operation, holders=holders)
+
+
+def _nodes(holders: tuple[Attachment, ...]) -> list[str]:
+    return [held.node_id for held in holders]
+
+
+def _incompatible(held: Attachment, asked: PublishRequest) -> MooringError | None:
+    # NB: another program's record doesn't say how the volume is used, so a re-claim may: nothing contradicts it.
+    if held.access_mode is None or (held.access_mode, held.readonly) == (asked.access_mode, asked.readonly):
+        return None
+    return Incompatible(
+        f"Volume {asked.volume_handle} is attached to node {held.node_id} as {_usage(held.access_mode, held.readonly)}, "
+        f"and asked for as {_usage(asked.access_mode, asked.readonly)}."
+    )
+
+
+def _excludes(held: Attachment, asked: PublishRequest) -> MooringError | None:
+    where = f"Volume {asked.volume_handle} is held by node {held.node_id}"
+    if not (asked.access_mode.multi_node and held.access_mode is asked.access_mode):
+        kept = _usage(held.access_mode, held.readonly)
+        return HeldElsewhere(f"{where} as {kept}, so node {asked.node_id} can't have it as {asked.access_mode}.")
+    if asked.access_mode is AccessMode.MULTI_NODE_SINGLE_WRITER and not (asked.readonly or held.readonly):
+        return HeldElsewhere(f"{where} as its one writer, so node {asked.node_id} can only have it readonly.")
+    return None
+
+
+def _usage(mode: AccessMode | None, readonly: bool) -> str:
+    return f"{mode or 'an unknown access mode'}{', readonly' if readonly else ''}"

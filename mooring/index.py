@@ -1,0 +1,70 @@
+"""What the PVs were last seen to say, by volume handle. Plain bookkeeping: who may change it, and when, is manager.py's business.
+
+Invariants: `holders` and `attached` count what the sightings say; one PV (by uid) is never there twice under a handle.
+
+It relies on this: a PV's driver and volume handle never change (the API server holds the source of a PersistentVolume immutable).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+
+from mooring.sighting import Sighting
+
+
+class Index:
+    """Sightings by volume handle: one a handle, but where several PVs claim the same."""
+
+    __slots__ = ("_first", "_more", "attached", "holders")
+
+    def __init__(self) -> None:
+        self._first: dict[str, Sighting] = {}
+        self._more: dict[str, tuple[Sighting, ...]] = {}
+        self.holders = 0
+        self.attached = 0
+
+    def __len__(self) -> int:
+        return len(self._first)
+
+    def __iter__(self) -> Iterator[Sighting]:
+        return chain(self._first.values(), chain.from_iterable(self._more.values()))
+
+    @property
+    def duplicates(self) -> int:
+        """How many handles several PVs claim."""
+        return len(self._more)
+
+    def claims(self, handle: str) -> tuple[Sighting, ...]:
+        """What each PV with this handle says."""
+        first = self._first.get(handle)
+        return () if first is None else (first, *self._more.get(handle, ()))
+
+    def claim(self, handle: str, uid: int | str) -> Sighting | None:
+        """What this one PV says."""
+        return next((sighting for sighting in self.claims(handle) if sighting.uid == uid), None)
+
+    def put(self, sighting: Sighting) -> None:
+        """Enter what a PV says, in place of what it, or the PV that had its name before, said."""
+        rest = tuple(other for other in self.claims(sighting.handle) if sighting.uid != other.uid and sighting.pv != other.pv)
+        self._replace(sighting.handle, (sighting, *rest))
+
+    def remove(self, handle: str, uid: int | str) -> None:
+        """Forget a PV; nothing where it isn't known."""
+        self._replace(handle, tuple(other for other in self.claims(handle) if other.uid != uid))
+
+    def _replace(self, handle: str, claims: tuple[Sighting, ...]) -> None:
+        for sighting in self.claims(handle):
+            self._count(sighting, -1)
+        for sighting in claims:
+            self._count(sighting, 1)
+        self._first.pop(handle, None)
+        self._more.pop(handle, None)
+        if claims:
+            self._first[handle] = claims[0]
+        if claims[1:]:
+            self._more[handle] = claims[1:]
+
+    def _count(self, sighting: Sighting, by: int) -> None:
+        self.holders += by * sighting.count
+        self.attached += by * bool(sighting.count)

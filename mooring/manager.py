@@ -1,0 +1,216 @@
+"""The in-memory index of every attachment of one driver.
+
+Contract: the PVs are the truth between workers, and this is an index of it. A rebuild fills it (`replace_all`), this worker's own
+writes and live reads change it (`learn`), a watch keeps it current (`apply_event`); of two views of one PV, by uid, the
+higher epoch wins. Beside the PVs' records it keeps the attachments that are *tracked*: wanted or made, and not recorded on a
+PV yet.
+
+A conflict seen here is confirmed on the live PV before anybody is refused, and nothing is granted from here alone.
+
+Invariants: every method changes all that it changes in one step, without I/O, awaiting or locks; what it hands out is a copy.
+
+Not kept here: history, and anything that outlives the process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from weakref import WeakSet
+
+from mooring.fence import refuse
+from mooring.index import Index
+from mooring.models import AccessMode, Attachment, Model, PublishRequest, VolumeRecord
+from mooring.sighting import Sighting, pack
+from mooring.views import Change, ChangeKind, refuse_duplicates
+
+
+class IndexedAttachment(Model):
+    """One holder, with what the index knows of its volume. `pv` is "" and `epoch` 0 where it is not persisted."""
+
+    volume_handle: str
+    attachment: Attachment
+    persisted: bool
+    epoch: int = 0
+    pv: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much the index holds: volumes with a PV, attached ones, their holders, handles of several PVs, tracked holders."""
+
+    volumes: int
+    attached: int
+    holders: int
+    duplicates: int
+    unpersisted: int
+
+
+class Draft:
+    """An index in the making, page by page, beside the one in use; `AttachmentManager.replace_all` puts it in its place."""
+
+    def __init__(self, live: Index) -> None:
+        self.index = Index()
+        self._live = live
+
+    def add(self, sightings: Iterable[Sighting]) -> None:
+        """Enter part of a list of PVs. A list may be old: what the index in use knows of the same PV at a higher epoch stands."""
+        for sighting in sightings:
+            known = self._live.claim(sighting.handle, sighting.uid)
+            self.index.put(known if known is not None and known.outlasts(sighting) else sighting)
+
+
+class AttachmentManager:
+    """Every attachment of one driver, as far as this process knows."""
+
+    def __init__(self) -> None:
+        self._index = Index()
+        self._tracked: dict[str, tuple[Attachment, ...]] = {}
+        self._unpersisted = 0
+        self._drafts: WeakSet[Draft] = WeakSet()
+
+    def track_attachment(self, volume_handle: str, attachment: Attachment) -> bool:
+        """Enter an attachment that is not recorded on a PV yet: True; False where the node holds the volume already, compatibly.
+
+        Raises:
+            HeldElsewhere: another node holds the volume.
+            Incompatible: this node holds it with another access mode or readonly flag.
+
+        """
+        holders = self._holders(volume_handle)
+        refusal = refuse(holders, _request(volume_handle, attachment))
+        if refusal is not None:
+            raise refusal
+        if any(held.node_id == attachment.node_id for held in holders):
+            return False
+        self._track(volume_handle, (*self._tracked.get(volume_handle, ()), attachment))
+        return True
+
+    def untrack_attachment(self, volume_handle: str, node_id: str) -> None:
+        """Take a node's attachment out (every node's, for an empty node id); nothing where there is none.
+
+        NB: one that a PV records is only not listed any more: its PV still says so, and `observe` knows nothing until it is read.
+        """
+        kept = tuple(held for held in self._tracked.get(volume_handle, ()) if node_id and held.node_id != node_id)
+        self._track(volume_handle, kept)
+        for sighting in self._index.claims(volume_handle):
+            if sighting.count and any(node_id in ("", held.node_id) for held in sighting.attachments()):
+                self._index.put(sighting.doubted(node_id))
+
+    def get_attachment(self, volume_handle: str, node_id: str | None = None) -> Attachment | None:
+        """The attachment of the node, or of the volume's first holder where none is named."""
+        holders = self._holders(volume_handle)
+        return next((held for held in holders if node_id in (None, held.node_id)), None)
+
+    def list_attachments(self) -> list[IndexedAttachment]:
+        """Every attachment; the list is the caller's."""
+        persisted = [
+            IndexedAttachment(volume_handle=seen.handle, attachment=held, persisted=True, epoch=seen.fence, pv=seen.pv)
+            for seen in self._index
+            for held in seen.attachments()
+        ]
+        tracked = [
+            IndexedAttachment(volume_handle=handle, attachment=held, persisted=False)
+            for handle, attachments in self._tracked.items()
+            for held in attachments
+        ]
+        return persisted + tracked
+
+    def observe(self, volume_handle: str) -> VolumeRecord | None:
+        """What the volume's PV was last seen to say; None where that is unknown.
+
+        Raises:
+            DuplicateVolume: several PVs claim the volume handle.
+            MalformedRecord: the PV's record can't be read.
+
+        """
+        claims = self._index.claims(volume_handle)
+        refuse_duplicates(volume_handle, [sighting.pv for sighting in claims])
+        return next((sighting.record() for sighting in claims if sighting.sure), None)
+
+    def pv_name(self, volume_handle: str) -> str | None:
+        """The name of the volume's PV, as far as known (of one, where several claim the handle)."""
+        return next((sighting.pv for sighting in self._index.claims(volume_handle)), None)
+
+    def learn(self, volume_handle: str, record: VolumeRecord) -> None:
+        """Take in what this worker's own write or live read brought.
+
+        It changes what is known of that PV, unless a higher epoch is known, and never enters a PV: one that the index doesn't know
+        may be gone already, and the watch brings those that are new.
+        """
+        for index in (self._index, *(draft.index for draft in self._drafts)):
+            known = index.claim(volume_handle, pack(record.mark.uid))
+            if known is not None and known.fence <= record.epoch:
+                index.put(Sighting.of(volume_handle, record))
+        self._settle(volume_handle)
+
+    def apply_event(self, change: Change) -> None:
+        """Take in what the watch saw of one PV. At equal epochs the event stands: it knows more of the PV than the record does."""
+        seen = change.sighting
+        if seen is None:
+            return
+        if change.kind is ChangeKind.GONE:
+            self._index.remove(seen.handle, seen.uid)
+            return
+        known = self._index.claim(seen.handle, seen.uid)
+        if known is None or not known.outlasts(seen):
+            self._index.put(seen)
+        self._settle(seen.handle)
+
+    def draft(self) -> Draft:
+        """Begin an index to be filled page by page; what is learned meanwhile enters it too."""
+        draft = Draft(self._index)
+        self._drafts.add(draft)
+        return draft
+
+    def replace_all(self, sightings: Iterable[Sighting] | Draft, unpersisted: Iterable[tuple[str, Attachment]] = ()) -> None:
+        """Replace the records of all PVs in one step. Tracked attachments stay, and `unpersisted` ones (volume handle, attachment)
+        join them, unless a record has them now.
+        """
+        if isinstance(sightings, Draft):
+            draft = sightings
+        else:
+            draft = self.draft()
+            draft.add(sightings)
+        self._drafts.discard(draft)
+        self._index = draft.index
+        for handle, attachment in unpersisted:
+            if attachment.node_id not in [held.node_id for held in self._tracked.get(handle, ())]:
+                self._track(handle, (*self._tracked.get(handle, ()), attachment))
+        for handle in list(self._tracked):
+            self._settle(handle)
+
+    @property
+    def attachments(self) -> int:
+        """How many attachments there are, persisted or not."""
+        return self._index.holders + self._unpersisted
+
+    @property
+    def counts(self) -> Counts:
+        """How much the index holds."""
+        index = self._index
+        return Counts(len(index), index.attached, index.holders, index.duplicates, self._unpersisted)
+
+    def _holders(self, handle: str) -> list[Attachment]:
+        persisted = [held for sighting in self._index.claims(handle) for held in sighting.attachments()]
+        return persisted + list(self._tracked.get(handle, ()))
+
+    def _track(self, handle: str, attachments: tuple[Attachment, ...]) -> None:
+        self._unpersisted += len(attachments) - len(self._tracked.pop(handle, ()))
+        if attachments:
+            self._tracked[handle] = attachments
+
+    def _settle(self, handle: str) -> None:
+        """Stop tracking what the volume's PV records now."""
+        if handle in self._tracked:
+            recorded = {held.node_id for sighting in self._index.claims(handle) for held in sighting.attachments()}
+            self._track(handle, tuple(held for held in self._tracked[handle] if held.node_id not in recorded))
+
+
+def _request(volume_handle: str, attachment: Attachment) -> PublishRequest:
+    return PublishRequest(
+        volume_handle=volume_handle,
+        node_id=attachment.node_id,
+        access_mode=attachment.access_mode or AccessMode.SINGLE_NODE_WRITER,
+        readonly=attachment.readonly,
+    )

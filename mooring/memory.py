@@ -1,0 +1,86 @@
+"""Volumes without Kubernetes, for trials and tests: the same door, kept in this process and gone with it.
+
+Contract: that of `Volumes`. A volume comes into being when it is first read, as a PV named like its handle without annotations, and
+never goes. Several workers in one process may share a `MemoryVolumes`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from itertools import takewhile
+from uuid import uuid4
+
+from mooring import fence
+from mooring.metrics import Metrics
+from mooring.models import Mark, VolumeRecord, Write, WriteResult
+from mooring.sighting import Sighting
+from mooring.views import Change, ChangeKind, Page
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    revision: int
+    record: VolumeRecord
+
+
+class MemoryVolumes:
+    """The volumes of one driver, in memory. `new_uid` names PVs apart; it is passed in where a test wants to know."""
+
+    def __init__(self, metrics: Metrics, new_uid: Callable[[], str] = lambda: str(uuid4())) -> None:
+        self._metrics = metrics
+        self._new_uid = new_uid
+        self._kept: dict[str, _Kept] = {}
+        """Ordered by revision: what changed last is last."""
+        self._revision = 0
+        self._changed = asyncio.Event()
+
+    async def read(self, volume_handle: str, pv: str | None = None) -> VolumeRecord | None:  # noqa: ARG002 - found without a hint
+        """See `Volumes`; there always is a PV."""
+        if volume_handle not in self._kept:
+            self._keep(volume_handle, VolumeRecord(mark=Mark(pv=volume_handle, uid=self._new_uid(), bare=True)))
+        return self._kept[volume_handle].record
+
+    async def compare_and_set(self, write: Write) -> WriteResult:
+        """See `Volumes`."""
+        handle = write.volume.volume_handle
+        kept = self._kept.get(handle)
+        if kept is None or kept.record.mark != write.mark:
+            landed = kept is not None and fence.landed(write, kept.record)
+            if not landed:
+                self._metrics.conflict()
+            return WriteResult(landed=landed, record=kept.record if kept else None)
+        self._keep(handle, _written(write))
+        return WriteResult(landed=True, record=self._kept[handle].record)
+
+    async def pages(self, page_size: int) -> AsyncGenerator[Page]:
+        """See `Volumes`."""
+        revision, sightings = str(self._revision), [Sighting.of(handle, kept.record) for handle, kept in self._kept.items()]
+        for begin in range(0, max(1, len(sightings)), page_size):
+            yield Page(revision, begin == 0, sightings[begin : begin + page_size])
+
+    async def watch(self, resource_version: str) -> AsyncGenerator[Change]:
+        """See `Volumes`; nothing is ever forgotten."""
+        since = int(resource_version)
+        yield Change(ChangeKind.ALIVE)
+        while True:
+            changed = self._changed
+            news = list(takewhile(lambda item: item[1].revision > since, reversed(self._kept.items())))  # noqa: B023 - at once
+            since = self._revision
+            for handle, kept in reversed(news):
+                yield Change(ChangeKind.SEEN, Sighting.of(handle, kept.record))
+            await changed.wait()
+
+    def _keep(self, handle: str, record: VolumeRecord) -> None:
+        self._revision += 1
+        self._kept.pop(handle, None)
+        self._kept[handle] = _Kept(self._revision, record)
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+def _written(write: Write) -> VolumeRecord:
+    node = write.holders[0].node_id if write.holders else None
+    mark = Mark(pv=write.mark.pv, uid=write.mark.uid, epoch=(write.mark.epoch or 0) + 1, node=node)
+    return VolumeRecord(mark=mark, operation=write.operation, holders=write.holders)

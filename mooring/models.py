@@ -1,0 +1,258 @@
+"""What travels between a caller, a workflow, an activity and the index.
+
+Contract: every model is frozen, refuses unknown fields and never shows its input in an error, because an input may carry what
+must not be logged. Field names are part of the JSON that callers in other languages send: renaming one is a breaking change.
+
+Not kept here: secrets. No model has a field for one, and an unknown field is refused.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+DEFAULT_DRIVER = "rds.csi.srvlab.io"
+VOLUME_HANDLE_BYTES = 128
+NODE_ID_BYTES = 256
+
+
+def _at_most(limit: int) -> AfterValidator:
+    def check(value: str) -> str:
+        if len(value.encode()) > limit:
+            raise ValueError(f"is longer than {limit} bytes, the limit of the CSI specification")
+        return value
+
+    return AfterValidator(check)
+
+
+DriverName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,61}[a-zA-Z])?$")]
+"""CSI plugin name: at most 63 characters of a domain name, ending in a letter (CSI spec, GetPluginInfo)."""
+
+VolumeHandle = Annotated[str, StringConstraints(min_length=1), _at_most(VOLUME_HANDLE_BYTES)]
+NodeId = Annotated[str, StringConstraints(min_length=1), _at_most(NODE_ID_BYTES)]
+
+
+class AccessMode(StrEnum):
+    """How a volume may be used, by the names of CSI's VolumeCapability.AccessMode.Mode."""
+
+    SINGLE_NODE_WRITER = "SINGLE_NODE_WRITER"
+    SINGLE_NODE_READER_ONLY = "SINGLE_NODE_READER_ONLY"
+    SINGLE_NODE_SINGLE_WRITER = "SINGLE_NODE_SINGLE_WRITER"
+    SINGLE_NODE_MULTI_WRITER = "SINGLE_NODE_MULTI_WRITER"
+    MULTI_NODE_READER_ONLY = "MULTI_NODE_READER_ONLY"
+    MULTI_NODE_SINGLE_WRITER = "MULTI_NODE_SINGLE_WRITER"
+    MULTI_NODE_MULTI_WRITER = "MULTI_NODE_MULTI_WRITER"
+
+    @property
+    def multi_node(self) -> bool:
+        """Whether several nodes may hold the volume at once."""
+        return self.value.startswith("MULTI_NODE")
+
+
+class Model(BaseModel):
+    """The base of all that travels: frozen, strict about unknown fields, silent about its input."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class VolumeRef(Model):
+    """A volume, named as CSI names it: by driver and volume handle."""
+
+    driver: DriverName = DEFAULT_DRIVER
+    volume_handle: VolumeHandle
+
+
+class PublishRequest(VolumeRef):
+    """Asks that `node_id` hold the volume."""
+
+    node_id: NodeId
+    access_mode: AccessMode = AccessMode.SINGLE_NODE_WRITER
+    readonly: bool = False
+
+
+class UnpublishRequest(VolumeRef):
+    """Asks that `node_id` no longer hold the volume; an empty `node_id` means every node (CSI spec, ControllerUnpublishVolume)."""
+
+    node_id: Annotated[str, _at_most(NODE_ID_BYTES)] = ""
+
+
+class Attachment(Model):
+    """One holder of a volume.
+
+    `access_mode` is None where another program wrote the record and did not say. `attached_at` is UTC.
+    """
+
+    node_id: NodeId
+    attached_at: AwareDatetime
+    access_mode: AccessMode | None = AccessMode.SINGLE_NODE_WRITER
+    readonly: bool = False
+    publish_context: dict[str, str] = Field(default_factory=dict)
+
+
+class Mark(Model):
+    """What a write is decided against and what its JSON patch tests.
+
+    `epoch` and `node` are the annotations `attachment-epoch` and `attached-node` as they stood, None where absent; `node` is ""
+    where another program left it empty. `bare` says that the PV had no annotations at all, for which a JSON patch differs.
+    """
+
+    pv: str
+    uid: str
+    epoch: int | None = None
+    node: str | None = None
+    bare: bool = False
+
+
+class VolumeRecord(Model):
+    """What one PV says about its volume, at one epoch. `operation` is the run id that wrote it, "" where none did."""
+
+    mark: Mark
+    operation: str = ""
+    holders: tuple[Attachment, ...] = ()
+
+    @property
+    def epoch(self) -> int:
+        """The fencing token; 0 where no operation has written the record yet."""
+        return self.mark.epoch or 0
+
+    def holder(self, node_id: str) -> Attachment | None:
+        """The attachment of `node_id`, or None."""
+        return next((held for held in self.holders if held.node_id == node_id), None)
+
+
+class Write(Model):
+    """One compare-and-set: where the PV still is as `mark` says, its record becomes `holders` at epoch + 1, signed `operation`.
+
+    `node_id` is the node that the operation is about, "" for all.
+    """
+
+    volume: VolumeRef
+    node_id: str = ""
+    mark: Mark
+    operation: str
+    holders: tuple[Attachment, ...]
+
+
+class WriteResult(Model):
+    """What became of a `Write`: `landed` with the record it made, or not, with what the PV says instead (None: there is no PV)."""
+
+    landed: bool
+    record: VolumeRecord | None
+
+
+class Limits(Model):
+    """The worker's settings that an operation runs under, in seconds. They enter the history with the first look at the volume."""
+
+    attempt_timeout: float
+    heartbeat_timeout: float
+    publish_budget: float
+    clear_budget: float
+    backend_timeout: float
+    backend_budget: float
+    retry_interval_max: float
+    conflicts_max: int
+    reject_missing_pv: bool
+    search_attributes: bool
+    backend: bool
+
+
+class Look(Model):
+    """Asks for a live look at a volume. A `patient` one is retried whatever the error, because a rollback hangs on it."""
+
+    volume: VolumeRef
+    patient: bool = False
+
+
+class Glance(Model):
+    """What the index says of a volume (None: nothing), the operation's id, and the limits it runs under.
+
+    NB: the id is taken from here, not from the workflow: a run that was reset must decide as its former self did.
+    """
+
+    record: VolumeRecord | None
+    operation: str
+    limits: Limits
+
+
+class BackendCall(Model):
+    """What the backend is asked to publish or unpublish. `epoch` is the fencing token it may enforce."""
+
+    volume: VolumeRef
+    node_id: str
+    epoch: int
+    access_mode: AccessMode | None = None
+    readonly: bool = False
+
+
+class Unpersisted(Model):
+    """An attachment that has no PV to be recorded on yet, and the id of the publish that made it."""
+
+    volume: VolumeRef
+    attachment: Attachment
+    operation: str
+
+
+class Published(Model):
+    """One publish of a volume, by the id of its run."""
+
+    volume: VolumeRef
+    operation: str
+
+
+class Warned(Model):
+    """Something an operator must see on the volume's PV, where there is one."""
+
+    volume: VolumeRef
+    record: VolumeRecord | None
+    message: str
+
+
+class VolumeStatus(VolumeRef):
+    """Who holds a volume: by its PV (`record`, None where there is none), or `unpersisted` while it waits for one."""
+
+    record: VolumeRecord | None
+    unpersisted: Attachment | None
+
+
+class PublishResult(VolumeRef):
+    """A volume that `node_id` holds.
+
+    `persisted` is False while the PV does not exist yet; `epoch` is then 0. `reclaimed` says that the node held it already.
+    """
+
+    node_id: str
+    publish_context: dict[str, str]
+    epoch: int
+    attached_at: datetime
+    persisted: bool
+    reclaimed: bool
+    message: str
+
+
+class UnpublishResult(VolumeRef):
+    """A volume that `node_id` (or, where empty, no node) holds any longer. `released` names the nodes that held it until now.
+
+    `annotation_cleared` is False where the record could not be cleared: the volume stays fenced to its holder, `message` says why.
+    """
+
+    node_id: str
+    released: tuple[str, ...]
+    epoch: int
+    annotation_cleared: bool
+    message: str
+
+
+class RebuildResult(Model):
+    """What a rebuild found: PVs of the driver, of them attached, their holders, unreadable times replaced, PVs skipped by reason."""
+
+    worker: str
+    volumes: int
+    attached: int
+    holders: int
+    replaced_times: int
+    skipped: dict[str, int]
+    seconds: float
+    message: str

@@ -1,0 +1,124 @@
+"""What Temporal says of runs: which one is open and what it was asked, how one ended, who polls a queue.
+
+Contract: an open run is recognised by the first event of its history, whoever started it and in whatever language. Errors of the
+server and of workflows leave as `MooringError`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import ValidationError
+from temporalio import exceptions
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import WorkflowFailureError
+from temporalio.service import RPCError, RPCStatusCode
+
+from mooring.errors import (
+    MooringError,
+    OperationCancelled,
+    OperationPending,
+    OperationTerminated,
+    TemporalUnavailable,
+    WorkerUnavailable,
+    from_failure,
+)
+from mooring.models import PublishRequest, UnpublishRequest, VolumeRef
+from mooring.names import PUBLISH
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from temporalio.client import Client, WorkflowHandle
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """A run, and what it was asked: the JSON of its request."""
+
+    workflow_id: str
+    run_id: str
+    workflow: str
+    payload: Any
+
+    def does(self, workflow: str, asked: VolumeRef) -> bool:
+        """Whether it does the very same."""
+        return self.workflow == workflow and self._request(type(asked)) == asked
+
+    def publishes(self, asked: UnpublishRequest) -> bool:
+        """Whether it publishes what `asked` would unpublish."""
+        request = self._request(PublishRequest) if self.workflow == PUBLISH else None
+        return request is not None and asked.node_id in ("", request.node_id)
+
+    def _request(self, model: type[T]) -> T | None:
+        try:
+            return model.model_validate(self.payload)  # type: ignore[attr-defined,no-any-return]
+        except ValidationError:
+            return None
+
+
+async def read_run(client: Client, workflow_id: str, run_id: str | None) -> OpenRun | None:
+    """The run, or None where the server has none."""
+    handle = client.get_workflow_handle(workflow_id, run_id=run_id)
+    try:
+        first = await anext(handle.fetch_history_events(page_size=1))
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise
+    started = first.workflow_execution_started_event_attributes
+    payload = await client.data_converter.decode(started.input.payloads)
+    run = run_id or started.original_execution_run_id
+    return OpenRun(workflow_id, run, started.workflow_type.name, payload[0] if payload else None)
+
+
+async def workers_of(client: Client, queue: str) -> list[str]:
+    """The identities of the workers that polled the task queue lately (the server remembers them for five minutes)."""
+    request = DescribeTaskQueueRequest(
+        namespace=client.namespace,
+        task_queue=TaskQueue(name=queue),
+        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+    )
+    answer = await client.workflow_service.describe_task_queue(request)
+    return sorted({poller.identity for poller in answer.pollers})
+
+
+async def answer(handle: WorkflowHandle[Any, T], what: str) -> T:
+    """The run's result, or the error that its end stands for."""
+    try:
+        return await handle.result()
+    except WorkflowFailureError as failed:
+        raise _error(failed.cause, what) from failed
+
+
+@asynccontextmanager
+async def deadline(seconds: float, what: str) -> AsyncIterator[None]:
+    """Bound the block, and make a `MooringError` of what the server or the clock says."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise OperationPending(f"{what} has no answer after {seconds:g} s; the operation goes on.") from None
+    except RPCError as error:
+        raise TemporalUnavailable(f"{what} could not be asked of Temporal: {error}.") from error
+
+
+def _error(cause: BaseException, what: str) -> MooringError:
+    match cause:
+        case exceptions.ApplicationError():
+            return from_failure(cause.type, cause.message)
+        case exceptions.CancelledError():
+            return OperationCancelled(f"{what} was cancelled.")
+        case exceptions.TerminatedError():
+            return OperationTerminated(f"{what} was terminated: {cause}.")
+        case exceptions.TimeoutError():
+            return WorkerUnavailable(f"{what} ran out of time: no worker has answered.")
+        case _:
+            return MooringError(f"{what} failed: {cause}.")

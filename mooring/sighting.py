@@ -1,0 +1,185 @@
+"""What one PV was seen to say of its volume, in as few bytes as that takes: the index keeps one a volume, and a rebuild one a PV.
+
+Contract: a `Sighting` says what the `VolumeRecord` made from it says, no less: `Sighting.of(handle, record).record() ==
+record`, and `sight` sees what `annotations.read` reads. A record that can't be read is a sighting too, with the reason as its
+`problem`.
+
+Not kept here: other annotations, and anything of the PV but its name and uid.
+
+NB: these are msgspec Structs without garbage collection, made without a model a PV: a model takes several times the memory and
+time (bench/memory.py), and 100,000 tracked objects stall the event loop at every full collection.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from sys import intern
+
+import msgspec
+
+from mooring.annotations import Keys, parse_time, read, read_epoch, unsaid_mode
+from mooring.errors import MalformedRecord
+from mooring.models import NODE_ID_BYTES, AccessMode, Attachment, Mark, VolumeRecord
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+class Held(msgspec.Struct, frozen=True, gc=False):
+    """One holder, where the record needs more than a node and a time. `context` is the publish context."""
+
+    node: str
+    at: datetime
+    mode: AccessMode | None
+    readonly: bool
+    context: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, held: Attachment) -> Held:
+        """The same, compact."""
+        context = tuple((intern(key), value) for key, value in held.publish_context.items())
+        return cls(intern(held.node_id), held.attached_at, held.access_mode, held.readonly, context)
+
+    def attachment(self) -> Attachment:
+        """The same as a model."""
+        return Attachment(
+            node_id=self.node,
+            attached_at=self.at,
+            access_mode=self.mode,
+            readonly=self.readonly,
+            publish_context=dict(self.context),
+        )
+
+
+class Sighting(msgspec.Struct, frozen=True, gc=False):
+    """What one PV says. `uid` and `operation` are UUIDs as integers, where they are UUIDs.
+
+    `holders` None: `node` holds since `at`, as the annotations but `attachments` say, or nobody does where `at` is None.
+    `sure` False: this process has reason to doubt it, so it is listed, and decides nothing.
+    """
+
+    handle: str
+    pv: str
+    uid: int | str
+    epoch: int | None = None
+    node: str | None = None
+    bare: bool = False
+    operation: int | str = ""
+    at: datetime | None = None
+    holders: tuple[Held, ...] | None = None
+    problem: str = ""
+    sure: bool = True
+
+    @classmethod
+    def of(cls, handle: str, record: VolumeRecord) -> Sighting:
+        """A record, compact."""
+        mark = record.mark
+        plain = _plain_since(record)
+        return cls(
+            handle=handle,
+            pv=handle if mark.pv == handle else mark.pv,
+            uid=pack(mark.uid),
+            epoch=mark.epoch,
+            node=None if mark.node is None else intern(mark.node),
+            bare=mark.bare,
+            operation=pack(record.operation),
+            at=plain,
+            holders=None if plain or not record.holders else tuple(Held.of(held) for held in record.holders),
+        )
+
+    def record(self) -> VolumeRecord:
+        """The record, as a model.
+
+        Raises:
+            MalformedRecord: the PV's annotations could not be read.
+
+        """
+        if self.problem:
+            raise MalformedRecord(self.problem)
+        mark = Mark(pv=self.pv, uid=unpack(self.uid), epoch=self.epoch, node=self.node, bare=self.bare)
+        return VolumeRecord(mark=mark, operation=unpack(self.operation), holders=self.attachments())
+
+    def attachments(self) -> tuple[Attachment, ...]:
+        """The holders, as models."""
+        if self.holders is not None:
+            return tuple(held.attachment() for held in self.holders)
+        if self.at is None:
+            return ()
+        mode = unsaid_mode(self.epoch)
+        return (Attachment(node_id=self.node or "", attached_at=self.at, access_mode=mode),)
+
+    @property
+    def count(self) -> int:
+        """How many nodes hold the volume."""
+        return int(self.at is not None) if self.holders is None else len(self.holders)
+
+    @property
+    def fence(self) -> int:
+        """The epoch; 0 where the record has none or can't be read."""
+        return self.epoch or 0
+
+    def outlasts(self, other: Sighting) -> bool:
+        """Whether this stands against `other`, a later look at the same PV: it does where it has the higher epoch."""
+        return not (self.problem or other.problem) and self.fence > other.fence
+
+    def doubted(self, node_id: str) -> Sighting:
+        """The same without the node (without any, where empty), to be looked at again before anything is decided."""
+        left = tuple(held for held in self.attachments() if node_id and held.node_id != node_id)
+        return msgspec.structs.replace(self, at=None, holders=tuple(Held.of(held) for held in left), sure=False)
+
+
+def sight(
+    driver: str, keys: Keys, handle: str, pv: str, uid: str, found: Mapping[str, str] | None, now: datetime
+) -> tuple[Sighting, int]:
+    """What `annotations.read` reads, compact, and how many times were replaced by `now`."""
+    try:
+        if _is_short(keys, found or {}):
+            return _short(keys, handle, pv, uid, found or {}, now)
+        reading = read(driver, pv, uid, found, now)
+        return Sighting.of(handle, reading.record), reading.replaced_times
+    except MalformedRecord as error:
+        return Sighting(handle=handle, pv=pv, uid=pack(uid), problem=str(error)), 0
+
+
+def pack(text: str) -> int | str:
+    """A canonical UUID as an integer, which takes half the memory; other text as it is."""
+    return int(text.replace("-", ""), 16) if _UUID.fullmatch(text) else text
+
+
+def unpack(packed: int | str) -> str:
+    """What `pack` was given."""
+    if isinstance(packed, str):
+        return packed
+    text = f"{packed:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def _is_short(keys: Keys, found: Mapping[str, str]) -> bool:
+    node = found.get(keys.node, "")
+    return keys.attachments not in found and node.isascii() and len(node) <= NODE_ID_BYTES
+
+
+def _short(keys: Keys, handle: str, pv: str, uid: str, found: Mapping[str, str], now: datetime) -> tuple[Sighting, int]:
+    node = found.get(keys.node)
+    time = parse_time(found.get(keys.at, "")) if node else None
+    sighting = Sighting(
+        handle=handle,
+        pv=handle if pv == handle else pv,
+        uid=pack(uid),
+        epoch=read_epoch(pv, keys, found),
+        node=None if node is None else intern(node),
+        bare=not found,
+        operation=pack(found.get(keys.operation, "")),
+        at=(time or now) if node else None,
+    )
+    return sighting, int(bool(node) and time is None)
+
+
+def _plain_since(record: VolumeRecord) -> datetime | None:
+    """Since when the one holder holds, where node and time are all there is to say; else None."""
+    if len(record.holders) != 1:
+        return None
+    held = record.holders[0]
+    used_plainly = held.access_mode is unsaid_mode(record.mark.epoch) and not held.readonly and not held.publish_context
+    return held.attached_at if used_plainly and held.node_id == record.mark.node else None

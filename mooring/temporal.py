@@ -1,0 +1,56 @@
+"""How Mooring reaches Temporal: connect as the Temporal CLI does, with payloads as pydantic JSON; make search attributes known.
+
+Contract: the address, namespace, TLS and API key come from TEMPORAL_* and the CLI's profiles (`temporalio.envconfig`), and
+from nothing of Mooring's own. Registering search attributes never fails a worker: where it can't be done, the reason is
+returned, and operations go on without them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.envconfig import ClientConfig
+from temporalio.service import RPCError
+
+from mooring import names
+from mooring.errors import TemporalUnavailable
+
+if TYPE_CHECKING:
+    from temporalio.runtime import Runtime
+
+SEARCH_ATTRIBUTES = (names.CSI_DRIVER, names.VOLUME_ID, names.NODE_ID, names.ATTACHMENT_STATE)
+
+
+async def connect(*, identity: str | None = None, runtime: Runtime | None = None) -> Client:
+    """A client of the server that the environment names.
+
+    Raises:
+        TemporalUnavailable: the server can't be reached, or the configuration names none.
+
+    """
+    config = ClientConfig.load_client_connect_config()
+    config.setdefault("target_host", "localhost:7233")
+    try:
+        return await Client.connect(
+            **config,
+            data_converter=pydantic_data_converter,
+            identity=identity,
+            runtime=runtime,
+        )
+    except (RuntimeError, RPCError, ValueError) as error:
+        raise TemporalUnavailable(f"Temporal at {config['target_host']} can't be reached: {error}.") from error
+
+
+async def register_search_attributes(client: Client) -> str | None:
+    """Make Mooring's search attributes known to the namespace; None, or why that can't be done."""
+    kind = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
+    request = AddSearchAttributesRequest(namespace=client.namespace, search_attributes=dict.fromkeys(SEARCH_ATTRIBUTES, kind))
+    try:
+        await client.operator_service.add_search_attributes(request)
+    except RPCError as error:
+        return str(error)
+    return None

@@ -1,0 +1,217 @@
+"""The one door to PersistentVolumes: read, compare-and-set, list, watch.
+
+Contract: a `Volumes` serves one driver. What it reads is live; a write is applied if and only if the PV still is as its mark
+says. After an error a write may still land, and the same write may be made again: it is recognised by its operation.
+
+Invariants: no annotation but the driver's own is touched; a write is one request, with no read before it.
+
+Not kept here: any state (manager.py), the schema (annotations.py), the decisions (fence.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from datetime import datetime
+from typing import Final, Protocol
+from urllib.parse import quote
+
+import msgspec
+
+from mooring import fence
+from mooring.annotations import patch
+from mooring.annotations import read as read_record
+from mooring.apiserver import Ask, Gone, KubernetesApi, NotFound, Refused
+from mooring.backoff import pauses
+from mooring.errors import KubernetesRejected, KubernetesUnavailable, MooringError
+from mooring.metrics import Metrics
+from mooring.models import VolumeRecord, Write, WriteResult
+from mooring.views import Change, ChangeKind, HistoryGone, Page, Skip, refuse_duplicates
+from mooring.wire import EVENT, FAILURE, PV, PV_LIST, Pv, PvList, Sighter
+
+PVS: Final = "/api/v1/persistentvolumes"
+FIELD_MANAGER: Final = "mooring"
+FIRST_PAUSE: Final = 0.05
+LONGEST_PAUSE: Final = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+class Volumes(Protocol):
+    """Where the records of one driver's volumes are kept."""
+
+    async def read(self, volume_handle: str, pv: str | None = None) -> VolumeRecord | None:
+        """What the volume's PV says now; None where there is no PV. `pv` is the name it probably has, which saves a list.
+
+        Raises:
+            DuplicateVolume: several PVs claim the handle.
+            MalformedRecord: the record can't be read.
+            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say.
+
+        """
+
+    async def compare_and_set(self, write: Write) -> WriteResult:
+        """Make the write if the PV still is as its mark says; if not, say what the PV says instead (None: it is gone).
+
+        Raises:
+            KubernetesRejected: the record had not changed; the API server refuses the write itself.
+            What `read` raises. After KubernetesUnavailable the write may have landed, or land later.
+
+        """
+
+    def pages(self, page_size: int) -> AsyncGenerator[Page]:
+        """All PVs as of one moment, at most `page_size` at a time; a list that had to begin anew says so (`Page.first`)."""
+
+    def watch(self, resource_version: str) -> AsyncGenerator[Change]:
+        """What happens to PVs after a list's `resource_version`, without end and without gaps; it reconnects by itself.
+
+        Raises:
+            HistoryGone: what happened since then is no longer known.
+
+        """
+
+
+class KubernetesVolumes:
+    """The volumes of one driver on an API server. `now` is UTC; durations are in seconds.
+
+    A watch is connected anew after `watch_time`, or `watch_silence` without a line; a server sends a bookmark each minute or so.
+    """
+
+    def __init__(
+        self,
+        api: KubernetesApi,
+        driver: str,
+        now: Callable[[], datetime],
+        metrics: Metrics,
+        *,
+        page_size: int = 500,
+        watch_time: float = 300,
+        watch_silence: float = 150,
+    ) -> None:
+        self._api = api
+        self._driver = driver
+        self._now = now
+        self._metrics = metrics
+        self._sighter = Sighter(driver, now)
+        self._page_size = page_size
+        self._watch_time = watch_time
+        self._watch_silence = watch_silence
+
+    async def read(self, volume_handle: str, pv: str | None = None) -> VolumeRecord | None:
+        """See `Volumes`."""
+        named = await self._get(pv) if pv else None
+        if named is not None and self._claims(named, volume_handle):
+            return self._record(named)
+        found: list[Pv] = []
+        async for listed, first in self._lists(self._page_size):
+            found = [] if first else found
+            found += [item for item in listed.items if self._claims(item, volume_handle)]
+        refuse_duplicates(volume_handle, [item.metadata.name for item in found])
+        return self._record(found[0]) if found else None
+
+    async def compare_and_set(self, write: Write) -> WriteResult:
+        """See `Volumes`."""
+        what = f"record volume {write.volume.volume_handle} on PersistentVolume {write.mark.pv}"
+        query = {"fieldManager": FIELD_MANAGER}
+        ask = Ask(what, "PATCH", _path(write.mark.pv), query, patch(write))
+        try:
+            answer = await self._api.request(ask)
+        except (Refused, NotFound) as refusal:
+            return await self._refused(write, refusal)
+        record = self._record(PV.decode(answer))
+        if not fence.landed(write, record):
+            raise KubernetesRejected(f"Could not {what}: the API server stored something else, as an admission webhook may do.")
+        return WriteResult(landed=True, record=record)
+
+    async def pages(self, page_size: int) -> AsyncGenerator[Page]:
+        """See `Volumes`."""
+        async for listed, first in self._lists(page_size):
+            yield self._sighter.page(listed, first=first)
+
+    async def watch(self, resource_version: str) -> AsyncGenerator[Change]:
+        """See `Volumes`."""
+        since = resource_version
+        waits = pauses(FIRST_PAUSE, LONGEST_PAUSE)
+        while True:
+            try:
+                async with aclosing(self._connection(since)) as changes:
+                    async for version, change in changes:
+                        if version != since:
+                            since, waits = version, pauses(FIRST_PAUSE, LONGEST_PAUSE)
+                        yield change
+            except (Gone, NotFound, Refused, MooringError) as error:
+                if isinstance(error, Gone):
+                    raise HistoryGone(str(error)) from None
+                logger.warning("The watch of PersistentVolumes is connected again: %s", error)
+            await asyncio.sleep(next(waits))
+            self._metrics.reconnected()
+
+    async def _refused(self, write: Write, refusal: Exception) -> WriteResult:
+        found = await self.read(write.volume.volume_handle, write.mark.pv)
+        if found is not None and fence.landed(write, found):
+            return WriteResult(landed=True, record=found)
+        if found is not None and found.mark == write.mark:
+            raise KubernetesRejected(f"{refusal} The record is as it was expected, so the write itself was refused.")
+        self._metrics.conflict()
+        return WriteResult(landed=False, record=found)
+
+    async def _get(self, pv: str) -> Pv | None:
+        try:
+            return PV.decode(await self._api.request(Ask(f"read PersistentVolume {pv}", "GET", _path(pv))))
+        except NotFound:
+            return None
+
+    async def _lists(self, page_size: int) -> AsyncGenerator[tuple[PvList, bool]]:
+        """The pages of one list, each with whether it is the first one."""
+        query = {"limit": str(page_size)}
+        token = ""
+        while True:
+            ask = Ask("list PersistentVolumes", "GET", PVS, query | ({"continue": token} if token else {}))
+            try:
+                listed = PV_LIST.decode(await self._api.request(ask))
+            except Gone as gone:
+                if not token:
+                    raise KubernetesUnavailable(str(gone)) from None
+                token = ""
+                continue
+            yield listed, not token
+            token = listed.metadata.next
+            if not token:
+                return
+
+    async def _connection(self, since: str) -> AsyncGenerator[tuple[str, Change]]:
+        """What one request for a watch brings, each with the resource version it has come to."""
+        until = {"timeoutSeconds": str(round(self._watch_time))}
+        query = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": since, **until}
+        ask = Ask("watch PersistentVolumes", "GET", PVS, query)
+        async with self._api.lines(ask, silence=self._watch_silence, total=self._watch_time + self._watch_silence) as lines:
+            yield since, Change(ChangeKind.ALIVE)
+            async for line in lines:
+                yield self._change(ask, line)
+
+    def _change(self, ask: Ask, line: bytes) -> tuple[str, Change]:
+        try:
+            event = EVENT.decode(line)
+            if event.type == "ERROR":
+                raise self._api.error(ask, FAILURE.decode(line).object)
+        except msgspec.DecodeError as error:
+            raise KubernetesUnavailable(f"Could not {ask.what}: the API server sent no event ({error}).") from None
+        version = event.object.metadata.resource_version
+        look = Skip.NOT_CSI if event.type == "BOOKMARK" else self._sighter.look(event.object)
+        if isinstance(look, Skip):
+            return version, Change(ChangeKind.ALIVE)
+        return version, Change(ChangeKind.GONE if event.type == "DELETED" else ChangeKind.SEEN, *look)
+
+    def _claims(self, pv: Pv, volume_handle: str) -> bool:
+        csi = pv.spec.csi
+        return csi is not None and (csi.driver, csi.volume_handle) == (self._driver, volume_handle)
+
+    def _record(self, pv: Pv) -> VolumeRecord:
+        meta = pv.metadata
+        return read_record(self._driver, meta.name, meta.uid, meta.annotations, self._now()).record
+
+
+def _path(pv: str) -> str:
+    return f"{PVS}/{quote(pv, safe='')}"

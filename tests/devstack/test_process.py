@@ -1,0 +1,51 @@
+"""A child process ends with the block that runs it, and with a parent that is killed."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from mooring.devstack.process import running
+
+PATIENCE = 10.0
+SAY_PID = ["sh", "-c", "echo $$; exec sleep 1000"]
+PARENT = """
+import asyncio, sys
+from pathlib import Path
+from mooring.devstack.process import running
+async def main():
+    async with running(["sh", "-c", "echo $$; exec sleep 1000"], Path(sys.argv[1]), Path.cwd()):
+        await asyncio.sleep(1000)
+asyncio.run(main())
+"""
+
+
+async def child_of(log: Path) -> int:
+    async with asyncio.timeout(PATIENCE):
+        while not (log.exists() and log.read_text().endswith("\n")):  # noqa: ASYNC110, ASYNC240 - another process writes it
+            await asyncio.sleep(0.02)
+    return int(log.read_text())  # noqa: ASYNC240
+
+
+async def gone(pid: int) -> bool:
+    async with asyncio.timeout(PATIENCE):
+        while Path(f"/proc/{pid}").exists():  # noqa: ASYNC110, ASYNC240 - nobody tells of another's child
+            await asyncio.sleep(0.02)
+    return True
+
+
+async def test_a_child_runs_while_the_block_lasts_and_no_longer(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    async with running(SAY_PID, log, tmp_path):
+        pid = await child_of(log)
+        os.kill(pid, 0)
+    assert await gone(pid)
+
+
+async def test_a_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", PARENT, log)
+    pid = await child_of(log)
+    parent.kill()
+    await parent.wait()
+    assert await gone(pid)

@@ -1,0 +1,56 @@
+"""What may become of the attempt an operation waits for, and of one that nobody waits for any longer.
+
+An attempt that is being retried carries the same write, so only three things can happen to it: it lands or is refused, and the
+operation is told; it lands, and the operation isn't told; the operation gives up, and the attempt may land at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.fence.explorer.rules import Rules
+from tests.fence.explorer.state import Look, Move, Record, Run, World, Write
+
+
+def outcomes(world: World, run: Run, write: Write, rules: Rules, when_landed: str, when_refused: str) -> Iterator[Move]:
+    """The attempt ends and tells, or lands and doesn't tell; told, the operation goes on with the one step or the other."""
+    made = rules.lands(write, world.pv)
+    if made is not None:
+        after = land(world, write, made)
+        yield f"{run.name}: its attempt lands", after._replace(run=_landed(run, made, when_landed))
+        yield f"{run.name}: its attempt lands, but the answer is lost, so it tries again", after
+        return
+    found = world.pv
+    if found is not None and rules.landed(write, found):
+        yield f"{run.name}: its attempt had landed, as the PV shows", world._replace(run=_landed(run, found, when_landed))
+    else:
+        refused = run._replace(step=when_refused, write=None, look=Look(found, live=True, by=run.operation))
+        yield f"{run.name}: its attempt is refused, and brings what the PV says", world._replace(run=refused)
+
+
+def stragglers(world: World, rules: Rules) -> Iterator[Move]:
+    """An attempt that nobody waits for lands."""
+    for write in world.flying:
+        made = rules.lands(write, world.pv)
+        if made is not None:
+            late = land(world, write, made)._replace(flying=world.flying - {write})
+            yield f"the hanging attempt of operation {write.operation} to {write.aim} lands", late
+
+
+def land(world: World, write: Write, made: Record) -> World:
+    """The PV as the write made it."""
+    before = world.pv
+    if before is None:
+        raise AssertionError(f"{write} landed on no PV")
+    kept = dict(zip(before.holders, world.makers, strict=True))
+    makers = tuple(kept.get(node, write.operation) for node in made.holders)
+    return world._replace(pv=made, makers=makers, past=world.past | {before})
+
+
+def abandoned(world: World, run: Run) -> World:
+    """The world in which nobody waits any longer for the run's attempt."""
+    return world if run.write is None else world._replace(flying=world.flying | {run.write})
+
+
+def _landed(run: Run, record: Record, step: str) -> Run:
+    return run._replace(step=step, write=None, look=None, record=record)

@@ -1,0 +1,141 @@
+"""The rules as designed: every decision is `mooring.fence`'s own, remembered so that it is asked only once for one question.
+
+The API server's part is here too: what an attempt tests, and what it leaves behind. A test leaves a rule out by
+overriding one method (switches.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import NamedTuple
+
+from mooring import fence, models
+from mooring.models import AccessMode
+from tests.fence.explorer.state import ALL, Look, Mark, Record, Run, Write
+
+VOLUME = models.VolumeRef(volume_handle="pvc-7")
+_NOW = datetime(2026, 1, 31, tzinfo=UTC)
+
+
+class Claim(NamedTuple):
+    """A publish's write, and whether its node holds the volume already."""
+
+    write: Write
+    reclaims: bool
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Decisions for a volume used in one access mode."""
+
+    mode: AccessMode = AccessMode.SINGLE_NODE_WRITER
+
+    exact = False
+    """Whether attempts can land that the rules as designed let nobody see again, so that none may be forgotten."""
+
+    def claim(self, seen: Record, node: str, operation: int) -> Claim | None:
+        """`fence.claim`; None for a refusal."""
+        return _claim(self.mode, seen, node, operation)
+
+    def release(self, seen: Record, node: str, operation: int) -> Write:
+        """`fence.release`."""
+        return _release(self.mode, seen, node, operation)
+
+    def undo(self, seen: Record, node: str, operation: int, reclaims: bool) -> Write | None:
+        """`fence.undo`."""
+        return _undo(self.mode, seen, node, operation, reclaims)
+
+    def describe(self, seen: Record, node: str, operation: int) -> Write | None:
+        """`fence.describe`, with a publish context that the record lacks."""
+        return _describe(self.mode, seen, node, operation)
+
+    def landed(self, write: Write, found: Record) -> bool:
+        """`fence.landed`."""
+        return _landed(self.mode, write, found)
+
+    def is_current(self, record: Record, operation: int) -> bool:
+        """`fence.is_current`."""
+        return _is_current(self.mode, record, operation)
+
+    def lands(self, write: Write, pv: Record | None) -> Record | None:
+        """What the API server makes of an attempt: the PV's next record, or None where a test of the mark is refused."""
+        if pv is None or not self.passes(write.mark, pv):
+            return None
+        return Record(pv.uid, pv.epoch + 1, write.holders, write.operation)
+
+    def passes(self, mark: Mark, pv: Record) -> bool:
+        """Whether the PV passes the tests of the JSON patch."""
+        return mark == pv.mark
+
+    def trusts(self, look: Look, run: Run) -> bool:
+        """Whether a run may end on what it was shown: on the PV, and looked at by this very run, not by one it was reset from."""
+        return look.live and look.by == run.operation
+
+    def needs_no_claim(self, look: Look, run: Run) -> bool:  # noqa: ARG002 - an override looks
+        """Whether a publish succeeds on what it was shown alone: never."""
+        return False
+
+    def needs_no_release(self, look: Look, run: Run) -> bool:  # noqa: ARG002 - an override looks
+        """Whether an unpublish succeeds on what it was shown alone: never."""
+        return False
+
+    def leaves(self, run: Run, look: Look) -> bool:
+        """Whether a failing publish leaves its node: it held before, or what holds it was claimed by a run this one was reset from."""
+        return run.reclaims or bool(run.claimed and run.claimed != look.by)
+
+
+@lru_cache(maxsize=None)
+def _claim(mode: AccessMode, seen: Record, node: str, operation: int) -> Claim | None:
+    asked = models.PublishRequest(volume_handle=VOLUME.volume_handle, node_id=node, access_mode=mode)
+    claim = fence.claim(_record(mode, seen), asked, str(operation), _NOW)
+    return None if isinstance(claim, fence.Refuse) else Claim(_plain(seen, claim.write, f"claim {node}"), claim.reclaims)
+
+
+@lru_cache(maxsize=None)
+def _release(mode: AccessMode, seen: Record, node: str, operation: int) -> Write:
+    write = fence.release(_record(mode, seen), VOLUME, "" if node == ALL else node, str(operation))
+    return _plain(seen, write, f"release {node}")
+
+
+@lru_cache(maxsize=None)
+def _undo(mode: AccessMode, seen: Record, node: str, operation: int, reclaims: bool) -> Write | None:
+    write = fence.undo(_record(mode, seen), VOLUME, node, str(operation), reclaims=reclaims)
+    return None if write is None else _plain(seen, write, f"undo {node}")
+
+
+@lru_cache(maxsize=None)
+def _describe(mode: AccessMode, seen: Record, node: str, operation: int) -> Write | None:
+    write = fence.describe(_record(mode, seen), node, str(operation), VOLUME, {"path": "/dev/x"})
+    return None if write is None else _plain(seen, write, f"describe {node}")
+
+
+@lru_cache(maxsize=None)
+def _landed(mode: AccessMode, write: Write, found: Record) -> bool:
+    mark = models.Mark(pv="pv-7", uid=str(write.mark.uid), epoch=write.mark.epoch or None, node=write.mark.node or None)
+    sent = models.Write(volume=VOLUME, mark=mark, operation=str(write.operation), holders=_holders(mode, write.holders))
+    return fence.landed(sent, _record(mode, found))
+
+
+@lru_cache(maxsize=None)
+def _is_current(mode: AccessMode, record: Record, operation: int) -> bool:
+    return fence.is_current(_record(mode, record), str(operation))
+
+
+def _record(mode: AccessMode, record: Record) -> models.VolumeRecord:
+    node = record.holders[0] if record.holders else None
+    mark = models.Mark(pv="pv-7", uid=str(record.uid), epoch=record.epoch or None, node=node)
+    operation = str(record.operation) if record.operation else ""
+    return models.VolumeRecord(mark=mark, operation=operation, holders=_holders(mode, record.holders))
+
+
+def _holders(mode: AccessMode, nodes: tuple[str, ...]) -> tuple[models.Attachment, ...]:
+    return tuple(models.Attachment(node_id=node, attached_at=_NOW, access_mode=mode) for node in nodes)
+
+
+def _plain(seen: Record, write: models.Write, aim: str) -> Write:
+    same = (write.mark.uid, write.mark.epoch or 0, write.mark.node or "") == (str(seen.uid), seen.epoch, seen.mark.node)
+    if not same:
+        raise AssertionError(f"decided on {seen}, written against {write.mark}")
+    return Write(seen.mark, tuple(held.node_id for held in write.holders), int(write.operation), aim)

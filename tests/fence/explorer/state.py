@@ -1,0 +1,106 @@
+"""What a state of the search is made of: plain tuples, quick to compare and to hash.
+
+An operation is known by a number, its run id. `NOBODY` signs a record that no operation has written yet.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+NOBODY = 0
+NODES = ("A", "B")
+ALL = "all nodes"
+
+
+class Mark(NamedTuple):
+    """What an attempt tests: the PV's uid, the epoch (0: none yet) and the first holder ("": none)."""
+
+    uid: int
+    epoch: int
+    node: str
+
+
+class Record(NamedTuple):
+    """What the PV says."""
+
+    uid: int
+    epoch: int
+    holders: tuple[str, ...]
+    operation: int
+
+    @property
+    def mark(self) -> Mark:
+        """What a write decided on this record tests."""
+        return Mark(self.uid, self.epoch, self.holders[0] if self.holders else "")
+
+
+class Write(NamedTuple):
+    """A compare-and-set, decided. `aim` is what it is for, such as "claim A"."""
+
+    mark: Mark
+    holders: tuple[str, ...]
+    operation: int
+    aim: str
+
+
+class Look(NamedTuple):
+    """What an operation was shown: by the PV if `live`, else by the index. `by` is the run that looked."""
+
+    record: Record | None
+    live: bool
+    by: int
+
+
+class Run(NamedTuple):
+    """An operation: what it is, where it stands, and what its history tells it.
+
+    `claimed` is the operation that signed its last claim to land, as the answer said; NOBODY before.
+    """
+
+    kind: str
+    node: str
+    operation: int
+    step: str
+    look: Look | None = None
+    write: Write | None = None
+    reclaims: bool = False
+    claimed: int = NOBODY
+    record: Record | None = None
+
+    @property
+    def nodes(self) -> frozenset[str]:
+        """The nodes it is about."""
+        return frozenset(NODES if self.node == ALL else (self.node,))
+
+    @property
+    def name(self) -> str:
+        """How a trace names it."""
+        return f"{self.kind} {self.node} (operation {self.operation})"
+
+
+class World(NamedTuple):
+    """Everything at one moment.
+
+    `makers` are the operations that made the PV's holders holders; `flying` the attempts that nobody waits for any longer; `past` the
+    records the index may still show; `remembered` where a reset would return. `believed` are the nodes whose publish succeeded and
+    whose unpublish hasn't started; `gone` those told to be off the volume, with no publish of them started since. `broken` is
+    what a step did that it must not.
+    """
+
+    pv: Record | None
+    makers: tuple[int, ...] = ()
+    run: Run | None = None
+    flying: frozenset[Write] = frozenset()
+    past: frozenset[Record] = frozenset()
+    remembered: Run | None = None
+    believed: frozenset[str] = frozenset()
+    gone: frozenset[str] = frozenset()
+    broken: str = ""
+    operations: int = 0
+    volumes: int = 1
+
+
+Move = tuple[str, World]
+"""What happened, in words, and the state after it."""
+
+START = World(pv=Record(uid=1, epoch=0, holders=(), operation=NOBODY))

@@ -1,0 +1,97 @@
+"""Everything that may happen next: a step of the open operation, or something from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import permutations
+
+from tests.fence.explorer import attempts, judge, publish, unpublish
+from tests.fence.explorer.rules import Rules
+from tests.fence.explorer.state import ALL, NOBODY, NODES, START, Move, Record, Run, World
+
+_KINDS = tuple(("publish", node) for node in NODES) + tuple(("unpublish", node) for node in (*NODES, ALL))
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What the search leaves out, if anything.
+
+    `operations`: how many may start, resets included (None: any number). `volumes`: how often the PV may exist (None: any number).
+    `any_index`: the index shows any record, even one that never was, instead of the PV's own earlier ones.
+    """
+
+    operations: int | None = None
+    volumes: int | None = None
+    resets: bool = True
+    any_index: bool = True
+
+
+def moves(world: World, rules: Rules, bounds: Bounds) -> Iterator[Move]:
+    """All that may happen next."""
+    if world.run is not None:
+        yield from steps(world, rules, bounds)
+        yield f"{world.run.name}: is terminated", attempts.abandoned(world, world.run)._replace(run=None)
+    if world.run is None and _may_start(world, bounds):
+        yield from _starts(world)
+    yield from attempts.stragglers(world, rules)
+    yield from _pv_comes_and_goes(world, bounds)
+    if bounds.resets and _may_start(world, bounds):
+        yield from _resets(world)
+
+
+def steps(world: World, rules: Rules, bounds: Bounds) -> Iterator[Move]:
+    """What the open operation may do next, the healthy outcome first."""
+    run = world.run
+    if run is not None:
+        steps_of = publish.steps if run.kind == "publish" else unpublish.steps
+        yield from steps_of(world, run, rules, _index(world, rules, bounds))
+
+
+def ends(world: World, rules: Rules, bounds: Bounds) -> bool:
+    """Whether the open operation ends by itself, if all goes well from here on."""
+    for _ in range(20):
+        if world.run is None or world.broken:
+            return True
+        _, world = next(steps(world, rules, bounds))
+    return False
+
+
+def _index(world: World, rules: Rules, bounds: Bounds) -> frozenset[Record]:
+    if not bounds.any_index:
+        return world.past | ({world.pv} if world.pv else set())
+    sizes = range(3 if rules.mode.multi_node else 2)
+    stale = {Record(0, -1, holders, NOBODY) for size in sizes for holders in permutations(NODES, size)}
+    return frozenset(stale | ({world.pv} if world.pv else set()))
+
+
+def _may_start(world: World, bounds: Bounds) -> bool:
+    return bounds.operations is None or world.operations < bounds.operations
+
+
+def _starts(world: World) -> Iterator[Move]:
+    number = world.operations + 1
+    for kind, node in _KINDS:
+        run = Run(kind, node, number, step="observe")
+        yield f"{run.name}: starts", judge.started(world._replace(operations=number), run)
+
+
+def _pv_comes_and_goes(world: World, bounds: Bounds) -> Iterator[Move]:
+    if world.pv is not None:
+        gone = world._replace(pv=None, makers=(), past=world.past | {world.pv}, believed=frozenset())
+        yield "the PV is deleted", gone
+    elif bounds.volumes is None or world.volumes < bounds.volumes:
+        uid = world.volumes + 1
+        yield "a PV is created under the same name", world._replace(pv=START.pv and START.pv._replace(uid=uid), volumes=uid)
+
+
+def _resets(world: World) -> Iterator[Move]:
+    run = world.run
+    if run is not None and run != world.remembered and run.step not in {"observe", "look"}:
+        yield f"(remembers {run.name} at step {run.step})", world._replace(remembered=run)
+    if world.remembered is not None:
+        left = attempts.abandoned(world, run) if run else world
+        number = world.operations + 1
+        again = world.remembered._replace(operation=number)
+        told = f"{world.remembered.name}: is reset to step {again.step}, and goes on as operation {number}"
+        yield told, judge.started(left._replace(operations=number), again)

@@ -1,0 +1,54 @@
+"""What is committed as a whole: one version everywhere, and no machine's own set-up."""
+
+from __future__ import annotations
+
+import subprocess
+import tomllib
+from pathlib import Path
+
+import yaml
+
+import mooring
+
+ROOT = Path(__file__).parents[2]
+# Put together here, so that this file names none of them either.
+REGISTRIES = [
+    ".".join(parts)
+    for parts in (
+        ("pypi", "org"),
+        ("pythonhosted", "org"),
+        ("proxy", "golang", "org"),
+        ("sum", "golang", "org"),
+        ("registry", "npmjs", "org"),
+        ("deb", "debian", "org"),
+        ("docker", "io"),
+        ("ghcr", "io"),
+        ("quay", "io"),
+        ("registry", "k8s", "io"),
+    )
+]
+
+
+def committed() -> list[Path]:
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
+    return [ROOT / name for name in names if name and (ROOT / name).is_file()]
+
+
+def test_the_package_and_its_metadata_have_one_version() -> None:
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == mooring.__version__
+
+
+def test_compose_builds_the_image_of_this_version() -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    assert services["worker"]["image"] == f"mooring:{mooring.__version__}"
+
+
+def test_the_changelog_has_this_version() -> None:
+    assert f"## [{mooring.__version__}]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_no_file_names_a_registry_host() -> None:
+    for path in committed():
+        text = path.read_bytes().decode(errors="ignore")
+        assert not [host for host in REGISTRIES if host in text], path

@@ -1,0 +1,193 @@
+"""PublishVolume: make a node hold a volume, or leave nothing of the attempt.
+
+Contract: it succeeds when the record says so, by this very run, and the backend has attached. It fails at once, having
+written nothing, when it gets a final answer before anything of it can have been written. In any other case it is rolled back
+in reverse (the backend, then the record) before it fails, and the epoch has moved, so that nothing of it can still land. A
+node that held the volume before keeps it.
+
+While a volume has no PV, an open PersistAttachment run holds it instead of the record.
+
+Not kept here: what is written (mooring/fence.py), and how a step is retried (steps.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from mooring import fence
+    from mooring.errors import Contended
+    from mooring.models import BackendCall, PublishRequest, PublishResult, VolumeRecord
+    from mooring.names import PUBLISH, State
+    from workflows.outcome import count, ended, show
+    from workflows.persist import Keeper
+    from workflows.steps import Steps, failure, is_final, is_final_at_once, read_request, to_the_end
+
+
+@workflow.defn(name=PUBLISH)
+class PublishVolume:
+    """Runs under the id `volume/<driver>/<volume handle>`; takes a PublishRequest, returns a PublishResult."""
+
+    def __init__(self) -> None:
+        self._asked: PublishRequest
+        self._steps: Steps
+        self._keeper: Keeper
+        self._claimed: fence.Claim | None = None
+        self._may_land = False
+        self._backend_begun = False
+
+    @workflow.run
+    async def run(self, request: Any = None) -> PublishResult:
+        """Publish; see the module."""
+        self._asked = read_request(PublishRequest, request)
+        seen = await self._begin()
+        self._show(State.PUBLISHING)
+        try:
+            result = await self._publish(seen)
+        except BaseException as error:
+            if is_final(error) and not self._left_something():
+                self._end(State.REFUSED)
+                raise
+            self._show(State.ROLLING_BACK)
+            with suppress(asyncio.CancelledError):
+                await to_the_end(self._roll_back())
+            self._end(State.ROLLED_BACK)
+            raise ended(error, self._what(), "it is rolled back, and nothing of it is left") from error
+        self._end(State.ATTACHED)
+        return result
+
+    async def _begin(self) -> VolumeRecord | None:
+        self._steps, seen = await Steps.begin(self._asked)
+        self._keeper = Keeper(self._steps, self._asked)
+        return seen
+
+    async def _publish(self, seen: VolumeRecord | None) -> PublishResult:
+        while True:
+            record = await self._claim(seen)
+            if record is None:
+                return await self._hold_without_pv()
+            record = await self._attach(record)
+            if fence.is_current(record, workflow.info().run_id):
+                return self._result(record)
+            seen = await self._begin()
+
+    async def _claim(self, seen: VolumeRecord | None) -> VolumeRecord | None:
+        """The record that makes the node a holder, or None where there is no PV to have one."""
+        live = False
+        for _ in range(self._steps.limits.conflicts_max):
+            if seen is None:
+                seen, live = await self._steps.look(), True
+            if seen is None or (seen.mark.epoch is None and await self._keeper.find()):
+                return None
+            decision = fence.claim(seen, self._asked, self._steps.operation, workflow.now())
+            if isinstance(decision, fence.Refuse):
+                if live:
+                    raise failure(decision.error)
+                seen = None
+                continue
+            landed, seen = await self._record(decision)
+            if landed:
+                return seen
+            live = True
+        raise failure(Contended(f"{self._what()} lost to another writer of the record {self._steps.limits.conflicts_max} times."))
+
+    async def _record(self, claim: fence.Claim) -> tuple[bool, VolumeRecord | None]:
+        self._claimed, self._may_land = claim, True
+        try:
+            result = await self._steps.record(claim.write)
+        except BaseException as error:
+            self._may_land = not is_final_at_once(error)
+            raise
+        self._may_land = result.landed
+        return result.landed, result.record
+
+    async def _attach(self, record: VolumeRecord) -> VolumeRecord:
+        """Have the backend attach, and keep its publish context with the record."""
+        context = await self._ask_backend(record.epoch)
+        while context is not None:
+            write = fence.describe(record, self._asked.node_id, self._steps.operation, self._steps.volume, context)
+            if write is None:
+                break
+            result = await self._steps.record(write)
+            if result.record is None or result.record.holder(self._asked.node_id) is None:
+                raise failure(Contended(f"{self._what()} lost the record to another writer while the backend attached."))
+            record = result.record
+        return record
+
+    async def _ask_backend(self, epoch: int) -> dict[str, str] | None:
+        if not self._steps.limits.backend:
+            return None
+        self._backend_begun = True
+        return await self._steps.backend_publish(self._call(epoch))
+
+    async def _hold_without_pv(self) -> PublishResult:
+        held = await self._keeper.hold()
+        context = await self._ask_backend(0)
+        held = await self._keeper.settle(held if context is None else held.model_copy(update={"publish_context": context}))
+        return PublishResult(
+            driver=self._asked.driver,
+            volume_handle=self._asked.volume_handle,
+            node_id=self._asked.node_id,
+            publish_context=held.publish_context,
+            epoch=0,
+            attached_at=held.attached_at,
+            persisted=False,
+            reclaimed=not self._keeper.started,
+            message=f"{self._what()} is done; its record waits for the PersistentVolume to appear.",
+        )
+
+    def _left_something(self) -> bool:
+        return self._may_land or self._backend_begun or self._keeper.started
+
+    async def _roll_back(self) -> None:
+        if self._keeper.started:
+            await self._steps.drop_unpersisted()
+        await self._steps.take_back(self._asked.node_id, reclaims=self._reclaims(), first=self._undo_backend)
+
+    async def _undo_backend(self, seen: VolumeRecord | None) -> None:
+        held = seen is not None and seen.holder(self._asked.node_id) is not None
+        others = held and seen is not None and seen.operation != self._steps.operation
+        if self._backend_begun and not others and not self._reclaims():
+            await self._steps.backend_undo(self._call(seen.epoch if seen else 0))
+            self._backend_begun = False
+
+    def _reclaims(self) -> bool:
+        return self._keeper.found or (self._claimed is not None and self._claimed.reclaims)
+
+    def _call(self, epoch: int) -> BackendCall:
+        return BackendCall(
+            volume=self._steps.volume,
+            node_id=self._asked.node_id,
+            epoch=epoch,
+            access_mode=self._asked.access_mode,
+            readonly=self._asked.readonly,
+        )
+
+    def _result(self, record: VolumeRecord) -> PublishResult:
+        held = next(held for held in record.holders if held.node_id == self._asked.node_id)
+        again = self._reclaims()
+        return PublishResult(
+            driver=self._asked.driver,
+            volume_handle=self._asked.volume_handle,
+            node_id=self._asked.node_id,
+            publish_context=held.publish_context,
+            epoch=record.epoch,
+            attached_at=held.attached_at,
+            persisted=True,
+            reclaimed=again,
+            message=f"{self._what()} is done at epoch {record.epoch}{'; the node held it already' if again else ''}.",
+        )
+
+    def _what(self) -> str:
+        return f"Publishing volume {self._asked.volume_handle} to node {self._asked.node_id}"
+
+    def _show(self, state: State) -> None:
+        show(self._steps.limits, self._asked, self._asked.node_id, state)
+
+    def _end(self, state: State) -> None:
+        self._show(state)
+        count("publish", state)

@@ -1,0 +1,30 @@
+"""ReadVolume: who holds a volume, by its live PV."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from mooring.models import VolumeRef, VolumeStatus
+    from mooring.names import READ
+    from workflows.steps import Steps, read_request
+
+
+@workflow.defn(name=READ)
+class ReadVolume:
+    """Runs under the id `read/<driver>/<volume handle>`; takes a VolumeRef, returns a VolumeStatus."""
+
+    @workflow.run
+    async def run(self, request: Any = None) -> VolumeStatus:
+        """Look; see the module."""
+        asked = read_request(VolumeRef, request)
+        steps, _ = await Steps.begin(asked)
+        record = await steps.look()
+        return VolumeStatus(
+            driver=asked.driver,
+            volume_handle=asked.volume_handle,
+            record=record,
+            unpersisted=None if record and record.mark.epoch is not None else await steps.find_unpersisted(),
+        )

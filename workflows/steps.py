@@ -1,0 +1,236 @@
+"""The steps that operations are made of: each an activity, bounded by the worker's limits, cancelled only once it has really
+stopped.
+
+Contract: a step of the way forward is bounded by a budget. A step of a rollback has none: it is retried until it succeeds, and the
+pending activity shows why it has not yet.
+
+Not kept here: which step follows which (publish.py, unpublish.py, persist.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import ValidationError
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError, ApplicationError, ApplicationErrorCategory
+from temporalio.workflow import ActivityCancellationType, ActivityConfig
+
+with workflow.unsafe.imports_passed_through():
+    from activities.attachments import AttachmentActivities
+    from activities.backend import BackendActivities
+    from activities.events import EventActivities
+    from activities.unpersisted import UnpersistedActivities
+    from mooring import fence
+    from mooring.errors import InvalidRequest, MooringError
+    from mooring.models import (
+        Attachment,
+        BackendCall,
+        Glance,
+        Limits,
+        Look,
+        Model,
+        Published,
+        Unpersisted,
+        VolumeRecord,
+        VolumeRef,
+        Warned,
+        Write,
+        WriteResult,
+    )
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+
+_WAIT = 86400.0
+"""Seconds of one attempt to wait for a PV; there is no last one."""
+
+M = TypeVar("M", bound=Model)
+T = TypeVar("T")
+
+
+def read_request(model: type[M], payload: Any) -> M:
+    """The request in a workflow's payload.
+
+    NB: a typed argument that can't be decoded would fail the workflow task, which is retried for ever; so it is decoded here.
+    """
+    try:
+        return model.model_validate(payload)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'payload'}: {fault['msg']}" for fault in error.errors())
+        name = workflow.info().workflow_type
+        raise failure(InvalidRequest(f"{name} {workflow.info().workflow_id} got a malformed request ({faults}).")) from None
+
+
+def failure(error: MooringError) -> ApplicationError:
+    """The failure that ends a workflow with this error."""
+    category = ApplicationErrorCategory.BENIGN if error.expected else ApplicationErrorCategory.UNSPECIFIED
+    return ApplicationError(str(error), type=error.type_name(), non_retryable=True, category=category)
+
+
+def cause(error: BaseException) -> ApplicationError | None:
+    """What a failed step said last: the first application failure on its chain of causes."""
+    link: BaseException | None = error
+    while link is not None and not isinstance(link, ApplicationError):
+        link = link.__cause__
+    return link
+
+
+def is_final(error: BaseException) -> bool:
+    """Whether the error is an answer that no retry would change, as opposed to a step that was cancelled or ran out of time."""
+    root = cause(error)
+    return root is not None and root.non_retryable
+
+
+def is_final_at_once(error: BaseException) -> bool:
+    """Whether the very first attempt of a step got a final answer, so that no attempt of it can be under way."""
+    root = cause(error)
+    return root is not None and root.non_retryable and tuple(root.details[:1]) == (1,)
+
+
+async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """Await the work to its end, whoever cancels meanwhile; the cancellation is raised then."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    result = await task
+    if cancelled is not None:
+        raise cancelled
+    return result
+
+
+@dataclass(slots=True)
+class Steps:
+    """The steps of one operation on one volume."""
+
+    volume: VolumeRef
+    operation: str
+    limits: Limits
+
+    @classmethod
+    async def begin(cls, asked: VolumeRef) -> tuple[Steps, VolumeRecord | None]:
+        """The first step of every operation: what the index says, the operation's id, and the limits to keep."""
+        volume = VolumeRef(driver=asked.driver, volume_handle=asked.volume_handle)
+        glance: Glance = await workflow.execute_local_activity_method(
+            AttachmentActivities.observe, volume, start_to_close_timeout=timedelta(seconds=10)
+        )
+        return cls(volume, glance.operation, glance.limits), glance.record
+
+    async def look(self) -> VolumeRecord | None:
+        """The live record, within the budget of a publish."""
+        options = self._bounded("look at the PV", self.limits.publish_budget)
+        return await workflow.execute_activity_method(AttachmentActivities.look, Look(volume=self.volume), **options)
+
+    async def _look_patiently(self) -> VolumeRecord | None:
+        """The live record, however long it takes."""
+        options = self._patient("roll back: look at the PV", self.limits.attempt_timeout)
+        return await workflow.execute_activity_method(AttachmentActivities.look, Look(volume=self.volume, patient=True), **options)
+
+    async def record(self, write: Write) -> WriteResult:
+        """Try to make the node a holder."""
+        options = self._bounded(f"record {write.node_id} as holder, epoch {_next(write)}", self.limits.publish_budget)
+        return await workflow.execute_activity_method(AttachmentActivities.record, write, **options)
+
+    async def release(self, write: Write) -> WriteResult:
+        """Try to take the node out of the record."""
+        options = self._bounded(f"release {write.node_id or 'every node'}, epoch {_next(write)}", self.limits.clear_budget)
+        return await workflow.execute_activity_method(AttachmentActivities.release, write, **options)
+
+    async def persist(self, write: Write) -> WriteResult:
+        """Record the holder that waited for its PV, however long it takes."""
+        options = self._patient(f"record {write.node_id} as holder, epoch {_next(write)}", self.limits.attempt_timeout)
+        return await workflow.execute_activity_method(AttachmentActivities.persist, write, **options)
+
+    async def take_back(self, node_id: str, *, reclaims: bool, first: Callable[[VolumeRecord | None], Awaitable[None]]) -> None:
+        """Undo what the operation may have written, however long it takes; `first` is awaited with the record before each try."""
+        while True:
+            seen = await self._look_patiently()
+            await first(seen)
+            write = fence.undo(seen, self.volume, node_id, self.operation, reclaims=reclaims) if seen else None
+            if write is None or (await self._undo(write)).landed:
+                return
+
+    async def backend_publish(self, call: BackendCall) -> dict[str, str]:
+        """Have the backend attach."""
+        options = self._backend(f"backend attaches to {call.node_id}")
+        return await workflow.execute_activity_method(BackendActivities.publish, call, **options)
+
+    async def backend_unpublish(self, call: BackendCall) -> None:
+        """Have the backend detach."""
+        options = self._backend(f"backend detaches from {call.node_id or 'every node'}")
+        await workflow.execute_activity_method(BackendActivities.unpublish, call, **options)
+
+    async def backend_undo(self, call: BackendCall) -> None:
+        """Have the backend detach, however long it takes."""
+        options = self._patient(f"roll back: backend detaches from {call.node_id}", self.limits.backend_timeout)
+        await workflow.execute_activity_method(BackendActivities.undo, call, **options)
+
+    async def find_unpersisted(self) -> Attachment | None:
+        """The attachment that waits for this volume's PV."""
+        options = self._bounded("look for an unpersisted holder", self.limits.publish_budget)
+        return await workflow.execute_activity_method(UnpersistedActivities.find, self.volume, **options)
+
+    async def drop_unpersisted(self) -> None:
+        """End the wait for this volume's PV, however long it takes."""
+        options = self._patient("give up the unpersisted holder", self.limits.attempt_timeout)
+        await workflow.execute_activity_method(UnpersistedActivities.drop, self.volume, **options)
+
+    async def publisher_lives(self) -> bool:
+        """Whether the publish that began this operation is open, or has succeeded."""
+        options = self._patient("look at the publish that began this", self.limits.attempt_timeout)
+        published = Published(volume=self.volume, operation=self.operation)
+        return await workflow.execute_activity_method(UnpersistedActivities.publisher_lives, published, **options)
+
+    async def wait_for_volume(self, waiting: Unpersisted) -> VolumeRecord:
+        """The record of the volume, once it has a PV."""
+        options = self._patient(f"wait for a PV to record {waiting.attachment.node_id} on", _WAIT)
+        return await workflow.execute_activity_method(UnpersistedActivities.wait, waiting, **options)
+
+    async def warn_not_cleared(self, warned: Warned) -> None:
+        """Show an operator what could not be cleared; best effort."""
+        options = self._bounded("raise an Event", self.limits.clear_budget)
+        options["retry_policy"] = RetryPolicy(maximum_attempts=3)
+        with suppress(ActivityError):
+            await workflow.execute_activity_method(EventActivities.not_cleared, warned, **options)
+
+    async def _undo(self, write: Write) -> WriteResult:
+        options = self._patient(f"roll back: {write.node_id} out, epoch {_next(write)}", self.limits.attempt_timeout)
+        return await workflow.execute_activity_method(AttachmentActivities.undo, write, **options)
+
+    def _backend(self, summary: str) -> ActivityConfig:
+        return {
+            **self._patient(summary, self.limits.backend_timeout),
+            "schedule_to_close_timeout": timedelta(seconds=self.limits.backend_budget),
+        }
+
+    def _bounded(self, summary: str, budget: float) -> ActivityConfig:
+        return {
+            **self._patient(summary, self.limits.attempt_timeout),
+            "schedule_to_close_timeout": timedelta(seconds=budget),
+        }
+
+    def _patient(self, summary: str, attempt: float) -> ActivityConfig:
+        return {
+            "start_to_close_timeout": timedelta(seconds=attempt),
+            "heartbeat_timeout": timedelta(seconds=self.limits.heartbeat_timeout),
+            "retry_policy": RetryPolicy(
+                initial_interval=timedelta(milliseconds=200),
+                maximum_interval=timedelta(seconds=self.limits.retry_interval_max),
+            ),
+            # NB: any other type starts the rollback while the step is still running, and what it then does stays.
+            "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            "summary": summary[:200],
+        }
+
+
+def _next(write: Write) -> int:
+    return (write.mark.epoch or 0) + 1

@@ -1,0 +1,135 @@
+"""UnpublishVolume: take a volume from a node, or from all of them.
+
+Contract: the backend detaches first, then the record lets go; another node's attachment is never touched. It succeeds also
+where nothing was attached, and has then moved the epoch, so that no earlier attempt to attach can still land. A record that
+can't be cleared does not hold it up for ever: within the budget it ends in success with `annotation_cleared=False`, the
+volume still fenced to its holder, and an Event.
+
+Cancelled, it stops where it is; asked again, it goes on.
+
+Not kept here: what is written (mooring/fence.py), and how a step is retried (steps.py).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from mooring import fence
+    from mooring.errors import Contended
+    from mooring.models import BackendCall, UnpublishRequest, UnpublishResult, VolumeRecord, Warned
+    from mooring.names import UNPUBLISH, State
+    from workflows.outcome import count, ended, reason, show
+    from workflows.steps import Steps, failure, read_request
+
+
+@workflow.defn(name=UNPUBLISH)
+class UnpublishVolume:
+    """Runs under the id `volume/<driver>/<volume handle>`; takes an UnpublishRequest, returns an UnpublishResult."""
+
+    def __init__(self) -> None:
+        self._asked: UnpublishRequest
+        self._steps: Steps
+        self._released: dict[str, None] = {}
+        self._detached: set[str] = set()
+
+    @workflow.run
+    async def run(self, request: Any = None) -> UnpublishResult:
+        """Unpublish; see the module."""
+        self._asked = read_request(UnpublishRequest, request)
+        self._steps, seen = await Steps.begin(self._asked)
+        self._show(State.UNPUBLISHING)
+        try:
+            result = await self._unpublish(seen)
+        except BaseException as error:
+            self._end(State.NOT_DETACHED)
+            raise ended(error, self._what(), "the record is as it was, ask again") from error
+        self._end(State.DETACHED if result.annotation_cleared else State.NOT_CLEARED)
+        return result
+
+    async def _unpublish(self, seen: VolumeRecord | None) -> UnpublishResult:
+        for _ in range(self._steps.limits.conflicts_max):
+            if seen is None or seen.mark.epoch is None:
+                await self._release_unpersisted()
+            try:
+                seen = seen or await self._steps.look()
+            except ActivityError as error:
+                return await self._give_up(error, None)
+            await self._detach(seen)
+            if seen is None:
+                return self._result(0, "it has no PersistentVolume")
+            try:
+                landed, seen = await self._release(seen)
+            except ActivityError as error:
+                return await self._give_up(error, seen)
+            if landed and seen is not None:
+                return self._result(seen.epoch, "")
+        raise failure(Contended(f"{self._what()} lost to another writer of the record {self._steps.limits.conflicts_max} times."))
+
+    async def _release(self, seen: VolumeRecord) -> tuple[bool, VolumeRecord | None]:
+        write = fence.release(seen, self._steps.volume, self._asked.node_id, self._steps.operation)
+        result = await self._steps.release(write)
+        if result.landed:
+            self._released.update(dict.fromkeys(self._leaving(seen)))
+        return result.landed, result.record
+
+    async def _release_unpersisted(self) -> None:
+        held = await self._steps.find_unpersisted()
+        if held is not None and self._asked.node_id in ("", held.node_id):
+            await self._ask_backend(held.node_id, 0)
+            await self._steps.drop_unpersisted()
+            self._released[held.node_id] = None
+
+    async def _detach(self, seen: VolumeRecord | None) -> None:
+        """Have the backend detach whoever leaves; the node asked for even if no record names it, as one may have been lost."""
+        for node in self._leaving(seen) or [self._asked.node_id]:
+            await self._ask_backend(node, seen.epoch if seen else 0)
+
+    async def _ask_backend(self, node_id: str, epoch: int) -> None:
+        if self._steps.limits.backend and node_id not in self._detached:
+            await self._steps.backend_unpublish(BackendCall(volume=self._steps.volume, node_id=node_id, epoch=epoch))
+            self._detached.add(node_id)
+
+    async def _give_up(self, error: ActivityError, seen: VolumeRecord | None) -> UnpublishResult:
+        """End in success all the same, the backend having detached: what can't be cleared must not keep the volume on the node."""
+        if is_cancelled_exception(error):
+            raise error
+        await self._detach(seen)
+        warning = (
+            f"{self._what()} is done, but its record could not be cleared, so the volume stays fenced to its holder: "
+            f"{reason(error)} Once that is mended, unpublish it again."
+        )
+        await self._steps.warn_not_cleared(Warned(volume=self._steps.volume, record=seen, message=warning))
+        return self._answer(seen.epoch if seen else 0, cleared=False, message=warning)
+
+    def _leaving(self, seen: VolumeRecord | None) -> list[str]:
+        return [held.node_id for held in seen.holders if self._asked.node_id in ("", held.node_id)] if seen else []
+
+    def _result(self, epoch: int, why: str) -> UnpublishResult:
+        nothing = "" if self._released else f"; nothing was attached{f', {why}' if why else ''}"
+        return self._answer(epoch, cleared=True, message=f"{self._what()} is done at epoch {epoch}{nothing}.")
+
+    def _answer(self, epoch: int, *, cleared: bool, message: str) -> UnpublishResult:
+        return UnpublishResult(
+            driver=self._asked.driver,
+            volume_handle=self._asked.volume_handle,
+            node_id=self._asked.node_id,
+            released=tuple(self._released),
+            epoch=epoch,
+            annotation_cleared=cleared,
+            message=message,
+        )
+
+    def _what(self) -> str:
+        where = f"node {self._asked.node_id}" if self._asked.node_id else "every node"
+        return f"Unpublishing volume {self._asked.volume_handle} from {where}"
+
+    def _show(self, state: State) -> None:
+        show(self._steps.limits, self._asked, self._asked.node_id, state)
+
+    def _end(self, state: State) -> None:
+        self._show(state)
+        count("unpublish", state)
