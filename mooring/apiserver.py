@@ -63,7 +63,7 @@ class Ask:
     query: dict[str, str] = field(default_factory=dict)
     body: Any = None
 
-    def names(self) -> dict[str, str]:
+    def headers(self) -> dict[str, str]:
         """The headers that say what is sent and wanted."""
         content = {"Content-Type": JSON_PATCH} if self.method == "PATCH" else {}
         return {"Accept": "application/json", **content}
@@ -128,7 +128,7 @@ class KubernetesApi:
 
     async def _send(self, ask: Ask, bounds: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
         method, url, headers, _, _ = await self._client.param_serialize(
-            ask.method, ask.path, query_params=list(ask.query.items()), header_params=ask.names(), auth_settings=["BearerToken"]
+            ask.method, ask.path, query_params=list(ask.query.items()), header_params=ask.headers(), auth_settings=["BearerToken"]
         )
         answer = await self._client.call_api(method, url, headers, ask.body, _request_timeout=bounds)
         response: aiohttp.ClientResponse = answer.response

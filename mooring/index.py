@@ -42,10 +42,17 @@ class Index:
 
     def claim(self, handle: str, uid: int | str) -> Sighting | None:
         """What this one PV says."""
-        return next((sighting for sighting in self.claims(handle) if sighting.uid == uid), None)
+        first = self._first.get(handle)
+        if first is None or first.uid == uid:
+            return first
+        return next((other for other in self._more.get(handle, ()) if other.uid == uid), None)
 
     def put(self, sighting: Sighting) -> None:
         """Enter what a PV says, in place of what it, or the PV that had its name before, said."""
+        if sighting.handle not in self._first:
+            self._first[sighting.handle] = sighting
+            self._count(sighting, 1)
+            return
         rest = tuple(other for other in self.claims(sighting.handle) if sighting.uid != other.uid and sighting.pv != other.pv)
         self._replace(sighting.handle, (sighting, *rest))
 

@@ -20,19 +20,25 @@ from weakref import WeakSet
 
 from mooring.fence import refuse
 from mooring.index import Index
-from mooring.models import AccessMode, Attachment, Model, PublishRequest, VolumeRecord
-from mooring.sighting import Sighting, pack
+from mooring.models import AccessMode, Attachment, PublishRequest, VolumeRecord
+from mooring.sighting import Held, Sighting, pack
 from mooring.views import Change, ChangeKind, refuse_duplicates
 
 
-class IndexedAttachment(Model):
+@dataclass(frozen=True, slots=True)
+class IndexedAttachment:
     """One holder, with what the index knows of its volume. `pv` is "" and `epoch` 0 where it is not persisted."""
 
     volume_handle: str
-    attachment: Attachment
+    held: Held
     persisted: bool
     epoch: int = 0
     pv: str = ""
+
+    @property
+    def attachment(self) -> Attachment:
+        """The holder as a model, made when asked for: a list of 100,000 models would hold the event loop up for seconds."""
+        return self.held.attachment()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,7 @@ class AttachmentManager:
         kept = tuple(held for held in self._tracked.get(volume_handle, ()) if node_id and held.node_id != node_id)
         self._track(volume_handle, kept)
         for sighting in self._index.claims(volume_handle):
-            if sighting.count and any(node_id in ("", held.node_id) for held in sighting.attachments()):
+            if any(node_id in ("", held.node) for held in sighting.held()):
                 self._index.put(sighting.doubted(node_id))
 
     def get_attachment(self, volume_handle: str, node_id: str | None = None) -> Attachment | None:
@@ -105,14 +111,14 @@ class AttachmentManager:
     def list_attachments(self) -> list[IndexedAttachment]:
         """Every attachment; the list is the caller's."""
         persisted = [
-            IndexedAttachment(volume_handle=seen.handle, attachment=held, persisted=True, epoch=seen.fence, pv=seen.pv)
+            IndexedAttachment(seen.handle, held, persisted=True, epoch=seen.fence, pv=seen.pv)
             for seen in self._index
-            for held in seen.attachments()
+            for held in seen.held()
         ]
         tracked = [
-            IndexedAttachment(volume_handle=handle, attachment=held, persisted=False)
+            IndexedAttachment(handle, Held.of(attachment), persisted=False)
             for handle, attachments in self._tracked.items()
-            for held in attachments
+            for attachment in attachments
         ]
         return persisted + tracked
 
@@ -203,7 +209,7 @@ class AttachmentManager:
     def _settle(self, handle: str) -> None:
         """Stop tracking what the volume's PV records now."""
         if handle in self._tracked:
-            recorded = {held.node_id for sighting in self._index.claims(handle) for held in sighting.attachments()}
+            recorded = {held.node for sighting in self._index.claims(handle) for held in sighting.held()}
             self._track(handle, tuple(held for held in self._tracked[handle] if held.node_id not in recorded))
 
 

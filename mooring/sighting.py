@@ -102,12 +102,15 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
 
     def attachments(self) -> tuple[Attachment, ...]:
         """The holders, as models."""
+        return tuple(held.attachment() for held in self.held())
+
+    def held(self) -> tuple[Held, ...]:
+        """The holders."""
         if self.holders is not None:
-            return tuple(held.attachment() for held in self.holders)
+            return self.holders
         if self.at is None:
             return ()
-        mode = unsaid_mode(self.epoch)
-        return (Attachment(node_id=self.node or "", attached_at=self.at, access_mode=mode),)
+        return (Held(self.node or "", self.at, unsaid_mode(self.epoch), readonly=False, context=()),)
 
     @property
     def count(self) -> int:
@@ -125,8 +128,8 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
 
     def doubted(self, node_id: str) -> Sighting:
         """The same without the node (without any, where empty), to be looked at again before anything is decided."""
-        left = tuple(held for held in self.attachments() if node_id and held.node_id != node_id)
-        return msgspec.structs.replace(self, at=None, holders=tuple(Held.of(held) for held in left), sure=False)
+        left = tuple(held for held in self.held() if node_id and held.node != node_id)
+        return msgspec.structs.replace(self, at=None, holders=left, sure=False)
 
 
 def sight(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mooring.apiserver import Ask, KubernetesApi
 from mooring.events import NAMESPACE, Events, NoEvents, warning
-from mooring.kubeconfig import connect
+from mooring.kubeconfig import Kubeconfig, connect
 from mooring.memory import MemoryVolumes
 from mooring.settings import KubernetesMode
 from mooring.volumes import KubernetesVolumes, Volumes
@@ -51,12 +51,17 @@ class KubernetesEvents:
 
 
 @asynccontextmanager
-async def open_storage(settings: Settings, instance: str, now: Callable[[], datetime], metrics: Metrics) -> AsyncIterator[Storage]:
-    """The storage that the settings name, open while the block runs; `instance` names the worker."""
+async def open_storage(
+    settings: Settings, instance: str, now: Callable[[], datetime], metrics: Metrics, kubeconfig: Kubeconfig = None
+) -> AsyncIterator[Storage]:
+    """The storage that the settings name, open while the block runs; `instance` names the worker.
+
+    A `kubeconfig` comes before the environment's.
+    """
     if settings.kubernetes is KubernetesMode.OFF:
         yield Storage(MemoryVolumes(metrics), NoEvents())
         return
-    api = await connect(None, os.environ, settings.request_timeout)
+    api = await connect(kubeconfig, os.environ, settings.request_timeout)
     try:
         volumes = KubernetesVolumes(api, settings.driver, now, metrics, page_size=settings.page_size)
         yield Storage(volumes, KubernetesEvents(api, instance, now))

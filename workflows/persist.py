@@ -127,7 +127,7 @@ class PersistAttachment:
         show(self._steps.limits, waiting.volume, waiting.attachment.node_id, names.State.WAITING_FOR_PV)
         try:
             return await self._hold()
-        except BaseException as error:
+        except (Exception, asyncio.CancelledError) as error:
             with suppress(asyncio.CancelledError):
                 await to_the_end(self._steps.take_back(waiting.attachment.node_id, reclaims=self._reclaims, first=_nothing))
             raise ended(error, self._what(), "it holds the volume no longer") from error

@@ -25,7 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from mooring.names import PUBLISH, State
     from workflows.outcome import count, ended, show
     from workflows.persist import Keeper
-    from workflows.steps import Steps, failure, is_final, is_final_at_once, read_request, to_the_end
+    from workflows.steps import Steps, cause, failure, is_final, is_final_at_once, read_request, to_the_end
 
 
 @workflow.defn(name=PUBLISH)
@@ -48,10 +48,10 @@ class PublishVolume:
         self._show(State.PUBLISHING)
         try:
             result = await self._publish(seen)
-        except BaseException as error:
+        except (Exception, asyncio.CancelledError) as error:
             if is_final(error) and not self._left_something():
                 self._end(State.REFUSED)
-                raise
+                raise error if cause(error) is error else ended(error, self._what(), "nothing of it was written") from error
             self._show(State.ROLLING_BACK)
             with suppress(asyncio.CancelledError):
                 await to_the_end(self._roll_back())
@@ -99,10 +99,11 @@ class PublishVolume:
         self._claimed, self._may_land = claim, True
         try:
             result = await self._steps.record(claim.write)
-        except BaseException as error:
+        except (Exception, asyncio.CancelledError) as error:
             self._may_land = not is_final_at_once(error)
             raise
         self._may_land = result.landed
+        _stop_if_cancelled()
         return result.landed, result.record
 
     async def _attach(self, record: VolumeRecord) -> VolumeRecord:
@@ -122,7 +123,9 @@ class PublishVolume:
         if not self._steps.limits.backend:
             return None
         self._backend_begun = True
-        return await self._steps.backend_publish(self._call(epoch))
+        context = await self._steps.backend_publish(self._call(epoch))
+        _stop_if_cancelled()
+        return context
 
     async def _hold_without_pv(self) -> PublishResult:
         held = await self._keeper.hold()
@@ -191,3 +194,9 @@ class PublishVolume:
     def _end(self, state: State) -> None:
         self._show(state)
         count("publish", state)
+
+
+def _stop_if_cancelled() -> None:
+    # NB: a step that succeeds although it was told to stop returns as if nothing had been said.
+    if workflow.cancellation_reason() is not None:
+        raise asyncio.CancelledError

@@ -12,6 +12,7 @@ Not kept here: what is written (mooring/fence.py), and how a step is retried (st
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from temporalio import workflow
@@ -44,7 +45,7 @@ class UnpublishVolume:
         self._show(State.UNPUBLISHING)
         try:
             result = await self._unpublish(seen)
-        except BaseException as error:
+        except (Exception, asyncio.CancelledError) as error:
             self._end(State.NOT_DETACHED)
             raise ended(error, self._what(), "the record is as it was, ask again") from error
         self._end(State.DETACHED if result.annotation_cleared else State.NOT_CLEARED)

@@ -1,0 +1,79 @@
+"""Shared by all tests: one real Temporal server and one Kubernetes API a session; a driver name, and so a world, a test."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+
+import pytest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from mooring.client import MooringClient
+from mooring.devstack.kubernetes.embedded import EmbeddedKubernetes
+from mooring.devstack.kubernetes.kubeconfig import ApiServer
+from mooring.devstack.proxy import FaultProxy
+from mooring.temporal import register_search_attributes
+from tests.harness.backend import JournalBackend
+from tests.harness.cluster import Cluster
+from tests.harness.workers import quick, running_worker
+from worker import MooringWorker
+
+
+@pytest.fixture(scope="session")
+async def temporal_client() -> AsyncIterator[Client]:
+    """A client of the Temporal server."""
+    from temporalio.testing import WorkflowEnvironment
+    async with await WorkflowEnvironment.start_local(data_converter=pydantic_data_converter, dev_server_existing_path="/tmp/v/venv/bin/temporal",
+        dev_server_extra_args=[x for kv in ("history.transferProcessorMaxPollRPS=1000","history.timerProcessorMaxPollRPS=1000",'history.timerProcessorMaxTimeShift="10ms"',"matching.numTaskqueueReadPartitions=1","matching.numTaskqueueWritePartitions=1") for x in ("--dynamic-config-value",kv)]) as env:
+        await register_search_attributes(env.client)
+        yield env.client
+
+
+@pytest.fixture(scope="session")
+async def api_server() -> AsyncIterator[ApiServer]:
+    """An API server, with all rights on it."""
+    async with EmbeddedKubernetes.start() as server:
+        yield ApiServer(server.url)
+
+
+@pytest.fixture
+def driver() -> str:
+    """A driver name that no other test has."""
+    return f"d{uuid.uuid4().hex[:10]}.csi.test"
+
+
+@pytest.fixture
+async def cluster(api_server: ApiServer, driver: str) -> AsyncIterator[Cluster]:
+    """A cluster behind a proxy."""
+    async with FaultProxy.start(api_server.kubeconfig()) as proxy:
+        yield Cluster(api_server, proxy, driver)
+
+
+@pytest.fixture
+async def worker(temporal_client: Client, cluster: Cluster, driver: str) -> AsyncIterator[MooringWorker]:
+    """A ready worker without a backend."""
+    async with running_worker(temporal_client, quick(driver), cluster.proxy.kubeconfig()) as running:
+        yield running
+
+
+@pytest.fixture
+def backend() -> JournalBackend:
+    """The backend of `backed_worker`."""
+    return JournalBackend()
+
+
+@pytest.fixture
+async def backed_worker(
+    temporal_client: Client, cluster: Cluster, driver: str, backend: JournalBackend
+) -> AsyncIterator[MooringWorker]:
+    """A ready worker with a backend."""
+    settings = quick(driver, backend="in:tests")
+    async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig(), backend) as running:
+        yield running
+
+
+@pytest.fixture
+def mooring(temporal_client: Client, driver: str) -> MooringClient:
+    """A client of the test's driver."""
+    return MooringClient(temporal_client, driver=driver)

@@ -1,0 +1,52 @@
+"""A backend in memory that keeps a journal of every physical attach and detach, and fails as told."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from mooring.errors import BackendFailed, MooringError
+from mooring.models import BackendCall
+
+
+@dataclass(slots=True)
+class JournalBackend:
+    """Attaches for real, as far as its own `attached` goes: volume handle -> nodes."""
+
+    attached: dict[str, set[str]] = field(default_factory=dict)
+    journal: list[tuple[str, str, str, int]] = field(default_factory=list)
+    publish_errors: list[MooringError] = field(default_factory=list)
+    unpublish_errors: list[MooringError] = field(default_factory=list)
+    apply_before_error: bool = False
+    publish_gate: asyncio.Event | None = None
+    entered: asyncio.Event = field(default_factory=asyncio.Event)
+    context: dict[str, str] = field(default_factory=lambda: {"device": "/dev/sdx"})
+
+    async def publish(self, call: BackendCall) -> dict[str, str]:
+        """Attach, unless an error is due."""
+        self.entered.set()
+        if self.publish_gate is not None:
+            await self.publish_gate.wait()
+        if self.publish_errors and not self.apply_before_error:
+            raise self.publish_errors.pop(0)
+        self._note("publish", call)
+        self.attached.setdefault(call.volume.volume_handle, set()).add(call.node_id)
+        if self.publish_errors:
+            raise self.publish_errors.pop(0)
+        return self.context
+
+    async def unpublish(self, call: BackendCall) -> None:
+        """Detach, unless an error is due."""
+        if self.unpublish_errors:
+            raise self.unpublish_errors.pop(0)
+        self._note("unpublish", call)
+        nodes = self.attached.setdefault(call.volume.volume_handle, set())
+        nodes -= {call.node_id} if call.node_id else set(nodes)
+
+    def _note(self, verb: str, call: BackendCall) -> None:
+        self.journal.append((verb, call.volume.volume_handle, call.node_id, call.epoch))
+
+
+def refusal(text: str = "the array is full") -> BackendFailed:
+    """A final answer of a backend."""
+    return BackendFailed(text)

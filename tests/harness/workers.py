@@ -1,0 +1,71 @@
+"""Workers in this process, as many as a test wants, each with its own index and its own way to the API server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from temporalio.client import Client
+
+from mooring.backend import Backend, NoBackend
+from mooring.metrics import Metrics
+from mooring.settings import Settings
+from mooring.storage import open_storage
+from worker import MooringWorker
+
+_NUMBERS = count(1)
+READY_SECONDS = 20
+
+
+def quick(driver: str, **overrides: Any) -> Settings:
+    """Settings whose bounds are short enough to run into."""
+    bounds: dict[str, Any] = {
+        "attempt_timeout": 1.5,
+        "request_timeout": 1,
+        "heartbeat_timeout": 1,
+        "publish_budget": 6,
+        "clear_budget": 3,
+        "backend_timeout": 3,
+        "backend_budget": 6,
+        "retry_interval_max": 0.5,
+        "drain_timeout": 1,
+    }
+    return Settings(driver=driver, **{**bounds, **overrides})
+
+
+@asynccontextmanager
+async def running_worker(
+    client: Client, settings: Settings, kubeconfig: dict[str, Any], backend: Backend | None = None
+) -> AsyncIterator[MooringWorker]:
+    """A worker that is ready, and stopped in the end."""
+    metrics = Metrics(CollectorRegistry())
+    identity = f"worker-{next(_NUMBERS)}"
+    async with open_storage(settings, identity, lambda: datetime.now(UTC), metrics, kubeconfig) as storage:
+        worker = MooringWorker(settings, client, storage, backend or NoBackend(), identity, metrics)
+        stop = asyncio.Event()
+        running = asyncio.create_task(worker.run(stop))
+        try:
+            await _ready(worker, running)
+            yield worker
+        finally:
+            stop.set()
+            await running
+
+
+async def _ready(worker: MooringWorker, running: asyncio.Task[None]) -> None:
+    async with asyncio.timeout(READY_SECONDS):
+        while await worker.missing():
+            assert not running.done(), running.result()
+            await asyncio.sleep(0.02)
+
+
+async def indexed(worker: MooringWorker, handle: str) -> None:
+    """Wait until the watch has brought the volume to the worker's index."""
+    async with asyncio.timeout(READY_SECONDS):
+        while worker.manager.pv_name(handle) is None:
+            await asyncio.sleep(0.01)

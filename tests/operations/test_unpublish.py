@@ -1,0 +1,145 @@
+"""UnpublishVolume, on a real Temporal server and a Kubernetes API."""
+
+from __future__ import annotations
+
+import pytest
+
+from mooring.client import MooringClient
+from mooring.errors import BackendFailed, HeldElsewhere
+from mooring.models import AccessMode
+from tests.harness.backend import JournalBackend, refusal
+from tests.harness.cluster import Cluster
+from worker import MooringWorker
+
+RWX = AccessMode.MULTI_NODE_MULTI_WRITER
+
+
+async def test_an_unpublish_clears_the_record_and_keeps_the_epoch(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient
+) -> None:
+    await cluster.create("vol", {"kept": "by someone else"})
+    await mooring.publish("vol", "node-a")
+
+    result = await mooring.unpublish("vol", "node-a")
+
+    found = await cluster.annotations("vol")
+    assert result.released == ("node-a",)
+    assert set(found) == {"kept", cluster.keys.epoch, cluster.keys.operation}
+    assert found[cluster.keys.epoch] == "2"
+
+
+async def test_a_late_unpublish_of_the_old_node_leaves_the_new_holder_alone(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient
+) -> None:
+    await cluster.create("vol")
+    await mooring.publish("vol", "node-a")
+    await mooring.unpublish("vol", "node-a")
+    await mooring.publish("vol", "node-b")
+
+    result = await mooring.unpublish("vol", "node-a")
+
+    assert result.released == ()
+    assert await cluster.holder("vol") == "node-b"
+
+
+async def test_an_unpublish_that_finds_nothing_moves_the_epoch(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient
+) -> None:
+    await cluster.create("vol")
+
+    result = await mooring.unpublish("vol", "node-a")
+
+    assert (result.released, result.epoch, await cluster.epoch("vol")) == ((), 1, 1)
+
+
+async def test_an_empty_node_id_releases_every_node(
+    backed_worker: MooringWorker, cluster: Cluster, mooring: MooringClient, backend: JournalBackend
+) -> None:
+    await cluster.create("vol")
+    await mooring.publish("vol", "node-a", access_mode=RWX)
+    await mooring.publish("vol", "node-b", access_mode=RWX)
+
+    result = await mooring.unpublish("vol")
+
+    assert result.released == ("node-a", "node-b")
+    assert backend.attached["vol"] == set()
+    assert await cluster.holder("vol") is None
+
+
+async def test_one_of_several_nodes_leaves_and_the_next_becomes_the_first(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient
+) -> None:
+    await cluster.create("vol")
+    await mooring.publish("vol", "node-a", access_mode=RWX)
+    second = await mooring.publish("vol", "node-b", access_mode=RWX)
+
+    await mooring.unpublish("vol", "node-a")
+
+    status = await mooring.get("vol")
+    assert await cluster.holder("vol") == "node-b"
+    assert status.record is not None
+    assert [held.attached_at for held in status.record.holders] == [second.attached_at]
+
+
+async def test_a_pv_that_is_gone_is_unpublished(worker: MooringWorker, cluster: Cluster, mooring: MooringClient) -> None:
+    await cluster.create("vol")
+    await mooring.publish("vol", "node-a")
+    await cluster.delete("vol")
+
+    result = await mooring.unpublish("vol", "node-a")
+
+    assert result.annotation_cleared
+    assert worker.manager.list_attachments() == []
+
+
+async def test_the_backend_detaches_before_the_record_lets_go(
+    backed_worker: MooringWorker, cluster: Cluster, mooring: MooringClient, backend: JournalBackend
+) -> None:
+    await cluster.create("vol")
+    await mooring.publish("vol", "node-a")
+    backend.unpublish_errors.append(refusal("the device is busy"))
+
+    with pytest.raises(BackendFailed, match=r"vol from node node-a failed; the record is as it was.*the device is busy"):
+        await mooring.unpublish("vol", "node-a")
+
+    assert await cluster.holder("vol") == "node-a"
+
+
+@pytest.mark.parametrize("status", [403, 400, 503])
+async def test_a_record_that_cannot_be_cleared_ends_in_success_with_a_warning(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, status: int
+) -> None:
+    await cluster.create("vol")
+    await mooring.publish("vol", "node-a")
+    cluster.proxy.fail("PATCH", status=status, message="not today")
+
+    result = await mooring.unpublish("vol", "node-a")
+
+    assert not result.annotation_cleared
+    assert "not today" in result.message
+
+
+async def test_a_record_that_was_not_cleared_keeps_the_fence_shut(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient
+) -> None:
+    await cluster.create("vol")
+    await mooring.publish("vol", "node-a")
+    cluster.proxy.fail("PATCH", status=403, times=1)
+    await mooring.unpublish("vol", "node-a")
+
+    with pytest.raises(HeldElsewhere, match="node-a"):
+        await mooring.publish("vol", "node-b")
+
+
+async def test_a_record_that_was_not_cleared_raises_an_event_on_the_pv(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient
+) -> None:
+    pv = await cluster.create("vol")
+    await mooring.publish("vol", "node-a")
+    cluster.proxy.fail("PATCH", status=403, times=1)
+
+    await mooring.unpublish("vol", "node-a")
+
+    events = (await cluster.ask("GET", "/apis/events.k8s.io/v1/namespaces/default/events"))["items"]
+    mine = [event for event in events if event["regarding"]["uid"] == pv["metadata"]["uid"]]
+    assert [(event["reason"], event["type"]) for event in mine] == [("AnnotationNotCleared", "Warning")]
