@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --pyt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test demo check format lock clean
+.PHONY: help setup test demo bench check format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,9 @@ test: setup ## run the whole suite
 
 demo: setup ## show the main job on a real Temporal server and 1,000 volumes (under a minute)
 	$(BIN)/mooring demo
+
+bench: setup ## print what an attachment costs in memory
+	$(BIN)/python -m bench.memory
 
 check: setup ## lint, types, import contracts, and the files that ship
 	$(BIN)/ruff check

@@ -1,7 +1,7 @@
 """What an attachment costs in memory: `python -m bench.memory [count]`.
 
-Counted by tracemalloc: everything the index allocates, its dict and every string included, for PVs named like their handles and for PVs
-named otherwise; UUIDs as uids and operations, 200 nodes. The baseline, in the same run, is a dict of `VolumeRecord` models.
+Counted by tracemalloc: everything the index allocates, its dict and every string included, for PVs named like their handles and for
+PVs named otherwise; UUIDs as uids and operations, 200 nodes. The baseline, in the same run, is a dict of `VolumeRecord` models.
 Exits 1 if an attachment takes more than 600 bytes.
 """
 
@@ -53,8 +53,8 @@ def index(count: int, *, same_name: bool) -> object:
     """The index of these PVs."""
     manager = AttachmentManager()
     draft = manager.draft()
-    for handle, name, uid, annotations in pvs(count, same_name=same_name):
-        draft.add([sight(DEFAULT_DRIVER, KEYS, handle, name, uid, annotations, NOW)[0]])
+    for handle, name, uid, found in pvs(count, same_name=same_name):
+        draft.add([sight(DEFAULT_DRIVER, KEYS, handle, name, uid, found, NOW)[0]])
     manager.replace_all(draft)
     assert manager.attachments == count
     return manager
@@ -62,10 +62,7 @@ def index(count: int, *, same_name: bool) -> object:
 
 def models(count: int) -> object:
     """The baseline: a dict of models."""
-    return {
-        handle: read(DEFAULT_DRIVER, name, uid, annotations, NOW).record
-        for handle, name, uid, annotations in pvs(count, same_name=True)
-    }
+    return {handle: read(DEFAULT_DRIVER, name, uid, found, NOW).record for handle, name, uid, found in pvs(count, same_name=True)}
 
 
 def bytes_each(make: Callable[[], object], count: int) -> float:

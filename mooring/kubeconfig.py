@@ -2,7 +2,7 @@
 
 Contract: an explicit kubeconfig (a path, several joined by `:`, or its content) comes first, then KUBECONFIG, then the Pod's
 service account. ~/.kube/config is not looked at unless it is named: a worker must not end up in whatever cluster was used last.
-Credentials are loaded again each minute, so rotated tokens and exec plugins work.
+Tokens are loaded again each minute, from files and exec plugins alike; client certificates are read once.
 
 Invariant: no error shows a kubeconfig's content, and none has a cause that does.
 """

@@ -135,8 +135,9 @@ class AttachmentManager:
         return next((sighting.record() for sighting in claims if sighting.sure), None)
 
     def pv_name(self, volume_handle: str) -> str | None:
-        """The name of the volume's PV, as far as known (of one, where several claim the handle)."""
-        return next((sighting.pv for sighting in self._index.claims(volume_handle)), None)
+        """The name of the volume's PV; None where it is unknown, or several PVs claim the handle."""
+        claims = self._index.claims(volume_handle)
+        return claims[0].pv if len(claims) == 1 else None
 
     def learn(self, volume_handle: str, record: VolumeRecord) -> None:
         """Take in what this worker's own write or live read brought.

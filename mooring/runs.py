@@ -111,6 +111,8 @@ async def deadline(seconds: float, what: str) -> AsyncIterator[None]:
 
 
 def _error(cause: BaseException, what: str) -> MooringError:
+    while isinstance(cause, exceptions.ActivityError) and cause.cause is not None:
+        cause = cause.cause
     match cause:
         case exceptions.ApplicationError():
             return from_failure(cause.type, cause.message)

@@ -7,7 +7,8 @@ returned, and operations go on without them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Final
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
@@ -20,27 +21,35 @@ from mooring import names
 from mooring.errors import TemporalUnavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from temporalio.runtime import Runtime
 
+CONNECT_SECONDS: Final = 5.0
 SEARCH_ATTRIBUTES = (names.CSI_DRIVER, names.VOLUME_ID, names.NODE_ID, names.ATTACHMENT_STATE)
 
 
-async def connect(*, identity: str | None = None, runtime: Runtime | None = None) -> Client:
-    """A client of the server that the environment names.
+async def connect(
+    *, identity: str | None = None, runtime: Runtime | None = None, environ: Mapping[str, str] | None = None
+) -> Client:
+    """A client of the server that the environment names: `environ`, or else the process's.
 
     Raises:
         TemporalUnavailable: the server can't be reached, or the configuration names none.
 
     """
-    config = ClientConfig.load_client_connect_config()
+    config = ClientConfig.load_client_connect_config(override_env_vars=environ)
     config.setdefault("target_host", "localhost:7233")
     try:
-        return await Client.connect(
-            **config,
-            data_converter=pydantic_data_converter,
-            identity=identity,
-            runtime=runtime,
-        )
+        async with asyncio.timeout(CONNECT_SECONDS):
+            return await Client.connect(
+                **config,
+                data_converter=pydantic_data_converter,
+                identity=identity,
+                runtime=runtime,
+            )
+    except TimeoutError:
+        raise TemporalUnavailable(f"Temporal at {config['target_host']} did not answer in {CONNECT_SECONDS:g} s.") from None
     except (RuntimeError, RPCError, ValueError) as error:
         raise TemporalUnavailable(f"Temporal at {config['target_host']} can't be reached: {error}.") from error
 

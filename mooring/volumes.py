@@ -15,7 +15,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -36,6 +36,7 @@ FIELD_MANAGER: Final = "mooring"
 FIRST_PAUSE: Final = 0.05
 LONGEST_PAUSE: Final = 5.0
 
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
@@ -43,7 +44,8 @@ class Volumes(Protocol):
     """Where the records of one driver's volumes are kept."""
 
     async def read(self, volume_handle: str, pv: str | None = None) -> VolumeRecord | None:
-        """What the volume's PV says now; None where there is no PV. `pv` is the name it probably has, which saves a list.
+        """What the volume's PV says now; None where there is no PV. `pv` is the name it probably has, which saves a
+        list; that another PV claims the handle too goes unnoticed then.
 
         Raises:
             DuplicateVolume: several PVs claim the handle.
@@ -101,11 +103,11 @@ class KubernetesVolumes:
 
     async def read(self, volume_handle: str, pv: str | None = None) -> VolumeRecord | None:
         """See `Volumes`."""
-        named = await self._get(pv) if pv else None
+        named = await self._get(volume_handle, pv) if pv else None
         if named is not None and self._claims(named, volume_handle):
             return self._record(named)
         found: list[Pv] = []
-        async for listed, first in self._lists(self._page_size):
+        async for listed, first in self._lists(f"find volume {volume_handle} among all PersistentVolumes", self._page_size):
             found = [] if first else found
             found += [item for item in listed.items if self._claims(item, volume_handle)]
         refuse_duplicates(volume_handle, [item.metadata.name for item in found])
@@ -113,21 +115,21 @@ class KubernetesVolumes:
 
     async def compare_and_set(self, write: Write) -> WriteResult:
         """See `Volumes`."""
-        what = f"record volume {write.volume.volume_handle} on PersistentVolume {write.mark.pv}"
-        query = {"fieldManager": FIELD_MANAGER}
-        ask = Ask(what, "PATCH", _path(write.mark.pv), query, patch(write))
+        nodes = f"node {write.node_id}" if write.node_id else "every node"
+        what = f"write the record of volume {write.volume.volume_handle} for {nodes} on PersistentVolume {write.mark.pv}"
+        ask = Ask(what, "PATCH", _path(write.mark.pv), {"fieldManager": FIELD_MANAGER}, patch(write))
         try:
             answer = await self._api.request(ask)
         except (Refused, NotFound) as refusal:
             return await self._refused(write, refusal)
-        record = self._record(PV.decode(answer))
+        record = self._record(_decoded(PV, ask, answer))
         if not fence.landed(write, record):
             raise KubernetesRejected(f"Could not {what}: the API server stored something else, as an admission webhook may do.")
         return WriteResult(landed=True, record=record)
 
     async def pages(self, page_size: int) -> AsyncGenerator[Page]:
         """See `Volumes`."""
-        async for listed, first in self._lists(page_size):
+        async for listed, first in self._lists("list PersistentVolumes", page_size):
             yield self._sighter.page(listed, first=first)
 
     async def watch(self, resource_version: str) -> AsyncGenerator[Change]:
@@ -157,20 +159,21 @@ class KubernetesVolumes:
         self._metrics.conflict()
         return WriteResult(landed=False, record=found)
 
-    async def _get(self, pv: str) -> Pv | None:
+    async def _get(self, volume_handle: str, pv: str) -> Pv | None:
+        ask = Ask(f"read volume {volume_handle} from PersistentVolume {pv}", "GET", _path(pv))
         try:
-            return PV.decode(await self._api.request(Ask(f"read PersistentVolume {pv}", "GET", _path(pv))))
+            return _decoded(PV, ask, await self._api.request(ask))
         except NotFound:
             return None
 
-    async def _lists(self, page_size: int) -> AsyncGenerator[tuple[PvList, bool]]:
+    async def _lists(self, what: str, page_size: int) -> AsyncGenerator[tuple[PvList, bool]]:
         """The pages of one list, each with whether it is the first one."""
         query = {"limit": str(page_size)}
         token = ""
         while True:
-            ask = Ask("list PersistentVolumes", "GET", PVS, query | ({"continue": token} if token else {}))
+            ask = Ask(what, "GET", PVS, query | ({"continue": token} if token else {}))
             try:
-                listed = PV_LIST.decode(await self._api.request(ask))
+                listed = _decoded(PV_LIST, ask, await self._api.request(ask))
             except Gone as gone:
                 if not token:
                     raise KubernetesUnavailable(str(gone)) from None
@@ -192,12 +195,9 @@ class KubernetesVolumes:
                 yield self._change(ask, line)
 
     def _change(self, ask: Ask, line: bytes) -> tuple[str, Change]:
-        try:
-            event = EVENT.decode(line)
-            if event.type == "ERROR":
-                raise self._api.error(ask, FAILURE.decode(line).object)
-        except msgspec.DecodeError as error:
-            raise KubernetesUnavailable(f"Could not {ask.what}: the API server sent no event ({error}).") from None
+        event = _decoded(EVENT, ask, line)
+        if event.type == "ERROR":
+            raise self._api.error(ask, _decoded(FAILURE, ask, line).object)
         version = event.object.metadata.resource_version
         look = Skip.NOT_CSI if event.type == "BOOKMARK" else self._sighter.look(event.object)
         if isinstance(look, Skip):
@@ -211,6 +211,13 @@ class KubernetesVolumes:
     def _record(self, pv: Pv) -> VolumeRecord:
         meta = pv.metadata
         return read_record(self._driver, meta.name, meta.uid, meta.annotations, self._now()).record
+
+
+def _decoded(decoder: msgspec.json.Decoder[T], ask: Ask, body: bytes) -> T:
+    try:
+        return decoder.decode(body)
+    except msgspec.DecodeError as error:
+        raise KubernetesUnavailable(f"Could not {ask.what}: the API server sent something else ({error}).") from None
 
 
 def _path(pv: str) -> str:

@@ -13,7 +13,7 @@ from temporalio.common import SearchAttributeKey
 
 with workflow.unsafe.imports_passed_through():
     from mooring import names
-    from mooring.errors import KubernetesUnavailable, OperationCancelled, from_failure
+    from mooring.errors import KubernetesUnavailable, from_failure
     from workflows.steps import cause, failure
 
 if TYPE_CHECKING:
@@ -46,14 +46,24 @@ def count(kind: str, outcome: str) -> None:
     meter.create_histogram_timedelta("mooring_operation_duration", "How long operations took.", "duration").record(took)
 
 
-def ended(error: BaseException, what: str, undone: str) -> exceptions.ApplicationError:
-    """The failure of an operation that could not be carried out: the cause's own type, `what` failed, and what was `undone`."""
+def ended(error: BaseException, what: str) -> exceptions.FailureError:
+    """What ends an operation that could not be carried out: `what` became of it, and the cause by its own type.
+
+    A cancelled operation ends as cancelled, which is what the UI then shows.
+    """
     if exceptions.is_cancelled_exception(error):
-        return failure(OperationCancelled(f"{what} was cancelled; {undone}."))
+        return exceptions.CancelledError(what)
     root = cause(error)
+    if root is error:
+        return failure(from_failure(root.type, root.message))  # NB: the same object would become its own cause, without end
     if root is not None:
-        return failure(from_failure(root.type, f"{what} failed; {undone}. The cause: {root.message}"))
-    return failure(KubernetesUnavailable(f"{what} failed; {undone}. The cause: {reason(error)}"))
+        return failure(from_failure(root.type, f"{what}. The cause: {root.message}"))
+    return failure(KubernetesUnavailable(f"{what}. The cause: {reason(error)}"))
+
+
+def failed_step(error: BaseException) -> exceptions.ActivityError | None:
+    """The failed step, to be shown as the cause of what `ended` gives; None where the workflow itself decided."""
+    return error if isinstance(error, exceptions.ActivityError) else None
 
 
 def reason(error: BaseException) -> str:

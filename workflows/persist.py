@@ -24,8 +24,8 @@ with workflow.unsafe.imports_passed_through():
     from mooring import fence, names
     from mooring.errors import Contended, VolumeNotFound
     from mooring.models import AccessMode, Attachment, PublishRequest, Unpersisted, VolumeRecord, Write
-    from workflows.outcome import ended, show
-    from workflows.steps import Steps, failure, to_the_end
+    from workflows.outcome import ended, failed_step, show
+    from workflows.steps import STOPPED, Steps, failure, to_the_end
 
 
 class Keeper:
@@ -127,10 +127,10 @@ class PersistAttachment:
         show(self._steps.limits, waiting.volume, waiting.attachment.node_id, names.State.WAITING_FOR_PV)
         try:
             return await self._hold()
-        except (Exception, asyncio.CancelledError) as error:
+        except STOPPED as error:
             with suppress(asyncio.CancelledError):
                 await to_the_end(self._steps.take_back(waiting.attachment.node_id, reclaims=self._reclaims, first=_nothing))
-            raise ended(error, self._what(), "it holds the volume no longer") from error
+            raise ended(error, f"{self._what()} ended; it holds the volume no longer") from failed_step(error)
 
     async def _hold(self) -> str:
         if not await self._steps.publisher_lives():

@@ -17,15 +17,16 @@ from contextlib import suppress
 from typing import Any
 
 from temporalio import workflow
+from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     from mooring import fence
     from mooring.errors import Contended
     from mooring.models import BackendCall, PublishRequest, PublishResult, VolumeRecord
     from mooring.names import PUBLISH, State
-    from workflows.outcome import count, ended, show
+    from workflows.outcome import count, ended, failed_step, show
     from workflows.persist import Keeper
-    from workflows.steps import Steps, cause, failure, is_final, is_final_at_once, read_request, to_the_end
+    from workflows.steps import STOPPED, Steps, failure, is_final, is_final_at_once, read_request, to_the_end
 
 
 @workflow.defn(name=PUBLISH)
@@ -48,17 +49,20 @@ class PublishVolume:
         self._show(State.PUBLISHING)
         try:
             result = await self._publish(seen)
-        except (Exception, asyncio.CancelledError) as error:
-            if is_final(error) and not self._left_something():
-                self._end(State.REFUSED)
-                raise error if cause(error) is error else ended(error, self._what(), "nothing of it was written") from error
-            self._show(State.ROLLING_BACK)
-            with suppress(asyncio.CancelledError):
-                await to_the_end(self._roll_back())
-            self._end(State.ROLLED_BACK)
-            raise ended(error, self._what(), "it is rolled back, and nothing of it is left") from error
+        except STOPPED as error:
+            raise await self._failed(error) from failed_step(error)
         self._end(State.ATTACHED)
         return result
+
+    async def _failed(self, error: BaseException) -> FailureError:
+        if is_final(error) and not self._left_something():
+            self._end(State.REFUSED)
+            return ended(error, f"{self._what()} failed, and nothing of it was written")
+        self._show(State.ROLLING_BACK)
+        with suppress(asyncio.CancelledError):
+            await to_the_end(self._roll_back())
+        self._end(State.ROLLED_BACK)
+        return ended(error, f"{self._what()} failed; it is rolled back, and nothing of it is left")
 
     async def _begin(self) -> VolumeRecord | None:
         self._steps, seen = await Steps.begin(self._asked)
@@ -71,6 +75,7 @@ class PublishVolume:
             if record is None:
                 return await self._hold_without_pv()
             record = await self._attach(record)
+            _stop_if_cancelled()
             if fence.is_current(record, workflow.info().run_id):
                 return self._result(record)
             seen = await self._begin()
@@ -96,40 +101,42 @@ class PublishVolume:
         raise failure(Contended(f"{self._what()} lost to another writer of the record {self._steps.limits.conflicts_max} times."))
 
     async def _record(self, claim: fence.Claim) -> tuple[bool, VolumeRecord | None]:
+        _stop_if_cancelled()
         self._claimed, self._may_land = claim, True
         try:
             result = await self._steps.record(claim.write)
-        except (Exception, asyncio.CancelledError) as error:
+        except STOPPED as error:
             self._may_land = not is_final_at_once(error)
             raise
         self._may_land = result.landed
-        _stop_if_cancelled()
         return result.landed, result.record
 
     async def _attach(self, record: VolumeRecord) -> VolumeRecord:
         """Have the backend attach, and keep its publish context with the record."""
         context = await self._ask_backend(record.epoch)
-        while context is not None:
+        if context is None:
+            return record
+        for _ in range(self._steps.limits.conflicts_max):
             write = fence.describe(record, self._asked.node_id, self._steps.operation, self._steps.volume, context)
             if write is None:
-                break
+                return record
             result = await self._steps.record(write)
             if result.record is None or result.record.holder(self._asked.node_id) is None:
-                raise failure(Contended(f"{self._what()} lost the record to another writer while the backend attached."))
+                break
             record = result.record
-        return record
+        raise failure(Contended(f"{self._what()} lost the record to another writer while the backend attached."))
 
     async def _ask_backend(self, epoch: int) -> dict[str, str] | None:
         if not self._steps.limits.backend:
             return None
-        self._backend_begun = True
-        context = await self._steps.backend_publish(self._call(epoch))
         _stop_if_cancelled()
-        return context
+        self._backend_begun = True
+        return await self._steps.backend_publish(self._call(epoch))
 
     async def _hold_without_pv(self) -> PublishResult:
         held = await self._keeper.hold()
         context = await self._ask_backend(0)
+        _stop_if_cancelled()
         held = await self._keeper.settle(held if context is None else held.model_copy(update={"publish_context": context}))
         return PublishResult(
             driver=self._asked.driver,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import ValidationError
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, ApplicationErrorCategory
+from temporalio.exceptions import ActivityError, ApplicationError, ApplicationErrorCategory, FailureError
 from temporalio.workflow import ActivityCancellationType, ActivityConfig
 
 with workflow.unsafe.imports_passed_through():
@@ -46,6 +46,13 @@ with workflow.unsafe.imports_passed_through():
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
+
+STOPPED = (FailureError, asyncio.CancelledError)
+"""What a failed or cancelled step raises.
+
+NB: nothing else is caught: a fault in our own code fails the workflow task, which is tried again once it is mended, and the
+end of an evicted run (GeneratorExit) is nobody's failure.
+"""
 
 _WAIT = 86400.0
 """Seconds of one attempt to wait for a PV; there is no last one."""
@@ -120,9 +127,12 @@ class Steps:
     async def begin(cls, asked: VolumeRef) -> tuple[Steps, VolumeRecord | None]:
         """The first step of every operation: what the index says, the operation's id, and the limits to keep."""
         volume = VolumeRef(driver=asked.driver, volume_handle=asked.volume_handle)
-        glance: Glance = await workflow.execute_local_activity_method(
-            AttachmentActivities.observe, volume, start_to_close_timeout=timedelta(seconds=10)
-        )
+        try:
+            glance: Glance = await workflow.execute_local_activity_method(
+                AttachmentActivities.observe, volume, start_to_close_timeout=timedelta(seconds=10)
+            )
+        except ActivityError as error:
+            raise cause(error) or error from None
         return cls(volume, glance.operation, glance.limits), glance.record
 
     async def look(self) -> VolumeRecord | None:

@@ -12,7 +12,6 @@ Not kept here: what is written (mooring/fence.py), and how a step is retried (st
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from temporalio import workflow
@@ -23,8 +22,8 @@ with workflow.unsafe.imports_passed_through():
     from mooring.errors import Contended
     from mooring.models import BackendCall, UnpublishRequest, UnpublishResult, VolumeRecord, Warned
     from mooring.names import UNPUBLISH, State
-    from workflows.outcome import count, ended, reason, show
-    from workflows.steps import Steps, failure, read_request
+    from workflows.outcome import count, ended, failed_step, reason, show
+    from workflows.steps import STOPPED, Steps, failure, read_request
 
 
 @workflow.defn(name=UNPUBLISH)
@@ -45,9 +44,9 @@ class UnpublishVolume:
         self._show(State.UNPUBLISHING)
         try:
             result = await self._unpublish(seen)
-        except (Exception, asyncio.CancelledError) as error:
+        except STOPPED as error:
             self._end(State.NOT_DETACHED)
-            raise ended(error, self._what(), "the record is as it was, ask again") from error
+            raise ended(error, f"{self._what()} failed; the record is as it was, ask again") from failed_step(error)
         self._end(State.DETACHED if result.annotation_cleared else State.NOT_CLEARED)
         return result
 

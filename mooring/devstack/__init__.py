@@ -1,1 +1,8 @@
 """Temporal and Kubernetes for laptops and tests: embedded, or real. Nothing here is meant for production."""
+
+try:
+    import jsonpatch  # noqa: F401 - the first of the extra's packages that is missed
+except ImportError as error:
+    raise ImportError(
+        "The development stack needs packages that Mooring itself doesn't: pip install 'mooring[devstack]'."
+    ) from error

@@ -1,7 +1,8 @@
 """The misbehaviour that `FaultProxy` can be told of: what a request is, which requests a rule is for, what it does to them.
 
 A rule is for a method (`WATCH` for a watch, `*` for any), a part of the path and, where given, a predicate; it acts on its
-first `times` matches (None: on all) and then lets requests pass. `seen` counts the matches it acted on.
+first `times` matches (None: on all) and then lets requests pass. `seen` counts the matches it acted on. A watch can be
+failed, delayed and dropped; it is never held, and its answer not lost: `cut_watches` is for that.
 """
 
 import asyncio
@@ -83,7 +84,6 @@ REASONS: Final = {
     409: "Conflict",
     410: "Expired",
     422: "Invalid",
-    429: "TooManyRequests",
     500: "InternalError",
     503: "ServiceUnavailable",
     504: "Timeout",
@@ -173,7 +173,7 @@ class Faults:
         retry_after: int | None = None,
         message: str = "",
     ) -> Rule:
-        """Answer with this status, and its `Status` body, in the server's place."""
+        """Answer with this status in the server's place, and with a body as the server's: plain text for 429, else a `Status`."""
         return self._add(Failure(method, path, when, times, status=status, retry_after=retry_after, message=message))
 
     def delay(self, method: str, seconds: float, *, path: str = "", when: When = None, times: int | None = None) -> Rule:

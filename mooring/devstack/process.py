@@ -6,34 +6,93 @@ child is ended by its pid. Nothing is searched for by name.
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+import signal
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from mooring.errors import MooringError
+
+# NB: the child keeps file descriptor 3 open, so that this process sees it close when the child ends.
 SUPERVISE: Final = """
-"$@" </dev/null &
+"$@" </dev/null 3>&1 >&2 &
 child=$!
 trap '' INT TERM HUP
+echo "$child"
+exec >&-
 read -r _
 kill "$child" 2>/dev/null
 wait "$child"
 """
 END_SECONDS: Final = 10.0
+LAST_LINES: Final = 15
+
+
+class StackError(MooringError):
+    """A part of the stack can't be had. `log` is the end of its log, where it has one."""
+
+    grpc_code = "UNAVAILABLE"
+    advice = ""
+
+    def __init__(self, message: str, log: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.log = log
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A running child; what it writes goes to `log`."""
+
+    pid: int
+    log: Path
+    _life: asyncio.StreamReader
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended, by itself or killed."""
+        return self._life.at_eof()
+
+    async def wait(self) -> None:
+        """Return when it has ended; for one waiter."""
+        await self._life.read()
+
+    async def kill(self) -> None:
+        """End it as kill -9 does, and return when it has ended."""
+        os.kill(self.pid, signal.SIGKILL)
+        await self.wait()
+
+    def last_words(self) -> list[str]:
+        """The last lines of its log."""
+        return self.log.read_text(errors="replace").splitlines()[-LAST_LINES:]
 
 
 @asynccontextmanager
-async def running(command: Sequence[str | os.PathLike[str]], log: Path, cwd: Path) -> AsyncIterator[None]:
-    """Run a command while the block lasts, its output in `log`; killed if it hasn't ended `END_SECONDS` after it was told to."""
+async def running(
+    command: Sequence[str | os.PathLike[str]], log: Path, cwd: Path, environ: Mapping[str, str] | None = None
+) -> AsyncIterator[Child]:
+    """Run a command while the block lasts, its output in `log`; killed if it hasn't ended `END_SECONDS` after it was told to.
+
+    It has this process's environment, unless `environ` is another.
+    """
     with log.open("ab") as output:
         supervisor = await asyncio.create_subprocess_exec(
             "sh", "-c", SUPERVISE, "supervise", *command,
-            stdin=asyncio.subprocess.PIPE, stdout=output, stderr=output, cwd=cwd, start_new_session=True,
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=output,
+            cwd=cwd, env=environ, start_new_session=True,
         )  # fmt: skip
     try:
-        yield
+        yield await _child_of(supervisor, log)
     finally:
         await _end(supervisor)
+
+
+async def _child_of(supervisor: asyncio.subprocess.Process, log: Path) -> Child:
+    life = supervisor.stdout
+    if life is None:
+        raise StackError("The supervisor was started without a pipe.")
+    return Child(int(await life.readline()), log, life)
 
 
 async def _end(supervisor: asyncio.subprocess.Process) -> None:
@@ -43,5 +102,5 @@ async def _end(supervisor: asyncio.subprocess.Process) -> None:
         async with asyncio.timeout(END_SECONDS):
             await supervisor.wait()
     except TimeoutError:
-        os.killpg(supervisor.pid, 9)  # the supervisor leads a session of its own: its group is it and its child
+        os.killpg(supervisor.pid, signal.SIGKILL)  # the supervisor leads a session of its own: its group is it and its child
         await supervisor.wait()

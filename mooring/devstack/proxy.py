@@ -14,8 +14,6 @@ from typing import Any, Final, TypeVar
 
 import aiohttp
 from aiohttp import web
-from multidict import CIMultiDict
-from yarl import URL
 
 from mooring.devstack.faults import Delay, Drop, Failure, Faults, Followed, Hold, LoseAnswer, Loss, Request, Rule
 from mooring.devstack.kubernetes.kubeconfig import ApiServer
@@ -48,7 +46,7 @@ class FaultProxy(Faults):
         server = ApiServer.of(upstream)
         connector = aiohttp.TCPConnector(ssl=server.ssl(), limit=0)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
-        async with aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False) as session:
+        async with aiohttp.ClientSession(server.url, connector=connector, timeout=timeout, auto_decompress=False) as session:
             proxy = cls(server, session)
             async with proxy._serve(port):
                 yield proxy
@@ -165,22 +163,19 @@ class FaultProxy(Faults):
 
     @asynccontextmanager
     async def _ask(self, request: web.Request, body: bytes) -> AsyncIterator[aiohttp.ClientResponse]:
-        headers = _passed(request.headers)
-        headers.update(self._upstream.headers())
-        url = URL(self._upstream.url + request.raw_path, encoded=True)
-        async with self._session.request(request.method, url, headers=headers, data=body or None) as answer:
+        headers = _passed(request.headers) | self._upstream.headers()
+        async with self._session.request(request.method, request.rel_url, headers=headers, data=body or None) as answer:
             yield answer
 
 
-def _passed(headers: Mapping[str, str]) -> CIMultiDict[str]:
-    passed = CIMultiDict(headers)
-    for name in NOT_FORWARDED:
-        passed.popall(name, None)
-    return passed
+def _passed(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name.title() not in NOT_FORWARDED}
 
 
 def _refuse(rule: Failure) -> web.Response:
     headers = {} if rule.retry_after is None else {"Retry-After": str(rule.retry_after)}
+    if rule.status == 429:  # NB: a real server's only refusal in plain text
+        return web.Response(text="Too many requests, please try again later.\n", status=429, headers=headers)
     return web.json_response(rule.body(), status=rule.status, headers=headers)
 
 

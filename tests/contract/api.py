@@ -9,12 +9,22 @@ from typing import Any
 
 import aiohttp
 
+from mooring.devstack.kubernetes import ApiServer
+
 PVS = "/api/v1/persistentvolumes"
 VOLUME_ATTACHMENTS = "/apis/storage.k8s.io/v1/volumeattachments"
 EVENTS = "/apis/events.k8s.io/v1/namespaces/default/events"
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 OWNER = "example.com/owner"
+NO_RIGHTS = "nobody"
+"""The user of a real server who may do nothing."""
+
+
+def session_for(server: ApiServer) -> aiohttp.ClientSession:
+    """A session that is let in by this server; the caller closes it."""
+    connector = aiohttp.TCPConnector(ssl=server.ssl(), limit=0)
+    return aiohttp.ClientSession(server.url, connector=connector, headers=server.headers())
 
 
 @dataclass(frozen=True)

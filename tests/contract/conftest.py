@@ -8,9 +8,7 @@ import aiohttp
 import pytest
 
 from mooring.devstack.kubernetes import ApiServer, EmbeddedKubernetes, RealKubernetes
-from tests.contract.api import EVENTS, PVS, VOLUME_ATTACHMENTS, Api
-
-NO_RIGHTS = "nobody"
+from tests.contract.api import EVENTS, NO_RIGHTS, PVS, VOLUME_ATTACHMENTS, Api, session_for
 
 
 @pytest.fixture(scope="session")
@@ -52,11 +50,6 @@ async def api(server: EmbeddedKubernetes | RealKubernetes) -> AsyncIterator[Api]
             for name in (await api.get(path)).names:
                 await api.send("DELETE", f"{path}/{name}")
         yield api
-
-
-def session_for(server: ApiServer) -> aiohttp.ClientSession:
-    connector = aiohttp.TCPConnector(ssl=server.ssl(), limit=0)
-    return aiohttp.ClientSession(server.url, connector=connector, headers=server.headers())
 
 
 @pytest.fixture

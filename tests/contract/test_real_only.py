@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from mooring.devstack.kubernetes import ApiServer, RealKubernetes
-from tests.contract.api import OWNER, PVS, Api, at, check, pv_body
-from tests.contract.conftest import NO_RIGHTS, session_for
+from mooring.devstack.proxy import FaultProxy
+from tests.contract.api import NO_RIGHTS, OWNER, PVS, Api, add, at, check, session_for
 
 CROWD = 400
 
@@ -20,11 +21,12 @@ async def stranger(real: RealKubernetes) -> AsyncIterator[Api]:
 
 
 @pytest.fixture
-async def busy(assets: Path, tmp_path: Path) -> AsyncIterator[Api]:
-    """A server that takes one write at a time and sends all others away."""
+async def busy(assets: Path, tmp_path: Path) -> AsyncIterator[aiohttp.ClientSession]:
+    """A server that takes one write at a time and sends all others away, those of `system:masters` excepted."""
     flags = ["--enable-priority-and-fairness=false", "--max-mutating-requests-inflight=1"]
-    async with RealKubernetes.start(assets, tmp_path, flags=flags) as kube, session_for(kube.server()) as session:
-        yield Api(session)
+    users = {"admin": ["system:masters"], NO_RIGHTS: []}
+    async with RealKubernetes.start(assets, tmp_path, users, flags) as kube, session_for(kube.server(NO_RIGHTS)) as session:
+        yield session
 
 
 async def test_a_patch_without_the_right_is_forbidden(stranger: Api) -> None:
@@ -45,12 +47,20 @@ async def test_an_unknown_token_is_unauthorized(real: RealKubernetes) -> None:
         assert (await Api(session).get(PVS)).refusal() == (401, "Unauthorized")
 
 
-async def test_a_busy_server_says_when_to_come_again_and_writes_once(busy: Api) -> None:
-    await busy.create(PVS, pv_body("wanted", owner="a"))
-    patch = {"op": "add", "path": at(OWNER)}
-    answers = await asyncio.gather(*(busy.patch(f"{PVS}/wanted", {**patch, "value": str(n)}) for n in range(CROWD)))
-    refused = [answer for answer in answers if answer.code != 200]
-    assert refused, f"{CROWD} writers at once found it free"
-    assert {answer.code for answer in refused} == {429}
-    assert all(answer.headers["Retry-After"] == "1" for answer in refused)
-    print(refused[0])
+async def test_a_busy_server_says_in_plain_text_when_to_come_again(busy: aiohttp.ClientSession) -> None:
+    async def write() -> tuple[int, str, str]:
+        async with busy.delete(f"{PVS}/any") as answer:
+            return answer.status, answer.headers.get("Retry-After", ""), await answer.text()
+
+    answers = await asyncio.gather(*(write() for _ in range(CROWD)))
+    assert {status for status, _, _ in answers} == {403, 429}
+    refused = {(again, text) for status, again, text in answers if status == 429}
+    assert refused == {("1", "Too many requests, please try again later.\n")}
+
+
+async def test_the_fault_proxy_brings_its_own_token_and_trust(real: RealKubernetes) -> None:
+    async with FaultProxy.start(real.kubeconfig()) as proxy, session_for(ApiServer(proxy.url)) as session:
+        pv = await Api(session).new_pv(owner="a")
+        assert (await pv.patch(add(at(OWNER), "b"))).metadata["annotations"] == {OWNER: "b"}
+        watch = Api(session).watch(PVS, fieldSelector=f"metadata.name={pv.name}")
+        assert [event["type"] async for event in watch] == ["ADDED"]

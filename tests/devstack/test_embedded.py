@@ -8,8 +8,7 @@ import pytest
 import yaml
 
 from mooring.devstack.kubernetes import ApiServer, EmbeddedKubernetes
-from tests.contract.api import OWNER, PVS, Api, add, at, event_body, pv_body
-from tests.contract.conftest import session_for
+from tests.contract.api import OWNER, PVS, Api, add, at, event_body, pv_body, session_for
 
 
 @pytest.fixture
@@ -43,7 +42,7 @@ async def test_a_seeded_object_is_one_like_any_other(kube: EmbeddedKubernetes, a
     assert (await api.get("/apis/events.k8s.io/v1/events")).names == ["event-1"]
 
 
-async def test_history_reaches_back_as_far_as_told(kube: EmbeddedKubernetes, api: Api) -> None:
+async def test_history_reaches_back_as_far_as_told(api: Api) -> None:
     pvs = [await api.new_pv() for _ in range(5)]
     assert len(await api.events(PVS, resourceVersion=pvs[1].revision)) == 3
     assert (await api.events(PVS, resourceVersion=pvs[0].revision))[0]["object"]["code"] == 410

@@ -22,15 +22,27 @@ asyncio.run(main())
 
 async def child_of(log: Path) -> int:
     async with asyncio.timeout(PATIENCE):
-        while not (log.exists() and log.read_text().endswith("\n")):  # noqa: ASYNC110, ASYNC240 - another process writes it
+        while not (text := written(log)).endswith("\n"):  # noqa: ASYNC110 - as below
             await asyncio.sleep(0.02)
-    return int(log.read_text())  # noqa: ASYNC240
+    return int(text)
+
+
+def written(log: Path) -> str:
+    return log.read_text() if log.exists() else ""
 
 
 async def gone(pid: int) -> bool:
     async with asyncio.timeout(PATIENCE):
-        while Path(f"/proc/{pid}").exists():  # noqa: ASYNC110, ASYNC240 - nobody tells of another's child
+        while is_there(pid):  # noqa: ASYNC110 - nobody tells of another's child
             await asyncio.sleep(0.02)
+    return True
+
+
+def is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
     return True
 
 
@@ -38,7 +50,7 @@ async def test_a_child_runs_while_the_block_lasts_and_no_longer(tmp_path: Path) 
     log = tmp_path / "log"
     async with running(SAY_PID, log, tmp_path):
         pid = await child_of(log)
-        os.kill(pid, 0)
+        assert is_there(pid)
     assert await gone(pid)
 
 

@@ -72,7 +72,7 @@ class Cluster:
         """One request, which must succeed."""
         headers = {**self.server.headers(), "Content-Type": media_type}
         async with aiohttp.ClientSession(self.server.url, headers=headers) as session:
-            async with session.request(method, path, json=body, ssl=self.server.trust()) as answer:
+            async with session.request(method, path, json=body, ssl=self.server.ssl()) as answer:
                 found: dict[str, Any] = await answer.json()
                 assert answer.ok, f"{method} {path}: {found}"
                 return found

@@ -173,7 +173,7 @@ async def test_cancelled_while_it_looks_it_leaves_nothing(worker: MooringWorker,
     run = await started(temporal_client, cluster, "late", "node-a")
     await held.reached()
 
-    assert await cancelled(run) == "OperationCancelled"
+    assert await cancelled(run) == "CancelledError"
 
     assert (await cluster.holder("late"), await cluster.epoch("late")) == (None, 1)
 
@@ -187,7 +187,7 @@ async def test_cancelled_while_it_records_it_leaves_nothing(
     run = await started(temporal_client, cluster, "vol", "node-a")
     await held.reached()
 
-    assert await cancelled(run) == "OperationCancelled"
+    assert await cancelled(run) == "CancelledError"
     held.release()
     assert await held.landed() == 422
 
@@ -206,7 +206,7 @@ async def test_cancelled_just_before_its_record_lands_it_leaves_nothing(
     await run.cancel()
     held.release()
 
-    assert await outcome(run) == "OperationCancelled"
+    assert await outcome(run) == "CancelledError"
 
     assert await cluster.holder("vol") is None
 
@@ -219,7 +219,7 @@ async def test_cancelled_while_the_backend_attaches_it_leaves_nothing(
     run = await started(temporal_client, cluster, "vol", "node-a")
     await backend.entered.wait()
 
-    assert await cancelled(run) == "OperationCancelled"
+    assert await cancelled(run) == "CancelledError"
 
     assert await cluster.holder("vol") is None
     assert backend.attached["vol"] == set()

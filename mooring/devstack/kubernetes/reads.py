@@ -49,6 +49,8 @@ def selector(query: Query, namespace: str | None) -> Selector:
 
 def listed(collection: Collection, wanted: Selector, query: Query) -> bytes:
     """One page of a list, which `limit` and `continue` ask for; refuses with 410 a page of a list that is forgotten."""
+    if query.get("resourceVersionMatch") == "Exact":
+        raise status.bad_request("the embedded API server for development lists no past revisions")
     limit = number(query, "limit") or 0
     since = number(query, "resourceVersion") or 0
     if since > collection.revision.current:
@@ -110,7 +112,7 @@ async def _follow(collection: Collection, watcher: Watcher, options: WatchOption
             async with asyncio.timeout(until_bookmark):
                 event = await watcher.changes.get()
         except TimeoutError:
-            if options.bookmarks and now < last:
+            if options.bookmarks and now < last and watcher.changes.empty():  # NB: a bookmark says that all before it was sent
                 await send(wire.bookmark(collection.resource, collection.revision.current))
             continue
         if event is None:

@@ -27,6 +27,7 @@ class Refusal(Exception):
 
     def body(self) -> dict[str, Any]:
         """The `Status` object, ready for JSON."""
+        reason = {"reason": self.reason} if self.reason else {}
         details = {} if self.details is None else {"details": self.details}
         return {
             "kind": "Status",
@@ -34,7 +35,7 @@ class Refusal(Exception):
             "metadata": {},
             "status": "Failure",
             "message": str(self),
-            "reason": self.reason,
+            **reason,
             **details,
             "code": self.code,
         }

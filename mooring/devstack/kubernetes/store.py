@@ -2,7 +2,8 @@
 
 Invariants: an entry never changes, a write replaces it; every write takes the next revision of the one counter that all
 resources share; a list's pages all show the objects as they were at its first page; what a watcher was subscribed to
-reaches it once and in order. It knows nothing of HTTP and checks no rule of Kubernetes beyond these.
+reaches it once and in order, and is kept for it without bound while it doesn't read. The store knows nothing of HTTP
+and checks no rule of Kubernetes beyond these.
 """
 
 import asyncio

@@ -24,7 +24,7 @@ def outcomes(world: World, run: Run, write: Write, rules: Rules, when_landed: st
     if found is not None and rules.landed(write, found):
         yield f"{run.name}: its attempt had landed, as the PV shows", world._replace(run=_landed(run, found, when_landed))
     else:
-        refused = run._replace(step=when_refused, write=None, look=Look(found, live=True, by=run.operation))
+        refused = run._replace(step=when_refused, write=None, record=None, look=Look(found, live=True, by=run.operation))
         yield f"{run.name}: its attempt is refused, and brings what the PV says", world._replace(run=refused)
 
 
@@ -39,12 +39,8 @@ def stragglers(world: World, rules: Rules) -> Iterator[Move]:
 
 def land(world: World, write: Write, made: Record) -> World:
     """The PV as the write made it."""
-    before = world.pv
-    if before is None:
-        raise AssertionError(f"{write} landed on no PV")
-    kept = dict(zip(before.holders, world.makers, strict=True))
-    makers = tuple(kept.get(node, write.operation) for node in made.holders)
-    return world._replace(pv=made, makers=makers, past=world.past | {before})
+    makers = tuple(world.made.get(node, write.operation) for node in made.holders)
+    return world._replace(pv=made, makers=makers, past=world.past | ({world.pv} if world.pv else set()))
 
 
 def abandoned(world: World, run: Run) -> World:
@@ -53,4 +49,5 @@ def abandoned(world: World, run: Run) -> World:
 
 
 def _landed(run: Run, record: Record, step: str) -> Run:
-    return run._replace(step=step, write=None, look=None, record=record)
+    claimed = record.operation if run.step == "claim" else run.claimed
+    return run._replace(step=step, write=None, record=record, claimed=claimed)

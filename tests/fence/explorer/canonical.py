@@ -6,80 +6,158 @@ from it. Only for rules whose API server tests all of a mark (`Rules.exact` is F
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from tests.fence.explorer.decisions import DECIDING, decide
 from tests.fence.explorer.rules import Rules
-from tests.fence.explorer.state import NOBODY, Look, Mark, Record, Run, World, Write
+from tests.fence.explorer.state import NOBODY, NODES, Look, Mark, Record, Run, World, Write
 
-_NOW = 2
-_DEAD = Write(Mark(0, -1, ""), (), NOBODY, "")
+_PRESENT = 2
+_ANOTHER = -1
+"""An operation yet to come."""
 
+_FORMER = -2
+"""The former self that looked, where nothing it may write can land."""
 
-class _Names:
-    """The new numbers of one state's operations and epochs."""
-
-    def __init__(self, world: World) -> None:
-        self._pv = world.pv
-        known = [world.run.operation] if world.run else []
-        known += [number for run in (world.run, world.remembered) if run for number in _compared(run)]
-        self._numbers = {number: place for place, number in enumerate(dict.fromkeys(known), start=1)}
-
-    def operation(self, number: int) -> int:
-        return self._numbers.get(number, NOBODY)
-
-    @property
-    def count(self) -> int:
-        return len(self._numbers)
-
-    def record(self, record: Record) -> Record:
-        now = record == self._pv
-        same = self._pv is not None and record.uid == self._pv.uid
-        return Record(int(same), _NOW if now else -1, record.holders, self.operation(record.operation))
-
-    def write(self, write: Write, rules: Rules) -> Write:
-        pv = self._pv
-        if pv is None:
-            return _DEAD
-        if rules.passes(write.mark, pv):
-            return Write(Mark(1, _NOW, write.mark.node), write.holders, self.operation(write.operation), "")
-        if rules.landed(write, pv):
-            return Write(Mark(1, _NOW - 1, ""), write.holders, self.operation(write.operation), "")
-        return _DEAD
-
-    def run(self, run: Run, rules: Rules, operation: int) -> Run:
-        look = run.look and Look(run.look.record and self.record(run.look.record), run.look.live, self.operation(run.look.by))
-        return Run(
-            run.kind,
-            run.node,
-            operation,
-            run.step,
-            look,
-            run.write and self.write(run.write, rules),
-            run.reclaims,
-            self.operation(run.claimed),
-            run.record and self.record(run.record),
-        )
+_AFTER_REFUSAL = {"claim": "look", "describe": "look", "release": "look", "undoing": "undo"}
+"""Where an attempt that can't land leads: to being shown the PV, as a look does."""
 
 
 def canonical(world: World, rules: Rules, any_index: bool) -> World:
     """The state that stands for all that are like this one."""
-    names, pv, run = _Names(world), world.pv, world.run
-    alive = [write for write in world.flying if pv is not None and rules.passes(write.mark, pv)]
+    return _renamed(world if _first_is_first(world) else _mirrored(world), rules, any_index)
+
+
+@dataclass(slots=True)
+class _Names:
+    """The new numbers of one state's operations, and its PV, by which epochs are counted."""
+
+    rules: Rules
+    pv: Record | None
+    numbers: dict[int, int]
+
+    @classmethod
+    def of(cls, world: World, rules: Rules) -> _Names:
+        names = cls(rules, world.pv, {})
+        known = [world.run.operation] if world.run else []
+        known += [number for run in (world.run, world.remembered) if run for number in names.compared(run)]
+        names.numbers = {number: place for place, number in enumerate(dict.fromkeys(known), start=1)}
+        return names
+
+    def compared(self, run: Run) -> list[int]:
+        """The operations that the run may yet compare with the one that signed a record, besides its own."""
+        signed = [run.write.operation] if run.write and self.write_matters(run.write) else []
+        looked = [run.look.by] if run.look and run.step == "undo looked" and run.look.record == self.pv else []
+        return signed + looked
+
+    def write_matters(self, write: Write) -> bool:
+        return self.pv is not None and (self.rules.passes(write.mark, self.pv) or self.rules.landed(write, self.pv))
+
+    def operation(self, number: int) -> int:
+        return self.numbers.get(number, NOBODY)
+
+    def write(self, write: Write) -> Write:
+        epoch = _PRESENT - ((self.pv.epoch if self.pv else 0) - write.mark.epoch)
+        return Write(Mark(1, epoch, write.mark.node), write.holders, self.operation(write.operation), "")
+
+    def record(self, record: Record, operation: int) -> Record:
+        same = self.pv is not None and record.uid == self.pv.uid
+        return Record(int(same), _PRESENT if record == self.pv else -1, record.holders, operation)
+
+    def look(self, look: Look, run: Run, own: int) -> Look:
+        if run.step != "undo looked":
+            shown = look.record and self.record(look.record, NOBODY)
+            mine = look.by == own
+            live = look.live and (mine or not self.rules.looks_expire)
+            return Look(shown, live, self.operation(own) if mine else NOBODY)
+        if look.record is None or look.record == self.pv:
+            return Look(look.record and self.record(look.record, self.operation(look.record.operation)), True, self._by(look, own))
+        by = self._by(look, own)
+        return Look(Record(0, -1, look.record.holders, by if look.by == look.record.operation else NOBODY), True, by)
+
+    def _by(self, look: Look, own: int) -> int:
+        return self.operation(look.by) if look.by == own or look.record == self.pv is not None else _FORMER
+
+    def claimed(self, run: Run, own: int) -> tuple[bool, int]:
+        if run.claimed in {NOBODY, own} or run.reclaims:
+            return run.reclaims, NOBODY if run.reclaims else self.operation(run.claimed)
+        if run.look and run.step == "undo looked" and run.look.by == run.claimed:
+            return run.reclaims, self._by(run.look, own)
+        return self.rules.leaves(run, Look(None, True, own)), NOBODY
+
+    def run(self, run: Run, own: int) -> Run:
+        dead = run.write is not None and not self.write_matters(run.write)
+        return Run(
+            run.kind,
+            run.node,
+            self.operation(own),
+            _AFTER_REFUSAL[run.step] if dead else run.step,
+            run.look and self.look(run.look, run, own),
+            None if dead else run.write and self.write(run.write),
+            *self.claimed(run, own),
+            run.record and self.record(run.record, self.operation(own) if run.record.operation == own else NOBODY),
+        )
+
+    def remembered(self, run: Run) -> Run:
+        again = run._replace(operation=_ANOTHER)
+        decided = decide(again, self.rules) if run.step in DECIDING else again
+        if isinstance(decided, Run) and not (decided.write and self.write_matters(decided.write)):
+            return self.run(decided, _ANOTHER)
+        return self.run(run, _ANOTHER)
+
+
+def _renamed(world: World, rules: Rules, any_index: bool) -> World:
+    names, pv, run = _Names.of(world, rules), world.pv, world.run
     return World(
-        pv=pv and names.record(pv),
+        pv=pv and names.record(pv, names.operation(pv.operation)),
         makers=tuple(names.operation(maker) for maker in world.makers),
-        run=run and names.run(run, rules, names.operation(run.operation)),
-        flying=frozenset(names.write(write, rules) for write in alive),
+        run=run and names.run(run, run.operation),
+        flying=frozenset(names.write(write) for write in world.flying if pv is not None and rules.passes(write.mark, pv)),
         past=frozenset() if any_index else frozenset(Record(0, -1, record.holders, NOBODY) for record in world.past),
-        remembered=world.remembered and names.run(world.remembered, rules, NOBODY),
+        remembered=world.remembered and names.remembered(world.remembered),
         believed=world.believed,
         gone=world.gone,
         broken=world.broken,
-        operations=names.count,
+        operations=len(names.numbers),
         volumes=1,
     )
 
 
-def _compared(run: Run) -> list[int]:
-    """The operations that the run may yet compare with the one that signed a record, besides its own."""
-    by = run.look.by if run.look and run.step == "undo looked" else NOBODY
-    signed = run.write.operation if run.write else NOBODY
-    return [number for number in (run.claimed, by, signed) if number != NOBODY]
+def _first_is_first(world: World) -> bool:
+    """Whether the first node that the state tells from the other is A; which one that is doesn't matter."""
+    named = [run.node for run in (world.run, world.remembered) if run and run.node in NODES]
+    named += world.pv.holders if world.pv else ()
+    named += [next(iter(nodes)) for nodes in (world.believed, world.gone) if len(nodes) == 1]
+    named += sorted(node for write in world.flying for node in write.holders[:1])[-1:]
+    return not named or named[0] == NODES[0]
+
+
+def _mirrored(world: World) -> World:
+    return world._replace(
+        pv=world.pv and _mirror_record(world.pv),
+        run=world.run and _mirror_run(world.run),
+        remembered=world.remembered and _mirror_run(world.remembered),
+        flying=frozenset(map(_mirror_write, world.flying)),
+        past=frozenset(map(_mirror_record, world.past)),
+        believed=frozenset(map(_other, world.believed)),
+        gone=frozenset(map(_other, world.gone)),
+    )
+
+
+def _mirror_run(run: Run) -> Run:
+    look = run.look and run.look._replace(record=run.look.record and _mirror_record(run.look.record))
+    record = run.record and _mirror_record(run.record)
+    return run._replace(node=_other(run.node), look=look, write=run.write and _mirror_write(run.write), record=record)
+
+
+def _mirror_record(record: Record) -> Record:
+    return record._replace(holders=tuple(map(_other, record.holders)))
+
+
+def _mirror_write(write: Write) -> Write:
+    mark = write.mark._replace(node=_other(write.mark.node))
+    return write._replace(mark=mark, holders=tuple(map(_other, write.holders)))
+
+
+def _other(node: str) -> str:
+    return NODES[1 - NODES.index(node)] if node in NODES else node

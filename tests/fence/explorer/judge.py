@@ -7,7 +7,7 @@ new operation that knows what its former self knew up to then; its former self w
 from __future__ import annotations
 
 from tests.fence.explorer.rules import Rules
-from tests.fence.explorer.state import Run, World, Write
+from tests.fence.explorer.state import Run, World
 
 
 def fault(world: World, single_node: bool) -> str:
@@ -41,41 +41,42 @@ def started(world: World, run: Run) -> World:
     return world._replace(run=run, believed=world.believed - run.nodes)
 
 
-def succeeded(world: World, run: Run) -> World:
-    """The publish told its caller that the node has the volume; a PV that is gone by now takes no belief along."""
-    same_volume = world.pv is not None and run.record is not None and run.record.uid == world.pv.uid
-    return world._replace(run=None, believed=world.believed | run.nodes if same_volume else world.believed)
+def ended(world: World, run: Run, how: str) -> World:
+    """The operation told its caller how it ended: a publish "succeeds", "fails" or "is refused", an unpublish "succeeds"."""
+    if run.kind == "unpublish":
+        return world._replace(run=None, gone=world.gone | run.nodes)
+    if how == "fails":
+        return _failed(world, run)
+    return _succeeded(world, run) if how == "succeeds" else world._replace(run=None)
 
 
-def failed(world: World, run: Run) -> World:
-    """The publish told its caller that it failed and nothing of it is left: what holds the node now, another operation made."""
-    made = dict(zip(world.pv.holders, world.makers, strict=True)) if world.pv else {}
-    if made.get(run.node) == run.operation:
-        return world._replace(broken=f"{run.name} failed, and left {run.node} the holder it made it")
-    return world._replace(run=None, gone=world.gone if run.node in made else world.gone | run.nodes)
-
-
-def detached(world: World, run: Run) -> World:
-    """The unpublish told its caller that the nodes are off the volume."""
-    return world._replace(run=None, gone=world.gone | run.nodes)
-
-
-def undoing(world: World, run: Run, write: Write, rules: Rules) -> World:
-    """The rollback is about to write: it takes nobody's attachment away but the one its own claim made."""
-    made = dict(zip(world.pv.holders, world.makers, strict=True)) if world.pv else {}
-    lost = set(made).difference(write.holders)
-    if rules.lands(write, world.pv) and any(made[node] != write.operation for node in lost):
+def goes_on(world: World, run: Run, rules: Rules) -> World:
+    """The operation goes on; about to undo, it takes nobody's attachment away but the one its own claim made."""
+    lost = set(world.made).difference(run.write.holders) if run.step == "undoing" and run.write else set()
+    if run.write and lost and rules.lands(run.write, world.pv) and any(world.made[node] != run.write.operation for node in lost):
         return world._replace(run=run, broken=f"{run.name} takes back what another operation made: {', '.join(sorted(lost))}")
     return world._replace(run=run)
 
 
-def replayed(decided: Run | str, again: Run | str) -> str:
-    """What is wrong with a decision that a reset run takes another way than the run whose history it replays."""
+def replayed(run: Run, decided: Run | str, again: Run | str) -> str:
+    """What is wrong with a decision that a run reset to a later point, replaying it, would take another way; "" for nothing."""
     if isinstance(decided, str) or (not isinstance(again, str) and _shape(decided) == _shape(again)):
         return ""
-    return f"{decided.name} went on with {decided.step}, and a run reset to a later point would not: its history can't be replayed"
+    return f"{run.name} goes on to step {decided.step}; reset later, it would not, so that Temporal could not replay it"
 
 
-def _shape(run: Run) -> tuple[object, ...]:
-    write = run.write and run.write._replace(operation=0)
-    return (run.step, run.look, write, run.reclaims, run.claimed, run.record)
+def _succeeded(world: World, run: Run) -> World:
+    # NB: where the PV it was recorded on is gone by now, the success is about a volume that is no more.
+    record = run.record or (run.look and run.look.record)
+    same_volume = world.pv is not None and record is not None and record.uid == world.pv.uid
+    return world._replace(run=None, believed=world.believed | run.nodes if same_volume else world.believed)
+
+
+def _failed(world: World, run: Run) -> World:
+    if world.made.get(run.node) == run.operation:
+        return world._replace(broken=f"{run.name} failed, and left {run.node} the holder it had made it")
+    return world._replace(run=None, gone=world.gone if run.node in world.made else world.gone | run.nodes)
+
+
+def _shape(run: Run) -> Run:
+    return run._replace(operation=0, write=run.write and run.write._replace(operation=0))

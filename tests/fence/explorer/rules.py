@@ -35,6 +35,9 @@ class Rules:
     exact = False
     """Whether attempts can land that the rules as designed let nobody see again, so that none may be forgotten."""
 
+    looks_expire = True
+    """Whether a run that was reset looks again before it ends on what its former self was shown."""
+
     def claim(self, seen: Record, node: str, operation: int) -> Claim | None:
         """`fence.claim`; None for a refusal."""
         return _claim(self.mode, seen, node, operation)
@@ -55,9 +58,9 @@ class Rules:
         """`fence.landed`."""
         return _landed(self.mode, write, found)
 
-    def is_current(self, record: Record, operation: int) -> bool:
+    def is_current(self, record: Record, run: Run) -> bool:
         """`fence.is_current`."""
-        return _is_current(self.mode, record, operation)
+        return _is_current(self.mode, record, run.operation)
 
     def lands(self, write: Write, pv: Record | None) -> Record | None:
         """What the API server makes of an attempt: the PV's next record, or None where a test of the mark is refused."""
@@ -71,7 +74,7 @@ class Rules:
 
     def trusts(self, look: Look, run: Run) -> bool:
         """Whether a run may end on what it was shown: on the PV, and looked at by this very run, not by one it was reset from."""
-        return look.live and look.by == run.operation
+        return look.live and (look.by == run.operation or not self.looks_expire)
 
     def needs_no_claim(self, look: Look, run: Run) -> bool:  # noqa: ARG002 - an override looks
         """Whether a publish succeeds on what it was shown alone: never."""
@@ -80,6 +83,14 @@ class Rules:
     def needs_no_release(self, look: Look, run: Run) -> bool:  # noqa: ARG002 - an override looks
         """Whether an unpublish succeeds on what it was shown alone: never."""
         return False
+
+    def undoes_as(self, look: Look, run: Run) -> int:  # noqa: ARG002 - an override looks
+        """The operation whose doing a rollback undoes: the run that looked, so that one reset from it decides as it did."""
+        return look.by
+
+    def identity(self, remembered: Run, number: int) -> int:  # noqa: ARG002 - an override looks
+        """The id under which a reset operation goes on: its run's own, a new one."""
+        return number
 
     def leaves(self, run: Run, look: Look) -> bool:
         """Whether a failing publish leaves its node: it held before, or what holds it was claimed by a run this one was reset from."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from tests.fence.explorer import judge
 from tests.fence.explorer.canonical import canonical
 from tests.fence.explorer.rules import VOLUME, Rules
-from tests.fence.explorer.state import START, Record, World
+from tests.fence.explorer.state import START, World
 from tests.fence.explorer.world import Bounds, ends, moves
 
 
@@ -72,13 +72,6 @@ def _trace(last: World, came_from: dict[World, World | None], rules: Rules, boun
     for form in forms[1:]:
         told, after = next(move for move in moves(world, rules, bounds) if _form(move[1], rules, bounds) == form)
         fault = _fault(world, after, form, rules, bounds, set())
-        lines.append(f"{len(lines):3}. {told}  [{_pv(after.pv)}]")
+        lines.append(f"{len(lines):3}. {told}  [{after.pv.told if after.pv else 'no PV'}]")
         world = after
     return (*lines, f"  => {fault}")
-
-
-def _pv(record: Record | None) -> str:
-    if record is None:
-        return "no PV"
-    holders = " and ".join(record.holders) or "nobody"
-    return f"PV {record.uid}, epoch {record.epoch}: {holders}" + (f", by operation {record.operation}" if record.operation else "")

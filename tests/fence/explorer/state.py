@@ -33,6 +33,12 @@ class Record(NamedTuple):
         """What a write decided on this record tests."""
         return Mark(self.uid, self.epoch, self.holders[0] if self.holders else "")
 
+    @property
+    def told(self) -> str:
+        """How a trace tells it."""
+        by = f", by operation {self.operation}" if self.operation else ""
+        return f"PV {self.uid}, epoch {self.epoch}: {' and '.join(self.holders) or 'nobody'}{by}"
+
 
 class Write(NamedTuple):
     """A compare-and-set, decided. `aim` is what it is for, such as "claim A"."""
@@ -98,6 +104,11 @@ class World(NamedTuple):
     broken: str = ""
     operations: int = 0
     volumes: int = 1
+
+    @property
+    def made(self) -> dict[str, int]:
+        """The PV's holders, and who made each one."""
+        return dict(zip(self.pv.holders if self.pv else (), self.makers, strict=True))
 
 
 Move = tuple[str, World]

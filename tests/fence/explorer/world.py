@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import permutations
 
-from tests.fence.explorer import attempts, judge, publish, unpublish
+from tests.fence.explorer import attempts, judge
+from tests.fence.explorer import steps as operation
+from tests.fence.explorer.decisions import only_decides
 from tests.fence.explorer.rules import Rules
 from tests.fence.explorer.state import ALL, NOBODY, NODES, START, Move, Record, Run, World
 
@@ -29,7 +31,12 @@ class Bounds:
 
 def moves(world: World, rules: Rules, bounds: Bounds) -> Iterator[Move]:
     """All that may happen next."""
+    if world.run is not None and only_decides(world.run, rules):
+        yield from _remembers(world, world.run, rules, bounds)
+        yield next(steps(world, rules, bounds))
+        return
     if world.run is not None:
+        yield from _remembers(world, world.run, rules, bounds)
         yield from steps(world, rules, bounds)
         yield f"{world.run.name}: is terminated", attempts.abandoned(world, world.run)._replace(run=None)
     if world.run is None and _may_start(world, bounds):
@@ -37,15 +44,14 @@ def moves(world: World, rules: Rules, bounds: Bounds) -> Iterator[Move]:
     yield from attempts.stragglers(world, rules)
     yield from _pv_comes_and_goes(world, bounds)
     if bounds.resets and _may_start(world, bounds):
-        yield from _resets(world)
+        yield from _resets(world, rules, bounds)
 
 
 def steps(world: World, rules: Rules, bounds: Bounds) -> Iterator[Move]:
     """What the open operation may do next, the healthy outcome first."""
     run = world.run
     if run is not None:
-        steps_of = publish.steps if run.kind == "publish" else unpublish.steps
-        yield from steps_of(world, run, rules, _index(world, rules, bounds))
+        yield from operation.steps(world, run, rules, _index(world, rules, bounds))
 
 
 def ends(world: World, rules: Rules, bounds: Bounds) -> bool:
@@ -85,13 +91,23 @@ def _pv_comes_and_goes(world: World, bounds: Bounds) -> Iterator[Move]:
         yield "a PV is created under the same name", world._replace(pv=START.pv and START.pv._replace(uid=uid), volumes=uid)
 
 
-def _resets(world: World) -> Iterator[Move]:
-    run = world.run
-    if run is not None and run != world.remembered and run.step not in {"observe", "look"}:
+def _remembers(world: World, run: Run, rules: Rules, bounds: Bounds) -> Iterator[Move]:
+    """The moment becomes one to which a reset may return, unless a new operation may come to the same."""
+    trusted = run.look is not None and run.look.live and not rules.looks_expire
+    new = run.step in {"observe", "look", "looked"} and not (run.reclaims or run.claimed or trusted)
+    if bounds.resets and not new:
         yield f"(remembers {run.name} at step {run.step})", world._replace(remembered=run)
+
+
+def _resets(world: World, rules: Rules, bounds: Bounds) -> Iterator[Move]:
+    run = world.run
     if world.remembered is not None:
         left = attempts.abandoned(world, run) if run else world
         number = world.operations + 1
-        again = world.remembered._replace(operation=number)
-        told = f"{world.remembered.name}: is reset to step {again.step}, and goes on as operation {number}"
-        yield told, judge.started(left._replace(operations=number), again)
+        again = world.remembered._replace(operation=rules.identity(world.remembered, number))
+        told = f"{world.remembered.name}: is reset to step {again.step}, and goes on as operation {again.operation}"
+        after = judge.started(left._replace(operations=number), again)
+        if only_decides(again, rules):
+            what, after = next(steps(after, rules, bounds))
+            told = f"{told}; {what}"
+        yield told, after

@@ -1,0 +1,5 @@
+"""`python -m mooring`: the `mooring` command."""
+
+from mooring.cli.main import main
+
+main()

@@ -1,0 +1,91 @@
+"""`mooring history`: a volume's runs as a table."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from mooring.cli.operations import Volume
+from mooring.cli.output import NONE, UNKNOWN, Listing, Row, age, duration, note, print_data, print_table, rfc3339
+from mooring.cli.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mooring.history import VolumeHistory, VolumeRun
+
+HEADERS: Final = ("AGE", "OPERATION", "NODE", "STATE", "HELD-BY", "EPOCH", "TOOK", "RUN")
+WIDE: Final = ("STARTED", *HEADERS[1:], "FAILURE", "MESSAGE")
+
+PATIENCE: Final = 15.0
+
+STYLES: Final = {
+    "Attached": "green",
+    "Refused": "yellow",
+    "RolledBack": "red",
+    "NotCleared": "red",
+    "NotDetached": "red",
+    "Failed": "red",
+    "Terminated": "red",
+    "TimedOut": "red",
+}
+
+
+def history(
+    context: typer.Context,
+    volume: Volume,
+    limit: Annotated[int, typer.Option(min=1, help="How many of the newest runs.")] = 20,
+    output: Listing = "table",
+) -> None:
+    """Show the operations on VOLUME, newest first.
+
+    HELD-BY is who held the volume when a run had ended, or as far as it has come.
+    """
+    session = Session.of(context)
+    found = session.run(lambda: _read(session, volume, limit), f"the history of volume {volume}")
+    print_history(found.runs, output)
+    if not found.runs:
+        note(f"Temporal knows no run for volume {volume} of driver {session.driver}; runs end with the namespace's retention.")
+    if found.more:
+        note(f"There are older runs: --limit {limit * 10} shows more.")
+    if found.lagging:
+        note("The namespace's visibility lags: the newest run is shown, but others may be missing. Ask again in a moment.")
+
+
+async def _read(session: Session, volume: str, limit: int) -> VolumeHistory:
+    from mooring import runs
+    from mooring.history import read_history
+    from mooring.models import VolumeRef
+
+    asked = VolumeRef(driver=session.driver, volume_handle=volume)
+    temporal = await session.temporal()
+    async with runs.deadline(PATIENCE, f"The history of volume {volume}"):
+        return await read_history(temporal, asked, limit)
+
+
+def print_history(runs: Sequence[VolumeRun], output: str = "table") -> None:
+    """Print the runs: `table` fits a terminal, `wide` leaves nothing out, `json` and `yaml` are for programs."""
+    if output in ("json", "yaml"):
+        print_data(runs, output)
+    elif runs and output == "wide":
+        rows = [[rfc3339(run.started_at), *_cells(run), run.failure or NONE, run.message or NONE] for run in runs]
+        print_table(WIDE, [Row(row) for row in rows], whole=True)
+    elif runs:
+        now = datetime.now(UTC)
+        print_table(
+            HEADERS, [Row([age(run.started_at, now), *_cells(run)], STYLES.get(run.state, "")) for run in runs], whole=False
+        )
+
+
+def _cells(run: VolumeRun) -> list[str]:
+    return [
+        run.operation,
+        run.node_id or "<every>",
+        run.state,
+        UNKNOWN if run.held_by is None else ",".join(run.held_by) or NONE,
+        UNKNOWN if run.epoch is None else str(run.epoch),
+        duration(run.ended_at - run.started_at) if run.ended_at else "-",
+        run.run_id,
+    ]

@@ -1,0 +1,88 @@
+"""`mooring`: the commands, and the options that all of them take.
+
+Contract: data goes to standard output, everything else to standard error; an error is one line, `Error: ...`, and a traceback only
+with -v. The exit codes are those of exits.py, and `mooring --help` lists them.
+
+NB: every command imports what it needs when it runs: with temporalio, kubernetes, pydantic and rich, `--help` and completion would
+take a second.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Annotated
+
+import typer
+
+from mooring import __version__
+from mooring.cli import operations
+from mooring.cli.exits import epilog
+from mooring.cli.history import history
+from mooring.cli.session import Session
+from mooring.cli.volumes import get, list_volumes
+
+app = typer.Typer(
+    name="mooring",
+    help="Attach CSI volumes to nodes as durable Temporal workflows, and see who holds what.",
+    epilog=epilog(),
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mooring {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    driver: Annotated[
+        str | None, typer.Option(envvar="MOORING_DRIVER", help="CSI driver name; rds.csi.srvlab.io where none is given.")
+    ] = None,
+    task_queue: Annotated[
+        str | None, typer.Option(envvar="MOORING_TASK_QUEUE", help="Temporal task queue; `mooring-` and the driver otherwise.")
+    ] = None,
+    address: Annotated[str | None, typer.Option(envvar="TEMPORAL_ADDRESS", help="host:port of the Temporal server.")] = None,
+    namespace: Annotated[str | None, typer.Option(envvar="TEMPORAL_NAMESPACE", help="Temporal namespace.")] = None,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Log to standard error; show tracebacks.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,  # noqa: ARG001
+) -> None:
+    """Take the options of all commands; the other TEMPORAL_* variables and the Temporal CLI's profiles count as well."""
+    if verbose:
+        logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    given = {
+        "MOORING_DRIVER": driver,
+        "MOORING_TASK_QUEUE": task_queue,
+        "TEMPORAL_ADDRESS": address,
+        "TEMPORAL_NAMESPACE": namespace,
+    }
+    context.obj = Session({**os.environ, **{name: value for name, value in given.items() if value}}, verbose=verbose)
+
+
+@app.command()
+def worker(context: typer.Context) -> None:
+    """Run a worker until SIGTERM; MOORING_* variables set it up."""
+    session = Session.of(context)
+    os.environ.update(session.environ)
+    from worker import main as run_worker
+
+    raise typer.Exit(run_worker())
+
+
+app.command()(operations.publish)
+app.command()(operations.unpublish)
+app.command()(get)
+app.command("list")(list_volumes)
+app.command()(history)
+app.command()(operations.rebuild)
+
+
+def main() -> None:
+    """Run the command that the arguments name."""
+    app(prog_name="mooring")

@@ -1,0 +1,132 @@
+"""How results are shown: tables for people, JSON and YAML for programs, and notes on standard error.
+
+Contract: data goes to standard output, all else to standard error. Nothing is coloured, cut or wrapped where standard output
+is no terminal. What comes from outside can't control the terminal: unprintable characters are shown escaped.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from mooring.models import Model
+
+Text = Annotated[Literal["text", "json", "yaml"], typer.Option("-o", "--output", help="Output format.")]
+Listing = Annotated[Literal["table", "wide", "json", "yaml"], typer.Option("-o", "--output", help="Output format.")]
+Named = Annotated[Literal["table", "wide", "json", "yaml", "name"], typer.Option("-o", "--output", help="Output format.")]
+
+NONE: Final = "<none>"
+UNKNOWN: Final = "<unknown>"
+_GAP: Final = "   "
+_AT_LEAST: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a table; `style` is rich's, for terminals."""
+
+    cells: Sequence[str]
+    style: str = ""
+
+
+def print_table(headers: Sequence[str], rows: Sequence[Row], *, whole: bool) -> None:
+    """Print a table. On a terminal too narrow for it the last columns are left off, with a note, unless `whole`."""
+    from rich.cells import cell_len
+    from rich.console import Console
+
+    console = Console(soft_wrap=True)
+    lines = [Row(headers, "bold"), *(Row([plain(cell) for cell in row.cells], row.style) for row in rows)]
+    widths = [max(map(cell_len, column)) for column in zip(*(line.cells for line in lines), strict=True)]
+    shown = len(widths) if whole or not console.is_terminal else _fitting(widths, console.width)
+    for line in lines:
+        cells = [cell + " " * (width - cell_len(cell)) for cell, width in zip(line.cells[:shown], widths, strict=False)]
+        console.out(_GAP.join(cells).rstrip(), style=line.style or None, highlight=False)
+    if shown < len(widths):
+        note(f"The terminal is too narrow for {', '.join(headers[shown:])}; -o wide shows everything.")
+
+
+def print_data(data: Model | Sequence[Model], form: str) -> None:
+    """Print models as JSON or YAML: one as an object, several as a list."""
+    plainly = [item.model_dump(mode="json") for item in data] if isinstance(data, Sequence) else data.model_dump(mode="json")
+    if form == "json":
+        typer.echo(json.dumps(plainly, indent=2, ensure_ascii=False))
+        return
+    import yaml
+
+    typer.echo(yaml.safe_dump(plainly, sort_keys=False, allow_unicode=True), nl=False)
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines as they are, but for what a terminal would obey."""
+    for line in lines:
+        typer.echo(plain(line))
+
+
+def note(line: str) -> None:
+    """Tell the operator something that is no data."""
+    typer.echo(plain(line), err=True)
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Show, on a terminal, that the block waits for `what`."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(plain(what), spinner="line"):
+        yield
+
+
+def plain(text: str) -> str:
+    """The text on one line, unprintable characters escaped."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def rfc3339(moment: datetime | None) -> str:
+    """The moment in UTC, to the millisecond."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else NONE
+
+
+def age(since: datetime, now: datetime) -> str:
+    """The time since then in one or two units, as kubectl writes it: 42s, 5m30s, 3h12m, 6d4h, 400d."""
+    seconds = max(0, int((now - since).total_seconds()))
+    minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
+    steps = (
+        (seconds < 120, f"{seconds}s"),
+        (minutes < 10, _two(minutes, "m", seconds % 60, "s")),
+        (hours < 3, f"{minutes}m"),
+        (hours < 8, _two(hours, "h", minutes % 60, "m")),
+        (hours < 48, f"{hours}h"),
+        (days < 8, _two(days, "d", hours % 24, "h")),
+    )
+    return next((text for fits, text in steps if fits), f"{days}d")
+
+
+def duration(took: timedelta) -> str:
+    """How long something took: 85ms, 1.2s, then as `age`."""
+    seconds = took.total_seconds()
+    if seconds < 1:
+        return f"{seconds * 1000:.0f}ms"
+    start = datetime.fromtimestamp(0, UTC)
+    return f"{seconds:.1f}s" if seconds < 60 else age(start, start + took)
+
+
+def _two(large: int, unit: str, small: int, smaller: str) -> str:
+    return f"{large}{unit}{small}{smaller}" if small else f"{large}{unit}"
+
+
+def _fitting(widths: Sequence[int], room: int) -> int:
+    shown = len(widths)
+    while shown > _AT_LEAST and sum(widths[:shown]) + len(_GAP) * (shown - 1) > room:
+        shown -= 1
+    return shown

@@ -1,0 +1,102 @@
+"""What every command does around its work: reach the servers that its options name, wait, and end with the right exit code.
+
+Contract: a command's environment is `Session.environ`, its options included; os.environ is not read again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import typer
+
+from mooring.cli.exits import ExitCode, exit_code
+from mooring.cli.output import note, waiting
+from mooring.errors import MooringError, OperationPending, WorkerUnavailable
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+    from mooring.client import MooringClient
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One invocation of the command."""
+
+    environ: Mapping[str, str]
+    verbose: bool
+
+    @staticmethod
+    def of(context: typer.Context) -> Session:
+        """The session that the options made."""
+        session: Session = context.obj
+        return session
+
+    @property
+    def driver(self) -> str:
+        """The CSI driver."""
+        from mooring.models import DEFAULT_DRIVER
+
+        return self.environ.get("MOORING_DRIVER") or DEFAULT_DRIVER
+
+    @property
+    def task_queue(self) -> str:
+        """The task queue of the driver's workers."""
+        from mooring.settings import default_task_queue
+
+        return self.environ.get("MOORING_TASK_QUEUE") or default_task_queue(self.driver)
+
+    async def temporal(self) -> Client:
+        """A client of Temporal."""
+        from mooring.temporal import connect
+
+        return await connect(environ=self.environ)
+
+    def ask(self, call: Callable[[MooringClient], Awaitable[T]], what: str, *, joined_by: str) -> T:
+        """What Mooring answers. `what` is asked, as a noun: "the publish of ..."; `joined_by` says how to come back to it."""
+
+        async def work() -> T:
+            from mooring import runs
+            from mooring.client import MooringClient
+
+            temporal = await self.temporal()
+            try:
+                return await call(MooringClient(temporal, driver=self.driver, task_queue=self.task_queue))
+            except OperationPending:
+                async with runs.deadline(5, "Looking for workers"):
+                    workers = await runs.workers_of(temporal, self.task_queue)
+                if workers:
+                    raise
+            raise WorkerUnavailable(f"No worker polls task queue {self.task_queue}, so {what} waits for one.")
+
+        return self.run(work, what, f"Interrupted. Where it had begun, {what} goes on: {joined_by}")
+
+    def run(self, work: Callable[[], Coroutine[Any, Any, T]], what: str, interrupted: str = "Interrupted.") -> T:
+        """What the work returns; what it raises ends the command."""
+        try:
+            with waiting(what):
+                return asyncio.run(work())
+        except KeyboardInterrupt:
+            note(interrupted)
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
+        except MooringError as error:
+            self.fail(error)
+        except Exception as error:
+            if self.verbose:
+                raise
+            note(f"Error: {what} met a fault in Mooring, {type(error).__name__}: {error}. Run it again with -v to see where.")
+            raise typer.Exit(ExitCode.FAILED) from None
+
+    def fail(self, *errors: MooringError) -> NoReturn:
+        """End the command with these errors, and the exit code of the first."""
+        for error in errors:
+            if self.verbose:
+                traceback.print_exception(error)
+            note(f"Error: {error}")
+        raise typer.Exit(exit_code(errors[0]))

@@ -1,0 +1,83 @@
+"""`mooring up` and `mooring demo`: Temporal and Kubernetes for development, on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from mooring.cli.exits import ExitCode
+from mooring.cli.output import note
+from mooring.cli.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import Any
+
+Kind = Literal["auto", "embedded", "real", "kubeconfig"]
+Port = Annotated[int | None, typer.Option(min=0, max=65535, show_default="the usual one, or any where that is taken")]
+
+
+def up(
+    context: typer.Context,
+    kubernetes: Annotated[
+        Kind,
+        typer.Option(help="auto: the cluster of KUBECONFIG; else real, if KUBEBUILDER_ASSETS names its binaries; else embedded."),
+    ] = "auto",
+    workers: Annotated[int, typer.Option(min=1, max=16, help="How many workers.")] = 1,
+    volumes: Annotated[int, typer.Option(min=0, help="Create so many PersistentVolumes; never in the cluster of KUBECONFIG.")] = 0,
+    temporal_port: Port = None,
+    ui_port: Port = None,
+    database: Annotated[Path | None, typer.Option(help="File that keeps Temporal's state; in memory without one.")] = None,
+) -> None:
+    """Run Temporal with its UI, a Kubernetes API and workers, for development, until Ctrl-C."""
+    session = Session.of(context)
+    _need_the_stack()
+    from rich.console import Console
+
+    from mooring.devstack.cluster import ClusterKind
+    from mooring.devstack.stack import StackOptions
+    from mooring.devstack.up import run_until_told
+
+    options = StackOptions(ClusterKind(kubernetes), workers, volumes, temporal_port, ui_port, database)
+    _run(session, run_until_told(options, session.environ, Console(), Console(stderr=True)))
+
+
+def demo(
+    context: typer.Context,
+    stay: Annotated[bool, typer.Option("--stay", help="Keep the Temporal UI up afterwards, until Ctrl-C.")] = False,
+) -> None:
+    """Show the main job on a real Temporal server and 1,000 volumes, and check all that is shown, in under a minute."""
+    session = Session.of(context)
+    _need_the_stack()
+    from rich.console import Console
+
+    from mooring.devstack.demo.play import demo as play_demo
+
+    if not _run(session, play_demo(Console(), session.environ, stay=stay)):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _need_the_stack() -> None:
+    """End the command, saying what to install, where the extra's packages are missing."""
+    try:
+        import mooring.devstack  # noqa: F401
+    except ImportError as error:
+        note(f"Error: {error}")
+        raise typer.Exit(ExitCode.USAGE) from None
+
+
+def _run(session: Session, work: Coroutine[Any, Any, Any]) -> Any:
+    import asyncio
+    import logging
+
+    from mooring.devstack.process import StackError
+
+    logging.getLogger("mooring").addHandler(logging.NullHandler())  # what is for people is told to them; -v shows the rest
+    try:
+        return asyncio.run(work)
+    except StackError as error:
+        for line in error.log:
+            note(f"  {line}")
+        session.fail(error)

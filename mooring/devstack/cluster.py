@@ -1,0 +1,69 @@
+"""The Kubernetes API that a stack stands on: the one KUBECONFIG names, real binaries on loopback, or the embedded one.
+
+Invariant: nothing is created in a cluster that KUBECONFIG names; only what was started here is seeded with volumes.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from mooring.devstack.kubernetes import ApiServer, EmbeddedKubernetes, RealKubernetes
+from mooring.devstack.process import StackError
+
+
+class ClusterKind(StrEnum):
+    """Which Kubernetes API; `auto` takes KUBECONFIG's, else a real one where KUBEBUILDER_ASSETS is set, else the embedded one."""
+
+    AUTO = "auto"
+    EMBEDDED = "embedded"
+    REAL = "real"
+    KUBECONFIG = "kubeconfig"
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A Kubernetes API: `kubeconfig` is a value for KUBECONFIG, `own` is how to reach it if it was started here."""
+
+    what: str
+    kubeconfig: str
+    own: ApiServer | None = None
+
+
+@asynccontextmanager
+async def open_cluster(kind: ClusterKind, environ: Mapping[str, str], folder: Path) -> AsyncIterator[Cluster]:
+    """Have a Kubernetes API while the block lasts; what is written for it goes to `folder`.
+
+    Raises:
+        StackError: the environment doesn't name what `kind` asks for.
+
+    """
+    match _resolve(kind, environ):
+        case ClusterKind.KUBECONFIG:
+            yield Cluster("the cluster that KUBECONFIG names", _variable(environ, "KUBECONFIG", "a kubeconfig that kubectl takes"))
+        case ClusterKind.REAL:
+            assets = Path(_variable(environ, "KUBEBUILDER_ASSETS", "the folder that kube/build.sh prints"))
+            async with RealKubernetes.start(assets, folder) as real:
+                kubeconfig = real.write_kubeconfig(folder / "kubeconfig")
+                yield Cluster("a real kube-apiserver, for development", str(kubeconfig), real.server())
+        case _:
+            async with EmbeddedKubernetes.start() as embedded:
+                kubeconfig = embedded.write_kubeconfig(folder / "kubeconfig")
+                what = "an embedded Kubernetes API, for development only: in memory, open to every local user"
+                yield Cluster(what, str(kubeconfig), ApiServer(embedded.url))
+
+
+def _resolve(kind: ClusterKind, environ: Mapping[str, str]) -> ClusterKind:
+    if kind is not ClusterKind.AUTO:
+        return kind
+    if environ.get("KUBECONFIG"):
+        return ClusterKind.KUBECONFIG
+    return ClusterKind.REAL if environ.get("KUBEBUILDER_ASSETS") else ClusterKind.EMBEDDED
+
+
+def _variable(environ: Mapping[str, str], name: str, meaning: str) -> str:
+    value = environ.get(name)
+    if not value:
+        raise StackError(f"{name} isn't set: set it to {meaning}, or ask for another kind of Kubernetes.")
+    return value

@@ -1,0 +1,118 @@
+"""What the demo plays on: a real Temporal server, 1,000 PVs behind a proxy that can fail, a backend that does as it is told, and
+worker processes that can be killed.
+
+Invariant: what a PV says is read at the API server itself, past Mooring and past the proxy.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final, TypeVar
+
+import aiohttp
+from temporalio.client import Client
+
+from mooring.annotations import read
+from mooring.client import MooringClient
+from mooring.devstack.demo.backend import FOLDER, NAME, BackendFiles
+from mooring.devstack.demo.volumes import all_pvs
+from mooring.devstack.kubernetes import EmbeddedKubernetes
+from mooring.devstack.process import StackError
+from mooring.devstack.proxy import FaultProxy
+from mooring.devstack.temporal import DevTemporal
+from mooring.devstack.volumes import PVS
+from mooring.devstack.workers import WorkerProcess, without_settings
+from mooring.models import DEFAULT_DRIVER, RebuildResult, VolumeRecord
+from mooring.names import REBUILD
+
+T = TypeVar("T")
+
+PATIENCE: Final = 20.0
+"""Seconds that anything awaited in the demo may take."""
+SETTINGS: Final = {
+    "MOORING_BACKEND": NAME,
+    "MOORING_ATTEMPT_TIMEOUT": "3",
+    "MOORING_REQUEST_TIMEOUT": "1",
+    "MOORING_HEARTBEAT_TIMEOUT": "2",
+    "MOORING_RETRY_INTERVAL_MAX": "1",
+    "MOORING_DRAIN_TIMEOUT": "2",
+}
+"""Short limits, so that trouble shows at once."""
+
+
+@dataclass(slots=True)
+class Scene:
+    """The parts; `worker` is the one that was started last."""
+
+    folder: Path
+    temporal: DevTemporal
+    client: Client
+    mooring: MooringClient
+    kubernetes: EmbeddedKubernetes
+    proxy: FaultProxy
+    backend: BackendFiles
+    environ: Mapping[str, str]
+    parts: AsyncExitStack
+    worker: WorkerProcess | None = None
+
+    @classmethod
+    @asynccontextmanager
+    async def start(cls, environ: Mapping[str, str]) -> AsyncIterator["Scene"]:
+        """Everything but a worker, while the block lasts; MOORING_* settings in `environ` don't count."""
+        async with AsyncExitStack() as parts:
+            folder = Path(parts.enter_context(TemporaryDirectory(prefix="mooring-demo-")))
+            kubernetes = await parts.enter_async_context(EmbeddedKubernetes.start())
+            kubernetes.seed(all_pvs())
+            proxy = await parts.enter_async_context(FaultProxy.start(kubernetes.kubeconfig()))
+            temporal = await parts.enter_async_context(DevTemporal.start(ui_port=0, folder=folder))
+            client = await temporal.connect()
+            found = {"KUBECONFIG": str(proxy.write_kubeconfig(folder / "kubeconfig")), FOLDER: str(folder)}
+            settings = {**without_settings(environ, "MOORING_"), **SETTINGS, **found, **temporal.environ}
+            mooring, backend = MooringClient(client), BackendFiles(folder)
+            yield cls(folder, temporal, client, mooring, kubernetes, proxy, backend, settings, parts)
+
+    async def start_worker(self) -> RebuildResult:
+        """Start a worker; what its rebuild found."""
+        known = {workflow_id async for workflow_id in self._rebuilds()}
+        log = self.folder / f"worker-{len(known) + 1}.log"
+        self.worker = await self.parts.enter_async_context(WorkerProcess.start(self.environ, log))
+        return await until("the rebuild is listed", lambda: self._rebuild_but(known))
+
+    async def kill_worker(self) -> int:
+        """End the worker as kill -9 does; its pid."""
+        if self.worker is None:
+            raise StackError("No worker has been started.")
+        await self.worker.child.kill()
+        return self.worker.child.pid
+
+    async def record(self, pv: str) -> VolumeRecord:
+        """What a PV says."""
+        async with aiohttp.ClientSession(self.kubernetes.url) as session, session.get(f"{PVS}/{pv}") as answer:
+            found: dict[str, Any] = (await answer.json())["metadata"]
+        return read(DEFAULT_DRIVER, pv, found["uid"], found.get("annotations"), datetime.now(UTC)).record
+
+    async def _rebuilds(self) -> AsyncIterator[str]:
+        async for run in self.client.list_workflows(f"WorkflowType = '{REBUILD}' AND ExecutionStatus = 'Completed'"):
+            yield run.id
+
+    async def _rebuild_but(self, known: set[str]) -> RebuildResult | None:
+        async for workflow_id in self._rebuilds():
+            if workflow_id not in known:
+                found: RebuildResult = await self.client.get_workflow_handle(workflow_id, result_type=RebuildResult).result()
+                return found
+        return None
+
+
+async def until(what: str, look: Callable[[], Awaitable[T | None]]) -> T:
+    """What `look` finds, as soon as it finds anything; StackError after `PATIENCE` seconds without `what`."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while (found := await look()) is None:  # noqa: ASYNC110 - nothing to be woken by
+                await asyncio.sleep(0.05)
+            return found
+    except TimeoutError:
+        raise StackError(f"Waited {PATIENCE:g} s in vain until {what}.") from None

@@ -1,0 +1,60 @@
+"""Trouble with what Mooring stands on: the API server is out, the backend says no."""
+
+import asyncio
+import re
+from typing import Final
+
+from mooring.devstack.demo.backend import Mood
+from mooring.devstack.demo.scene import PATIENCE, Scene, until
+from mooring.devstack.demo.steps.publishing import refusal, unpublish
+from mooring.devstack.demo.story import Story
+from mooring.devstack.demo.volumes import KEYS, NODE, SECOND_NODE, SUBJECT, SUBJECT_PV, THIRD_NODE
+from mooring.errors import BackendFailed
+from mooring.history import read_history
+from mooring.models import VolumeRef
+
+ATTEMPTS: Final = 3
+
+
+async def ride_out_an_outage(scene: Scene, story: Story) -> None:
+    """The API server goes away, a publish begins, the API server comes back."""
+    await unpublish(scene, NODE, story)
+    before = await scene.record(SUBJECT_PV)
+    with scene.proxy.outage():
+        publish = asyncio.create_task(scene.mooring.publish(SUBJECT, SECOND_NODE, deadline=PATIENCE))
+        told = await until(f"attempt {ATTEMPTS} has begun", lambda: _told_of_attempt(scene, ATTEMPTS))
+        story.say(told)
+        story.so("the API server is out, and the open publish says so", "the connection to the API server failed" in told)
+        story.so("the publish goes on", publish.done(), False)
+        story.so("the PV is as it was", await scene.record(SUBJECT_PV), before)
+    result = await publish
+    story.so(
+        f"the API server is back, and {SECOND_NODE} holds {SUBJECT} at epoch {result.epoch}", await holders(scene), [SECOND_NODE]
+    )
+
+
+async def roll_back(scene: Scene, story: Story) -> None:
+    """The backend refuses, so the record is taken back, and the epoch has moved past the attempt."""
+    await unpublish(scene, SECOND_NODE, story)
+    before = await scene.record(SUBJECT_PV)
+    scene.backend.tell(Mood.REFUSE)
+    failure = await refusal(scene, SUBJECT, THIRD_NODE)
+    scene.backend.tell(Mood.WORK)
+    story.say(str(failure))
+    story.so("the caller is told the backend's own reason", (type(failure), "no free port" in str(failure)), (BackendFailed, True))
+    after = await scene.record(SUBJECT_PV)
+    story.so(f"nobody holds the volume: {KEYS.node} is gone from the PV", (after.mark.node, after.holders), (None, ()))
+    story.so("the backend has it attached nowhere", scene.backend.attached(SUBJECT), set())
+    story.so(f"the epoch moved on from {before.epoch} to {after.epoch}", after.epoch > before.epoch)
+
+
+async def holders(scene: Scene) -> list[str]:
+    """The nodes that hold the volume, by its PV."""
+    return [held.node_id for held in (await scene.record(SUBJECT_PV)).holders]
+
+
+async def _told_of_attempt(scene: Scene, attempt: int) -> str | None:
+    """What Temporal tells operators of the open publish, from this attempt of its pending step on."""
+    told = (await read_history(scene.client, VolumeRef(volume_handle=SUBJECT), limit=1)).runs[0].message
+    numbers = [int(number) for number in re.findall(r"attempt (\d+)", told)]
+    return told if numbers and numbers[0] >= attempt else None

@@ -1,0 +1,93 @@
+"""What is shown, and the check on it: nothing is told before it has been found to be so.
+
+Contract: a `Story` writes to the console it is given: numbered steps, a line for each thing that is so, how long a step took. A
+thing that isn't so ends its step with `NotSo`, which `fail` shows with what was expected and what was seen. Where the console is no
+terminal, nothing is coloured or wrapped.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console, RenderableType
+from rich.markup import escape
+from rich.padding import Padding
+from rich.text import Text
+
+
+class NotSo(Exception):
+    """Something that was to be shown isn't so."""
+
+    def __init__(self, what: str, seen: object, expected: object) -> None:
+        super().__init__(f"{what}: expected {expected!r}, saw {seen!r}")
+        self.what = what
+        self.seen = seen
+        self.expected = expected
+
+
+class Story:
+    """Tells a console."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._good, self._bad = ("ok", "NOT SO") if console.options.ascii_only else ("✓", "✗")
+        self._steps = 0
+        self._so = 0
+
+    def head(self, title: str) -> None:
+        """Tell what is to come."""
+        self._line(f"[bold]{escape(title)}[/]", 0)
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """One numbered step, timed."""
+        self._steps += 1
+        self._console.print()
+        self._line(f"[bold cyan]{self._steps:2}[/]  [bold]{escape(title)}[/]", 0)
+        began = time.perf_counter()
+        yield
+        self.say(f"{time.perf_counter() - began:.1f} s")
+
+    def so(self, what: str, seen: object, expected: object = True) -> None:
+        """Tell that something is so, if it is.
+
+        Raises:
+            NotSo: what was seen isn't what is expected.
+
+        """
+        if seen != expected:
+            raise NotSo(what, seen, expected)
+        self._so += 1
+        self._line(f"[green]{self._good}[/] {escape(what)}")
+
+    def say(self, text: str) -> None:
+        """Quote what a part says, or tell what is being done."""
+        self._line(f"[dim]{escape(text)}[/]")
+
+    def link(self, text: str) -> None:
+        """Tell an address, never cut in two."""
+        self._console.print(f"    [dim]{escape(text)}[/]", soft_wrap=True, highlight=False)
+
+    def show(self, picture: RenderableType) -> None:
+        """Show a table."""
+        self._console.print(Padding(picture, (0, 0, 0, 4), expand=False))
+
+    def fail(self, error: BaseException) -> None:
+        """Tell why a step ended early."""
+        what = error.what if isinstance(error, NotSo) else f"{type(error).__name__}: {error}"
+        self._line(f"[bold red]{self._bad} {escape(what)}[/]")
+        if isinstance(error, NotSo):
+            self._line(f"expected  {escape(repr(error.expected))}", 6)
+            self._line(f"seen      {escape(repr(error.seen))}", 6)
+
+    def verdict(self, seconds: float, *, so: bool) -> None:
+        """Tell how it all ended."""
+        good = f"[bold green]All {self._so} things shown are so[/], in {seconds:.0f} s."
+        self._console.print()
+        self._line(good if so else "[bold red]Not all that was to be shown is so.[/]", 0)
+
+    def _line(self, markup: str, indent: int = 4) -> None:
+        if self._console.is_terminal:
+            self._console.print(Padding(Text.from_markup(markup), (0, 0, 0, indent), expand=False), highlight=False)
+        else:
+            self._console.print(f"{'':{indent}}{markup}", soft_wrap=True, highlight=False)

@@ -1,0 +1,99 @@
+"""All that Mooring's main job needs, on this machine: Temporal, Kubernetes, one or more workers.
+
+Invariants: every worker has rebuilt its index before the stack is handed out; everything ends with the block, or with this process
+if it is killed. Logs and the kubeconfig are in a folder of its own, open to its owner alone and removed in the end.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from mooring.devstack.cluster import Cluster, ClusterKind, open_cluster
+from mooring.devstack.ports import free_port
+from mooring.devstack.process import StackError
+from mooring.devstack.temporal import DevTemporal
+from mooring.devstack.volumes import create_all, pv
+from mooring.devstack.workers import WorkerProcess, without_settings
+from mooring.models import DEFAULT_DRIVER
+
+TEMPORAL_PORT: Final = 7233
+UI_PORT: Final = 8233
+WORKER_PORT: Final = 9440
+
+
+@dataclass(frozen=True, slots=True)
+class StackOptions:
+    """How much of what. A port that isn't given is the usual one, or any other where that is taken."""
+
+    kubernetes: ClusterKind = ClusterKind.AUTO
+    workers: int = 1
+    volumes: int = 0
+    temporal_port: int | None = None
+    ui_port: int | None = None
+    database: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A running stack; `folder` holds its logs."""
+
+    folder: Path
+    temporal: DevTemporal
+    cluster: Cluster
+    workers: tuple[WorkerProcess, ...]
+
+    @classmethod
+    @asynccontextmanager
+    async def start(cls, options: StackOptions, environ: Mapping[str, str]) -> AsyncIterator["Stack"]:
+        """Run a stack while the block lasts; MOORING_* in `environ` are the workers' settings.
+
+        Raises:
+            StackError: a part can't be had or started.
+
+        """
+        async with AsyncExitStack() as parts:
+            folder = Path(parts.enter_context(TemporaryDirectory(prefix="mooring-")))
+            cluster = await parts.enter_async_context(open_cluster(options.kubernetes, environ, folder))
+            await _seed(cluster, options.volumes, environ.get("MOORING_DRIVER", DEFAULT_DRIVER))
+            temporal = await parts.enter_async_context(_temporal(options, folder))
+            settings = {**without_settings(environ), **temporal.environ, "KUBECONFIG": cluster.kubeconfig}
+            workers = [await parts.enter_async_context(_worker(n, settings, folder)) for n in range(options.workers)]
+            yield cls(folder, temporal, cluster, tuple(workers))
+
+    @property
+    def exports(self) -> dict[str, str]:
+        """The variables by which commands in another shell find this stack."""
+        return {**self.temporal.environ, "KUBECONFIG": self.cluster.kubeconfig}
+
+    async def broken(self) -> StackError:
+        """Wait until a process ends by itself, which none should; what to say of it."""
+        parts = {"Temporal": self.temporal.child} | {f"Worker {n}": each.child for n, each in enumerate(self.workers, 1)}
+        waits = {asyncio.create_task(child.wait()): name for name, child in parts.items()}
+        try:
+            ended, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        name = waits[ended.pop()]
+        return StackError(f"{name} has ended, and the stack is of no use without it.", parts[name].last_words())
+
+
+async def _seed(cluster: Cluster, volumes: int, driver: str) -> None:
+    if volumes and cluster.own is None:
+        raise StackError(f"No volumes are created in {cluster.what}: leave --volumes out, or ask for a cluster of its own.")
+    if cluster.own is not None:
+        await create_all(cluster.own, (pv(number, driver) for number in range(1, volumes + 1)))
+
+
+def _temporal(options: StackOptions, folder: Path) -> AbstractAsyncContextManager[DevTemporal]:
+    port = free_port(TEMPORAL_PORT) if options.temporal_port is None else options.temporal_port
+    ui_port = free_port(UI_PORT) if options.ui_port is None else options.ui_port
+    return DevTemporal.start(port=port, ui_port=ui_port, database=options.database, folder=folder)
+
+
+def _worker(number: int, settings: Mapping[str, str], folder: Path) -> AbstractAsyncContextManager[WorkerProcess]:
+    return WorkerProcess.start(settings, folder / f"worker-{number + 1}.log", free_port(WORKER_PORT + number))

@@ -1,0 +1,46 @@
+"""`mooring up`: a stack that stays up until it is told to end, and says how to use it.
+
+The variables for other shells go to standard output, as `export` lines; all else goes to standard error.
+"""
+
+import shlex
+from collections.abc import Mapping
+
+from rich.console import Console
+
+from mooring.devstack.signals import until_told
+from mooring.devstack.stack import Stack, StackOptions
+
+
+async def run_until_told(options: StackOptions, environ: Mapping[str, str], output: Console, messages: Console) -> None:
+    """Run a stack until SIGINT or SIGTERM.
+
+    Raises:
+        StackError: a part can't be started, or has ended by itself.
+
+    """
+    await until_told(_stay(options, environ, output, messages))
+
+
+async def _stay(options: StackOptions, environ: Mapping[str, str], output: Console, messages: Console) -> None:
+    messages.print("Starting Temporal, Kubernetes and the worker ...", style="dim")
+    async with Stack.start(options, environ) as stack:
+        _say(stack, output, messages)
+        raise await stack.broken()
+
+
+def _say(stack: Stack, output: Console, messages: Console) -> None:
+    ready = [worker.readyz for worker in stack.workers]
+    told = {
+        "Temporal UI": [str(stack.temporal.ui_url)],
+        "Kubernetes": [stack.cluster.what, f"KUBECONFIG={stack.cluster.kubeconfig}"],
+        "Workers": ready,
+        "Logs": [str(stack.folder)],
+    }
+    for name, lines in told.items():
+        for line in lines:
+            messages.print(f"  [bold]{name if line is lines[0] else '':13}[/]{line}", soft_wrap=True, highlight=False)
+    messages.print("For another shell:", style="dim")
+    for name, value in stack.exports.items():
+        output.print(f"export {name}={shlex.quote(value)}", soft_wrap=True, highlight=False, markup=False)
+    messages.print("Ctrl-C ends it all.", style="dim")

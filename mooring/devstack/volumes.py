@@ -1,0 +1,55 @@
+"""PersistentVolumes to try Mooring on: numbered, each a CSI volume of one driver that nobody has yet."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any, Final
+
+import aiohttp
+
+from mooring.devstack.kubernetes import ApiServer
+from mooring.devstack.process import StackError
+
+PVS: Final = "/api/v1/persistentvolumes"
+AT_ONCE: Final = 32
+
+
+def volume_handle(number: int) -> str:
+    """The handle of the volume with this number."""
+    return f"vol-{number:04}"
+
+
+def pv_name(number: int) -> str:
+    """The name of its PV."""
+    return f"pv-{number:04}"
+
+
+def pv(number: int, driver: str, annotations: dict[str, str] | None = None) -> dict[str, Any]:
+    """The PV as an object of the Kubernetes API."""
+    metadata: dict[str, Any] = {"name": pv_name(number)}
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": metadata | ({"annotations": annotations} if annotations else {}),
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "capacity": {"storage": "1Gi"},
+            "persistentVolumeReclaimPolicy": "Retain",
+            "csi": {"driver": driver, "volumeHandle": volume_handle(number)},
+        },
+    }
+
+
+async def create_all(server: ApiServer, pvs: Iterable[dict[str, Any]]) -> None:
+    """Create the PVs; raises `StackError` where the server refuses one."""
+    connector = aiohttp.TCPConnector(ssl=server.ssl(), limit=AT_ONCE)
+    session = aiohttp.ClientSession(server.url, connector=connector, headers=server.headers())
+    async with session, asyncio.TaskGroup() as group:
+        for body in pvs:
+            group.create_task(_create(session, body))
+
+
+async def _create(session: aiohttp.ClientSession, body: dict[str, Any]) -> None:
+    async with session.post(PVS, json=body) as answer:
+        if answer.status != 201:
+            name = body["metadata"]["name"]
+            raise StackError(f"PersistentVolume {name} can't be created: {answer.status} {await answer.text()}")

@@ -1,0 +1,93 @@
+"""Worker processes: `python worker.py`, each with an environment of its own, ready before it is handed out.
+
+Not kept here: what a worker does (worker.py) and how it is set up (mooring/settings.py).
+"""
+
+import asyncio
+import importlib.util
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+
+from mooring.devstack.ports import HOST, free_port
+from mooring.devstack.process import Child, StackError, running
+
+READY_SECONDS: Final = 60.0
+ASK_SECONDS: Final = 5.0
+NO_CONFIGURATION: Final = {"TEMPORAL_CONFIG_FILE": "/dev/null"}
+"""Keeps a profile of the Temporal CLI, with its TLS and API key, from a server that has neither."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerProcess:
+    """A running worker; `url` is where its health and metrics are."""
+
+    url: str
+    child: Child
+
+    @classmethod
+    @asynccontextmanager
+    async def start(cls, environ: Mapping[str, str], log: Path, port: int = 0) -> AsyncIterator["WorkerProcess"]:
+        """Run a worker while the block lasts; `environ` is all of its environment but where it listens (port 0: a free one).
+
+        Raises:
+            StackError: it isn't ready within `READY_SECONDS`.
+
+        """
+        address = f"{HOST}:{port or free_port()}"
+        script = worker_script()
+        async with running([sys.executable, script], log, script.parent, {**environ, "MOORING_HTTP_ADDRESS": address}) as child:
+            worker = cls(f"http://{address}", child)
+            await worker._ready()
+            yield worker
+
+    @property
+    def readyz(self) -> str:
+        """The URL that answers 200 while the worker serves."""
+        return f"{self.url}/readyz"
+
+    async def _ready(self) -> None:
+        answer = "nothing yet"
+        timeout = aiohttp.ClientTimeout(total=ASK_SECONDS)
+        try:
+            async with asyncio.timeout(READY_SECONDS), aiohttp.ClientSession(timeout=timeout) as session:
+                while answer != "ready":
+                    if self.child.ended:
+                        raise StackError("The worker ended before it was ready.", self.child.last_words())
+                    await asyncio.sleep(0.05)
+                    answer = await _ask(session, self.readyz) or answer
+        except TimeoutError:
+            message = f"The worker isn't ready after {READY_SECONDS:g} s; it says: {answer}"
+            raise StackError(message, self.child.last_words()) from None
+
+
+def worker_script() -> Path:
+    """The path of worker.py.
+
+    Raises:
+        StackError: this installation of Mooring has none.
+
+    """
+    spec = importlib.util.find_spec("worker")
+    if spec is None or spec.origin is None:
+        raise StackError("There is no worker.py: install Mooring whole, or start this in its source folder.")
+    return Path(spec.origin)
+
+
+def without_settings(environ: Mapping[str, str], *prefixes: str) -> dict[str, str]:
+    """The environment but for what would lead a worker to another server, and for the variables with these prefixes."""
+    kept = {name: value for name, value in environ.items() if not name.startswith(("TEMPORAL_", *prefixes))}
+    return kept | NO_CONFIGURATION
+
+
+async def _ask(session: aiohttp.ClientSession, url: str) -> str:
+    try:
+        async with session.get(url) as answer:
+            return await answer.text()
+    except (aiohttp.ClientError, TimeoutError):
+        return ""

@@ -1,0 +1,65 @@
+"""The workflows: what an operation does next about what its history tells it. They see nothing but the run.
+
+A decision that doesn't end the run must be the same for a run that was reset and replays it, or Temporal can't replay it at all; so
+the run's own id, which a reset changes, is asked for only where the answer may end the run.
+"""
+
+from __future__ import annotations
+
+from tests.fence.explorer.rules import Rules
+from tests.fence.explorer.state import NOBODY, Look, Run
+
+DECIDING = {"looked", "attached", "released", "undo looked", "undone"}
+"""The steps at which an operation has been told what it needs to decide."""
+
+
+def decide(run: Run, rules: Rules) -> Run | str:
+    """The next step, or how the operation ends."""
+    if run.look is not None:
+        on_look = {"looked": _claim if run.kind == "publish" else _release, "undo looked": _undo}[run.step]
+        return on_look(run, run.look, rules)
+    if run.record is None:
+        raise AssertionError(f"nothing to decide: {run}")
+    if not rules.is_current(run.record, run):
+        return at(run, "undo" if run.step == "undone" else "look")
+    return "fails" if run.step == "undone" else "succeeds"
+
+
+def describe(run: Run, rules: Rules) -> Run:
+    """What a publish does about the publish context that the backend gave it."""
+    write = run.record and rules.describe(run.record, run.node, run.operation)
+    return run._replace(step="describe", write=write, record=None) if write else run._replace(step="attached")
+
+
+def only_decides(run: Run, rules: Rules) -> bool:
+    """Whether the operation goes on by a decision that doesn't end it: nothing else that happens can change that."""
+    return run.step in DECIDING and isinstance(decide(run, rules), Run)
+
+
+def at(run: Run, step: str) -> Run:
+    """The run at a step that needs nothing it was told last."""
+    return run._replace(step=step, look=None, write=None, record=None)
+
+
+def _claim(run: Run, look: Look, rules: Rules) -> Run | str:
+    if rules.needs_no_claim(look, run):
+        return "succeeds"
+    claim = look.record and rules.claim(look.record, run.node, run.operation)
+    if claim:
+        return run._replace(step="claim", look=None, write=claim.write, reclaims=claim.reclaims, claimed=NOBODY)
+    return "is refused" if rules.trusts(look, run) else at(run, "look")
+
+
+def _release(run: Run, look: Look, rules: Rules) -> Run | str:
+    if rules.needs_no_release(look, run):
+        return "succeeds"
+    if look.record is not None:
+        return run._replace(step="release", look=None, write=rules.release(look.record, run.node, run.operation))
+    return "succeeds" if rules.trusts(look, run) else at(run, "look")
+
+
+def _undo(run: Run, look: Look, rules: Rules) -> Run | str:
+    write = look.record and rules.undo(look.record, run.node, rules.undoes_as(look, run), rules.leaves(run, look))
+    if write:
+        return run._replace(step="undoing", look=None, write=write)
+    return "fails" if rules.trusts(look, run) else at(run, "undo")

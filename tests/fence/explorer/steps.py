@@ -1,0 +1,59 @@
+"""The steps of an operation. A publish: observe, look, claim, backend, describe, and the undo that ends whatever didn't succeed. An
+unpublish: observe, look, release; cancelled or given up, it undoes nothing.
+
+Each step is a state at rest, in which an answer is in the operation's history and anything may happen before it goes on. Of a step's
+outcomes the healthy one comes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.fence.explorer import attempts, judge
+from tests.fence.explorer.decisions import at, decide, describe
+from tests.fence.explorer.rules import Rules
+from tests.fence.explorer.state import Look, Move, Record, Run, World
+
+_AFTER = {"claim": ("backend", "looked"), "describe": ("attached", "looked"), "undoing": ("undone", "undo"), "release": ("released", "looked")}
+"""Where an attempt leads that landed, and where one that was refused."""
+
+
+def steps(world: World, run: Run, rules: Rules, index: frozenset[Record]) -> Iterator[Move]:
+    """Everything that the operation, or the attempt it waits for, may do next."""
+    yield from _ahead(world, run, rules, index)
+    left = attempts.abandoned(world, run)
+    if run.kind == "unpublish":
+        yield f"{run.name}: is cancelled, or gives up clearing the record", left._replace(run=None)
+    elif not run.step.startswith("und"):
+        yield f"{run.name}: fails or is cancelled at step {run.step}, and rolls back", left._replace(run=at(run, "undo"))
+
+
+def _ahead(world: World, run: Run, rules: Rules, index: frozenset[Record]) -> Iterator[Move]:
+    if run.step == "observe":
+        yield f"{run.name}: finds nothing in the index", world._replace(run=at(run, "look"))
+        for record in index:
+            yield f"{run.name}: observes in the index {record.told}", world._replace(run=_shown(run, "looked", record, live=False))
+    elif run.step in {"look", "undo"}:
+        step = "looked" if run.step == "look" else "undo looked"
+        yield f"{run.name}: looks at the PV", world._replace(run=_shown(run, step, world.pv, live=True))
+    elif run.step == "backend":
+        yield f"{run.name}: the backend attaches", world._replace(run=run._replace(step="attached"))
+        yield f"{run.name}: the backend attaches, with a publish context", world._replace(run=describe(run, rules))
+    elif run.write is not None:
+        yield from attempts.outcomes(world, run, run.write, rules, *_AFTER[run.step])
+    else:
+        yield _decides(world, run, rules)
+
+
+def _shown(run: Run, step: str, record: Record | None, live: bool) -> Run:
+    return run._replace(step=step, look=Look(record, live, run.operation), record=None)
+
+
+def _decides(world: World, run: Run, rules: Rules) -> Move:
+    decided = decide(run, rules)
+    fault = judge.replayed(run, decided, decide(run._replace(operation=world.operations + 1), rules))
+    if fault:
+        return f"{run.name}: decides", world._replace(broken=fault)
+    if isinstance(decided, Run):
+        return f"{run.name}: decides to {decided.write.aim if decided.write else decided.step}", judge.goes_on(world, decided, rules)
+    return f"{run.name}: {decided}", judge.ended(world, run, decided)

@@ -1,0 +1,71 @@
+"""A follower of an API server behind the proxy, and of volumes in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from mooring.follower import Follower
+from mooring.kubeconfig import connect
+from mooring.manager import AttachmentManager
+from mooring.metrics import Metrics
+from mooring.volumes import KubernetesVolumes
+from tests.harness.cluster import Cluster
+from tests.harness.records import NOW
+
+PAGE_SIZE = 3
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def metrics(registry: CollectorRegistry) -> Metrics:
+    return Metrics(registry)
+
+
+@pytest.fixture
+def manager() -> AttachmentManager:
+    return AttachmentManager()
+
+
+@asynccontextmanager
+async def following(cluster: Cluster, manager: AttachmentManager, metrics: Metrics) -> AsyncIterator[Follower]:
+    """A follower of the cluster, stopped in the end."""
+    api = await connect(cluster.proxy.kubeconfig(), {}, 1.0)
+    volumes = KubernetesVolumes(api, cluster.driver, lambda: NOW, metrics)
+    follower = Follower(volumes, manager, metrics, time.monotonic, PAGE_SIZE)
+    try:
+        yield follower
+    finally:
+        await follower.stop()
+        await api.close()
+
+
+@pytest.fixture
+async def follower(cluster: Cluster, manager: AttachmentManager, metrics: Metrics) -> AsyncIterator[Follower]:
+    async with following(cluster, manager, metrics) as follower:
+        yield follower
+
+
+def no_beat(_: str) -> None:
+    """A rebuild that nobody listens to."""
+
+
+def holders(manager: AttachmentManager) -> dict[str, str]:
+    """Volume handle -> node, for volumes with one holder."""
+    return {entry.volume_handle: entry.attachment.node_id for entry in manager.list_attachments()}
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what the watch is to bring."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - nothing tells when the index changes
+            await asyncio.sleep(0.01)

@@ -1,0 +1,113 @@
+"""Workers as processes of their own, `python worker.py`, to be killed, stopped and kept from what they need."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import aiohttp
+
+from mooring.devstack.ports import HOST, free_port
+from mooring.devstack.process import Child, running
+from mooring.devstack.workers import worker_script
+from tests.harness.cluster import Cluster
+from tests.harness.journal import FACTORY, FOLDER, Journal
+from tests.harness.workers import quick
+
+READY_SECONDS: Final = 30
+ASK_SECONDS: Final = 5
+KEPT: Final = ("PATH", "HOME", "VIRTUAL_ENV")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerProcess:
+    """One worker; `url` is where its health is."""
+
+    url: str
+    child: Child
+
+    async def ask(self, path: str) -> tuple[int, str]:
+        """HTTP status and text of /livez, /readyz or /metrics; 0 where nobody answers."""
+        timeout = aiohttp.ClientTimeout(total=ASK_SECONDS)
+        try:
+            async with aiohttp.ClientSession(timeout=timeout) as session, session.get(self.url + path) as answer:
+                return answer.status, await answer.text()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            return 0, type(error).__name__
+
+    async def answers(self, status: int, text: str = "") -> str:
+        """Wait until /readyz answers so, with this in its text; what it says."""
+        found = (0, "")
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                while found[0] != status or text not in found[1]:
+                    assert not self.child.ended, self.child.last_words()
+                    found = await self.ask("/readyz")
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            raise AssertionError(f"/readyz says {found}; the log ends:\n{self.child.last_words()}") from None
+        return found[1]
+
+    async def ready(self) -> WorkerProcess:
+        """Wait until it serves."""
+        await self.answers(200)
+        return self
+
+
+@dataclass(slots=True)
+class Fleet:
+    """The worker processes of one test, against one Temporal server and one cluster."""
+
+    temporal: str
+    cluster: Cluster
+    folder: Path
+    _stack: AsyncExitStack
+    _started: int = field(default=0)
+
+    @property
+    def journal(self) -> Journal:
+        """What their backend did."""
+        return Journal(self.folder)
+
+    async def start(self, **settings: object) -> WorkerProcess:
+        """Start a worker with these settings, and bounds that a test can wait for; it need not be ready yet."""
+        self._started += 1
+        port = free_port()
+        log = self.folder / f"worker-{self._started}.log"
+        script = worker_script()
+        environ = self.environ(http_address=f"{HOST}:{port}", **settings)
+        child = await self._stack.enter_async_context(running([sys.executable, script], log, script.parent, environ))
+        return WorkerProcess(f"http://{HOST}:{port}", child)
+
+    def environ(self, **settings: object) -> Mapping[str, str]:
+        """The environment of a worker: what it inherits, where it finds its servers, and its settings."""
+        kubeconfig = self.folder / "kubeconfig"
+        if not kubeconfig.exists():
+            self.cluster.proxy.write_kubeconfig(kubeconfig)
+        bounds = quick(self.cluster.driver, **settings).model_dump(exclude_unset=True)
+        return {
+            **{name: os.environ[name] for name in KEPT if name in os.environ},
+            **{f"MOORING_{name.upper()}": str(value) for name, value in bounds.items()},
+            "TEMPORAL_ADDRESS": self.temporal,
+            "TEMPORAL_CONFIG_FILE": os.devnull,
+            "KUBECONFIG": str(kubeconfig),
+            FOLDER: str(self.folder),
+        }
+
+
+@asynccontextmanager
+async def open_fleet(temporal: str, cluster: Cluster, folder: Path) -> AsyncIterator[Fleet]:
+    """No worker yet; those that are started end with the block."""
+    async with AsyncExitStack() as stack:
+        yield Fleet(temporal, cluster, folder, stack)
+
+
+def backed(**settings: object) -> dict[str, object]:
+    """Settings with the backend whose journal is on disk."""
+    return {"backend": FACTORY, **settings}

@@ -1,0 +1,76 @@
+"""The compact form says what the record says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mooring.annotations import Keys, read
+from mooring.errors import MalformedRecord
+from mooring.models import DEFAULT_DRIVER, AccessMode, Attachment, Mark, VolumeRecord
+from mooring.sighting import Sighting, pack, sight, unpack
+from tests.harness.records import NOW, UID
+
+KEYS = Keys.of(DEFAULT_DRIVER)
+NODES = st.text(min_size=1, max_size=12)
+ATTACHMENTS = st.builds(
+    Attachment,
+    node_id=NODES,
+    attached_at=st.just(NOW),
+    access_mode=st.none() | st.sampled_from(AccessMode),
+    readonly=st.booleans(),
+    publish_context=st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=2),
+)
+UIDS = st.uuids().map(str) | st.text(max_size=40)
+MARKS = st.builds(
+    Mark,
+    pv=st.just("vol-1") | st.just("pv-1"),
+    uid=UIDS,
+    epoch=st.none() | st.integers(0, 10**18 - 1),
+    node=st.none() | st.text(max_size=5),
+    bare=st.booleans(),
+)
+RECORDS = st.builds(VolumeRecord, mark=MARKS, operation=UIDS, holders=st.lists(ATTACHMENTS, max_size=3).map(tuple))
+VALUES: dict[str, st.SearchStrategy[str]] = {
+    KEYS.node: st.sampled_from(["node-a", "", "n" * 300, "Knoten-ä"]),
+    KEYS.at: st.sampled_from(["2026-01-31T04:00:41.123456Z", "2026-01-31 05:00:41+01:00", "yesterday", ""]),
+    KEYS.epoch: st.sampled_from(["0", "7", "007", "-1", "many"]),
+    KEYS.operation: st.sampled_from([UID, UID.upper(), "op", ""]),
+    KEYS.attachments: st.sampled_from(["[]", "{", '[{"nodeId":"node-a","readonly":true,"publishContext":{"device":"/dev/sdx"}}]']),
+    "other.example.com/of": st.just("somebody"),
+}
+
+
+@given(RECORDS)
+def test_a_record_made_compact_and_read_again_is_the_same(record: VolumeRecord) -> None:
+    assert Sighting.of("vol-1", record).record() == record
+
+
+@given(st.none() | st.fixed_dictionaries({}, optional=VALUES))
+def test_annotations_are_sighted_as_they_are_read(annotations: dict[str, str] | None) -> None:
+    sighted, replaced = sight(DEFAULT_DRIVER, KEYS, "vol-1", "pv-1", UID, annotations, NOW)
+    assert outcome(sighted.record) == outcome(lambda: read(DEFAULT_DRIVER, "pv-1", UID, annotations, NOW).record)
+    if not sighted.problem:
+        assert replaced == read(DEFAULT_DRIVER, "pv-1", UID, annotations, NOW).replaced_times
+        assert sighted.count == len(sighted.record().holders)
+
+
+@pytest.mark.parametrize("text", ["", UID, UID.upper(), UID.replace("-", ""), f"{{{UID}}}", "0" * 36, f"{UID}\n"])
+def test_text_comes_back_as_it_was_packed(text: str) -> None:
+    assert unpack(pack(text)) == text
+
+
+def test_doubting_a_node_leaves_the_others_and_decides_nothing() -> None:
+    holders = tuple(Attachment(node_id=node, attached_at=NOW) for node in ("node-a", "node-b"))
+    doubted = Sighting.of("vol-1", VolumeRecord(mark=Mark(pv="pv-1", uid=UID), holders=holders)).doubted("node-a")
+    assert ([held.node for held in doubted.held()], doubted.sure) == (["node-b"], False)
+
+
+def outcome(call: Any) -> object:
+    try:
+        return call()
+    except MalformedRecord as error:
+        return str(error)

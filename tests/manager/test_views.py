@@ -1,0 +1,133 @@
+"""Of several views of a PV, which one the index believes."""
+
+from __future__ import annotations
+
+import pytest
+
+from mooring.errors import DuplicateVolume, MalformedRecord
+from mooring.manager import AttachmentManager
+from mooring.sighting import Sighting, pack
+from mooring.views import Change, ChangeKind
+from tests.harness.records import record, seen, sighting
+
+OTHER = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+
+
+def known(*sightings: Sighting) -> AttachmentManager:
+    manager = AttachmentManager()
+    manager.replace_all(sightings)
+    return manager
+
+
+def malformed(handle: str) -> Sighting:
+    return Sighting(handle=handle, pv="pv-1", uid=pack(record().mark.uid), problem="its epoch is many")
+
+
+def holder(manager: AttachmentManager) -> str | None:
+    held = manager.get_attachment("vol-1")
+    return held.node_id if held else None
+
+
+def test_nothing_is_known_of_a_volume_that_was_never_seen() -> None:
+    manager = AttachmentManager()
+    assert (manager.observe("vol-1"), manager.pv_name("vol-1"), manager.get_attachment("vol-1")) == (None, None, None)
+
+
+def test_what_was_seen_is_observed_whole() -> None:
+    assert known(sighting("vol-1", "node-a", epoch=3)).observe("vol-1") == record("node-a", epoch=3)
+
+
+@pytest.mark.parametrize(("epoch", "expected"), [(2, "node-a"), (3, "node-b"), (4, "node-b")])
+def test_what_this_worker_wrote_or_read_stands_unless_a_higher_epoch_is_known(epoch: int, expected: str) -> None:
+    manager = known(sighting("vol-1", "node-a", epoch=3))
+    manager.learn("vol-1", record("node-b", epoch=epoch))
+    assert holder(manager) == expected
+
+
+@pytest.mark.parametrize(("epoch", "expected"), [(2, "node-a"), (3, "node-b"), (4, "node-b")])
+def test_an_event_stands_unless_a_higher_epoch_is_known(epoch: int, expected: str) -> None:
+    manager = known(sighting("vol-1", "node-a", epoch=3))
+    manager.apply_event(seen("vol-1", "node-b", epoch=epoch))
+    assert holder(manager) == expected
+
+
+def test_a_record_without_an_epoch_counts_as_epoch_0() -> None:
+    manager = known(sighting("vol-1", epoch=None))
+    manager.apply_event(seen("vol-1", "node-a", epoch=None))
+    assert holder(manager) == "node-a"
+    manager.learn("vol-1", record("node-b", epoch=1))
+    assert holder(manager) == "node-b"
+
+
+def test_learning_of_a_pv_that_is_not_known_enters_nothing() -> None:
+    manager = AttachmentManager()
+    manager.learn("vol-1", record("node-a"))
+    assert manager.observe("vol-1") is None
+
+
+def test_learning_late_of_a_deleted_pv_does_not_bring_it_back() -> None:
+    manager = known(sighting("vol-1", "node-a"))
+    manager.apply_event(Change(ChangeKind.GONE, sighting("vol-1", "node-a")))
+    manager.learn("vol-1", record("node-a", epoch=9))
+    assert (manager.observe("vol-1"), manager.attachments) == (None, 0)
+
+
+def test_learning_of_a_pv_made_anew_waits_for_the_watch() -> None:
+    manager = known(sighting("vol-1", "node-a", epoch=9))
+    manager.learn("vol-1", record("node-b", epoch=9, uid=OTHER))
+    assert holder(manager) == "node-a"
+
+
+def test_a_pv_made_anew_under_its_name_replaces_the_old_one_at_any_epoch() -> None:
+    manager = known(sighting("vol-1", "node-a", epoch=9))
+    manager.apply_event(seen("vol-1", epoch=None, uid=OTHER))
+    assert manager.observe("vol-1") == record(epoch=None, uid=OTHER)
+
+
+def test_the_late_news_that_the_old_pv_is_gone_leaves_the_new_one() -> None:
+    manager = known(sighting("vol-1", "node-a", uid=OTHER))
+    manager.apply_event(Change(ChangeKind.GONE, sighting("vol-1", "node-a")))
+    assert holder(manager) == "node-a"
+
+
+def test_two_pvs_with_one_handle_are_refused_and_both_named() -> None:
+    manager = known(sighting("vol-1", "node-a"))
+    manager.apply_event(seen("vol-1", uid=OTHER, pv="pv-2"))
+    with pytest.raises(DuplicateVolume, match="vol-1 is claimed by the PersistentVolumes pv-1, pv-2"):
+        manager.observe("vol-1")
+    assert (manager.counts.duplicates, manager.pv_name("vol-1")) == (1, None)
+
+
+@pytest.mark.parametrize(("gone", "left"), [("pv-1", "pv-2"), ("pv-2", "pv-1")])
+def test_when_one_of_two_pvs_is_deleted_the_other_one_counts(gone: str, left: str) -> None:
+    uids = {"pv-1": record().mark.uid, "pv-2": OTHER}
+    manager = known(*(sighting("vol-1", uid=uid, pv=pv) for pv, uid in uids.items()))
+    manager.apply_event(Change(ChangeKind.GONE, sighting("vol-1", uid=uids[gone], pv=gone)))
+    found = manager.observe("vol-1")
+    assert found is not None
+    assert found.mark.pv == left
+
+
+def test_a_record_that_could_not_be_read_is_refused_with_its_reason() -> None:
+    with pytest.raises(MalformedRecord, match="its epoch is many"):
+        known(malformed("vol-1")).observe("vol-1")
+
+
+def test_a_record_that_was_corrected_is_believed_again() -> None:
+    manager = known(malformed("vol-1"))
+    manager.apply_event(seen("vol-1", "node-a", epoch=1))
+    assert holder(manager) == "node-a"
+
+
+def test_a_record_that_became_unreadable_is_not_believed_any_longer() -> None:
+    manager = known(sighting("vol-1", "node-a", epoch=9))
+    manager.apply_event(Change(ChangeKind.SEEN, malformed("vol-1")))
+    with pytest.raises(MalformedRecord):
+        manager.observe("vol-1")
+    assert manager.attachments == 0
+
+
+def test_a_sign_of_life_changes_nothing() -> None:
+    manager = known(sighting("vol-1", "node-a"))
+    manager.apply_event(Change(ChangeKind.ALIVE))
+    assert holder(manager) == "node-a"

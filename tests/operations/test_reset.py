@@ -1,0 +1,103 @@
+"""Terminate and reset in the Temporal UI: a run that begins again from the middle of its history."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
+from temporalio.client import Client, WorkflowHandle
+
+from mooring import names
+from mooring.client import MooringClient
+from mooring.models import PublishResult, UnpublishResult, VolumeRef
+from tests.harness.backend import JournalBackend, refusal
+from tests.harness.cluster import Cluster
+from worker import MooringWorker
+
+WAIT_SECONDS = 30
+
+
+async def last_run(client: Client, cluster: Cluster, handle: str) -> WorkflowHandle[object, object]:
+    """The newest run on a volume."""
+    workflow_id = names.volume_id(VolumeRef(driver=cluster.driver, volume_handle=handle))
+    run = await client.get_workflow_handle(workflow_id).describe()
+    return client.get_workflow_handle(workflow_id, run_id=run.run_id)
+
+
+async def reset(client: Client, run: WorkflowHandle[object, object], task: int, result: type[object]) -> WorkflowHandle[object, object]:
+    """The run that begins again at one of `run`'s workflow tasks (0 the first, -1 the last)."""
+    completed = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+    tasks = [event.event_id for event in (await run.fetch_history()).events if event.event_type == completed]
+    answer = await client.workflow_service.reset_workflow_execution(
+        ResetWorkflowExecutionRequest(
+            namespace=client.namespace,
+            workflow_execution=WorkflowExecution(workflow_id=run.id, run_id=run.run_id),
+            reason="a test",
+            workflow_task_finish_event_id=tasks[task],
+            request_id=str(uuid.uuid4()),
+        )
+    )
+    again: WorkflowHandle[object, object] = client.get_workflow_handle(run.id, run_id=answer.run_id, result_type=result)
+    return again
+
+
+async def test_a_publish_reset_after_it_was_recorded_claims_the_record_anew(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    await cluster.create("vol")
+    first = await mooring.publish("vol", "node-a")
+
+    again = await reset(temporal_client, await last_run(temporal_client, cluster, "vol"), -1, PublishResult)
+    result = await asyncio.wait_for(again.result(), WAIT_SECONDS)
+
+    assert isinstance(result, PublishResult)
+    assert (result.epoch, result.attached_at) == (first.epoch + 1, first.attached_at)
+    assert (await cluster.annotations("vol"))[cluster.keys.operation] == again.run_id
+
+
+async def test_a_publish_reset_after_a_later_unpublish_is_a_publish_again(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    await cluster.create("vol")
+    await mooring.publish("vol", "node-a")
+    published = await last_run(temporal_client, cluster, "vol")
+    await mooring.unpublish("vol", "node-a")
+
+    again = await reset(temporal_client, published, -1, PublishResult)
+    await asyncio.wait_for(again.result(), WAIT_SECONDS)
+
+    assert (await cluster.holder("vol"), await cluster.epoch("vol")) == ("node-a", 3)
+
+
+async def test_an_unpublish_reset_to_its_beginning_is_an_unpublish_again(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    await cluster.create("vol")
+    await mooring.publish("vol", "node-a")
+    await mooring.unpublish("vol", "node-a")
+
+    again = await reset(temporal_client, await last_run(temporal_client, cluster, "vol"), 0, UnpublishResult)
+    await asyncio.wait_for(again.result(), WAIT_SECONDS)
+
+    assert await cluster.holder("vol") is None
+
+
+async def test_a_publish_reset_in_the_middle_of_its_rollback_rolls_back_to_the_end(
+    backed_worker: MooringWorker, cluster: Cluster, temporal_client: Client, mooring: MooringClient, backend: JournalBackend
+) -> None:
+    await cluster.create("vol")
+    backend.publish_errors.append(refusal())
+    held = cluster.proxy.hold("PATCH", times=1, when=lambda request: b'"value":"2"' in request.body.replace(b" ", b""))
+    publish = asyncio.create_task(mooring.publish("vol", "node-a"))
+    await held.reached()
+
+    again = await reset(temporal_client, await last_run(temporal_client, cluster, "vol"), -1, PublishResult)
+    await asyncio.wait([asyncio.create_task(again.result())], timeout=WAIT_SECONDS)
+    held.release()
+    await asyncio.wait([publish], timeout=WAIT_SECONDS)
+
+    assert (await cluster.holder("vol"), backend.attached["vol"]) == (None, set())
+    assert backed_worker.manager.list_attachments() == []

@@ -1,0 +1,93 @@
+"""Both kinds of `Volumes`: on an API server, behind the proxy, and in memory."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from mooring.apiserver import KubernetesApi
+from mooring.kubeconfig import connect
+from mooring.memory import MemoryVolumes
+from mooring.metrics import Metrics
+from mooring.models import VolumeRecord, VolumeRef
+from mooring.volumes import KubernetesVolumes, Volumes
+from tests.harness.cluster import Cluster
+from tests.harness.records import NOW
+
+TIMEOUT = 1.0
+
+
+OpenVolumes = Callable[..., KubernetesVolumes]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """One kind of volumes, and the means to have a volume there."""
+
+    volumes: Volumes
+    driver: str
+    cluster: Cluster | None = None
+
+    async def volume(self, handle: str = "vol-1") -> tuple[VolumeRef, VolumeRecord]:
+        """A new volume and its record."""
+        if self.cluster is not None:
+            await self.cluster.create(handle)
+        found = await self.volumes.read(handle)
+        assert found is not None
+        return VolumeRef(driver=self.driver, volume_handle=handle), found
+
+
+def now() -> datetime:
+    return NOW
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def metrics(registry: CollectorRegistry) -> Metrics:
+    return Metrics(registry)
+
+
+@pytest.fixture
+async def api(cluster: Cluster) -> AsyncIterator[KubernetesApi]:
+    connected = await connect(cluster.proxy.kubeconfig(), {}, TIMEOUT)
+    yield connected
+    await connected.close()
+
+
+@pytest.fixture
+def open_volumes(api: KubernetesApi, driver: str, metrics: Metrics) -> OpenVolumes:
+    """Opens volumes with bounds that a test can wait for, or sets itself."""
+
+    def opened(page_size: int = 500, watch_time: float = 5, watch_silence: float = 1) -> KubernetesVolumes:
+        return KubernetesVolumes(api, driver, now, metrics, page_size=page_size, watch_time=watch_time, watch_silence=watch_silence)
+
+    return opened
+
+
+@pytest.fixture
+def volumes(open_volumes: OpenVolumes) -> KubernetesVolumes:
+    return open_volumes()
+
+
+@pytest.fixture
+def kubernetes_world(volumes: KubernetesVolumes, driver: str, cluster: Cluster) -> World:
+    return World(volumes, driver, cluster)
+
+
+@pytest.fixture
+def memory_world(driver: str, metrics: Metrics) -> World:
+    return World(MemoryVolumes(metrics), driver)
+
+
+@pytest.fixture(params=["memory", "kubernetes"])
+def world(request: pytest.FixtureRequest) -> World:
+    chosen: World = request.getfixturevalue(f"{request.param}_world")
+    return chosen
