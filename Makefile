@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --pyt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test demo bench check format lock clean
+.PHONY: help setup kube test demo bench check format lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -26,8 +26,11 @@ $(INSTALLED): pyproject.toml requirements.lock
 	@$(BIN)/pip install --quiet --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
 
-test: setup ## run the whole suite
-	$(BIN)/pytest
+kube: ## build a real Kubernetes API server for the tests (six minutes the first time, then instant)
+	@bash kube/build.sh > /dev/null
+
+test: setup kube ## run the whole suite, on a real Temporal server and a real Kubernetes API server
+	KUBEBUILDER_ASSETS="$$(bash kube/build.sh)" $(BIN)/pytest
 
 demo: setup ## show the main job on a real Temporal server and 1,000 volumes (under a minute)
 	$(BIN)/mooring demo

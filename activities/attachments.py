@@ -53,12 +53,12 @@ class AttachmentActivities:
         async with running():
             tracked, landed = self._track(write), False
             try:
-                result = await self._persist(write)
+                result = await self._volumes.compare_and_set(write)
                 landed = result.landed
             finally:
                 if tracked and not landed:
                     self._manager.untrack_attachment(write.volume.volume_handle, write.node_id)
-            return result
+            return self._learnt(write, result)
 
     @activity.defn(name="release_attachment")
     async def release(self, write: Write) -> WriteResult:
@@ -92,7 +92,9 @@ class AttachmentActivities:
             return None  # the index may be stale: a live look says it again, if it still is so
 
     async def _persist(self, write: Write) -> WriteResult:
-        result = await self._volumes.compare_and_set(write)
+        return self._learnt(write, await self._volumes.compare_and_set(write))
+
+    def _learnt(self, write: Write, result: WriteResult) -> WriteResult:
         if result.record is not None:
             self._manager.learn(write.volume.volume_handle, result.record)
         return result

@@ -26,7 +26,7 @@ class RebuildActivities:
         async with running(patient=True):
             rebuilt = await self._follower.rebuild(activity.heartbeat)
         counts = rebuilt.counts
-        skipped = {reason: number for reason, number in rebuilt.skipped.items() if number}
+        skipped = {str(reason): number for reason, number in rebuilt.skipped.items() if number}
         return RebuildResult(
             worker=self._worker,
             volumes=counts.volumes,

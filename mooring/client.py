@@ -93,7 +93,7 @@ class MooringClient:
 
     async def get(self, volume_handle: str, *, deadline: float = DEADLINE) -> VolumeStatus:
         """Who holds the volume, by its live PV."""
-        asked = _valid(VolumeRef, driver=self._driver, volume_handle=volume_handle)
+        asked = volume_ref(self._driver, volume_handle)
         what = f"Reading volume {volume_handle}"
         async with runs.deadline(deadline, what):
             handle = await self._client.start_workflow(
@@ -156,13 +156,18 @@ class MooringClient:
             run = await runs.read_run(self._client, names.volume_id(asked), started.run_id)
         if run is None:
             return None
-        handle: WorkflowHandle[Any, M] = self._client.get_workflow_handle(run.workflow_id, run_id=run.run_id, result_type=result)
         if run.does(workflow, asked):
-            return handle
+            return self._client.get_workflow_handle(run.workflow_id, run_id=run.run_id, result_type=result)
+        other = self._client.get_workflow_handle(run.workflow_id, run_id=run.run_id)
         if isinstance(asked, UnpublishRequest) and run.publishes(asked):
-            await _cancel(handle)
-        await _ended(handle)
+            await _cancel(other)
+        await _ended(other)
         return None
+
+
+def volume_ref(driver: str, volume_handle: str) -> VolumeRef:
+    """The volume; InvalidRequest where there can be none of these names."""
+    return _valid(VolumeRef, driver=driver, volume_handle=volume_handle)
 
 
 def _valid(model: type[M], **fields: object) -> M:

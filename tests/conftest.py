@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from mooring.client import MooringClient
 from mooring.devstack.kubernetes.embedded import EmbeddedKubernetes
 from mooring.devstack.kubernetes.kubeconfig import ApiServer
+from mooring.devstack.kubernetes.real import RealKubernetes
 from mooring.devstack.proxy import FaultProxy
+from mooring.devstack.temporal import DevTemporal
 from mooring.temporal import register_search_attributes
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
@@ -21,20 +24,30 @@ from worker import MooringWorker
 
 
 @pytest.fixture(scope="session")
-async def temporal_client() -> AsyncIterator[Client]:
-    """A client of the Temporal server."""
-    from temporalio.testing import WorkflowEnvironment
-    async with await WorkflowEnvironment.start_local(data_converter=pydantic_data_converter, dev_server_existing_path="/tmp/v/venv/bin/temporal",
-        dev_server_extra_args=[x for kv in ("history.transferProcessorMaxPollRPS=1000","history.timerProcessorMaxPollRPS=1000",'history.timerProcessorMaxTimeShift="10ms"',"matching.numTaskqueueReadPartitions=1","matching.numTaskqueueWritePartitions=1") for x in ("--dynamic-config-value",kv)]) as env:
-        await register_search_attributes(env.client)
-        yield env.client
+async def temporal() -> AsyncIterator[DevTemporal]:
+    """A Temporal server."""
+    async with DevTemporal.start() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
-async def api_server() -> AsyncIterator[ApiServer]:
-    """An API server, with all rights on it."""
-    async with EmbeddedKubernetes.start() as server:
-        yield ApiServer(server.url)
+async def temporal_client(temporal: DevTemporal) -> Client:
+    """A client of the Temporal server."""
+    client = await temporal.connect()
+    await register_search_attributes(client)
+    return client
+
+
+@pytest.fixture(scope="session")
+async def api_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ApiServer]:
+    """An API server, with all rights on it: the real one where KUBEBUILDER_ASSETS says where its binaries are."""
+    assets = os.environ.get("KUBEBUILDER_ASSETS")
+    if not assets:
+        async with EmbeddedKubernetes.start() as embedded:
+            yield ApiServer(embedded.url)
+        return
+    async with RealKubernetes.start(Path(assets), tmp_path_factory.mktemp("kubernetes")) as real:
+        yield real.server()
 
 
 @pytest.fixture

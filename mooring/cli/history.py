@@ -56,10 +56,10 @@ def history(
 
 async def _read(session: Session, volume: str, limit: int) -> VolumeHistory:
     from mooring import runs
+    from mooring.client import volume_ref
     from mooring.history import read_history
-    from mooring.models import VolumeRef
 
-    asked = VolumeRef(driver=session.driver, volume_handle=volume)
+    asked = volume_ref(session.driver, volume)
     temporal = await session.temporal()
     async with runs.deadline(PATIENCE, f"The history of volume {volume}"):
         return await read_history(temporal, asked, limit)

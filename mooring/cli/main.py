@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
 from mooring import __version__
-from mooring.cli import operations
-from mooring.cli.exits import epilog
+from mooring.cli import operations, stack
+from mooring.cli.exits import ExitCode, epilog
 from mooring.cli.history import history
 from mooring.cli.session import Session
 from mooring.cli.volumes import get, list_volumes
@@ -81,8 +83,23 @@ app.command()(get)
 app.command("list")(list_volumes)
 app.command()(history)
 app.command()(operations.rebuild)
+app.command()(stack.up)
+app.command()(stack.demo)
 
 
 def main() -> None:
-    """Run the command that the arguments name."""
-    app(prog_name="mooring")
+    """Run the command that the arguments name, and end the process.
+
+    NB: not by returning. Threads of temporalio's core may still be at work on a call that was given up, and abort the interpreter when
+    they come back to one that is being torn down: the exit code would then be 134 or 139.
+    """
+    code: object = ExitCode.OK
+    try:
+        app(prog_name="mooring")
+    except SystemExit as ended:
+        code = ended.code
+    logging.shutdown()
+    with suppress(BrokenPipeError):
+        sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else ExitCode.FAILED)

@@ -52,7 +52,7 @@ def publish(
 def unpublish(
     context: typer.Context,
     volume: Volume,
-    node: Annotated[str, typer.Argument(metavar="[NODE]", help="CSI node id; or --all-nodes.", show_default=False)] = "",
+    node: Annotated[str, typer.Argument(metavar="NODE", help="CSI node id; or --all-nodes.", show_default=False)] = "",
     all_nodes: Annotated[bool, typer.Option("--all-nodes", help="Release every node that holds it.")] = False,
     timeout: Timeout = PATIENCE,
     output: Text = "text",

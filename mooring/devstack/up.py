@@ -10,6 +10,7 @@ from rich.console import Console
 
 from mooring.devstack.signals import until_told
 from mooring.devstack.stack import Stack, StackOptions
+from mooring.devstack.volumes import volume_handle
 
 
 async def run_until_told(options: StackOptions, environ: Mapping[str, str], output: Console, messages: Console) -> None:
@@ -25,16 +26,16 @@ async def run_until_told(options: StackOptions, environ: Mapping[str, str], outp
 async def _stay(options: StackOptions, environ: Mapping[str, str], output: Console, messages: Console) -> None:
     messages.print("Starting Temporal, Kubernetes and the worker ...", style="dim")
     async with Stack.start(options, environ) as stack:
-        _say(stack, output, messages)
+        _say(stack, options.volumes, output, messages)
         raise await stack.broken()
 
 
-def _say(stack: Stack, output: Console, messages: Console) -> None:
-    ready = [worker.readyz for worker in stack.workers]
+def _say(stack: Stack, volumes: int, output: Console, messages: Console) -> None:
     told = {
         "Temporal UI": [str(stack.temporal.ui_url)],
-        "Kubernetes": [stack.cluster.what, f"KUBECONFIG={stack.cluster.kubeconfig}"],
-        "Workers": ready,
+        "Kubernetes": [stack.cluster.what],
+        "Volumes": [f"{volume_handle(1)} to {volume_handle(volumes)}"] if volumes else [],
+        "Workers": [worker.readyz for worker in stack.workers],
         "Logs": [str(stack.folder)],
     }
     for name, lines in told.items():

@@ -1,5 +1,6 @@
 """The stack is whole when it is handed out, and its choice of Kubernetes is the one asked for."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -10,7 +11,7 @@ from mooring.devstack.cluster import ClusterKind, open_cluster
 from mooring.devstack.process import StackError
 from mooring.devstack.stack import Stack, StackOptions
 
-SMALL = StackOptions(kubernetes=ClusterKind.EMBEDDED, temporal_port=0, ui_port=0, volumes=3, workers=2)
+SMALL = StackOptions(kubernetes=ClusterKind.EMBEDDED, temporal_port=0, ui_port=0, volumes=3)
 NOTHING = {"PATH": "/usr/bin:/bin"}
 
 
@@ -21,7 +22,7 @@ async def test_a_volume_can_be_published_at_once() -> None:
 
 
 async def test_every_worker_is_ready_and_the_exports_lead_to_the_stack() -> None:
-    async with Stack.start(SMALL, NOTHING) as stack, aiohttp.ClientSession() as session:
+    async with Stack.start(replace(SMALL, workers=2), NOTHING) as stack, aiohttp.ClientSession() as session:
         for worker in stack.workers:
             async with session.get(worker.readyz) as answer:
                 assert answer.status == 200
@@ -31,8 +32,8 @@ async def test_every_worker_is_ready_and_the_exports_lead_to_the_stack() -> None
 
 async def test_it_says_which_part_has_ended() -> None:
     async with Stack.start(SMALL, NOTHING) as stack:
-        await stack.workers[1].child.kill()
-        assert "Worker 2 has ended" in str(await stack.broken())
+        await stack.workers[0].child.kill()
+        assert "Worker 1 has ended" in str(await stack.broken())
 
 
 async def test_nothing_stays_after_it() -> None:

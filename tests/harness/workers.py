@@ -46,7 +46,7 @@ async def running_worker(
     metrics = Metrics(CollectorRegistry())
     identity = f"worker-{next(_NUMBERS)}"
     async with open_storage(settings, identity, lambda: datetime.now(UTC), metrics, kubeconfig) as storage:
-        worker = MooringWorker(settings, client, storage, backend or NoBackend(), identity, metrics)
+        worker = MooringWorker(settings, await _own(client), storage, backend or NoBackend(), identity, metrics)
         stop = asyncio.Event()
         running = asyncio.create_task(worker.run(stop))
         try:
@@ -55,6 +55,12 @@ async def running_worker(
         finally:
             stop.set()
             await running
+
+
+async def _own(client: Client) -> Client:
+    # NB: the SDK has no two workers of one task queue share a client.
+    address = client.service_client.config.target_host
+    return await Client.connect(address, namespace=client.namespace, data_converter=client.data_converter)
 
 
 async def _ready(worker: MooringWorker, running: asyncio.Task[None]) -> None:

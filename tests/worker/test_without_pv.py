@@ -26,7 +26,7 @@ RWX = AccessMode.MULTI_NODE_MULTI_WRITER
 @asynccontextmanager
 async def workers(client: Client, cluster: Cluster, backend: JournalBackend, number: int = 2) -> AsyncIterator[list[MooringWorker]]:
     """Workers that share a backend and a proxy."""
-    settings = quick(cluster.driver, backend="in:tests")
+    settings = quick(cluster.driver, backend="in:tests", drain_timeout=0.2)
     async with AsyncExitStack() as stack:
         running = [running_worker(client, settings, cluster.proxy.kubeconfig(), backend) for _ in range(number)]
         yield [await stack.enter_async_context(each) for each in running]

@@ -1,7 +1,7 @@
 """`mooring demo`: the steps in their order, and the verdict.
 
 Contract: true only if every step showed what it was to show. The first that doesn't ends the demo, with what was expected, what was
-seen, and the end of the worker's log.
+seen, and the end of a log.
 """
 
 import asyncio
@@ -39,40 +39,49 @@ STEPS: Final[Sequence[Step]] = (
 )
 
 
-async def demo(console: Console, environ: Mapping[str, str], *, stay: bool) -> bool:
-    """Play it all; whether everything was so. With `stay` the parts are up until SIGINT or SIGTERM."""
-    return bool(await until_told(_demo(Story(console), environ, stay=stay)))
+async def demo(console: Console, environ: Mapping[str, str], *, stay: bool, steps: Sequence[Step] = STEPS) -> bool | None:
+    """Play the steps; whether everything was so, None where SIGINT or SIGTERM ended it.
+
+    With `stay` the parts are up until such a signal.
+    """
+    return await until_told(_demo(Story(console), environ, stay, steps))
 
 
-async def _demo(story: Story, environ: Mapping[str, str], *, stay: bool) -> bool:
+async def _demo(story: Story, environ: Mapping[str, str], stay: bool, steps: Sequence[Step]) -> bool:
     began = time.perf_counter()
     story.head(f"Mooring: a real Temporal server, {COUNT:,} PersistentVolumes, an embedded Kubernetes API for development")
     try:
         async with Scene.start(environ) as scene:
             story.link(f"Temporal UI: {scene.temporal.ui_url}")
-            async with asyncio.timeout(LONGEST):
-                so = await play(STEPS, scene, story)
+            so = await _play(steps, scene, story)
             story.verdict(time.perf_counter() - began, so=so)
             if stay:
                 await _stay(story)
             return so
-    except (StackError, TimeoutError) as error:
+    except StackError as error:
         story.fail(error)
         return False
 
 
-async def play(steps: Sequence[Step], scene: Scene, story: Story) -> bool:
+async def _play(steps: Sequence[Step], scene: Scene, story: Story) -> bool:
     """Play the steps until one fails; whether none did."""
-    for title, step in steps:
-        try:
-            with story.step(title):
-                await step(scene, story)
-        except Exception as error:  # whatever it is, what was to be shown isn't so
-            story.fail(error)
-            for line in scene.worker.child.last_words() if scene.worker else ():
-                story.say(line)
-            return False
+    try:
+        async with asyncio.timeout(LONGEST):
+            for title, step in steps:
+                with story.step(title):
+                    await step(scene, story)
+    except Exception as error:  # whatever it is, what was to be shown isn't so
+        story.fail(error)
+        for line in _log_of(error, scene):
+            story.say(line)
+        return False
     return True
+
+
+def _log_of(error: Exception, scene: Scene) -> Sequence[str]:
+    if isinstance(error, StackError) and error.log:
+        return error.log
+    return scene.worker.child.last_words() if scene.worker else ()
 
 
 async def _stay(story: Story) -> None:

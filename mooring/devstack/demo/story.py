@@ -14,6 +14,8 @@ from rich.markup import escape
 from rich.padding import Padding
 from rich.text import Text
 
+from mooring.errors import MooringError
+
 
 class NotSo(Exception):
     """Something that was to be shown isn't so."""
@@ -74,7 +76,7 @@ class Story:
 
     def fail(self, error: BaseException) -> None:
         """Tell why a step ended early."""
-        what = error.what if isinstance(error, NotSo) else f"{type(error).__name__}: {error}"
+        what = error.what if isinstance(error, NotSo) else str(error) if isinstance(error, MooringError) else repr(error)
         self._line(f"[bold red]{self._bad} {escape(what)}[/]")
         if isinstance(error, NotSo):
             self._line(f"expected  {escape(repr(error.expected))}", 6)

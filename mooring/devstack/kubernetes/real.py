@@ -6,7 +6,6 @@ durable: etcd doesn't sync its files, and the folder is the caller's to throw aw
 
 import asyncio
 import secrets
-import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -16,12 +15,12 @@ from typing import Any, Final
 import aiohttp
 
 from mooring.devstack.kubernetes.kubeconfig import ApiServer
+from mooring.devstack.ports import HOST, free_ports
 from mooring.devstack.process import running
 
 ADMIN: Final = "admin"
 ADMINS: Final[Mapping[str, Sequence[str]]] = {ADMIN: ["system:masters"]}
 READY_SECONDS: Final = 60.0
-HOST: Final = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class RealKubernetes:
 
         TimeoutError, naming the logs, if it isn't ready in `READY_SECONDS`.
         """
-        client_port, peer_port, port = _free_ports(3)
+        client_port, peer_port, port = free_ports(3)
         etcd_url = f"http://{HOST}:{client_port}"
         tokens = {name: secrets.token_urlsafe(24) for name in users}
         _write_tokens(folder / "tokens.csv", tokens, users)
@@ -132,13 +131,3 @@ async def _is_ready(server: ApiServer) -> bool:
             return answer.status == 200
     except aiohttp.ClientError:
         return False
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that are free now. NB: another process may take one before it is used; the server then fails to start."""
-    sockets = [socket.create_server((HOST, 0)) for _ in range(count)]
-    try:
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()

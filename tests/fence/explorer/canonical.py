@@ -19,13 +19,19 @@ _ANOTHER = -1
 _FORMER = -2
 """The former self that looked, where nothing it may write can land."""
 
+_ENOUGH = 9
+"""More operations than one state tells apart, so that the next one's number is new."""
+
 _AFTER_REFUSAL = {"claim": "look", "describe": "look", "release": "look", "undoing": "undo"}
 """Where an attempt that can't land leads: to being shown the PV, as a look does."""
 
 
 def canonical(world: World, rules: Rules, any_index: bool) -> World:
     """The state that stands for all that are like this one."""
-    return _renamed(world if _first_is_first(world) else _mirrored(world), rules, any_index)
+    first = _first_told_apart(world)
+    if first:
+        return _renamed(world if first == NODES[0] else _mirrored(world), rules, any_index)
+    return min((_renamed(twin, rules, any_index) for twin in (world, _mirrored(world))), key=_order)
 
 
 @dataclass(slots=True)
@@ -47,7 +53,7 @@ class _Names:
     def compared(self, run: Run) -> list[int]:
         """The operations that the run may yet compare with the one that signed a record, besides its own."""
         signed = [run.write.operation] if run.write and self.write_matters(run.write) else []
-        looked = [run.look.by] if run.look and run.step == "undo looked" and run.look.record == self.pv else []
+        looked = [run.look.by] if run.look and run.step == "undo looked" and run.look.record and self.present(run.look.record) else []
         return signed + looked
 
     def write_matters(self, write: Write) -> bool:
@@ -62,7 +68,10 @@ class _Names:
 
     def record(self, record: Record, operation: int) -> Record:
         same = self.pv is not None and record.uid == self.pv.uid
-        return Record(int(same), _PRESENT if record == self.pv else -1, record.holders, operation)
+        return Record(int(same), _PRESENT if self.present(record) else -1, record.holders, operation)
+
+    def present(self, record: Record) -> bool:
+        return self.pv is not None and record.mark == self.pv.mark
 
     def look(self, look: Look, run: Run, own: int) -> Look:
         if run.step != "undo looked":
@@ -70,13 +79,13 @@ class _Names:
             mine = look.by == own
             live = look.live and (mine or not self.rules.looks_expire)
             return Look(shown, live, self.operation(own) if mine else NOBODY)
-        if look.record is None or look.record == self.pv:
+        if look.record is None or self.present(look.record):
             return Look(look.record and self.record(look.record, self.operation(look.record.operation)), True, self._by(look, own))
         by = self._by(look, own)
         return Look(Record(0, -1, look.record.holders, by if look.by == look.record.operation else NOBODY), True, by)
 
     def _by(self, look: Look, own: int) -> int:
-        return self.operation(look.by) if look.by == own or look.record == self.pv is not None else _FORMER
+        return self.operation(look.by) if look.by == own or (look.record and self.present(look.record)) else _FORMER
 
     def claimed(self, run: Run, own: int) -> tuple[bool, int]:
         if run.claimed in {NOBODY, own} or run.reclaims:
@@ -98,38 +107,44 @@ class _Names:
             run.record and self.record(run.record, self.operation(own) if run.record.operation == own else NOBODY),
         )
 
-    def remembered(self, run: Run) -> Run:
-        again = run._replace(operation=_ANOTHER)
-        decided = decide(again, self.rules) if run.step in DECIDING else again
-        if isinstance(decided, Run) and not (decided.write and self.write_matters(decided.write)):
-            return self.run(decided, _ANOTHER)
-        return self.run(run, _ANOTHER)
-
 
 def _renamed(world: World, rules: Rules, any_index: bool) -> World:
+    world = world._replace(remembered=world.remembered and _as_reset(world.remembered, world.pv, rules))
     names, pv, run = _Names.of(world, rules), world.pv, world.run
     return World(
         pv=pv and names.record(pv, names.operation(pv.operation)),
         makers=tuple(names.operation(maker) for maker in world.makers),
         run=run and names.run(run, run.operation),
         flying=frozenset(names.write(write) for write in world.flying if pv is not None and rules.passes(write.mark, pv)),
-        past=frozenset() if any_index else frozenset(Record(0, -1, record.holders, NOBODY) for record in world.past),
-        remembered=world.remembered and names.remembered(world.remembered),
+        past=frozenset() if any_index else frozenset(names.record(record, NOBODY) for record in world.past),
+        remembered=world.remembered and names.run(world.remembered, _ANOTHER),
         believed=world.believed,
         gone=world.gone,
         broken=world.broken,
-        operations=len(names.numbers),
+        operations=_ENOUGH,
         volumes=1,
     )
 
 
-def _first_is_first(world: World) -> bool:
-    """Whether the first node that the state tells from the other is A; which one that is doesn't matter."""
+def _as_reset(run: Run, pv: Record | None, rules: Rules) -> Run:
+    """The remembered run, where a reset makes it decide at once and what it will decide doesn't depend on its new id."""
+    again = run._replace(operation=_ANOTHER)
+    decided = decide(again, rules) if run.step in DECIDING else again
+    if isinstance(decided, str) or (decided.step in {"claim", "release"} and run.look and run.look.record and pv and run.look.record.mark == pv.mark):
+        return again
+    return decided
+
+
+def _first_told_apart(world: World) -> str:
+    """The first node that the state plainly tells from the other, which becomes A; "" where it takes a closer look."""
     named = [run.node for run in (world.run, world.remembered) if run and run.node in NODES]
-    named += world.pv.holders if world.pv else ()
+    named += world.pv.holders[:1] if world.pv else ()
     named += [next(iter(nodes)) for nodes in (world.believed, world.gone) if len(nodes) == 1]
-    named += sorted(node for write in world.flying for node in write.holders[:1])[-1:]
-    return not named or named[0] == NODES[0]
+    return named[0] if named else ""
+
+
+def _order(world: World) -> str:
+    return repr((*world[:3], sorted(world.flying), sorted(world.past), *world[5:6]))
 
 
 def _mirrored(world: World) -> World:

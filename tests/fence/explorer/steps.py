@@ -14,7 +14,7 @@ from tests.fence.explorer.decisions import at, decide, describe
 from tests.fence.explorer.rules import Rules
 from tests.fence.explorer.state import Look, Move, Record, Run, World
 
-_AFTER = {"claim": ("backend", "looked"), "describe": ("attached", "looked"), "undoing": ("undone", "undo"), "release": ("released", "looked")}
+_AFTER = {"claim": ("backend", "looked"), "describe": ("attached", "looked"), "undoing": ("undone", "undo looked"), "release": ("released", "looked")}
 """Where an attempt leads that landed, and where one that was refused."""
 
 

@@ -59,7 +59,18 @@ async def _runs(scene: Scene) -> list[VolumeRun] | None:
 
 
 def _table(runs: list[VolumeRun]) -> Table:
-    table = Table("started", "operation", "node", "ended as", "held by afterwards", "epoch", "took", box=None, header_style="dim")
+    table = Table(
+        "started",
+        "operation",
+        "node",
+        "ended as",
+        "held by afterwards",
+        "epoch",
+        "took",
+        box=None,
+        pad_edge=False,
+        header_style="dim",
+    )
     for run in runs:
         took = f"{(run.ended_at - run.started_at).total_seconds():.2f} s" if run.ended_at else "open"
         held_by = "-" if run.held_by is None else ", ".join(run.held_by) or "nobody"

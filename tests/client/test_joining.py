@@ -1,0 +1,155 @@
+"""MooringClient: one operation a volume at a time, joined by whoever asks the same, awaited by whoever asks another."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from temporalio.client import Client
+
+from mooring import names
+from mooring.client import MooringClient
+from mooring.errors import HeldElsewhere, InvalidRequest, OperationPending, OperationTerminated, WorkerUnavailable
+from mooring.models import RebuildResult, VolumeRef
+from tests.harness.backend import JournalBackend
+from tests.harness.cluster import Cluster
+from worker import MooringWorker
+
+
+@pytest.fixture
+async def gate(cluster: Cluster, backend: JournalBackend) -> asyncio.Event:
+    """A volume whose publish stays in the backend until this is set."""
+    await cluster.create("vol")
+    backend.publish_gate = asyncio.Event()
+    return backend.publish_gate
+
+
+async def test_the_same_request_joins_the_open_operation(
+    backed_worker: MooringWorker, mooring: MooringClient, backend: JournalBackend, gate: asyncio.Event
+) -> None:
+    first = asyncio.create_task(mooring.publish("vol", "node-a"))
+    await backend.entered.wait()
+    second = asyncio.create_task(mooring.publish("vol", "node-a"))
+    await asyncio.sleep(0.3)
+    gate.set()
+
+    assert await first == await second
+    assert len(backend.journal) == 1
+
+
+async def test_another_request_waits_for_the_open_operation_and_is_answered_then(
+    backed_worker: MooringWorker, mooring: MooringClient, backend: JournalBackend, gate: asyncio.Event
+) -> None:
+    first = asyncio.create_task(mooring.publish("vol", "node-a"))
+    await backend.entered.wait()
+    second = asyncio.create_task(mooring.publish("vol", "node-b"))
+    await asyncio.sleep(0.3)
+    assert not second.done()
+    gate.set()
+
+    with pytest.raises(HeldElsewhere, match="node-a"):
+        await second
+    assert (await first).node_id == "node-a"
+
+
+async def test_a_publish_waits_for_an_open_unpublish_and_is_done_then(
+    backed_worker: MooringWorker, cluster: Cluster, mooring: MooringClient, backend: JournalBackend
+) -> None:
+    await cluster.create("vol")
+    await mooring.publish("vol", "node-a")
+    held = cluster.proxy.hold("PATCH", times=1)
+    leaving = asyncio.create_task(mooring.unpublish("vol", "node-a"))
+    await held.reached()
+    coming = asyncio.create_task(mooring.publish("vol", "node-b"))
+    held.release()
+
+    assert (await leaving).released == ("node-a",)
+    assert (await coming).node_id == "node-b"
+
+
+async def test_a_caller_is_told_that_its_operation_is_pending_and_gets_its_answer_when_it_asks_again(
+    backed_worker: MooringWorker, mooring: MooringClient, backend: JournalBackend, gate: asyncio.Event
+) -> None:
+    with pytest.raises(OperationPending, match=r"vol to node-a has no answer after 0.5 s; the operation goes on"):
+        await mooring.publish("vol", "node-a", deadline=0.5)
+    again = asyncio.create_task(mooring.publish("vol", "node-a"))
+    await asyncio.sleep(0.3)
+    gate.set()
+
+    assert not (await again).reclaimed
+    assert len(backend.journal) == 1
+
+
+async def test_a_caller_of_another_request_is_told_that_one_is_pending(
+    backed_worker: MooringWorker, mooring: MooringClient, backend: JournalBackend, gate: asyncio.Event
+) -> None:
+    first = asyncio.create_task(mooring.publish("vol", "node-a"))
+    await backend.entered.wait()
+
+    with pytest.raises(OperationPending, match="node-b"):
+        await mooring.publish("vol", "node-b", deadline=0.5)
+    gate.set()
+
+    assert (await first).node_id == "node-a"
+
+
+async def test_a_caller_that_goes_away_cancels_nothing(
+    backed_worker: MooringWorker, mooring: MooringClient, backend: JournalBackend, gate: asyncio.Event
+) -> None:
+    gone = asyncio.create_task(mooring.publish("vol", "node-a"))
+    await backend.entered.wait()
+    gone.cancel()
+    gate.set()
+
+    assert not (await mooring.publish("vol", "node-a")).reclaimed or backend.attached["vol"] == {"node-a"}
+
+
+async def test_an_unpublish_of_another_node_does_not_cancel_a_publish(
+    backed_worker: MooringWorker, mooring: MooringClient, backend: JournalBackend, gate: asyncio.Event
+) -> None:
+    publish = asyncio.create_task(mooring.publish("vol", "node-a"))
+    await backend.entered.wait()
+    unpublish = asyncio.create_task(mooring.unpublish("vol", "node-b"))
+    await asyncio.sleep(0.3)
+    gate.set()
+
+    assert (await publish).node_id == "node-a"
+    assert (await unpublish).released == ()
+    assert backend.attached["vol"] == {"node-a"}
+
+
+async def test_a_terminated_operation_is_told_from_a_cancelled_one(
+    backed_worker: MooringWorker,
+    cluster: Cluster,
+    mooring: MooringClient,
+    temporal_client: Client,
+    backend: JournalBackend,
+    gate: asyncio.Event,
+) -> None:
+    publish = asyncio.create_task(mooring.publish("vol", "node-a"))
+    await backend.entered.wait()
+    volume = VolumeRef(driver=cluster.driver, volume_handle="vol")
+
+    await temporal_client.get_workflow_handle(names.volume_id(volume)).terminate("an operator lost patience")
+
+    with pytest.raises(OperationTerminated, match=r"vol to node-a was terminated.*unpublish the volume"):
+        await publish
+
+
+async def test_every_worker_answers_a_rebuild(worker: MooringWorker, cluster: Cluster, mooring: MooringClient) -> None:
+    await cluster.create("vol", {cluster.keys.node: "node-a"})
+
+    answers = await mooring.rebuild()
+
+    assert [(answer.volumes, answer.holders) for answer in answers if isinstance(answer, RebuildResult)] == [(1, 1)]
+
+
+async def test_a_rebuild_without_workers_says_that_there_are_none(mooring: MooringClient, driver: str) -> None:
+    with pytest.raises(WorkerUnavailable, match=f"No worker polls task queue mooring-{driver}"):
+        await mooring.rebuild()
+
+
+@pytest.mark.parametrize(("handle", "node"), [("", "node-a"), ("vol", ""), ("v" * 129, "node-a"), ("vol", "n" * 257)])
+async def test_a_malformed_request_is_refused_before_it_is_sent(mooring: MooringClient, handle: str, node: str) -> None:
+    with pytest.raises(InvalidRequest, match="volume_handle|node_id"):
+        await mooring.publish(handle, node)

@@ -1,0 +1,153 @@
+"""Records the histories that test_replay.py replays:  python -m tests.replay.record
+
+Run it when an operation gets a step that old histories cannot have, behind `workflow.patched`; keep the old histories beside
+the new ones for as long as runs of that age may be open. Stack traces and identities are left out, as they name machines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client
+
+from mooring import names
+from mooring.client import MooringClient
+from mooring.devstack.kubernetes.embedded import EmbeddedKubernetes
+from mooring.devstack.kubernetes.kubeconfig import ApiServer
+from mooring.devstack.proxy import FaultProxy
+from mooring.devstack.temporal import DevTemporal
+from mooring.errors import MooringError
+from mooring.models import AccessMode, VolumeRef
+from mooring.temporal import register_search_attributes
+from tests.harness.backend import JournalBackend, refusal
+from tests.harness.cluster import Cluster
+from tests.harness.workers import indexed, quick, running_worker
+from worker import MooringWorker
+
+HISTORIES = Path(__file__).parent / "histories"
+DRIVER = "replay.csi.test"
+RWX = AccessMode.MULTI_NODE_MULTI_WRITER
+
+
+class Recorder:
+    """Runs operations and writes down the history of the newest run after each."""
+
+    def __init__(self, client: Client, cluster: Cluster, worker: MooringWorker) -> None:
+        self.mooring = MooringClient(client, driver=DRIVER)
+        self.cluster = cluster
+        self._client = client
+        self._worker = worker
+
+    async def new(self, handle: str) -> None:
+        """Create a volume, and wait until the worker knows it."""
+        await self.cluster.create(handle)
+        await indexed(self._worker, handle)
+
+    async def save(self, name: str, workflow_id: str) -> None:
+        """Write the newest run of the id down as `name`."""
+        run = await self._client.get_workflow_handle(workflow_id).describe()
+        history = await self._client.get_workflow_handle(workflow_id, run_id=run.run_id).fetch_history()
+        text = json.dumps(scrubbed(json.loads(history.to_json())), indent=1)
+        (HISTORIES / f"{name}.json").write_text(text + "\n")
+
+    async def operation(self, name: str, handle: str, operation: Any) -> None:
+        """Await an operation on a volume, however it ends, and save its history."""
+        with suppress(MooringError):
+            await operation
+        await self.save(name, names.volume_id(VolumeRef(driver=DRIVER, volume_handle=handle)))
+
+
+def scrubbed(value: Any) -> Any:
+    """The history without what names a machine."""
+    if isinstance(value, list):
+        return [scrubbed(item) for item in value]
+    if isinstance(value, dict):
+        kept = {key: scrubbed(item) for key, item in value.items() if key not in ("stackTrace", "workerVersion")}
+        return {key: "recorded" if key == "identity" else item for key, item in kept.items()}
+    return value
+
+
+async def record_publishes(recorder: Recorder, backend: JournalBackend) -> None:
+    """Publishes of every outcome."""
+    mooring = recorder.mooring
+    for handle in ("vol", "shared", "broken"):
+        await recorder.new(handle)
+    await recorder.operation("publish", "vol", mooring.publish("vol", "node-a"))
+    await recorder.operation("publish-again", "vol", mooring.publish("vol", "node-a"))
+    await recorder.operation("publish-refused", "vol", mooring.publish("vol", "node-b"))
+    await mooring.publish("shared", "node-a", access_mode=RWX)
+    await recorder.operation("publish-joins", "shared", mooring.publish("shared", "node-b", access_mode=RWX))
+    backend.publish_errors.append(refusal())
+    await recorder.operation("publish-rolled-back", "broken", mooring.publish("broken", "node-a"))
+    recorder.cluster.proxy.lose_answer("PATCH", times=1)
+    await recorder.operation("publish-answer-lost", "broken", mooring.publish("broken", "node-a"))
+
+
+async def record_cancellation(recorder: Recorder) -> None:
+    """A publish that an unpublish cancels."""
+    await recorder.new("cancelled")
+    held = recorder.cluster.proxy.hold("PATCH", times=1)
+    publish = asyncio.create_task(recorder.mooring.publish("cancelled", "node-a"))
+    await held.reached()
+    run = recorder._client.get_workflow_handle(names.volume_id(VolumeRef(driver=DRIVER, volume_handle="cancelled")))
+    await run.cancel()
+    await recorder.operation("publish-cancelled", "cancelled", publish)
+    held.release()
+
+
+async def record_unpublishes(recorder: Recorder) -> None:
+    """Unpublishes of every outcome."""
+    mooring = recorder.mooring
+    await recorder.operation("unpublish", "vol", mooring.unpublish("vol", "node-a"))
+    await recorder.operation("unpublish-idle", "vol", mooring.unpublish("vol", "node-a"))
+    await recorder.operation("unpublish-all", "shared", mooring.unpublish("shared"))
+    recorder.cluster.proxy.fail("PATCH", status=403, times=1)
+    await recorder.operation("unpublish-not-cleared", "broken", mooring.unpublish("broken", "node-a"))
+
+
+async def record_unpersisted(recorder: Recorder) -> None:
+    """A volume that gets its PV later."""
+    volume = VolumeRef(driver=DRIVER, volume_handle="late")
+    await recorder.operation("publish-without-pv", "late", recorder.mooring.publish("late", "node-a"))
+    await recorder.cluster.create("late")
+    run = recorder._client.get_workflow_handle(names.unpersisted_id(volume))
+    await asyncio.wait_for(run.result(), 60)
+    await recorder.save("persist", run.id)
+    await recorder.mooring.publish("never", "node-a")
+    await recorder.operation("unpublish-without-pv", "never", recorder.mooring.unpublish("never", "node-a"))
+    await recorder.save("persist-given-up", names.unpersisted_id(VolumeRef(driver=DRIVER, volume_handle="never")))
+
+
+async def record_reads(recorder: Recorder) -> None:
+    """What is no operation."""
+    volume = VolumeRef(driver=DRIVER, volume_handle="vol")
+    await recorder.mooring.get("vol")
+    await recorder.save("read", names.read_id(volume))
+    [rebuilt] = await recorder.mooring.rebuild()
+    assert not isinstance(rebuilt, MooringError), rebuilt
+    await recorder.save("rebuild", names.rebuild_id(DRIVER, rebuilt.worker))
+
+
+async def main() -> None:
+    """Record everything anew."""
+    async with DevTemporal.start() as temporal, EmbeddedKubernetes.start() as kubernetes:
+        client = await temporal.connect()
+        await register_search_attributes(client)
+        async with FaultProxy.start(kubernetes.kubeconfig()) as proxy:
+            cluster, backend = Cluster(ApiServer(kubernetes.url), proxy, DRIVER), JournalBackend()
+            settings = quick(DRIVER, backend="in:tests")
+            async with running_worker(client, settings, proxy.kubeconfig(), backend) as worker:
+                recorder = Recorder(client, cluster, worker)
+                await record_publishes(recorder, backend)
+                await record_cancellation(recorder)
+                await record_unpublishes(recorder)
+                await record_unpersisted(recorder)
+                await record_reads(recorder)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

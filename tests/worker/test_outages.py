@@ -1,0 +1,132 @@
+"""What a worker does while Kubernetes or Temporal is away, from its start or later: it waits, says so, and serves again."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from temporalio.client import Client
+
+from mooring import names
+from mooring.client import MooringClient
+from mooring.devstack.ports import free_port
+from mooring.devstack.temporal import DevTemporal
+from mooring.runs import workers_of
+from mooring.settings import default_task_queue
+from tests.harness.cluster import Cluster
+from tests.harness.processes import Fleet, open_fleet
+from tests.harness.workers import indexed
+from worker import MooringWorker
+
+
+async def rebuilds(client: Client, driver: str) -> set[str]:
+    """The id of the run in which each worker of the driver last rebuilt its index."""
+    workers = await workers_of(client, default_task_queue(driver))
+    runs = [await client.get_workflow_handle(names.rebuild_id(driver, worker)).describe() for worker in workers]
+    return {run.run_id for run in runs}
+
+
+async def test_a_worker_that_starts_without_kubernetes_lives_is_not_ready_says_why_and_polls_nothing(
+    fleet: Fleet, cluster: Cluster, temporal_client: Client
+) -> None:
+    with cluster.proxy.outage():
+        worker = await fleet.start()
+        said = await worker.answers(503, "rebuilt")
+
+        assert said == "The index is not rebuilt yet; RebuildAttachments in the Temporal UI shows why."
+        assert (await worker.ask("/livez"))[0] == 200
+        assert await workers_of(temporal_client, default_task_queue(cluster.driver)) == []
+
+
+async def test_a_worker_that_started_without_kubernetes_is_ready_by_itself_when_it_is_back(
+    fleet: Fleet, cluster: Cluster, mooring: MooringClient
+) -> None:
+    await cluster.create("vol")
+    with cluster.proxy.outage():
+        worker = await fleet.start()
+        await worker.answers(503, "rebuilt")
+    await worker.ready()
+
+    assert (await mooring.publish("vol", "node-a")).persisted
+
+
+async def test_a_publish_asked_for_while_no_worker_is_ready_is_done_when_one_is(
+    fleet: Fleet, cluster: Cluster, mooring: MooringClient
+) -> None:
+    await cluster.create("vol")
+    with cluster.proxy.outage():
+        worker = await fleet.start()
+        await worker.answers(503, "rebuilt")
+        publish = asyncio.create_task(mooring.publish("vol", "node-a", deadline=30))
+        await asyncio.sleep(0)
+
+    assert (await publish).persisted
+
+
+async def test_a_worker_rides_out_a_temporal_server_that_comes_late_dies_and_comes_back(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    await cluster.create("vol")
+    port, database = free_port(), tmp_path / "temporal.db"
+    async with open_fleet(f"127.0.0.1:{port}", cluster, tmp_path) as fleet:
+        worker = await fleet.start()
+        said = await worker.answers(503, "Temporal")
+        assert said == "Temporal has not been reached yet; see the log."
+        assert (await worker.ask("/livez"))[0] == 200
+
+        async with DevTemporal.start(port=port, database=database) as server:
+            await worker.ready()
+            mooring = MooringClient(await server.connect(), driver=cluster.driver)
+            published = await mooring.publish("vol", "node-a", deadline=30)
+            await server.child.kill()
+            await worker.answers(503, "Temporal can't be reached")
+            assert (await worker.ask("/livez"))[0] == 200
+
+        async with DevTemporal.start(port=port, database=database) as server:
+            await worker.ready()
+            mooring = MooringClient(await server.connect(), driver=cluster.driver)
+            again = await mooring.publish("vol", "node-a", deadline=30)
+
+    assert (again.reclaimed, again.attached_at) == (True, published.attached_at)
+
+
+async def test_a_watch_whose_history_is_gone_leads_to_a_new_rebuild_and_a_current_index(
+    worker: MooringWorker, cluster: Cluster, temporal_client: Client
+) -> None:
+    before = await rebuilds(temporal_client, cluster.driver)
+    cluster.proxy.fail("WATCH", status=410, times=1)
+    cluster.proxy.cut_watches()
+    await cluster.create("new")
+
+    await indexed(worker, "new")
+
+    assert await rebuilds(temporal_client, cluster.driver) != before
+
+
+async def test_the_old_index_serves_while_a_rebuild_has_to_wait(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient
+) -> None:
+    await cluster.create("vol")
+    await indexed(worker, "vol")
+    cluster.proxy.fail("WATCH", status=410, times=1)
+    lists = cluster.proxy.fail("GET", status=503)
+    cluster.proxy.cut_watches()
+    async with asyncio.timeout(20):
+        while not lists.seen:
+            await asyncio.sleep(0.02)
+
+    assert (await mooring.publish("vol", "node-a")).persisted
+    assert await worker.missing() == []
+
+
+async def test_a_watch_that_is_cut_again_and_again_misses_nothing(worker: MooringWorker, cluster: Cluster) -> None:
+    for number in range(10):
+        await cluster.create(f"vol-{number}", {cluster.keys.node: "node-a", cluster.keys.epoch: "1"})
+        cluster.proxy.cut_watches()
+        await cluster.annotate(f"vol-{number}", {cluster.keys.node: "node-b", cluster.keys.epoch: "2"})
+    await cluster.delete("vol-0")
+    wanted = {(f"vol-{number}", "node-b", 2) for number in range(1, 10)}
+
+    async with asyncio.timeout(20):
+        while {(each.volume_handle, each.held.node, each.epoch) for each in worker.manager.list_attachments()} != wanted:
+            await asyncio.sleep(0.05)
