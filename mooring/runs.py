@@ -32,8 +32,9 @@ from mooring.models import PublishRequest, UnpublishRequest, VolumeRef
 from mooring.names import PUBLISH
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
+    from temporalio.api.common.v1 import Payload
     from temporalio.client import Client, WorkflowHandle
 
 T = TypeVar("T")
@@ -74,9 +75,15 @@ async def read_run(client: Client, workflow_id: str, run_id: str | None) -> Open
             return None
         raise
     started = first.workflow_execution_started_event_attributes
-    payload = await client.data_converter.decode(started.input.payloads)
     run = run_id or started.original_execution_run_id
-    return OpenRun(workflow_id, run, started.workflow_type.name, payload[0] if payload else None)
+    return OpenRun(workflow_id, run, started.workflow_type.name, await _decoded(client, started.input.payloads))
+
+
+async def _decoded(client: Client, payloads: Sequence[Payload]) -> Any:
+    try:
+        return (await client.data_converter.decode(payloads))[0]
+    except (KeyError, RuntimeError, IndexError):
+        return None  # whatever another program has sent, it is nothing that Mooring asks
 
 
 async def workers_of(client: Client, queue: str) -> list[str]:

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import Any
 
 from temporalio import workflow
+from temporalio.common import RawValue
 from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
@@ -26,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from mooring.names import PUBLISH, State
     from workflows.outcome import count, ended, failed_step, show
     from workflows.persist import Keeper
-    from workflows.steps import STOPPED, Steps, failure, is_final, is_final_at_once, read_request, to_the_end
+    from workflows.steps import NOTHING, STOPPED, Steps, failure, is_final, is_final_at_once, read_request, to_the_end
 
 
 @workflow.defn(name=PUBLISH)
@@ -42,7 +42,7 @@ class PublishVolume:
         self._backend_begun = False
 
     @workflow.run
-    async def run(self, request: Any = None) -> PublishResult:
+    async def run(self, request: RawValue = NOTHING) -> PublishResult:
         """Publish; see the module."""
         self._asked = read_request(PublishRequest, request)
         seen = await self._begin()

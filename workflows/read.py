@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from temporalio import workflow
+from temporalio.common import RawValue
 
 with workflow.unsafe.imports_passed_through():
     from mooring.models import VolumeRef, VolumeStatus
     from mooring.names import READ
-    from workflows.steps import Steps, read_request
+    from workflows.steps import NOTHING, Steps, read_request
 
 
 @workflow.defn(name=READ)
@@ -17,7 +16,7 @@ class ReadVolume:
     """Runs under the id `read/<driver>/<volume handle>`; takes a VolumeRef, returns a VolumeStatus."""
 
     @workflow.run
-    async def run(self, request: Any = None) -> VolumeStatus:
+    async def run(self, request: RawValue = NOTHING) -> VolumeStatus:
         """Look; see the module."""
         asked = read_request(VolumeRef, request)
         steps, _ = await Steps.begin(asked)

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 from temporalio import workflow
-from temporalio.common import RetryPolicy
+from temporalio.api.common.v1 import Payload
+from temporalio.common import RawValue, RetryPolicy
 from temporalio.exceptions import ActivityError, ApplicationError, ApplicationErrorCategory, FailureError
 from temporalio.workflow import ActivityCancellationType, ActivityConfig
 
@@ -57,21 +58,31 @@ end of an evicted run (GeneratorExit) is nobody's failure.
 _WAIT = 86400.0
 """Seconds of one attempt to wait for a PV; there is no last one."""
 
+NOTHING = RawValue(Payload())
+"""The request of a caller that sent none."""
+
 M = TypeVar("M", bound=Model)
 T = TypeVar("T")
 
 
-def read_request(model: type[M], payload: Any) -> M:
+def read_request(model: type[M], request: RawValue) -> M:
     """The request in a workflow's payload.
 
-    NB: a typed argument that can't be decoded would fail the workflow task, which is retried for ever; so it is decoded here.
+    NB: an argument that can't be decoded would fail the workflow task, which is retried for ever; so it is decoded here.
     """
     try:
-        return model.model_validate(payload)
+        return model.model_validate(_decoded(request))
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'payload'}: {fault['msg']}" for fault in error.errors())
         name = workflow.info().workflow_type
         raise failure(InvalidRequest(f"{name} {workflow.info().workflow_id} got a malformed request ({faults}).")) from None
+
+
+def _decoded(request: RawValue) -> Any:
+    try:
+        return workflow.payload_converter().from_payload(request.payload)
+    except Exception:  # an encoding that this worker doesn't know, or broken JSON, with whatever exception
+        return None
 
 
 def failure(error: MooringError) -> ApplicationError:

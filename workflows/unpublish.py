@@ -12,9 +12,8 @@ Not kept here: what is written (mooring/fence.py), and how a step is retried (st
 
 from __future__ import annotations
 
-from typing import Any
-
 from temporalio import workflow
+from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
@@ -23,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from mooring.models import BackendCall, UnpublishRequest, UnpublishResult, VolumeRecord, Warned
     from mooring.names import UNPUBLISH, State
     from workflows.outcome import count, ended, failed_step, reason, show
-    from workflows.steps import STOPPED, Steps, failure, read_request
+    from workflows.steps import NOTHING, STOPPED, Steps, failure, read_request
 
 
 @workflow.defn(name=UNPUBLISH)
@@ -37,7 +36,7 @@ class UnpublishVolume:
         self._detached: set[str] = set()
 
     @workflow.run
-    async def run(self, request: Any = None) -> UnpublishResult:
+    async def run(self, request: RawValue = NOTHING) -> UnpublishResult:
         """Unpublish; see the module."""
         self._asked = read_request(UnpublishRequest, request)
         self._steps, seen = await Steps.begin(self._asked)

@@ -24,8 +24,8 @@ Listing = Annotated[Literal["table", "wide", "json", "yaml"], typer.Option("-o",
 Named = Annotated[Literal["table", "wide", "json", "yaml", "name"], typer.Option("-o", "--output", help="Output format.")]
 
 NONE: Final = "<none>"
-UNKNOWN: Final = "<unknown>"
-_GAP: Final = "   "
+UNKNOWN: Final = "?"
+_GAP: Final = "  "
 _AT_LEAST: Final = 2
 
 

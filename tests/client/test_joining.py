@@ -94,14 +94,22 @@ async def test_a_caller_of_another_request_is_told_that_one_is_pending(
 
 
 async def test_a_caller_that_goes_away_cancels_nothing(
-    backed_worker: MooringWorker, mooring: MooringClient, backend: JournalBackend, gate: asyncio.Event
+    backed_worker: MooringWorker,
+    cluster: Cluster,
+    mooring: MooringClient,
+    temporal_client: Client,
+    backend: JournalBackend,
+    gate: asyncio.Event,
 ) -> None:
     gone = asyncio.create_task(mooring.publish("vol", "node-a"))
     await backend.entered.wait()
     gone.cancel()
+    await asyncio.wait([gone])
     gate.set()
 
-    assert not (await mooring.publish("vol", "node-a")).reclaimed or backend.attached["vol"] == {"node-a"}
+    await temporal_client.get_workflow_handle(names.volume_id(VolumeRef(driver=cluster.driver, volume_handle="vol"))).result()
+
+    assert (await cluster.holder("vol"), backend.attached["vol"]) == ("node-a", {"node-a"})
 
 
 async def test_an_unpublish_of_another_node_does_not_cancel_a_publish(
@@ -151,5 +159,5 @@ async def test_a_rebuild_without_workers_says_that_there_are_none(mooring: Moori
 
 @pytest.mark.parametrize(("handle", "node"), [("", "node-a"), ("vol", ""), ("v" * 129, "node-a"), ("vol", "n" * 257)])
 async def test_a_malformed_request_is_refused_before_it_is_sent(mooring: MooringClient, handle: str, node: str) -> None:
-    with pytest.raises(InvalidRequest, match="volume_handle|node_id"):
+    with pytest.raises(InvalidRequest, match=r"volume_handle|node_id"):
         await mooring.publish(handle, node)

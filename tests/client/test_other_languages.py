@@ -84,7 +84,7 @@ async def test_the_failure_type_says_what_to_do_about_a_refusal(
     assert (failure.type, "node-a" in failure.message) == (HeldElsewhere.type_name(), True)
 
 
-MALFORMED: Final = {
+MALFORMED: Final[dict[str, tuple[list[Any], str]]] = {
     "a missing field": ([{"volume_handle": "vol", "readonly": CANARY}], "node_id"),
     "secrets": ([{"volume_handle": "vol", "node_id": "node-a", "secrets": {"password": CANARY}}], "secrets"),
     "a wrong type": ([{"volume_handle": "vol", "node_id": ["node-a", CANARY]}], "node_id"),
