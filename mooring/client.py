@@ -40,6 +40,7 @@ M = TypeVar("M", bound=BaseModel)
 DEADLINE = 15.0
 """Seconds a call waits for its answer: the default timeout of the CSI sidecars."""
 
+GOES_ON = "the operation goes on"
 
 TASK_TIMEOUT = timedelta(seconds=5)
 """How long a workflow task may take. A worker killed within one stalls its operation for as long; the server's default is 10 s."""
@@ -95,7 +96,7 @@ class MooringClient:
         """Who holds the volume, by its live PV."""
         asked = volume_ref(self._driver, volume_handle)
         what = f"Reading volume {volume_handle}"
-        async with runs.deadline(deadline, what):
+        async with runs.deadline(deadline, what) as call:
             handle = await self._client.start_workflow(
                 names.READ,
                 asked,
@@ -106,6 +107,7 @@ class MooringClient:
                 result_type=VolumeStatus,
                 static_summary=f"read {volume_handle}",
             )
+            call.pending = GOES_ON
             return await runs.answer(handle, what)
 
     async def rebuild(self, *, deadline: float = 60.0) -> list[RebuildResult | MooringError]:
@@ -119,7 +121,7 @@ class MooringClient:
 
     async def _rebuild(self, worker: str, deadline: float) -> RebuildResult:
         what = f"Rebuilding the index of worker {worker}"
-        async with runs.deadline(deadline, what):
+        async with runs.deadline(deadline, what) as call:
             handle = await self._client.start_workflow(
                 names.REBUILD,
                 id=names.rebuild_id(self._driver, worker),
@@ -129,20 +131,27 @@ class MooringClient:
                 result_type=RebuildResult,
                 static_summary=f"rebuild the index of {worker}",
             )
+            call.pending = GOES_ON
             return await runs.answer(handle, what)
 
     async def _operate(self, workflow: str, asked: VolumeRef, result: type[M], summary: str, deadline: float) -> M:
         what = f"{summary[0].upper()}{summary[1:]}"
-        async with runs.deadline(deadline, what):
+        async with runs.deadline(deadline, what) as call:
             while True:
-                handle = await self._start_or_join(workflow, asked, result, summary)
+                handle, other = await self._start_or_find(workflow, asked, result, summary)
                 if handle is not None:
+                    call.pending = GOES_ON
                     return await runs.answer(handle, what)
+                if other is not None:
+                    call.pending = f"it waits for {other.workflow}, run {other.run_id}, which goes on"
+                    await self._outwait(other, asked)
 
-    async def _start_or_join(self, workflow: str, asked: VolumeRef, result: type[M], summary: str) -> WorkflowHandle[Any, M] | None:
-        """The run that does what is asked; None where another had to end first, and has."""
+    async def _start_or_find(
+        self, workflow: str, asked: VolumeRef, result: type[M], summary: str
+    ) -> tuple[WorkflowHandle[Any, M] | None, runs.OpenRun | None]:
+        """The run that does what is asked, or the other one that has to end first (neither, where that has just ended)."""
         try:
-            return await self._client.start_workflow(
+            handle = await self._client.start_workflow(
                 workflow,
                 asked,
                 id=names.volume_id(asked),
@@ -154,15 +163,17 @@ class MooringClient:
             )
         except WorkflowAlreadyStartedError as started:
             run = await runs.read_run(self._client, names.volume_id(asked), started.run_id)
-        if run is None:
-            return None
-        if run.does(workflow, asked):
-            return self._client.get_workflow_handle(run.workflow_id, run_id=run.run_id, result_type=result)
-        other = self._client.get_workflow_handle(run.workflow_id, run_id=run.run_id)
-        if isinstance(asked, UnpublishRequest) and run.publishes(asked):
-            await _cancel(other)
-        await _ended(other)
-        return None
+        else:
+            return handle, None
+        if run is not None and run.does(workflow, asked):
+            return self._client.get_workflow_handle(run.workflow_id, run_id=run.run_id, result_type=result), None
+        return None, run
+
+    async def _outwait(self, other: runs.OpenRun, asked: VolumeRef) -> None:
+        handle = self._client.get_workflow_handle(other.workflow_id, run_id=other.run_id)
+        if isinstance(asked, UnpublishRequest) and other.publishes(asked):
+            await _cancel(handle)
+        await _ended(handle)
 
 
 def volume_ref(driver: str, volume_handle: str) -> VolumeRef:

@@ -105,15 +105,25 @@ async def answer(handle: WorkflowHandle[Any, T], what: str) -> T:
         raise _error(failed.cause, what) from failed
 
 
+@dataclass(slots=True)
+class Call:
+    """How far a call has come: `pending` is "" until Temporal has answered it, then what a caller who stops waiting leaves."""
+
+    pending: str = ""
+
+
 @asynccontextmanager
-async def deadline(seconds: float, what: str) -> AsyncIterator[None]:
+async def deadline(seconds: float, what: str) -> AsyncIterator[Call]:
     """Bound the block, and make a `MooringError` of what the server or the clock says."""
+    call = Call()
     try:
         async with asyncio.timeout(seconds):
-            yield
+            yield call
     except TimeoutError:
-        raise OperationPending(f"{what} has no answer after {seconds:g} s; the operation goes on.") from None
-    except RPCError as error:
+        if call.pending:
+            raise OperationPending(f"{what} has no answer after {seconds:g} s; {call.pending}.") from None
+        raise TemporalUnavailable(f"{what} could not be asked of Temporal in {seconds:g} s; it may have begun.") from None
+    except (RPCError, RuntimeError) as error:  # the SDK raises the latter where a lazy client can't connect
         raise TemporalUnavailable(f"{what} could not be asked of Temporal: {error}.") from error
 
 

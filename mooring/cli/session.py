@@ -6,6 +6,7 @@ Contract: a command's environment is `Session.environ`, its options included; os
 from __future__ import annotations
 
 import asyncio
+import logging
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
@@ -79,6 +80,8 @@ class Session:
 
     def run(self, work: Callable[[], Coroutine[Any, Any, T]], what: str, interrupted: str = "Interrupted.") -> T:
         """What the work returns; what it raises ends the command."""
+        # NB: without any handler Python shows libraries' warnings on standard error; -v has one, and shows more than those.
+        logging.getLogger().addHandler(logging.NullHandler())
         try:
             with waiting(what):
                 return asyncio.run(work())

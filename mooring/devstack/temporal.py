@@ -10,7 +10,7 @@ import asyncio
 import shutil
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -60,10 +60,9 @@ class DevTemporal:
         """
         port, ui_port = port or free_port(), ui_port if ui_port is None else ui_port or free_port()
         address, ui_url = f"{HOST}:{port}", f"http://{HOST}:{ui_port}" if ui_port else None
-        with TemporaryDirectory(prefix="mooring-temporal-") as unkept:
-            log_folder = folder or Path(unkept)
+        with nullcontext(folder) if folder else TemporaryDirectory(prefix="mooring-temporal-") as name:
             command = [temporal_command(), *_arguments(port, ui_port, database)]
-            async with running(command, log_folder / "temporal.log", log_folder) as child:
+            async with running(command, Path(name) / "temporal.log", Path(name)) as child:
                 server = cls(address, ui_url, child)
                 await server._ready(ui_port)
                 yield server

@@ -67,7 +67,7 @@ async def test_a_step_that_is_not_so_ends_the_demo(screen: io.StringIO) -> None:
     assert "Never reached" not in screen.getvalue()
 
 
-async def test_an_interrupted_demo_has_shown_nothing(tmp_path: Path) -> None:
+async def test_an_interrupted_demo_says_so_by_its_exit_code(tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         *MOORING, "demo", cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=asyncio.subprocess.PIPE
     )

@@ -120,7 +120,7 @@ def _renamed(world: World, rules: Rules, any_index: bool) -> World:
         remembered=world.remembered and names.run(world.remembered, _ANOTHER),
         believed=world.believed,
         gone=world.gone,
-        broken=world.broken,
+        broken=world.broken and "broken",
         operations=_ENOUGH,
         volumes=1,
     )

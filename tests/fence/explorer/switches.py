@@ -44,6 +44,8 @@ class SuccessFromMemory(Rules):
 class NoOperationId(Rules):
     """A record bears no operation's id: what one made is recognised by node and epoch."""
 
+    exact = True
+
     def landed(self, write: Write, found: Record) -> bool:
         return super().landed(write, found._replace(operation=write.operation))
 
@@ -127,6 +129,8 @@ class LooksOutliveReset(Rules):
 
 class SameIdAfterReset(Rules):
     """An operation that was reset goes on under the id of its former self, as its history has it."""
+
+    exact = True
 
     def identity(self, remembered: Run, number: int) -> int:  # noqa: ARG002
         return remembered.operation

@@ -1,0 +1,72 @@
+"""The command as its users run it: in this process where only answers matter, in one of its own where the process does."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from mooring.cli.main import app
+from mooring.devstack.temporal import DevTemporal
+from tests.harness.cluster import Cluster
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def data(self) -> Any:
+        """What it printed as JSON or YAML."""
+        return yaml.safe_load(self.out)
+
+    @property
+    def rows(self) -> list[dict[str, str]]:
+        """What it printed as a table, by header."""
+        headers, *lines = [line.split() for line in self.out.splitlines()]
+        return [dict(zip(headers, cells, strict=False)) for cells in lines]
+
+
+Mooring = Callable[..., Awaitable[Ran]]
+
+
+@pytest.fixture
+def environment(temporal: DevTemporal, driver: str, cluster: Cluster, tmp_path: Path) -> dict[str, str]:
+    """The variables that lead a command to this test's servers and driver."""
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(yaml.safe_dump(cluster.proxy.kubeconfig()))
+    return {"TEMPORAL_ADDRESS": temporal.address, "MOORING_DRIVER": driver, "KUBECONFIG": str(kubeconfig)}
+
+
+@pytest.fixture
+def run(environment: dict[str, str]) -> Mooring:
+    """`await run("get", "vol", VARIABLE="...")` is the command `VARIABLE=... mooring get vol`."""
+
+    async def run(*arguments: str, **variables: str) -> Ran:
+        result = await asyncio.to_thread(CliRunner().invoke, app, arguments, env={**environment, **variables})
+        return Ran(result.exit_code, result.stdout, result.stderr)
+
+    return run
+
+
+async def process(environment: dict[str, str], *arguments: str) -> asyncio.subprocess.Process:
+    """The command in a process of its own."""
+    pipe = asyncio.subprocess.PIPE
+    command = [sys.executable, "-m", "mooring", *arguments]
+    return await asyncio.create_subprocess_exec(
+        *command, stdout=pipe, stderr=pipe, cwd=REPOSITORY, env={**os.environ, **environment}
+    )
