@@ -19,7 +19,7 @@ import time
 import uuid
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
@@ -260,7 +260,18 @@ def main() -> int:
         return 2
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     asyncio.run(_main(settings))
-    return 0
+    _leave()
+
+
+def _leave() -> NoReturn:
+    """End the process with exit code 0, and without taking the interpreter down first.
+
+    NB: the SDK's threads may still call into an interpreter that is going down, and that aborts the process.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 if __name__ == "__main__":

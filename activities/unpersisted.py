@@ -16,7 +16,7 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureEr
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.running import running
-from mooring.errors import TemporalUnavailable
+from mooring.errors import TemporalUnavailable, VolumeAwaited
 from mooring.models import Attachment, Published, Unpersisted, VolumeRecord, VolumeRef
 from mooring.names import ATTACHMENT_MEMO, unpersisted_id, volume_id
 
@@ -86,6 +86,8 @@ class UnpersistedActivities:
             for _ in range(_GLANCES_A_LOOK):
                 if self._manager.pv_name(handle):
                     break
+                if activity.is_worker_shutdown():
+                    raise VolumeAwaited(f"Volume {handle} has no PersistentVolume yet; another worker waits on.")
                 await asyncio.sleep(_GLANCE_SECONDS)
 
     async def _open_run(self, volume: VolumeRef) -> WorkflowExecutionDescription | None:

@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from mooring.errors import MalformedRecord
 from mooring.models import AccessMode, Attachment, Mark, Model, VolumeRecord, Write
@@ -77,12 +77,13 @@ class _Entry(Model):
     publishContext: dict[str, str] = Field(default_factory=dict)  # noqa: N815
 
 
-_ENTRIES = TypeAdapter(list[_Entry])
+_ENTRIES = TypeAdapter(list[_Entry], config=ConfigDict(hide_input_in_errors=True))
 
 
 def format_time(moment: datetime) -> str:
     """RFC 3339 in UTC with microseconds and a Z."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # NB: strftime leaves out the zeros of a year like 0001, which is how Go writes a time that was never set.
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def parse_time(text: str) -> datetime | None:

@@ -1,78 +1,29 @@
 """A volume's runs, as Temporal remembers them: who asked what, who held the volume afterwards, and how each run ended.
 
-Contract: which runs there are comes from the namespace's visibility, and what each did from its own history, so it doesn't matter
-who started it or in what language, and nothing is asked of a worker. `held_by` and `epoch` are the last that a run read or wrote
-of the record itself, not of an index.
+Contract: which runs there are comes from the namespace's visibility, what each did from its own history; nothing is asked of a
+worker.
 
-Not kept here: runs older than the namespace's retention, and looks at volumes.
+Not kept here: runs older than the namespace's retention, looks at volumes, and how a history is read (run_reader.py).
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
 
-from temporalio.api.enums.v1 import EventType
-from temporalio.api.history.v1 import HistoryEvent
-from temporalio.exceptions import ApplicationError, FailureError
 from temporalio.service import RPCError, RPCStatusCode
 
 from mooring import names
-from mooring.errors import OperationCancelled
 from mooring.models import Model, VolumeRef
+from mooring.run_reader import RunReader, VolumeRun
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from temporalio.api.common.v1 import Payload
-    from temporalio.api.failure.v1 import Failure
     from temporalio.client import Client, WorkflowExecution, WorkflowExecutionDescription
 
-OPERATIONS: Final = {names.PUBLISH: "publish", names.UNPUBLISH: "unpublish", names.PERSIST: "persist"}
+__all__ = ["VolumeHistory", "VolumeRun", "read_history"]
 
 _AT_ONCE: Final = 16
-
-_ON_THE_WAY: Final = frozenset(
-    {names.State.PUBLISHING, names.State.ROLLING_BACK, names.State.UNPUBLISHING, names.State.WAITING_FOR_PV}
-)
-
-# The activities that say something of the record, by type: see activities/.
-_WRITES: Final = frozenset({"record_attachment", "release_attachment", "persist_attachment", "undo_attachment"})
-_LOOK: Final = "look_at_volume"
-_FIND: Final = "find_unpersisted"
-_DROP: Final = "drop_unpersisted"
-
-_ENDS: Final = {
-    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED: "Completed",
-    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED: "Failed",
-    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED: "Cancelled",
-    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED: "Terminated",
-    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT: "TimedOut",
-}
-
-
-class VolumeRun(Model):
-    """One run. Times are UTC; `ended_at` is None while it is open.
-
-    `operation`: publish, unpublish, or persist (it held the volume until there was a PV). `node_id` is "" for every node.
-    `state`: the AttachmentState it came to, or Cancelled, Terminated, TimedOut; else Running, Completed, Failed.
-    `held_by`: the holders that it knew last, None where it had not looked. `failure`: the failure type of one that failed.
-    """
-
-    run_id: str
-    workflow_id: str
-    operation: str
-    node_id: str
-    started_at: datetime
-    ended_at: datetime | None
-    state: str
-    held_by: tuple[str, ...] | None
-    epoch: int | None
-    failure: str
-    message: str
 
 
 class VolumeHistory(Model):
@@ -120,7 +71,7 @@ async def _describe(client: Client, workflow_id: str, run_id: str | None = None)
 
 async def _read_run(client: Client, workflow_id: str, run_id: str, turns: asyncio.Semaphore) -> VolumeRun | None:
     """The run; None where its history is gone."""
-    reader = _Reader(client)
+    reader = RunReader(client)
     async with turns:
         try:
             async for event in client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history_events():
@@ -132,130 +83,3 @@ async def _read_run(client: Client, workflow_id: str, run_id: str, turns: asynci
         if reader.ended_at is None:
             await reader.read_pending(await _describe(client, workflow_id, run_id))
     return reader.run(workflow_id, run_id)
-
-
-@dataclass(slots=True)
-class _Reader:
-    """What the events of one run add up to."""
-
-    client: Client
-    operation: str = ""
-    node_id: str = ""
-    started_at: datetime = datetime.min
-    ended_at: datetime | None = None
-    state: str = ""
-    end: str = "Running"
-    held_by: tuple[str, ...] | None = None
-    epoch: int | None = None
-    failure: str = ""
-    message: str = ""
-    scheduled: dict[int, tuple[str, str, str]] = field(default_factory=dict)
-    """Activity type, id and summary, by the event that scheduled it."""
-
-    async def read(self, event: HistoryEvent) -> None:
-        """Take in the next event."""
-        match event.event_type:
-            case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
-                await self._started(event)
-            case EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES:
-                await self._showed(event)
-            case EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
-                activity = event.activity_task_scheduled_event_attributes
-                summary = await self._decode([event.user_metadata.summary]) if event.user_metadata.HasField("summary") else ""
-                self.scheduled[event.event_id] = (activity.activity_type.name, activity.activity_id, summary)
-            case EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
-                done = event.activity_task_completed_event_attributes
-                self._learn(self.scheduled[done.scheduled_event_id][0], await self._decode(done.result.payloads))
-            case ended if ended in _ENDS:
-                self.ended_at, self.end = _moment(event), _ENDS[ended]
-                await self._ended(event)
-
-    async def read_pending(self, run: WorkflowExecutionDescription | None) -> None:
-        """Take in what the open run waits for."""
-        summaries = {activity_id: summary or kind for kind, activity_id, summary in self.scheduled.values()}
-        for step in run.raw_description.pending_activities if run else ():
-            why = f": {step.last_failure.message}" if step.HasField("last_failure") else ""
-            self.message = f"{summaries.get(step.activity_id, step.activity_type.name)}, attempt {step.attempt}{why}"
-
-    def run(self, workflow_id: str, run_id: str) -> VolumeRun:
-        """All that was read."""
-        return VolumeRun(
-            run_id=run_id,
-            workflow_id=workflow_id,
-            operation=self.operation,
-            node_id=self.node_id,
-            started_at=self.started_at,
-            ended_at=self.ended_at,
-            state=self._state(),
-            held_by=self.held_by,
-            epoch=self.epoch,
-            failure=self.failure,
-            message=self.message,
-        )
-
-    def _state(self) -> str:
-        if self.failure == OperationCancelled.type_name():
-            return "Cancelled"
-        shown_last = self.ended_at is None or (self.end in ("Completed", "Failed") and self.state not in _ON_THE_WAY)
-        return (shown_last and self.state) or self.end
-
-    async def _started(self, event: HistoryEvent) -> None:
-        started = event.workflow_execution_started_event_attributes
-        self.started_at = _moment(event)
-        self.operation = OPERATIONS.get(started.workflow_type.name, started.workflow_type.name)
-        asked = await self._decode(started.input.payloads)
-        asked = asked if isinstance(asked, dict) else {}
-        self.node_id = str(asked.get("attachment", asked).get("node_id", ""))
-        if started.workflow_type.name == names.PERSIST:
-            self.held_by, self.epoch = (self.node_id,), 0
-
-    async def _showed(self, event: HistoryEvent) -> None:
-        shown = event.upsert_workflow_search_attributes_event_attributes.search_attributes.indexed_fields
-        if names.ATTACHMENT_STATE in shown:
-            # NB: search attributes are never encrypted, so the client's codec doesn't apply.
-            self.state = json.loads(shown[names.ATTACHMENT_STATE].data)
-
-    async def _ended(self, event: HistoryEvent) -> None:
-        match event.event_type:
-            case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED:
-                result = await self._decode(event.workflow_execution_completed_event_attributes.result.payloads)
-                self._succeeded(result)
-            case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
-                await self._failed(event.workflow_execution_failed_event_attributes.failure)
-            case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED:
-                end = event.workflow_execution_terminated_event_attributes
-                self.message = f"by {end.identity or 'somebody'}: {end.reason or 'no reason given'}"
-
-    def _succeeded(self, result: Any) -> None:
-        told = result if isinstance(result, dict) else {"message": result}
-        self.message = str(told.get("message") or "")
-        if told.get("persisted") is False:
-            self.held_by, self.epoch = (self.node_id,), 0
-
-    async def _failed(self, failure: Failure) -> None:
-        error = await self.client.data_converter.decode_failure(failure)
-        self.failure = (isinstance(error, ApplicationError) and error.type) or ""
-        self.message = error.message if isinstance(error, FailureError) else str(error)
-
-    def _learn(self, activity: str, result: Any) -> None:
-        if activity in _WRITES:
-            self._saw(result.get("record"))
-        elif activity == _LOOK:
-            self._saw(result)
-        elif activity == _FIND and result:
-            self.held_by, self.epoch = (result["node_id"],), 0
-        elif activity == _DROP:
-            self.held_by = ()
-
-    def _saw(self, record: Any) -> None:
-        """A record, or None where there is no PV."""
-        self.held_by = tuple(held["node_id"] for held in record["holders"]) if record else ()
-        self.epoch = (record["mark"]["epoch"] if record else 0) or 0
-
-    async def _decode(self, payloads: Sequence[Payload]) -> Any:
-        """The first of the payloads, as plain JSON."""
-        return (await self.client.data_converter.decode(payloads) or [None])[0] if payloads else None
-
-
-def _moment(event: HistoryEvent) -> datetime:
-    return event.event_time.ToDatetime(UTC)

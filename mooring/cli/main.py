@@ -90,8 +90,8 @@ app.command()(stack.demo)
 def main() -> None:
     """Run the command that the arguments name, and end the process.
 
-    NB: not by returning. Threads of temporalio's core may still be at work on a call that was given up, and abort the interpreter when
-    they come back to one that is being torn down: the exit code would then be 134 or 139.
+    NB: not by returning. Threads of temporalio's core may still be at work on a call that was given up, and crash the process when
+    they come back to an interpreter that is being torn down: the exit code would then be 134 or 139.
     """
     code: object = ExitCode.OK
     try:

@@ -13,9 +13,13 @@ from mooring.errors import MooringError
 if TYPE_CHECKING:
     from mooring.models import PublishResult, RebuildResult, UnpublishResult
 
-Volume = Annotated[str, typer.Argument(metavar="VOLUME", help="Volume handle, as in the PV's spec.csi.volumeHandle.", show_default=False)]
+Volume = Annotated[
+    str, typer.Argument(metavar="VOLUME", help="Volume handle, as in the PV's spec.csi.volumeHandle.", show_default=False)
+]
 Node = Annotated[str, typer.Argument(metavar="NODE", help="CSI node id.", show_default=False)]
-Timeout = Annotated[float, typer.Option(min=0.1, metavar="SECONDS", help="How long to wait for the answer; the operation goes on after that.")]
+Timeout = Annotated[
+    float, typer.Option(min=0.1, metavar="SECONDS", help="How long to wait for the answer; the operation goes on after that.")
+]
 
 PATIENCE: Final = 30.0
 REBUILD_PATIENCE: Final = 60.0

@@ -55,9 +55,12 @@ class Session:
 
     async def temporal(self) -> Client:
         """A client of Temporal."""
+        from temporalio.runtime import Runtime, TelemetryConfig
+
         from mooring.temporal import connect
 
-        return await connect(environ=self.environ)
+        # NB: temporalio's core logs to standard output, which is for data.
+        return await connect(runtime=Runtime(telemetry=TelemetryConfig(logging=None)), environ=self.environ)
 
     def ask(self, call: Callable[[MooringClient], Awaitable[T]], what: str, *, joined_by: str) -> T:
         """What Mooring answers. `what` is asked, as a noun: "the publish of ..."; `joined_by` says how to come back to it."""

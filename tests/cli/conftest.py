@@ -47,8 +47,7 @@ Mooring = Callable[..., Awaitable[Ran]]
 @pytest.fixture
 def environment(temporal: DevTemporal, driver: str, cluster: Cluster, tmp_path: Path) -> dict[str, str]:
     """The variables that lead a command to this test's servers and driver."""
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(yaml.safe_dump(cluster.proxy.kubeconfig()))
+    kubeconfig = cluster.proxy.write_kubeconfig(tmp_path / "kubeconfig")
     return {"TEMPORAL_ADDRESS": temporal.address, "MOORING_DRIVER": driver, "KUBECONFIG": str(kubeconfig)}
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from mooring.cli.exits import ExitCode
-from mooring.devstack.proxy import FaultProxy
 from tests.cli.conftest import Mooring
 from tests.harness.cluster import Cluster
 from worker import MooringWorker
@@ -28,9 +27,7 @@ async def test_a_publish_gives_its_result_to_programs(
     assert ran.data.items() >= fields.items()
 
 
-async def test_a_refused_publish_ends_in_one_line_on_standard_error(
-    worker: MooringWorker, cluster: Cluster, run: Mooring
-) -> None:
+async def test_a_refused_publish_ends_in_one_line_on_standard_error(worker: MooringWorker, cluster: Cluster, run: Mooring) -> None:
     await cluster.create("vol")
     await run("publish", "vol", "node-a")
     ran = await run("publish", "vol", "node-b")
@@ -70,7 +67,7 @@ async def test_an_unpublish_from_every_node_has_to_be_said(worker: MooringWorker
 async def test_a_record_that_could_not_be_cleared_is_a_warning(worker: MooringWorker, cluster: Cluster, run: Mooring) -> None:
     await cluster.create("vol")
     await run("publish", "vol", "node-a")
-    refuse_patches(cluster.proxy)
+    cluster.proxy.fail("PATCH", status=403)
     ran = await run("unpublish", "vol", "node-a")
     assert (ran.code, ran.out) == (ExitCode.OK, "")
     assert ran.err.startswith("Warning: Unpublishing volume vol from node node-a is done, but its record could not be cleared")
@@ -80,7 +77,3 @@ async def test_a_rebuild_answers_for_every_worker(worker: MooringWorker, cluster
     await cluster.create("vol")
     assert (await run("rebuild")).out.startswith("Worker ")
     assert [answer["volumes"] for answer in (await run("rebuild", "-o", "yaml")).data] == [1]
-
-
-def refuse_patches(proxy: FaultProxy) -> None:
-    raise NotImplementedError

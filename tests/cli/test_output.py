@@ -56,9 +56,7 @@ def test_wide_characters_keep_their_columns(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out.splitlines()[1] == "日本    a"
 
 
-def test_a_narrow_terminal_loses_columns_and_is_told(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_narrow_terminal_loses_columns_and_is_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     monkeypatch.setenv("COLUMNS", "20")
     print_table(["VOLUME", "NODE", "OPERATION"], [Row(["vol-1", "node-a", "x" * 36])], whole=False)

@@ -67,5 +67,5 @@ def holders(manager: AttachmentManager) -> dict[str, str]:
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for what the watch is to bring."""
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - nothing tells when the index changes
+        while not condition():
             await asyncio.sleep(0.01)

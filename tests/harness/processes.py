@@ -6,10 +6,10 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import aiohttp
 
@@ -26,11 +26,42 @@ KEPT: Final = ("PATH", "HOME", "VIRTUAL_ENV")
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerProcess:
+class OwnChild:
+    """A child without a supervisor between, which is the way to learn its exit code."""
+
+    process: asyncio.subprocess.Process
+    log: Path
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended."""
+        return self.process.returncode is not None
+
+    def last_words(self) -> str:
+        """Its log."""
+        return self.log.read_text()
+
+    async def exits(self, code: int) -> None:
+        """Wait for its end, which must be this one."""
+        async with asyncio.timeout(READY_SECONDS):
+            assert await self.process.wait() == code, self.last_words()
+
+    async def says(self, words: str) -> None:
+        """Wait until its log has these words."""
+        async with asyncio.timeout(READY_SECONDS):
+            while words not in self.last_words():
+                await asyncio.sleep(0.02)
+
+
+C = TypeVar("C", Child, OwnChild)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerProcess(Generic[C]):
     """One worker; `url` is where its health is."""
 
     url: str
-    child: Child
+    child: C
 
     async def ask(self, path: str) -> tuple[int, str]:
         """HTTP status and text of /livez, /readyz or /metrics; 0 where nobody answers."""
@@ -54,7 +85,7 @@ class WorkerProcess:
             raise AssertionError(f"/readyz says {found}; the log ends:\n{self.child.last_words()}") from None
         return found[1]
 
-    async def ready(self) -> WorkerProcess:
+    async def ready(self) -> WorkerProcess[C]:
         """Wait until it serves."""
         await self.answers(200)
         return self
@@ -75,17 +106,36 @@ class Fleet:
         """What their backend did."""
         return Journal(self.folder)
 
-    async def start(self, **settings: object) -> WorkerProcess:
+    async def start(self, **settings: object) -> WorkerProcess[Child]:
         """Start a worker with these settings, and bounds that a test can wait for; it need not be ready yet."""
-        self._started += 1
-        port = free_port()
-        log = self.folder / f"worker-{self._started}.log"
+        address, environ = self._plan(settings)
         script = worker_script()
-        environ = self.environ(http_address=f"{HOST}:{port}", **settings)
-        child = await self._stack.enter_async_context(running([sys.executable, script], log, script.parent, environ))
-        return WorkerProcess(f"http://{HOST}:{port}", child)
+        child = await self._stack.enter_async_context(running([sys.executable, script], self._log, script.parent, environ))
+        return WorkerProcess(f"http://{address}", child)
 
-    def environ(self, **settings: object) -> Mapping[str, str]:
+    @asynccontextmanager
+    async def own(self, **settings: object) -> AsyncIterator[WorkerProcess[OwnChild]]:
+        """The same, for a test that wants to know how it exits."""
+        address, environ = self._plan(settings)
+        with self._log.open("wb") as log:
+            process = await asyncio.create_subprocess_exec(sys.executable, worker_script(), env=environ, stdout=log, stderr=log)
+        try:
+            yield WorkerProcess(f"http://{address}", OwnChild(process, self._log))
+        finally:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / f"worker-{self._started}.log"
+
+    def _plan(self, settings: Mapping[str, object]) -> tuple[str, Mapping[str, str]]:
+        self._started += 1
+        address = f"{HOST}:{free_port()}"
+        return address, self._environ(http_address=address, **settings)
+
+    def _environ(self, **settings: object) -> Mapping[str, str]:
         """The environment of a worker: what it inherits, where it finds its servers, and its settings."""
         kubeconfig = self.folder / "kubeconfig"
         if not kubeconfig.exists():

@@ -64,7 +64,7 @@ async def test_the_same_node_otherwise_is_incompatible(worker: MooringWorker, cl
     await cluster.create("vol")
     await mooring.publish("vol", "node-a")
 
-    with pytest.raises(Incompatible, match="vol is attached to node node-a as SINGLE_NODE_WRITER, and asked for as .*, readonly"):
+    with pytest.raises(Incompatible, match=r"vol is attached to node node-a as SINGLE_NODE_WRITER, and asked for as .*, readonly"):
         await mooring.publish("vol", "node-a", readonly=True)
 
 

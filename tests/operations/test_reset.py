@@ -18,29 +18,30 @@ from tests.harness.cluster import Cluster
 from worker import MooringWorker
 
 WAIT_SECONDS = 30
+Run = WorkflowHandle[object, object]
 
 
-async def last_run(client: Client, cluster: Cluster, handle: str) -> WorkflowHandle[object, object]:
+async def last_run(client: Client, cluster: Cluster, handle: str) -> Run:
     """The newest run on a volume."""
     workflow_id = names.volume_id(VolumeRef(driver=cluster.driver, volume_handle=handle))
     run = await client.get_workflow_handle(workflow_id).describe()
     return client.get_workflow_handle(workflow_id, run_id=run.run_id)
 
 
-async def reset(client: Client, run: WorkflowHandle[object, object], task: int, result: type[object]) -> WorkflowHandle[object, object]:
+async def reset(client: Client, run: Run, task: int, result: type[object]) -> Run:
     """The run that begins again at one of `run`'s workflow tasks (0 the first, -1 the last)."""
     completed = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
     tasks = [event.event_id for event in (await run.fetch_history()).events if event.event_type == completed]
     answer = await client.workflow_service.reset_workflow_execution(
         ResetWorkflowExecutionRequest(
             namespace=client.namespace,
-            workflow_execution=WorkflowExecution(workflow_id=run.id, run_id=run.run_id),
+            workflow_execution=WorkflowExecution(workflow_id=run.id, run_id=run.run_id or ""),
             reason="a test",
             workflow_task_finish_event_id=tasks[task],
             request_id=str(uuid.uuid4()),
         )
     )
-    again: WorkflowHandle[object, object] = client.get_workflow_handle(run.id, run_id=answer.run_id, result_type=result)
+    again: Run = client.get_workflow_handle(run.id, run_id=answer.run_id, result_type=result)
     return again
 
 

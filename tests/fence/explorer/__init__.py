@@ -1,38 +1,44 @@
 """An exhaustive search of the protocol that `mooring.fence` decides: every interleaving, judged in every state.
 
-One volume, two nodes, and *any number* of operations, drawn from publish A, publish B, unpublish A, unpublish B and unpublish all.
-One is open at a time. Anything may happen between two steps of it: an attempt lands and its answer is lost; it hangs, is given up, and
-lands at any later time; the operation is cancelled, terminated, or reset to any earlier point of any run, open or closed; the index
-shows any record at all; the PV is deleted and created anew.
+One volume, two nodes, and *any number* of operations, drawn from publish A, publish B, unpublish A, unpublish B and unpublish all
+nodes. One is open at a time. Anything may happen between two steps of it: an attempt lands and its answer is lost; it hangs, is
+given up, and lands at any later time; the operation is cancelled, terminated, or reset to any earlier point of any run, open or
+closed; the index shows any record at all; the PV is deleted and created anew.
 
-========== ==========================================================================
+=========  =============================================================================
 state      what a state is made of
 rules      the decisions, asked of `mooring.fence` itself, and what the API server tests
-publish    the steps of a publish
-unpublish  the steps of an unpublish
+decisions  what a workflow does about what its history tells it
+steps      the steps of an operation, and their outcomes
 attempts   what may become of an attempt
-world      what happens to an operation from outside: start, terminate, reset, the PV
+world      all that may happen next, from inside and outside an operation
 judge      what must hold in every state
 canonical  which states are one
-search     breadth first, so that the first violation found is a shortest one
+search     breadth first, so that the first fault found is a nearest one
 switches   the rules with one left out
-========== ==========================================================================
+=========  =============================================================================
 
-The search ends by itself, without a bound on operations, retries, rounds or hung attempts, because so few states differ. Why
+The search ends by itself, without a bound on operations, retries, rounds, hung attempts or PVs, because so few states differ. Why
 each reduction is sound:
 
-- *An attempt that can't land is forgotten.* It lands only where uid, epoch and holder are its mark's, and an epoch never comes back.
-- *Epochs are counted from the present one.* Decisions compare them only for "is it the present one" and "the one before".
-- *Operations are told apart only where somebody may yet compare them.* All others are one: no decision can see the difference.
+- *An attempt that can't land is forgotten.* It lands only where uid, epoch and holder are its mark's; an epoch never comes back.
+- *An operation that waits for such an attempt stands where a look leads.* The refusal shows it the PV, and nothing else can happen.
+- *Epochs are counted from the present one.* Decisions ask of them only "is it the present one" and "is it the one before".
+- *Operations are told apart only where somebody may yet compare them.* All others are one: no decision sees the difference.
+- *The nodes may change names*, all over a state: no decision prefers one.
 - *Two attempts at one write are one attempt.* Whichever lands moves the epoch, and the other one's mark is gone.
 - *A retry needs no step.* It carries the same write, so the state it starts from is the state after it.
 - *Rounds aren't counted.* An operation may give up in any round, which allows more than any bound on rounds does.
-- *The index may show records that never were* (in the full search). That allows more than any staleness does; for a trace of a
-  switched-off rule it shows only what was.
-- *A reset is prepared by remembering.* A state remembers at most one moment of one run, any, chosen whenever; a later reset returns
-  there. Not searched, therefore: two resets of which the second returns to before the first.
-- *A reset to before the first look isn't a case of its own.* It is a terminate and a start.
+- *Nothing comes between an answer and a decision that doesn't end the operation.* The decision sees only the run, so it can as well
+  come first; ended from outside before it, the operation would leave fewer attempts behind than after it.
+- *The index may show records that never were* (in the full search). That allows more than any staleness does. For the trace of a
+  rule left out it shows only what was.
+- *A reset is prepared by remembering.* A state remembers at most one moment of one run, any, chosen whenever; a later reset
+  returns there. Not searched, therefore: two resets of which the second returns to before the first.
+- *A reset to where a new operation may get by itself isn't a case of its own.* It is a terminate and a start.
 
-Not searched: programs that change a holder without moving the epoch, the state of a backend, access modes that differ
-between two publishes of one volume (test_decisions.py has those).
+test_explorer.py walks at random to compare states with their canonical ones, and every trace is walked again without them.
+
+Not searched: other programs that change a holder without moving the epoch (the holder in a mark is there for them), attachments
+that wait for their PV, what a backend holds, and publishes of one volume in different access modes (test_decisions.py has those).
 """

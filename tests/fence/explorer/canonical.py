@@ -53,8 +53,8 @@ class _Names:
     def compared(self, run: Run) -> list[int]:
         """The operations that the run may yet compare with the one that signed a record, besides its own."""
         signed = [run.write.operation] if run.write and self.write_matters(run.write) else []
-        looked = [run.look.by] if run.look and run.step == "undo looked" and run.look.record and self.present(run.look.record) else []
-        return signed + looked
+        undoes = run.look is not None and run.step == "undo looked" and self.present(run.look.record)
+        return [*signed, run.look.by] if run.look and undoes else signed
 
     def write_matters(self, write: Write) -> bool:
         return self.pv is not None and (self.rules.passes(write.mark, self.pv) or self.rules.landed(write, self.pv))
@@ -70,8 +70,8 @@ class _Names:
         same = self.pv is not None and record.uid == self.pv.uid
         return Record(int(same), _PRESENT if self.present(record) else -1, record.holders, operation)
 
-    def present(self, record: Record) -> bool:
-        return self.pv is not None and record.mark == self.pv.mark
+    def present(self, record: Record | None) -> bool:
+        return self.pv is not None and record is not None and record.mark == self.pv.mark
 
     def look(self, look: Look, run: Run, own: int) -> Look:
         if run.step != "undo looked":
@@ -85,7 +85,7 @@ class _Names:
         return Look(Record(0, -1, look.record.holders, by if look.by == look.record.operation else NOBODY), True, by)
 
     def _by(self, look: Look, own: int) -> int:
-        return self.operation(look.by) if look.by == own or (look.record and self.present(look.record)) else _FORMER
+        return self.operation(look.by) if look.by == own or self.present(look.record) else _FORMER
 
     def claimed(self, run: Run, own: int) -> tuple[bool, int]:
         if run.claimed in {NOBODY, own} or run.reclaims:
@@ -130,9 +130,11 @@ def _as_reset(run: Run, pv: Record | None, rules: Rules) -> Run:
     """The remembered run, where a reset makes it decide at once and what it will decide doesn't depend on its new id."""
     again = run._replace(operation=_ANOTHER)
     decided = decide(again, rules) if run.step in DECIDING else again
-    if isinstance(decided, str) or (decided.step in {"claim", "release"} and run.look and run.look.record and pv and run.look.record.mark == pv.mark):
+    if isinstance(decided, str):
         return again
-    return decided
+    write = decided.write
+    signs = write is not None and pv is not None and write.mark == pv.mark and write.operation == _ANOTHER
+    return again if signs else decided
 
 
 def _first_told_apart(world: World) -> str:

@@ -22,7 +22,7 @@ def fault(world: World, single_node: bool) -> str:
     if lost:
         return f"{', '.join(sorted(lost))} was told to have the volume, nobody unpublished it, and the record doesn't hold it"
     if ghosts:
-        return f"ghost: {', '.join(sorted(ghosts))} was told to be off the volume, nobody published it since, and the record holds it"
+        return f"ghost: {', '.join(sorted(ghosts))} was told to be off, nobody published it since, and the record holds it"
     return ""
 
 

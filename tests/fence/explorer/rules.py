@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache
 from typing import NamedTuple
 
 from mooring import fence, models
@@ -93,43 +93,43 @@ class Rules:
         return number
 
     def leaves(self, run: Run, look: Look) -> bool:
-        """Whether a failing publish leaves its node: it held before, or what holds it was claimed by a run this one was reset from."""
+        """Whether a failing publish leaves its node: it held before, or the claim is that of a run this one was reset from."""
         return run.reclaims or bool(run.claimed and run.claimed != look.by)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _claim(mode: AccessMode, seen: Record, node: str, operation: int) -> Claim | None:
     asked = models.PublishRequest(volume_handle=VOLUME.volume_handle, node_id=node, access_mode=mode)
     claim = fence.claim(_record(mode, seen), asked, str(operation), _NOW)
     return None if isinstance(claim, fence.Refuse) else Claim(_plain(seen, claim.write, f"claim {node}"), claim.reclaims)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _release(mode: AccessMode, seen: Record, node: str, operation: int) -> Write:
     write = fence.release(_record(mode, seen), VOLUME, "" if node == ALL else node, str(operation))
     return _plain(seen, write, f"release {node}")
 
 
-@lru_cache(maxsize=None)
+@cache
 def _undo(mode: AccessMode, seen: Record, node: str, operation: int, reclaims: bool) -> Write | None:
     write = fence.undo(_record(mode, seen), VOLUME, node, str(operation), reclaims=reclaims)
     return None if write is None else _plain(seen, write, f"undo {node}")
 
 
-@lru_cache(maxsize=None)
+@cache
 def _describe(mode: AccessMode, seen: Record, node: str, operation: int) -> Write | None:
     write = fence.describe(_record(mode, seen), node, str(operation), VOLUME, {"path": "/dev/x"})
     return None if write is None else _plain(seen, write, f"describe {node}")
 
 
-@lru_cache(maxsize=None)
+@cache
 def _landed(mode: AccessMode, write: Write, found: Record) -> bool:
     mark = models.Mark(pv="pv-7", uid=str(write.mark.uid), epoch=write.mark.epoch or None, node=write.mark.node or None)
     sent = models.Write(volume=VOLUME, mark=mark, operation=str(write.operation), holders=_holders(mode, write.holders))
     return fence.landed(sent, _record(mode, found))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _is_current(mode: AccessMode, record: Record, operation: int) -> bool:
     return fence.is_current(_record(mode, record), str(operation))
 

@@ -38,7 +38,7 @@ def search(rules: Rules, bounds: Bounds) -> Found:
             for _, after in moves(world, rules, bounds):
                 count += 1
                 form = _form(after, rules, bounds)
-                if form in came_from:
+                if form in came_from and not judge.misstep(world, after):
                     continue
                 came_from[form] = world
                 following.append(form)
@@ -52,9 +52,7 @@ def _form(world: World, rules: Rules, bounds: Bounds) -> World:
     return world if rules.exact else canonical(world, rules, bounds.any_index)
 
 
-def _fault(
-    world: World, after: World, form: World, rules: Rules, bounds: Bounds, can_end: set[tuple[object, ...]]
-) -> str:
+def _fault(world: World, after: World, form: World, rules: Rules, bounds: Bounds, can_end: set[tuple[object, ...]]) -> str:
     fault = judge.misstep(world, after) or judge.fault(after, single_node=not rules.mode.multi_node)
     if fault or form.run is None or (form.pv, form.run) in can_end:
         return fault

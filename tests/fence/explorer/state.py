@@ -87,10 +87,10 @@ class Run(NamedTuple):
 class World(NamedTuple):
     """Everything at one moment.
 
-    `makers` are the operations that made the PV's holders holders; `flying` the attempts that nobody waits for any longer; `past` the
-    records the index may still show; `remembered` where a reset would return. `believed` are the nodes whose publish succeeded and
-    whose unpublish hasn't started; `gone` those told to be off the volume, with no publish of them started since. `broken` is
-    what a step did that it must not.
+    `makers` are the operations that made the PV's holders holders; `flying` the attempts that nobody waits for any longer; `past`
+    the records the index may still show; `remembered` where a reset would return. `believed` are the nodes whose publish succeeded
+    and whose unpublish hasn't started; `gone` those told to be off the volume, with no publish of them started since. `broken`
+    is what a step did that it must not.
     """
 
     pv: Record | None

@@ -1,8 +1,8 @@
 """The steps of an operation. A publish: observe, look, claim, backend, describe, and the undo that ends whatever didn't succeed. An
 unpublish: observe, look, release; cancelled or given up, it undoes nothing.
 
-Each step is a state at rest, in which an answer is in the operation's history and anything may happen before it goes on. Of a step's
-outcomes the healthy one comes first.
+Each step is a state at rest, in which an answer is in the operation's history and anything may happen before it goes on. Of a
+step's outcomes the healthy one comes first.
 """
 
 from __future__ import annotations
@@ -14,7 +14,12 @@ from tests.fence.explorer.decisions import at, decide, describe
 from tests.fence.explorer.rules import Rules
 from tests.fence.explorer.state import Look, Move, Record, Run, World
 
-_AFTER = {"claim": ("backend", "looked"), "describe": ("attached", "looked"), "undoing": ("undone", "undo looked"), "release": ("released", "looked")}
+_AFTER = {
+    "claim": ("backend", "looked"),
+    "describe": ("attached", "looked"),
+    "undoing": ("undone", "undo looked"),
+    "release": ("released", "looked"),
+}
 """Where an attempt leads that landed, and where one that was refused."""
 
 
@@ -55,5 +60,6 @@ def _decides(world: World, run: Run, rules: Rules) -> Move:
     if fault:
         return f"{run.name}: decides", world._replace(broken=fault)
     if isinstance(decided, Run):
-        return f"{run.name}: decides to {decided.write.aim if decided.write else decided.step}", judge.goes_on(world, decided, rules)
+        aim = decided.write.aim if decided.write else decided.step
+        return f"{run.name}: decides to {aim}", judge.goes_on(world, decided, rules)
     return f"{run.name}: {decided}", judge.ended(world, run, decided)

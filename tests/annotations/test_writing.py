@@ -1,0 +1,131 @@
+"""What `annotations.patch` does to a PV, applied as a development API server applies it."""
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mooring import annotations
+from mooring.devstack.kubernetes.patch import JSON_PATCH, apply_patch
+from mooring.devstack.kubernetes.status import Refusal
+from mooring.models import AccessMode, Attachment, VolumeRecord, VolumeRef, Write
+
+DRIVER = "rds.csi.srvlab.io"
+NOW = datetime(2026, 2, 1, tzinfo=UTC)
+OURS = [f"{DRIVER}/{name}" for name in ("attached-node", "attached-at", "attachment-epoch", "attachment-operation", "attachments")]
+HELD = Attachment(node_id="node-a", attached_at=NOW)
+
+NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
+TIMES = st.datetimes(min_value=datetime(1, 1, 3), timezones=st.just(timezone(timedelta(hours=5, minutes=30))))
+HOLDERS = st.lists(
+    st.builds(
+        Attachment,
+        node_id=NAMES,
+        attached_at=TIMES,
+        access_mode=st.none() | st.sampled_from(AccessMode),
+        readonly=st.booleans(),
+        publish_context=st.dictionaries(NAMES, NAMES, max_size=2),
+    ),
+    max_size=3,
+    unique_by=lambda held: held.node_id,
+).map(tuple)
+FOREIGN = st.dictionaries(NAMES.filter(lambda name: not name.startswith(DRIVER)), NAMES, max_size=2)
+
+
+def pv(found: dict[str, str] | None, uid: str = "uid-7") -> dict[str, object]:
+    return {"metadata": {"name": "pv-7", "uid": uid} | ({} if found is None else {"annotations": found})}
+
+
+def read(found: dict[str, str] | None) -> VolumeRecord:
+    return annotations.read(DRIVER, "pv-7", "uid-7", found, NOW).record
+
+
+def write(seen: VolumeRecord, holders: tuple[Attachment, ...] = (HELD,), operation: str = "run-2") -> Write:
+    return Write(volume=VolumeRef(driver=DRIVER, volume_handle="vol-7"), mark=seen.mark, operation=operation, holders=holders)
+
+
+def applied(decided: Write, target: dict[str, object]) -> dict[str, str]:
+    patched = apply_patch(JSON_PATCH, json.dumps(annotations.patch(decided)).encode(), json.loads(json.dumps(target)))
+    found: dict[str, str] = patched["metadata"]["annotations"]
+    return found
+
+
+@given(foreign=st.none() | FOREIGN, before=st.none() | HOLDERS, after=HOLDERS)
+def test_reading_what_was_written_gives_the_record_one_epoch_later(
+    foreign: dict[str, str] | None, before: tuple[Attachment, ...] | None, after: tuple[Attachment, ...]
+) -> None:
+    found = foreign or None
+    if before is not None:
+        found = applied(write(read(found), before, "run-1"), pv(found))
+    seen = read(found)
+    record = read(applied(write(seen, after), pv(found)))
+    assert (record.holders, record.epoch, record.operation) == (after, seen.epoch + 1, "run-2")
+
+
+@given(foreign=FOREIGN, holders=HOLDERS)
+def test_no_other_annotation_is_touched(foreign: dict[str, str], holders: tuple[Attachment, ...]) -> None:
+    found = foreign or None
+    after = applied(write(read(found), holders), pv(found))
+    assert {key: value for key, value in after.items() if key not in OURS} == foreign
+
+
+def test_a_plain_holder_is_written_as_existing_drivers_write_it() -> None:
+    assert applied(write(read(None)), pv(None)) == {
+        f"{DRIVER}/attached-node": "node-a",
+        f"{DRIVER}/attached-at": "2026-02-01T00:00:00.000000Z",
+        f"{DRIVER}/attachment-epoch": "1",
+        f"{DRIVER}/attachment-operation": "run-2",
+    }
+
+
+def test_a_detach_leaves_only_the_epoch_and_the_operation() -> None:
+    held = applied(write(read(None), (HELD.model_copy(update={"readonly": True}),)), pv(None))
+    assert applied(write(read(held), (), "run-3"), pv(held)) == {
+        f"{DRIVER}/attachment-epoch": "2",
+        f"{DRIVER}/attachment-operation": "run-3",
+    }
+
+
+def test_another_programs_record_without_an_epoch_is_taken_over() -> None:
+    found = {f"{DRIVER}/attached-node": "node-a"}
+    assert read(applied(write(read(found)), pv(found))).epoch == 1
+
+
+@pytest.mark.parametrize(
+    ("seen", "now"),
+    [
+        ({"attached-node": "node-a", "attachment-epoch": "4"}, {"attached-node": "node-a", "attachment-epoch": "5"}),
+        ({"attached-node": "node-a", "attachment-epoch": "4"}, {"attached-node": "node-b", "attachment-epoch": "4"}),
+        ({"attached-node": "node-a", "attachment-epoch": "4"}, {"attachment-epoch": "4"}),
+        ({"attachment-epoch": "4"}, {"attached-node": "node-b", "attachment-epoch": "4"}),
+        ({"attachment-epoch": "4"}, {"attached-node": "", "attachment-epoch": "4"}),
+        ({"attachment-epoch": "4"}, {}),
+        ({"attached-node": ""}, {"attached-node": "node-b"}),
+        ({"attached-node": "node-a"}, {"attached-node": "node-a", "attachment-epoch": "0"}),
+        ({}, {"attachment-epoch": "1"}),
+    ],
+)
+def test_a_write_is_refused_where_epoch_or_node_differ(seen: dict[str, str], now: dict[str, str]) -> None:
+    def keyed(found: dict[str, str]) -> dict[str, str]:
+        return {"else": "where"} | {f"{DRIVER}/{name}": value for name, value in found.items()}
+
+    with pytest.raises(Refusal):
+        applied(write(read(keyed(seen))), pv(keyed(now)))
+
+
+@pytest.mark.parametrize("found", [None, {"else": "where"}])
+def test_a_write_is_refused_on_another_pv_of_the_same_name(found: dict[str, str] | None) -> None:
+    with pytest.raises(Refusal):
+        applied(write(read(found)), pv(found, uid="uid-8"))
+
+
+def test_a_write_decided_on_a_bare_pv_is_refused_once_it_has_any_annotation() -> None:
+    with pytest.raises(Refusal):
+        applied(write(read(None)), pv({"else": "where"}))
+
+
+def test_a_write_is_refused_where_every_annotation_is_gone() -> None:
+    with pytest.raises(Refusal):
+        applied(write(read({"else": "where"})), pv(None))

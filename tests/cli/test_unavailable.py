@@ -1,0 +1,112 @@
+"""What the command says when something it needs isn't there, and how it is interrupted."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Iterator
+
+import pytest
+from temporalio.client import Client
+
+from mooring import names
+from mooring.cli.exits import ExitCode
+from mooring.models import VolumeRef
+from tests.cli.conftest import Mooring, process
+from worker import MooringWorker
+
+BOUND = 20
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The address of something that listens and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("command", [["get", "vol"], ["publish", "vol", "node-a"], ["history", "vol"], ["rebuild"]])
+async def test_without_temporal_every_command_says_so_in_one_line(run: Mooring, command: list[str]) -> None:
+    ran = await run(*command, TEMPORAL_ADDRESS="127.0.0.1:1")
+    assert (ran.code, ran.out) == (ExitCode.UNAVAILABLE, "")
+    assert ran.err.startswith("Error: Temporal at 127.0.0.1:1 can't be reached")
+    assert ran.err.count("\n") == 1
+
+
+async def test_a_server_that_never_answers_is_given_up(run: Mooring, silent: str) -> None:
+    ran = await run("get", "vol", TEMPORAL_ADDRESS=silent)
+    assert ran.code == ExitCode.UNAVAILABLE
+    assert f"Temporal at {silent} did not answer" in ran.err
+
+
+async def test_options_come_before_the_environment(run: Mooring) -> None:
+    ran = await run("--address", "127.0.0.1:2", "get", "vol", TEMPORAL_ADDRESS="127.0.0.1:1")
+    assert "127.0.0.1:2" in ran.err
+
+
+async def test_an_unknown_namespace_is_named(run: Mooring) -> None:
+    ran = await run("--namespace", "nowhere", "history", "vol")
+    assert ran.code == ExitCode.UNAVAILABLE
+    assert "nowhere" in ran.err
+
+
+async def test_without_a_worker_the_command_says_so(run: Mooring) -> None:
+    ran = await run("publish", "vol", "node-a", "--timeout", "0.5")
+    assert ran.code == ExitCode.UNAVAILABLE
+    assert "No worker polls task queue mooring-" in ran.err
+    assert "the publish of volume vol to node node-a waits for one" in ran.err
+
+
+async def test_an_operation_that_takes_longer_than_the_timeout_is_pending(
+    worker: MooringWorker, temporal_client: Client, driver: str, run: Mooring
+) -> None:
+    await start_elsewhere(temporal_client, driver)
+    ran = await run("publish", "vol", "node-b", "--timeout", "0.5")
+    assert (ran.code, ran.out) == (ExitCode.PENDING, "")
+    assert "Publish vol to node-b has no answer after 0.5 s" in ran.err
+
+
+async def test_without_kubernetes_list_says_so(run: Mooring) -> None:
+    assert (await run("list", KUBECONFIG="/nonexistent")).code == ExitCode.USAGE
+    assert (await run("list", KUBECONFIG="")).code == ExitCode.USAGE
+
+
+async def test_with_verbose_the_traceback_is_shown_too(run: Mooring) -> None:
+    ran = await run("--verbose", "get", "vol", TEMPORAL_ADDRESS="127.0.0.1:1")
+    assert "Traceback" in ran.err
+    assert "\nError: Temporal at" in ran.err
+
+
+async def test_an_interrupted_wait_leaves_the_operation_running(
+    temporal_client: Client, driver: str, environment: dict[str, str]
+) -> None:
+    waiting = await process(environment, "publish", "vol", "node-a")
+    run = temporal_client.get_workflow_handle(names.volume_id(VolumeRef(driver=driver, volume_handle="vol")))
+    await started(temporal_client, run.id)
+    waiting.send_signal(signal.SIGINT)
+    out, err = await asyncio.wait_for(waiting.communicate(), BOUND)
+    assert (waiting.returncode, out) == (ExitCode.INTERRUPTED, b"")
+    assert b"the publish of volume vol to node node-a goes on" in err
+    assert (await run.describe()).close_time is None
+
+
+async def started(client: Client, workflow_id: str) -> None:
+    """Wait until there is a run of the id."""
+    async with asyncio.timeout(BOUND):
+        while not [found async for found in client.list_workflows(f"WorkflowId = '{workflow_id}'")]:
+            await asyncio.sleep(0.05)
+
+
+async def start_elsewhere(client: Client, driver: str) -> None:
+    """Begin a publish of the volume "vol" that no worker takes."""
+    payload = {"driver": driver, "volume_handle": "vol", "node_id": "node-a"}
+    volume_id = names.volume_id(VolumeRef(driver=driver, volume_handle="vol"))
+    await client.start_workflow(names.PUBLISH, payload, id=volume_id, task_queue="nobody-polls-this")
+
+
+async def test_a_worker_that_is_set_up_wrong_is_a_usage_error(environment: dict[str, str]) -> None:
+    worker = await process({**environment, "MOORING_BACKEND": "nonsense"}, "worker")
+    out, err = await asyncio.wait_for(worker.communicate(), BOUND)
+    assert (worker.returncode, out) == (ExitCode.USAGE, b"")
+    assert b"nonsense" in err

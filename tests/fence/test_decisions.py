@@ -1,0 +1,190 @@
+"""What the fence decides about one record; test_explorer.py has what follows from it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from mooring import fence
+from mooring.errors import HeldElsewhere, Incompatible
+from mooring.models import AccessMode, Attachment, Mark, PublishRequest, VolumeRecord, VolumeRef, Write
+
+VOLUME = VolumeRef(volume_handle="vol-7")
+THEN = datetime(2026, 1, 31, tzinfo=UTC)
+NOW = datetime(2026, 2, 1, tzinfo=UTC)
+RWO = AccessMode.SINGLE_NODE_WRITER
+RWX = AccessMode.MULTI_NODE_MULTI_WRITER
+ONE_WRITER = AccessMode.MULTI_NODE_SINGLE_WRITER
+
+
+def held(node: str, mode: AccessMode | None = RWO, readonly: bool = False, **context: str) -> Attachment:
+    return Attachment(node_id=node, attached_at=THEN, access_mode=mode, readonly=readonly, publish_context=context)
+
+
+def record(*holders: Attachment, epoch: int | None = 4, operation: str = "run-1") -> VolumeRecord:
+    mark = Mark(pv="pv-7", uid="uid-7", epoch=epoch, node=holders[0].node_id if holders else None)
+    return VolumeRecord(mark=mark, operation=operation, holders=holders)
+
+
+def ask(node: str, mode: AccessMode = RWO, readonly: bool = False) -> PublishRequest:
+    return PublishRequest(volume_handle="vol-7", node_id=node, access_mode=mode, readonly=readonly)
+
+
+def claimed(seen: VolumeRecord, asked: PublishRequest) -> fence.Claim:
+    decision = fence.claim(seen, asked, "run-2", NOW)
+    assert isinstance(decision, fence.Claim)
+    return decision
+
+
+def nodes(write: Write | None) -> list[str]:
+    assert write is not None
+    return [holder.node_id for holder in write.holders]
+
+
+def test_a_free_volume_is_claimed_against_the_record_that_was_seen() -> None:
+    seen = record()
+    claim = claimed(seen, ask("node-a"))
+    assert (claim.write.mark, claim.write.operation, claim.reclaims) == (seen.mark, "run-2", False)
+    assert claim.write.holders == (Attachment(node_id="node-a", attached_at=NOW),)
+
+
+def test_a_holder_claims_again_with_its_time_and_context() -> None:
+    seen = record(held("node-a", lun="3"))
+    claim = claimed(seen, ask("node-a"))
+    assert (claim.write.holders, claim.reclaims) == (seen.holders, True)
+
+
+def test_a_claim_again_keeps_its_place_among_holders() -> None:
+    seen = record(held("node-a", RWX), held("node-b", RWX))
+    assert nodes(claimed(seen, ask("node-a", RWX)).write) == ["node-a", "node-b"]
+
+
+def test_a_second_holder_comes_last() -> None:
+    assert nodes(claimed(record(held("node-b", RWX)), ask("node-a", RWX)).write) == ["node-b", "node-a"]
+
+
+def test_a_holder_that_another_program_wrote_claims_in_the_mode_it_asks_for() -> None:
+    claim = claimed(record(held("node-a", None), epoch=None), ask("node-a", RWX, readonly=True))
+    assert (claim.write.holders[0].access_mode, claim.write.holders[0].readonly) == (RWX, True)
+
+
+@pytest.mark.parametrize(
+    ("holder", "asked"),
+    [
+        (held("node-a"), ask("node-b")),
+        (held("node-a"), ask("node-b", RWX)),
+        (held("node-a", RWX), ask("node-b")),
+        (held("node-a", None), ask("node-b", RWX)),
+        (held("node-a", RWX), ask("node-b", AccessMode.MULTI_NODE_READER_ONLY)),
+        (held("node-a", ONE_WRITER), ask("node-b", ONE_WRITER)),
+    ],
+)
+def test_another_node_is_refused_and_told_the_holder(holder: Attachment, asked: PublishRequest) -> None:
+    decision = fence.claim(record(holder), asked, "run-2", NOW)
+    assert isinstance(decision, fence.Refuse)
+    assert isinstance(decision.error, HeldElsewhere)
+    assert all(name in str(decision.error) for name in ("vol-7", "node-a", "node-b"))
+
+
+@pytest.mark.parametrize("asked", [ask("node-a", RWX), ask("node-a", readonly=True)])
+def test_the_same_node_in_another_way_is_refused_as_incompatible(asked: PublishRequest) -> None:
+    decision = fence.claim(record(held("node-a")), asked, "run-2", NOW)
+    assert isinstance(decision, fence.Refuse)
+    assert isinstance(decision.error, Incompatible)
+
+
+@pytest.mark.parametrize(("writer", "reader"), [(False, True), (True, False), (True, True)])
+def test_one_writer_admits_readers_and_readers_a_writer(writer: bool, reader: bool) -> None:
+    seen = record(held("node-a", ONE_WRITER, readonly=writer))
+    assert claimed(seen, ask("node-b", ONE_WRITER, readonly=reader)).reclaims is False
+
+
+def test_a_release_takes_only_its_node() -> None:
+    seen = record(held("node-a", RWX), held("node-b", RWX))
+    assert nodes(fence.release(seen, VOLUME, "node-a", "run-2")) == ["node-b"]
+
+
+def test_a_release_without_a_node_takes_all() -> None:
+    seen = record(held("node-a", RWX), held("node-b", RWX))
+    assert nodes(fence.release(seen, VOLUME, "", "run-2")) == []
+
+
+def test_a_release_of_what_is_not_held_writes_all_the_same() -> None:
+    seen = record(held("node-b"))
+    write = fence.release(seen, VOLUME, "node-a", "run-2")
+    assert (write.holders, write.mark, write.operation) == (seen.holders, seen.mark, "run-2")
+
+
+def test_an_undo_takes_away_what_this_operation_wrote() -> None:
+    seen = record(held("node-b", RWX), held("node-a", RWX), operation="run-2")
+    assert nodes(fence.undo(seen, VOLUME, "node-a", "run-2", reclaims=False)) == ["node-b"]
+
+
+def test_an_undo_leaves_a_node_that_held_before() -> None:
+    assert fence.undo(record(held("node-a"), operation="run-2"), VOLUME, "node-a", "run-2", reclaims=True) is None
+
+
+def test_an_undo_leaves_what_another_operation_wrote() -> None:
+    assert fence.undo(record(held("node-a"), operation="run-1"), VOLUME, "node-a", "run-2", reclaims=False) is None
+
+
+@pytest.mark.parametrize("others", [(), (held("node-b"),)])
+@pytest.mark.parametrize("reclaims", [False, True])
+def test_an_undo_burns_the_epoch_of_a_record_without_its_node(others: tuple[Attachment, ...], reclaims: bool) -> None:
+    write = fence.undo(record(*others), VOLUME, "node-a", "run-2", reclaims=reclaims)
+    assert write is not None
+    assert (write.holders, write.operation) == (others, "run-2")
+
+
+def test_an_undo_burns_only_once() -> None:
+    assert fence.undo(record(operation="run-2"), VOLUME, "node-a", "run-2", reclaims=False) is None
+
+
+def test_a_publish_context_is_kept_with_its_node_alone() -> None:
+    seen = record(held("node-a", RWX), held("node-b", RWX, lun="1"))
+    write = fence.describe(seen, "node-a", "run-2", VOLUME, {"lun": "3"})
+    assert write is not None
+    assert [holder.publish_context for holder in write.holders] == [{"lun": "3"}, {"lun": "1"}]
+
+
+@pytest.mark.parametrize("seen", [record(), record(held("node-a", lun="3"))])
+def test_a_publish_context_that_is_kept_or_has_no_holder_is_not_written(seen: VolumeRecord) -> None:
+    assert fence.describe(seen, "node-a", "run-2", VOLUME, {"lun": "3"}) is None
+
+
+def landed_as(found: VolumeRecord) -> bool:
+    return fence.landed(claimed(record(epoch=4), ask("node-a")).write, found)
+
+
+def test_a_write_recognises_what_it_made() -> None:
+    assert landed_as(record(held("node-a"), epoch=5, operation="run-2"))
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        record(held("node-a"), epoch=5, operation="run-1"),
+        record(held("node-a"), epoch=4, operation="run-2"),
+        record(held("node-a"), epoch=6, operation="run-2"),
+        record(held("node-b"), epoch=5, operation="run-2"),
+        record(epoch=5, operation="run-2"),
+    ],
+)
+def test_a_write_recognises_nothing_else(found: VolumeRecord) -> None:
+    assert not landed_as(found)
+
+
+def test_a_write_does_not_recognise_another_pv() -> None:
+    found = record(held("node-a"), epoch=5, operation="run-2")
+    assert not landed_as(found.model_copy(update={"mark": found.mark.model_copy(update={"uid": "uid-8"})}))
+
+
+def test_a_first_write_is_recognised_at_epoch_one() -> None:
+    write = claimed(record(epoch=None), ask("node-a")).write
+    assert fence.landed(write, record(held("node-a"), epoch=1, operation="run-2"))
+
+
+def test_a_record_is_current_for_the_run_that_wrote_it_alone() -> None:
+    assert fence.is_current(record(operation="run-2"), "run-2")
+    assert not fence.is_current(record(operation="run-1"), "run-2")
