@@ -260,7 +260,7 @@ def main() -> int:
         return 2
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     asyncio.run(_main(settings))
-    _leave()
+    return _leave()
 
 
 def _leave() -> NoReturn:

@@ -14,7 +14,7 @@ from temporalio import activity
 
 from activities.running import running
 from mooring.errors import DuplicateVolume, HeldElsewhere, Incompatible, InvalidRequest, MalformedRecord
-from mooring.models import Glance, Limits, Look, VolumeRecord, VolumeRef, Write, WriteResult
+from mooring.models import Glance, Limits, Look, Looked, VolumeRecord, VolumeRef, Write, WriteResult
 
 if TYPE_CHECKING:
     from mooring.manager import AttachmentManager
@@ -32,20 +32,20 @@ class AttachmentActivities:
 
     @activity.defn(name="observe_volume")
     async def observe(self, volume: VolumeRef) -> Glance:
-        """What the index says, the id of this run, and the limits this worker sets; memory only."""
+        """What the index says, and the limits this worker sets; memory only."""
         async with running():
             self._check_driver(volume)
-            return Glance(record=self._observed(volume), operation=activity.info().workflow_run_id or "", limits=self._limits)
+            return Glance(record=self._observed(volume), limits=self._limits)
 
     @activity.defn(name="look_at_volume")
-    async def look(self, look: Look) -> VolumeRecord | None:
-        """What the PV says now; None where the volume has none."""
+    async def look(self, look: Look) -> Looked:
+        """What the PV says now."""
         async with running(patient=look.patient):
             handle = look.volume.volume_handle
             record = await self._volumes.read(handle, self._manager.pv_name(handle))
             if record is not None:
                 self._manager.learn(handle, record)
-            return record
+            return Looked(record=record, by=_run_id())
 
     @activity.defn(name="record_attachment")
     async def record(self, write: Write) -> WriteResult:
@@ -97,7 +97,7 @@ class AttachmentActivities:
     def _learnt(self, write: Write, result: WriteResult) -> WriteResult:
         if result.record is not None:
             self._manager.learn(write.volume.volume_handle, result.record)
-        return result
+        return result.model_copy(update={"by": _run_id()})
 
     def _track(self, write: Write) -> bool:
         held = next(held for held in write.holders if held.node_id == write.node_id)
@@ -105,3 +105,7 @@ class AttachmentActivities:
             return self._manager.track_attachment(write.volume.volume_handle, held)
         except (HeldElsewhere, Incompatible):
             return False  # decided on a fresher view than this worker's index: the PV has the last word
+
+
+def _run_id() -> str:
+    return activity.info().workflow_run_id or ""

@@ -137,10 +137,14 @@ class Write(Model):
 
 
 class WriteResult(Model):
-    """What became of a `Write`: `landed` with the record it made, or not, with what the PV says instead (None: there is no PV)."""
+    """What became of a `Write`: `landed` with the record it made, or not, with what the PV says instead (None: there is no PV).
+
+    `by` is the run whose attempt it was.
+    """
 
     landed: bool
     record: VolumeRecord | None
+    by: str = ""
 
 
 class Limits(Model):
@@ -166,14 +170,20 @@ class Look(Model):
     patient: bool = False
 
 
-class Glance(Model):
-    """What the index says of a volume (None: nothing), the operation's id, and the limits it runs under.
+class Looked(Model):
+    """What was seen of a volume: its record, or None for no PV. `by` is the run that looked at the PV; "" for the index's word.
 
-    NB: the id is taken from here, not from the workflow: a run that was reset must decide as its former self did.
+    NB: a run that was reset replays what its former self saw: live then, and no longer to be relied on for an answer.
     """
 
     record: VolumeRecord | None
-    operation: str
+    by: str = ""
+
+
+class Glance(Model):
+    """What the index says of a volume (None: nothing), and the limits that this operation runs under."""
+
+    record: VolumeRecord | None
     limits: Limits
 
 

@@ -35,8 +35,7 @@ _ON_THE_WAY: Final = frozenset(
 )
 
 # The activities that say something of the record, by type: see activities/.
-_WRITES: Final = frozenset({"record_attachment", "release_attachment", "persist_attachment", "undo_attachment"})
-_LOOK: Final = "look_at_volume"
+_RECORDS: Final = frozenset({"look_at_volume", "record_attachment", "release_attachment", "persist_attachment", "undo_attachment"})
 _FIND: Final = "find_unpersisted"
 _DROP: Final = "drop_unpersisted"
 
@@ -174,10 +173,8 @@ class RunReader:
         self.message = error.message if isinstance(error, FailureError) else str(error)
 
     def _learn(self, activity: str, result: Any) -> None:
-        if activity in _WRITES:
+        if activity in _RECORDS:
             self._saw(result.get("record"))
-        elif activity == _LOOK:
-            self._saw(result)
         elif activity == _FIND and result:
             self.held_by, self.epoch = (result["node_id"],), 0
         elif activity == _DROP:

@@ -11,7 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from temporalio.api.enums.v1 import IndexedValueType
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
@@ -57,9 +57,12 @@ async def connect(
 async def register_search_attributes(client: Client) -> str | None:
     """Make Mooring's search attributes known to the namespace; None, or why that can't be done."""
     kind = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
-    request = AddSearchAttributesRequest(namespace=client.namespace, search_attributes=dict.fromkeys(SEARCH_ATTRIBUTES, kind))
+    wanted = AddSearchAttributesRequest(namespace=client.namespace, search_attributes=dict.fromkeys(SEARCH_ATTRIBUTES, kind))
     try:
-        await client.operator_service.add_search_attributes(request)
+        await client.operator_service.add_search_attributes(wanted)
+        found = await client.operator_service.list_search_attributes(ListSearchAttributesRequest(namespace=client.namespace))
     except RPCError as error:
         return str(error)
-    return None
+    # NB: a name that is taken for another type is added without a word, and then fails every workflow task that sets it.
+    taken = [name for name in SEARCH_ATTRIBUTES if found.custom_attributes.get(name) != kind]
+    return f"{', '.join(taken)} would have to be of type Keyword" if taken else None

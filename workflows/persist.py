@@ -23,7 +23,7 @@ from temporalio.workflow import ParentClosePolicy
 with workflow.unsafe.imports_passed_through():
     from mooring import fence, names
     from mooring.errors import Contended, VolumeNotFound
-    from mooring.models import AccessMode, Attachment, PublishRequest, Unpersisted, VolumeRecord, Write
+    from mooring.models import AccessMode, Attachment, Looked, PublishRequest, Unpersisted, VolumeRecord, Write
     from workflows.outcome import ended, failed_step, show
     from workflows.steps import STOPPED, Steps, failure, to_the_end
 
@@ -123,17 +123,16 @@ class PersistAttachment:
         """Hold, then record; see the module."""
         self._waiting = waiting
         self._steps, _ = await Steps.begin(waiting.volume)
-        self._steps.operation = waiting.operation
         show(self._steps.limits, waiting.volume, waiting.attachment.node_id, names.State.WAITING_FOR_PV)
         try:
             return await self._hold()
         except STOPPED as error:
             with suppress(asyncio.CancelledError):
-                await to_the_end(self._steps.take_back(waiting.attachment.node_id, reclaims=self._reclaims, first=_nothing))
+                await to_the_end(self._steps.take_back(waiting.attachment.node_id, lambda _: self._reclaims, _nothing))
             raise ended(error, f"{self._what()} ended; it holds the volume no longer") from failed_step(error)
 
     async def _hold(self) -> str:
-        if not await self._steps.publisher_lives():
+        if not await self._steps.publisher_lives(self._waiting.operation):
             return f"{self._what()} is not needed: its publish has not succeeded."
         await workflow.wait_condition(lambda: self._settled is not None)
         while True:
@@ -151,7 +150,7 @@ class PersistAttachment:
             access_mode=held.access_mode or AccessMode.SINGLE_NODE_WRITER,
             readonly=held.readonly,
         )
-        decision = fence.claim(seen, asked, self._steps.operation, held.attached_at, held.publish_context)
+        decision = fence.claim(seen, asked, self._waiting.operation, held.attached_at, held.publish_context)
         if isinstance(decision, fence.Refuse):
             raise failure(decision.error)
         self._reclaims = decision.reclaims
@@ -161,5 +160,5 @@ class PersistAttachment:
         return f"Recording node {self._waiting.attachment.node_id} as holder of volume {self._waiting.volume.volume_handle}"
 
 
-async def _nothing(_: VolumeRecord | None) -> None:
+async def _nothing(_: Looked) -> None:
     """A run that waits for a PV has no backend to undo: its publish has."""

@@ -22,7 +22,7 @@ from temporalio.exceptions import FailureError
 with workflow.unsafe.imports_passed_through():
     from mooring import fence
     from mooring.errors import Contended
-    from mooring.models import BackendCall, PublishRequest, PublishResult, VolumeRecord
+    from mooring.models import BackendCall, Looked, PublishRequest, PublishResult, VolumeRecord, WriteResult
     from mooring.names import PUBLISH, State
     from workflows.outcome import count, ended, failed_step, show
     from workflows.persist import Keeper
@@ -37,7 +37,8 @@ class PublishVolume:
         self._asked: PublishRequest
         self._steps: Steps
         self._keeper: Keeper
-        self._claimed: fence.Claim | None = None
+        self._reclaims = False
+        self._claimed_by = ""
         self._may_land = False
         self._backend_begun = False
 
@@ -45,7 +46,8 @@ class PublishVolume:
     async def run(self, request: RawValue = NOTHING) -> PublishResult:
         """Publish; see the module."""
         self._asked = read_request(PublishRequest, request)
-        seen = await self._begin()
+        self._steps, seen = await Steps.begin(self._asked)
+        self._keeper = Keeper(self._steps, self._asked)
         self._show(State.PUBLISHING)
         try:
             result = await self._publish(seen)
@@ -64,67 +66,55 @@ class PublishVolume:
         self._end(State.ROLLED_BACK)
         return ended(error, f"{self._what()} failed; it is rolled back, and nothing of it is left")
 
-    async def _begin(self) -> VolumeRecord | None:
-        self._steps, seen = await Steps.begin(self._asked)
-        self._keeper = Keeper(self._steps, self._asked)
-        return seen
-
-    async def _publish(self, seen: VolumeRecord | None) -> PublishResult:
+    async def _publish(self, seen: Looked) -> PublishResult:
         while True:
             record = await self._claim(seen)
             if record is None:
                 return await self._hold_without_pv()
-            record = await self._attach(record)
+            described = await self._describe(record, await self._ask_backend(record.epoch))
             _stop_if_cancelled()
-            if fence.is_current(record, workflow.info().run_id):
-                return self._result(record)
-            seen = await self._begin()
+            if described.record is not None and self._steps.is_current(described):
+                return self._result(described.record)
+            seen = await self._steps.look() if described.landed else _brought(described)
 
-    async def _claim(self, seen: VolumeRecord | None) -> VolumeRecord | None:
+    async def _claim(self, seen: Looked) -> VolumeRecord | None:
         """The record that makes the node a holder, or None where there is no PV to have one."""
-        live = False
         for _ in range(self._steps.limits.conflicts_max):
-            if seen is None:
-                seen, live = await self._steps.look(), True
-            if seen is None or (seen.mark.epoch is None and await self._keeper.find()):
-                return None
-            decision = fence.claim(seen, self._asked, self._steps.operation, workflow.now())
-            if isinstance(decision, fence.Refuse):
-                if live:
+            if seen.record is None or (seen.record.mark.epoch is None and await self._keeper.find()):
+                if self._steps.trusts(seen) or (seen.by and not self._steps.limits.reject_missing_pv):
+                    return None
+            else:
+                decision = fence.claim(seen.record, self._asked, self._steps.operation, workflow.now())
+                if isinstance(decision, fence.Claim):
+                    result = await self._record(decision)
+                    if result.landed:
+                        return result.record
+                    seen = _brought(result)
+                    continue
+                if self._steps.trusts(seen) or self._left_something():
                     raise failure(decision.error)
-                seen = None
-                continue
-            landed, seen = await self._record(decision)
-            if landed:
-                return seen
-            live = True
+            seen = await self._steps.look()
         raise failure(Contended(f"{self._what()} lost to another writer of the record {self._steps.limits.conflicts_max} times."))
 
-    async def _record(self, claim: fence.Claim) -> tuple[bool, VolumeRecord | None]:
+    async def _record(self, claim: fence.Claim) -> WriteResult:
         _stop_if_cancelled()
-        self._claimed, self._may_land = claim, True
+        self._reclaims, self._claimed_by, self._may_land = claim.reclaims, "", True
         try:
             result = await self._steps.record(claim.write)
         except STOPPED as error:
             self._may_land = not is_final_at_once(error)
             raise
         self._may_land = result.landed
-        return result.landed, result.record
+        if result.landed and result.record is not None:
+            self._claimed_by = result.record.operation
+        return result
 
-    async def _attach(self, record: VolumeRecord) -> VolumeRecord:
-        """Have the backend attach, and keep its publish context with the record."""
-        context = await self._ask_backend(record.epoch)
-        if context is None:
-            return record
-        for _ in range(self._steps.limits.conflicts_max):
+    async def _describe(self, record: VolumeRecord, context: dict[str, str] | None) -> WriteResult:
+        """Keep the backend's publish context with the record."""
+        write = None
+        if context is not None:
             write = fence.describe(record, self._asked.node_id, self._steps.operation, self._steps.volume, context)
-            if write is None:
-                return record
-            result = await self._steps.record(write)
-            if result.record is None or result.record.holder(self._asked.node_id) is None:
-                break
-            record = result.record
-        raise failure(Contended(f"{self._what()} lost the record to another writer while the backend attached."))
+        return WriteResult(landed=True, record=record) if write is None else await self._steps.record(write)
 
     async def _ask_backend(self, epoch: int) -> dict[str, str] | None:
         if not self._steps.limits.backend:
@@ -156,17 +146,18 @@ class PublishVolume:
     async def _roll_back(self) -> None:
         if self._keeper.started:
             await self._steps.drop_unpersisted()
-        await self._steps.take_back(self._asked.node_id, reclaims=self._reclaims(), first=self._undo_backend)
+        await self._steps.take_back(self._asked.node_id, self._leaves, self._undo_backend)
 
-    async def _undo_backend(self, seen: VolumeRecord | None) -> None:
-        held = seen is not None and seen.holder(self._asked.node_id) is not None
-        others = held and seen is not None and seen.operation != self._steps.operation
-        if self._backend_begun and not others and not self._reclaims():
-            await self._steps.backend_undo(self._call(seen.epoch if seen else 0))
+    def _leaves(self, seen: Looked) -> bool:
+        """Whether the node keeps the volume: it held it before, or by a claim of the run that this one was reset from."""
+        return self._keeper.found or self._reclaims or self._claimed_by not in ("", seen.by)
+
+    async def _undo_backend(self, seen: Looked) -> None:
+        held = seen.record is not None and seen.record.holder(self._asked.node_id) is not None
+        others = held and seen.record is not None and seen.record.operation != seen.by
+        if self._backend_begun and not others and not self._leaves(seen):
+            await self._steps.backend_undo(self._call(seen.record.epoch if seen.record else 0))
             self._backend_begun = False
-
-    def _reclaims(self) -> bool:
-        return self._keeper.found or (self._claimed is not None and self._claimed.reclaims)
 
     def _call(self, epoch: int) -> BackendCall:
         return BackendCall(
@@ -179,7 +170,7 @@ class PublishVolume:
 
     def _result(self, record: VolumeRecord) -> PublishResult:
         held = next(held for held in record.holders if held.node_id == self._asked.node_id)
-        again = self._reclaims()
+        again = self._reclaims
         return PublishResult(
             driver=self._asked.driver,
             volume_handle=self._asked.volume_handle,
@@ -201,6 +192,10 @@ class PublishVolume:
     def _end(self, state: State) -> None:
         self._show(state)
         count("publish", state)
+
+
+def _brought(result: WriteResult) -> Looked:
+    return Looked(record=result.record, by=result.by)
 
 
 def _stop_if_cancelled() -> None:

@@ -20,7 +20,7 @@ class ReadVolume:
         """Look; see the module."""
         asked = read_request(VolumeRef, request)
         steps, _ = await Steps.begin(asked)
-        record = await steps.look()
+        record = (await steps.look()).record
         return VolumeStatus(
             driver=asked.driver,
             volume_handle=asked.volume_handle,

@@ -35,6 +35,7 @@ with workflow.unsafe.imports_passed_through():
         Glance,
         Limits,
         Look,
+        Looked,
         Model,
         Published,
         Unpersisted,
@@ -131,12 +132,11 @@ class Steps:
     """The steps of one operation on one volume."""
 
     volume: VolumeRef
-    operation: str
     limits: Limits
 
     @classmethod
-    async def begin(cls, asked: VolumeRef) -> tuple[Steps, VolumeRecord | None]:
-        """The first step of every operation: what the index says, the operation's id, and the limits to keep."""
+    async def begin(cls, asked: VolumeRef) -> tuple[Steps, Looked]:
+        """The first step of every operation: what the index says, and the limits to keep."""
         volume = VolumeRef(driver=asked.driver, volume_handle=asked.volume_handle)
         try:
             glance: Glance = await workflow.execute_local_activity_method(
@@ -144,14 +144,31 @@ class Steps:
             )
         except ActivityError as error:
             raise cause(error) or error from None
-        return cls(volume, glance.operation, glance.limits), glance.record
+        return cls(volume, glance.limits), Looked(record=glance.record)
 
-    async def look(self) -> VolumeRecord | None:
+    @property
+    def operation(self) -> str:
+        """The id that signs what this run writes.
+
+        NB: a reset gives a run another id. What it replays must be decided as before, so only the end of a run may hang on its own
+        id: `trusts`, `is_current`. Any other decision compares ids that the history holds.
+        """
+        return workflow.info().run_id
+
+    def trusts(self, seen: Looked) -> bool:
+        """Whether the run may end on what was seen: on the PV, and by this very run."""
+        return seen.by == self.operation
+
+    def is_current(self, result: WriteResult) -> bool:
+        """Whether the write landed, and by this very run (`fence.is_current`)."""
+        return result.landed and result.record is not None and fence.is_current(result.record, self.operation)
+
+    async def look(self) -> Looked:
         """The live record, within the budget of a publish."""
         options = self._bounded("look at the PV", self.limits.publish_budget)
         return await workflow.execute_activity_method(AttachmentActivities.look, Look(volume=self.volume), **options)
 
-    async def _look_patiently(self) -> VolumeRecord | None:
+    async def _look_patiently(self) -> Looked:
         """The live record, however long it takes."""
         options = self._patient("roll back: look at the PV", self.limits.attempt_timeout)
         return await workflow.execute_activity_method(AttachmentActivities.look, Look(volume=self.volume, patient=True), **options)
@@ -171,13 +188,17 @@ class Steps:
         options = self._patient(f"record {write.node_id} as holder, epoch {_next(write)}", self.limits.attempt_timeout)
         return await workflow.execute_activity_method(AttachmentActivities.persist, write, **options)
 
-    async def take_back(self, node_id: str, *, reclaims: bool, first: Callable[[VolumeRecord | None], Awaitable[None]]) -> None:
-        """Undo what the operation may have written, however long it takes; `first` is awaited with the record before each try."""
+    async def take_back(self, node_id: str, leaves: Callable[[Looked], bool], first: Callable[[Looked], Awaitable[None]]) -> None:
+        """Undo what the operation may have written, however long it takes.
+
+        `leaves` says whether the node keeps what it holds; `first` is awaited before each try.
+        """
         while True:
             seen = await self._look_patiently()
             await first(seen)
-            write = fence.undo(seen, self.volume, node_id, self.operation, reclaims=reclaims) if seen else None
-            if write is None or (await self._undo(write)).landed:
+            write = seen.record and fence.undo(seen.record, self.volume, node_id, seen.by, reclaims=leaves(seen))
+            done = self.is_current(await self._undo(write)) if isinstance(write, Write) else self.trusts(seen)
+            if done:
                 return
 
     async def backend_publish(self, call: BackendCall) -> dict[str, str]:
@@ -205,10 +226,10 @@ class Steps:
         options = self._patient("give up the unpersisted holder", self.limits.attempt_timeout)
         await workflow.execute_activity_method(UnpersistedActivities.drop, self.volume, **options)
 
-    async def publisher_lives(self) -> bool:
-        """Whether the publish that began this operation is open, or has succeeded."""
+    async def publisher_lives(self, operation: str) -> bool:
+        """Whether that publish is open, or has succeeded."""
         options = self._patient("look at the publish that began this", self.limits.attempt_timeout)
-        published = Published(volume=self.volume, operation=self.operation)
+        published = Published(volume=self.volume, operation=operation)
         return await workflow.execute_activity_method(UnpersistedActivities.publisher_lives, published, **options)
 
     async def wait_for_volume(self, waiting: Unpersisted) -> VolumeRecord:

@@ -12,6 +12,9 @@ Not kept here: what is written (mooring/fence.py), and how a step is retried (st
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+from typing import TypeVar
+
 from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, is_cancelled_exception
@@ -19,10 +22,31 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     from mooring import fence
     from mooring.errors import Contended
-    from mooring.models import BackendCall, UnpublishRequest, UnpublishResult, VolumeRecord, Warned
+    from mooring.models import BackendCall, Looked, UnpublishRequest, UnpublishResult, VolumeRecord, Warned, WriteResult
     from mooring.names import UNPUBLISH, State
     from workflows.outcome import count, ended, failed_step, reason, show
     from workflows.steps import NOTHING, STOPPED, Steps, failure, read_request
+
+
+T = TypeVar("T")
+
+
+class _UnclearableError(Exception):
+    """The record can't be read or cleared within the budget; `seen` is what was last known of it."""
+
+    def __init__(self, why: str, seen: VolumeRecord | None) -> None:
+        super().__init__(why)
+        self.seen = seen
+
+
+async def _clearing(step: Awaitable[T], seen: VolumeRecord | None) -> T:
+    """A step without which the record isn't cleared."""
+    try:
+        return await step
+    except ActivityError as error:
+        if is_cancelled_exception(error):
+            raise
+        raise _UnclearableError(reason(error), seen) from error
 
 
 @workflow.defn(name=UNPUBLISH)
@@ -49,31 +73,34 @@ class UnpublishVolume:
         self._end(State.DETACHED if result.annotation_cleared else State.NOT_CLEARED)
         return result
 
-    async def _unpublish(self, seen: VolumeRecord | None) -> UnpublishResult:
+    async def _unpublish(self, seen: Looked) -> UnpublishResult:
+        try:
+            return await self._clear(seen)
+        except _UnclearableError as unclearable:
+            return await self._give_up(unclearable)
+
+    async def _clear(self, seen: Looked) -> UnpublishResult:
         for _ in range(self._steps.limits.conflicts_max):
-            if seen is None or seen.mark.epoch is None:
+            if seen.record is None or seen.record.mark.epoch is None:
                 await self._release_unpersisted()
-            try:
-                seen = seen or await self._steps.look()
-            except ActivityError as error:
-                return await self._give_up(error, None)
-            await self._detach(seen)
-            if seen is None:
+            if seen.record is None and not self._steps.trusts(seen):
+                seen = await _clearing(self._steps.look(), None)
+            await self._detach(seen.record)
+            if seen.record is None:
                 return self._result(0, "it has no PersistentVolume")
-            try:
-                landed, seen = await self._release(seen)
-            except ActivityError as error:
-                return await self._give_up(error, seen)
-            if landed and seen is not None:
-                return self._result(seen.epoch, "")
+            result = await _clearing(self._release(seen.record), seen.record)
+            if result.record is not None and self._steps.is_current(result):
+                return self._result(result.record.epoch, "")
+            brought = Looked(record=result.record, by=result.by)
+            seen = await _clearing(self._steps.look(), None) if result.landed else brought
         raise failure(Contended(f"{self._what()} lost to another writer of the record {self._steps.limits.conflicts_max} times."))
 
-    async def _release(self, seen: VolumeRecord) -> tuple[bool, VolumeRecord | None]:
+    async def _release(self, seen: VolumeRecord) -> WriteResult:
         write = fence.release(seen, self._steps.volume, self._asked.node_id, self._steps.operation)
         result = await self._steps.release(write)
         if result.landed:
             self._released.update(dict.fromkeys(self._leaving(seen)))
-        return result.landed, result.record
+        return result
 
     async def _release_unpersisted(self) -> None:
         held = await self._steps.find_unpersisted()
@@ -92,14 +119,13 @@ class UnpublishVolume:
             await self._steps.backend_unpublish(BackendCall(volume=self._steps.volume, node_id=node_id, epoch=epoch))
             self._detached.add(node_id)
 
-    async def _give_up(self, error: ActivityError, seen: VolumeRecord | None) -> UnpublishResult:
+    async def _give_up(self, unclearable: _UnclearableError) -> UnpublishResult:
         """End in success all the same, the backend having detached: what can't be cleared must not keep the volume on the node."""
-        if is_cancelled_exception(error):
-            raise error
+        seen = unclearable.seen
         await self._detach(seen)
         warning = (
             f"{self._what()} is done, but its record could not be cleared, so the volume stays fenced to its holder: "
-            f"{reason(error)} Once that is mended, unpublish it again."
+            f"{unclearable} Once that is mended, unpublish it again."
         )
         await self._steps.warn_not_cleared(Warned(volume=self._steps.volume, record=seen, message=warning))
         return self._answer(seen.epoch if seen else 0, cleared=False, message=warning)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from itertools import count
@@ -72,6 +72,11 @@ async def _ready(worker: MooringWorker, running: asyncio.Task[None]) -> None:
 
 async def indexed(worker: MooringWorker, handle: str) -> None:
     """Wait until the watch has brought the volume to the worker's index."""
+    await until(lambda: worker.manager.pv_name(handle) is not None)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until it is so."""
     async with asyncio.timeout(READY_SECONDS):
-        while worker.manager.pv_name(handle) is None:
+        while not condition():
             await asyncio.sleep(0.01)

@@ -40,6 +40,7 @@ async def page(fleet: Fleet, cluster: Cluster, mooring: MooringClient) -> str:
     held.release()
     await late
     await mooring.unpublish("vol", "node-a")
+    await cluster.create("other")
     await mooring.publish("other", "node-a")
     status, text = await worker.ask("/metrics")
     assert status == 200
@@ -49,10 +50,10 @@ async def page(fleet: Fleet, cluster: Cluster, mooring: MooringClient) -> str:
 async def test_metrics_tell_of_operations_the_index_and_the_sdk(page: str) -> None:
     found = samples(page)
 
-    assert {name: found[name] for name in found if name[0] == "mooring_operations"} == {
-        ("mooring_operations", "publish/Attached"): 3,
-        ("mooring_operations", "publish/Refused"): 1,
-        ("mooring_operations", "unpublish/Detached"): 1,
+    assert {name: found[name] for name in found if name[0] == "mooring_operations_total"} == {
+        ("mooring_operations_total", "publish/Attached"): 3,
+        ("mooring_operations_total", "publish/Refused"): 1,
+        ("mooring_operations_total", "unpublish/Detached"): 1,
     }
     assert found["mooring_operation_duration_count", "unpublish/Detached"] == 1
     assert found["mooring_operation_duration_sum", "publish/Attached"] > 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -56,7 +55,7 @@ async def test_a_volume_that_waits_for_its_pv_is_found_by_that_state(
 
 
 @pytest.fixture
-async def contrary(temporal_client: Client) -> AsyncIterator[Client]:
+async def contrary(temporal_client: Client) -> Client:
     """A namespace in which the name of one of Mooring's search attributes is taken, for something else."""
     namespace = f"contrary-{uuid.uuid4().hex[:8]}"
     retention = Duration(seconds=86400)
@@ -68,7 +67,7 @@ async def contrary(temporal_client: Client) -> AsyncIterator[Client]:
         while not await _added(temporal_client, namespace, taken):
             await asyncio.sleep(0.2)
     address = temporal_client.service_client.config.target_host
-    yield await Client.connect(address, namespace=namespace, data_converter=temporal_client.data_converter)
+    return await Client.connect(address, namespace=namespace, data_converter=temporal_client.data_converter)
 
 
 async def _added(client: Client, namespace: str, attributes: dict[str, IndexedValueType.ValueType]) -> bool:
