@@ -12,6 +12,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from temporalio import activity
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 
 _GLANCE_SECONDS = 0.5
 _GLANCES_A_LOOK = 20
+
+_LIVES = (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.COMPLETED)
+_ROLLED_BACK = (WorkflowExecutionStatus.FAILED, WorkflowExecutionStatus.CANCELED)
+_CHILD_STARTED = EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED
+"""What a publish waits for before it asks the backend."""
 
 
 class UnpersistedActivities:
@@ -61,10 +67,12 @@ class UnpersistedActivities:
 
     @activity.defn(name="check_publisher")
     async def publisher_lives(self, published: Published) -> bool:
-        """Whether the publish is open or has succeeded."""
+        """Whether the publish is open, has succeeded, or was terminated when the backend may have begun for it."""
         async with running(patient=True):
             run = await self._describe(volume_id(published.volume), published.operation)
-            return run is not None and run.status in {WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.COMPLETED}
+            if run is None or run.status in _ROLLED_BACK:
+                return False
+            return run.status in _LIVES or await self._saw_its_child(run)
 
     @activity.defn(name="wait_for_volume")
     async def wait(self, waiting: Unpersisted) -> VolumeRecord:
@@ -93,6 +101,13 @@ class UnpersistedActivities:
     async def _open_run(self, volume: VolumeRef) -> WorkflowExecutionDescription | None:
         run = await self._describe(unpersisted_id(volume))
         return run if run and run.status is WorkflowExecutionStatus.RUNNING else None
+
+    async def _saw_its_child(self, run: WorkflowExecutionDescription) -> bool:
+        events = self._client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history_events()
+        try:
+            return any([event.event_type == _CHILD_STARTED async for event in events])
+        except RPCError as error:
+            raise TemporalUnavailable(f"Temporal did not say how far {run.id} has come: {error}.") from error
 
     async def _describe(self, workflow_id: str, run_id: str | None = None) -> WorkflowExecutionDescription | None:
         try:

@@ -10,8 +10,11 @@ Invariants, each searched exhaustively in tests/fence:
 2. Who ends an operation has moved the epoch (`release` and `undo` write even where there is nothing to take away), so that every
    attempt still under way is dead before the outcome is told. Only a refusal writes nothing.
 3. A node that holds the volume already *re-claims* it: same holder, same time, one epoch later. A re-claim is never undone.
-4. `undo` takes away only what bears this operation's id, whatever the node and the epoch.
-5. After a reset the run's own id differs from the one in the record it replays; such a success is claimed anew (`is_current`).
+4. `undo` takes away only what the run that looked has claimed, whatever the node and the epoch. A claim of the run that it was
+   reset from stays: that one may have reported success.
+5. A run ends only on a record that bears its own id (`is_current`), or on a look of its own. One that was reset finds neither in
+   what it replays, so it writes or looks again, and with that kills every attempt of its former self. No other decision
+   may hang on the run's own id, or a reset run could not replay its history.
 
 Not kept here: how a write travels (volumes.py), and the order of the steps (workflows/).
 """

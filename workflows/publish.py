@@ -80,7 +80,7 @@ class PublishVolume:
     async def _claim(self, seen: Looked) -> VolumeRecord | None:
         """The record that makes the node a holder, or None where there is no PV to have one."""
         for _ in range(self._steps.limits.conflicts_max):
-            if seen.record is None or (seen.record.mark.epoch is None and await self._keeper.find()):
+            if seen.record is None or await self._steps.waits_for_pv(seen.record):
                 if self._steps.trusts(seen) or (seen.by and not self._steps.limits.reject_missing_pv):
                     return None
             else:
@@ -146,18 +146,19 @@ class PublishVolume:
     async def _roll_back(self) -> None:
         if self._keeper.started:
             await self._steps.drop_unpersisted()
-        await self._steps.take_back(self._asked.node_id, self._leaves, self._undo_backend)
+        await self._steps.take_back(self._asked.node_id, self._leaves, self._before_undo)
 
     def _leaves(self, seen: Looked) -> bool:
         """Whether the node keeps the volume: it held it before, or by a claim of the run that this one was reset from."""
         return self._keeper.found or self._reclaims or self._claimed_by not in ("", seen.by)
 
-    async def _undo_backend(self, seen: Looked) -> None:
+    async def _before_undo(self, seen: Looked) -> bool:
         held = seen.record is not None and seen.record.holder(self._asked.node_id) is not None
         others = held and seen.record is not None and seen.record.operation != seen.by
         if self._backend_begun and not others and not self._leaves(seen):
             await self._steps.backend_undo(self._call(seen.record.epoch if seen.record else 0))
             self._backend_begun = False
+        return seen.record is not None and await self._steps.waits_for_pv(seen.record) is None
 
     def _call(self, epoch: int) -> BackendCall:
         return BackendCall(

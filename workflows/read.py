@@ -25,5 +25,5 @@ class ReadVolume:
             driver=asked.driver,
             volume_handle=asked.volume_handle,
             record=record,
-            unpersisted=None if record and record.mark.epoch is not None else await steps.find_unpersisted(),
+            unpersisted=await steps.waits_for_pv(record),
         )

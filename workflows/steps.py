@@ -188,18 +188,28 @@ class Steps:
         options = self._patient(f"record {write.node_id} as holder, epoch {_next(write)}", self.limits.attempt_timeout)
         return await workflow.execute_activity_method(AttachmentActivities.persist, write, **options)
 
-    async def take_back(self, node_id: str, leaves: Callable[[Looked], bool], first: Callable[[Looked], Awaitable[None]]) -> None:
+    async def take_back(self, node_id: str, leaves: Callable[[Looked], bool], first: Callable[[Looked], Awaitable[bool]]) -> None:
         """Undo what the operation may have written, however long it takes.
 
-        `leaves` says whether the node keeps what it holds; `first` is awaited before each try.
+        `leaves` says whether the node keeps what it holds; `first`, awaited before each try, whether there is a record to write to.
         """
         while True:
             seen = await self._look_patiently()
-            await first(seen)
-            write = seen.record and fence.undo(seen.record, self.volume, node_id, seen.by, reclaims=leaves(seen))
-            done = self.is_current(await self._undo(write)) if isinstance(write, Write) else self.trusts(seen)
-            if done:
+            writable = await first(seen)
+            write = None
+            if writable and seen.record is not None:
+                write = fence.undo(seen.record, self.volume, node_id, seen.by, reclaims=leaves(seen))
+            if self.trusts(seen) if write is None else self.is_current(await self._undo(write)):
                 return
+
+    async def waits_for_pv(self, seen: VolumeRecord | None) -> Attachment | None:
+        """The attachment that an open PersistAttachment run holds the volume with.
+
+        NB: while there is one, nobody else may write the record: an epoch on it would say that nobody holds the volume.
+        """
+        unwritten = seen is None or seen.mark.epoch is None
+        options = self._patient("look for an unpersisted holder", self.limits.attempt_timeout)
+        return await workflow.execute_activity_method(UnpersistedActivities.find, self.volume, **options) if unwritten else None
 
     async def backend_publish(self, call: BackendCall) -> dict[str, str]:
         """Have the backend attach."""
@@ -215,11 +225,6 @@ class Steps:
         """Have the backend detach, however long it takes."""
         options = self._patient(f"roll back: backend detaches from {call.node_id}", self.limits.backend_timeout)
         await workflow.execute_activity_method(BackendActivities.undo, call, **options)
-
-    async def find_unpersisted(self) -> Attachment | None:
-        """The attachment that waits for this volume's PV."""
-        options = self._bounded("look for an unpersisted holder", self.limits.publish_budget)
-        return await workflow.execute_activity_method(UnpersistedActivities.find, self.volume, **options)
 
     async def drop_unpersisted(self) -> None:
         """End the wait for this volume's PV, however long it takes."""

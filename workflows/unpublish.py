@@ -22,7 +22,7 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     from mooring import fence
     from mooring.errors import Contended
-    from mooring.models import BackendCall, Looked, UnpublishRequest, UnpublishResult, VolumeRecord, Warned, WriteResult
+    from mooring.models import Attachment, BackendCall, Looked, UnpublishRequest, UnpublishResult, VolumeRecord, Warned, WriteResult
     from mooring.names import UNPUBLISH, State
     from workflows.outcome import count, ended, failed_step, reason, show
     from workflows.steps import NOTHING, STOPPED, Steps, failure, read_request
@@ -81,11 +81,12 @@ class UnpublishVolume:
 
     async def _clear(self, seen: Looked) -> UnpublishResult:
         for _ in range(self._steps.limits.conflicts_max):
-            if seen.record is None or seen.record.mark.epoch is None:
-                await self._release_unpersisted()
+            waiting = await self._release_unpersisted(seen.record)
             if seen.record is None and not self._steps.trusts(seen):
                 seen = await _clearing(self._steps.look(), None)
             await self._detach(seen.record)
+            if waiting is not None:
+                return self._result(0, f"it is held by node {waiting.node_id}, whose record waits for a PersistentVolume")
             if seen.record is None:
                 return self._result(0, "it has no PersistentVolume")
             result = await _clearing(self._release(seen.record), seen.record)
@@ -102,12 +103,15 @@ class UnpublishVolume:
             self._released.update(dict.fromkeys(self._leaving(seen)))
         return result
 
-    async def _release_unpersisted(self) -> None:
-        held = await self._steps.find_unpersisted()
-        if held is not None and self._asked.node_id in ("", held.node_id):
-            await self._ask_backend(held.node_id, 0)
-            await self._steps.drop_unpersisted()
-            self._released[held.node_id] = None
+    async def _release_unpersisted(self, seen: VolumeRecord | None) -> Attachment | None:
+        """End the wait of what leaves; the attachment that goes on waiting for its PV."""
+        held = await self._steps.waits_for_pv(seen)
+        if held is None or self._asked.node_id not in ("", held.node_id):
+            return held
+        await self._ask_backend(held.node_id, 0)
+        await self._steps.drop_unpersisted()
+        self._released[held.node_id] = None
+        return None
 
     async def _detach(self, seen: VolumeRecord | None) -> None:
         """Have the backend detach whoever leaves; the node asked for even if no record names it, as one may have been lost."""
