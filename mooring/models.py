@@ -256,7 +256,10 @@ class UnpublishResult(VolumeRef):
 
 
 class RebuildResult(Model):
-    """What a rebuild found: PVs of the driver, of them attached, their holders, unreadable times replaced, PVs skipped by reason."""
+    """What a rebuild found.
+
+    PVs of the driver, of them attached, their holders, unreadable times replaced, and PVs skipped, by reason.
+    """
 
     worker: str
     volumes: int

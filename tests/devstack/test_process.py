@@ -22,7 +22,7 @@ asyncio.run(main())
 
 async def child_of(log: Path) -> int:
     async with asyncio.timeout(PATIENCE):
-        while not (text := written(log)).endswith("\n"):  # noqa: ASYNC110 - as below
+        while not (text := written(log)).endswith("\n"):
             await asyncio.sleep(0.02)
     return int(text)
 
@@ -33,7 +33,7 @@ def written(log: Path) -> str:
 
 async def gone(pid: int) -> bool:
     async with asyncio.timeout(PATIENCE):
-        while is_there(pid):  # noqa: ASYNC110 - nobody tells of another's child
+        while is_there(pid):
             await asyncio.sleep(0.02)
     return True
 

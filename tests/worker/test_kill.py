@@ -66,9 +66,7 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-async def scene(
-    temporal_client: Client, api_server: ApiServer, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Scene]:
+async def scene(temporal_client: Client, api_server: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
     """One worker killed in every step, and the next one."""
     driver = f"d{uuid.uuid4().hex[:10]}.csi.test"
     address = temporal_client.service_client.config.target_host

@@ -63,9 +63,7 @@ async def test_a_publish_asked_for_while_no_worker_is_ready_is_done_when_one_is(
     assert (await publish).persisted
 
 
-async def test_a_worker_rides_out_a_temporal_server_that_comes_late_dies_and_comes_back(
-    cluster: Cluster, tmp_path: Path
-) -> None:
+async def test_a_worker_rides_out_a_temporal_server_that_comes_late_dies_and_comes_back(cluster: Cluster, tmp_path: Path) -> None:
     await cluster.create("vol")
     port, database = free_port(), tmp_path / "temporal.db"
     async with open_fleet(f"127.0.0.1:{port}", cluster, tmp_path) as fleet:

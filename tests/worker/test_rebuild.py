@@ -27,9 +27,7 @@ async def other(cluster: Cluster) -> Cluster:
 
 
 @pytest.fixture
-async def mixed(
-    backed_worker: MooringWorker, cluster: Cluster, other: Cluster, mooring: MooringClient
-) -> MooringWorker:
+async def mixed(backed_worker: MooringWorker, cluster: Cluster, other: Cluster, mooring: MooringClient) -> MooringWorker:
     """A worker that has published, shared, moved, detached, and seen what others wrote."""
     await asyncio.gather(*(cluster.create(handle) for handle in ("held", "shared", "moved", "left", "idle")))
     await cluster.create("foreign", {cluster.keys.node: "node-c", cluster.keys.at: "2026-01-31T04:00:41Z"})

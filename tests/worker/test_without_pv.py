@@ -87,9 +87,7 @@ async def test_a_second_node_is_refused_after_every_worker_was_restarted(
 async def test_two_nodes_at_once_have_one_winner_without_a_pv(
     two_workers: list[MooringWorker], mooring: MooringClient, backend: JournalBackend
 ) -> None:
-    answers = await asyncio.gather(
-        mooring.publish("vol", "node-a"), mooring.publish("vol", "node-b"), return_exceptions=True
-    )
+    answers = await asyncio.gather(mooring.publish("vol", "node-a"), mooring.publish("vol", "node-b"), return_exceptions=True)
 
     winner = next(answer.node_id for answer in answers if not isinstance(answer, BaseException))
     assert [str(answer) for answer in answers if isinstance(answer, HeldElsewhere) and winner in str(answer)]
