@@ -25,7 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from mooring.errors import Contended, VolumeNotFound
     from mooring.models import AccessMode, Attachment, Looked, PublishRequest, Unpersisted, VolumeRecord, Write
     from workflows.outcome import ended, failed_step, show
-    from workflows.steps import STOPPED, Steps, failure, to_the_end
+    from workflows.steps import STOPPED, Steps, failure, stop_if_cancelled, to_the_end
 
 
 class Keeper:
@@ -129,10 +129,12 @@ class PersistAttachment:
     async def _hold(self) -> str:
         if not await self._steps.publisher_lives(self._waiting.operation):
             return f"{self._what()} is not needed: its publish has not succeeded."
+        stop_if_cancelled()
         await workflow.wait_condition(lambda: self._settled is not None)
         while True:
             attachment = self._settled or self._waiting.attachment
             seen = await self._steps.wait_for_volume(self._waiting.model_copy(update={"attachment": attachment}))
+            stop_if_cancelled()
             result = await self._steps.persist(self._claim(seen, attachment))
             if result.landed and result.record is not None:
                 return f"{self._what()} is done at epoch {result.record.epoch}."

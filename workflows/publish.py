@@ -26,7 +26,17 @@ with workflow.unsafe.imports_passed_through():
     from mooring.names import PUBLISH, State
     from workflows.outcome import count, ended, failed_step, show
     from workflows.persist import Keeper
-    from workflows.steps import NOTHING, STOPPED, Steps, failure, is_final, is_final_at_once, read_request, to_the_end
+    from workflows.steps import (
+        NOTHING,
+        STOPPED,
+        Steps,
+        failure,
+        is_final,
+        is_final_at_once,
+        read_request,
+        stop_if_cancelled,
+        to_the_end,
+    )
 
 
 @workflow.defn(name=PUBLISH)
@@ -72,7 +82,7 @@ class PublishVolume:
             if record is None:
                 return await self._hold_without_pv()
             described = await self._describe(record, await self._ask_backend(record.epoch))
-            _stop_if_cancelled()
+            stop_if_cancelled()
             if described.record is not None and self._steps.is_current(described):
                 return self._result(described.record)
             seen = await self._steps.look() if described.landed else _brought(described)
@@ -97,7 +107,7 @@ class PublishVolume:
         raise failure(Contended(f"{self._what()} lost to another writer of the record {self._steps.limits.conflicts_max} times."))
 
     async def _record(self, claim: fence.Claim) -> WriteResult:
-        _stop_if_cancelled()
+        stop_if_cancelled()
         self._reclaims, self._claimed_by, self._may_land = claim.reclaims, "", True
         try:
             result = await self._steps.record(claim.write)
@@ -119,14 +129,14 @@ class PublishVolume:
     async def _ask_backend(self, epoch: int) -> dict[str, str] | None:
         if not self._steps.limits.backend:
             return None
-        _stop_if_cancelled()
+        stop_if_cancelled()
         self._backend_begun = True
         return await self._steps.backend_publish(self._call(epoch))
 
     async def _hold_without_pv(self) -> PublishResult:
         held = await self._keeper.hold()
         context = await self._ask_backend(0)
-        _stop_if_cancelled()
+        stop_if_cancelled()
         held = await self._keeper.settle(held if context is None else held.model_copy(update={"publish_context": context}))
         return PublishResult(
             driver=self._asked.driver,
@@ -197,9 +207,3 @@ class PublishVolume:
 
 def _brought(result: WriteResult) -> Looked:
     return Looked(record=result.record, by=result.by)
-
-
-def _stop_if_cancelled() -> None:
-    # NB: a step that succeeds although it was told to stop returns as if nothing had been said.
-    if workflow.cancellation_reason() is not None:
-        raise asyncio.CancelledError

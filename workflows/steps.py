@@ -112,6 +112,15 @@ def is_final_at_once(error: BaseException) -> bool:
     return root is not None and root.non_retryable and tuple(root.details[:1]) == (1,)
 
 
+def stop_if_cancelled() -> None:
+    """Raise the cancellation that the last step may have kept.
+
+    NB: a step that succeeds although it was told to stop returns as if nothing had been said.
+    """
+    if workflow.cancellation_reason() is not None:
+        raise asyncio.CancelledError
+
+
 async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
     """Await the work to its end, whoever cancels meanwhile; the cancellation is raised then."""
     task = asyncio.ensure_future(work)

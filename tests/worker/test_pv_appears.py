@@ -12,9 +12,9 @@ from temporalio.service import RPCError
 
 from mooring import names
 from mooring.client import MooringClient
-from mooring.errors import HeldElsewhere, OperationTerminated
+from mooring.errors import BackendFailed, HeldElsewhere, OperationTerminated
 from mooring.models import VolumeRef
-from tests.harness.backend import JournalBackend
+from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
 from worker import MooringWorker
 
@@ -76,6 +76,18 @@ async def test_a_pv_that_appears_while_the_backend_attaches_gets_the_record_of_t
 
     await settled(temporal_client, cluster, "vol")
     assert (await publish).node_id == await cluster.holder("vol") == "node-a"
+
+
+async def test_backend_failures_without_a_pv_are_rolled_back_however_far_the_wait_for_the_pv_has_come(
+    backed_worker: MooringWorker, mooring: MooringClient, backend: JournalBackend
+) -> None:
+    backend.publish_errors += [refusal()] * len(HANDLES)
+
+    answers = await asyncio.gather(
+        *(mooring.publish(handle, "node-a", deadline=30) for handle in HANDLES), return_exceptions=True
+    )
+
+    assert [type(answer) for answer in answers] == [BackendFailed] * len(HANDLES)
 
 
 async def test_a_publish_without_a_pv_that_was_terminated_is_settled_by_the_next_one(
