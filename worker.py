@@ -12,20 +12,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import signal
 import socket
 import sys
 import time
 import uuid
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 from temporalio.client import WorkflowFailureError
 from temporalio.common import WorkflowIDConflictPolicy
-from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+from temporalio.runtime import (
+    LogForwardingConfig,
+    LoggingConfig,
+    PrometheusConfig,
+    Runtime,
+    TelemetryConfig,
+    TelemetryFilter,
+)
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
@@ -40,6 +47,8 @@ from mooring.backoff import pauses
 from mooring.errors import TemporalUnavailable
 from mooring.follower import Follower
 from mooring.health import HealthServer
+from mooring.kubeconfig import KubernetesNotConfigured
+from mooring.lifetime import end, first, until_signalled
 from mooring.manager import AttachmentManager
 from mooring.metrics import Metrics
 from mooring.settings import Settings
@@ -52,7 +61,7 @@ from workflows.rebuild import RebuildAttachments
 from workflows.unpublish import UnpublishVolume
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from temporalio.client import Client
@@ -65,6 +74,8 @@ _REBUILD_AT_MOST = timedelta(hours=1)
 _STICKY = timedelta(seconds=1)
 _HEARTBEATS = timedelta(seconds=1)
 _SLOTS = 200
+_STUCK = 10.0
+"""Seconds beyond the drain timeout after which a worker that has not stopped is left behind."""
 
 
 class MooringWorker:
@@ -100,11 +111,11 @@ class MooringWorker:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._follower.stop)
             await stack.enter_async_context(self._own_worker())
-            if not await _first(stop, self._rebuild()):
+            if not await first(stop, self._rebuild()):
                 return
             self._worker = await stack.enter_async_context(self._shared_worker(search_attributes=not unregistered))
             log.info("Worker %s serves task queue %s.", self._identity, self._settings.queue)
-            await _first(stop, self._rebuild_when_lost())
+            await first(stop, self._rebuild_when_lost())
             log.info("Worker %s drains for at most %g s.", self._identity, self._settings.drain_timeout)
 
     async def _rebuild_when_lost(self) -> None:
@@ -192,14 +203,22 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     metrics = Metrics(registry)
     backend = load_backend(settings.backend)
     sdk_metrics = f"127.0.0.1:{_free_port()}"
-    runtime = Runtime(telemetry=TelemetryConfig(metrics=PrometheusConfig(bind_address=sdk_metrics, durations_as_seconds=True)))
     health = HealthServer(starting, registry, f"http://{sdk_metrics}/metrics")
     async with health.listen(settings.http_address) as url, open_storage(settings, identity, _now, metrics) as storage:
         log.info("Health and metrics: %s/readyz, %s/metrics", url, url)
-        client = await _reach_temporal(identity, runtime, stop)
+        client = await _reach_temporal(identity, _runtime(sdk_metrics), stop)
         if client is not None:
             starting.worker = MooringWorker(settings, client, storage, backend, identity, metrics)
             await starting.worker.run(stop)
+
+
+def _runtime(metrics_address: str) -> Runtime:
+    metrics = PrometheusConfig(
+        bind_address=metrics_address, counters_total_suffix=True, unit_suffix=True, durations_as_seconds=True
+    )
+    # NB: the SDK's core would log to standard output by itself.
+    core_log = LoggingConfig(TelemetryFilter(core_level="WARN", other_level="ERROR"), LogForwardingConfig(log))
+    return Runtime(telemetry=TelemetryConfig(metrics=metrics, logging=core_log))
 
 
 async def _reach_temporal(identity: str, runtime: Runtime, stop: asyncio.Event) -> Client | None:
@@ -210,19 +229,8 @@ async def _reach_temporal(identity: str, runtime: Runtime, stop: asyncio.Event) 
             return await connect(identity=identity, runtime=runtime)
         except TemporalUnavailable as error:
             log.warning("%s", error)
-            await _first(stop, asyncio.sleep(pause))
+            await first(stop, asyncio.sleep(pause))
     return None
-
-
-async def _first(stop: asyncio.Event, work: Any) -> bool:
-    """Whether the work ended before `stop` was set; else it is cancelled."""
-    tasks = [asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        return tasks[0].done() and tasks[0].result() is None
-    finally:
-        for task in tasks:
-            task.cancel()
 
 
 def _now() -> datetime:
@@ -236,43 +244,25 @@ def _free_port() -> int:
         return port
 
 
-@asynccontextmanager
-async def _until_signalled() -> AsyncIterator[asyncio.Event]:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signum, stop.set)
-    yield stop
-
-
-async def _main(settings: Settings) -> None:
-    async with _until_signalled() as stop:
-        await serve(settings, stop)
-
-
-def main() -> int:
-    """Run a worker with the environment's settings; the exit code."""
+def main() -> NoReturn:
+    """Run a worker with the environment's settings; never returns."""
     try:
         settings = Settings()
         load_backend(settings.backend)
     except (ValidationError, ValueError) as error:
-        sys.stderr.write(f"The settings are wrong: {error}\n")
-        return 2
+        _refuse(f"The settings are wrong: {error}")
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    asyncio.run(_main(settings))
-    return _leave()
+    try:
+        asyncio.run(until_signalled(partial(serve, settings), settings.drain_timeout + _STUCK))
+    except KubernetesNotConfigured as error:
+        _refuse(str(error))
+    end(0)
 
 
-def _leave() -> NoReturn:
-    """End the process with exit code 0, and without taking the interpreter down first.
-
-    NB: the SDK's threads may still call into an interpreter that is going down, and that aborts the process.
-    """
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
+def _refuse(why: str) -> NoReturn:
+    sys.stderr.write(f"{why}\n")
+    end(2)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -42,9 +42,6 @@ DEADLINE = 15.0
 
 GOES_ON = "the operation goes on"
 
-TASK_TIMEOUT = timedelta(seconds=5)
-"""How long a workflow task may take. A worker killed within one stalls its operation for as long; the server's default is 10 s."""
-
 
 class MooringClient:
     """Publishes and unpublishes the volumes of one CSI driver.
@@ -159,7 +156,7 @@ class MooringClient:
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                 result_type=result,
                 static_summary=summary[:200],
-                task_timeout=TASK_TIMEOUT,
+                task_timeout=names.TASK_TIMEOUT,
             )
         except WorkflowAlreadyStartedError as started:
             run = await runs.read_run(self._client, names.volume_id(asked), started.run_id)

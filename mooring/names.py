@@ -5,6 +5,7 @@ Contract: a name here is part of the public interface and of every history alrea
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ READ = "ReadVolume"
 REBUILD = "RebuildAttachments"
 
 ATTACHMENT_MEMO = "attachment"
+
+TASK_TIMEOUT = timedelta(seconds=5)
+"""How long a workflow task may take. A worker killed within one stalls its operation for as long; the server's default is 10 s."""
 
 CSI_DRIVER = "CsiDriver"
 VOLUME_ID = "VolumeId"

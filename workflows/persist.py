@@ -24,8 +24,10 @@ with workflow.unsafe.imports_passed_through():
     from mooring import fence, names
     from mooring.errors import Contended, VolumeNotFound
     from mooring.models import AccessMode, Attachment, Looked, PublishRequest, Unpersisted, VolumeRecord, Write
-    from workflows.outcome import ended, failed_step, show
-    from workflows.steps import STOPPED, Steps, failure, stop_if_cancelled, to_the_end
+    from workflows.cancellation import stop_if_cancelled, to_the_end
+    from workflows.failures import STOPPED, ended, failed_step, failure
+    from workflows.outcome import show
+    from workflows.steps import Steps
 
 
 class Keeper:
@@ -92,6 +94,7 @@ class Keeper:
             Unpersisted(volume=self._steps.volume, attachment=held, operation=self._steps.operation),
             id=names.unpersisted_id(self._asked),
             parent_close_policy=ParentClosePolicy.ABANDON,
+            task_timeout=names.TASK_TIMEOUT,
             memo={names.ATTACHMENT_MEMO: held},
             static_summary=f"{held.node_id} holds {self._asked.volume_handle} until it has a PersistentVolume",
         )

@@ -24,19 +24,12 @@ with workflow.unsafe.imports_passed_through():
     from mooring.errors import Contended
     from mooring.models import BackendCall, Looked, PublishRequest, PublishResult, VolumeRecord, WriteResult
     from mooring.names import PUBLISH, State
-    from workflows.outcome import count, ended, failed_step, show
+    from workflows.cancellation import stop_if_cancelled, to_the_end
+    from workflows.failures import STOPPED, ended, failed_step, failure, is_final, is_final_at_once
+    from workflows.outcome import count, show
     from workflows.persist import Keeper
-    from workflows.steps import (
-        NOTHING,
-        STOPPED,
-        Steps,
-        failure,
-        is_final,
-        is_final_at_once,
-        read_request,
-        stop_if_cancelled,
-        to_the_end,
-    )
+    from workflows.requests import NOTHING, read_request
+    from workflows.steps import Steps
 
 
 @workflow.defn(name=PUBLISH)

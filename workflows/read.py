@@ -8,7 +8,8 @@ from temporalio.common import RawValue
 with workflow.unsafe.imports_passed_through():
     from mooring.models import VolumeRef, VolumeStatus
     from mooring.names import READ
-    from workflows.steps import NOTHING, Steps, read_request
+    from workflows.requests import NOTHING, read_request
+    from workflows.steps import Steps
 
 
 @workflow.defn(name=READ)

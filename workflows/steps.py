@@ -1,5 +1,4 @@
-"""The steps that operations are made of: each an activity, bounded by the worker's limits, cancelled only once it has really
-stopped.
+"""The steps of an operation: each an activity, bounded by the worker's limits, cancelled only once it has really stopped.
 
 Contract: a step of the way forward is bounded by a budget. A step of a rollback has none: it is retried until it succeeds, and the
 pending activity shows why it has not yet.
@@ -9,17 +8,14 @@ Not kept here: which step follows which (publish.py, unpublish.py, persist.py).
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
 from temporalio import workflow
-from temporalio.api.common.v1 import Payload
-from temporalio.common import RawValue, RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, ApplicationErrorCategory, FailureError
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError
 from temporalio.workflow import ActivityCancellationType, ActivityConfig
 
 with workflow.unsafe.imports_passed_through():
@@ -28,7 +24,6 @@ with workflow.unsafe.imports_passed_through():
     from activities.events import EventActivities
     from activities.unpersisted import UnpersistedActivities
     from mooring import fence
-    from mooring.errors import InvalidRequest, MooringError
     from mooring.models import (
         Attachment,
         BackendCall,
@@ -36,7 +31,6 @@ with workflow.unsafe.imports_passed_through():
         Limits,
         Look,
         Looked,
-        Model,
         Published,
         Unpersisted,
         VolumeRecord,
@@ -45,95 +39,13 @@ with workflow.unsafe.imports_passed_through():
         Write,
         WriteResult,
     )
+    from workflows.failures import cause
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
-
-STOPPED = (FailureError, asyncio.CancelledError)
-"""What a failed or cancelled step raises.
-
-NB: nothing else is caught: a fault in our own code fails the workflow task, which is tried again once it is mended, and the
-end of an evicted run (GeneratorExit) is nobody's failure.
-"""
+    from collections.abc import Awaitable, Callable
 
 _WAIT = 86400.0
 """Seconds of one attempt to wait for a PV; there is no last one."""
-
-NOTHING = RawValue(Payload())
-"""The request of a caller that sent none."""
-
-M = TypeVar("M", bound=Model)
-T = TypeVar("T")
-
-
-def read_request(model: type[M], request: RawValue) -> M:
-    """The request in a workflow's payload.
-
-    NB: an argument that can't be decoded would fail the workflow task, which is retried for ever; so it is decoded here.
-    """
-    try:
-        return model.model_validate(_decoded(request))
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'payload'}: {fault['msg']}" for fault in error.errors())
-        name = workflow.info().workflow_type
-        raise failure(InvalidRequest(f"{name} {workflow.info().workflow_id} got a malformed request ({faults}).")) from None
-
-
-def _decoded(request: RawValue) -> Any:
-    try:
-        return workflow.payload_converter().from_payload(request.payload)
-    except Exception:  # an encoding that this worker doesn't know, or broken JSON, with whatever exception
-        return None
-
-
-def failure(error: MooringError) -> ApplicationError:
-    """The failure that ends a workflow with this error."""
-    category = ApplicationErrorCategory.BENIGN if error.expected else ApplicationErrorCategory.UNSPECIFIED
-    return ApplicationError(str(error), type=error.type_name(), non_retryable=True, category=category)
-
-
-def cause(error: BaseException) -> ApplicationError | None:
-    """What a failed step said last: the first application failure on its chain of causes."""
-    link: BaseException | None = error
-    while link is not None and not isinstance(link, ApplicationError):
-        link = link.__cause__
-    return link
-
-
-def is_final(error: BaseException) -> bool:
-    """Whether the error is an answer that no retry would change, as opposed to a step that was cancelled or ran out of time."""
-    root = cause(error)
-    return root is not None and root.non_retryable
-
-
-def is_final_at_once(error: BaseException) -> bool:
-    """Whether the very first attempt of a step got a final answer, so that no attempt of it can be under way."""
-    root = cause(error)
-    return root is not None and root.non_retryable and tuple(root.details[:1]) == (1,)
-
-
-def stop_if_cancelled() -> None:
-    """Raise the cancellation that the last step may have kept.
-
-    NB: a step that succeeds although it was told to stop returns as if nothing had been said.
-    """
-    if workflow.cancellation_reason() is not None:
-        raise asyncio.CancelledError
-
-
-async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
-    """Await the work to its end, whoever cancels meanwhile; the cancellation is raised then."""
-    task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError as error:
-            cancelled = error
-    result = await task
-    if cancelled is not None:
-        raise cancelled
-    return result
 
 
 @dataclass(slots=True)

@@ -24,8 +24,10 @@ with workflow.unsafe.imports_passed_through():
     from mooring.errors import Contended
     from mooring.models import Attachment, BackendCall, Looked, UnpublishRequest, UnpublishResult, VolumeRecord, Warned, WriteResult
     from mooring.names import UNPUBLISH, State
-    from workflows.outcome import count, ended, failed_step, reason, show
-    from workflows.steps import NOTHING, STOPPED, Steps, failure, read_request
+    from workflows.failures import STOPPED, ended, failed_step, failure, reason
+    from workflows.outcome import count, show
+    from workflows.requests import NOTHING, read_request
+    from workflows.steps import Steps
 
 
 T = TypeVar("T")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -110,3 +113,17 @@ async def test_wrong_settings_end_a_worker_with_the_code_that_says_so(fleet: Fle
         await worker.child.exits(2)
 
         assert "The settings are wrong: MOORING_BACKEND=no.such.module:factory names no" in worker.child.last_words()
+
+
+async def test_a_worker_without_an_api_server_to_go_to_says_so(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(Path(__file__).parents[2] / "worker.py"),
+        env={"KUBECONFIG": str(tmp_path / "missing"), "MOORING_HTTP_ADDRESS": "127.0.0.1:0", "PATH": os.environ["PATH"]},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, told = await asyncio.wait_for(process.communicate(), 30)
+
+    assert process.returncode == 2
+    assert b"KUBECONFIG" in told
+    assert b"Traceback" not in told

@@ -55,8 +55,8 @@ async def test_metrics_tell_of_operations_the_index_and_the_sdk(page: str) -> No
         ("mooring_operations_total", "publish/Refused"): 1,
         ("mooring_operations_total", "unpublish/Detached"): 1,
     }
-    assert found["mooring_operation_duration_count", "unpublish/Detached"] == 1
-    assert found["mooring_operation_duration_sum", "publish/Attached"] > 0
+    assert found["mooring_operation_duration_seconds_count", "unpublish/Detached"] == 1
+    assert found["mooring_operation_duration_seconds_sum", "publish/Attached"] > 0
     assert found["mooring_attachments", ""] == 1
     assert found["mooring_conflicts_total", ""] == 1
     assert found["mooring_rebuild_seconds", ""] > 0

@@ -83,9 +83,7 @@ async def test_backend_failures_without_a_pv_are_rolled_back_however_far_the_wai
 ) -> None:
     backend.publish_errors += [refusal()] * len(HANDLES)
 
-    answers = await asyncio.gather(
-        *(mooring.publish(handle, "node-a", deadline=30) for handle in HANDLES), return_exceptions=True
-    )
+    answers = await asyncio.gather(*(mooring.publish(handle, "node-a", deadline=30) for handle in HANDLES), return_exceptions=True)
 
     assert [type(answer) for answer in answers] == [BackendFailed] * len(HANDLES)
 

@@ -1,0 +1,60 @@
+"""How a process of Mooring lives: until a signal says stop, and then not for ever.
+
+Contract: once told to stop, it ends within a bound, whatever its work is stuck in. The exit code is what `end` was given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+logger = logging.getLogger(__name__)
+
+
+async def until_signalled(work: Callable[[asyncio.Event], Awaitable[None]], patience: float) -> None:
+    """Run the work until it ends. SIGTERM or SIGINT sets its event; `patience` seconds later the process ends in any case."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+    working = asyncio.ensure_future(work(stop))
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if stop.is_set():
+        await asyncio.wait([working], timeout=patience)
+    if not working.done():
+        logger.error("Not everything has stopped within %g s; leaving all the same.", patience)
+        end(1)  # NB: asyncio.run would wait for what is stuck
+    working.result()
+
+
+async def first(stop: asyncio.Event, work: Awaitable[Any]) -> bool:
+    """Whether the work ended before `stop` was set; else it is cancelled."""
+    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            working.result()
+        return working.done()
+    finally:
+        working.cancel()
+        stopping.cancel()
+
+
+def end(code: int) -> NoReturn:
+    """End the process, without taking the interpreter down first.
+
+    NB: the Temporal SDK's threads may still call into an interpreter that is going down, and that aborts the process.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
