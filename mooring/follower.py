@@ -12,13 +12,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from mooring.manager import AttachmentManager, Counts, Draft
 from mooring.metrics import Metrics
-from mooring.models import Attachment
 from mooring.views import HistoryGone, Skip
 from mooring.volumes import Volumes
 
@@ -65,10 +64,8 @@ class Follower:
         """Seconds since a list, a change, a bookmark or a connection showed the index to be current."""
         return self._clock() - self._heard
 
-    async def rebuild(self, beat: Callable[[str], None], unpersisted: Iterable[tuple[str, Attachment]] = ()) -> Rebuilt:
+    async def rebuild(self, beat: Callable[[str], None]) -> Rebuilt:
         """Read all PVs, replace the index in one step and follow the watch from there. `beat` is told of each page.
-
-        `unpersisted` (volume handle, attachment) are those that no PV may record yet.
 
         Raises:
             KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the list could not be read to its end.
@@ -76,7 +73,7 @@ class Follower:
         """
         began = self._clock()
         read = await self._read(beat)
-        self._manager.replace_all(read.draft, unpersisted)
+        self._manager.replace_all(read.draft)
         self._heard = began
         self._follow_from(read.resource_version)
         counts = self._manager.counts

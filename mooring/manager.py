@@ -170,10 +170,8 @@ class AttachmentManager:
         self._drafts.add(draft)
         return draft
 
-    def replace_all(self, sightings: Iterable[Sighting] | Draft, unpersisted: Iterable[tuple[str, Attachment]] = ()) -> None:
-        """Replace the records of all PVs in one step. Tracked attachments stay, and `unpersisted` ones (volume handle, attachment)
-        join them, unless a record has them now.
-        """
+    def replace_all(self, sightings: Iterable[Sighting] | Draft) -> None:
+        """Replace the records of all PVs in one step. Tracked attachments stay, unless a record has them now."""
         if isinstance(sightings, Draft):
             draft = sightings
         else:
@@ -181,9 +179,6 @@ class AttachmentManager:
             draft.add(sightings)
         self._drafts.discard(draft)
         self._index = draft.index
-        for handle, attachment in unpersisted:
-            if attachment.node_id not in [held.node_id for held in self._tracked.get(handle, ())]:
-                self._track(handle, (*self._tracked.get(handle, ()), attachment))
         for handle in list(self._tracked):
             self._settle(handle)
 

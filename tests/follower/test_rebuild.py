@@ -120,10 +120,9 @@ async def test_attachments_that_wait_for_their_pv_come_through_a_rebuild(
 ) -> None:
     manager.track_attachment("vol-1", attachment("node-a"))
     await attached(cluster, "vol-2", "node-b")
-    waiting = [("vol-2", attachment("node-b")), ("vol-3", attachment("node-c"))]
-    rebuilt = await follower.rebuild(no_beat, waiting)
-    assert holders(manager) == {"vol-1": "node-a", "vol-2": "node-b", "vol-3": "node-c"}
-    assert rebuilt.counts.unpersisted == 2
+    rebuilt = await follower.rebuild(no_beat)
+    assert holders(manager) == {"vol-1": "node-a", "vol-2": "node-b"}
+    assert rebuilt.counts.unpersisted == 1
 
 
 async def test_a_rebuild_shows_in_the_metrics(follower: Follower, cluster: Cluster, registry: CollectorRegistry) -> None:

@@ -64,15 +64,6 @@ def test_tracked_attachments_stay_unless_a_record_has_them() -> None:
     assert {entry.volume_handle: entry.persisted for entry in manager.list_attachments()} == {"vol-1": True, "vol-2": False}
 
 
-def test_unpersisted_attachments_join_unless_they_are_there_or_a_record_has_them() -> None:
-    manager = AttachmentManager()
-    manager.track_attachment("vol-2", attachment("node-b"))
-    known_elsewhere = [(f"vol-{number}", attachment(f"node-{letter}")) for number, letter in enumerate("abc", 1)]
-    manager.replace_all([sighting("vol-1", "node-a")], known_elsewhere)
-    assert holders(manager) == {"vol-1": "node-a", "vol-2": "node-b", "vol-3": "node-c"}
-    assert manager.counts.unpersisted == 2
-
-
 def test_counts_tell_volumes_attached_ones_holders_and_the_unpersisted() -> None:
     manager = AttachmentManager()
     shared = [attachment(node, SHARED) for node in ("node-a", "node-b")]
