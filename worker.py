@@ -153,8 +153,8 @@ class MooringWorker:
 
     def _shared_worker(self, *, search_attributes: bool) -> Worker:
         limits = self._settings.limits(search_attributes=search_attributes)
-        attachments = AttachmentActivities(self._settings.driver, self.manager, self._storage.volumes, limits)
         unpersisted = UnpersistedActivities(self._client, self.manager, self._storage.volumes)
+        attachments = AttachmentActivities(self._settings.driver, self.manager, self._storage.volumes, limits, unpersisted.look_up)
         backend = BackendActivities(self._backend)
         return self._make_worker(
             self._settings.queue,

@@ -14,9 +14,11 @@ from temporalio import activity
 
 from activities.running import running
 from mooring.errors import DuplicateVolume, HeldElsewhere, Incompatible, InvalidRequest, MalformedRecord
-from mooring.models import Glance, Limits, Look, Looked, VolumeRecord, VolumeRef, Write, WriteResult
+from mooring.models import Glance, Limits, Look, Looked, VolumeRecord, VolumeRef, Waiting, Write, WriteResult
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from mooring.manager import AttachmentManager
     from mooring.volumes import Volumes
 
@@ -24,23 +26,35 @@ if TYPE_CHECKING:
 class AttachmentActivities:
     """The record of one driver's volumes, as this worker's index and its API server have it."""
 
-    def __init__(self, driver: str, manager: AttachmentManager, volumes: Volumes, limits: Limits) -> None:
+    def __init__(
+        self,
+        driver: str,
+        manager: AttachmentManager,
+        volumes: Volumes,
+        limits: Limits,
+        waiting: Callable[[VolumeRef], Awaitable[Waiting | None]],
+    ) -> None:
         self._driver = driver
+        self._waiting = waiting
         self._manager = manager
         self._volumes = volumes
         self._limits = limits
 
     @activity.defn(name="observe_volume")
     async def observe(self, volume: VolumeRef) -> Glance:
-        """What the index says, and the limits this worker sets; memory only."""
+        """What the index says, what waits for a PV, and the limits this worker sets.
+
+        Memory only, but for one question to Temporal about its own state, which has just handed out this task.
+        """
         async with running():
             self._check_driver(volume)
-            return Glance(record=self._observed(volume), limits=self._limits)
+            return Glance(record=self._observed(volume), waiting=await self._waiting(volume), limits=self._limits)
 
     @activity.defn(name="look_at_volume")
     async def look(self, look: Look) -> Looked:
         """What the PV says now."""
         async with running(patient=look.patient):
+            self._check_driver(look.volume)
             handle = look.volume.volume_handle
             record = await self._volumes.read(handle, self._manager.pv_name(handle))
             if record is not None:
@@ -51,6 +65,7 @@ class AttachmentActivities:
     async def record(self, write: Write) -> WriteResult:
         """Make `write.node_id` a holder: track, persist, roll back."""
         async with running():
+            self._check_driver(write.volume)
             tracked, landed = self._track(write), False
             try:
                 result = await self._volumes.compare_and_set(write)
@@ -64,7 +79,7 @@ class AttachmentActivities:
     async def release(self, write: Write) -> WriteResult:
         """Write the record of an unpublish."""
         async with running():
-            return await self._persist(write)
+            return await self._persist(write, leaves=True)
 
     @activity.defn(name="persist_attachment")
     async def persist(self, write: Write) -> WriteResult:
@@ -76,7 +91,7 @@ class AttachmentActivities:
     async def undo(self, write: Write) -> WriteResult:
         """Write the record of a rollback; retried whatever the error."""
         async with running(patient=True):
-            return await self._persist(write)
+            return await self._persist(write, leaves=True)
 
     def _check_driver(self, volume: VolumeRef) -> None:
         if volume.driver != self._driver:
@@ -91,8 +106,12 @@ class AttachmentActivities:
         except (DuplicateVolume, MalformedRecord):
             return None  # the index may be stale: a live look says it again, if it still is so
 
-    async def _persist(self, write: Write) -> WriteResult:
-        return self._learnt(write, await self._volumes.compare_and_set(write))
+    async def _persist(self, write: Write, *, leaves: bool = False) -> WriteResult:
+        self._check_driver(write.volume)
+        result = await self._volumes.compare_and_set(write)
+        if leaves and result.landed:
+            self._manager.untrack_attachment(write.volume.volume_handle, write.node_id)
+        return self._learnt(write, result)
 
     def _learnt(self, write: Write, result: WriteResult) -> WriteResult:
         if result.record is not None:

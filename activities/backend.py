@@ -7,13 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pydantic import TypeAdapter, ValidationError
 from temporalio import activity
 
 from activities.running import running
+from mooring.errors import BackendFailed
 from mooring.models import BackendCall
 
 if TYPE_CHECKING:
     from mooring.backend import Backend
+
+CONTEXT_BYTES = 4096
+"""The limit of a map's keys and values together (CSI spec, "Size Limits")."""
+
+_CONTEXT = TypeAdapter(dict[str, str])
 
 
 class BackendActivities:
@@ -26,7 +33,7 @@ class BackendActivities:
     async def publish(self, call: BackendCall) -> dict[str, str]:
         """Attach; the publish context."""
         async with running():
-            return await self._backend.publish(call)
+            return _context(call, await self._backend.publish(call))
 
     @activity.defn(name="backend_unpublish")
     async def unpublish(self, call: BackendCall) -> None:
@@ -39,3 +46,15 @@ class BackendActivities:
         """Detach what a rolled-back publish may have attached."""
         async with running(patient=True):
             await self._backend.unpublish(call)
+
+
+def _context(call: BackendCall, given: object) -> dict[str, str]:
+    where = f"The backend attached volume {call.volume.volume_handle} to node {call.node_id}"
+    try:
+        context = _CONTEXT.validate_python(given, strict=True)
+    except ValidationError:
+        raise BackendFailed(f"{where} and gave a publish context that is no map of strings to strings.") from None
+    size = sum(len(text.encode()) for pair in context.items() for text in pair)
+    if size > CONTEXT_BYTES:
+        raise BackendFailed(f"{where} and gave a publish context of {size} bytes; CSI allows {CONTEXT_BYTES}.")
+    return context

@@ -51,6 +51,6 @@ def _interval() -> float:
 
 
 async def _beat(interval: float) -> None:
-    while True:
+    while not activity.info().is_local:  # a local activity has nobody to tell
         activity.heartbeat()
         await asyncio.sleep(interval)

@@ -17,8 +17,8 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureEr
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.running import running
-from mooring.errors import TemporalUnavailable, VolumeAwaited
-from mooring.models import Attachment, Published, Unpersisted, VolumeRecord, VolumeRef
+from mooring.errors import HeldElsewhere, Incompatible, TemporalUnavailable, VolumeAwaited
+from mooring.models import Attachment, RunRef, Unpersisted, VolumeRecord, VolumeRef, Waiting
 from mooring.names import ATTACHMENT_MEMO, unpersisted_id, volume_id
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mooring.volumes import Volumes
 
 _GLANCE_SECONDS = 0.5
-_GLANCES_A_LOOK = 20
+_GLANCES_A_LOOK = 120
 
 _LIVES = (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.COMPLETED)
 _ROLLED_BACK = (WorkflowExecutionStatus.FAILED, WorkflowExecutionStatus.CANCELED)
@@ -45,31 +45,38 @@ class UnpersistedActivities:
         self._volumes = volumes
 
     @activity.defn(name="find_unpersisted")
-    async def find(self, volume: VolumeRef) -> Attachment | None:
-        """The attachment that waits for the volume's PV, or None."""
+    async def find(self, volume: VolumeRef) -> Waiting | None:
+        """What waits for the volume's PV, or None."""
         async with running():
-            run = await self._open_run(volume)
-            return await run.memo_value(ATTACHMENT_MEMO, type_hint=Attachment) if run else None
+            return await self.look_up(volume)
+
+    async def look_up(self, volume: VolumeRef) -> Waiting | None:
+        """As `find`, for an activity that is running already."""
+        run = await self._describe(unpersisted_id(volume))
+        if run is None or run.status is not WorkflowExecutionStatus.RUNNING:
+            return None
+        attachment = await run.memo_value(ATTACHMENT_MEMO, type_hint=Attachment)
+        return Waiting(attachment=attachment, run_id=run.run_id, by=activity.info().workflow_run_id or "")
 
     @activity.defn(name="drop_unpersisted")
-    async def drop(self, volume: VolumeRef) -> None:
-        """Cancel the wait for the volume's PV, and return once it has ended."""
+    async def drop(self, run: RunRef) -> None:
+        """Cancel this run, and no later one of its id, and return once it has ended."""
+        handle = self._client.get_workflow_handle(unpersisted_id(run.volume), run_id=run.run_id)
         async with running(patient=True):
-            run = await self._open_run(volume)
-            if run is None:
-                return
-            handle = self._client.get_workflow_handle(run.id, run_id=run.run_id)
-            await handle.cancel()
             try:
+                await handle.cancel()
                 await handle.result()
             except WorkflowFailureError:
                 return
+            except RPCError as error:
+                if error.status is not RPCStatusCode.NOT_FOUND:  # it has ended already
+                    raise TemporalUnavailable(f"Temporal did not end {handle.id}: {error}.") from error
 
     @activity.defn(name="check_publisher")
-    async def publisher_lives(self, published: Published) -> bool:
+    async def publisher_lives(self, publish: RunRef) -> bool:
         """Whether the publish is open, has succeeded, or was terminated when the backend may have begun for it."""
         async with running(patient=True):
-            run = await self._describe(volume_id(published.volume), published.operation)
+            run = await self._describe(volume_id(publish.volume), publish.run_id)
             if run is None or run.status in _ROLLED_BACK:
                 return False
             return run.status in _LIVES or await self._saw_its_child(run)
@@ -78,13 +85,19 @@ class UnpersistedActivities:
     async def wait(self, waiting: Unpersisted) -> VolumeRecord:
         """The volume's record, once there is a PV; the attachment is in this worker's index meanwhile."""
         handle = waiting.volume.volume_handle
-        async with running():
-            tracked = self._manager.track_attachment(handle, waiting.attachment)
+        async with running(patient=True):
+            tracked = self._track(waiting)
             try:
                 return await self._appearance(handle)
             finally:
                 if tracked:
                     self._manager.untrack_attachment(handle, waiting.attachment.node_id)
+
+    def _track(self, waiting: Unpersisted) -> bool:
+        try:
+            return self._manager.track_attachment(waiting.volume.volume_handle, waiting.attachment)
+        except (HeldElsewhere, Incompatible):
+            return False  # this worker's index is older than the publish
 
     async def _appearance(self, handle: str) -> VolumeRecord:
         while True:
@@ -97,10 +110,6 @@ class UnpersistedActivities:
                 if activity.is_worker_shutdown():
                     raise VolumeAwaited(f"Volume {handle} has no PersistentVolume yet; another worker waits on.")
                 await asyncio.sleep(_GLANCE_SECONDS)
-
-    async def _open_run(self, volume: VolumeRef) -> WorkflowExecutionDescription | None:
-        run = await self._describe(unpersisted_id(volume))
-        return run if run and run.status is WorkflowExecutionStatus.RUNNING else None
 
     async def _saw_its_child(self, run: WorkflowExecutionDescription) -> bool:
         events = self._client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history_events()

@@ -16,11 +16,13 @@ class MooringError(Exception):
 
     `grpc_code` is a name of google.rpc.Code. `retryable`: the same attempt may succeed later without anybody's help.
     `expected`: a normal answer of a healthy system, kept out of error logs (Temporal's BENIGN category).
+    `may_have_landed`: final, and yet what was asked may have been done.
     """
 
     grpc_code: ClassVar[str] = "INTERNAL"
     retryable: ClassVar[bool] = False
     expected: ClassVar[bool] = False
+    may_have_landed: ClassVar[bool] = False
     advice: ClassVar[str] = "Look at the operation in the Temporal UI."
 
     def __init__(self, message: str) -> None:
@@ -120,6 +122,14 @@ class KubernetesRejected(MooringError):
 
     grpc_code = "INTERNAL"
     advice = "Read the API server's reason above; an admission policy or a limit on annotations may be in the way."
+
+
+class RecordAltered(MooringError):
+    """The API server took the write and stored something else."""
+
+    grpc_code = "INTERNAL"
+    may_have_landed = True
+    advice = "Find the admission webhook that changes this driver's annotations, and exempt them."
 
 
 class KubernetesUnavailable(MooringError):

@@ -180,10 +180,19 @@ class Looked(Model):
     by: str = ""
 
 
+class Waiting(Model):
+    """An attachment that waits for its PV, and the PersistAttachment run that holds the volume with it; `by` looked."""
+
+    attachment: Attachment
+    run_id: str
+    by: str = ""
+
+
 class Glance(Model):
-    """What the index says of a volume (None: nothing), and the limits that this operation runs under."""
+    """What the index says of a volume (None: nothing), what waits for its PV, and the limits that this operation runs under."""
 
     record: VolumeRecord | None
+    waiting: Waiting | None
     limits: Limits
 
 
@@ -205,11 +214,11 @@ class Unpersisted(Model):
     operation: str
 
 
-class Published(Model):
-    """One publish of a volume, by the id of its run."""
+class RunRef(Model):
+    """One run on a volume."""
 
     volume: VolumeRef
-    operation: str
+    run_id: str
 
 
 class Warned(Model):

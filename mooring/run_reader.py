@@ -157,6 +157,8 @@ class RunReader:
                 self._succeeded(result)
             case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
                 await self._failed(event.workflow_execution_failed_event_attributes.failure)
+            case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED if self.operation == OPERATIONS[names.PERSIST] and not self.epoch:
+                self.held_by = ()  # it had nothing but itself to hold the volume with
             case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED:
                 end = event.workflow_execution_terminated_event_attributes
                 self.message = f"by {end.identity or 'somebody'}: {end.reason or 'no reason given'}"
@@ -176,7 +178,7 @@ class RunReader:
         if activity in _RECORDS:
             self._saw(result.get("record"))
         elif activity == _FIND and result:
-            self.held_by, self.epoch = (result["node_id"],), 0
+            self.held_by, self.epoch = (result["attachment"]["node_id"],), 0
         elif activity == _DROP:
             self.held_by = ()
 

@@ -82,7 +82,7 @@ async def read_run(client: Client, workflow_id: str, run_id: str | None) -> Open
 async def _decoded(client: Client, payloads: Sequence[Payload]) -> Any:
     try:
         return (await client.data_converter.decode(payloads))[0]
-    except (KeyError, RuntimeError, IndexError):
+    except (KeyError, RuntimeError, IndexError, ValueError):
         return None  # whatever another program has sent, it is nothing that Mooring asks
 
 

@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from mooring.models import DEFAULT_DRIVER, DriverName, Limits
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 
 
 class KubernetesMode(StrEnum):
@@ -55,8 +55,8 @@ class Settings(BaseSettings):
     clear_budget: Seconds = Field(60, description="All attempts to clear the record at unpublish; then it ends with a warning.")
     backend_timeout: Seconds = Field(60, description="One call of the backend.")
     backend_budget: Seconds = Field(300, description="All calls of one backend step; then it fails (a publish is rolled back).")
-    retry_interval_max: Seconds = Field(10, description="Longest pause between two attempts.")
-    conflicts_max: int = Field(10, ge=1, description="How often one step decides anew because the record had changed.")
+    retry_interval_max: Seconds = Field(10, ge=0.2, description="Longest pause between two attempts.")
+    conflicts_max: int = Field(10, ge=3, description="How often one step decides anew because the record had changed.")
     request_timeout: Seconds = Field(5, description="One request to the API server.")
     page_size: int = Field(500, ge=1, description="PVs a page when the index is rebuilt.")
     log_level: LogLevel = Field("INFO", description="Least severe level that is logged, to standard error.")

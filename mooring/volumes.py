@@ -25,7 +25,7 @@ from mooring.annotations import patch
 from mooring.annotations import read as read_record
 from mooring.apiserver import Ask, Gone, KubernetesApi, NotFound, Refused
 from mooring.backoff import pauses
-from mooring.errors import KubernetesRejected, KubernetesUnavailable, MooringError
+from mooring.errors import KubernetesRejected, KubernetesUnavailable, MooringError, RecordAltered
 from mooring.metrics import Metrics
 from mooring.models import VolumeRecord, Write, WriteResult
 from mooring.views import Change, ChangeKind, HistoryGone, Page, Skip, refuse_duplicates
@@ -124,7 +124,7 @@ class KubernetesVolumes:
             return await self._refused(write, refusal)
         record = self._record(_decoded(PV, ask, answer))
         if not fence.landed(write, record):
-            raise KubernetesRejected(f"Could not {what}: the API server stored something else, as an admission webhook may do.")
+            raise RecordAltered(f"Could not {what}: the API server stored something else, as an admission webhook may do.")
         return WriteResult(landed=True, record=record)
 
     async def pages(self, page_size: int) -> AsyncGenerator[Page]:

@@ -19,7 +19,7 @@ from temporalio.exceptions import (
 )
 
 with workflow.unsafe.imports_passed_through():
-    from mooring.errors import KubernetesUnavailable, MooringError, from_failure
+    from mooring.errors import TABLE, KubernetesUnavailable, MooringError, from_failure
 
 STOPPED = (FailureError, asyncio.CancelledError)
 """What a failed or cancelled step raises.
@@ -52,7 +52,9 @@ def is_final(error: BaseException) -> bool:
 def is_final_at_once(error: BaseException) -> bool:
     """Whether the very first attempt of a step got a final answer, so that no attempt of it can be under way."""
     root = cause(error)
-    return root is not None and root.non_retryable and tuple(root.details[:1]) == (1,)
+    if root is None or not root.non_retryable or TABLE.get(root.type or "", MooringError).may_have_landed:
+        return False
+    return tuple(root.details[:1]) == (1,)
 
 
 def ended(error: BaseException, what: str) -> FailureError:

@@ -22,12 +22,12 @@ from temporalio.exceptions import FailureError
 with workflow.unsafe.imports_passed_through():
     from mooring import fence
     from mooring.errors import Contended
-    from mooring.models import BackendCall, Looked, PublishRequest, PublishResult, VolumeRecord, WriteResult
+    from mooring.models import Attachment, BackendCall, Looked, PublishRequest, PublishResult, VolumeRecord, WriteResult
     from mooring.names import PUBLISH, State
     from workflows.cancellation import stop_if_cancelled, to_the_end
     from workflows.failures import STOPPED, ended, failed_step, failure, is_final, is_final_at_once
+    from workflows.keeper import Keeper
     from workflows.outcome import count, show
-    from workflows.persist import Keeper
     from workflows.requests import NOTHING, read_request
     from workflows.steps import Steps
 
@@ -73,7 +73,11 @@ class PublishVolume:
         while True:
             record = await self._claim(seen)
             if record is None:
-                return await self._hold_without_pv()
+                result = await self._hold_without_pv()
+                if result is not None:
+                    return result
+                seen = await self._steps.look()
+                continue
             described = await self._describe(record, await self._ask_backend(record.epoch))
             stop_if_cancelled()
             if described.record is not None and self._steps.is_current(described):
@@ -83,7 +87,9 @@ class PublishVolume:
     async def _claim(self, seen: Looked) -> VolumeRecord | None:
         """The record that makes the node a holder, or None where there is no PV to have one."""
         for _ in range(self._steps.limits.conflicts_max):
-            if seen.record is None or await self._steps.waits_for_pv(seen.record):
+            if await self._keeper.others_wait():
+                return None
+            if seen.record is None:
                 if self._steps.trusts(seen) or (seen.by and not self._steps.limits.reject_missing_pv):
                     return None
             else:
@@ -126,34 +132,30 @@ class PublishVolume:
         self._backend_begun = True
         return await self._steps.backend_publish(self._call(epoch))
 
-    async def _hold_without_pv(self) -> PublishResult:
+    async def _hold_without_pv(self) -> PublishResult | None:
+        """Hold the volume until it has a PV; None where it has got one meanwhile."""
         held = await self._keeper.hold()
+        if held is self._keeper.started and (await self._steps.look()).record is not None:
+            await self._keeper.drop()
+            self._keeper.started = None
+            return None
         context = await self._ask_backend(0)
         stop_if_cancelled()
-        held = await self._keeper.settle(held if context is None else held.model_copy(update={"publish_context": context}))
-        return PublishResult(
-            driver=self._asked.driver,
-            volume_handle=self._asked.volume_handle,
-            node_id=self._asked.node_id,
-            publish_context=held.publish_context,
-            epoch=0,
-            attached_at=held.attached_at,
-            persisted=False,
-            reclaimed=not self._keeper.started,
-            message=f"{self._what()} is done; its record waits for the PersistentVolume to appear.",
-        )
+        if context is not None:
+            attachment = held.attachment.model_copy(update={"publish_context": context})
+            held = held.model_copy(update={"attachment": attachment})
+        return self._unpersisted(held.attachment) if await self._keeper.settle(held) else None
 
     def _left_something(self) -> bool:
-        return self._may_land or self._backend_begun or self._keeper.started
+        return self._may_land or self._backend_begun or self._keeper.started is not None
 
     async def _roll_back(self) -> None:
-        if self._keeper.started:
-            await self._steps.drop_unpersisted()
+        await self._keeper.drop()
         await self._steps.take_back(self._asked.node_id, self._leaves, self._before_undo)
 
     def _leaves(self, seen: Looked) -> bool:
         """Whether the node keeps the volume: it held it before, or by a claim of the run that this one was reset from."""
-        return self._keeper.found or self._reclaims or self._claimed_by not in ("", seen.by)
+        return self._keeper.found is not None or self._reclaims or self._claimed_by not in ("", seen.by)
 
     async def _before_undo(self, seen: Looked) -> bool:
         held = seen.record is not None and seen.record.holder(self._asked.node_id) is not None
@@ -161,7 +163,7 @@ class PublishVolume:
         if self._backend_begun and not others and not self._leaves(seen):
             await self._steps.backend_undo(self._call(seen.record.epoch if seen.record else 0))
             self._backend_begun = False
-        return seen.record is not None and await self._steps.waits_for_pv(seen.record) is None
+        return seen.record is not None and not await self._keeper.others_wait()
 
     def _call(self, epoch: int) -> BackendCall:
         return BackendCall(
@@ -170,6 +172,19 @@ class PublishVolume:
             epoch=epoch,
             access_mode=self._asked.access_mode,
             readonly=self._asked.readonly,
+        )
+
+    def _unpersisted(self, held: Attachment) -> PublishResult:
+        return PublishResult(
+            driver=self._asked.driver,
+            volume_handle=self._asked.volume_handle,
+            node_id=self._asked.node_id,
+            publish_context=held.publish_context,
+            epoch=0,
+            attached_at=held.attached_at,
+            persisted=False,
+            reclaimed=self._keeper.started is None,
+            message=f"{self._what()} is done; its record waits for the PersistentVolume to appear.",
         )
 
     def _result(self, record: VolumeRecord) -> PublishResult:

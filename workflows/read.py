@@ -26,5 +26,5 @@ class ReadVolume:
             driver=asked.driver,
             volume_handle=asked.volume_handle,
             record=record,
-            unpersisted=await steps.waits_for_pv(record),
+            unpersisted=steps.waiting.attachment if steps.waiting else None,
         )

@@ -25,16 +25,16 @@ with workflow.unsafe.imports_passed_through():
     from activities.unpersisted import UnpersistedActivities
     from mooring import fence
     from mooring.models import (
-        Attachment,
         BackendCall,
         Glance,
         Limits,
         Look,
         Looked,
-        Published,
+        RunRef,
         Unpersisted,
         VolumeRecord,
         VolumeRef,
+        Waiting,
         Warned,
         Write,
         WriteResult,
@@ -54,10 +54,12 @@ class Steps:
 
     volume: VolumeRef
     limits: Limits
+    waiting: Waiting | None
+    """What waited for the volume's PV when the operation began. It may have ended since; only this operation may begin another."""
 
     @classmethod
     async def begin(cls, asked: VolumeRef) -> tuple[Steps, Looked]:
-        """The first step of every operation: what the index says, and the limits to keep."""
+        """The first step of every operation: what the index says, what waits for a PV, and the limits to keep."""
         volume = VolumeRef(driver=asked.driver, volume_handle=asked.volume_handle)
         try:
             glance: Glance = await workflow.execute_local_activity_method(
@@ -65,7 +67,7 @@ class Steps:
             )
         except ActivityError as error:
             raise cause(error) or error from None
-        return cls(volume, glance.limits), Looked(record=glance.record)
+        return cls(volume, glance.limits, glance.waiting), Looked(record=glance.record)
 
     @property
     def operation(self) -> str:
@@ -84,9 +86,9 @@ class Steps:
         """Whether the write landed, and by this very run (`fence.is_current`)."""
         return result.landed and result.record is not None and fence.is_current(result.record, self.operation)
 
-    async def look(self) -> Looked:
-        """The live record, within the budget of a publish."""
-        options = self._bounded("look at the PV", self.limits.publish_budget)
+    async def look(self, budget: float | None = None) -> Looked:
+        """The live record, within the budget: that of a publish unless given."""
+        options = self._bounded("look at the PV", budget or self.limits.publish_budget)
         return await workflow.execute_activity_method(AttachmentActivities.look, Look(volume=self.volume), **options)
 
     async def _look_patiently(self) -> Looked:
@@ -123,14 +125,13 @@ class Steps:
             if self.trusts(seen) if write is None else self.is_current(await self._undo(write)):
                 return
 
-    async def waits_for_pv(self, seen: VolumeRecord | None) -> Attachment | None:
-        """The attachment that an open PersistAttachment run holds the volume with.
+    async def find_waiting(self) -> Waiting | None:
+        """What waits for the volume's PV now.
 
-        NB: while there is one, nobody else may write the record: an epoch on it would say that nobody holds the volume.
+        NB: while it is another node's, nobody may write the record: an epoch on it would say that nobody holds the volume.
         """
-        unwritten = seen is None or seen.mark.epoch is None
         options = self._patient("look for an unpersisted holder", self.limits.attempt_timeout)
-        return await workflow.execute_activity_method(UnpersistedActivities.find, self.volume, **options) if unwritten else None
+        return await workflow.execute_activity_method(UnpersistedActivities.find, self.volume, **options)
 
     async def backend_publish(self, call: BackendCall) -> dict[str, str]:
         """Have the backend attach."""
@@ -147,16 +148,16 @@ class Steps:
         options = self._patient(f"roll back: backend detaches from {call.node_id}", self.limits.backend_timeout)
         await workflow.execute_activity_method(BackendActivities.undo, call, **options)
 
-    async def drop_unpersisted(self) -> None:
+    async def drop_waiting(self, run_id: str) -> None:
         """End the wait for this volume's PV, however long it takes."""
         options = self._patient("give up the unpersisted holder", self.limits.attempt_timeout)
-        await workflow.execute_activity_method(UnpersistedActivities.drop, self.volume, **options)
+        await workflow.execute_activity_method(UnpersistedActivities.drop, RunRef(volume=self.volume, run_id=run_id), **options)
 
     async def publisher_lives(self, operation: str) -> bool:
         """Whether that publish is open, or has succeeded."""
         options = self._patient("look at the publish that began this", self.limits.attempt_timeout)
-        published = Published(volume=self.volume, operation=operation)
-        return await workflow.execute_activity_method(UnpersistedActivities.publisher_lives, published, **options)
+        publish = RunRef(volume=self.volume, run_id=operation)
+        return await workflow.execute_activity_method(UnpersistedActivities.publisher_lives, publish, **options)
 
     async def wait_for_volume(self, waiting: Unpersisted) -> VolumeRecord:
         """The record of the volume, once it has a PV."""

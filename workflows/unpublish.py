@@ -83,19 +83,19 @@ class UnpublishVolume:
 
     async def _clear(self, seen: Looked) -> UnpublishResult:
         for _ in range(self._steps.limits.conflicts_max):
-            waiting = await self._release_unpersisted(seen.record)
+            others = await self._release_unpersisted()
             if seen.record is None and not self._steps.trusts(seen):
-                seen = await _clearing(self._steps.look(), None)
+                seen = await _clearing(self._steps.look(self._steps.limits.clear_budget), None)
             await self._detach(seen.record)
-            if waiting is not None:
-                return self._result(0, f"it is held by node {waiting.node_id}, whose record waits for a PersistentVolume")
+            if others is not None:
+                return self._result(0, f"it is held by node {others.node_id}, whose record waits for a PersistentVolume")
             if seen.record is None:
                 return self._result(0, "it has no PersistentVolume")
             result = await _clearing(self._release(seen.record), seen.record)
             if result.record is not None and self._steps.is_current(result):
                 return self._result(result.record.epoch, "")
             brought = Looked(record=result.record, by=result.by)
-            seen = await _clearing(self._steps.look(), None) if result.landed else brought
+            seen = await _clearing(self._steps.look(self._steps.limits.clear_budget), None) if result.landed else brought
         raise failure(Contended(f"{self._what()} lost to another writer of the record {self._steps.limits.conflicts_max} times."))
 
     async def _release(self, seen: VolumeRecord) -> WriteResult:
@@ -105,13 +105,17 @@ class UnpublishVolume:
             self._released.update(dict.fromkeys(self._leaving(seen)))
         return result
 
-    async def _release_unpersisted(self, seen: VolumeRecord | None) -> Attachment | None:
+    async def _release_unpersisted(self) -> Attachment | None:
         """End the wait of what leaves; the attachment that goes on waiting for its PV."""
-        held = await self._steps.waits_for_pv(seen)
-        if held is None or self._asked.node_id not in ("", held.node_id):
+        waiting = await self._steps.find_waiting() if self._steps.waiting else None
+        self._steps.waiting = None
+        if waiting is None:
+            return None
+        held = waiting.attachment
+        if self._asked.node_id not in ("", held.node_id):
             return held
         await self._ask_backend(held.node_id, 0)
-        await self._steps.drop_unpersisted()
+        await self._steps.drop_waiting(waiting.run_id)
         self._released[held.node_id] = None
         return None
 

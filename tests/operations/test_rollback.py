@@ -273,3 +273,16 @@ async def test_terminated_while_it_records_it_is_settled_by_the_unpublish_that_f
 
     assert await cluster.holder("vol") is None
     assert names.volume_id(VolumeRef(driver=cluster.driver, volume_handle="vol")) == run.id
+
+
+@pytest.mark.parametrize("context", [{"lun": 3}, "x", {"a": None}, {"a": "b" * 5000}])
+async def test_a_backend_with_an_unfit_publish_context_is_rolled_back(
+    backed_worker: MooringWorker, cluster: Cluster, mooring: MooringClient, backend: JournalBackend, context: object
+) -> None:
+    await cluster.create("vol")
+    backend.context = context  # type: ignore[assignment]
+
+    with pytest.raises(BackendFailed, match="publish context"):
+        await mooring.publish("vol", "node-a")
+
+    assert (await cluster.holder("vol"), backend.attached["vol"]) == (None, set())

@@ -143,3 +143,16 @@ async def test_a_record_that_was_not_cleared_raises_an_event_on_the_pv(
     events = (await cluster.ask("GET", "/apis/events.k8s.io/v1/namespaces/default/events"))["items"]
     mine = [event for event in events if event["regarding"]["uid"] == pv["metadata"]["uid"]]
     assert [(event["reason"], event["type"]) for event in mine] == [("AnnotationNotCleared", "Warning")]
+
+
+@pytest.mark.parametrize("node", ["nöde", "a&b", "<node>", "del\x7f", "😀", "\u2028", 'quo"te', "slash/~0\\"])
+async def test_a_node_id_of_any_characters_is_released(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, node: str
+) -> None:
+    await cluster.create("vol")
+    await mooring.publish("vol", node)
+    await mooring.publish("vol", node)
+
+    result = await mooring.unpublish("vol", node)
+
+    assert (result.released, await cluster.holder("vol")) == ((node,), None)

@@ -1,0 +1,121 @@
+"""An attachment that waits for its PV is neither forgotten nor overtaken, whatever happens to the run that keeps it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from prometheus_client import CollectorRegistry
+from temporalio.client import Client, WorkflowHandle
+from temporalio.common import SearchAttributeKey
+from temporalio.testing import ActivityEnvironment
+
+from activities.unpersisted import UnpersistedActivities
+from mooring import names
+from mooring.client import MooringClient
+from mooring.devstack.faults import Loss
+from mooring.errors import HeldElsewhere
+from mooring.memory import MemoryVolumes
+from mooring.metrics import Metrics
+from mooring.models import RunRef, VolumeRef
+from tests.harness.cluster import Cluster
+from worker import MooringWorker
+
+
+def volume(cluster: Cluster) -> VolumeRef:
+    return VolumeRef(driver=cluster.driver, volume_handle="vol")
+
+
+def waiting_run(client: Client, cluster: Cluster) -> WorkflowHandle[object, object]:
+    """The newest run that holds the volume without a PV."""
+    return client.get_workflow_handle(names.unpersisted_id(volume(cluster)))
+
+
+async def ended(run: WorkflowHandle[object, object]) -> None:
+    """Wait until the run has ended, however it does."""
+    await asyncio.wait([asyncio.create_task(run.result())], timeout=30)
+
+
+async def recorded(cluster: Cluster) -> str:
+    """The first holder that the PV records."""
+    async with asyncio.timeout(30):
+        while (holder := await cluster.holder("vol")) is None:
+            await asyncio.sleep(0.05)
+    return holder
+
+
+async def test_an_unpublish_finds_the_run_whose_answer_was_lost(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    lost = cluster.proxy.lose_answer("PATCH", loss=Loss.HANG, times=1)
+    await mooring.publish("vol", "node-a")
+    await cluster.create("vol")
+    assert await lost.landed() == 200
+
+    await mooring.unpublish("vol", "node-a")
+    await ended(waiting_run(temporal_client, cluster))
+
+    assert await cluster.holder("vol") is None
+
+
+async def test_a_pv_that_comes_with_an_epoch_lets_nobody_else_in(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient
+) -> None:
+    held = cluster.proxy.hold("PATCH", when=lambda request: b"node-a" in request.body)
+    await mooring.publish("vol", "node-a")
+    await cluster.create("vol", {cluster.keys.epoch: "8"})
+    await held.reached()
+
+    with pytest.raises(HeldElsewhere, match="node-a"):
+        await mooring.publish("vol", "node-b")
+
+
+async def test_a_run_whose_pv_cannot_be_read_goes_on_waiting(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient
+) -> None:
+    await mooring.publish("vol", "node-a")
+    await cluster.create("vol", {cluster.keys.epoch: "seven"})
+    await asyncio.sleep(2)
+
+    await cluster.annotate("vol", {cluster.keys.epoch: "7"})
+
+    assert await recorded(cluster) == "node-a"
+
+
+async def test_a_late_attempt_to_drop_a_run_leaves_the_next_ones_alone(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    await mooring.publish("vol", "node-a")
+    first = (await waiting_run(temporal_client, cluster).describe()).run_id
+    await mooring.unpublish("vol", "node-a")
+    await mooring.publish("vol", "node-b")
+
+    activities = UnpersistedActivities(temporal_client, worker.manager, MemoryVolumes(Metrics(CollectorRegistry())))
+    await ActivityEnvironment().run(activities.drop, RunRef(volume=volume(cluster), run_id=first))
+
+    with pytest.raises(HeldElsewhere, match="node-b"):
+        await mooring.publish("vol", "node-a")
+
+
+async def test_an_unpublish_without_a_pv_ends_while_the_api_server_is_out(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient
+) -> None:
+    await mooring.publish("vol", "node-a")
+
+    with cluster.proxy.outage():
+        result = await mooring.unpublish("vol", "node-a")
+
+    assert result.released == ("node-a",)
+
+
+async def test_a_run_that_ends_shows_how(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    await mooring.publish("vol", "node-a")
+    await cluster.create("vol")
+    run = waiting_run(temporal_client, cluster)
+    await ended(run)
+
+    found = (await run.describe()).typed_search_attributes
+
+    assert found[SearchAttributeKey.for_keyword(names.ATTACHMENT_STATE)] == "Attached"

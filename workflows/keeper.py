@@ -1,0 +1,111 @@
+"""What a publish does about a volume that has no PV yet: an open PersistAttachment run is the lock until there is one.
+
+Contract: only the operation that holds the volume's workflow id starts such a run; it may end by itself at any time, when the PV
+appears. Every answer about it is of a run id, so that a late attempt never ends or settles another node's.
+"""
+
+from __future__ import annotations
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.workflow import ParentClosePolicy
+
+with workflow.unsafe.imports_passed_through():
+    from mooring import fence, names
+    from mooring.errors import Contended, MooringError, VolumeNotFound
+    from mooring.models import Attachment, PublishRequest, Unpersisted, Waiting
+    from workflows.cancellation import to_the_end
+    from workflows.failures import failure
+    from workflows.persist import PersistAttachment
+    from workflows.steps import Steps
+
+
+class Keeper:
+    """The PersistAttachment run of one publish's volume: `found`, where it was there before, or `started` by this publish."""
+
+    def __init__(self, steps: Steps, asked: PublishRequest) -> None:
+        self._steps = steps
+        self._asked = asked
+        self.found: Waiting | None = None
+        self.started: Waiting | None = None
+
+    async def others_wait(self) -> bool:
+        """Whether an attachment that this publish has not made waits for the volume's PV."""
+        if self._steps.waiting is None or self.started is not None:
+            return False
+        self.found = await self._steps.find_waiting()
+        self._steps.waiting = self.found
+        return self.found is not None
+
+    async def hold(self) -> Waiting:
+        """What holds the volume until it has a PV: what waits already, where that is this node's, or a new run."""
+        if self.started is not None:
+            return self.started
+        if self.found is None:
+            return await self._start()
+        refusal = self._refusal(self.found.attachment)
+        if refusal is not None:
+            raise failure(refusal)
+        return self.found
+
+    async def settle(self, held: Waiting) -> bool:
+        """Tell the run that it may write the attachment once there is a PV; whether it holds the volume by the word of this run."""
+        run = workflow.get_external_workflow_handle_for(
+            PersistAttachment.run, names.unpersisted_id(self._asked), run_id=held.run_id
+        )
+        try:
+            await run.signal(PersistAttachment.settle, held.attachment)
+            signalled = True
+        except ApplicationError:
+            signalled = False  # it has ended: the PV is there, or an operator has ended it
+        now = await self._steps.find_waiting()
+        if not signalled or now is None or now.run_id != held.run_id:
+            self.started, self._steps.waiting = None, now
+            return False
+        return now.by == self._steps.operation
+
+    async def drop(self) -> None:
+        """End the run that this publish has started, where it has."""
+        if self.started is not None:
+            await self._steps.drop_waiting(self.started.run_id)
+
+    def _refusal(self, held: Attachment) -> MooringError | None:
+        refusal = fence.refuse([held], self._asked)
+        if refusal is not None or held.node_id == self._asked.node_id:
+            return refusal
+        # NB: a second holder has nowhere to be written down until the PV is there.
+        return Contended(
+            f"Volume {self._asked.volume_handle} has no PersistentVolume yet and is held by node {held.node_id}; "
+            f"node {self._asked.node_id} can join once it has."
+        )
+
+    async def _start(self) -> Waiting:
+        if self._steps.limits.reject_missing_pv:
+            raise failure(
+                VolumeNotFound(f"Volume {self._asked.volume_handle} of driver {self._asked.driver} has no PersistentVolume.")
+            )
+        held = Attachment(
+            node_id=self._asked.node_id,
+            attached_at=workflow.now(),
+            access_mode=self._asked.access_mode,
+            readonly=self._asked.readonly,
+        )
+        try:
+            await to_the_end(self._start_run(held))
+        except WorkflowAlreadyStartedError:
+            raise failure(Contended(f"Volume {self._asked.volume_handle} got another holder just now.")) from None
+        if self.started is None:
+            raise AssertionError("a run that has started has an id")
+        return self.started
+
+    async def _start_run(self, held: Attachment) -> None:
+        run = await workflow.start_child_workflow(
+            PersistAttachment.run,
+            Unpersisted(volume=self._steps.volume, attachment=held, operation=self._steps.operation),
+            id=names.unpersisted_id(self._asked),
+            parent_close_policy=ParentClosePolicy.ABANDON,
+            task_timeout=names.TASK_TIMEOUT,
+            memo={names.ATTACHMENT_MEMO: held},
+            static_summary=f"{held.node_id} holds {self._asked.volume_handle} until it has a PersistentVolume",
+        )
+        self.started = Waiting(attachment=held, run_id=run.first_execution_run_id or "")
