@@ -6,6 +6,8 @@ appears. Every answer about it is of a run id, so that a late attempt never ends
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
@@ -37,10 +39,18 @@ class Keeper:
         self._steps.waiting = self.found
         return self.found is not None
 
-    async def hold(self) -> Waiting:
-        """What holds the volume until it has a PV: what waits already, where that is this node's, or a new run."""
+    @property
+    def kept(self) -> bool:
+        """Whether the node held the volume without a PV before this publish."""
+        return self.found is not None and self.found.attachment.node_id == self._asked.node_id
+
+    async def hold(self) -> Waiting | None:
+        """What holds the volume until it has a PV: what waits already, where that is this node's, or a new run.
+
+        None where the run that this publish had started, or that of the publish it was reset from, has ended.
+        """
         if self.started is not None:
-            return self.started
+            return self.started if await self._find(self.started) else None
         if self.found is None:
             return await self._start()
         refusal = self._refusal(self.found.attachment)
@@ -53,16 +63,18 @@ class Keeper:
         run = workflow.get_external_workflow_handle_for(
             PersistAttachment.run, names.unpersisted_id(self._asked), run_id=held.run_id
         )
-        try:
+        with suppress(ApplicationError):  # it has ended: the PV is there, or an operator has ended it
             await run.signal(PersistAttachment.settle, held.attachment)
-            signalled = True
-        except ApplicationError:
-            signalled = False  # it has ended: the PV is there, or an operator has ended it
+        now = await self._find(held)
+        return now is not None and now.by == self._steps.operation
+
+    async def _find(self, held: Waiting) -> Waiting | None:
+        """The run, where it is still open; if not, whatever waits now is another's."""
         now = await self._steps.find_waiting()
-        if not signalled or now is None or now.run_id != held.run_id:
-            self.started, self._steps.waiting = None, now
-            return False
-        return now.by == self._steps.operation
+        if now is not None and now.run_id == held.run_id:
+            return now
+        self.started, self.found, self._steps.waiting = None, now, now
+        return None
 
     async def drop(self) -> None:
         """End the run that this publish has started, where it has."""

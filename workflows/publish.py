@@ -135,6 +135,8 @@ class PublishVolume:
     async def _hold_without_pv(self) -> PublishResult | None:
         """Hold the volume until it has a PV; None where it has got one meanwhile."""
         held = await self._keeper.hold()
+        if held is None:
+            return None
         if held is self._keeper.started and (await self._steps.look()).record is not None:
             await self._keeper.drop()
             self._keeper.started = None
@@ -155,7 +157,7 @@ class PublishVolume:
 
     def _leaves(self, seen: Looked) -> bool:
         """Whether the node keeps the volume: it held it before, or by a claim of the run that this one was reset from."""
-        return self._keeper.found is not None or self._reclaims or self._claimed_by not in ("", seen.by)
+        return self._keeper.kept or self._reclaims or self._claimed_by not in ("", seen.by)
 
     async def _before_undo(self, seen: Looked) -> bool:
         held = seen.record is not None and seen.record.holder(self._asked.node_id) is not None

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import uuid
 
+import pytest
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 from mooring import names
 from mooring.client import MooringClient
@@ -102,3 +103,26 @@ async def test_a_publish_reset_in_the_middle_of_its_rollback_rolls_back_to_the_e
 
     assert (await cluster.holder("vol"), backend.attached["vol"]) == (None, set())
     assert backed_worker.manager.list_attachments() == []
+
+
+@pytest.mark.parametrize("task", [-1, -2, -3])
+async def test_a_publish_without_a_pv_reset_after_another_node_has_the_volume_leaves_it_there(
+    backed_worker: MooringWorker,
+    cluster: Cluster,
+    mooring: MooringClient,
+    temporal_client: Client,
+    backend: JournalBackend,
+    task: int,
+) -> None:
+    await mooring.publish("vol", "node-a")
+    published = await last_run(temporal_client, cluster, "vol")
+    await mooring.unpublish("vol", "node-a")
+    await mooring.publish("vol", "node-b")
+
+    again = await reset(temporal_client, published, task, PublishResult)
+    with pytest.raises(WorkflowFailureError):
+        await asyncio.wait_for(again.result(), WAIT_SECONDS)
+
+    status = await mooring.get("vol")
+    assert status.unpersisted is not None
+    assert (status.unpersisted.node_id, backend.attached["vol"]) == ("node-b", {"node-b"})
