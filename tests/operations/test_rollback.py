@@ -286,3 +286,31 @@ async def test_a_backend_with_an_unfit_publish_context_is_rolled_back(
         await mooring.publish("vol", "node-a")
 
     assert (await cluster.holder("vol"), backend.attached["vol"]) == (None, set())
+
+
+async def test_cancelled_while_it_keeps_the_publish_context_it_leaves_nothing(
+    backed_worker: MooringWorker, cluster: Cluster, temporal_client: Client, backend: JournalBackend
+) -> None:
+    await cluster.create("vol")
+    held = cluster.proxy.hold("PATCH", times=1, when=lambda request: b"/dev/sdx" in request.body)
+    run = await started(temporal_client, cluster, "vol", "node-a")
+    await held.reached()
+
+    assert await cancelled(run) == "CancelledError"
+    held.release()
+    assert await held.landed() == 422
+
+    assert (await cluster.holder("vol"), backend.attached["vol"]) == (None, set())
+
+
+async def test_cancelled_while_the_backend_attaches_without_a_pv_it_leaves_nothing(
+    backed_worker: MooringWorker, cluster: Cluster, temporal_client: Client, backend: JournalBackend, mooring: MooringClient
+) -> None:
+    backend.publish_gate = asyncio.Event()
+    run = await started(temporal_client, cluster, "vol", "node-a")
+    await backend.entered.wait()
+
+    assert await cancelled(run) == "CancelledError"
+
+    assert backend.attached["vol"] == set()
+    assert (await mooring.get("vol")).unpersisted is None
