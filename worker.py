@@ -48,7 +48,8 @@ from mooring.errors import TemporalUnavailable
 from mooring.follower import Follower
 from mooring.health import HealthServer
 from mooring.kubeconfig import KubernetesNotConfigured
-from mooring.lifetime import end, first, until_signalled
+from mooring.leaving import end
+from mooring.lifetime import first, until_signalled
 from mooring.manager import AttachmentManager
 from mooring.metrics import Metrics
 from mooring.settings import Settings

@@ -1,16 +1,16 @@
 """How a process of Mooring lives: until a signal says stop, and then not for ever.
 
-Contract: once told to stop, it ends within a bound, whatever its work is stuck in. The exit code is what `end` was given.
+Contract: once told to stop, it ends within a bound, whatever its work is stuck in.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
-import sys
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
+
+from mooring.leaving import end
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -47,14 +47,3 @@ async def first(stop: asyncio.Event, work: Awaitable[Any]) -> bool:
     finally:
         working.cancel()
         stopping.cancel()
-
-
-def end(code: int) -> NoReturn:
-    """End the process, without taking the interpreter down first.
-
-    NB: the Temporal SDK's threads may still call into an interpreter that is going down, and that aborts the process.
-    """
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)

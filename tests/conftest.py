@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 from temporalio.client import Client
 
 from mooring.client import MooringClient
@@ -16,6 +17,7 @@ from mooring.devstack.kubernetes.kubeconfig import ApiServer
 from mooring.devstack.kubernetes.real import RealKubernetes
 from mooring.devstack.proxy import FaultProxy
 from mooring.devstack.temporal import DevTemporal
+from mooring.metrics import Metrics
 from mooring.temporal import register_search_attributes
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
@@ -84,6 +86,18 @@ async def backed_worker(
     settings = quick(driver, backend="in:tests")
     async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig(), backend) as running:
         yield running
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    """Where `metrics` are registered."""
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def metrics(registry: CollectorRegistry) -> Metrics:
+    """The metrics of one worker."""
+    return Metrics(registry)
 
 
 @pytest.fixture

@@ -13,13 +13,13 @@ Not kept here: finding and ending the run (activities/unpersisted.py), and what 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import suppress
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from mooring import fence, names
+    from mooring.backoff import pauses
     from mooring.models import AccessMode, Attachment, Looked, PublishRequest, Unpersisted, VolumeRecord
     from workflows.cancellation import stop_if_cancelled, to_the_end
     from workflows.failures import STOPPED, ended, failed_step
@@ -70,7 +70,7 @@ class PersistAttachment:
             return f"{self._what()} is not needed: its publish has not succeeded."
         stop_if_cancelled()
         await workflow.wait_condition(lambda: self._settled is not None)
-        pauses = _pauses()
+        waits = pauses(_PAUSE, _LONGEST_PAUSE, lambda: 1.0)  # one run a volume: there is nobody to fall into step with
         while True:
             attachment = self._settled or self._waiting.attachment
             seen = await self._steps.wait_for_volume(self._waiting.model_copy(update={"attachment": attachment}))
@@ -78,7 +78,7 @@ class PersistAttachment:
             claim = self._claim(seen, attachment)
             if isinstance(claim, fence.Refuse):
                 # NB: to end here would forget an attachment that was answered.
-                await workflow.sleep(next(pauses), summary=str(claim.error)[:200])
+                await workflow.sleep(next(waits), summary=str(claim.error)[:200])
                 continue
             self._reclaims, self._wrote = claim.reclaims, True
             result = await self._steps.persist(claim.write)
@@ -110,10 +110,3 @@ class PersistAttachment:
 async def _always(_: Looked) -> bool:
     """This run has no backend to undo, its publish has; and of all it may write to a record without an epoch."""
     return True
-
-
-def _pauses() -> Iterator[float]:
-    pause = _PAUSE
-    while True:
-        yield pause
-        pause = min(_LONGEST_PAUSE, pause * 2)

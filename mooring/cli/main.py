@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
-from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -23,6 +21,7 @@ from mooring.cli.exits import ExitCode, epilog
 from mooring.cli.history import history
 from mooring.cli.session import Session
 from mooring.cli.volumes import get, list_volumes
+from mooring.leaving import end
 
 app = typer.Typer(
     name="mooring",
@@ -87,19 +86,11 @@ app.command()(stack.up)
 app.command()(stack.demo)
 
 
-def main() -> None:
-    """Run the command that the arguments name, and end the process.
-
-    NB: not by returning. Threads of temporalio's core may still be at work on a call that was given up, and crash the process when
-    they come back to an interpreter that is being torn down: the exit code would then be 134 or 139.
-    """
+def main() -> NoReturn:
+    """Run the command that the arguments name, and end the process."""
     code: object = ExitCode.OK
     try:
         app(prog_name="mooring")
     except SystemExit as ended:
         code = ended.code
-    logging.shutdown()
-    with suppress(BrokenPipeError):
-        sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code if isinstance(code, int) else ExitCode.FAILED)
+    end(code if isinstance(code, int) else ExitCode.FAILED)

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from mooring.follower import Follower
 from mooring.kubeconfig import connect
@@ -19,16 +18,6 @@ from tests.harness.cluster import Cluster
 from tests.harness.records import NOW
 
 PAGE_SIZE = 3
-
-
-@pytest.fixture
-def registry() -> CollectorRegistry:
-    return CollectorRegistry()
-
-
-@pytest.fixture
-def metrics(registry: CollectorRegistry) -> Metrics:
-    return Metrics(registry)
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import pytest
 
 PROGRAM = """
 import asyncio
-from mooring.lifetime import end, until_signalled
+from mooring.leaving import end
+from mooring.lifetime import until_signalled
 
 async def work(stop):
     print("at work", flush=True)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+import asyncio
 
+import pytest
+from temporalio.client import Client
+
+from mooring import names
 from mooring.client import MooringClient
-from mooring.errors import BackendFailed, HeldElsewhere
-from mooring.models import AccessMode
+from mooring.errors import BackendFailed, HeldElsewhere, OperationCancelled
+from mooring.models import AccessMode, VolumeRef
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
 from worker import MooringWorker
@@ -156,3 +160,22 @@ async def test_a_node_id_of_any_characters_is_released(
     result = await mooring.unpublish("vol", node)
 
     assert (result.released, await cluster.holder("vol")) == ((node,), None)
+
+
+async def test_a_cancelled_unpublish_stops_and_is_finished_by_the_next_one(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    await cluster.create("vol")
+    await mooring.publish("vol", "node-a")
+    held = cluster.proxy.hold("PATCH", times=1)
+    unpublish = asyncio.create_task(mooring.unpublish("vol", "node-a"))
+    await held.reached()
+
+    volume = VolumeRef(driver=cluster.driver, volume_handle="vol")
+    await temporal_client.get_workflow_handle(names.volume_id(volume)).cancel()
+    with pytest.raises(OperationCancelled):
+        await unpublish
+    result = await mooring.unpublish("vol", "node-a")
+    held.release()
+
+    assert (result.released, await held.landed()) == (("node-a",), 422)

@@ -82,6 +82,21 @@ async def test_a_run_whose_pv_cannot_be_read_goes_on_waiting(
     assert await recorded(cluster) == "node-a"
 
 
+async def test_a_run_whose_pv_another_program_has_taken_goes_on_waiting(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    await mooring.publish("vol", "node-a")
+    await cluster.create("vol", {cluster.keys.node: "node-x"})
+    run = waiting_run(temporal_client, cluster)
+    async with asyncio.timeout(30):
+        while not any(event.HasField("timer_started_event_attributes") for event in (await run.fetch_history()).events):
+            await asyncio.sleep(0.1)
+
+    await cluster.annotate("vol", {cluster.keys.node: None})
+
+    assert await recorded(cluster) == "node-a"
+
+
 async def test_a_late_attempt_to_drop_a_run_leaves_the_next_ones_alone(
     worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
 ) -> None:

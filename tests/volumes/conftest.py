@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from mooring.apiserver import KubernetesApi
 from mooring.kubeconfig import connect
@@ -43,16 +42,6 @@ class World:
 
 def now() -> datetime:
     return NOW
-
-
-@pytest.fixture
-def registry() -> CollectorRegistry:
-    return CollectorRegistry()
-
-
-@pytest.fixture
-def metrics(registry: CollectorRegistry) -> Metrics:
-    return Metrics(registry)
 
 
 @pytest.fixture
