@@ -1,11 +1,13 @@
 # The worker and nothing else: no compiler, no development stack, no package manager's cache; runs as nobody on a read-only root.
-FROM python:3.13.14-slim-trixie AS dependencies
+FROM python:3.13.14-slim-trixie AS base
+
+FROM base AS dependencies
 WORKDIR /build
 COPY requirements-worker.lock ./
 RUN python -m venv /opt/mooring \
     && /opt/mooring/bin/pip install --no-cache-dir --require-hashes --requirement requirements-worker.lock
 
-FROM python:3.13.14-slim-trixie
+FROM base
 ENV PATH=/opt/mooring/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \

@@ -1,7 +1,7 @@
 """Child processes that never outlive this one, however it ends.
 
 Each runs under a shell that waits for its standard input to close, which happens when this process closes it or dies: then the
-child is ended by its pid. Nothing is searched for by name.
+child is told to end, and killed if it doesn't, by its pid. Nothing is searched for by name.
 """
 
 import asyncio
@@ -16,7 +16,12 @@ from typing import Final
 from mooring.errors import MooringError
 
 # NB: the child keeps file descriptor 3 open, so that this process sees it close when the child ends.
+# NB: the child is started when this process says so: a shell that is killed because its own start was cancelled leaves none.
+# NB: a kube-apiserver whose etcd ended with it takes a minute and more to end by itself.
 SUPERVISE: Final = """
+tries=$1
+shift
+read -r _ || exit
 "$@" </dev/null 3>&1 >&2 &
 child=$!
 trap '' INT TERM HUP
@@ -24,8 +29,11 @@ echo "$child"
 exec >&-
 read -r _
 kill "$child" 2>/dev/null
+while kill -0 "$child" 2>/dev/null && [ $((tries -= 1)) -gt 0 ]; do sleep 0.02; done
+kill -9 "$child" 2>/dev/null
 wait "$child"
 """
+TRIES_A_SECOND: Final = 50
 END_SECONDS: Final = 10.0
 LAST_LINES: Final = 15
 
@@ -70,15 +78,19 @@ class Child:
 
 @asynccontextmanager
 async def running(
-    command: Sequence[str | os.PathLike[str]], log: Path, cwd: Path, environ: Mapping[str, str] | None = None
+    command: Sequence[str | os.PathLike[str]],
+    log: Path,
+    cwd: Path,
+    environ: Mapping[str, str] | None = None,
+    end_seconds: float = END_SECONDS,
 ) -> AsyncIterator[Child]:
-    """Run a command while the block lasts, its output in `log`; killed if it hasn't ended `END_SECONDS` after it was told to.
+    """Run a command while the block lasts, its output in `log`; killed if it hasn't ended `end_seconds` after it was told to.
 
     It has this process's environment, unless `environ` is another.
     """
     with log.open("ab") as output:
         supervisor = await asyncio.create_subprocess_exec(
-            "sh", "-c", SUPERVISE, "supervise", *command,
+            "sh", "-c", SUPERVISE, "supervise", str(round(end_seconds * TRIES_A_SECOND)), *command,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=output,
             cwd=cwd, env=environ, start_new_session=True,
         )  # fmt: skip
@@ -89,18 +101,14 @@ async def running(
 
 
 async def _child_of(supervisor: asyncio.subprocess.Process, log: Path) -> Child:
-    life = supervisor.stdout
-    if life is None:
-        raise StackError("The supervisor was started without a pipe.")
+    life, told = supervisor.stdout, supervisor.stdin
+    if life is None or told is None:
+        raise StackError("The supervisor was started without pipes.")
+    told.write(b"\n")
     return Child(int(await life.readline()), log, life)
 
 
 async def _end(supervisor: asyncio.subprocess.Process) -> None:
     if supervisor.stdin is not None:
         supervisor.stdin.close()
-    try:
-        async with asyncio.timeout(END_SECONDS):
-            await supervisor.wait()
-    except TimeoutError:
-        os.killpg(supervisor.pid, signal.SIGKILL)  # the supervisor leads a session of its own: its group is it and its child
-        await supervisor.wait()
+    await supervisor.wait()

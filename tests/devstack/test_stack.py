@@ -5,14 +5,26 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import yaml
 
 from mooring.client import MooringClient
 from mooring.devstack.cluster import ClusterKind, open_cluster
+from mooring.devstack.kubernetes import ApiServer
 from mooring.devstack.process import StackError
 from mooring.devstack.stack import Stack, StackOptions
+from mooring.devstack.volumes import PVS, pv
+from mooring.models import DEFAULT_DRIVER
 
 SMALL = StackOptions(kubernetes=ClusterKind.EMBEDDED, temporal_port=0, ui_port=0, volumes=3)
 NOTHING = {"PATH": "/usr/bin:/bin"}
+
+
+async def may_create(kubeconfig: str) -> bool:
+    """Whether this kubeconfig lets in who may create a PV."""
+    server = ApiServer.of(yaml.safe_load(Path(kubeconfig).read_text()))
+    async with aiohttp.ClientSession(server.url, headers=server.headers()) as session:
+        async with session.post(f"{PVS}?dryRun=All", json=pv(1, DEFAULT_DRIVER), ssl=server.ssl()) as answer:
+            return answer.status == 201
 
 
 async def test_a_volume_can_be_published_at_once() -> None:
@@ -68,6 +80,12 @@ async def test_without_anything_named_it_is_the_embedded_one_and_says_so(tmp_pat
     async with open_cluster(ClusterKind.AUTO, {}, tmp_path) as cluster:
         assert "for development only" in cluster.what
         assert Path(cluster.kubeconfig).parent == tmp_path
+
+
+async def test_the_workers_of_a_real_one_have_the_rights_that_ship_and_its_user_has_all(assets: Path, tmp_path: Path) -> None:
+    async with open_cluster(ClusterKind.REAL, {"KUBEBUILDER_ASSETS": str(assets)}, tmp_path) as cluster:
+        answers = [await may_create(kubeconfig) for kubeconfig in (cluster.kubeconfig, cluster.workers)]
+    assert answers == [True, False]
 
 
 async def test_what_is_asked_for_and_not_there_is_named(tmp_path: Path) -> None:

