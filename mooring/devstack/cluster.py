@@ -1,6 +1,7 @@
 """The Kubernetes API that a stack stands on: the one KUBECONFIG names, real binaries on loopback, or the embedded one.
 
-Invariant: nothing is created in a cluster that KUBECONFIG names; only what was started here is seeded with volumes.
+Invariants: nothing is created in a cluster that KUBECONFIG names; only what was started here is seeded with volumes. On real
+binaries the workers run with the rights in deploy/kubernetes/rbac.yaml and no others.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -10,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from mooring.devstack.kubernetes import ApiServer, EmbeddedKubernetes, RealKubernetes
+from mooring.devstack.kubernetes.account import ACCOUNT, USERS, grant
 from mooring.devstack.process import StackError
 
 
@@ -24,10 +26,13 @@ class ClusterKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A Kubernetes API: `kubeconfig` is a value for KUBECONFIG, `own` is how to reach it if it was started here."""
+    """A Kubernetes API: `kubeconfig` and `workers` are values for KUBECONFIG, the user's and the workers'; `own` is how to
+    reach it if it was started here.
+    """
 
     what: str
     kubeconfig: str
+    workers: str
     own: ApiServer | None = None
 
 
@@ -41,17 +46,20 @@ async def open_cluster(kind: ClusterKind, environ: Mapping[str, str], folder: Pa
     """
     match _resolve(kind, environ):
         case ClusterKind.KUBECONFIG:
-            yield Cluster("the cluster that KUBECONFIG names", _variable(environ, "KUBECONFIG", "a kubeconfig that kubectl takes"))
+            named = _variable(environ, "KUBECONFIG", "a kubeconfig that kubectl takes")
+            yield Cluster("the cluster that KUBECONFIG names", named, named)
         case ClusterKind.REAL:
             assets = Path(_variable(environ, "KUBEBUILDER_ASSETS", "the folder that kube/build.sh prints"))
-            async with RealKubernetes.start(assets, folder) as real:
-                kubeconfig = real.write_kubeconfig(folder / "kubeconfig")
-                yield Cluster("a real kube-apiserver, for development", str(kubeconfig), real.server())
+            async with RealKubernetes.start(assets, folder, USERS) as real:
+                await grant(real)
+                kubeconfig = str(real.write_kubeconfig(folder / "kubeconfig"))
+                workers = str(real.write_kubeconfig(folder / "kubeconfig-workers", ACCOUNT))
+                yield Cluster("a real kube-apiserver, for development", kubeconfig, workers, real.server())
         case _:
             async with EmbeddedKubernetes.start() as embedded:
-                kubeconfig = embedded.write_kubeconfig(folder / "kubeconfig")
+                kubeconfig = str(embedded.write_kubeconfig(folder / "kubeconfig"))
                 what = "an embedded Kubernetes API, for development only: in memory, open to every local user"
-                yield Cluster(what, str(kubeconfig), ApiServer(embedded.url))
+                yield Cluster(what, kubeconfig, kubeconfig, ApiServer(embedded.url))
 
 
 def _resolve(kind: ClusterKind, environ: Mapping[str, str]) -> ClusterKind:

@@ -1,7 +1,7 @@
 """All that Mooring's main job needs, on this machine: Temporal, Kubernetes, one or more workers.
 
 Invariants: every worker has rebuilt its index before the stack is handed out; everything ends with the block, or with this process
-if it is killed. Logs and the kubeconfig are in a folder of its own, open to its owner alone and removed in the end.
+if it is killed. Logs and kubeconfigs are in a folder of its own, open to its owner alone and removed in the end.
 """
 
 import asyncio
@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 from mooring.devstack.cluster import Cluster, ClusterKind, open_cluster
+from mooring.devstack.folders import own_folder
 from mooring.devstack.ports import free_port
 from mooring.devstack.process import StackError
 from mooring.devstack.temporal import DevTemporal
@@ -56,11 +56,11 @@ class Stack:
 
         """
         async with AsyncExitStack() as parts:
-            folder = Path(parts.enter_context(TemporaryDirectory(prefix="mooring-")))
+            folder = parts.enter_context(own_folder("mooring"))
             cluster = await parts.enter_async_context(open_cluster(options.kubernetes, environ, folder))
             await _seed(cluster, options.volumes, environ.get("MOORING_DRIVER", DEFAULT_DRIVER))
             temporal = await parts.enter_async_context(_temporal(options, folder))
-            settings = {**without_settings(environ), **temporal.environ, "KUBECONFIG": cluster.kubeconfig}
+            settings = {**without_settings(environ), **temporal.environ, "KUBECONFIG": cluster.workers}
             workers = [await parts.enter_async_context(_worker(n, settings, folder)) for n in range(options.workers)]
             yield cls(folder, temporal, cluster, tuple(workers))
 

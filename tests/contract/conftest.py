@@ -1,6 +1,5 @@
 """Each contract test runs on the embedded server and, where its binaries are built, on the real one."""
 
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -15,15 +14,6 @@ from tests.contract.api import EVENTS, NO_RIGHTS, PVS, VOLUME_ATTACHMENTS, Api, 
 async def embedded() -> AsyncIterator[EmbeddedKubernetes]:
     async with EmbeddedKubernetes.start() as kube:
         yield kube
-
-
-@pytest.fixture(scope="session")
-def assets() -> Path:
-    """The folder of the real binaries."""
-    folder = os.environ.get("KUBEBUILDER_ASSETS")
-    if not folder:
-        pytest.skip("no real Kubernetes: set KUBEBUILDER_ASSETS to the folder that kube/build.sh prints")
-    return Path(folder)
 
 
 @pytest.fixture(scope="session")

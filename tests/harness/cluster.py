@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,14 +28,16 @@ class Cluster:
         """The annotation keys of this test's driver."""
         return Keys.of(self.driver)
 
-    async def create(self, handle: str, annotations: dict[str, str] | None = None, *, name: str = "") -> dict[str, Any]:
+    async def create(
+        self, handle: str, annotations: dict[str, str] | None = None, *, name: str = "", modes: Sequence[str] = ("ReadWriteOnce",)
+    ) -> dict[str, Any]:
         """Create the PV of a volume; its name is made from handle and driver unless given."""
         body = {
             "apiVersion": "v1",
             "kind": "PersistentVolume",
             "metadata": {"name": name or self.pv(handle), **({"annotations": annotations} if annotations else {})},
             "spec": {
-                "accessModes": ["ReadWriteOnce"],
+                "accessModes": [*modes],
                 "capacity": {"storage": "1Gi"},
                 "csi": {"driver": self.driver, "volumeHandle": handle},
             },

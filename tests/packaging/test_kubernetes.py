@@ -8,9 +8,9 @@ from typing import Any
 import yaml
 
 import mooring
+from mooring.models import DEFAULT_DRIVER
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
-READ = {"get", "list", "watch"}
 
 
 def manifests(name: str) -> dict[str, dict[str, Any]]:
@@ -29,11 +29,11 @@ def test_the_cluster_role_grants_the_rights_of_the_design_and_no_more() -> None:
         (group, resource): set(rule["verbs"]) for rule in rules for group in rule["apiGroups"] for resource in rule["resources"]
     }
     assert granted == {
-        ("", "persistentvolumes"): READ | {"patch"},
-        ("", "nodes"): READ,
-        ("storage.k8s.io", "csinodes"): READ,
-        ("storage.k8s.io", "volumeattachments"): READ,
-        ("events.k8s.io", "events"): {"create", "patch"},
+        ("", "persistentvolumes"): {"get", "list", "watch", "patch"},
+        ("storage.k8s.io", "csinodes"): {"list", "watch"},
+        ("storage.k8s.io", "volumeattachments"): {"list"},
+        ("", "nodes"): {"list", "watch"},
+        ("events.k8s.io", "events"): {"create"},
     }
 
 
@@ -42,6 +42,14 @@ def test_the_worker_runs_under_the_account_that_is_bound_to_the_role() -> None:
     [subject] = rbac["ClusterRoleBinding"]["subjects"]
     assert rbac["ClusterRoleBinding"]["roleRef"]["name"] == rbac["ClusterRole"]["metadata"]["name"]
     assert subject["name"] == rbac["ServiceAccount"]["metadata"]["name"] == worker()["serviceAccountName"]
+
+
+def test_the_admission_policy_is_about_that_account_and_the_default_driver() -> None:
+    spec = manifests("admission.yaml")["ValidatingAdmissionPolicy"]["spec"]
+    variables = {each["name"]: each["expression"] for each in spec["variables"]}
+    account = manifests("rbac.yaml")["ServiceAccount"]["metadata"]
+    assert variables["account"] == f"'system:serviceaccount:{account['namespace']}:{account['name']}'"
+    assert variables["drivers"] == f"['{DEFAULT_DRIVER}']"
 
 
 def test_the_worker_is_no_root_and_writes_nothing_but_its_scratch_folder() -> None:

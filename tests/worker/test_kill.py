@@ -17,12 +17,12 @@ from temporalio.client import Client
 from mooring import names
 from mooring.client import MooringClient
 from mooring.devstack.faults import Followed, Hold, Loss, Request
-from mooring.devstack.kubernetes.kubeconfig import ApiServer
 from mooring.devstack.proxy import FaultProxy
 from mooring.errors import BackendFailed
 from mooring.models import PublishResult, UnpublishResult, VolumeRef
 from tests.harness.cluster import Cluster
 from tests.harness.journal import CONTEXT
+from tests.harness.kubernetes import Kubernetes
 from tests.harness.processes import Fleet, backed, open_fleet
 
 PATIENT: Final = {"request_timeout": 20, "attempt_timeout": 25, "backend_timeout": 25, "publish_budget": 60, "clear_budget": 60}
@@ -66,12 +66,12 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-async def scene(temporal_client: Client, api_server: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+async def scene(temporal_client: Client, kubernetes: Kubernetes, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
     """One worker killed in every step, and the next one."""
     driver = f"d{uuid.uuid4().hex[:10]}.csi.test"
     address = temporal_client.service_client.config.target_host
-    async with FaultProxy.start(api_server.kubeconfig()) as proxy:
-        cluster = Cluster(api_server, proxy, driver)
+    async with FaultProxy.start(kubernetes.account.kubeconfig()) as proxy:
+        cluster = Cluster(kubernetes.admin, proxy, driver)
         async with open_fleet(address, cluster, tmp_path_factory.mktemp("kill")) as fleet:
             yield await play(fleet, MooringClient(temporal_client, driver=driver))
 

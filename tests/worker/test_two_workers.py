@@ -26,12 +26,12 @@ DEADLINE: Final = 60
 
 @pytest.fixture
 async def two_workers(
-    temporal_client: Client, api_server: ApiServer, cluster: Cluster, backend: JournalBackend
+    temporal_client: Client, account: ApiServer, cluster: Cluster, backend: JournalBackend
 ) -> AsyncIterator[list[MooringWorker]]:
     """Each with a way of its own to the API server, and one storage array."""
     settings = quick(cluster.driver, backend="in:tests")
     async with AsyncExitStack() as stack:
-        other = await stack.enter_async_context(FaultProxy.start(api_server.kubeconfig()))
+        other = await stack.enter_async_context(FaultProxy.start(account.kubeconfig()))
         ways = [cluster.proxy.kubeconfig(), other.kubeconfig()]
         running = [running_worker(temporal_client, settings, way, backend) for way in ways]
         yield [await stack.enter_async_context(each) for each in running]

@@ -10,7 +10,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final, TypeVar
 
 import aiohttp
@@ -20,6 +19,7 @@ from mooring.annotations import read
 from mooring.client import MooringClient
 from mooring.devstack.demo.backend import FOLDER, NAME, BackendFiles
 from mooring.devstack.demo.volumes import all_pvs
+from mooring.devstack.folders import own_folder
 from mooring.devstack.kubernetes import EmbeddedKubernetes
 from mooring.devstack.process import StackError
 from mooring.devstack.proxy import FaultProxy
@@ -64,7 +64,7 @@ class Scene:
     async def start(cls, environ: Mapping[str, str]) -> AsyncIterator["Scene"]:
         """Everything but a worker, while the block lasts; MOORING_* settings in `environ` don't count."""
         async with AsyncExitStack() as parts:
-            folder = Path(parts.enter_context(TemporaryDirectory(prefix="mooring-demo-")))
+            folder = parts.enter_context(own_folder("mooring-demo"))
             kubernetes = await parts.enter_async_context(EmbeddedKubernetes.start())
             kubernetes.seed(all_pvs())
             proxy = await parts.enter_async_context(FaultProxy.start(kubernetes.kubeconfig()))

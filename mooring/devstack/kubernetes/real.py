@@ -1,10 +1,14 @@
 """etcd and kube-apiserver on loopback, for development and tests: TLS, RBAC, a token for each user, a folder of its own.
 
 The binaries come from kube/build.sh. Both processes end with the block, or with this process if it is killed. Nothing is
-durable: etcd doesn't sync its files, and the folder is the caller's to throw away.
+durable: etcd doesn't sync its files and they are removed, and what is left, the logs, is the caller's to throw away.
+
+What chosen users ask for can be kept as an audit log: who, what, and how it was answered, without bodies. A request is in it before
+its answer ends.
 """
 
 import asyncio
+import json
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,7 +18,9 @@ from typing import Any, Final
 
 import aiohttp
 
+from mooring.devstack.folders import own_folder
 from mooring.devstack.kubernetes.kubeconfig import ApiServer
+from mooring.devstack.kubernetes.programs import program
 from mooring.devstack.ports import HOST, free_ports
 from mooring.devstack.process import running
 
@@ -33,23 +39,39 @@ class RealKubernetes:
     ca: str
     tokens: Mapping[str, str]
 
+    @property
+    def audit_log(self) -> Path:
+        """A line of JSON (audit.k8s.io/v1 Event) for each request of an audited user; of a watch, two."""
+        return self.folder / "audit.log"
+
     @classmethod
     @asynccontextmanager
     async def start(
-        cls, assets: Path, folder: Path, users: Mapping[str, Sequence[str]] = ADMINS, flags: Sequence[str] = ()
+        cls,
+        assets: Path,
+        folder: Path,
+        users: Mapping[str, Sequence[str]] = ADMINS,
+        flags: Sequence[str] = (),
+        audited: Sequence[str] = (),
     ) -> AsyncIterator["RealKubernetes"]:
         """Run both while the block lasts, in `folder`; `users` maps names to groups, `flags` are more for kube-apiserver.
 
-        TimeoutError, naming the logs, if it isn't ready in `READY_SECONDS`.
+        `audited` users are in the audit log.
+
+        Raises:
+            StackError: `assets` lacks one of the two.
+            TimeoutError: it isn't ready in `READY_SECONDS`; its logs are named.
+
         """
         client_port, peer_port, port = free_ports(3)
         etcd_url = f"http://{HOST}:{client_port}"
         tokens = {name: secrets.token_urlsafe(24) for name in users}
         _write_tokens(folder / "tokens.csv", tokens, users)
         async with AsyncExitStack() as stack:
-            etcd = _etcd(assets, folder, etcd_url, f"http://{HOST}:{peer_port}")
+            data = stack.enter_context(own_folder("mooring-etcd"))
+            etcd = _etcd(assets, data, etcd_url, f"http://{HOST}:{peer_port}")
             await stack.enter_async_context(running(etcd, folder / "etcd.log", folder))
-            server = [*_kube_apiserver(assets, folder, etcd_url, port), *flags]
+            server = [*_kube_apiserver(assets, folder, etcd_url, port), *_audit(folder, audited), *flags]
             await stack.enter_async_context(running(server, folder / "kube-apiserver.log", folder))
             url = f"https://{HOST}:{port}"
             ca = await _ready(url, folder, tokens[next(iter(users))])
@@ -68,11 +90,11 @@ class RealKubernetes:
         return self.server(user).write_kubeconfig(path)
 
 
-def _etcd(assets: Path, folder: Path, client_url: str, peer_url: str) -> list[str]:
+def _etcd(assets: Path, data: Path, client_url: str, peer_url: str) -> list[str]:
     return [
-        f"{assets}/etcd",
+        str(program(assets, "etcd")),
         "--unsafe-no-fsync",
-        f"--data-dir={folder}/etcd",
+        f"--data-dir={data}",
         f"--listen-client-urls={client_url}",
         f"--advertise-client-urls={client_url}",
         f"--listen-peer-urls={peer_url}",
@@ -84,7 +106,7 @@ def _etcd(assets: Path, folder: Path, client_url: str, peer_url: str) -> list[st
 def _kube_apiserver(assets: Path, folder: Path, etcd_url: str, port: int) -> list[str]:
     key = f"{folder}/certificates/apiserver.key"  # the server makes it before it reads it: no key tool is needed
     return [
-        f"{assets}/kube-apiserver",
+        str(program(assets, "kube-apiserver")),
         f"--etcd-servers={etcd_url}",
         f"--bind-address={HOST}",
         f"--secure-port={port}",
@@ -97,6 +119,15 @@ def _kube_apiserver(assets: Path, folder: Path, etcd_url: str, port: int) -> lis
         "--service-cluster-ip-range=10.0.0.0/24",
         "--disable-admission-plugins=ServiceAccount,StorageObjectInUseProtection",
     ]
+
+
+def _audit(folder: Path, users: Sequence[str]) -> list[str]:
+    if not users:  # NB: a rule with an empty list of users is about all of them
+        return []
+    policy = folder / "audit-policy.json"
+    head = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"]}
+    policy.write_text(json.dumps({**head, "rules": [{"level": "Metadata", "users": list(users)}]}))
+    return [f"--audit-policy-file={policy}", f"--audit-log-path={folder}/audit.log"]
 
 
 def _write_tokens(path: Path, tokens: Mapping[str, str], users: Mapping[str, Sequence[str]]) -> None:

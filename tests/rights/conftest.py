@@ -1,0 +1,38 @@
+"""What the account of the workers did on the session's API server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from mooring.devstack.kubernetes.account import ACCOUNT
+from tests.harness.audit import READS, AuditLog
+from tests.harness.cluster import Cluster
+from tests.harness.kubernetes import Kubernetes
+
+Cost = tuple[int, int]
+"""How many writes and how many reads."""
+
+
+@pytest.fixture
+def audit(kubernetes: Kubernetes) -> AuditLog:
+    """The audit log, which only a real server keeps."""
+    if kubernetes.audit is None:
+        pytest.skip("no audit log: set KUBEBUILDER_ASSETS to the folder that kube/build.sh prints")
+    return kubernetes.audit
+
+
+@pytest.fixture
+def spent(kubernetes: Kubernetes, cluster: Cluster) -> Callable[[], Cost]:
+    """What the workers have cost the API so far: read off the audit log, or counted at the proxy before an embedded server."""
+    audit = kubernetes.audit
+    if audit is None:
+        return lambda: _cost([verb for verb, _ in cluster.proxy.requests.elements()], ("GET", "WATCH"))
+    start = audit.position()
+    return lambda: _cost([entry.verb for entry in audit.entries(ACCOUNT, start)], READS)
+
+
+def _cost(verbs: list[str], reads: tuple[str, ...]) -> Cost:
+    read = sum(verb in reads for verb in verbs)
+    return len(verbs) - read, read
