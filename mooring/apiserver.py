@@ -11,6 +11,7 @@ Not kept here: what is asked (volumes.py), and where the server is (kubeconfig.p
 from __future__ import annotations
 
 import asyncio
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -20,11 +21,14 @@ import aiohttp
 import msgspec
 from kubernetes.aio.client.api_client import ApiClient
 
+from mooring import kube_pb2, protobuf
 from mooring.backoff import pauses
 from mooring.errors import KubernetesForbidden, KubernetesRejected, KubernetesUnavailable, MooringError
 
 JSON_PATCH: Final = "application/json-patch+json"
 BUSY: Final = (409, 429)
+GZIP: Final = 31
+"""What zlib calls a gzip header with the longest window."""
 FIRST_PAUSE: Final = 0.02
 LONGEST_PAUSE: Final = 1.0
 
@@ -55,19 +59,24 @@ class Status(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request. `what` names it to people: "patch PersistentVolume pvc-7"."""
+    """One request. `what` names it to people: "patch PersistentVolume pvc-7".
+
+    `compact` asks for an answer in protobuf, compressed, from a server that knows how; the body says whether it did (protobuf.py).
+    """
 
     what: str
     method: str
     path: str
     query: dict[str, str] = field(default_factory=dict)
     body: Any = None
+    compact: bool = False
 
     def headers(self) -> dict[str, str]:
         """The headers that say what is sent and wanted."""
         content = {"Content-Type": JSON_PATCH} if self.method == "PATCH" else {}
-        # NB: aiohttp asks for gzip by default, and compressing a long list takes the server longer than sending it.
-        return {"Accept": "application/json", "Accept-Encoding": "identity", **content}
+        # NB: aiohttp asks for gzip unless told otherwise.
+        accept, encoding = (protobuf.ACCEPT, "gzip") if self.compact else ("application/json", "identity")
+        return {"Accept": accept, "Accept-Encoding": encoding, **content}
 
 
 class KubernetesApi:
@@ -91,7 +100,7 @@ class KubernetesApi:
             async with asyncio.timeout(self._timeout) as bound:
                 for pause in pauses(FIRST_PAUSE, LONGEST_PAUSE):
                     response = await self._send(ask, aiohttp.ClientTimeout())
-                    body = await response.read()
+                    body = await _body(response)
                     wait = max(pause, _retry_after(response))
                     if response.status not in BUSY or not _fits(wait, bound):
                         break
@@ -113,7 +122,7 @@ class KubernetesApi:
             response = await self._send(ask, bounds)
             try:
                 if not response.ok:
-                    raise self._error(ask, response.status, await response.read())
+                    raise self._error(ask, response.status, await _body(response))
                 yield aiter(response.content)
             finally:
                 response.close()
@@ -137,8 +146,8 @@ class KubernetesApi:
 
     def _error(self, ask: Ask, code: int, body: bytes) -> Exception:
         try:
-            status = msgspec.json.decode(body, type=Status)
-        except msgspec.DecodeError:
+            status = _status(body)
+        except (msgspec.DecodeError, KubernetesUnavailable):
             status = Status()
         # NB: a body that isn't a Status comes from something in between, which may repeat what it was sent, credentials included.
         told = status if status.kind == "Status" else Status(reason="no Kubernetes Status", message="something else answered")
@@ -151,7 +160,7 @@ class KubernetesApi:
             yield
         except TimeoutError:
             raise KubernetesUnavailable(f"Could not {ask.what}: the API server did not answer in time.") from None
-        except (aiohttp.ClientError, OSError) as error:
+        except (aiohttp.ClientError, OSError, zlib.error) as error:
             told = self._hide(f"{type(error).__name__}: {error}")
             raise KubernetesUnavailable(f"Could not {ask.what}: the connection to the API server failed ({told}).") from None
 
@@ -159,6 +168,21 @@ class KubernetesApi:
         for value in self._client.configuration.api_key.values():
             text = text.replace(value.split()[-1], "[hidden]") if value.strip() else text
         return text
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    body = await response.read()
+    if response.headers.get("Content-Encoding") != "gzip":
+        return body
+    # NB: on the event loop, where aiohttp would inflate it, a long list holds up all else.
+    return await asyncio.to_thread(zlib.decompress, body, GZIP)
+
+
+def _status(body: bytes) -> Status:
+    if not protobuf.is_protobuf(body):
+        return msgspec.json.decode(body, type=Status)
+    told = protobuf.parsed(kube_pb2.Status, protobuf.content(body))
+    return Status("Status", told.message, told.reason)
 
 
 def _error(code: int, message: str) -> Exception:

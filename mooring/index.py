@@ -1,12 +1,14 @@
 """What the PVs were last seen to say, by volume handle. Plain bookkeeping: who may change it, and when, is manager.py's business.
 
-Invariants: `holders` and `attached` count what the sightings say; one PV (by uid) is never there twice under a handle.
+Invariants: `holders`, `attached` and `volumes_on` (of each node) count what the sightings say; one PV (by uid) is never there twice
+under a handle.
 
 It relies on this: a PV's driver and volume handle never change (the API server holds the source of a PersistentVolume immutable).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 
@@ -16,19 +18,24 @@ from mooring.sighting import Sighting
 class Index:
     """Sightings by volume handle: one a handle, but where several PVs claim the same."""
 
-    __slots__ = ("_first", "_more", "attached", "holders")
+    __slots__ = ("_first", "_more", "attached", "holders", "volumes_on")
 
     def __init__(self) -> None:
         self._first: dict[str, Sighting] = {}
         self._more: dict[str, tuple[Sighting, ...]] = {}
         self.holders = 0
         self.attached = 0
+        self.volumes_on: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._first)
 
     def __iter__(self) -> Iterator[Sighting]:
         return chain(self._first.values(), chain.from_iterable(self._more.values()))
+
+    def handles(self) -> list[str]:
+        """Every volume handle."""
+        return list(self._first)
 
     @property
     def duplicates(self) -> int:
@@ -73,5 +80,15 @@ class Index:
             self._more[handle] = claims[1:]
 
     def _count(self, sighting: Sighting, by: int) -> None:
-        self.holders += by * sighting.count
-        self.attached += by * bool(sighting.count)
+        nodes = sighting.nodes
+        self.holders += by * len(nodes)
+        self.attached += by * bool(nodes)
+        for node in nodes:
+            count_by(self.volumes_on, node, by)
+
+
+def count_by(counts: Counter[str], name: str, by: int) -> None:
+    """Count, and forget what is down to nothing, so that names that come and go leave nothing behind."""
+    counts[name] += by
+    if not counts[name]:
+        del counts[name]

@@ -46,7 +46,7 @@ async def connect(kubeconfig: Kubeconfig, environ: Mapping[str, str], timeout: f
 
     """
     # NB: aiohttp would read proxies and ~/.netrc by itself, the latter for the API server's host too, at every request.
-    configuration = Configuration(client_session_kwargs={"trust_env": False})
+    configuration = Configuration(client_session_kwargs={"trust_env": False, "auto_decompress": False})
     source = kubeconfig or environ.get("KUBECONFIG")
     if source:
         await _use_kubeconfig(configuration, source)

@@ -113,9 +113,11 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
         return (Held(self.node or "", self.at, unsaid_mode(self.epoch), readonly=False, context=()),)
 
     @property
-    def count(self) -> int:
-        """How many nodes hold the volume."""
-        return int(self.at is not None) if self.holders is None else len(self.holders)
+    def nodes(self) -> tuple[str, ...]:
+        """The nodes that hold the volume."""
+        if self.holders is not None:
+            return tuple(held.node for held in self.holders)
+        return () if self.at is None else (self.node or "",)
 
     @property
     def fence(self) -> int:

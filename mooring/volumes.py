@@ -10,34 +10,25 @@ Not kept here: any state (manager.py), the schema (annotations.py), the decision
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from datetime import datetime
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol
 from urllib.parse import quote
-
-import msgspec
 
 from mooring import fence
 from mooring.annotations import patch
 from mooring.annotations import read as read_record
-from mooring.apiserver import Ask, Gone, KubernetesApi, NotFound, Refused
-from mooring.backoff import pauses
-from mooring.errors import KubernetesRejected, KubernetesUnavailable, MooringError, RecordAltered
+from mooring.apiserver import Ask, KubernetesApi, NotFound, Refused
+from mooring.collection import Collection, Event, Kind, decoded
+from mooring.errors import KubernetesRejected, RecordAltered
 from mooring.metrics import Metrics
 from mooring.models import VolumeRecord, Write, WriteResult
-from mooring.views import Change, ChangeKind, HistoryGone, Page, Skip, refuse_duplicates
-from mooring.wire import EVENT, FAILURE, PV, PV_LIST, Pv, PvList, Sighter
+from mooring.views import Change, ChangeKind, Page, Skip, refuse_duplicates
+from mooring.wire import PV, PV_EVENT, Pv, PvLists, Sighter
 
 PVS: Final = "/api/v1/persistentvolumes"
 FIELD_MANAGER: Final = "mooring"
-FIRST_PAUSE: Final = 0.05
-LONGEST_PAUSE: Final = 5.0
-
-T = TypeVar("T")
-logger = logging.getLogger(__name__)
 
 
 class Volumes(Protocol):
@@ -76,10 +67,7 @@ class Volumes(Protocol):
 
 
 class KubernetesVolumes:
-    """The volumes of one driver on an API server. `now` is UTC; durations are in seconds.
-
-    A watch is connected anew after `watch_time`, or `watch_silence` without a line; a server sends a bookmark each minute or so.
-    """
+    """The volumes of one driver on an API server. `now` is UTC; `watch_time` and `watch_silence` are those of `Collection`."""
 
     def __init__(
         self,
@@ -98,8 +86,8 @@ class KubernetesVolumes:
         self._metrics = metrics
         self._sighter = Sighter(driver, now)
         self._page_size = page_size
-        self._watch_time = watch_time
-        self._watch_silence = watch_silence
+        kind = Kind("PersistentVolumes", PVS, PvLists(), PV_EVENT, compact=True)
+        self._pvs = Collection(api, kind, metrics.reconnected, watch_time=watch_time, watch_silence=watch_silence)
 
     async def read(self, volume_handle: str, pv: str | None = None) -> VolumeRecord | None:
         """See `Volumes`."""
@@ -107,7 +95,7 @@ class KubernetesVolumes:
         if named is not None and self._claims(named, volume_handle):
             return self._record(named)
         found: list[Pv] = []
-        async for listed, first in self._lists(f"find volume {volume_handle} among all PersistentVolumes", self._page_size):
+        async for listed, first in self._pvs.pages(f"find volume {volume_handle} among all PersistentVolumes", self._page_size):
             found = [] if first else found
             found += [item for item in listed.items if self._claims(item, volume_handle)]
         refuse_duplicates(volume_handle, [item.metadata.name for item in found])
@@ -122,33 +110,23 @@ class KubernetesVolumes:
             answer = await self._api.request(ask)
         except (Refused, NotFound) as refusal:
             return await self._refused(write, refusal)
-        record = self._record(_decoded(PV, ask, answer))
+        record = self._record(decoded(PV, ask, answer))
         if not fence.landed(write, record):
             raise RecordAltered(f"Could not {what}: the API server stored something else, as an admission webhook may do.")
         return WriteResult(landed=True, record=record)
 
     async def pages(self, page_size: int) -> AsyncGenerator[Page]:
         """See `Volumes`."""
-        async for listed, first in self._lists("list PersistentVolumes", page_size):
-            yield self._sighter.page(listed, first=first)
+        async with aclosing(self._pvs.pages("list PersistentVolumes", page_size)) as pages:
+            async for listed, first in pages:
+                for page in self._sighter.pages(listed, first=first):
+                    yield page
 
     async def watch(self, resource_version: str) -> AsyncGenerator[Change]:
         """See `Volumes`."""
-        since = resource_version
-        waits = pauses(FIRST_PAUSE, LONGEST_PAUSE)
-        while True:
-            try:
-                async with aclosing(self._connection(since)) as changes:
-                    async for version, change in changes:
-                        if version != since:
-                            since, waits = version, pauses(FIRST_PAUSE, LONGEST_PAUSE)
-                        yield change
-            except (Gone, NotFound, Refused, MooringError) as error:
-                if isinstance(error, Gone):
-                    raise HistoryGone(str(error)) from None
-                logger.warning("The watch of PersistentVolumes is connected again: %s", error)
-            await asyncio.sleep(next(waits))
-            self._metrics.reconnected()
+        async with aclosing(self._pvs.watch(resource_version)) as events:
+            async for event in events:
+                yield self._change(event)
 
     async def _refused(self, write: Write, refusal: Exception) -> WriteResult:
         found = await self.read(write.volume.volume_handle, write.mark.pv)
@@ -162,47 +140,15 @@ class KubernetesVolumes:
     async def _get(self, volume_handle: str, pv: str) -> Pv | None:
         ask = Ask(f"read volume {volume_handle} from PersistentVolume {pv}", "GET", _path(pv))
         try:
-            return _decoded(PV, ask, await self._api.request(ask))
+            return decoded(PV, ask, await self._api.request(ask))
         except NotFound:
             return None
 
-    async def _lists(self, what: str, page_size: int) -> AsyncGenerator[tuple[PvList, bool]]:
-        """The pages of one list, each with whether it is the first one."""
-        query = {"limit": str(page_size)}
-        token = ""
-        while True:
-            ask = Ask(what, "GET", PVS, query | ({"continue": token} if token else {}))
-            try:
-                listed = _decoded(PV_LIST, ask, await self._api.request(ask))
-            except Gone as gone:
-                if not token:
-                    raise KubernetesUnavailable(str(gone)) from None
-                token = ""
-                continue
-            yield listed, not token
-            token = listed.metadata.next
-            if not token:
-                return
-
-    async def _connection(self, since: str) -> AsyncGenerator[tuple[str, Change]]:
-        """What one request for a watch brings, each with the resource version it has come to."""
-        until = {"timeoutSeconds": str(round(self._watch_time))}
-        query = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": since, **until}
-        ask = Ask("watch PersistentVolumes", "GET", PVS, query)
-        async with self._api.lines(ask, silence=self._watch_silence, total=self._watch_time + self._watch_silence) as lines:
-            yield since, Change(ChangeKind.ALIVE)
-            async for line in lines:
-                yield self._change(ask, line)
-
-    def _change(self, ask: Ask, line: bytes) -> tuple[str, Change]:
-        event = _decoded(EVENT, ask, line)
-        if event.type == "ERROR":
-            raise self._api.error(ask, _decoded(FAILURE, ask, line).object)
-        version = event.object.metadata.resource_version
-        look = Skip.NOT_CSI if event.type == "BOOKMARK" else self._sighter.look(event.object)
-        if isinstance(look, Skip):
-            return version, Change(ChangeKind.ALIVE)
-        return version, Change(ChangeKind.GONE if event.type == "DELETED" else ChangeKind.SEEN, *look)
+    def _change(self, event: Event[Pv] | None) -> Change:
+        look = Skip.NOT_CSI if event is None or event.type == "BOOKMARK" else self._sighter.look(event.object)
+        if event is None or isinstance(look, Skip):
+            return Change(ChangeKind.ALIVE)
+        return Change(ChangeKind.GONE if event.type == "DELETED" else ChangeKind.SEEN, *look)
 
     def _claims(self, pv: Pv, volume_handle: str) -> bool:
         csi = pv.spec.csi
@@ -211,13 +157,6 @@ class KubernetesVolumes:
     def _record(self, pv: Pv) -> VolumeRecord:
         meta = pv.metadata
         return read_record(self._driver, meta.name, meta.uid, meta.annotations, self._now()).record
-
-
-def _decoded(decoder: msgspec.json.Decoder[T], ask: Ask, body: bytes) -> T:
-    try:
-        return decoder.decode(body)
-    except msgspec.DecodeError as error:
-        raise KubernetesUnavailable(f"Could not {ask.what}: the API server sent something else ({error}).") from None
 
 
 def _path(pv: str) -> str:

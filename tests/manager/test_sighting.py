@@ -55,7 +55,7 @@ def test_annotations_are_sighted_as_they_are_read(annotations: dict[str, str] | 
     assert outcome(sighted.record) == outcome(lambda: read(DEFAULT_DRIVER, "pv-1", UID, annotations, NOW).record)
     if not sighted.problem:
         assert replaced == read(DEFAULT_DRIVER, "pv-1", UID, annotations, NOW).replaced_times
-        assert sighted.count == len(sighted.record().holders)
+        assert list(sighted.nodes) == [held.node_id for held in sighted.record().holders]
 
 
 @pytest.mark.parametrize("text", ["", UID, UID.upper(), UID.replace("-", ""), f"{{{UID}}}", "0" * 36, f"{UID}\n"])

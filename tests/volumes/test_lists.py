@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
+from contextlib import aclosing
 
+from mooring.collection import Listed, ListMetadata
 from mooring.devstack.faults import Request
 from mooring.models import DEFAULT_DRIVER
 from mooring.views import Page, Skip
 from mooring.volumes import KubernetesVolumes
-from mooring.wire import Csi, ListMetadata, Metadata, Pv, PvList, Sighter, Spec
+from mooring.wire import Csi, Metadata, Pv, Sighter, Spec
 from tests.harness.cluster import PVS, Cluster
 from tests.harness.records import NOW
 from tests.volumes.conftest import OpenVolumes
@@ -48,6 +51,26 @@ async def test_a_list_whose_continuation_expired_begins_anew_and_says_so(volumes
     assert handles(begun_anew) == [f"vol-{number}" for number in range(4)]
 
 
+async def test_a_page_is_on_its_way_while_the_one_before_it_is_used(volumes: KubernetesVolumes, cluster: Cluster) -> None:
+    await cluster.create("vol-1")
+    await cluster.create("vol-2")
+    second = cluster.proxy.hold("GET", path=PVS, when=continues, times=1)
+    async with aclosing(volumes.pages(1)) as pages:
+        await anext(pages)
+        await second.reached()
+        second.release()
+
+
+async def test_a_list_that_nobody_wants_any_more_leaves_no_request_behind(volumes: KubernetesVolumes, cluster: Cluster) -> None:
+    await cluster.create("vol-1")
+    await cluster.create("vol-2")
+    cluster.proxy.hold("GET", path=PVS, when=continues, times=1)
+    async with aclosing(volumes.pages(1)) as pages:
+        await anext(pages)
+        assert "page of PersistentVolumes" in {task.get_name() for task in asyncio.all_tasks()}
+    assert "page of PersistentVolumes" not in {task.get_name() for task in asyncio.all_tasks()}
+
+
 async def test_a_volume_is_found_by_a_list_that_had_to_begin_anew(open_volumes: OpenVolumes, cluster: Cluster) -> None:
     await cluster.create("vol-1")
     await cluster.create("vol-2")
@@ -57,8 +80,8 @@ async def test_a_volume_is_found_by_a_list_that_had_to_begin_anew(open_volumes: 
 
 def test_a_pv_without_a_volume_handle_is_counted() -> None:
     # No API server lets one be made, but what it stored before it knew that rule it shows.
-    listed = PvList(ListMetadata("7"), [Pv(Metadata("pv-1", "uid"), Spec(Csi(DEFAULT_DRIVER)))])
-    page = Sighter(DEFAULT_DRIVER, lambda: NOW).page(listed, first=True)
+    listed = Listed(ListMetadata("7"), [Pv(Metadata("pv-1", "uid"), Spec(Csi(DEFAULT_DRIVER)))])
+    (page,) = Sighter(DEFAULT_DRIVER, lambda: NOW).pages(listed, first=True)
     assert (page.sightings, page.skipped) == ([], {Skip.NO_VOLUME_HANDLE: 1})
 
 

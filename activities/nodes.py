@@ -1,0 +1,26 @@
+"""Asks the API server about a node that memory doubts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from temporalio import activity
+
+from activities.running import running
+from mooring.models import NodeAsk
+
+if TYPE_CHECKING:
+    from mooring.admission import Admission
+
+
+class NodeActivities:
+    """The nodes of one driver."""
+
+    def __init__(self, admission: Admission) -> None:
+        self._admission = admission
+
+    @activity.defn(name="check_node")
+    async def check(self, asked: NodeAsk) -> None:
+        """Refuse a node that is not there, or has no room for the volume."""
+        async with running():
+            await self._admission.check(asked)

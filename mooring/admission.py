@@ -1,0 +1,51 @@
+"""Whether a node is there and has room for one more volume.
+
+Contract: `glance` asks memory alone; what it doubts is put before the API server by `check`, and only then is anybody refused. The
+limit is the driver's own and kept here as far as it goes: two publishes at once may both pass, and the driver has the last word.
+
+Not kept here: which nodes there are (nodes.py), who holds what (manager.py).
+"""
+
+from __future__ import annotations
+
+from mooring.errors import AttachLimitReached, NodeNotFound
+from mooring.manager import AttachmentManager
+from mooring.models import NodeAsk, NodeGlance
+from mooring.nodes import Node, Nodes
+
+
+class Admission:
+    """Lets the nodes of one driver in."""
+
+    def __init__(self, nodes: Nodes, manager: AttachmentManager) -> None:
+        self._nodes = nodes
+        self._manager = manager
+
+    def glance(self, volume_handle: str, node_id: str) -> NodeGlance:
+        """What memory says of the node, for this volume."""
+        node = self._nodes.find(node_id)
+        if node is None:
+            return NodeGlance.UNKNOWN
+        if self._is_full(node) and self._manager.get_attachment(volume_handle, node_id) is None:
+            return NodeGlance.FULL
+        return NodeGlance.ADMITTED
+
+    async def check(self, asked: NodeAsk) -> None:
+        """Look at the node live.
+
+        Raises:
+            NodeNotFound: there is none of this id.
+            AttachLimitReached: it has no room for a volume that it does not hold yet.
+            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say.
+
+        """
+        what = f"Volume {asked.volume.volume_handle} can't be published to node {asked.node_id}"
+        node = await self._nodes.look(asked.node_id)
+        if node is None:
+            raise NodeNotFound(f"{what}: {self._nodes.absence}.")
+        if not asked.holds and self._is_full(node):
+            driver, held = asked.volume.driver, self._manager.volumes_on(node.node_id)
+            raise AttachLimitReached(f"{what}: it holds {held} volumes of driver {driver}, and its limit is {node.limit}.")
+
+    def _is_full(self, node: Node) -> bool:
+        return node.limit is not None and self._manager.volumes_on(node.node_id) >= node.limit

@@ -1,0 +1,221 @@
+"""All objects of one kind on an API server: read in pages, and followed by a watch.
+
+Contract: the pages of one list are of one moment. A watch goes on without end and without gaps, and connects again by itself, until
+what happened since then is no longer known. Of an object only what its Struct names is decoded.
+
+Not kept here: any object, and what it means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Final, Generic, Protocol, TypeVar
+
+import msgspec
+
+from mooring.apiserver import Ask, Gone, KubernetesApi, NotFound, Refused, Status
+from mooring.backoff import pauses
+from mooring.errors import KubernetesUnavailable, MooringError
+from mooring.views import HistoryGone
+
+FIRST_PAUSE: Final = 0.05
+LONGEST_PAUSE: Final = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+class ObjectMetadata(Protocol):
+    """The metadata that every object has."""
+
+    @property
+    def name(self) -> str:
+        """What the object is called."""
+
+    @property
+    def resource_version(self) -> str:
+        """Which state of the object this is."""
+
+
+class Object(Protocol):
+    """What a collection is made of."""
+
+    @property
+    def metadata(self) -> ObjectMetadata:
+        """What the object is called, and which state of it this is."""
+
+
+T = TypeVar("T", bound=Object)
+T_co = TypeVar("T_co", bound=Object, covariant=True)
+D = TypeVar("D")
+D_co = TypeVar("D_co", covariant=True)
+
+
+class Decoder(Protocol[D_co]):
+    """Reads the body of an answer."""
+
+    def decode(self, body: bytes, /) -> D_co:
+        """What the body says; msgspec.DecodeError where it is something else."""
+
+
+class ListMetadata(msgspec.Struct, rename={"resource_version": "resourceVersion", "next": "continue"}):
+    """Where a list stands; `next` is the token of the next page, "" on the last."""
+
+    resource_version: str = ""
+    next: str = ""
+
+
+class ListPage(Protocol[T_co]):
+    """One page of a list."""
+
+    @property
+    def metadata(self) -> ListMetadata:
+        """Where the list stands."""
+
+    @property
+    def items(self) -> Iterable[T_co]:
+        """The objects, to be gone through once: they may be decoded on the way."""
+
+
+class Listed(msgspec.Struct, Generic[T]):
+    """One page of a list, in JSON."""
+
+    metadata: ListMetadata
+    items: list[T]
+
+
+class Event(msgspec.Struct, Generic[T]):
+    """One line of a watch. The object of a line of type ERROR is a `Status` instead (`Failure`)."""
+
+    type: str
+    object: T
+
+
+class Failure(msgspec.Struct):
+    """The line with which the server ends a watch that can't go on."""
+
+    object: Status
+
+
+FAILURE: Final = msgspec.json.Decoder(Failure)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[T]):
+    """A kind of object: what people call several, where they are, and their decoders.
+
+    `compact`: lists are asked for in protobuf, which `listed` reads as well as JSON.
+    """
+
+    plural: str
+    path: str
+    listed: Decoder[ListPage[T]]
+    event: Decoder[Event[T]]
+    compact: bool = False
+
+
+class Collection(Generic[T]):
+    """The objects of one kind; durations are in seconds. `reconnected` is told whenever the watch is connected again.
+
+    A watch is connected anew after `watch_time`, or `watch_silence` without a line; a server sends a bookmark each minute or so.
+    """
+
+    def __init__(
+        self,
+        api: KubernetesApi,
+        kind: Kind[T],
+        reconnected: Callable[[], None],
+        *,
+        watch_time: float = 300,
+        watch_silence: float = 150,
+    ) -> None:
+        self.kind = kind
+        self._api = api
+        self._reconnected = reconnected
+        self._watch_time = watch_time
+        self._watch_silence = watch_silence
+
+    async def pages(
+        self, what: str, page_size: int, selector: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[tuple[ListPage[T], bool]]:
+        """The pages of one list, each with whether it is the first: a list that had to begin anew has several first ones.
+
+        A page is on its way while the one before it is used.
+
+        Raises:
+            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say.
+
+        """
+        query = {"limit": str(page_size), **(selector or {})}
+        token = ""
+        coming: asyncio.Task[ListPage[T]] | None = self._begin_page(what, query)
+        try:
+            while coming is not None:
+                try:
+                    listed = await coming
+                except Gone as gone:
+                    if not token:
+                        raise KubernetesUnavailable(str(gone)) from None
+                    token, coming = "", self._begin_page(what, query)
+                    continue
+                first, token = not token, listed.metadata.next
+                coming = self._begin_page(what, query | {"continue": token}) if token else None
+                yield listed, first
+        finally:
+            if coming is not None:
+                coming.cancel()
+                await asyncio.gather(coming, return_exceptions=True)
+
+    def _begin_page(self, what: str, query: dict[str, str]) -> asyncio.Task[ListPage[T]]:
+        return asyncio.create_task(self._page(what, query), name=f"page of {self.kind.plural}")
+
+    async def _page(self, what: str, query: dict[str, str]) -> ListPage[T]:
+        ask = Ask(what, "GET", self.kind.path, query, compact=self.kind.compact)
+        return decoded(self.kind.listed, ask, await self._api.request(ask))
+
+    async def watch(self, resource_version: str) -> AsyncGenerator[Event[T] | None]:
+        """What happens after a list's `resource_version`, bookmarks included; None whenever a connection stands.
+
+        Raises:
+            HistoryGone: what happened since then is no longer known.
+
+        """
+        since = resource_version
+        waits = pauses(FIRST_PAUSE, LONGEST_PAUSE)
+        while True:
+            try:
+                async with aclosing(self._connection(since)) as events:
+                    async for event in events:
+                        if event is not None and event.object.metadata.resource_version != since:
+                            since, waits = event.object.metadata.resource_version, pauses(FIRST_PAUSE, LONGEST_PAUSE)
+                        yield event
+            except (Gone, NotFound, Refused, MooringError) as error:
+                if isinstance(error, Gone):
+                    raise HistoryGone(str(error)) from None
+                logger.warning("The watch of %s is connected again: %s", self.kind.plural, error)
+            await asyncio.sleep(next(waits))
+            self._reconnected()
+
+    async def _connection(self, since: str) -> AsyncGenerator[Event[T] | None]:
+        """What one request for a watch brings."""
+        until = {"timeoutSeconds": str(round(self._watch_time))}
+        query = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": since, **until}
+        ask = Ask(f"watch {self.kind.plural}", "GET", self.kind.path, query)
+        async with self._api.lines(ask, silence=self._watch_silence, total=self._watch_time + self._watch_silence) as lines:
+            yield None
+            async for line in lines:
+                event = decoded(self.kind.event, ask, line)
+                if event.type == "ERROR":
+                    raise self._api.error(ask, decoded(FAILURE, ask, line).object)
+                yield event
+
+
+def decoded(decoder: Decoder[D], ask: Ask, body: bytes) -> D:
+    """The body of an answer; KubernetesUnavailable where it is something else."""
+    try:
+        return decoder.decode(body)
+    except msgspec.DecodeError as error:
+        raise KubernetesUnavailable(f"Could not {ask.what}: the API server sent something else ({error}).") from None

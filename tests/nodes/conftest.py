@@ -1,0 +1,60 @@
+"""CSINodes and Nodes of one test, on the API server behind the proxy."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pytest
+
+from mooring.apiserver import KubernetesApi
+from mooring.kubeconfig import connect
+from tests.harness.cluster import Cluster
+
+CSI_NODES: Final = "/apis/storage.k8s.io/v1/csinodes"
+NODES: Final = "/api/v1/nodes"
+TIMEOUT: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Machines:
+    """The nodes that a test makes."""
+
+    cluster: Cluster
+
+    async def register(self, node_id: str, limit: int | None = None, *, driver: str = "") -> None:
+        """Have the driver's node plugin register a node under this id."""
+        allocatable = {} if limit is None else {"allocatable": {"count": limit}}
+        name = driver or self.cluster.driver
+        registration = {"name": name, "nodeID": node_id, "topologyKeys": None, **allocatable}
+        await self.cluster.ask("POST", CSI_NODES, self._object("CSINode", self._name(node_id), drivers=[registration]))
+
+    async def unregister(self, node_id: str) -> None:
+        """Have it gone."""
+        await self.cluster.ask("DELETE", f"{CSI_NODES}/{self._name(node_id)}")
+
+    async def join(self) -> str:
+        """A new Node of the cluster; its name."""
+        name = self._name("node")
+        await self.cluster.ask("POST", NODES, self._object("Node", name))
+        return name
+
+    def _name(self, node_id: str) -> str:
+        return f"{node_id}-{self.cluster.driver.split('.')[0]}"
+
+    def _object(self, kind: str, name: str, **spec: Any) -> dict[str, Any]:
+        version = "v1" if kind == "Node" else "storage.k8s.io/v1"
+        return {"apiVersion": version, "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+@pytest.fixture
+def machines(cluster: Cluster) -> Machines:
+    return Machines(cluster)
+
+
+@pytest.fixture
+async def api(cluster: Cluster) -> AsyncIterator[KubernetesApi]:
+    connected = await connect(cluster.proxy.kubeconfig(), {}, TIMEOUT)
+    yield connected
+    await connected.close()
