@@ -1,8 +1,9 @@
 """The worker process: connect, rebuild, then serve.  python worker.py
 
-Contract: until the rebuild has succeeded the worker polls nothing but its own task queue, and is not ready. A server that can't be
-reached is waited for, never a reason to exit. SIGTERM and SIGINT drain: no new work, running attempts may finish within
-MOORING_DRAIN_TIMEOUT, and what is left then goes on in another worker.
+Contract: until the rebuild has succeeded the worker polls nothing but its own task queue. Until what is attached already is
+recorded it polls the adoptions' queue besides, as all workers do, so that each goes on with what another began. Then it polls the
+driver's queue, and is ready. A server that can't be reached is waited for, never a reason to exit. SIGTERM and SIGINT drain: no
+new work, running attempts may finish within MOORING_DRAIN_TIMEOUT, and what is left then goes on in another worker.
 
 Exit codes: 0 drained, 1 a fault that a restart may mend, 2 the settings are wrong.
 """
@@ -16,7 +17,7 @@ import socket
 import sys
 import time
 import uuid
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
@@ -25,44 +26,35 @@ from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 from temporalio.client import WorkflowFailureError
 from temporalio.common import WorkflowIDConflictPolicy
-from temporalio.runtime import (
-    LogForwardingConfig,
-    LoggingConfig,
-    PrometheusConfig,
-    Runtime,
-    TelemetryConfig,
-    TelemetryFilter,
-)
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
-from activities.attachments import AttachmentActivities
-from activities.backend import BackendActivities
-from activities.events import EventActivities
+from activities.everything import all_activities
 from activities.rebuild import RebuildActivities
-from activities.unpersisted import UnpersistedActivities
 from mooring import names
+from mooring.adopter import Adopter, Survey
 from mooring.backend import load_backend
 from mooring.backoff import pauses
-from mooring.errors import TemporalUnavailable
+from mooring.client import MooringClient
+from mooring.csi.alone import LoneEndpoint
+from mooring.csi.desk import Desk, Serving
+from mooring.csi.endpoint import EndpointInUse
+from mooring.csi.front import WrongDriver, csi_front
 from mooring.follower import Follower
 from mooring.health import HealthServer
 from mooring.kubeconfig import KubernetesNotConfigured
 from mooring.leaving import end
-from mooring.lifetime import first, until_signalled
+from mooring.lifetime import first, unless, until_signalled
 from mooring.manager import AttachmentManager
 from mooring.metrics import Metrics
 from mooring.settings import Settings
 from mooring.storage import Storage, open_storage
-from mooring.temporal import connect, register_search_attributes
-from workflows.persist import PersistAttachment
-from workflows.publish import PublishVolume
-from workflows.read import ReadVolume
+from mooring.temporal import reach, register_search_attributes, runtime
+from workflows.everything import WORKFLOWS
 from workflows.rebuild import RebuildAttachments
-from workflows.unpublish import UnpublishVolume
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
     from temporalio.client import Client
@@ -72,6 +64,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("mooring.worker")
 
 _REBUILD_AT_MOST = timedelta(hours=1)
+_ADOPT_AT_MOST = 3600.0
+_NO_INDEX = "The index is not rebuilt yet; RebuildAttachments in the Temporal UI shows why."
 _STICKY = timedelta(seconds=1)
 _HEARTBEATS = timedelta(seconds=1)
 _SLOTS = 200
@@ -80,24 +74,35 @@ _STUCK = 10.0
 
 
 class MooringWorker:
-    """One worker of one driver: an index, the two task queues it polls, and its health."""
+    """One worker of one driver: an index, the task queues it polls, and its health."""
 
     def __init__(
-        self, settings: Settings, client: Client, storage: Storage, backend: Backend, identity: str, metrics: Metrics
+        self,
+        settings: Settings,
+        client: Client,
+        storage: Storage,
+        backend: Backend,
+        identity: str,
+        metrics: Metrics,
+        desk: Desk | None = None,
     ) -> None:
         self.manager = AttachmentManager()
+        self._desk = desk or Desk(settings.driver)
         self._settings = settings
         self._client = client
         self._storage = storage
         self._backend = backend
         self._identity = identity
+        self._mooring = MooringClient(client, driver=settings.driver, task_queue=settings.queue, eager=True)
         self._follower = Follower(storage.volumes, self.manager, metrics, time.monotonic, settings.page_size)
+        self._adopter = self._make_adopter(metrics)
+        self._rebuilt = False
         self._worker: Worker | None = None
 
     async def missing(self) -> list[str]:
         """What keeps the worker from being ready."""
         if self._worker is None or not self._worker.is_running:
-            return ["The index is not rebuilt yet; RebuildAttachments in the Temporal UI shows why."]
+            return self._storage.nodes.missing or (self._adopter.missing if self._rebuilt else [_NO_INDEX])
         try:
             healthy = await self._client.service_client.check_health(timeout=timedelta(seconds=2))
         except RPCError as error:
@@ -112,12 +117,36 @@ class MooringWorker:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._follower.stop)
             await stack.enter_async_context(self._own_worker())
-            if not await first(stop, self._rebuild()):
+            await stack.enter_async_context(self._storage.nodes.following())
+            if not await first(stop, self._fill()):
                 return
-            self._worker = await stack.enter_async_context(self._shared_worker(search_attributes=not unregistered))
+            activities = self._activities(search_attributes=not unregistered)
+            await stack.enter_async_context(self._make_worker(names.adoption_queue(self._settings.queue), WORKFLOWS, activities))
+            if not await first(stop, self._adopter.join()):
+                return
+            self._worker = await stack.enter_async_context(self._make_worker(self._settings.queue, WORKFLOWS, activities))
             log.info("Worker %s serves task queue %s.", self._identity, self._settings.queue)
-            await first(stop, self._rebuild_when_lost())
+            with self._open_desk():
+                await first(stop, self._keep_up())
             log.info("Worker %s drains for at most %g s.", self._identity, self._settings.drain_timeout)
+
+    @contextmanager
+    def _open_desk(self) -> Iterator[None]:
+        self._desk.serving = Serving(self._mooring, self.manager)
+        try:
+            yield
+        finally:
+            self._desk.serving = None
+
+    async def _fill(self) -> None:
+        await self._rebuild()
+        await self._storage.nodes.filled()
+        self._rebuilt = True
+
+    async def _keep_up(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._rebuild_when_lost())
+            group.create_task(self._adopter.settle())
 
     async def _rebuild_when_lost(self) -> None:
         while True:
@@ -146,28 +175,26 @@ class MooringWorker:
     def _own_queue(self) -> str:
         return names.worker_queue(self._settings.queue, self._identity)
 
+    def _make_adopter(self, metrics: Metrics) -> Adopter:
+        behind = self._desk.behind
+        survey = Survey(self._storage.attachments, self.manager, behind is None or behind.takes_readonly)
+        return Adopter(survey, partial(self._mooring.adopt, deadline=_ADOPT_AT_MOST), metrics, self._settings.adopt_interval)
+
     def _own_worker(self) -> Worker:
         return self._make_worker(self._own_queue, [RebuildAttachments], [self._rebuild_activities().rebuild])
 
     def _rebuild_activities(self) -> RebuildActivities:
         return RebuildActivities(self._follower, self._identity)
 
-    def _shared_worker(self, *, search_attributes: bool) -> Worker:
-        limits = self._settings.limits(search_attributes=search_attributes)
-        unpersisted = UnpersistedActivities(self._client, self.manager, self._storage.volumes)
-        attachments = AttachmentActivities(self._settings.driver, self.manager, self._storage.volumes, limits, unpersisted.look_up)
-        backend = BackendActivities(self._backend)
-        return self._make_worker(
-            self._settings.queue,
-            [PublishVolume, UnpublishVolume, PersistAttachment, ReadVolume, RebuildAttachments],
-            [
-                *(attachments.observe, attachments.look, attachments.record),
-                *(attachments.release, attachments.persist, attachments.undo),
-                *(unpersisted.find, unpersisted.drop, unpersisted.publisher_lives, unpersisted.wait),
-                *(backend.publish, backend.unpublish, backend.undo),
-                EventActivities(self._storage.events).not_cleared,
-                self._rebuild_activities().rebuild,
-            ],
+    def _activities(self, *, search_attributes: bool) -> list[Callable[..., Any]]:
+        return all_activities(
+            self._settings,
+            self._client,
+            self._storage,
+            self.manager,
+            self._backend,
+            self._rebuild_activities(),
+            search_attributes=search_attributes,
         )
 
     def _make_worker(self, queue: str, workflows: Sequence[type], activities: Sequence[Callable[..., Any]]) -> Worker:
@@ -189,11 +216,12 @@ class _Starting:
     """What /readyz asks until there is a worker to ask."""
 
     def __init__(self) -> None:
-        self.worker: MooringWorker | None = None
+        self.worker: MooringWorker | LoneEndpoint | None = None
+        self.awaited = "The driver behind the CSI endpoint"
 
     async def missing(self) -> list[str]:
         if self.worker is None:
-            return ["Temporal has not been reached yet; see the log."]
+            return [f"{self.awaited} has not been reached yet; see the log."]
         return await self.worker.missing()
 
 
@@ -201,37 +229,27 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Be a worker until `stop` is set."""
     identity = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     registry, starting = CollectorRegistry(), _Starting()
-    metrics = Metrics(registry)
-    backend = load_backend(settings.backend)
     sdk_metrics = f"127.0.0.1:{_free_port()}"
     health = HealthServer(starting, registry, f"http://{sdk_metrics}/metrics")
-    async with health.listen(settings.http_address) as url, open_storage(settings, identity, _now, metrics) as storage:
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(health.listen(settings.http_address))
         log.info("Health and metrics: %s/readyz, %s/metrics", url, url)
-        client = await _reach_temporal(identity, _runtime(sdk_metrics), stop)
-        if client is not None:
-            starting.worker = MooringWorker(settings, client, storage, backend, identity, metrics)
-            await starting.worker.run(stop)
-
-
-def _runtime(metrics_address: str) -> Runtime:
-    metrics = PrometheusConfig(
-        bind_address=metrics_address, counters_total_suffix=True, unit_suffix=True, durations_as_seconds=True
-    )
-    # NB: the SDK's core would log to standard output by itself.
-    core_log = LoggingConfig(TelemetryFilter(core_level="WARN", other_level="ERROR"), LogForwardingConfig(log))
-    return Runtime(telemetry=TelemetryConfig(metrics=metrics, logging=core_log))
-
-
-async def _reach_temporal(identity: str, runtime: Runtime, stop: asyncio.Event) -> Client | None:
-    for pause in pauses(0.5, 5.0):
-        if stop.is_set():
-            break
-        try:
-            return await connect(identity=identity, runtime=runtime)
-        except TemporalUnavailable as error:
-            log.warning("%s", error)
-            await first(stop, asyncio.sleep(pause))
-    return None
+        front = await stack.enter_async_context(csi_front(settings))
+        met = await unless(stop, front.meet_driver(settings))
+        if met is None:
+            return
+        starting.awaited = "Temporal"
+        metrics = Metrics(registry)
+        storage = await stack.enter_async_context(open_storage(met, identity, _now, metrics))
+        client = await unless(stop, reach(identity, runtime(sdk_metrics, log)))
+        if client is None:
+            return
+        if met.csi_only:
+            starting.worker = LoneEndpoint(met, client, storage, metrics, front.desk)
+        else:
+            await stack.enter_async_context(front.finding_strays(met.stray_interval))
+            starting.worker = MooringWorker(met, client, storage, front.backend(met), identity, metrics, front.desk)
+        await starting.worker.run(stop)
 
 
 def _now() -> datetime:
@@ -255,7 +273,7 @@ def main() -> NoReturn:
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         asyncio.run(until_signalled(partial(serve, settings), settings.drain_timeout + _STUCK))
-    except KubernetesNotConfigured as error:
+    except (KubernetesNotConfigured, EndpointInUse, WrongDriver) as error:
         _refuse(str(error))
     end(0)
 

@@ -14,7 +14,19 @@ from temporalio import activity
 
 from activities.running import running
 from mooring.errors import DuplicateVolume, HeldElsewhere, Incompatible, InvalidRequest, MalformedRecord
-from mooring.models import Glance, Limits, Look, Looked, VolumeRecord, VolumeRef, Waiting, Write, WriteResult
+from mooring.models import (
+    Glance,
+    Limits,
+    Look,
+    Looked,
+    NodeGlance,
+    Observe,
+    VolumeRecord,
+    VolumeRef,
+    Waiting,
+    Write,
+    WriteResult,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -33,22 +45,27 @@ class AttachmentActivities:
         volumes: Volumes,
         limits: Limits,
         waiting: Callable[[VolumeRef], Awaitable[Waiting | None]],
+        glance: Callable[[str, str], NodeGlance],
     ) -> None:
         self._driver = driver
         self._waiting = waiting
+        self._glance = glance
         self._manager = manager
         self._volumes = volumes
         self._limits = limits
 
     @activity.defn(name="observe_volume")
-    async def observe(self, volume: VolumeRef) -> Glance:
-        """What the index says, what waits for a PV, and the limits this worker sets.
+    async def observe(self, asked: Observe) -> Glance:
+        """What the index says, what waits for a PV, what is known of the node, and the limits this worker sets.
 
         Memory only, but for one question to Temporal about its own state, which has just handed out this task.
         """
         async with running():
-            self._check_driver(volume)
-            return Glance(record=self._observed(volume), waiting=await self._waiting(volume), limits=self._limits)
+            self._check_driver(asked)
+            waiting = await self._waiting(asked)
+            node = self._glance(asked.volume_handle, asked.node_id) if asked.node_id else NodeGlance.ADMITTED
+            doubt = self._manager.doubts.get(asked.volume_handle, "") if asked.node_id else ""
+            return Glance(record=self._observed(asked), waiting=waiting, limits=self._limits, node=node, doubt=doubt)
 
     @activity.defn(name="look_at_volume")
     async def look(self, look: Look) -> Looked:

@@ -21,10 +21,11 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from mooring import names, runs
-from mooring.errors import InvalidRequest, MooringError, WorkerUnavailable
+from mooring.errors import InvalidRequest, MooringError, OperationPending, WorkerUnavailable
 from mooring.models import (
     DEFAULT_DRIVER,
     AccessMode,
+    AdoptRequest,
     PublishRequest,
     PublishResult,
     RebuildResult,
@@ -47,10 +48,12 @@ class MooringClient:
     """Publishes and unpublishes the volumes of one CSI driver.
 
     `client` must convert payloads by `temporalio.contrib.pydantic.pydantic_data_converter`; `mooring.temporal.connect` makes one.
+    `eager`: a worker of this very client is here, and may begin an operation without being asked by the server.
     """
 
-    def __init__(self, client: Client, *, driver: str = DEFAULT_DRIVER, task_queue: str | None = None) -> None:
+    def __init__(self, client: Client, *, driver: str = DEFAULT_DRIVER, task_queue: str | None = None, eager: bool = False) -> None:
         self._client = client
+        self._eager = eager
         self._driver = driver
         self._queue = task_queue or default_task_queue(driver)
 
@@ -80,14 +83,42 @@ class MooringClient:
             access_mode=access_mode,
             readonly=readonly,
         )
-        summary = f"publish {volume_handle} to {node_id}"
+        return await self.request_publish(asked, deadline=deadline)
+
+    async def request_publish(self, asked: PublishRequest, *, deadline: float = DEADLINE) -> PublishResult:
+        """Carry out a publish as it was asked for elsewhere; raises as `publish` does."""
+        summary = f"publish {asked.volume_handle} to {asked.node_id}"
         return await self._operate(names.PUBLISH, asked, PublishResult, summary, deadline)
 
     async def unpublish(self, volume_handle: str, node_id: str = "", *, deadline: float = DEADLINE) -> UnpublishResult:
         """Have `node_id`, or for "" every node, no longer hold the volume; raises as `publish` does."""
         asked = _valid(UnpublishRequest, driver=self._driver, volume_handle=volume_handle, node_id=node_id)
-        summary = f"unpublish {volume_handle} from {node_id or 'every node'}"
+        return await self.request_unpublish(asked, deadline=deadline)
+
+    async def request_unpublish(self, asked: UnpublishRequest, *, deadline: float = DEADLINE) -> UnpublishResult:
+        """Carry out an unpublish as it was asked for elsewhere; raises as `publish` does."""
+        summary = f"unpublish {asked.volume_handle} from {asked.node_id or 'every node'}"
         return await self._operate(names.UNPUBLISH, asked, UnpublishResult, summary, deadline)
+
+    async def adopt(self, asked: AdoptRequest, *, deadline: float = DEADLINE) -> PublishResult:
+        """Have an attachment that is there already recorded.
+
+        Raises:
+            Contended: the volume's record is no longer what the request was decided on.
+            OperationPending: another operation on the volume is open, which is not waited for; or as in `publish`, which raises
+                the rest as well.
+
+        """
+        summary = f"adopt {asked.volume_handle} on {asked.attachment.node_id}"
+        what = f"{summary[0].upper()}{summary[1:]}"
+        async with runs.deadline(deadline, what) as call:
+            handle, other = None, None
+            while handle is None:
+                handle, other = await self._start_or_find(names.ADOPT, asked, PublishResult, summary)
+                if other is not None:
+                    raise OperationPending(f"{what} has to wait for {other.workflow}, run {other.run_id}, which is open.")
+            call.pending = GOES_ON
+            return await runs.answer(handle, what)
 
     async def get(self, volume_handle: str, *, deadline: float = DEADLINE) -> VolumeStatus:
         """Who holds the volume, by its live PV."""
@@ -152,11 +183,12 @@ class MooringClient:
                 workflow,
                 asked,
                 id=names.volume_id(asked),
-                task_queue=self._queue,
+                task_queue=names.adoption_queue(self._queue) if workflow == names.ADOPT else self._queue,
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                 result_type=result,
                 static_summary=summary[:200],
                 task_timeout=names.TASK_TIMEOUT,
+                request_eager_start=self._eager,
             )
         except WorkflowAlreadyStartedError as started:
             run = await runs.read_run(self._client, names.volume_id(asked), started.run_id)

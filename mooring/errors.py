@@ -50,6 +50,22 @@ class VolumeNotFound(MooringError):
     advice = "Create the PersistentVolume first, or set MOORING_MISSING_PV=tolerate."
 
 
+class NodeNotFound(MooringError):
+    """The cluster knows no node of this id, as MOORING_NODE_CHECK has it looked for."""
+
+    grpc_code = "NOT_FOUND"
+    expected = True
+    advice = "Check that the node is in the cluster and the driver's node plugin is registered there (kubectl get csinode)."
+
+
+class AttachLimitReached(MooringError):
+    """The node holds as many volumes of the driver as its CSINode has room for (`allocatable.count`)."""
+
+    grpc_code = "RESOURCE_EXHAUSTED"
+    expected = True
+    advice = "Unpublish a volume from there first, or publish this one to another node."
+
+
 class HeldElsewhere(MooringError):
     """Another node holds the volume in a way that does not admit this one."""
 
@@ -64,6 +80,16 @@ class Incompatible(MooringError):
     grpc_code = "ALREADY_EXISTS"
     expected = True
     advice = "Unpublish it first, or ask for it as it is attached."
+
+
+class Disputed(MooringError):
+    """VolumeAttachments say that the volume is attached, and nothing says which node may have it."""
+
+    grpc_code = "FAILED_PRECONDITION"
+    advice = (
+        "Delete the Pod that must not have it, so that its VolumeAttachment goes, or unpublish it from a node that has it no "
+        "longer; `mooring adopt --dry-run` shows what is in doubt."
+    )
 
 
 class DuplicateVolume(MooringError):
@@ -95,6 +121,14 @@ class OperationPending(MooringError):
     advice = "Ask again: a repeated call joins the open operation."
 
 
+class ListOutdated(MooringError):
+    """A list of volumes can't be gone on with from this token."""
+
+    grpc_code = "ABORTED"
+    expected = True
+    advice = "Begin the list anew, without a token."
+
+
 class OperationCancelled(MooringError):
     """The operation was cancelled; what it had done is undone."""
 
@@ -114,7 +148,7 @@ class KubernetesForbidden(MooringError):
     """The API server denies this account what it needs."""
 
     grpc_code = "PERMISSION_DENIED"
-    advice = "Grant the worker's service account the ClusterRole in deploy/kubernetes/rbac.yaml."
+    advice = "Grant the worker's account what deploy/kubernetes/rbac.yaml has; if a policy is named above, correct admission.yaml."
 
 
 class KubernetesRejected(MooringError):
@@ -150,10 +184,94 @@ class VolumeAwaited(MooringError):
 
 
 class BackendFailed(MooringError):
-    """The backend gave a final answer: it will not do this."""
+    """The backend gave a final answer: it will not do this. It may have done part of it."""
 
     grpc_code = "INTERNAL"
+    may_have_landed = True
     advice = "Read the backend's reason above and its log."
+
+
+class BackendRefused(BackendFailed):
+    """The backend will not do this, and has done nothing of it. What it said is told by the types below, a gRPC code each."""
+
+    may_have_landed = False
+
+
+class BackendInvalidArgument(BackendRefused):
+    """The backend calls the request malformed."""
+
+    grpc_code = "INVALID_ARGUMENT"
+
+
+class BackendNotFound(BackendRefused):
+    """The backend knows no such volume or node."""
+
+    grpc_code = "NOT_FOUND"
+
+
+class BackendAlreadyExists(BackendRefused):
+    """The backend has the volume on this node already, otherwise than asked."""
+
+    grpc_code = "ALREADY_EXISTS"
+
+
+class BackendPermissionDenied(BackendRefused):
+    """The backend denies its caller this."""
+
+    grpc_code = "PERMISSION_DENIED"
+
+
+class BackendUnauthenticated(BackendRefused):
+    """The backend takes the credentials for wrong, or misses some."""
+
+    grpc_code = "UNAUTHENTICATED"
+    advice = "Correct the volume's secret (controllerPublishSecretRef of its PersistentVolume)."
+
+
+class BackendResourceExhausted(BackendRefused):
+    """The backend has no room for another attachment on this node."""
+
+    grpc_code = "RESOURCE_EXHAUSTED"
+
+
+class BackendFailedPrecondition(BackendRefused):
+    """The backend's state does not admit this: the volume is attached elsewhere, say, or the fencing token is too old."""
+
+    grpc_code = "FAILED_PRECONDITION"
+
+
+class BackendOutOfRange(BackendRefused):
+    """The backend calls a value of the request out of range."""
+
+    grpc_code = "OUT_OF_RANGE"
+
+
+class BackendDataLoss(BackendFailed):
+    """The backend has lost data of the volume."""
+
+    grpc_code = "DATA_LOSS"
+
+
+class BackendUnimplemented(BackendRefused):
+    """The backend can't attach and detach."""
+
+    grpc_code = "UNIMPLEMENTED"
+
+
+class SecretsOutOfReach(MooringError):
+    """The CSI endpoint runs without a worker, and the call brings secrets for the driver."""
+
+    grpc_code = "FAILED_PRECONDITION"
+    advice = "Run the CSI endpoint in the worker's process (MOORING_CSI_ONLY=false)."
+
+
+class SecretsAwaited(MooringError):
+    """The secrets of the call are not in this worker's memory; the next call brings them again."""
+
+    grpc_code = "UNAVAILABLE"
+    retryable = True
+    expected = True
+    advice = "It goes on with the CO's next call about this volume, which brings the secrets again."
 
 
 class BackendUncertain(MooringError):
@@ -181,7 +299,10 @@ class WorkerUnavailable(MooringError):
 
 
 def _all(root: type[MooringError]) -> dict[str, type[MooringError]]:
-    return {cls.type_name(): cls for cls in root.__subclasses__()}
+    rows: dict[str, type[MooringError]] = {}
+    for cls in root.__subclasses__():
+        rows |= {cls.type_name(): cls, **_all(cls)}
+    return rows
 
 
 TABLE: dict[str, type[MooringError]] = _all(MooringError)

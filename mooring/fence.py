@@ -25,8 +25,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from mooring.errors import HeldElsewhere, Incompatible, MooringError
-from mooring.models import AccessMode, Attachment, PublishRequest, VolumeRecord, VolumeRef, Write
+from mooring.errors import Contended, HeldElsewhere, Incompatible, MooringError
+from mooring.models import AccessMode, AdoptRequest, Attachment, PublishRequest, VolumeRecord, VolumeRef, Write
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,28 @@ def claim(
     # NB: a re-claim keeps its place: the first holder is the one that other programs read.
     holders = tuple(mine if other is held else other for other in seen.holders) if held else (*others, mine)
     return Claim(_write(seen, asked, asked.node_id, operation, holders), reclaims=held is not None)
+
+
+def adopt(seen: VolumeRecord, asked: AdoptRequest, operation: str) -> Claim | Refuse:
+    """What an adoption does about the record it saw: a claim, but on no other record than the one that knew nothing of it.
+
+    NB: what ended an operation has moved the epoch, so the volume may have been detached since.
+    """
+    held = asked.attachment
+    if seen.epoch != asked.epoch or seen.holder(held.node_id) is not None:
+        what = f"Volume {asked.volume_handle} is at epoch {seen.epoch} now, and node {held.node_id} was to be adopted at epoch"
+        return Refuse(Contended(f"{what} {asked.epoch}."))
+    publish = PublishRequest(
+        driver=asked.driver,
+        volume_handle=asked.volume_handle,
+        node_id=held.node_id,
+        access_mode=held.access_mode or AccessMode.SINGLE_NODE_WRITER,
+        readonly=held.readonly,
+    )
+    refusal = refuse(seen.holders, publish)
+    if refusal is not None:
+        return Refuse(refusal)
+    return Claim(_write(seen, asked, held.node_id, operation, (*seen.holders, held)), reclaims=False)
 
 
 def refuse(holders: Iterable[Attachment], asked: PublishRequest) -> MooringError | None:

@@ -1,8 +1,8 @@
 """The worker's HTTP endpoint: /livez, /readyz and /metrics.
 
 Contract: /livez answers as long as the event loop turns, whatever Temporal and Kubernetes do, because a restart mends
-neither. /readyz answers 200 once the index is rebuilt and the server can be reached, else 503 and what is missing, a line
-each. /metrics gives Mooring's own metrics and the Temporal SDK's in one page.
+neither. /readyz answers 200 once the index is rebuilt, the nodes are known and the server can be reached, else 503 and what is
+missing, a line each. /metrics gives Mooring's own metrics and the Temporal SDK's in one page.
 """
 
 from __future__ import annotations

@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mooring.leaving import end
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -47,3 +49,9 @@ async def first(stop: asyncio.Event, work: Awaitable[Any]) -> bool:
     finally:
         working.cancel()
         stopping.cancel()
+
+
+async def unless(stop: asyncio.Event, work: Awaitable[T]) -> T | None:
+    """What the work brings; None where `stop` was set before it ended, and it is cancelled."""
+    working = asyncio.ensure_future(work)
+    return working.result() if await first(stop, working) else None

@@ -14,12 +14,13 @@ Not kept here: history, and anything that outlives the process.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from weakref import WeakSet
 
 from mooring.fence import refuse
-from mooring.index import Index
+from mooring.index import Index, count_by
 from mooring.models import AccessMode, Attachment, PublishRequest, VolumeRecord
 from mooring.sighting import Held, Sighting, pack
 from mooring.views import Change, ChangeKind, refuse_duplicates
@@ -72,8 +73,11 @@ class AttachmentManager:
     def __init__(self) -> None:
         self._index = Index()
         self._tracked: dict[str, tuple[Attachment, ...]] = {}
-        self._unpersisted = 0
+        self._unpersisted: Counter[str] = Counter()
+        """Of each node, how many tracked attachments."""
         self._drafts: WeakSet[Draft] = WeakSet()
+        self.doubts: Mapping[str, str] = {}
+        """Volume handle -> why the volume may be published to nobody yet; replaced as a whole (adopter.py)."""
 
     def track_attachment(self, volume_handle: str, attachment: Attachment) -> bool:
         """Enter an attachment that is not recorded on a PV yet: True; False where the node holds the volume already, compatibly.
@@ -139,6 +143,22 @@ class AttachmentManager:
         claims = self._index.claims(volume_handle)
         return claims[0].pv if len(claims) == 1 else None
 
+    def volume_handles(self) -> list[str]:
+        """Every volume that has a PV or a tracked attachment, in no order; the list is the caller's."""
+        return [*self._index.handles(), *(handle for handle in self._tracked if not self._index.claims(handle))]
+
+    def nodes_of(self, volume_handle: str) -> list[str]:
+        """The node ids of the volume's holders."""
+        return [held.node_id for held in self._holders(volume_handle)]
+
+    def volumes_on(self, node_id: str) -> int:
+        """How many volumes the node holds, persisted or not."""
+        return self._index.volumes_on[node_id] + self._unpersisted[node_id]
+
+    def sightings(self) -> list[Sighting]:
+        """What every PV was last seen to say, in no order; the list is the caller's."""
+        return list(self._index)
+
     def learn(self, volume_handle: str, record: VolumeRecord) -> None:
         """Take in what this worker's own write or live read brought.
 
@@ -185,20 +205,23 @@ class AttachmentManager:
     @property
     def attachments(self) -> int:
         """How many attachments there are, persisted or not."""
-        return self._index.holders + self._unpersisted
+        return self._index.holders + self._unpersisted.total()
 
     @property
     def counts(self) -> Counts:
         """How much the index holds."""
         index = self._index
-        return Counts(len(index), index.attached, index.holders, index.duplicates, self._unpersisted)
+        return Counts(len(index), index.attached, index.holders, index.duplicates, self._unpersisted.total())
 
     def _holders(self, handle: str) -> list[Attachment]:
         persisted = [held for sighting in self._index.claims(handle) for held in sighting.attachments()]
         return persisted + list(self._tracked.get(handle, ()))
 
     def _track(self, handle: str, attachments: tuple[Attachment, ...]) -> None:
-        self._unpersisted += len(attachments) - len(self._tracked.pop(handle, ()))
+        for held in self._tracked.pop(handle, ()):
+            count_by(self._unpersisted, held.node_id, -1)
+        for held in attachments:
+            count_by(self._unpersisted, held.node_id, 1)
         if attachments:
             self._tracked[handle] = attachments
 

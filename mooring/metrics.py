@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from mooring.adoption import Verdict
 from mooring.views import Skip
 
 
@@ -31,8 +32,15 @@ class Metrics:
         self._conflicts = Counter(
             "mooring_conflicts", "Writes that were refused because the record had changed.", registry=registry
         )
-        self._reconnects = Counter("mooring_watch_reconnects", "Times the watch was connected again.", registry=registry)
+        self._reconnects = Counter("mooring_watch_reconnects", "Times a watch was connected again.", registry=registry)
+        self._unrecorded = Gauge(
+            "mooring_unrecorded_attachments",
+            "VolumeAttachments that the last look found attached and not recorded, by what was done about them.",
+            ["verdict"],
+            registry=registry,
+        )
         self.rebuilt(0, {})
+        self.looked_for_adoption({})
 
     def observe(self, attachments: Callable[[], float], watch_lag: Callable[[], float]) -> None:
         """Ask these, whenever the metrics are read, for the number of attachments and the watch's lag in seconds."""
@@ -45,6 +53,11 @@ class Metrics:
         for reason in Skip:
             self._skipped.labels(reason.value).set(skipped.get(reason, 0))
 
+    def looked_for_adoption(self, verdicts: Mapping[Verdict, int]) -> None:
+        """A look at VolumeAttachments came to these verdicts."""
+        for verdict in Verdict:
+            self._unrecorded.labels(verdict.value).set(verdicts.get(verdict, 0))
+
     def replaced(self, times: int) -> None:
         """So many attachment times could not be read."""
         self._replaced.inc(times)
@@ -54,5 +67,5 @@ class Metrics:
         self._conflicts.inc()
 
     def reconnected(self) -> None:
-        """The watch was connected again."""
+        """A watch was connected again."""
         self._reconnects.inc()

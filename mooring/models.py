@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -65,24 +65,53 @@ class VolumeRef(Model):
     volume_handle: VolumeHandle
 
 
+def _added(default: Any) -> Any:
+    """A field of later make. It is left out where it says nothing: a worker of the version before refuses what it doesn't know."""
+    return Field(default, exclude_if=lambda value: value == default)
+
+
+class AccessType(Model):
+    """How a node uses the volume, for a backend that asks: CSI's VolumeCapability.access_type, but for the mount flags.
+
+    NB: mount flags may be sensitive (CSI spec, VolumeCapability.MountVolume), so they are no part of a payload; see `handed_over`.
+    """
+
+    block: bool = False
+    fs_type: str = ""
+    volume_mount_group: str = ""
+
+
 class PublishRequest(VolumeRef):
-    """Asks that `node_id` hold the volume."""
+    """Asks that `node_id` hold the volume.
+
+    `access_type` and `volume_context` are for the backend. `handed_over`: the backend needs more than a payload may hold, secrets
+    say; it waits in the memory of the worker that was asked (mooring/csi/handover.py).
+    """
 
     node_id: NodeId
     access_mode: AccessMode = AccessMode.SINGLE_NODE_WRITER
     readonly: bool = False
+    access_type: AccessType | None = _added(None)
+    volume_context: dict[str, str] = _added({})
+    handed_over: bool = _added(False)
 
 
 class UnpublishRequest(VolumeRef):
-    """Asks that `node_id` no longer hold the volume; an empty `node_id` means every node (CSI spec, ControllerUnpublishVolume)."""
+    """Asks that `node_id` no longer hold the volume; an empty `node_id` means every node (CSI spec, ControllerUnpublishVolume).
+
+    `stray`: the node has the volume at the backend and no record says so; one that a record names keeps it.
+    """
 
     node_id: Annotated[str, _at_most(NODE_ID_BYTES)] = ""
+    handed_over: bool = _added(False)
+    stray: bool = _added(False)
 
 
 class Attachment(Model):
     """One holder of a volume.
 
-    `access_mode` is None where another program wrote the record and did not say. `attached_at` is UTC.
+    `access_mode` is None where nobody has said: another program wrote the record, or the node had the volume before Mooring came.
+    `attached_at` is UTC.
     """
 
     node_id: NodeId
@@ -90,6 +119,17 @@ class Attachment(Model):
     access_mode: AccessMode | None = AccessMode.SINGLE_NODE_WRITER
     readonly: bool = False
     publish_context: dict[str, str] = Field(default_factory=dict)
+
+
+class AdoptRequest(VolumeRef):
+    """Asks that an attachment that is there already be recorded, as it is.
+
+    `epoch` is that of the record that knew nothing of it, `volume_attachment` what shows that it is there.
+    """
+
+    attachment: Attachment
+    epoch: int
+    volume_attachment: str
 
 
 class Mark(Model):
@@ -188,22 +228,52 @@ class Waiting(Model):
     by: str = ""
 
 
+class Observe(VolumeRef):
+    """Asks what memory says of a volume and, where there is a `node_id`, of the node that is to hold it."""
+
+    node_id: str = ""
+
+
+class NodeGlance(StrEnum):
+    """What memory says of a node that is to hold a volume: nothing against it, that it is unknown, or has no room for another."""
+
+    ADMITTED = "admitted"
+    UNKNOWN = "unknown"
+    FULL = "full"
+
+
+class NodeAsk(Model):
+    """Asks whether a node may hold a volume. `holds`: it holds the volume already, which no limit forbids."""
+
+    volume: VolumeRef
+    node_id: str
+    holds: bool
+
+
 class Glance(Model):
-    """What the index says of a volume (None: nothing), what waits for its PV, and the limits that this operation runs under."""
+    """What the index says of a volume (None: nothing), what waits for its PV, and the limits that this operation runs under.
+
+    `doubt`: why the volume can't be published to anybody, "" where it can.
+    """
 
     record: VolumeRecord | None
     waiting: Waiting | None
     limits: Limits
+    node: NodeGlance = _added(NodeGlance.ADMITTED)
+    doubt: str = _added("")
 
 
 class BackendCall(Model):
-    """What the backend is asked to publish or unpublish. `epoch` is the fencing token it may enforce."""
+    """What the backend is asked to publish or unpublish; `epoch` is the fencing token that it may enforce."""
 
     volume: VolumeRef
     node_id: str
     epoch: int
     access_mode: AccessMode | None = None
     readonly: bool = False
+    access_type: AccessType | None = _added(None)
+    volume_context: dict[str, str] = _added({})
+    handed_over: bool = _added(False)
 
 
 class Unpersisted(Model):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 PUBLISH = "PublishVolume"
 UNPUBLISH = "UnpublishVolume"
 PERSIST = "PersistAttachment"
+ADOPT = "AdoptAttachment"
 READ = "ReadVolume"
 REBUILD = "RebuildAttachments"
 
@@ -42,6 +43,7 @@ class State(StrEnum):
     NOT_CLEARED = "NotCleared"
     NOT_DETACHED = "NotDetached"
     WAITING_FOR_PV = "WaitingForPV"
+    ADOPTING = "Adopting"
 
 
 def volume_id(volume: VolumeRef) -> str:
@@ -67,3 +69,8 @@ def rebuild_id(driver: str, worker: str) -> str:
 def worker_queue(queue: str, worker: str) -> str:
     """The task queue that one worker alone polls."""
     return f"{queue}/{worker}"
+
+
+def adoption_queue(queue: str) -> str:
+    """The task queue of adoptions, which every worker polls once its index is rebuilt: before it serves anybody."""
+    return f"{queue}/adoptions"

@@ -28,10 +28,16 @@ if TYPE_CHECKING:
     from temporalio.api.failure.v1 import Failure
     from temporalio.client import Client, WorkflowExecutionDescription
 
-OPERATIONS: Final = {names.PUBLISH: "publish", names.UNPUBLISH: "unpublish", names.PERSIST: "persist"}
+OPERATIONS: Final = {names.PUBLISH: "publish", names.UNPUBLISH: "unpublish", names.PERSIST: "persist", names.ADOPT: "adopt"}
 
 _ON_THE_WAY: Final = frozenset(
-    {names.State.PUBLISHING, names.State.ROLLING_BACK, names.State.UNPUBLISHING, names.State.WAITING_FOR_PV}
+    {
+        names.State.PUBLISHING,
+        names.State.ROLLING_BACK,
+        names.State.UNPUBLISHING,
+        names.State.WAITING_FOR_PV,
+        names.State.ADOPTING,
+    }
 )
 
 # The activities that say something of the record, by type: see activities/.
@@ -51,7 +57,7 @@ _ENDS: Final = {
 class VolumeRun(Model):
     """One run. Times are UTC; `ended_at` is None while it is open.
 
-    `operation`: publish, unpublish, or persist (it held the volume until there was a PV). `node_id` is "" for every node.
+    `operation`: publish, unpublish, adopt, or persist (it held the volume until there was a PV). `node_id` is "" for every node.
     `state`: the AttachmentState it came to, or Cancelled, Terminated, TimedOut; else Running, Completed, Failed.
     `held_by`: the holders that it knew last, None where it had not looked. `failure`: the failure type of one that failed.
     """

@@ -17,6 +17,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from mooring.models import DEFAULT_DRIVER, DriverName, Limits
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+UnixSocket = Annotated[str, Field(pattern=r"^(unix:///.+)?$", max_length=114)]
+"""`unix://` and an absolute path; the kernel allows 107 bytes of it."""
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 
 
@@ -34,6 +36,14 @@ class MissingPv(StrEnum):
     REJECT = "reject"
 
 
+class NodeCheck(StrEnum):
+    """What a publish takes for the node ids that there are."""
+
+    CSINODE = "csinode"
+    NODE = "node"
+    OFF = "off"
+
+
 class Settings(BaseSettings):
     """A worker's settings; durations are in seconds."""
 
@@ -47,7 +57,16 @@ class Settings(BaseSettings):
         KubernetesMode.AUTO, description="`auto`: KUBECONFIG, else in-cluster; `off`: in memory only."
     )
     missing_pv: MissingPv = Field(MissingPv.TOLERATE, description="Publish of a volume without a PV: `tolerate` or `reject`.")
+    node_check: NodeCheck = Field(
+        NodeCheck.CSINODE,
+        description="Node ids to publish to: those in CSINodes (`csinode`), names of Nodes (`node`), any (`off`).",
+    )
     backend: str = Field("none", description="`none`, or `package.module:factory` of a Backend (mooring/backend.py).")
+    csi_endpoint: UnixSocket = Field("", description="CSI endpoint to serve, `unix:///path`; empty: none.")
+    csi_only: bool = Field(False, description="Serve the CSI endpoint and be no worker; workers elsewhere carry out what is asked.")
+    driver_endpoint: UnixSocket = Field("", description="CSI driver to stand in front of, `unix:///path`; it is the backend then.")
+    adopt: bool = Field(True, description="Record at the start what VolumeAttachments show to be attached and no record knows.")
+    adopt_interval: Seconds = Field(10, description="Pause between two looks at what can't be recorded because it is in doubt.")
     http_address: str = Field("127.0.0.1:9440", description="host:port of /livez, /readyz and /metrics; port 0 picks one.")
     attempt_timeout: Seconds = Field(10, description="One attempt of a step that talks to Kubernetes.")
     heartbeat_timeout: Seconds = Field(5, description="Silence after which a running attempt counts as lost.")
@@ -58,8 +77,11 @@ class Settings(BaseSettings):
     retry_interval_max: Seconds = Field(10, ge=0.2, description="Longest pause between two attempts.")
     conflicts_max: int = Field(10, ge=3, description="How often one step decides anew because the record had changed.")
     request_timeout: Seconds = Field(5, description="One request to the API server.")
-    page_size: int = Field(500, ge=1, description="PVs a page when the index is rebuilt.")
+    page_size: int = Field(5000, ge=1, description="PVs a page when the index is rebuilt.")
     log_level: LogLevel = Field("INFO", description="Least severe level that is logged, to standard error.")
+    stray_interval: float = Field(
+        60, ge=0, le=86400, description="Pause between two looks for nodes that a driver has attached and no record names; 0: none."
+    )
     drain_timeout: Seconds = Field(30, description="How long running attempts may finish after SIGTERM.")
 
     @model_validator(mode="after")
@@ -70,13 +92,28 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _one_backend(self) -> Settings:
+        if self.driver_endpoint and self.backend != "none":
+            raise ValueError("MOORING_DRIVER_ENDPOINT makes the driver the backend, so MOORING_BACKEND must be `none`")
+        return self
+
+    @model_validator(mode="after")
+    def _something_to_do(self) -> Settings:
+        if self.csi_only and not self.csi_endpoint:
+            raise ValueError("MOORING_CSI_ONLY needs MOORING_CSI_ENDPOINT")
+        return self
+
     @property
     def queue(self) -> str:
         """The task queue that all workers of the driver share."""
         return self.task_queue or default_task_queue(self.driver)
 
-    def limits(self, *, search_attributes: bool) -> Limits:
-        """What an operation is told of these settings; `search_attributes`: whether the namespace knows Mooring's."""
+    def limits(self, *, search_attributes: bool, backend: bool) -> Limits:
+        """What an operation is told of these settings, and of its worker.
+
+        `search_attributes`: whether the namespace knows Mooring's; `backend`: whether there is anything to attach with.
+        """
         return Limits(
             attempt_timeout=self.attempt_timeout,
             heartbeat_timeout=self.heartbeat_timeout,
@@ -88,7 +125,7 @@ class Settings(BaseSettings):
             conflicts_max=self.conflicts_max,
             reject_missing_pv=self.missing_pv is MissingPv.REJECT,
             search_attributes=search_attributes,
-            backend=self.backend != "none",
+            backend=backend,
         )
 
 

@@ -15,7 +15,10 @@ from mooring.apiserver import Ask, KubernetesApi
 from mooring.events import NAMESPACE, Events, NoEvents, warning
 from mooring.kubeconfig import Kubeconfig, connect
 from mooring.memory import MemoryVolumes
-from mooring.settings import KubernetesMode
+from mooring.node_kinds import csi_nodes, plain_nodes
+from mooring.nodes import AnyNode, Nodes
+from mooring.settings import KubernetesMode, NodeCheck
+from mooring.volume_attachments import ClusterAttachments, NoAttachments, VolumeAttachments
 from mooring.volumes import KubernetesVolumes, Volumes
 
 if TYPE_CHECKING:
@@ -33,6 +36,8 @@ class Storage:
 
     volumes: Volumes
     events: Events
+    nodes: Nodes
+    attachments: VolumeAttachments
 
 
 class KubernetesEvents:
@@ -59,11 +64,22 @@ async def open_storage(
     A `kubeconfig` comes before the environment's.
     """
     if settings.kubernetes is KubernetesMode.OFF:
-        yield Storage(MemoryVolumes(metrics), NoEvents())
+        yield Storage(MemoryVolumes(metrics), NoEvents(), AnyNode(), NoAttachments())
         return
     api = await connect(kubeconfig, os.environ, settings.request_timeout)
     try:
         volumes = KubernetesVolumes(api, settings.driver, now, metrics, page_size=settings.page_size)
-        yield Storage(volumes, KubernetesEvents(api, instance, now))
+        attached = ClusterAttachments(api, settings.driver, now) if settings.adopt else NoAttachments()
+        yield Storage(volumes, KubernetesEvents(api, instance, now), _nodes(api, settings, metrics), attached)
     finally:
         await api.close()
+
+
+def _nodes(api: KubernetesApi, settings: Settings, metrics: Metrics) -> Nodes:
+    match settings.node_check:
+        case NodeCheck.CSINODE:
+            return csi_nodes(api, settings.driver, metrics.reconnected)
+        case NodeCheck.NODE:
+            return plain_nodes(api, metrics.reconnected)
+        case NodeCheck.OFF:
+            return AnyNode()

@@ -8,6 +8,7 @@ returned, and operations go on without them.
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Final
 
 from temporalio.api.enums.v1 import IndexedValueType
@@ -15,17 +16,18 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSe
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
+from temporalio.runtime import LogForwardingConfig, LoggingConfig, PrometheusConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError
 
 from mooring import names
+from mooring.backoff import pauses
 from mooring.errors import TemporalUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from temporalio.runtime import Runtime
-
 CONNECT_SECONDS: Final = 5.0
+logger = logging.getLogger(__name__)
 SEARCH_ATTRIBUTES = (names.CSI_DRIVER, names.VOLUME_ID, names.NODE_ID, names.ATTACHMENT_STATE)
 
 
@@ -52,6 +54,27 @@ async def connect(
         raise TemporalUnavailable(f"Temporal at {config['target_host']} did not answer in {CONNECT_SECONDS:g} s.") from None
     except (RuntimeError, RPCError, ValueError) as error:
         raise TemporalUnavailable(f"Temporal at {config['target_host']} can't be reached: {error}.") from error
+
+
+async def reach(identity: str, runtime: Runtime) -> Client:
+    """A client as of `connect`, however long the server takes to be there."""
+    waits = pauses(0.5, 5.0)
+    while True:
+        try:
+            return await connect(identity=identity, runtime=runtime)
+        except TemporalUnavailable as error:
+            logger.warning("%s", error)
+            await asyncio.sleep(next(waits))
+
+
+def runtime(metrics_address: str, log: logging.Logger) -> Runtime:
+    """The SDK's runtime of a worker: its metrics at host:port, its core's warnings in `log`."""
+    metrics = PrometheusConfig(
+        bind_address=metrics_address, counters_total_suffix=True, unit_suffix=True, durations_as_seconds=True
+    )
+    # NB: the SDK's core would log to standard output by itself.
+    core_log = LoggingConfig(TelemetryFilter(core_level="WARN", other_level="ERROR"), LogForwardingConfig(log))
+    return Runtime(telemetry=TelemetryConfig(metrics=metrics, logging=core_log))
 
 
 async def register_search_attributes(client: Client) -> str | None:

@@ -12,17 +12,19 @@ from prometheus_client import CollectorRegistry
 from temporalio.client import Client
 
 from mooring.client import MooringClient
-from mooring.devstack.kubernetes.embedded import EmbeddedKubernetes
 from mooring.devstack.kubernetes.kubeconfig import ApiServer
-from mooring.devstack.kubernetes.real import RealKubernetes
 from mooring.devstack.proxy import FaultProxy
 from mooring.devstack.temporal import DevTemporal
 from mooring.metrics import Metrics
 from mooring.temporal import register_search_attributes
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
+from tests.harness.kubernetes import Kubernetes, open_kubernetes
+from tests.harness.processes import Fleet, open_fleet
 from tests.harness.workers import quick, running_worker
 from worker import MooringWorker
+
+pytest_plugins = ["tests.harness.required"]
 
 
 @pytest.fixture(scope="session")
@@ -41,15 +43,32 @@ async def temporal_client(temporal: DevTemporal) -> Client:
 
 
 @pytest.fixture(scope="session")
-async def api_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ApiServer]:
-    """An API server, with all rights on it: the real one where KUBEBUILDER_ASSETS says where its binaries are."""
-    assets = os.environ.get("KUBEBUILDER_ASSETS")
-    if not assets:
-        async with EmbeddedKubernetes.start() as embedded:
-            yield ApiServer(embedded.url)
-        return
-    async with RealKubernetes.start(Path(assets), tmp_path_factory.mktemp("kubernetes")) as real:
-        yield real.server()
+def assets() -> Path:
+    """The folder of the real Kubernetes binaries."""
+    folder = os.environ.get("KUBEBUILDER_ASSETS")
+    if not folder:
+        pytest.skip("no real Kubernetes: set KUBEBUILDER_ASSETS to the folder that kube/build.sh prints")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+async def kubernetes(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Kubernetes]:
+    """An API server: the real one where KUBEBUILDER_ASSETS says where its binaries are."""
+    folder = os.environ.get("KUBEBUILDER_ASSETS")
+    async with open_kubernetes(Path(folder) if folder else None, tmp_path_factory.mktemp("kubernetes")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def api_server(kubernetes: Kubernetes) -> ApiServer:
+    """The API server, with all rights on it."""
+    return kubernetes.admin
+
+
+@pytest.fixture(scope="session")
+def account(kubernetes: Kubernetes) -> ApiServer:
+    """The API server, as workers reach it: a real one grants them what deploy/kubernetes/rbac.yaml says, and no more."""
+    return kubernetes.account
 
 
 @pytest.fixture
@@ -59,9 +78,9 @@ def driver() -> str:
 
 
 @pytest.fixture
-async def cluster(api_server: ApiServer, driver: str) -> AsyncIterator[Cluster]:
-    """A cluster behind a proxy."""
-    async with FaultProxy.start(api_server.kubeconfig()) as proxy:
+async def cluster(api_server: ApiServer, account: ApiServer, driver: str) -> AsyncIterator[Cluster]:
+    """A cluster, and for workers a proxy before it."""
+    async with FaultProxy.start(account.kubeconfig()) as proxy:
         yield Cluster(api_server, proxy, driver)
 
 
@@ -104,3 +123,10 @@ def metrics(registry: CollectorRegistry) -> Metrics:
 def mooring(temporal_client: Client, driver: str) -> MooringClient:
     """A client of the test's driver."""
     return MooringClient(temporal_client, driver=driver)
+
+
+@pytest.fixture
+async def fleet(temporal_client: Client, cluster: Cluster, tmp_path: Path) -> AsyncIterator[Fleet]:
+    """Worker processes; none yet."""
+    async with open_fleet(temporal_client.service_client.config.target_host, cluster, tmp_path) as opened:
+        yield opened

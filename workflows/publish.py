@@ -21,8 +21,8 @@ from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     from mooring import fence
-    from mooring.errors import Contended
-    from mooring.models import Attachment, BackendCall, Looked, PublishRequest, PublishResult, VolumeRecord, WriteResult
+    from mooring.errors import Contended, Disputed
+    from mooring.models import Attachment, BackendCall, Looked, NodeGlance, PublishRequest, PublishResult, VolumeRecord, WriteResult
     from mooring.names import PUBLISH, State
     from workflows.cancellation import stop_if_cancelled, to_the_end
     from workflows.failures import STOPPED, ended, failed_step, failure, is_final, is_final_at_once
@@ -49,11 +49,11 @@ class PublishVolume:
     async def run(self, request: RawValue = NOTHING) -> PublishResult:
         """Publish; see the module."""
         self._asked = read_request(PublishRequest, request)
-        self._steps, seen = await Steps.begin(self._asked)
+        self._steps, seen = await Steps.begin(self._asked, self._asked.node_id)
         self._keeper = Keeper(self._steps, self._asked)
         self._show(State.PUBLISHING)
         try:
-            result = await self._publish(seen)
+            result = await self._publish(await self._admit(seen))
         except STOPPED as error:
             raise await self._failed(error) from failed_step(error)
         self._end(State.ATTACHED)
@@ -68,6 +68,24 @@ class PublishVolume:
             await to_the_end(self._roll_back())
         self._end(State.ROLLED_BACK)
         return ended(error, f"{self._what()} failed; it is rolled back, and nothing of it is left")
+
+    async def _admit(self, seen: Looked) -> Looked:
+        """Have a node that memory doubts confirmed before anything is written; what was seen of the volume meanwhile."""
+        if self._steps.doubt:
+            raise failure(Disputed(self._steps.doubt))
+        if self._steps.node is NodeGlance.ADMITTED:
+            return seen
+        needs_pv = self._steps.limits.reject_missing_pv
+        if self._steps.node is NodeGlance.FULL or (seen.record is None and needs_pv):
+            seen = await self._steps.look()
+        if seen.record is not None or not needs_pv:  # a volume that is missing is refused before a node that is
+            await self._steps.check_node(self._asked.node_id, holds=self._holds(seen))
+        return seen
+
+    def _holds(self, seen: Looked) -> bool:
+        waiting, node = self._steps.waiting, self._asked.node_id
+        recorded = seen.record is not None and seen.record.holder(node) is not None
+        return recorded or (waiting is not None and waiting.attachment.node_id == node)
 
     async def _publish(self, seen: Looked) -> PublishResult:
         while True:
@@ -130,7 +148,11 @@ class PublishVolume:
             return None
         stop_if_cancelled()
         self._backend_begun = True
-        return await self._steps.backend_publish(self._call(epoch))
+        try:
+            return await self._steps.backend_publish(self._call(epoch))
+        except STOPPED as error:
+            self._backend_begun = not is_final_at_once(error)
+            raise
 
     async def _hold_without_pv(self) -> PublishResult | None:
         """Hold the volume until it has a PV; None where it has got one meanwhile."""
@@ -174,6 +196,9 @@ class PublishVolume:
             epoch=epoch,
             access_mode=self._asked.access_mode,
             readonly=self._asked.readonly,
+            access_type=self._asked.access_type,
+            volume_context=self._asked.volume_context,
+            handed_over=self._asked.handed_over,
         )
 
     def _unpersisted(self, held: Attachment) -> PublishResult:

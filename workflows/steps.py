@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.attachments import AttachmentActivities
     from activities.backend import BackendActivities
     from activities.events import EventActivities
+    from activities.nodes import NodeActivities
     from activities.unpersisted import UnpersistedActivities
     from mooring import fence
     from mooring.models import (
@@ -30,6 +31,9 @@ with workflow.unsafe.imports_passed_through():
         Limits,
         Look,
         Looked,
+        NodeAsk,
+        NodeGlance,
+        Observe,
         RunRef,
         Unpersisted,
         VolumeRecord,
@@ -56,18 +60,23 @@ class Steps:
     limits: Limits
     waiting: Waiting | None
     """What waited for the volume's PV when the operation began. It may have ended since; only this operation may begin another."""
+    node: NodeGlance = NodeGlance.ADMITTED
+    """What memory said of the node when the operation began."""
+    doubt: str = ""
+    """Why the volume could be published to nobody when the operation began."""
 
     @classmethod
-    async def begin(cls, asked: VolumeRef) -> tuple[Steps, Looked]:
-        """The first step of every operation: what the index says, what waits for a PV, and the limits to keep."""
+    async def begin(cls, asked: VolumeRef, node_id: str = "") -> tuple[Steps, Looked]:
+        """The first step of every operation: what memory says, of a node that is to hold the volume too, and the limits to keep."""
         volume = VolumeRef(driver=asked.driver, volume_handle=asked.volume_handle)
+        observe = Observe(driver=asked.driver, volume_handle=asked.volume_handle, node_id=node_id)
         try:
             glance: Glance = await workflow.execute_local_activity_method(
-                AttachmentActivities.observe, volume, start_to_close_timeout=timedelta(seconds=10)
+                AttachmentActivities.observe, observe, start_to_close_timeout=timedelta(seconds=10)
             )
         except ActivityError as error:
             raise cause(error) or error from None
-        return cls(volume, glance.limits, glance.waiting), Looked(record=glance.record)
+        return cls(volume, glance.limits, glance.waiting, glance.node, glance.doubt), Looked(record=glance.record)
 
     @property
     def operation(self) -> str:
@@ -95,6 +104,12 @@ class Steps:
         """The live record, however long it takes."""
         options = self._patient("roll back: look at the PV", self.limits.attempt_timeout)
         return await workflow.execute_activity_method(AttachmentActivities.look, Look(volume=self.volume, patient=True), **options)
+
+    async def check_node(self, node_id: str, *, holds: bool) -> None:
+        """Have the API server say that the node may hold the volume, or already `holds` it."""
+        options = self._bounded(f"check node {node_id}", self.limits.publish_budget)
+        asked = NodeAsk(volume=self.volume, node_id=node_id, holds=holds)
+        await workflow.execute_activity_method(NodeActivities.check, asked, **options)
 
     async def record(self, write: Write) -> WriteResult:
         """Try to make the node a holder."""

@@ -77,6 +77,11 @@ class UnpublishVolume:
 
     async def _unpublish(self, seen: Looked) -> UnpublishResult:
         try:
+            if self._asked.stray:
+                seen = await _clearing(self._steps.look(self._steps.limits.clear_budget), None)
+                if self._belongs(seen.record):
+                    kept = f"{self._what()} leaves it there: it is no stray."
+                    return self._answer(seen.record.epoch if seen.record else 0, cleared=True, message=kept)
             return await self._clear(seen)
         except _UnclearableError as unclearable:
             return await self._give_up(unclearable)
@@ -97,6 +102,13 @@ class UnpublishVolume:
             brought = Looked(record=result.record, by=result.by)
             seen = await _clearing(self._steps.look(self._steps.limits.clear_budget), None) if result.landed else brought
         raise failure(Contended(f"{self._what()} lost to another writer of the record {self._steps.limits.conflicts_max} times."))
+
+    def _belongs(self, seen: VolumeRecord | None) -> bool:
+        """Whether a node that was taken for a stray may have the volume; where nothing records it, nobody can say."""
+        waiting = self._steps.waiting
+        return (
+            seen is None or bool(self._leaving(seen)) or (waiting is not None and waiting.attachment.node_id == self._asked.node_id)
+        )
 
     async def _release(self, seen: VolumeRecord) -> WriteResult:
         write = fence.release(seen, self._steps.volume, self._asked.node_id, self._steps.operation)
@@ -126,7 +138,9 @@ class UnpublishVolume:
 
     async def _ask_backend(self, node_id: str, epoch: int) -> None:
         if self._steps.limits.backend and node_id not in self._detached:
-            await self._steps.backend_unpublish(BackendCall(volume=self._steps.volume, node_id=node_id, epoch=epoch))
+            handed_over = self._asked.handed_over
+            call = BackendCall(volume=self._steps.volume, node_id=node_id, epoch=epoch, handed_over=handed_over)
+            await self._steps.backend_unpublish(call)
             self._detached.add(node_id)
 
     async def _give_up(self, unclearable: _UnclearableError) -> UnpublishResult:
@@ -144,7 +158,8 @@ class UnpublishVolume:
         return [held.node_id for held in seen.holders if self._asked.node_id in ("", held.node_id)] if seen else []
 
     def _result(self, epoch: int, why: str) -> UnpublishResult:
-        nothing = "" if self._released else f"; nothing was attached{f', {why}' if why else ''}"
+        unrecorded = "; no record knew of it" if self._asked.stray else f"; nothing was attached{f', {why}' if why else ''}"
+        nothing = "" if self._released else unrecorded
         return self._answer(epoch, cleared=True, message=f"{self._what()} is done at epoch {epoch}{nothing}.")
 
     def _answer(self, epoch: int, *, cleared: bool, message: str) -> UnpublishResult:

@@ -26,8 +26,8 @@ MEANING: Final = {
     ExitCode.OK: "done",
     ExitCode.FAILED: "the operation failed; the error says what was undone",
     ExitCode.USAGE: "the command line, the request or the configuration is wrong",
-    ExitCode.REFUSED: "refused: the volume is held elsewhere, or here in another way",
-    ExitCode.NOT_FOUND: "there is no such volume",
+    ExitCode.REFUSED: "refused: the volume is held elsewhere, or here in another way, or the node has no room",
+    ExitCode.NOT_FOUND: "there is no such volume or node",
     ExitCode.PENDING: "no answer within --timeout; the operation goes on",
     ExitCode.UNAVAILABLE: "Temporal, a worker, Kubernetes or the backend is not available",
     ExitCode.INTERRUPTED: "interrupted; an operation that had begun goes on",
@@ -38,7 +38,10 @@ _BY_TYPE: Final = {
     "KubernetesNotConfigured": ExitCode.USAGE,
     "HeldElsewhere": ExitCode.REFUSED,
     "Incompatible": ExitCode.REFUSED,
+    "Disputed": ExitCode.REFUSED,
+    "AttachLimitReached": ExitCode.REFUSED,
     "VolumeNotFound": ExitCode.NOT_FOUND,
+    "NodeNotFound": ExitCode.NOT_FOUND,
     "OperationPending": ExitCode.PENDING,
 }
 

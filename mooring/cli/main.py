@@ -17,6 +17,7 @@ import typer
 
 from mooring import __version__
 from mooring.cli import operations, stack
+from mooring.cli.adopt import adopt
 from mooring.cli.exits import ExitCode, epilog
 from mooring.cli.history import history
 from mooring.cli.session import Session
@@ -69,11 +70,32 @@ def options(
 @app.command()
 def worker(context: typer.Context) -> None:
     """Run a worker until SIGTERM; MOORING_* variables set it up."""
-    session = Session.of(context)
-    os.environ.update(session.environ)
+    _run_worker(Session.of(context))
+
+
+def _run_worker(session: Session, **also: str) -> NoReturn:
+    os.environ.update(session.environ, **also)
     from worker import main as run_worker
 
-    raise typer.Exit(run_worker())
+    run_worker()
+
+
+@app.command()
+def csi(
+    context: typer.Context,
+    endpoint: Annotated[
+        str, typer.Option(envvar="MOORING_CSI_ENDPOINT", help="Socket to serve, unix:///path.")
+    ] = "unix:///csi/csi.sock",
+    driver_endpoint: Annotated[
+        str, typer.Option(envvar="MOORING_DRIVER_ENDPOINT", help="CSI driver to stand in front of, unix:///path.")
+    ] = "",
+    only: Annotated[
+        bool, typer.Option("--only", envvar="MOORING_CSI_ONLY", help="Be no worker; others carry out what is asked.")
+    ] = False,
+) -> None:
+    """Run a worker that serves the CSI endpoint too, until SIGTERM; MOORING_* variables set up the rest."""
+    session = Session.of(context)
+    _run_worker(session, MOORING_CSI_ENDPOINT=endpoint, MOORING_DRIVER_ENDPOINT=driver_endpoint, MOORING_CSI_ONLY=str(only))
 
 
 app.command()(operations.publish)
@@ -82,6 +104,7 @@ app.command()(get)
 app.command("list")(list_volumes)
 app.command()(history)
 app.command()(operations.rebuild)
+app.command()(adopt)
 app.command()(stack.up)
 app.command()(stack.demo)
 

@@ -51,7 +51,7 @@ def list_volumes(
 ) -> None:
     """List the driver's volumes and who holds each, by the PVs."""
     session = Session.of(context)
-    sightings = session.run(lambda: _read_all(session, kubeconfig), "the list of PersistentVolumes")
+    sightings = session.run(lambda: read_all(session, kubeconfig), "the list of PersistentVolumes")
     statuses, errors = _statuses(session.driver, sightings)
     wanted = [status for status in statuses if _wanted(status, node, attached)]
     _print(wanted, output, alone=False)
@@ -61,7 +61,8 @@ def list_volumes(
         session.fail(*errors)
 
 
-async def _read_all(session: Session, kubeconfig: str) -> list[Sighting]:
+async def read_all(session: Session, kubeconfig: str) -> list[Sighting]:
+    """What every PV of the driver says."""
     from prometheus_client import CollectorRegistry
 
     from mooring.kubeconfig import connect

@@ -15,13 +15,14 @@ from mooring.errors import TABLE
 from mooring.models import DEFAULT_DRIVER
 from tests.cli.conftest import REPOSITORY
 
-COMMANDS = ["worker", "publish", "unpublish", "get", "list", "history", "rebuild", "up", "demo"]
+COMMANDS = ["worker", "publish", "unpublish", "get", "list", "history", "rebuild", "adopt", "up", "demo"]
 COSTLY = {"temporalio", "kubernetes", "aiohttp", "rich", "yaml"}
 
 EXPECTED = {
     "InvalidRequest": ExitCode.USAGE,
     "HeldElsewhere": ExitCode.REFUSED,
     "Incompatible": ExitCode.REFUSED,
+    "Disputed": ExitCode.REFUSED,
     "VolumeNotFound": ExitCode.NOT_FOUND,
     "OperationPending": ExitCode.PENDING,
     "TemporalUnavailable": ExitCode.UNAVAILABLE,

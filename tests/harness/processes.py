@@ -22,6 +22,7 @@ from tests.harness.workers import quick
 
 READY_SECONDS: Final = 30
 ASK_SECONDS: Final = 5
+ROOT: Final = Path(__file__).parents[2]
 KEPT: Final = ("PATH", "HOME", "VIRTUAL_ENV")
 
 
@@ -114,11 +115,12 @@ class Fleet:
         return WorkerProcess(f"http://{address}", child)
 
     @asynccontextmanager
-    async def own(self, **settings: object) -> AsyncIterator[WorkerProcess[OwnChild]]:
-        """The same, for a test that wants to know how it exits."""
+    async def own(self, script: Path | None = None, /, **settings: object) -> AsyncIterator[WorkerProcess[OwnChild]]:
+        """The same, for a test that wants to know how it exits; `script` is another version's worker.py."""
         address, environ = self._plan(settings)
+        command = ["setpriv", "--pdeathsig", "KILL", sys.executable, str(script or worker_script())]  # it ends with this process
         with self._log.open("wb") as log:
-            process = await asyncio.create_subprocess_exec(sys.executable, worker_script(), env=environ, stdout=log, stderr=log)
+            process = await asyncio.create_subprocess_exec(*command, env=environ, stdout=log, stderr=log)
         try:
             yield WorkerProcess(f"http://{address}", OwnChild(process, self._log))
         finally:
@@ -148,6 +150,7 @@ class Fleet:
             "TEMPORAL_CONFIG_FILE": os.devnull,
             "KUBECONFIG": str(kubeconfig),
             FOLDER: str(self.folder),
+            "PYTHONPATH": str(ROOT),  # the backend is among the tests, wherever the worker is
         }
 
 

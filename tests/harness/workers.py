@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from temporalio.client import Client
 
 from mooring.backend import Backend, NoBackend
+from mooring.csi.desk import Desk
 from mooring.metrics import Metrics
 from mooring.settings import Settings
 from mooring.storage import open_storage
@@ -23,7 +24,7 @@ READY_SECONDS = 20
 
 
 def quick(driver: str, **overrides: Any) -> Settings:
-    """Settings whose bounds are short enough to run into."""
+    """Settings whose bounds are short enough to run into; node ids are taken as they come."""
     bounds: dict[str, Any] = {
         "attempt_timeout": 1.5,
         "request_timeout": 1,
@@ -34,19 +35,20 @@ def quick(driver: str, **overrides: Any) -> Settings:
         "backend_budget": 6,
         "retry_interval_max": 0.5,
         "drain_timeout": 1,
+        "node_check": "off",
     }
     return Settings(driver=driver, **{**bounds, **overrides})
 
 
 @asynccontextmanager
 async def running_worker(
-    client: Client, settings: Settings, kubeconfig: dict[str, Any], backend: Backend | None = None
+    client: Client, settings: Settings, kubeconfig: dict[str, Any], backend: Backend | None = None, desk: Desk | None = None
 ) -> AsyncIterator[MooringWorker]:
     """A worker that is ready, and stopped in the end."""
     metrics = Metrics(CollectorRegistry())
     identity = f"worker-{next(_NUMBERS)}"
     async with open_storage(settings, identity, lambda: datetime.now(UTC), metrics, kubeconfig) as storage:
-        worker = MooringWorker(settings, await _own(client), storage, backend or NoBackend(), identity, metrics)
+        worker = MooringWorker(settings, await _own(client), storage, backend or NoBackend(), identity, metrics, desk)
         stop = asyncio.Event()
         running = asyncio.create_task(worker.run(stop))
         try:

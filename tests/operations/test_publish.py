@@ -9,8 +9,8 @@ from mooring.client import MooringClient
 from mooring.errors import DuplicateVolume, HeldElsewhere, Incompatible, MalformedRecord
 from mooring.models import AccessMode
 from tests.harness.backend import JournalBackend
-from tests.harness.cluster import PVS, Cluster
-from tests.harness.workers import indexed, until
+from tests.harness.cluster import Cluster
+from tests.harness.workers import until
 from worker import MooringWorker
 
 RWX = AccessMode.MULTI_NODE_MULTI_WRITER
@@ -102,32 +102,6 @@ async def test_the_publish_context_is_kept_and_given_again(
 
     assert first.publish_context == again.publish_context == {"device": "/dev/sdx"}
     assert [entry[:3] for entry in backend.journal] == [("publish", "vol", "node-a")] * 2
-
-
-async def test_undisturbed_operations_cost_one_write_and_no_read(
-    worker: MooringWorker, cluster: Cluster, mooring: MooringClient
-) -> None:
-    await cluster.create("vol")
-    await indexed(worker, "vol")
-    before = cluster.proxy.count()
-
-    await mooring.publish("vol", "node-a")
-    await mooring.publish("vol", "node-a")
-    await mooring.unpublish("vol", "node-a")
-
-    assert (cluster.proxy.count("PATCH"), cluster.proxy.count() - before) == (3, 3)
-
-
-async def test_a_refusal_costs_one_read_and_no_write(worker: MooringWorker, cluster: Cluster, mooring: MooringClient) -> None:
-    await cluster.create("vol")
-    await indexed(worker, "vol")
-    await mooring.publish("vol", "node-a")
-    before = cluster.proxy.count()
-
-    with pytest.raises(HeldElsewhere):
-        await mooring.publish("vol", "node-b")
-
-    assert cluster.proxy.count("GET", f"{PVS}/{cluster.pv('vol')}") == cluster.proxy.count() - before == 1
 
 
 async def test_a_stale_index_refuses_nobody(worker: MooringWorker, cluster: Cluster, mooring: MooringClient) -> None:

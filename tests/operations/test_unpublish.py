@@ -10,7 +10,7 @@ from temporalio.client import Client
 from mooring import names
 from mooring.client import MooringClient
 from mooring.errors import BackendFailed, HeldElsewhere, OperationCancelled
-from mooring.models import AccessMode, VolumeRef
+from mooring.models import AccessMode, UnpublishRequest, VolumeRef
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
 from worker import MooringWorker
@@ -179,3 +179,27 @@ async def test_a_cancelled_unpublish_stops_and_is_finished_by_the_next_one(
     held.release()
 
     assert (result.released, await held.landed()) == (("node-a",), 422)
+
+
+async def test_a_stray_that_the_record_names_stays(
+    backed_worker: MooringWorker, cluster: Cluster, mooring: MooringClient, backend: JournalBackend, driver: str
+) -> None:
+    await cluster.create("vol-1")
+    await mooring.publish("vol-1", "node-a")
+    asked = UnpublishRequest(driver=driver, volume_handle="vol-1", node_id="node-a", stray=True)
+    result = await mooring.request_unpublish(asked)
+
+    assert (await cluster.holder("vol-1"), backend.attached) == ("node-a", {"vol-1": {"node-a"}})
+    assert "no stray" in result.message
+
+
+async def test_a_stray_is_detached_and_the_holder_stays(
+    backed_worker: MooringWorker, cluster: Cluster, mooring: MooringClient, backend: JournalBackend, driver: str
+) -> None:
+    await cluster.create("vol-1")
+    await mooring.publish("vol-1", "node-a")
+    backend.attached["vol-1"].add("node-b")
+    asked = UnpublishRequest(driver=driver, volume_handle="vol-1", node_id="node-b", stray=True)
+    await mooring.request_unpublish(asked)
+
+    assert (await cluster.holder("vol-1"), backend.attached) == ("node-a", {"vol-1": {"node-a"}})

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from mooring.devstack.kubernetes.kubeconfig import ApiServer
 from mooring.devstack.proxy import FaultProxy
 from mooring.devstack.temporal import DevTemporal
 from mooring.errors import MooringError
-from mooring.models import AccessMode, VolumeRef
+from mooring.models import AccessMode, AdoptRequest, Attachment, VolumeRef
 from mooring.temporal import register_search_attributes
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
@@ -30,6 +31,7 @@ from worker import MooringWorker
 
 HISTORIES = Path(__file__).parent / "histories"
 DRIVER = "replay.csi.test"
+BEFORE = datetime(2026, 1, 31, 4, 0, 41, tzinfo=UTC)
 RWX = AccessMode.MULTI_NODE_MULTI_WRITER
 
 
@@ -122,6 +124,24 @@ async def record_unpersisted(recorder: Recorder) -> None:
     await recorder.save("persist-given-up", names.unpersisted_id(VolumeRef(driver=DRIVER, volume_handle="never")))
 
 
+async def record_adoptions(recorder: Recorder) -> None:
+    """An attachment that was there before, and one that has gone since."""
+    await recorder.new("before")
+    held = Attachment(node_id="node-a", attached_at=BEFORE, access_mode=None, publish_context={"device": "/dev/sdx"})
+    asked = AdoptRequest(driver=DRIVER, volume_handle="before", attachment=held, epoch=0, volume_attachment="csi-1")
+    await recorder.operation("adopt", "before", recorder.mooring.adopt(asked))
+    await recorder.operation("adopt-refused", "before", recorder.mooring.adopt(asked))
+
+
+async def record_unknown_node(client: Client, cluster: Cluster) -> None:
+    """A publish to a node that neither memory nor the API server knows."""
+    settings = quick(DRIVER, node_check="csinode")
+    async with running_worker(client, settings, cluster.proxy.kubeconfig()) as worker:
+        recorder = Recorder(client, cluster, worker)
+        await recorder.new("nowhere")
+        await recorder.operation("publish-unknown-node", "nowhere", recorder.mooring.publish("nowhere", "node-x"))
+
+
 async def record_reads(recorder: Recorder) -> None:
     """What is no operation."""
     volume = VolumeRef(driver=DRIVER, volume_handle="vol")
@@ -146,7 +166,9 @@ async def main() -> None:
                 await record_cancellation(recorder)
                 await record_unpublishes(recorder)
                 await record_unpersisted(recorder)
+                await record_adoptions(recorder)
                 await record_reads(recorder)
+            await record_unknown_node(client, cluster)
 
 
 if __name__ == "__main__":

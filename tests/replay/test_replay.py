@@ -10,14 +10,9 @@ from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
-from workflows.persist import PersistAttachment
-from workflows.publish import PublishVolume
-from workflows.read import ReadVolume
-from workflows.rebuild import RebuildAttachments
-from workflows.unpublish import UnpublishVolume
+from workflows.everything import WORKFLOWS
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
-WORKFLOWS = [PublishVolume, UnpublishVolume, PersistAttachment, ReadVolume, RebuildAttachments]
 
 
 @pytest.mark.parametrize("path", HISTORIES, ids=lambda path: path.stem)
@@ -34,4 +29,4 @@ def test_every_workflow_has_a_history() -> None:
         for event in json.loads(path.read_text())["events"][:1]
     }
 
-    assert started == {"PublishVolume", "UnpublishVolume", "PersistAttachment", "ReadVolume", "RebuildAttachments"}
+    assert started == {workflow.__name__ for workflow in WORKFLOWS}

@@ -1,0 +1,189 @@
+"""Has what was attached before Mooring came recorded, and keeps out of harm's way what can't be yet.
+
+Contract: `join` returns once every VolumeAttachment that can be adopted is, by an operation of its own under the volume's lock.
+What is left in doubt is known to the manager, so that the volume is published to nobody; while there is such a volume, `settle`
+looks at it again. A volume that is in no doubt is not looked at again: what an unpublish frees later on stays free.
+
+Not kept here: what is to be done (adoption.py), and how a record is written (workflows/).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import groupby
+from typing import Final, TypeVar
+
+from mooring.adoption import Attached, Finding, Verdict, found, judge, refusals
+from mooring.backoff import pauses
+from mooring.errors import Contended, DuplicateVolume, MalformedRecord, MooringError
+from mooring.manager import AttachmentManager
+from mooring.metrics import Metrics
+from mooring.models import AdoptRequest, PublishResult
+from mooring.volume_attachments import VolumeAttachments
+
+AT_ONCE: Final = 50
+FIRST_PAUSE: Final = 0.5
+LONGEST_PAUSE: Final = 5.0
+TOLD: Final = 20
+"""Findings that a look logs one by one; the metrics count them all."""
+
+T = TypeVar("T")
+Adopt = Callable[[AdoptRequest], Awaitable[PublishResult]]
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """What a look found: how many VolumeAttachments are attached and recorded, and those that are attached and not recorded."""
+
+    recorded: int
+    findings: list[Finding]
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Compares the VolumeAttachments of one driver with the records.
+
+    `publishes_readonly`: whether the CO is offered PUBLISH_READONLY; if not, it never asks for what a PV's `readOnly` says.
+    """
+
+    attachments: VolumeAttachments
+    manager: AttachmentManager
+    publishes_readonly: bool = True
+
+    async def look(self, only: Collection[str] | None = None) -> Surveyed:
+        """Look at all volumes, or `only` at those of these handles.
+
+        Raises:
+            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say.
+
+        """
+        attached = await self.attachments.attached()
+        pvs = {each.pv for each in attached}
+        known = {seen.pv: seen for seen in self.manager.sightings() if seen.pv in pvs}
+        unknown = [each for each in attached if each.pv not in known or each.node_id not in known[each.pv].nodes]
+        wanted = [each for each in unknown if only is None or (each.pv in known and known[each.pv].handle in only)]
+        volumes = [list(group) for _, group in groupby(sorted(wanted, key=_by_pv), key=_by_pv)]
+        return Surveyed(len(attached) - len(unknown), await _each(self._judge, volumes))
+
+    async def _judge(self, attached: list[Attached]) -> list[Finding]:
+        """The VolumeAttachments of one PV."""
+        pv = attached[0].pv
+        try:
+            volume = await self.attachments.volume(pv) if pv else None
+            if volume is None:
+                return [found(each, Verdict.NO_VOLUME) for each in attached]
+            self.manager.observe(volume.handle)
+        except (MalformedRecord, DuplicateVolume) as error:
+            return [found(each, Verdict.UNREADABLE, why=str(error)) for each in attached]
+        return judge(volume if self.publishes_readonly else replace(volume, readonly=False), attached)
+
+
+async def carry_out(findings: Sequence[Finding], adopt: Adopt) -> list[Finding]:
+    """Adopt what is to be adopted, several volumes at once; the findings as they are then."""
+    volumes = [list(group) for _, group in groupby(sorted(findings, key=_by_volume), key=_by_volume)]
+    return await _each(partial(_adopt_volume, adopt), volumes)
+
+
+async def _adopt_volume(adopt: Adopt, findings: list[Finding]) -> list[Finding]:
+    """One after the other, since each moves the epoch that the next is decided on."""
+    turned, epoch = [], None
+    for finding in findings:
+        request = finding.request
+        if request is None:
+            turned.append(finding)
+            continue
+        try:
+            epoch = (await adopt(request if epoch is None else request.model_copy(update={"epoch": epoch}))).epoch
+            turned.append(finding.turned(Verdict.ADOPTED))
+        except MooringError as error:
+            again = error.retryable or isinstance(error, Contended)
+            turned.append(finding.turned(Verdict.RETRIED if again else Verdict.FAILED, str(error)))
+    return turned
+
+
+class Adopter:
+    """Brings one worker into a cluster that lives already; `interval` is in seconds, between two looks at what is in doubt."""
+
+    def __init__(self, survey: Survey, adopt: Adopt, metrics: Metrics, interval: float) -> None:
+        self.missing = ["What is attached already has not been looked at yet."]
+        self._survey = survey
+        self._manager = survey.manager
+        self._adopt = adopt
+        self._metrics = metrics
+        self._interval = interval
+
+    async def join(self) -> None:
+        """Adopt all that can be, however long it takes."""
+        for pause in pauses(FIRST_PAUSE, LONGEST_PAUSE):
+            try:
+                findings = await self._look()
+            except MooringError as error:
+                logger.warning("What is attached already can't be adopted yet, and it is tried again: %s", error)
+                self.missing = [f"{error} MOORING_ADOPT=false does without."]
+            else:
+                if all(finding.verdict is not Verdict.RETRIED for finding in findings):
+                    self.missing = []
+                    return
+            await asyncio.sleep(pause)
+
+    async def settle(self) -> None:
+        """Look again at what is in doubt, without end."""
+        while True:
+            await asyncio.sleep(self._interval)
+            try:
+                if self._manager.doubts:
+                    await self._look(self._manager.doubts)
+            except MooringError as error:
+                logger.warning("The volumes in doubt could not be looked at: %s", error)
+
+    async def _look(self, only: Collection[str] | None = None) -> list[Finding]:
+        surveyed = await self._survey.look(only)
+        due = sum(finding.verdict is Verdict.ADOPT for finding in surveyed.findings)
+        self.missing = [
+            f"{due} volumes that are attached already are being adopted; AdoptAttachment in the Temporal UI shows them."
+        ]
+        findings = await carry_out(surveyed.findings, self._adopt)
+        told, self._manager.doubts = self._manager.doubts, refusals(findings)
+        self._metrics.looked_for_adoption(Counter(finding.verdict for finding in findings))
+        _log(surveyed.recorded, findings, told)
+        return findings
+
+
+def _log(recorded: int, findings: Sequence[Finding], told: Collection[str]) -> None:
+    """Say what is new; a doubt that was told before isn't told again."""
+    doubts = [finding for finding in findings if finding.why and finding.volume_handle not in told]
+    for finding in doubts[:TOLD]:
+        logger.warning("VolumeAttachment %s is not adopted (%s): %s", finding.volume_attachment, finding.verdict, finding.why)
+    counts = Counter(finding.verdict.value for finding in findings)
+    if doubts or counts[Verdict.ADOPTED]:
+        logger.info("Of the VolumeAttachments that are attached, %d were recorded already; the others: %s.", recorded, dict(counts))
+
+
+async def _each(work: Callable[[T], Awaitable[list[Finding]]], items: Sequence[T]) -> list[Finding]:
+    """What the work brings for all of them, several at once."""
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def one(item: T) -> list[Finding]:
+        async with turns:
+            return await work(item)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(item)) for item in items]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return [finding for task in tasks for finding in task.result()]
+
+
+def _by_pv(attached: Attached) -> str:
+    return attached.pv
+
+
+def _by_volume(finding: Finding) -> str:
+    return finding.volume_handle

@@ -1,0 +1,192 @@
+"""What is to be done about volumes that were attached before Mooring came: pure, from what the cluster says.
+
+Contract: a VolumeAttachment that is attached, of a node and a volume that are known, becomes the volume's record where no record
+knows of it and nothing contradicts it. Nothing is guessed: of what is in doubt each `Finding` says why, and whether the volume
+may be published meanwhile.
+
+Rules for a volume that one node may have:
+
+1. Its record names another node: drift. Whichever is right, an operator has to say.
+2. Several VolumeAttachments are attached: disputed.
+3. One that is being deleted is never adopted. It counts as attached while no operation has written the record yet, because its
+   detach is still to come; later it may be what an unpublish has just left behind.
+
+Not kept here: how the cluster is asked (volume_attachments.py), and how an adoption is carried out (adopter.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from itertools import chain
+
+from pydantic import Field, ValidationError
+
+from mooring import fence
+from mooring.models import AccessMode, AdoptRequest, Attachment, Model, VolumeRecord
+
+RWX = "ReadWriteMany"
+ROX = "ReadOnlyMany"
+RWO = "ReadWriteOnce"
+
+
+class Verdict(StrEnum):
+    """What is to be done, or was done, about a VolumeAttachment that is attached and not recorded."""
+
+    ADOPT = "adopt"
+    ADOPTED = "adopted"
+    DISPUTED = "disputed"
+    DRIFT = "drift"
+    UNKNOWN_NODE = "unknown_node"
+    LEAVING = "leaving"
+    NO_VOLUME = "no_volume"
+    UNREADABLE = "unreadable"
+    FAILED = "failed"
+    RETRIED = "retried"
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A VolumeAttachment whose status says attached. `node_id` is None where nobody says it; `leaving`: it is being deleted."""
+
+    name: str
+    pv: str
+    node: str
+    node_id: str | None
+    since: datetime
+    context: dict[str, str]
+    leaving: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A volume of the driver, by its PV. `access_mode` is None where one node may have it, in whichever way."""
+
+    driver: str
+    handle: str
+    pv: str
+    record: VolumeRecord
+    access_mode: AccessMode | None = None
+    readonly: bool = False
+
+
+class Finding(Model):
+    """A VolumeAttachment that is attached and not recorded, and what about it.
+
+    `why` is for people, "" where there is nothing to explain. `publish_refused`: the volume is published to nobody meanwhile.
+    """
+
+    volume_handle: str
+    pv: str
+    node: str
+    node_id: str | None
+    volume_attachment: str
+    verdict: Verdict
+    why: str = ""
+    publish_refused: bool = False
+    request: AdoptRequest | None = Field(None, exclude=True)
+
+    def turned(self, verdict: Verdict, why: str = "") -> Finding:
+        """The same after an attempt to adopt it; what could not be recorded for one node keeps its volume from any other."""
+        exclusive = self.request is not None and self.request.attachment.access_mode is None
+        refused = exclusive and verdict is not Verdict.ADOPTED
+        return self.model_copy(update={"verdict": verdict, "why": why, "publish_refused": refused})
+
+
+def shared_mode(access_modes: Sequence[str]) -> AccessMode | None:
+    """The access mode in which several nodes may have a PV of these modes, as external-attacher derives it; else None."""
+    if RWX in access_modes:
+        return AccessMode.MULTI_NODE_MULTI_WRITER
+    return AccessMode.MULTI_NODE_READER_ONLY if ROX in access_modes and RWO not in access_modes else None
+
+
+def judge(volume: Volume, attached: Sequence[Attached]) -> list[Finding]:
+    """What is to be done about those of the volume's VolumeAttachments that its record doesn't know."""
+    unknown = [each for each in attached if each.node_id is None or volume.record.holder(each.node_id) is None]
+    if volume.access_mode is not None:
+        return [_joining(volume, each) for each in unknown]
+    counted = [each for each in unknown if not (each.leaving and (volume.record.epoch or volume.record.holders))]
+    ignored = [found(each, Verdict.LEAVING, volume.handle) for each in unknown if each not in counted]
+    return [*_exclusive(volume, counted), *ignored]
+
+
+def found(each: Attached, verdict: Verdict, handle: str = "", why: str = "", *, refused: bool = False) -> Finding:
+    """A finding about this VolumeAttachment."""
+    return Finding(
+        volume_handle=handle,
+        pv=each.pv,
+        node=each.node,
+        node_id=each.node_id,
+        volume_attachment=each.name,
+        verdict=verdict,
+        why=why,
+        publish_refused=refused,
+    )
+
+
+def refusals(findings: Sequence[Finding]) -> dict[str, str]:
+    """Volume handle -> why the volume is published to nobody."""
+    return {finding.volume_handle: finding.why for finding in findings if finding.publish_refused}
+
+
+def _joining(volume: Volume, each: Attached) -> Finding:
+    if each.leaving:
+        return found(each, Verdict.LEAVING, volume.handle)
+    if each.node_id is None:
+        return found(each, Verdict.UNKNOWN_NODE, volume.handle, f"Volume {volume.handle} {_place(each)}.")
+    adoption = _adoption(volume, each)
+    if adoption.request is not None:
+        decision = fence.adopt(volume.record, adoption.request, "")
+        if isinstance(decision, fence.Refuse):
+            return found(each, Verdict.DRIFT, volume.handle, str(decision.error))
+    return adoption
+
+
+def _exclusive(volume: Volume, counted: Sequence[Attached]) -> list[Finding]:
+    holders = [f"is recorded as held by node {held.node_id}" for held in volume.record.holders]
+    why = f"Volume {volume.handle} {', and '.join(chain(holders, map(_place, counted)))}; nothing says which is right."
+    if holders:
+        return [found(each, Verdict.DRIFT, volume.handle, why, refused=True) for each in counted]
+    if len(counted) > 1:
+        return [found(each, Verdict.DISPUTED, volume.handle, why, refused=True) for each in counted]
+    return [_only(volume, each) for each in counted]
+
+
+def _only(volume: Volume, each: Attached) -> Finding:
+    why = f"Volume {volume.handle} {_place(each)}."
+    if each.leaving:
+        return found(each, Verdict.LEAVING, volume.handle, why, refused=True)
+    if each.node_id is None:
+        return found(each, Verdict.UNKNOWN_NODE, volume.handle, why, refused=True)
+    return _adoption(volume, each)
+
+
+def _adoption(volume: Volume, each: Attached) -> Finding:
+    try:
+        held = Attachment(
+            node_id=each.node_id or "",
+            attached_at=each.since,
+            access_mode=volume.access_mode,
+            readonly=volume.readonly,
+            publish_context=each.context,
+        )
+        request = AdoptRequest(
+            driver=volume.driver,
+            volume_handle=volume.handle,
+            attachment=held,
+            epoch=volume.record.epoch,
+            volume_attachment=each.name,
+        )
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        return found(each, Verdict.UNREADABLE, volume.handle, f"Volume {volume.handle} can't be recorded ({faults}).")
+    return found(each, Verdict.ADOPT, volume.handle).model_copy(update={"request": request})
+
+
+def _place(each: Attached) -> str:
+    going = ", which is being deleted" if each.leaving else ""
+    if each.node_id is None:
+        return f"is attached to a node whose id nobody says, {each.node} (VolumeAttachment {each.name}{going})"
+    return f"is attached to node {each.node_id} (VolumeAttachment {each.name}{going})"

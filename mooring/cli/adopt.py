@@ -1,0 +1,98 @@
+"""`mooring adopt`: what is attached and not recorded yet, and to have it recorded.
+
+The command reads the cluster itself, so `--dry-run` needs no worker and no Temporal. Workers do the same when they start.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from mooring.cli.operations import Timeout
+from mooring.cli.output import NONE, UNKNOWN, Listing, Row, note, print_data, print_table
+from mooring.cli.session import Session
+from mooring.cli.volumes import REQUEST_SECONDS, read_all
+from mooring.errors import Disputed, MooringError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Sequence
+
+    from mooring.adopter import Surveyed
+    from mooring.adoption import Finding
+    from mooring.client import MooringClient
+
+HEADERS: Final = ("VOLUME", "NODE", "VERDICT", "PV", "VOLUMEATTACHMENT")
+WIDE: Final = (*HEADERS, "PUBLISH", "WHY")
+PATIENCE: Final = 60.0
+UNDONE: Final = ("failed", "retried")
+
+
+def adopt(
+    context: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
+    kubeconfig: Annotated[str, typer.Option(envvar="KUBECONFIG", help="Path of a kubeconfig; in a Pod, none.")] = "",
+    timeout: Timeout = PATIENCE,
+    output: Listing = "table",
+) -> None:
+    """Record volumes that VolumeAttachments show to be attached, and that no record knows."""
+    session = Session.of(context)
+    surveyed = session.run(lambda: _survey(session, kubeconfig), "the look at VolumeAttachments")
+    findings = surveyed.findings
+    if not dry_run and findings:
+        findings = session.ask(
+            lambda client: _carry_out(client, surveyed, timeout),
+            f"the adoption of volumes of driver {session.driver}",
+            joined_by="the same command joins it.",
+        )
+    _print(findings, output)
+    note(f"Attached and recorded already: {surveyed.recorded}. Attached and not recorded: {len(findings)}.")
+    _end(session, findings, dry_run=dry_run)
+
+
+async def _survey(session: Session, kubeconfig: str) -> Surveyed:
+    from mooring.adopter import Survey
+    from mooring.kubeconfig import connect
+    from mooring.manager import AttachmentManager
+    from mooring.volume_attachments import ClusterAttachments
+
+    manager = AttachmentManager()
+    manager.replace_all(await read_all(session, kubeconfig))
+    api = await connect(kubeconfig or None, session.environ, REQUEST_SECONDS)
+    try:
+        return await Survey(ClusterAttachments(api, session.driver, lambda: datetime.now(UTC)), manager).look()
+    finally:
+        await api.close()
+
+
+def _carry_out(client: MooringClient, surveyed: Surveyed, timeout: float) -> Awaitable[list[Finding]]:
+    from mooring.adopter import carry_out
+
+    return carry_out(surveyed.findings, partial(client.adopt, deadline=timeout))
+
+
+def _print(findings: Sequence[Finding], output: str) -> None:
+    if output in ("json", "yaml"):
+        print_data(findings, output)
+    elif findings:
+        wide = output == "wide"
+        print_table(WIDE if wide else HEADERS, [Row(_cells(finding, wide=wide)) for finding in findings], whole=wide)
+
+
+def _cells(finding: Finding, *, wide: bool) -> list[str]:
+    volume, node = finding.volume_handle or UNKNOWN, finding.node_id or f"{UNKNOWN} ({finding.node})"
+    cells = [volume, node, finding.verdict, finding.pv or NONE, finding.volume_attachment]
+    return [*cells, "refused" if finding.publish_refused else "admitted", finding.why or NONE] if wide else cells
+
+
+def _end(session: Session, findings: Sequence[Finding], *, dry_run: bool) -> None:
+    """Say what is in doubt; that is the command's failure where it was to do more than look."""
+    reasons = dict.fromkeys((finding.why, finding.verdict in UNDONE) for finding in findings if finding.why)
+    if dry_run or not reasons:
+        for why, _ in reasons:
+            note(why)
+        return
+    failures = [MooringError(why) for why, undone in reasons if undone]
+    session.fail(*failures, *(Disputed(why) for why, undone in reasons if not undone))

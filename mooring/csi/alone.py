@@ -1,0 +1,72 @@
+"""The CSI endpoint without a worker: a process that asks for operations, and has workers elsewhere carry them out.
+
+Contract: it has an index of its own, for Probe and ListVolumes. What a CO hands over in memory would not reach those workers, so in
+front of a driver a call that brings secrets is refused; for these the endpoint belongs into the worker's process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, Final
+
+from mooring.backoff import pauses
+from mooring.client import MooringClient
+from mooring.csi.desk import Serving
+from mooring.errors import MooringError
+from mooring.follower import Follower
+from mooring.lifetime import first
+from mooring.manager import AttachmentManager
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+    from mooring.csi.desk import Desk
+    from mooring.metrics import Metrics
+    from mooring.settings import Settings
+    from mooring.storage import Storage
+
+FIRST_PAUSE: Final = 0.5
+LONGEST_PAUSE: Final = 5.0
+
+logger = logging.getLogger(__name__)
+
+
+class LoneEndpoint:
+    """Keeps the desk of an endpoint that has no worker."""
+
+    def __init__(self, settings: Settings, client: Client, storage: Storage, metrics: Metrics, desk: Desk) -> None:
+        mooring = MooringClient(client, driver=settings.driver, task_queue=settings.queue)
+        self._serving = Serving(mooring, AttachmentManager(), hands_over=False)
+        self._follower = Follower(storage.volumes, self._serving.manager, metrics, time.monotonic, settings.page_size)
+        self._desk = desk
+
+    async def missing(self) -> list[str]:
+        """What keeps the endpoint from being ready."""
+        return [] if self._desk.serving else ["The index is not rebuilt yet; the log says why."]
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Fill the index, then serve until `stop` is set."""
+        try:
+            if await first(stop, self._fill()):
+                self._desk.serving = self._serving
+                await first(stop, self._refill())
+        finally:
+            self._desk.serving = None
+            await self._follower.stop()
+
+    async def _refill(self) -> None:
+        while True:
+            await self._follower.lost.wait()
+            await self._fill()
+
+    async def _fill(self) -> None:
+        for pause in pauses(FIRST_PAUSE, LONGEST_PAUSE):
+            try:
+                await self._follower.rebuild(lambda _: None)
+            except MooringError as error:
+                logger.warning("The index is not rebuilt: %s. Trying again.", error)
+                await asyncio.sleep(pause)
+            else:
+                return

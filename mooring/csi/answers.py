@@ -1,0 +1,48 @@
+"""How a call is answered: an error by its gRPC code and its message, and in time.
+
+Contract: a call waits until shortly before its deadline, since external-attacher backs off after every error alike; what then still
+runs goes on. The status has no details (CSI spec, "Error Scheme").
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import grpc
+
+from mooring.errors import MooringError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from grpc import aio
+
+PATIENCE: Final = 300.0
+"""Seconds a call without a deadline waits."""
+MARGIN: Final = 0.5
+"""Seconds kept for the answer's way back, or a tenth of a shorter deadline."""
+MESSAGE_BYTES: Final = 4000
+"""gRPC puts the message into a header, and clients take 8 KiB of headers."""
+
+logger = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def answering(context: aio.ServicerContext[Any, Any]) -> AsyncIterator[None]:
+    """Answer with the error that the block raises."""
+    try:
+        yield
+    except MooringError as error:
+        await context.abort(grpc.StatusCode[error.grpc_code], _short(str(error)))
+
+
+def patience(context: aio.ServicerContext[Any, Any]) -> float:
+    """How many seconds the answer may take."""
+    left = context.time_remaining()
+    return PATIENCE if left is None else max(left - min(MARGIN, left / 10), 0.01)
+
+
+def _short(message: str) -> str:
+    return message.encode()[:MESSAGE_BYTES].decode(errors="ignore")

@@ -1,0 +1,133 @@
+"""The Controller service: ControllerPublishVolume and ControllerUnpublishVolume as durable operations, and what the index can list.
+
+Contract: arguments are checked first, the rest is the operation's own business (workflows/). The capabilities are the driver's and
+Mooring's together, except those that would have a driver be sent what it doesn't know: readonly attachments and the access modes
+of SINGLE_NODE_MULTI_WRITER are offered if the driver attaches nothing itself, or offers them.
+
+Not kept here: other RPCs of this service; they are passed on (passthrough.py).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from mooring.csi import requests
+from mooring.csi.answers import answering, patience
+from mooring.csi.driver import Rpc
+from mooring.csi.listing import Listing
+from mooring.csi.wire import csi_pb2, csi_pb2_grpc
+from mooring.errors import InvalidRequest, SecretsOutOfReach, VolumeNotFound
+
+if TYPE_CHECKING:
+    from grpc import aio
+
+    from mooring.csi.desk import Desk, Serving
+    from mooring.csi.handover import HandOver
+    from mooring.csi.passthrough import PassThrough
+    from mooring.models import PublishRequest, UnpublishRequest
+
+LISTS: Final = (Rpc.PUBLISH_UNPUBLISH_VOLUME, Rpc.LIST_VOLUMES, Rpc.LIST_VOLUMES_PUBLISHED_NODES)
+ATTACHES: Final = (Rpc.PUBLISH_READONLY, Rpc.SINGLE_NODE_MULTI_WRITER)
+SERVICE: Final = "/csi.v1.Controller"
+
+
+class Controller(csi_pb2_grpc.ControllerServicer):
+    """See the module. `onward` leads to the driver, where there is one."""
+
+    def __init__(self, desk: Desk, handed_over: HandOver, onward: PassThrough | None) -> None:
+        self._desk = desk
+        self._handed_over = handed_over
+        self._onward = onward
+        self._listing = Listing()
+
+    async def ControllerPublishVolume(
+        self, request: csi_pb2.ControllerPublishVolumeRequest, context: aio.ServicerContext[Any, Any]
+    ) -> csi_pb2.ControllerPublishVolumeResponse:
+        """Attach the volume to the node."""
+        async with answering(context):
+            asked = requests.publish_request(self._desk.driver, request)
+            serving = self._serving(asked)
+            with self._handed_over.publish(request):
+                result = await serving.mooring.request_publish(asked, deadline=patience(context))
+        return csi_pb2.ControllerPublishVolumeResponse(publish_context=result.publish_context)
+
+    async def ControllerUnpublishVolume(
+        self, request: csi_pb2.ControllerUnpublishVolumeRequest, context: aio.ServicerContext[Any, Any]
+    ) -> csi_pb2.ControllerUnpublishVolumeResponse:
+        """Detach the volume from the node, or from every node."""
+        async with answering(context):
+            asked = requests.unpublish_request(self._desk.driver, request)
+            serving = self._serving(asked)
+            with self._handed_over.unpublish(request):
+                await serving.mooring.request_unpublish(asked, deadline=patience(context))
+        return csi_pb2.ControllerUnpublishVolumeResponse()
+
+    async def ControllerGetCapabilities(
+        self, request: csi_pb2.ControllerGetCapabilitiesRequest, context: aio.ServicerContext[Any, Any]
+    ) -> csi_pb2.ControllerGetCapabilitiesResponse:
+        """What the driver can, and what Mooring adds."""
+        async with answering(context):
+            behind = self._desk.driver_behind()
+        answer = csi_pb2.ControllerGetCapabilitiesResponse()
+        if behind is not None:
+            answer.CopyFrom(behind.controller)
+        known = behind.rpcs if behind is not None else frozenset()
+        added = LISTS if behind is not None and behind.attaches else LISTS + ATTACHES
+        for rpc in added:
+            if rpc not in known:
+                answer.capabilities.add().rpc.type = rpc
+        return answer
+
+    async def ListVolumes(
+        self, request: csi_pb2.ListVolumesRequest, context: aio.ServicerContext[Any, Any]
+    ) -> csi_pb2.ListVolumesResponse:
+        """The driver's list where it has one, with the index's nodes where the driver names none; else the index's."""
+        async with answering(context):
+            manager = self._desk.ready().manager
+            rpcs = behind.rpcs if (behind := self._desk.driver_behind()) else frozenset()
+            if self._onward is None or Rpc.LIST_VOLUMES not in rpcs:
+                return await self._listing.page(manager, request)
+        answer = csi_pb2.ListVolumesResponse.FromString(
+            await self._onward.forward(f"{SERVICE}/ListVolumes", request.SerializeToString(), context)
+        )
+        if Rpc.LIST_VOLUMES_PUBLISHED_NODES not in rpcs:
+            for entry in answer.entries:
+                entry.status.published_node_ids[:] = manager.nodes_of(entry.volume.volume_id)
+        return answer
+
+    async def ValidateVolumeCapabilities(
+        self, request: csi_pb2.ValidateVolumeCapabilitiesRequest, context: aio.ServicerContext[Any, Any]
+    ) -> csi_pb2.ValidateVolumeCapabilitiesResponse:
+        """The driver's answer, or without one: every access mode of a volume that has a PV."""
+        if self._onward is not None:
+            payload = request.SerializeToString()
+            told = await self._onward.forward(f"{SERVICE}/ValidateVolumeCapabilities", payload, context)
+            return csi_pb2.ValidateVolumeCapabilitiesResponse.FromString(told)
+        async with answering(context):
+            self._validate(request)
+        return csi_pb2.ValidateVolumeCapabilitiesResponse(
+            confirmed=csi_pb2.ValidateVolumeCapabilitiesResponse.Confirmed(
+                volume_context=request.volume_context,
+                volume_capabilities=request.volume_capabilities,
+                parameters=request.parameters,
+            )
+        )
+
+    def _serving(self, asked: PublishRequest | UnpublishRequest) -> Serving:
+        serving = self._desk.ready()
+        if asked.handed_over and self._desk.fronts_driver and not serving.hands_over:
+            raise SecretsOutOfReach(
+                f"The call about volume {asked.volume_handle} brings what may only be kept in a worker's memory."
+            )
+        return serving
+
+    def _validate(self, request: csi_pb2.ValidateVolumeCapabilitiesRequest) -> None:
+        what = f"ValidateVolumeCapabilities of volume {request.volume_id!r}"
+        missing = [name for name in ("volume_id", "volume_capabilities") if not getattr(request, name)]
+        if missing:
+            raise InvalidRequest(f"{what} lacks {', '.join(missing)}.")
+        for capability in request.volume_capabilities:
+            requests.access_mode(what, capability)
+            requests.access_type(what, capability)
+        if self._desk.ready().manager.pv_name(request.volume_id) is None:
+            raise VolumeNotFound(f"Volume {request.volume_id} of driver {self._desk.driver} has no PersistentVolume.")

@@ -1,0 +1,51 @@
+"""What the endpoint knows of its worker, which comes up after the endpoint does and leaves before it.
+
+Contract: everything here is memory. A sidecar asks Probe each second and gives the Identity calls one second in all, so none of
+them may wait for Temporal, Kubernetes or the driver.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mooring.errors import WorkerUnavailable
+
+if TYPE_CHECKING:
+    from mooring.client import MooringClient
+    from mooring.csi.driver import Description
+    from mooring.manager import AttachmentManager
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A worker that is ready: how operations are asked for, and its index.
+
+    `hands_over`: the backend calls are made in this process, so what a CO hands over in memory reaches them.
+    """
+
+    mooring: MooringClient
+    manager: AttachmentManager
+    hands_over: bool = True
+
+
+@dataclass(slots=True)
+class Desk:
+    """The worker as the endpoint sees it: `behind` once the driver has said what it is, `serving` while the worker is ready."""
+
+    driver: str
+    fronts_driver: bool = False
+    behind: Description | None = None
+    serving: Serving | None = None
+
+    def ready(self) -> Serving:
+        """The worker; WorkerUnavailable while it isn't ready."""
+        if self.serving is None:
+            raise WorkerUnavailable(f"The worker of driver {self.driver} is not ready: its index is not rebuilt yet, or it drains.")
+        return self.serving
+
+    def driver_behind(self) -> Description | None:
+        """The driver's word, or None where there is no driver; WorkerUnavailable while it hasn't been asked yet."""
+        if self.fronts_driver and self.behind is None:
+            raise WorkerUnavailable("The driver behind this endpoint has not said what it is yet.")
+        return self.behind

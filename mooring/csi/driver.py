@@ -1,0 +1,178 @@
+"""A CSI driver behind Mooring: what it says of itself, and its ControllerPublishVolume and ControllerUnpublishVolume as a backend.
+
+Contract: each backend call carries the fencing token as the metadata `mooring-fencing-token`, in decimal. The driver's answer is
+told by its gRPC code: one that settles the matter is a `BackendFailed` of that code, one that leaves open what has become of the
+call (external-attacher draws the same line) a `BackendUncertain`. NOT_FOUND to an unpublish means detached: a volume or node that
+the driver doesn't know can't be attached, and asking on would never end.
+
+No message of the driver is passed on with a secret in it.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import grpc
+from grpc import aio
+
+from mooring import errors
+from mooring.csi.wire import csi_pb2, csi_pb2_grpc
+from mooring.errors import BackendFailed, BackendUncertain, MooringError, SecretsAwaited
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Mapping
+
+    from mooring.csi.handover import HandOver
+    from mooring.models import BackendCall
+
+TOKEN: Final = "mooring-fencing-token"  # noqa: S105 - no secret: a counter
+OPTIONS: Final = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.default_authority", "localhost"),  # NB: servers in Go refuse the path of a socket as an authority
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+)
+FINAL: Final[Mapping[grpc.StatusCode, type[MooringError]]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: errors.BackendInvalidArgument,
+    grpc.StatusCode.NOT_FOUND: errors.BackendNotFound,
+    grpc.StatusCode.ALREADY_EXISTS: errors.BackendAlreadyExists,
+    grpc.StatusCode.PERMISSION_DENIED: errors.BackendPermissionDenied,
+    grpc.StatusCode.UNAUTHENTICATED: errors.BackendUnauthenticated,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: errors.BackendResourceExhausted,
+    grpc.StatusCode.FAILED_PRECONDITION: errors.BackendFailedPrecondition,
+    grpc.StatusCode.OUT_OF_RANGE: errors.BackendOutOfRange,
+    grpc.StatusCode.UNIMPLEMENTED: errors.BackendUnimplemented,
+    grpc.StatusCode.INTERNAL: BackendFailed,
+    grpc.StatusCode.DATA_LOSS: errors.BackendDataLoss,
+}
+
+Rpc = csi_pb2.ControllerServiceCapability.RPC
+Mode = csi_pb2.VolumeCapability.AccessMode.Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a driver says of itself. `rpcs` are the numbers of its controller capabilities."""
+
+    info: csi_pb2.GetPluginInfoResponse
+    plugin: csi_pb2.GetPluginCapabilitiesResponse
+    controller: csi_pb2.ControllerGetCapabilitiesResponse
+
+    @property
+    def rpcs(self) -> frozenset[int]:
+        """Which RPCs its controller service has."""
+        return frozenset(capability.rpc.type for capability in self.controller.capabilities)
+
+    @property
+    def attaches(self) -> bool:
+        """Whether it has ControllerPublishVolume and ControllerUnpublishVolume."""
+        return Rpc.PUBLISH_UNPUBLISH_VOLUME in self.rpcs
+
+    @property
+    def takes_readonly(self) -> bool:
+        """Whether a CO in front of it asks for readonly attachments: it then has PUBLISH_READONLY, or leaves them to Mooring."""
+        return not self.attaches or Rpc.PUBLISH_READONLY in self.rpcs
+
+
+@asynccontextmanager
+async def driver_channel(endpoint: str) -> AsyncIterator[aio.Channel]:
+    """A channel to the driver's socket, `unix:///...`; it connects, and connects again, by itself."""
+    async with aio.insecure_channel(endpoint, options=OPTIONS) as channel:
+        yield channel
+
+
+async def describe(channel: aio.Channel, seconds: float) -> Description:
+    """Ask the driver what it is; BackendUncertain where it doesn't answer in time."""
+    identity = csi_pb2_grpc.IdentityStub(channel)
+    controller = csi_pb2_grpc.ControllerStub(channel)
+    try:
+        info = await identity.GetPluginInfo(csi_pb2.GetPluginInfoRequest(), timeout=seconds)
+        plugin = await identity.GetPluginCapabilities(csi_pb2.GetPluginCapabilitiesRequest(), timeout=seconds)
+        rpcs = csi_pb2.ControllerGetCapabilitiesResponse()
+        if _has_controller(plugin):
+            rpcs = await controller.ControllerGetCapabilities(csi_pb2.ControllerGetCapabilitiesRequest(), timeout=seconds)
+    except aio.AioRpcError as error:
+        raise BackendUncertain(f"The driver did not say what it is: {error.code().name}: {error.details()}.") from None
+    return Description(info, plugin, rpcs)
+
+
+def _has_controller(plugin: csi_pb2.GetPluginCapabilitiesResponse) -> bool:
+    services = (capability.service.type for capability in plugin.capabilities)
+    return csi_pb2.PluginCapability.Service.CONTROLLER_SERVICE in services
+
+
+class DriverBackend:
+    """The backend that a driver is. `seconds` bound one call; what no payload may hold comes from `handed_over`."""
+
+    def __init__(self, channel: aio.Channel, handed_over: HandOver, seconds: float) -> None:
+        self._controller = csi_pb2_grpc.ControllerStub(channel)
+        self._handed_over = handed_over
+        self._seconds = seconds
+
+    async def publish(self, call: BackendCall) -> dict[str, str]:
+        """See `mooring.backend.Backend`."""
+        request = self._publish_request(call)
+        answer = await self._ask(self._controller.ControllerPublishVolume, request, call)
+        return dict(answer.publish_context)
+
+    async def unpublish(self, call: BackendCall) -> None:
+        """See `mooring.backend.Backend`."""
+        handle = call.volume.volume_handle
+        secrets = self._handed_over.secrets(handle)
+        if secrets is None and call.handed_over:
+            raise _lost(call)
+        request = csi_pb2.ControllerUnpublishVolumeRequest(volume_id=handle, node_id=call.node_id, secrets=secrets or {})
+        try:
+            await self._ask(self._controller.ControllerUnpublishVolume, request, call)
+        except errors.BackendNotFound:
+            return
+
+    def _publish_request(self, call: BackendCall) -> csi_pb2.ControllerPublishVolumeRequest:
+        if not call.handed_over:
+            return _request(call)
+        request = self._handed_over.publish_request(call.volume.volume_handle, call.node_id)
+        if request is None:
+            raise _lost(call)
+        return request
+
+    async def _ask(self, rpc: Any, request: Any, call: BackendCall) -> Any:
+        try:
+            return await rpc(request, timeout=self._seconds, metadata=((TOKEN, str(call.epoch)),))
+        except aio.AioRpcError as error:
+            raise _error(error, type(request).__name__.removesuffix("Request"), call, request.secrets.values()) from None
+
+
+def _request(call: BackendCall) -> csi_pb2.ControllerPublishVolumeRequest:
+    how = call.access_type
+    capability = csi_pb2.VolumeCapability(
+        access_mode=csi_pb2.VolumeCapability.AccessMode(mode=Mode.Value(call.access_mode) if call.access_mode else Mode.UNKNOWN)
+    )
+    if how is not None and how.block:
+        capability.block.SetInParent()
+    else:
+        capability.mount.fs_type = how.fs_type if how else ""
+        capability.mount.volume_mount_group = how.volume_mount_group if how else ""
+    return csi_pb2.ControllerPublishVolumeRequest(
+        volume_id=call.volume.volume_handle,
+        node_id=call.node_id,
+        volume_capability=capability,
+        readonly=call.readonly,
+        volume_context=call.volume_context,
+    )
+
+
+def _lost(call: BackendCall) -> SecretsAwaited:
+    where = f"volume {call.volume.volume_handle} on node {call.node_id}"
+    return SecretsAwaited(f"What the CO handed over for {where} is not in this worker's memory.")
+
+
+def _error(error: aio.AioRpcError, rpc: str, call: BackendCall, secrets: Iterable[str]) -> MooringError:
+    told = error.details() or "it gave no reason"
+    for secret in filter(None, secrets):
+        told = told.replace(secret, "***")
+    where = f"volume {call.volume.volume_handle}, node {call.node_id or '(every)'}"
+    kind = FINAL.get(error.code(), BackendUncertain)
+    return kind(f"The driver answered {error.code().name} to {rpc} of {where}: {told.rstrip('.')}.")

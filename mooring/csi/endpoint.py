@@ -1,0 +1,114 @@
+"""The CSI endpoint's server: gRPC on a unix socket that only its owner may use.
+
+Contract: the socket is there as soon as the block begins and goes with it; one that a dead process left is replaced, one that is
+listened on is not taken away. What Mooring doesn't serve goes to the driver, where there is one.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import grpc
+from grpc import aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from mooring.csi.controller import Controller
+from mooring.csi.driver import OPTIONS
+from mooring.csi.identity import Identity
+from mooring.csi.passthrough import PassThrough
+from mooring.csi.wire import csi_pb2, csi_pb2_grpc
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from mooring.csi.desk import Desk
+    from mooring.csi.handover import HandOver
+
+SCHEME: Final = "unix://"
+GRACE: Final = 2.0
+"""Seconds that calls under way get when the endpoint closes; their operations go on without them."""
+SERVICES: Final = tuple(csi_pb2.DESCRIPTOR.services_by_name[name].full_name for name in ("Identity", "Controller"))
+
+
+class EndpointInUse(Exception):
+    """Another process listens on the socket, or something that is no socket is in its place."""
+
+
+@asynccontextmanager
+async def csi_endpoint(endpoint: str, desk: Desk, handed_over: HandOver, channel: aio.Channel | None = None) -> AsyncIterator[None]:
+    """Serve at `unix:///path` while the block runs, in front of the driver that `channel` leads to.
+
+    Raises:
+        EndpointInUse: the path is taken.
+
+    """
+    path = Path(endpoint.removeprefix(SCHEME))
+    server = _server(desk, handed_over, PassThrough(channel) if channel else None)
+    _clear(path)
+    _bind(server, path)
+    await server.start()
+    try:
+        yield
+    finally:
+        await server.stop(GRACE)
+        _remove(path)
+
+
+def _server(desk: Desk, handed_over: HandOver, onward: PassThrough | None) -> aio.Server:
+    server = aio.server(options=OPTIONS)
+    csi_pb2_grpc.add_IdentityServicer_to_server(Identity(desk), server)
+    csi_pb2_grpc.add_ControllerServicer_to_server(Controller(desk, handed_over, onward), server)
+    health_pb2_grpc.add_HealthServicer_to_server(_Health(desk), server)
+    reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+    if onward is not None:
+        server.add_generic_rpc_handlers((onward,))
+    return server
+
+
+class _Health(health_pb2_grpc.HealthServicer):
+    """The standard health service: serving once the worker is ready."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def Check(
+        self, request: health_pb2.HealthCheckRequest, context: aio.ServicerContext[object, object]
+    ) -> health_pb2.HealthCheckResponse:
+        """Whether the plugin, or one of its services, serves."""
+        if request.service and request.service not in SERVICES:
+            await context.abort(grpc.StatusCode.NOT_FOUND, f"There is no service {request.service}.")
+        states = health_pb2.HealthCheckResponse
+        return states(status=states.SERVING if self._desk.serving else states.NOT_SERVING)
+
+
+def _clear(path: Path) -> None:
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return
+    if not stat.S_ISSOCK(path.stat().st_mode):
+        raise EndpointInUse(f"{path} is there and is no socket. Name another path, or remove it.")
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()  # whoever listened is gone
+            return
+    raise EndpointInUse(f"Another process listens on {path}. Stop it, or name another path.")
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+
+
+def _bind(server: aio.Server, path: Path) -> None:
+    mask = os.umask(0o177)  # NB: the socket is made with its mode, so that there is no moment at which others may connect
+    try:
+        server.add_insecure_port(f"unix:{path}")
+    finally:
+        os.umask(mask)

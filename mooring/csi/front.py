@@ -1,0 +1,110 @@
+"""What stands between a CO and a worker: the endpoint, and the driver behind it, as the settings say.
+
+Contract: the endpoint is there before anything else, because a sidecar that finds no socket ends. With a driver behind, the worker
+serves that driver's volumes under that driver's name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from mooring.backend import Backend, load_backend
+from mooring.backoff import pauses
+from mooring.csi.desk import Desk
+from mooring.csi.driver import DriverBackend, describe, driver_channel
+from mooring.csi.endpoint import csi_endpoint
+from mooring.csi.handover import HandOver
+from mooring.csi.strays import Strays
+from mooring.errors import BackendUncertain
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from grpc import aio
+
+    from mooring.settings import Settings
+
+DESCRIBE_SECONDS: Final = 2.0
+CALL_SHARE: Final = 0.9
+"""How much of an attempt's time the driver gets, so that the attempt can still report what it said."""
+
+logger = logging.getLogger(__name__)
+
+
+class WrongDriver(Exception):
+    """The driver behind the endpoint is not the one that MOORING_DRIVER names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """The endpoint's desk, and the way to the driver, where there is one."""
+
+    desk: Desk
+    handed_over: HandOver
+    channel: aio.Channel | None
+
+    async def meet_driver(self, settings: Settings) -> Settings:
+        """The settings with the driver's name, once it has said what it is; as they are, where there is none.
+
+        Raises:
+            WrongDriver: its name is not the one that was set.
+
+        """
+        if self.channel is None:
+            return settings
+        for pause in pauses(0.1, 2.0):
+            try:
+                behind = await describe(self.channel, DESCRIBE_SECONDS)
+                break
+            except BackendUncertain as error:
+                logger.warning("%s", error)
+                await asyncio.sleep(pause)
+        name = behind.info.name
+        if "driver" in settings.model_fields_set and settings.driver != name:
+            raise WrongDriver(f"MOORING_DRIVER is {settings.driver}, but the driver at {settings.driver_endpoint} is {name}.")
+        self.desk.driver, self.desk.behind = name, behind
+        logger.info("The driver behind this endpoint is %s %s.", name, behind.info.vendor_version)
+        return settings.model_copy(update={"driver": name})
+
+    def backend(self, settings: Settings) -> Backend:
+        """The driver, if it attaches at all; else the backend that the settings name."""
+        if self.channel is None or self.desk.behind is None or not self.desk.behind.attaches:
+            return load_backend(settings.backend)
+        return DriverBackend(self.channel, self.handed_over, settings.backend_timeout * CALL_SHARE)
+
+    @asynccontextmanager
+    async def finding_strays(self, interval: float) -> AsyncIterator[None]:
+        """Look for strays every `interval` seconds while the block runs, where there is a driver; 0: never."""
+        if self.channel is None or not interval:
+            yield
+            return
+        looking = asyncio.create_task(Strays(self.channel, self.desk).watch(interval), name="look for strays")
+        try:
+            yield
+        finally:
+            looking.cancel()
+
+
+@asynccontextmanager
+async def csi_front(settings: Settings) -> AsyncIterator[Front]:
+    """The front that the settings name: with or without a socket to listen on, with or without a driver.
+
+    Raises:
+        EndpointInUse: see `csi_endpoint`.
+
+    """
+    desk = Desk(settings.driver, fronts_driver=bool(settings.driver_endpoint))
+    handed_over = HandOver(time.monotonic)
+    async with AsyncExitStack() as stack:
+        channel = None
+        if settings.driver_endpoint:
+            channel = await stack.enter_async_context(driver_channel(settings.driver_endpoint))
+        if settings.csi_endpoint:
+            await stack.enter_async_context(csi_endpoint(settings.csi_endpoint, desk, handed_over, channel))
+            logger.info("CSI endpoint: %s", settings.csi_endpoint)
+        yield Front(desk, handed_over, channel)

@@ -1,0 +1,93 @@
+"""What a CO's call brings that may be written down nowhere: kept in memory, for the backend calls of the operation it asked for.
+
+Contract: secrets, mount flags (the CSI specification calls both sensitive) and fields that this version doesn't know reach the
+driver and nothing else. What is kept ends with the last answer about its volume, or `KEEP_SECONDS` after the last call whose
+operation went on without it.
+
+Not kept here: anything across a restart. An operation that needs what is lost waits, and says so, until the CO asks again: its
+retries bring all of it anew.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from mooring.csi.wire import csi_pb2
+from mooring.errors import MooringError, OperationPending
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+KEEP_SECONDS: Final = 3600.0
+
+
+@dataclass(slots=True)
+class _Kept:
+    calls: int = 0
+    used: float = 0.0
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    publishes: dict[str, csi_pb2.ControllerPublishVolumeRequest] = field(default_factory=dict)
+
+
+class HandOver:
+    """What is handed over, by volume handle. `clock` counts seconds and never goes back."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._kept: dict[str, _Kept] = {}
+
+    @contextmanager
+    def publish(self, request: csi_pb2.ControllerPublishVolumeRequest) -> Iterator[None]:
+        """Keep the request while the block, which has it carried out, lasts, and beyond where the operation goes on."""
+        with self._during(request.volume_id, request.secrets) as kept:
+            kept.publishes[request.node_id] = request
+            yield
+
+    @contextmanager
+    def unpublish(self, request: csi_pb2.ControllerUnpublishVolumeRequest) -> Iterator[None]:
+        """Keep the request's secrets likewise."""
+        with self._during(request.volume_id, request.secrets):
+            yield
+
+    def publish_request(self, volume_handle: str, node_id: str) -> csi_pb2.ControllerPublishVolumeRequest | None:
+        """The CO's request as it came; None where it is not here."""
+        kept = self._kept.get(volume_handle)
+        return kept.publishes.get(node_id) if kept else None
+
+    def secrets(self, volume_handle: str) -> Mapping[str, str] | None:
+        """The secrets that the volume's last call brought; None where none is known."""
+        kept = self._kept.get(volume_handle)
+        return kept.secrets if kept else None
+
+    @contextmanager
+    def _during(self, handle: str, secrets: Mapping[str, str]) -> Iterator[_Kept]:
+        kept = self._kept.setdefault(handle, _Kept())
+        kept.secrets = dict(secrets)
+        kept.calls += 1
+        settled = False
+        try:
+            yield kept
+            settled = True
+        except MooringError as error:
+            settled = not (error.retryable or isinstance(error, OperationPending))
+            raise
+        finally:
+            kept.calls -= 1
+            kept.used = self._clock()
+            self._drop(handle if settled else None)
+
+    def _drop(self, settled: str | None) -> None:
+        oldest = self._clock() - KEEP_SECONDS
+        idle = [handle for handle, kept in self._kept.items() if not kept.calls and (handle == settled or kept.used < oldest)]
+        for handle in idle:
+            del self._kept[handle]
+
+
+def is_needed(request: csi_pb2.ControllerPublishVolumeRequest) -> bool:
+    """Whether the request holds anything that the payload of a workflow doesn't."""
+    known = csi_pb2.ControllerPublishVolumeRequest()
+    known.CopyFrom(request)
+    known.DiscardUnknownFields()
+    return bool(request.secrets or request.volume_capability.mount.mount_flags) or known.ByteSize() != request.ByteSize()

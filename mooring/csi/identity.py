@@ -1,0 +1,58 @@
+"""The Identity service: who the plugin is, what it can, whether it is ready.
+
+Contract: nothing here waits and Probe never fails, because external-attacher ends where it does. In front of a driver the plugin
+is that driver, with a controller service in any case.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from google.protobuf.wrappers_pb2 import BoolValue
+
+from mooring import __version__
+from mooring.csi.answers import answering
+from mooring.csi.wire import csi_pb2, csi_pb2_grpc
+
+if TYPE_CHECKING:
+    from grpc import aio
+
+    from mooring.csi.desk import Desk
+
+CONTROLLER = csi_pb2.PluginCapability(
+    service=csi_pb2.PluginCapability.Service(type=csi_pb2.PluginCapability.Service.CONTROLLER_SERVICE)
+)
+
+
+class Identity(csi_pb2_grpc.IdentityServicer):
+    """See the module."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def GetPluginInfo(
+        self, request: csi_pb2.GetPluginInfoRequest, context: aio.ServicerContext[Any, Any]
+    ) -> csi_pb2.GetPluginInfoResponse:
+        """The driver's name and version, or Mooring's own version where there is none behind it."""
+        async with answering(context):
+            behind = self._desk.driver_behind()
+        if behind is not None:
+            return behind.info
+        return csi_pb2.GetPluginInfoResponse(name=self._desk.driver, vendor_version=__version__)
+
+    async def GetPluginCapabilities(
+        self, request: csi_pb2.GetPluginCapabilitiesRequest, context: aio.ServicerContext[Any, Any]
+    ) -> csi_pb2.GetPluginCapabilitiesResponse:
+        """A controller service, and what the driver says."""
+        async with answering(context):
+            behind = self._desk.driver_behind()
+        answer = csi_pb2.GetPluginCapabilitiesResponse()
+        if behind is not None:
+            answer.CopyFrom(behind.plugin)
+        if CONTROLLER not in answer.capabilities:
+            answer.capabilities.append(CONTROLLER)
+        return answer
+
+    async def Probe(self, request: csi_pb2.ProbeRequest, context: aio.ServicerContext[Any, Any]) -> csi_pb2.ProbeResponse:
+        """Ready once the index is rebuilt."""
+        return csi_pb2.ProbeResponse(ready=BoolValue(value=self._desk.serving is not None))

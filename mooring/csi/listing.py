@@ -1,0 +1,59 @@
+"""ListVolumes from the index, in pages.
+
+Contract: a list is of the volumes as they were when its first page was asked for; who holds each is what the index says when its
+page is. A token is good for the lists of this process that are not followed by `LISTS` newer ones; any other is refused, and the
+CO begins anew (CSI spec, ListVolumes: ABORTED).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from itertools import count
+from typing import TYPE_CHECKING, Final
+
+from mooring.csi.wire import csi_pb2
+from mooring.errors import InvalidRequest, ListOutdated
+
+if TYPE_CHECKING:
+    from mooring.manager import AttachmentManager
+
+LISTS: Final = 8
+PAGE: Final = 5000
+"""Entries of a page at most: clients take 4 MiB a message."""
+
+
+class Listing:
+    """The lists under way."""
+
+    def __init__(self) -> None:
+        self._numbers = count(1)
+        self._lists: OrderedDict[int, list[str]] = OrderedDict()
+
+    async def page(self, manager: AttachmentManager, request: csi_pb2.ListVolumesRequest) -> csi_pb2.ListVolumesResponse:
+        """One page; InvalidRequest for a negative size, ListOutdated for a token that isn't known."""
+        if request.max_entries < 0:
+            raise InvalidRequest(f"ListVolumes asks for {request.max_entries} entries.")
+        number, start = self._parsed(request.starting_token) if request.starting_token else (await self._begin(manager), 0)
+        handles = self._lists[number]
+        end = start + min(request.max_entries or PAGE, PAGE)
+        answer = csi_pb2.ListVolumesResponse(next_token=f"{number}:{end}" if end < len(handles) else "")
+        for handle in handles[start:end]:
+            entry = answer.entries.add()
+            entry.volume.volume_id = handle
+            entry.status.published_node_ids.extend(manager.nodes_of(handle))
+        return answer
+
+    async def _begin(self, manager: AttachmentManager) -> int:
+        handles = await asyncio.to_thread(sorted, manager.volume_handles())
+        number = next(self._numbers)
+        self._lists[number] = handles
+        while len(self._lists) > LISTS:
+            self._lists.popitem(last=False)
+        return number
+
+    def _parsed(self, token: str) -> tuple[int, int]:
+        number, _, start = token.partition(":")
+        if number.isdecimal() and start.isdecimal() and int(number) in self._lists:
+            return int(number), int(start)
+        raise ListOutdated(f"ListVolumes was asked to go on from token {token!r}, which is of no list that is under way.")

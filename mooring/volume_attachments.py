@@ -1,0 +1,202 @@
+"""The VolumeAttachments of one driver, and what tells their nodes' ids and their volumes: CSINodes, PVs. Read, never written.
+
+Contract: what is read is live. A node id is the one that external-attacher uses: the CSINode's or, where it has none, the one that
+the attacher noted on the VolumeAttachment.
+
+Not kept here: what follows from it (adoption.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+from urllib.parse import quote
+
+import msgspec
+
+from mooring.adoption import Attached, Volume, shared_mode
+from mooring.annotations import read as read_record
+from mooring.apiserver import Ask, KubernetesApi, NotFound
+from mooring.collection import Collection, Event, Kind, Listed, T, decoded
+from mooring.node_kinds import CSI_NODES
+from mooring.volumes import PVS
+
+NODE_ID: Final = "csi.alpha.kubernetes.io/node-id"
+"""The annotation in which external-attacher notes what it calls the node."""
+
+
+class Metadata(msgspec.Struct, rename="camel"):
+    """A VolumeAttachment's metadata."""
+
+    name: str = ""
+    resource_version: str = ""
+    annotations: dict[str, str] | None = None
+    creation_timestamp: datetime | None = None
+    deletion_timestamp: str | None = None
+
+
+class Source(msgspec.Struct, rename="camel"):
+    """What is attached; a volume without a PV has no name here."""
+
+    persistent_volume_name: str | None = None
+
+
+class Spec(msgspec.Struct, rename="camel"):
+    """By whom, what and where."""
+
+    attacher: str = ""
+    node_name: str = ""
+    source: Source = msgspec.field(default_factory=Source)
+
+
+class State(msgspec.Struct, rename="camel"):
+    """What has become of it."""
+
+    attached: bool = False
+    attachment_metadata: dict[str, str] | None = None
+
+
+class VolumeAttachment(msgspec.Struct):
+    """A VolumeAttachment."""
+
+    metadata: Metadata = msgspec.field(default_factory=Metadata)
+    spec: Spec = msgspec.field(default_factory=Spec)
+    status: State = msgspec.field(default_factory=State)
+
+
+class PvMetadata(msgspec.Struct):
+    """A PV's metadata."""
+
+    name: str
+    uid: str
+    annotations: dict[str, str] | None = None
+
+
+class PvSource(msgspec.Struct, rename="camel"):
+    """A PV's CSI source."""
+
+    driver: str
+    volume_handle: str
+    read_only: bool = False
+
+
+class PvSpec(msgspec.Struct, rename="camel"):
+    """How a PV may be used."""
+
+    csi: PvSource | None = None
+    access_modes: list[str] | None = None
+
+
+class Pv(msgspec.Struct):
+    """A PV."""
+
+    metadata: PvMetadata
+    spec: PvSpec
+
+
+VOLUME_ATTACHMENTS: Final = Kind(
+    "VolumeAttachments",
+    "/apis/storage.k8s.io/v1/volumeattachments",
+    msgspec.json.Decoder(Listed[VolumeAttachment]),
+    msgspec.json.Decoder(Event[VolumeAttachment]),
+)
+PV: Final = msgspec.json.Decoder(Pv)
+
+
+class VolumeAttachments(Protocol):
+    """What is attached in a cluster, of one driver's volumes."""
+
+    async def attached(self) -> list[Attached]:
+        """Every VolumeAttachment that is attached.
+
+        Raises:
+            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say.
+
+        """
+
+    async def volume(self, pv: str) -> Volume | None:
+        """The volume of the PV of this name; None where there is none of this driver.
+
+        Raises:
+            MalformedRecord: its record can't be read.
+            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say.
+
+        """
+
+
+class NoAttachments:
+    """Nothing is attached, or nobody wants to know."""
+
+    async def attached(self) -> list[Attached]:
+        """See `VolumeAttachments`."""
+        return []
+
+    async def volume(self, pv: str) -> Volume | None:  # noqa: ARG002 - there is none of any name
+        """See `VolumeAttachments`."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterAttachments:
+    """The VolumeAttachments on an API server. `now` is UTC."""
+
+    api: KubernetesApi
+    driver: str
+    now: Callable[[], datetime]
+    page_size: int = 500
+
+    async def attached(self) -> list[Attached]:
+        """See `VolumeAttachments`."""
+        attached = await self._list(VOLUME_ATTACHMENTS, lambda each: each.spec.attacher == self.driver and each.status.attached)
+        node_ids = await self._node_ids() if attached else {}
+        return [self._attached(each, node_ids) for each in attached]
+
+    async def volume(self, pv: str) -> Volume | None:
+        """See `VolumeAttachments`."""
+        ask = Ask(f"read PersistentVolume {pv}", "GET", f"{PVS}/{quote(pv, safe='')}")
+        try:
+            named = decoded(PV, ask, await self.api.request(ask))
+        except NotFound:
+            return None
+        csi, meta = named.spec.csi, named.metadata
+        if csi is None or csi.driver != self.driver or not csi.volume_handle:
+            return None
+        record = read_record(self.driver, meta.name, meta.uid, meta.annotations, self.now()).record
+        mode = shared_mode(named.spec.access_modes or [])
+        return Volume(self.driver, csi.volume_handle, pv, record, mode, csi.read_only)
+
+    async def _node_ids(self) -> dict[str, str]:
+        """Name of a node -> the driver's id for it."""
+        nodes = await self._list(CSI_NODES, lambda node: node.spec.drivers is not None)
+        own = ((node, each) for node in nodes for each in node.spec.drivers or () if each.name == self.driver)
+        return {node.metadata.name: each.node_id for node, each in own}
+
+    async def _list(self, kind: Kind[T], keep: Callable[[T], bool]) -> list[T]:
+        found: list[T] = []
+        pages = Collection(self.api, kind, _unwatched).pages(f"list {kind.plural}", self.page_size)
+        async with aclosing(pages) as listed:
+            async for page, first in listed:
+                found = [] if first else found
+                found += filter(keep, page.items)
+                await asyncio.sleep(0)
+        return found
+
+    def _attached(self, each: VolumeAttachment, node_ids: dict[str, str]) -> Attached:
+        meta, spec = each.metadata, each.spec
+        return Attached(
+            name=meta.name,
+            pv=spec.source.persistent_volume_name or "",
+            node=spec.node_name,
+            node_id=node_ids.get(spec.node_name) or (meta.annotations or {}).get(NODE_ID) or None,
+            since=meta.creation_timestamp or self.now(),
+            context=each.status.attachment_metadata or {},
+            leaving=meta.deletion_timestamp is not None,
+        )
+
+
+def _unwatched() -> None:
+    """Nothing here is watched, so no watch is connected again."""

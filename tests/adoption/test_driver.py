@@ -1,0 +1,82 @@
+"""Mooring put before a driver whose volumes are attached, and taken away again."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+
+from mooring.client import MooringClient
+from mooring.csi.desk import Desk, Serving
+from mooring.csi.driver import describe, driver_channel
+from mooring.csi.strays import Strays
+from mooring.manager import AttachmentManager
+from tests.harness.cluster import PVS, Cluster
+from tests.harness.co import peer
+from tests.harness.driver.handle import ReferenceDriver
+from tests.harness.front import fronting
+from tests.harness.living import Living
+from tests.harness.records import sighting
+
+
+@pytest.fixture
+def driver() -> str:
+    return f"d{uuid.uuid4().hex[:10]}.csi.test"
+
+
+@pytest.fixture
+async def storage(driver: str, tmp_path: Path) -> AsyncIterator[ReferenceDriver]:
+    """The driver, which has never heard of Mooring."""
+    async with ReferenceDriver.start(tmp_path, "--name", driver) as started:
+        yield started
+
+
+async def without_record(cluster: Cluster, handle: str) -> str:
+    """All that the PV says but for the driver's annotations and what the API server counts."""
+    pv: dict[str, Any] = await cluster.ask("GET", f"{PVS}/{cluster.pv(handle)}")
+    kept = {key: text for key, text in pv["metadata"].pop("annotations", {}).items() if not key.startswith(f"{cluster.driver}/")}
+    for counted in ("resourceVersion", "managedFields"):
+        pv["metadata"].pop(counted, None)
+    return json.dumps([kept, pv], sort_keys=True)
+
+
+async def test_a_driver_is_joined_in_mid_life_and_left_again(
+    temporal_client: Client, cluster: Cluster, living: Living, storage: ReferenceDriver, tmp_path: Path
+) -> None:
+    await cluster.create("vol")
+    untouched = await without_record(cluster, "vol")
+    async with peer(storage.endpoint) as alone:
+        context = await alone.publish("vol", "node-a")
+    await living.attach("vol", "node-a")
+
+    async with fronting(temporal_client, cluster.proxy.kubeconfig(), storage.endpoint, tmp_path) as mooring:
+        assert (await cluster.holder("vol"), len(storage.calls())) == ("node-a", 1)
+        assert await mooring.publish("vol", "node-a") == context
+
+    assert await without_record(cluster, "vol") == untouched
+    async with peer(storage.endpoint) as alone:
+        await alone.unpublish("vol", "node-a")
+        await alone.publish("vol", "node-b")
+    assert (storage.attached(), storage.violations()) == ({"vol": {"node-b"}}, [])
+
+
+async def test_a_volume_in_doubt_has_no_strays(
+    temporal_client: Client, driver: str, storage: ReferenceDriver, mooring: MooringClient
+) -> None:
+    async with peer(storage.endpoint) as alone:
+        await alone.publish("vol", "node-b")
+    manager = AttachmentManager()
+    manager.replace_all([sighting("vol")])
+    manager.doubts = {"vol": "it is attached to two nodes"}
+
+    async with driver_channel(storage.endpoint) as channel:
+        serving = Serving(mooring, manager)
+        strays = Strays(channel, Desk(driver, behind=await describe(channel, 5), serving=serving))
+        found = [await strays.look(serving) for _ in range(3)]
+
+    assert (found, storage.attached()) == ([set(), set(), set()], {"vol": {"node-b"}})

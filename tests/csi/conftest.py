@@ -1,0 +1,29 @@
+"""A CSI endpoint in front of a real worker, without a driver."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+
+from mooring.csi.front import csi_front
+from tests.harness.backend import JournalBackend
+from tests.harness.cluster import Cluster
+from tests.harness.co import Peer, peer
+from tests.harness.workers import quick, running_worker
+
+
+@pytest.fixture
+async def csi(
+    temporal_client: Client, cluster: Cluster, driver: str, backend: JournalBackend, tmp_path: Path
+) -> AsyncIterator[Peer]:
+    """A CO's way to Mooring without a driver; the journal backend attaches."""
+    settings = quick(driver, csi_endpoint=f"unix://{tmp_path}/csi.sock")
+    async with (
+        csi_front(settings) as front,
+        running_worker(temporal_client, settings, cluster.proxy.kubeconfig(), backend, front.desk),
+        peer(settings.csi_endpoint) as co,
+    ):
+        yield co

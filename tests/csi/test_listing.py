@@ -1,0 +1,53 @@
+"""ListVolumes from the index."""
+
+from __future__ import annotations
+
+import pytest
+from grpc import StatusCode
+
+from mooring.csi.wire import csi_pb2
+from tests.harness.cluster import Cluster
+from tests.harness.co import Peer, refused
+
+
+@pytest.fixture
+async def volumes(csi: Peer, cluster: Cluster) -> list[str]:
+    """Five volumes in the index."""
+    handles = [f"vol-{number}" for number in range(5)]
+    for handle in handles:
+        await cluster.create(handle)
+        await csi.publish(handle, "node-a")
+    return handles
+
+
+def _nodes(answer: csi_pb2.ListVolumesResponse) -> dict[str, list[str]]:
+    return {entry.volume.volume_id: list(entry.status.published_node_ids) for entry in answer.entries}
+
+
+async def test_it_names_the_holders(csi: Peer, volumes: list[str]) -> None:
+    await csi.unpublish("vol-3", "node-a")
+
+    assert _nodes(await csi.list_volumes()) == {handle: [] if handle == "vol-3" else ["node-a"] for handle in volumes}
+
+
+async def test_pages_bring_every_volume_once(csi: Peer, volumes: list[str]) -> None:
+    seen, token = [], ""
+    while True:
+        answer = await csi.list_volumes(2, token)
+        seen += list(_nodes(answer))
+        token = answer.next_token
+        if not token:
+            break
+
+    assert seen == volumes
+
+
+@pytest.mark.parametrize("token", ["nonsense", "99:0", "1:x"])
+async def test_a_token_of_no_list_is_aborted(csi: Peer, token: str) -> None:
+    with refused(StatusCode.ABORTED, token, "Begin the list anew"):
+        await csi.list_volumes(token=token)
+
+
+async def test_a_negative_size_is_refused(csi: Peer) -> None:
+    with refused(StatusCode.INVALID_ARGUMENT, "-1"):
+        await csi.list_volumes(-1)

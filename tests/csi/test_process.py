@@ -1,0 +1,44 @@
+"""The endpoint as a process: with its worker, and alone."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from grpc import StatusCode
+
+from mooring.csi.wire import csi_pb2
+from tests.harness.cluster import Cluster
+from tests.harness.co import Peer, peer, refused
+from tests.harness.processes import Fleet
+
+
+async def _ready(co: Peer) -> None:
+    async with asyncio.timeout(60):
+        while not (await co.identity.Probe(csi_pb2.ProbeRequest(), wait_for_ready=True)).ready.value:
+            await asyncio.sleep(0.1)
+
+
+async def test_one_process_is_endpoint_and_worker(fleet: Fleet, cluster: Cluster, tmp_path: Path) -> None:
+    await cluster.create("vol-1")
+    endpoint = f"unix://{tmp_path}/csi.sock"
+    await fleet.start(csi_endpoint=endpoint)
+    async with peer(endpoint) as co:
+        await _ready(co)
+        await co.publish("vol-1", "node-a")
+
+    assert await cluster.holder("vol-1") == "node-a"
+
+
+async def test_alone_it_leaves_the_work_to_a_worker(fleet: Fleet, cluster: Cluster, tmp_path: Path) -> None:
+    await cluster.create("vol-1")
+    endpoint = f"unix://{tmp_path}/csi.sock"
+    await fleet.start(csi_endpoint=endpoint, csi_only=True)
+    async with peer(endpoint) as co:
+        await _ready(co)
+        with refused(StatusCode.ABORTED, "vol-1", "goes on"):
+            await co.publish("vol-1", "node-a", deadline=1)
+        await fleet.start()
+        await co.publish("vol-1", "node-a", deadline=30)
+
+    assert await cluster.holder("vol-1") == "node-a"

@@ -1,0 +1,91 @@
+"""ControllerPublishVolume: every row of the CSI specification's table, in its order of checks."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from grpc import StatusCode
+
+from mooring.csi.wire import csi_pb2
+from tests.harness.backend import JournalBackend
+from tests.harness.cluster import Cluster
+from tests.harness.co import Peer, mount, refused
+
+
+async def test_a_published_volume_is_attached_and_its_context_given(csi: Peer, cluster: Cluster, backend: JournalBackend) -> None:
+    await cluster.create("vol-1")
+
+    assert await csi.publish("vol-1", "node-a") == {"device": "/dev/sdx"}
+    assert backend.attached == {"vol-1": {"node-a"}}
+
+
+async def test_a_repeated_publish_asks_the_backend_again(csi: Peer, cluster: Cluster, backend: JournalBackend) -> None:
+    await cluster.create("vol-1")
+    first = await csi.publish("vol-1", "node-a")
+
+    assert await csi.publish("vol-1", "node-a") == first
+    assert [(verb, epoch) for verb, _, _, epoch in backend.journal] == [("publish", 1), ("publish", 3)]
+
+
+async def test_another_node_is_refused_and_the_holder_named(csi: Peer, cluster: Cluster) -> None:
+    await cluster.create("vol-1")
+    await csi.publish("vol-1", "node-a")
+
+    with refused(StatusCode.FAILED_PRECONDITION, "vol-1", "held by node node-a", "node-b"):
+        await csi.publish("vol-1", "node-b")
+
+
+@pytest.mark.parametrize("otherwise", [{"readonly": True}, {"volume_capability": mount("MULTI_NODE_MULTI_WRITER")}])
+async def test_the_same_node_otherwise_is_refused(csi: Peer, cluster: Cluster, otherwise: dict[str, Any]) -> None:
+    await cluster.create("vol-1")
+    await csi.publish("vol-1", "node-a")
+
+    with refused(StatusCode.ALREADY_EXISTS, "vol-1", "node-a"):
+        await csi.publish("vol-1", "node-a", **otherwise)
+
+
+@pytest.mark.parametrize(
+    ("fields", "word"),
+    [
+        ({"volume": ""}, "volume_id"),
+        ({"node": ""}, "node_id"),
+        ({"volume_capability": None}, "volume_capability"),
+        ({"volume_capability": mount("UNKNOWN")}, "access_mode"),
+        ({"volume_capability": csi_pb2.VolumeCapability(access_mode=mount().access_mode)}, "access_type"),
+        ({"volume": "v" * 129}, "128 bytes"),
+        ({"volume_context": {"k": "v" * 4096}}, "4096"),
+        ({"secrets": {"k": "v" * 4096}}, "4096"),
+        ({"volume_capability": mount(fs_type="x" * 129)}, "fs_type"),
+    ],
+)
+async def test_a_missing_or_oversized_field_is_named(csi: Peer, fields: dict[str, Any], word: str) -> None:
+    with refused(StatusCode.INVALID_ARGUMENT, word):
+        await csi.publish(**{"volume": "vol-1", "node": "node-a", **fields})
+
+
+async def test_at_its_deadline_a_call_is_aborted_and_the_operation_goes_on(
+    csi: Peer, cluster: Cluster, backend: JournalBackend
+) -> None:
+    await cluster.create("vol-1")
+    backend.publish_gate = asyncio.Event()
+    with refused(StatusCode.ABORTED, "vol-1", "goes on"):
+        await csi.publish("vol-1", "node-a", deadline=1)
+    joined = asyncio.create_task(csi.publish("vol-1", "node-a"))
+    backend.publish_gate.set()
+
+    assert await joined == {"device": "/dev/sdx"}
+    assert len(backend.journal) == 1
+
+
+async def test_a_call_that_its_caller_gives_up_goes_on(csi: Peer, cluster: Cluster, backend: JournalBackend) -> None:
+    await cluster.create("vol-1")
+    backend.publish_gate = asyncio.Event()
+    call = asyncio.create_task(csi.publish("vol-1", "node-a"))
+    await asyncio.wait_for(backend.entered.wait(), 10)
+    call.cancel()
+    backend.publish_gate.set()
+
+    assert await csi.publish("vol-1", "node-a") == {"device": "/dev/sdx"}
+    assert backend.attached == {"vol-1": {"node-a"}}

@@ -1,0 +1,39 @@
+"""Two reference drivers for all tests here; each test keeps to volumes, and where they are limited to nodes, of its own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.harness.co import Peer, peer
+from tests.harness.driver.handle import ReferenceDriver
+
+
+@pytest.fixture(scope="package")
+async def driver(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ReferenceDriver]:
+    """A driver that ignores fencing tokens."""
+    async with ReferenceDriver.start(tmp_path_factory.mktemp("driver")) as started:
+        yield started
+
+
+@pytest.fixture(scope="package")
+async def caller(driver: ReferenceDriver) -> AsyncIterator[Peer]:
+    """Calls that driver."""
+    async with peer(driver.endpoint) as found:
+        yield found
+
+
+@pytest.fixture(scope="package")
+async def strict(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ReferenceDriver]:
+    """A driver with every rule that it can be told to enforce; a test may restart it."""
+    rules = ("--enforce-fencing", "--attach-limit", "2", "--expect-secret", "canary", "--name", "strict.csi.example")
+    async with ReferenceDriver.start(tmp_path_factory.mktemp("strict"), *rules) as started:
+        yield started
+
+
+@pytest.fixture(scope="package")
+async def strict_caller(strict: ReferenceDriver) -> AsyncIterator[Peer]:
+    """Calls that driver."""
+    async with peer(strict.endpoint) as found:
+        yield found

@@ -1,0 +1,111 @@
+"""Publish and unpublish reach the driver, fenced, and its answers reach the CO."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from grpc import StatusCode
+
+from mooring.csi.driver import FINAL
+from tests.harness.cluster import Cluster
+from tests.harness.co import Peer, refused
+from tests.harness.driver.controller import publish_context
+from tests.harness.driver.handle import ReferenceDriver
+from tests.harness.driver.journal import Call
+from tests.harness.driver.orders import Order
+
+
+def _calls(reference: ReferenceDriver, volume: str) -> list[Call]:
+    return [call for call in reference.calls() if call.volume == volume]
+
+
+async def test_the_driver_attaches_and_its_context_is_given_again(front: Peer, reference: ReferenceDriver, volume: str) -> None:
+    assert await front.publish(volume, "node-a") == publish_context(volume, "node-a")
+    assert await front.publish(volume, "node-a") == publish_context(volume, "node-a")
+    assert reference.attached()[volume] == {"node-a"}
+
+
+async def test_each_call_carries_the_fencing_token_of_its_record(
+    front: Peer, reference: ReferenceDriver, cluster: Cluster, volume: str
+) -> None:
+    await front.publish(volume, "node-a")
+    held_at = await cluster.epoch(volume)
+    await front.unpublish(volume, "node-a")
+    await front.publish(volume, "node-b")
+
+    assert [(call.rpc, call.node) for call in _calls(reference, volume)] == [
+        ("publish", "node-a"),
+        ("unpublish", "node-a"),
+        ("publish", "node-b"),
+    ]
+    first, second, third = (call.token or 0 for call in _calls(reference, volume))
+    assert 0 < first <= second == held_at < third
+
+
+@pytest.mark.parametrize("code", sorted(code.name for code in FINAL))
+async def test_a_final_answer_reaches_the_co_and_leaves_nothing(
+    front: Peer, reference: ReferenceDriver, cluster: Cluster, volume: str, code: str
+) -> None:
+    reference.order(Order(rpc="publish", volume=volume, fail=code))
+    with refused(StatusCode[code], volume, "node-a", code):
+        await front.publish(volume, "node-a")
+
+    assert (await cluster.holder(volume), volume in reference.attached()) == (None, False)
+
+
+@pytest.mark.parametrize("code", ["UNAVAILABLE", "ABORTED", "DEADLINE_EXCEEDED", "UNKNOWN", "CANCELLED"])
+async def test_an_uncertain_answer_is_asked_again(front: Peer, reference: ReferenceDriver, volume: str, code: str) -> None:
+    reference.order(Order(rpc="publish", volume=volume, lose=code, times=1))
+
+    assert await front.publish(volume, "node-a") == publish_context(volume, "node-a")
+    assert [call.rpc for call in _calls(reference, volume)] == ["publish", "publish"]
+
+
+async def test_one_that_stays_uncertain_is_rolled_back(
+    front: Peer, reference: ReferenceDriver, cluster: Cluster, volume: str
+) -> None:
+    reference.order(Order(rpc="publish", volume=volume, lose="UNAVAILABLE"))
+    with refused(StatusCode.UNAVAILABLE, volume, "rolled back"):
+        await front.publish(volume, "node-a", deadline=30)
+
+    assert (await cluster.holder(volume), volume in reference.attached()) == (None, False)
+
+
+async def test_a_rollback_lasts_until_the_driver_detaches(
+    front: Peer, reference: ReferenceDriver, cluster: Cluster, volume: str
+) -> None:
+    reference.order(Order(rpc="publish", volume=volume, fail="INTERNAL"))
+    stuck = reference.order(Order(rpc="unpublish", volume=volume, fail="INTERNAL"))
+    with refused(StatusCode.ABORTED, volume, "goes on"):
+        await front.publish(volume, "node-a", deadline=2)
+    assert await cluster.holder(volume) == "node-a"
+    reference.withdraw(stuck)
+    with refused(StatusCode.INTERNAL, volume):
+        await front.publish(volume, "node-a")
+
+    assert await cluster.holder(volume) is None
+
+
+async def test_a_slow_detach_keeps_the_next_node_waiting(front: Peer, reference: ReferenceDriver, volume: str) -> None:
+    await front.publish(volume, "node-a")
+    slow = reference.order(Order(rpc="unpublish", volume=volume, hold="before"))
+    detach = asyncio.create_task(front.unpublish(volume, "node-a"))
+    await reference.holds(slow)
+    attach = asyncio.create_task(front.publish(volume, "node-b"))
+    await asyncio.sleep(0.2)
+    reference.withdraw(slow)
+    await asyncio.gather(detach, attach)
+
+    assert [call.rpc for call in _calls(reference, volume)] == ["publish", "unpublish", "publish"]
+    assert (reference.attached()[volume], reference.violations()) == ({"node-b"}, [])
+
+
+async def test_what_the_driver_does_not_know_counts_as_detached(
+    front: Peer, reference: ReferenceDriver, cluster: Cluster, volume: str
+) -> None:
+    await front.publish(volume, "node-a")
+    reference.order(Order(rpc="unpublish", volume=volume, fail="NOT_FOUND"))
+    await front.unpublish(volume, "node-a")
+
+    assert await cluster.holder(volume) is None

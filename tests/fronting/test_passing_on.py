@@ -1,0 +1,56 @@
+"""What Mooring doesn't own passes through it unread."""
+
+from __future__ import annotations
+
+from grpc import StatusCode
+
+from mooring.csi.driver import Rpc
+from mooring.csi.wire import csi_pb2
+from tests.harness.co import Peer, refused
+from tests.harness.driver.handle import ReferenceDriver
+
+
+async def test_bytes_of_another_service_come_back_as_they_were_sent(front: Peer) -> None:
+    payload = bytes(range(256)) * 16_000
+
+    assert await front.raw("/mooring.test.Echo/Any")(payload) == payload
+
+
+async def test_metadata_and_deadline_are_passed_on(front: Peer) -> None:
+    call = front.raw("/mooring.test.Echo/Any")(b"", timeout=30, metadata=(("x-tenant", "blue"), ("x-bin", b"\x00\xff")))
+    await call
+    told = dict(await call.trailing_metadata())
+
+    assert (told["x-tenant"], told["x-bin"]) == ("blue", b"\x00\xff")
+    assert 25 < float(told["seconds-left"]) < 31
+
+
+async def test_an_error_of_the_driver_is_passed_on(front: Peer) -> None:
+    with refused(StatusCode.UNIMPLEMENTED):
+        await front.raw("/csi.v1.Controller/CreateVolume")(b"")
+
+
+async def test_the_plugin_is_the_driver(front: Peer) -> None:
+    info = await front.identity.GetPluginInfo(csi_pb2.GetPluginInfoRequest())
+
+    assert info.name == "reference.csi.example"
+
+
+async def test_the_capabilities_are_the_union_each_once(front: Peer) -> None:
+    answer = await front.controller.ControllerGetCapabilities(csi_pb2.ControllerGetCapabilitiesRequest())
+    rpcs = [capability.rpc.type for capability in answer.capabilities]
+
+    assert len(rpcs) == len(set(rpcs))
+    assert {Rpc.PUBLISH_UNPUBLISH_VOLUME, Rpc.LIST_VOLUMES, Rpc.LIST_VOLUMES_PUBLISHED_NODES} <= set(rpcs)
+
+
+async def test_the_list_is_the_drivers_own(front: Peer, reference: ReferenceDriver, volume: str) -> None:
+    await front.publish(volume, "node-a")
+    nodes = {entry.volume.volume_id: set(entry.status.published_node_ids) for entry in (await front.list_volumes()).entries}
+
+    assert nodes[volume] == {"node-a"} == reference.attached()[volume]
+
+
+async def test_a_bad_token_is_refused_by_the_driver(front: Peer) -> None:
+    with refused(StatusCode.ABORTED, "nonsense"):
+        await front.list_volumes(token="nonsense")

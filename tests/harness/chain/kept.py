@@ -1,0 +1,59 @@
+"""A program that is started again whenever it ends, as a kubelet starts a container again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from mooring.devstack.process import Child, running
+
+GLANCE_SECONDS: Final = 0.05
+BACKOFF_SECONDS: Final = 0.3
+PATIENCE_SECONDS: Final = 30
+
+
+@dataclass(slots=True)
+class Kept:
+    """One program; all that it writes goes to one log. `starts` counts how often it was started."""
+
+    command: Sequence[str]
+    log: Path
+    environ: Mapping[str, str] | None
+    starts: int = 0
+    _child: Child | None = None
+
+    @classmethod
+    @asynccontextmanager
+    async def start(cls, command: Sequence[str], log: Path, environ: Mapping[str, str] | None = None) -> AsyncIterator[Kept]:
+        """Keep it running while the block lasts; it need not serve yet when the block begins."""
+        kept = cls(command, log, environ)
+        keeping = asyncio.create_task(kept._keep())
+        try:
+            yield kept
+        finally:
+            keeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await keeping
+
+    async def kill(self) -> None:
+        """End it as kill -9 does, and return when it has been started again."""
+        starts = self.starts
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while self._child is None or self._child.ended:
+                await asyncio.sleep(GLANCE_SECONDS)
+            await self._child.kill()
+            while self.starts == starts:
+                await asyncio.sleep(GLANCE_SECONDS)
+
+    async def _keep(self) -> None:
+        while True:
+            async with running(self.command, self.log, self.log.parent, self.environ) as child:
+                self._child = child
+                self.starts += 1
+                while not child.ended:
+                    await asyncio.sleep(GLANCE_SECONDS)
+            await asyncio.sleep(BACKOFF_SECONDS)

@@ -1,0 +1,13 @@
+"""A CSI driver with many nodes, to be put behind Mooring: `python -m tests.harness.driver`, or `handle.ReferenceDriver` in a test.
+
+It attaches whatever it is asked to, two nodes at once included, and writes that down as a violation: it is the oracle, not the
+fence.
+
+| file in its folder | written by | what it is |
+|---|---|---|
+| `csi.sock` | the driver | where it serves Identity, Controller and `echo.py` |
+| `journal.jsonl` | the driver | every call, attach, detach and violation (`journal.py`); its only memory |
+| `orders.json` | the test | which calls are to be slow, to fail, to hang or to lose their answer (`orders.py`) |
+
+Volumes and nodes exist unless their names begin with `missing-`.
+"""

@@ -1,0 +1,32 @@
+"""A service that isn't CSI's: every unary method of `mooring.test.Echo` answers its request's bytes.
+
+Its trailing metadata are those it was called with, and in `seconds-left` what the call's deadline left it, if there was one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import grpc
+import grpc.aio
+
+SERVICE: Final = "/mooring.test.Echo/"
+RESERVED: Final = ("user-agent", "grpc-")
+
+
+class Echo(grpc.GenericRpcHandler):
+    """Takes the calls to the service, and leaves all others."""
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
+        """The handler of a method."""
+        ours = handler_call_details.method.startswith(SERVICE)
+        return grpc.unary_unary_rpc_method_handler(_answer) if ours else None
+
+
+async def _answer(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
+    left = context.time_remaining()
+    timed: Sequence[tuple[str, str | bytes]] = [] if left is None else [("seconds-left", f"{left:.3f}")]
+    brought = [(key, value) for key, value in context.invocation_metadata() or () if not key.startswith(RESERVED)]
+    context.set_trailing_metadata((*brought, *timed))
+    return request

@@ -1,0 +1,86 @@
+"""The storage behind the driver: what is attached where, with nothing but the journal to remember it by.
+
+Contract: each method decides and writes without letting another call in between. Two nodes at once are let happen, and written
+down as a violation unless every access mode allows it. With `enforce_fencing` a call whose token is lower than one already seen
+for the volume changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import grpc
+from msgspec.structs import replace
+
+from tests.harness.driver.journal import Attachments, Call, Entry, Journal, apply_entry, attachments_of
+from tests.harness.driver.options import Options
+
+
+@dataclass(slots=True, eq=False)
+class Refusal(Exception):
+    """A final answer other than OK."""
+
+    code: grpc.StatusCode
+    message: str
+
+
+class Storage:
+    """As the journal left it."""
+
+    def __init__(self, journal: Journal, entries: Sequence[Entry], options: Options) -> None:
+        self._journal = journal
+        self._options = options
+        self._attachments: Attachments = attachments_of(entries)
+        self._highest = {entry.call.volume: entry.call.token or 0 for entry in entries if entry.event == "fence"}
+
+    def attach(self, call: Call) -> None:
+        """Attach the volume to the call's node; attached there already for the same use, nothing."""
+        self._check_fence(call)
+        found = self._attachments.get(call.volume, {}).get(call.node)
+        if found is None:
+            self._check_limit(call)
+            self._change("attach", call)
+            self._judge(call)
+        elif (found.mode, found.readonly) != (call.mode, call.readonly):
+            message = f"volume {call.volume} is on node {call.node} as {found.mode}, readonly {found.readonly}: unpublish it first"
+            raise Refusal(grpc.StatusCode.ALREADY_EXISTS, message)
+
+    def detach(self, call: Call) -> None:
+        """Detach the volume from the call's node, or from every node where that is empty."""
+        self._check_fence(call)
+        for node in tuple(self._attachments.get(call.volume, {})):
+            if call.node in ("", node):
+                self._change("detach", replace(call, node=node))
+
+    def published(self) -> list[tuple[str, list[str]]]:
+        """Each volume that was ever attached, and the nodes that have it, by name."""
+        return [(volume, sorted(nodes)) for volume, nodes in sorted(self._attachments.items())]
+
+    def _change(self, event: Literal["attach", "detach"], call: Call) -> None:
+        apply_entry(self._attachments, self._journal.write(event, call))
+
+    def _judge(self, call: Call) -> None:
+        nodes = self._attachments[call.volume]
+        if len(nodes) > 1 and not all(each.multi_node for each in nodes.values()):
+            self._journal.write("violation", call, nodes=sorted(nodes))
+
+    def _check_limit(self, call: Call) -> None:
+        there = sum(call.node in nodes for nodes in self._attachments.values())
+        if 0 < self._options.attach_limit <= there:
+            message = f"node {call.node} has {there} volumes, its limit: volume {call.volume} needs another node"
+            raise Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
+
+    def _check_fence(self, call: Call) -> None:
+        if not self._options.enforce_fencing or call.token is None:
+            return
+        highest = self._highest.get(call.volume, 0)
+        if call.token < highest:
+            message = (
+                f"{call.rpc} of volume {call.volume} on node {call.node!r} has fencing token {call.token}, and {highest} was seen"
+            )
+            raise Refusal(grpc.StatusCode.FAILED_PRECONDITION, message)
+        if call.token > highest:
+            self._journal.write("fence", call)
+            self._highest[call.volume] = call.token

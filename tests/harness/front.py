@@ -1,0 +1,30 @@
+"""Mooring in front of a driver, in this process, as a CO reaches it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client
+
+from mooring.csi.front import csi_front
+from mooring.settings import Settings
+from tests.harness.co import Peer, peer
+from tests.harness.workers import quick, running_worker
+
+
+@asynccontextmanager
+async def fronting(client: Client, kubeconfig: dict[str, Any], driver: str, folder: Path, **overrides: Any) -> AsyncIterator[Peer]:
+    """A ready endpoint and its worker, before the driver at this endpoint, while the block lasts; `overrides` are settings."""
+    asked = Settings(csi_endpoint=f"unix://{folder}/front.sock", driver_endpoint=driver)
+    async with csi_front(asked) as front:
+        met = await front.meet_driver(asked)
+        settings = quick(met.driver, csi_endpoint=asked.csi_endpoint, driver_endpoint=asked.driver_endpoint, **overrides)
+        async with (
+            front.finding_strays(0.2),
+            running_worker(client, settings, kubeconfig, front.backend(settings), front.desk),
+            peer(settings.csi_endpoint) as co,
+        ):
+            yield co

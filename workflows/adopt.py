@@ -1,0 +1,131 @@
+"""AdoptAttachment: record what is attached already, because it was before Mooring came.
+
+Contract: it succeeds when the record names the node, by this very run or by the one that it was reset from, and asks the backend
+for nothing. It writes on no other record than the one that it was decided on: where that has changed it fails, and leaves it as it
+is. Where its own write may still land it is rolled back before it fails: the record alone, since the attachment is not its doing.
+
+Not kept here: which attachments those are (mooring/adoption.py), what is written (mooring/fence.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from temporalio import workflow
+from temporalio.common import RawValue
+from temporalio.exceptions import FailureError
+
+with workflow.unsafe.imports_passed_through():
+    from mooring import fence
+    from mooring.errors import Contended
+    from mooring.models import AdoptRequest, Looked, PublishResult, VolumeRecord, WriteResult
+    from mooring.names import ADOPT, State
+    from workflows.cancellation import stop_if_cancelled, to_the_end
+    from workflows.failures import STOPPED, ended, failed_step, failure, is_final, is_final_at_once
+    from workflows.outcome import count, show
+    from workflows.requests import NOTHING, read_request
+    from workflows.steps import Steps
+
+
+@workflow.defn(name=ADOPT)
+class AdoptAttachment:
+    """Runs under the id `volume/<driver>/<volume handle>`; takes an AdoptRequest, returns a PublishResult."""
+
+    def __init__(self) -> None:
+        self._asked: AdoptRequest
+        self._steps: Steps
+        self._may_land = False
+        self._claimed_by = ""
+
+    @workflow.run
+    async def run(self, request: RawValue = NOTHING) -> PublishResult:
+        """Adopt; see the module."""
+        self._asked = read_request(AdoptRequest, request)
+        self._steps, seen = await Steps.begin(self._asked)
+        self._show(State.ADOPTING)
+        try:
+            result = self._result(await self._adopt(seen))
+        except STOPPED as error:
+            raise await self._failed(error) from failed_step(error)
+        self._end(State.ATTACHED)
+        return result
+
+    async def _adopt(self, seen: Looked) -> VolumeRecord:
+        decision = self._decide(seen)
+        if isinstance(decision, fence.Refuse):
+            decision = self._decide(await self._steps.look())
+        if isinstance(decision, fence.Refuse):
+            raise failure(decision.error)
+        written = await self._record(decision)
+        stop_if_cancelled()
+        if written.landed and not self._steps.is_current(written):
+            written = WriteResult(landed=True, record=(await self._steps.look()).record)
+        record = written.record
+        if not written.landed or record is None or record.holder(self._node) is None:
+            raise failure(Contended(f"{self._what()} lost to another writer of the record."))
+        return record
+
+    def _decide(self, seen: Looked) -> fence.Claim | fence.Refuse:
+        if self._steps.waiting is not None or seen.record is None:
+            return fence.Refuse(Contended(f"{self._what()} has to wait: the volume has no PersistentVolume, or just got one."))
+        return fence.adopt(seen.record, self._asked, self._steps.operation)
+
+    async def _record(self, claim: fence.Claim) -> WriteResult:
+        stop_if_cancelled()
+        self._may_land = True
+        try:
+            result = await self._steps.record(claim.write)
+        except STOPPED as error:
+            self._may_land = not is_final_at_once(error)
+            raise
+        self._may_land = result.landed
+        if result.landed and result.record is not None:
+            self._claimed_by = result.record.operation
+        return result
+
+    async def _failed(self, error: BaseException) -> FailureError:
+        if is_final(error) and not self._may_land:
+            self._end(State.REFUSED)
+            return ended(error, f"{self._what()} failed, and nothing of it was written")
+        self._show(State.ROLLING_BACK)
+        with suppress(asyncio.CancelledError):
+            await to_the_end(self._steps.take_back(self._node, self._leaves, _has_pv))
+        self._end(State.ROLLED_BACK)
+        return ended(error, f"{self._what()} failed; it is rolled back, and the volume is attached as it was")
+
+    def _leaves(self, seen: Looked) -> bool:
+        """Whether the record stays: it is by the run that this one was reset from, which may have reported success."""
+        return self._claimed_by not in ("", seen.by)
+
+    def _result(self, record: VolumeRecord) -> PublishResult:
+        held = self._asked.attachment
+        return PublishResult(
+            driver=self._asked.driver,
+            volume_handle=self._asked.volume_handle,
+            node_id=self._node,
+            publish_context=held.publish_context,
+            epoch=record.epoch,
+            attached_at=held.attached_at,
+            persisted=True,
+            reclaimed=False,
+            message=f"{self._what()} is done at epoch {record.epoch}; VolumeAttachment {self._asked.volume_attachment} shows it.",
+        )
+
+    @property
+    def _node(self) -> str:
+        return self._asked.attachment.node_id
+
+    def _what(self) -> str:
+        return f"Adopting volume {self._asked.volume_handle} on node {self._node}"
+
+    def _show(self, state: State) -> None:
+        show(self._steps.limits, self._asked, self._node, state)
+
+    def _end(self, state: State) -> None:
+        self._show(state)
+        count("adopt", state)
+
+
+async def _has_pv(seen: Looked) -> bool:
+    return seen.record is not None

@@ -1,0 +1,21 @@
+"""Every workflow, for a worker to register."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from workflows.adopt import AdoptAttachment
+from workflows.persist import PersistAttachment
+from workflows.publish import PublishVolume
+from workflows.read import ReadVolume
+from workflows.rebuild import RebuildAttachments
+from workflows.unpublish import UnpublishVolume
+
+WORKFLOWS: Final[tuple[type, ...]] = (
+    PublishVolume,
+    UnpublishVolume,
+    PersistAttachment,
+    AdoptAttachment,
+    ReadVolume,
+    RebuildAttachments,
+)
