@@ -1,0 +1,94 @@
+"""The Go example: compiled once a session, with the go that kube/go.sh finds or fetches, and run as a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+
+from mooring.devstack.temporal import DevTemporal
+from tests.harness.backend import JournalBackend
+from tests.harness.cluster import Cluster
+from tests.harness.workers import quick, running_worker
+from worker import MooringWorker
+
+ROOT = Path(__file__).parents[2]
+SOURCES = ROOT / "examples" / "go"
+COMPILE_SECONDS = 800
+"""With cold caches and two cores that have nothing else to do, it is two minutes; modules are downloaded, too."""
+RUN_SECONDS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a program ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+Example = Callable[..., Coroutine[Any, Any, Ran]]
+
+
+async def ran(*command: str | Path, seconds: float, env: dict[str, str]) -> Ran:
+    """Run a program in the example's folder to its end."""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe, cwd=SOURCES, env=env)
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), seconds)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return Ran(process.returncode or 0, out.decode(), err.decode())
+
+
+async def built(*command: str | Path) -> str:
+    """What a build tool printed; it must succeed."""
+    flags = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly -buildvcs=false"}
+    tool = await ran(*command, seconds=COMPILE_SECONDS, env={**os.environ, **flags})
+    assert tool.code == 0, f"{' '.join(map(str, command))} failed, in {SOURCES}:\n{tool.err}"
+    return tool.out
+
+
+@pytest.fixture(scope="session")
+async def go() -> Path:
+    """The go command."""
+    return Path((await built("bash", ROOT / "kube" / "go.sh")).strip())
+
+
+@pytest.fixture(scope="session")
+async def program(go: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The compiled example."""
+    binary = tmp_path_factory.mktemp("go") / "mooring-example"
+    await built(go, "build", "-o", binary, ".")
+    return binary
+
+
+@pytest.fixture
+async def backed_worker(
+    temporal_client: Client, cluster: Cluster, driver: str, backend: JournalBackend
+) -> AsyncIterator[MooringWorker]:
+    """A ready worker whose backend may take its time: what is held open here stays so until it is let go."""
+    settings = quick(driver, backend="in:tests", backend_timeout=90, backend_budget=90)
+    async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig(), backend) as running:
+        yield running
+
+
+@pytest.fixture
+def example(program: Path, temporal: DevTemporal, driver: str, tmp_path: Path) -> Example:
+    """`await example("publish", "-volume", "vol", VARIABLE="...")` runs the example on this test's server and driver."""
+    common = ("-driver", driver, "-timeout", "30s")
+
+    async def example(verb: str, *flags: str, **variables: str) -> Ran:
+        env = {"HOME": str(tmp_path), **temporal.environ, **variables}
+        return await ran(program, verb, *common, *flags, seconds=RUN_SECONDS, env=env)
+
+    return example
