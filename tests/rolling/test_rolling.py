@@ -1,0 +1,72 @@
+"""From one version to the next under load: workers of both serve one task queue, and nothing is lost.
+
+The version before is in the archive beside this file: its packages and its worker.py, as they were released.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import tarfile
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from mooring.client import MooringClient
+from mooring.models import UnpublishResult
+from tests.harness.cluster import Cluster
+from tests.harness.processes import Fleet, OwnChild, WorkerProcess, backed
+
+BEFORE = Path(__file__).with_name("mooring-0.1.0.tar.xz")
+VOLUMES = 12
+DEADLINE = 60
+
+
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The worker.py of the version before."""
+    folder = tmp_path_factory.mktemp("before")
+    with tarfile.open(BEFORE) as archive:
+        archive.extractall(folder, filter="data")
+    return folder / "worker.py"
+
+
+async def _keep_moving(mooring: MooringClient, handle: str, stop: asyncio.Event) -> str:
+    """Move the volume from node to node until told to stop; where it is in the end."""
+    node = "node-a"
+    await mooring.publish(handle, node, deadline=DEADLINE)
+    while not stop.is_set():
+        left: UnpublishResult = await mooring.unpublish(handle, node, deadline=DEADLINE)
+        assert left.annotation_cleared
+        node = "node-b" if node == "node-a" else "node-a"
+        await mooring.publish(handle, node, deadline=DEADLINE)
+    return node
+
+
+async def _replace(old: WorkerProcess[OwnChild]) -> None:
+    old.child.process.send_signal(signal.SIGTERM)
+    await old.child.exits(0)
+
+
+@pytest.mark.parametrize("forth", [True, False], ids=["to-this-version", "and-back"])
+async def test_a_rolling_change_of_versions_loses_nothing(
+    fleet: Fleet, cluster: Cluster, mooring: MooringClient, before: Path, forth: bool
+) -> None:
+    first, second = (before, None) if forth else (None, before)
+    handles = [f"vol-{number}" for number in range(VOLUMES)]
+    await asyncio.gather(*map(cluster.create, handles))
+    async with AsyncExitStack() as stack:
+        old = [await stack.enter_async_context(fleet.own(first, **backed())) for _ in range(2)]
+        await asyncio.gather(*(each.ready() for each in old))
+        stop = asyncio.Event()
+        moving = [asyncio.create_task(_keep_moving(mooring, handle, stop)) for handle in handles]
+        for each in old:
+            new = await stack.enter_async_context(fleet.own(second, **backed()))
+            await new.ready()
+            await _replace(each)
+        stop.set()
+        nodes = dict(zip(handles, await asyncio.gather(*moving), strict=True))
+
+    assert {handle: fleet.journal.attached(handle) for handle in handles} == {handle: {node} for handle, node in nodes.items()}
+    assert {handle: await cluster.holder(handle) for handle in handles} == nodes
