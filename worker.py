@@ -247,7 +247,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         if met.csi_only:
             starting.worker = LoneEndpoint(met, client, storage, metrics, front.desk)
         else:
-            await stack.enter_async_context(front.finding_strays(met.stray_interval))
+            await stack.enter_async_context(front.finding_strays(met.stray_interval if met.adopt else 0))
             starting.worker = MooringWorker(met, client, storage, front.backend(met), identity, metrics, front.desk)
         await starting.worker.run(stop)
 

@@ -11,11 +11,12 @@ from pydantic import TypeAdapter, ValidationError
 from temporalio import activity
 
 from activities.running import running
-from mooring.errors import BackendFailed
+from mooring.errors import BackendFailed, BackendNotFound
 from mooring.models import BackendCall
 
 if TYPE_CHECKING:
     from mooring.backend import Backend
+    from mooring.nodes import Nodes
 
 CONTEXT_BYTES = 4096
 """The limit of a map's keys and values together (CSI spec, "Size Limits")."""
@@ -26,8 +27,9 @@ _CONTEXT = TypeAdapter(dict[str, str])
 class BackendActivities:
     """The calls of one backend."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, nodes: Nodes) -> None:
         self._backend = backend
+        self._nodes = nodes
 
     @activity.defn(name="backend_publish")
     async def publish(self, call: BackendCall) -> dict[str, str]:
@@ -39,13 +41,27 @@ class BackendActivities:
     async def unpublish(self, call: BackendCall) -> None:
         """Detach."""
         async with running():
-            await self._backend.unpublish(call)
+            await self._detach(call)
 
     @activity.defn(name="backend_undo")
     async def undo(self, call: BackendCall) -> None:
         """Detach what a rolled-back publish may have attached."""
         async with running(patient=True):
+            await self._detach(call)
+
+    async def _detach(self, call: BackendCall) -> None:
+        """Detach. A backend that knows nothing of it is taken at its word if no record names the node, or the node is gone.
+
+        NB: it isn't otherwise: NOT_FOUND says that the volume is not assumed to be detached (CSI spec, ControllerUnpublishVolume).
+        """
+        try:
             await self._backend.unpublish(call)
+        except BackendNotFound:
+            if call.recorded and await self._is_there(call.node_id):
+                raise
+
+    async def _is_there(self, node_id: str) -> bool:
+        return self._nodes.find(node_id) is not None or await self._nodes.look(node_id) is not None
 
 
 def _context(call: BackendCall, given: object) -> dict[str, str]:

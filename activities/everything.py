@@ -40,7 +40,7 @@ def all_activities(
     unpersisted = UnpersistedActivities(client, manager, storage.volumes)
     admission = Admission(storage.nodes, manager)
     attachments = AttachmentActivities(settings.driver, manager, storage.volumes, limits, unpersisted.look_up, admission.glance)
-    calls = BackendActivities(backend)
+    calls = BackendActivities(backend, storage.nodes)
     return [
         *(attachments.observe, attachments.look, attachments.record),
         *(attachments.release, attachments.persist, attachments.undo),

@@ -55,12 +55,12 @@ class Bench:
     follow_seconds: float = FOLLOW_SECONDS
     catch_up_seconds: float = CATCH_UP_SECONDS
 
-    async def run(self, count: int) -> bool:
-        """Measure on `count` PVs that are there, and print it; whether nothing was missed."""
-        print(f"\n{count:,} PVs, medians of {self.rounds} rounds; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
+    async def run(self, new: range) -> bool:
+        """Measure with all PVs up to the last of the `new` ones, which are written to; print it. Whether nothing was missed."""
+        print(f"\n{new.stop:,} PVs, medians of {self.rounds} rounds; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
         async with AsyncExitStack() as stack:
             followers = [await stack.enter_async_context(self._rebuilder(WATCH_SECONDS)) for _ in range(AT_ONCE)]
-            async with writing(self.server, count) as writer:
+            async with writing(self.server, new) as writer:
                 results = await self._by_turns()
                 at_once = await asyncio.gather(*(follower.rebuild() for follower in followers))
                 await asyncio.sleep(self.follow_seconds)
@@ -139,16 +139,16 @@ def _median(runs: Sequence[Run]) -> Run:
 
 async def main(sizes: Sequence[int], rounds: int, assets: Path) -> int:
     """Measure each size, growing; 1 if anything was missed."""
+    there, fine = 0, True
     with own_folder("mooring-bench") as folder:
         async with RealKubernetes.start(assets, folder) as kube:
             bench = Bench(kube.server(), kube.write_kubeconfig(folder / "kubeconfig"), assets / "list-volumes", rounds=rounds)
-            there, fine = 0, True
             for size in sorted(sizes):
-                began = time.monotonic()
-                await create(bench.server, range(there, size))
-                print(f"Made {size - there:,} PVs in {time.monotonic() - began:.0f} s.")
-                there, fine = size, await bench.run(size) and fine
-            return int(not fine)
+                began, new = time.monotonic(), range(there, size)
+                await create(bench.server, new)
+                print(f"Made {len(new):,} PVs in {time.monotonic() - began:.0f} s.")
+                there, fine = size, await bench.run(new) and fine
+    return int(not fine)
 
 
 def _arguments() -> argparse.Namespace:

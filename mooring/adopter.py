@@ -150,6 +150,8 @@ class Adopter:
         ]
         findings = await carry_out(surveyed.findings, self._adopt)
         told, self._manager.doubts = self._manager.doubts, refusals(findings)
+        unsettled = {finding.volume_handle for finding in findings if finding.verdict is not Verdict.ADOPTED}
+        self._manager.unsettled = unsettled if only is None else (self._manager.unsettled - set(only)) | unsettled
         self._metrics.looked_for_adoption(Counter(finding.verdict for finding in findings))
         _log(surveyed.recorded, findings, told)
         return findings

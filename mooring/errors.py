@@ -228,8 +228,11 @@ class BackendUnauthenticated(BackendRefused):
     advice = "Correct the volume's secret (controllerPublishSecretRef of its PersistentVolume)."
 
 
-class BackendResourceExhausted(BackendRefused):
-    """The backend has no room for another attachment on this node."""
+class BackendResourceExhausted(BackendFailed):
+    """The backend has no room for another attachment on this node.
+
+    NB: gRPC says the same where an answer is too large, and a server where it has no resources for what it has begun.
+    """
 
     grpc_code = "RESOURCE_EXHAUSTED"
 

@@ -15,7 +15,7 @@ Not kept here: history, and anything that outlives the process.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from weakref import WeakSet
 
@@ -78,6 +78,8 @@ class AttachmentManager:
         self._drafts: WeakSet[Draft] = WeakSet()
         self.doubts: Mapping[str, str] = {}
         """Volume handle -> why the volume may be published to nobody yet; replaced as a whole (adopter.py)."""
+        self.unsettled: Set[str] = frozenset()
+        """The volumes that a node may have without a record: those in doubt, and shared ones with a node that is not adopted."""
 
     def track_attachment(self, volume_handle: str, attachment: Attachment) -> bool:
         """Enter an attachment that is not recorded on a PV yet: True; False where the node holds the volume already, compatibly.

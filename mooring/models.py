@@ -28,7 +28,8 @@ def _at_most(limit: int) -> AfterValidator:
     return AfterValidator(check)
 
 
-DriverName = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,61}[a-zA-Z])?$")]
+DRIVER_NAME = r"^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,61}[a-zA-Z])?$"
+DriverName = Annotated[str, StringConstraints(pattern=DRIVER_NAME)]
 """CSI plugin name: at most 63 characters of a domain name, ending in a letter (CSI spec, GetPluginInfo)."""
 
 VolumeHandle = Annotated[str, StringConstraints(min_length=1), _at_most(VOLUME_HANDLE_BYTES)]
@@ -264,7 +265,10 @@ class Glance(Model):
 
 
 class BackendCall(Model):
-    """What the backend is asked to publish or unpublish; `epoch` is the fencing token that it may enforce."""
+    """What the backend is asked to publish or unpublish; `epoch` is the fencing token that it may enforce.
+
+    `recorded`: a record names the node, so there is a word against a backend that knows nothing of it.
+    """
 
     volume: VolumeRef
     node_id: str
@@ -274,6 +278,7 @@ class BackendCall(Model):
     access_type: AccessType | None = _added(None)
     volume_context: dict[str, str] = _added({})
     handed_over: bool = _added(False)
+    recorded: bool = _added(False)
 
 
 class Unpersisted(Model):

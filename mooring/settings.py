@@ -11,14 +11,24 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mooring.models import DEFAULT_DRIVER, DriverName, Limits
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
-UnixSocket = Annotated[str, Field(pattern=r"^(unix:///.+)?$", max_length=114)]
-"""`unix://` and an absolute path; the kernel allows 107 bytes of it."""
+SOCKET_PATH_BYTES = 107
+"""What the kernel allows of a socket's path."""
+
+
+def _unix_socket(value: str) -> str:
+    path = value.removeprefix("unix://")
+    if value and not (value.startswith("unix:///") and 1 < len(path.encode()) <= SOCKET_PATH_BYTES):
+        raise ValueError(f"must be `unix://` and an absolute path of at most {SOCKET_PATH_BYTES} bytes")
+    return value
+
+
+UnixSocket = Annotated[str, AfterValidator(_unix_socket)]
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 
 

@@ -147,11 +147,11 @@ class PublishVolume:
         if not self._steps.limits.backend:
             return None
         stop_if_cancelled()
-        self._backend_begun = True
+        before, self._backend_begun = self._backend_begun, True
         try:
             return await self._steps.backend_publish(self._call(epoch))
         except STOPPED as error:
-            self._backend_begun = not is_final_at_once(error)
+            self._backend_begun = before or not is_final_at_once(error)
             raise
 
     async def _hold_without_pv(self) -> PublishResult | None:
@@ -199,6 +199,7 @@ class PublishVolume:
             access_type=self._asked.access_type,
             volume_context=self._asked.volume_context,
             handed_over=self._asked.handed_over,
+            recorded=True,
         )
 
     def _unpersisted(self, held: Attachment) -> PublishResult:

@@ -78,7 +78,7 @@ class UnpublishVolume:
     async def _unpublish(self, seen: Looked) -> UnpublishResult:
         try:
             if self._asked.stray:
-                seen = await _clearing(self._steps.look(self._steps.limits.clear_budget), None)
+                seen = await self._steps.look(self._steps.limits.clear_budget)  # NB: what can't be read may name the node
                 if self._belongs(seen.record):
                     kept = f"{self._what()} leaves it there: it is no stray."
                     return self._answer(seen.record.epoch if seen.record else 0, cleared=True, message=kept)
@@ -126,20 +126,26 @@ class UnpublishVolume:
         held = waiting.attachment
         if self._asked.node_id not in ("", held.node_id):
             return held
-        await self._ask_backend(held.node_id, 0)
+        await self._ask_backend(held.node_id, 0, recorded=True)
         await self._steps.drop_waiting(waiting.run_id)
         self._released[held.node_id] = None
         return None
 
     async def _detach(self, seen: VolumeRecord | None) -> None:
         """Have the backend detach whoever leaves; the node asked for even if no record names it, as one may have been lost."""
-        for node in self._leaving(seen) or [self._asked.node_id]:
-            await self._ask_backend(node, seen.epoch if seen else 0)
+        leaving = self._leaving(seen)
+        for node in leaving or [self._asked.node_id]:
+            await self._ask_backend(node, seen.epoch if seen else 0, recorded=bool(leaving))
 
-    async def _ask_backend(self, node_id: str, epoch: int) -> None:
+    async def _ask_backend(self, node_id: str, epoch: int, *, recorded: bool) -> None:
         if self._steps.limits.backend and node_id not in self._detached:
-            handed_over = self._asked.handed_over
-            call = BackendCall(volume=self._steps.volume, node_id=node_id, epoch=epoch, handed_over=handed_over)
+            call = BackendCall(
+                volume=self._steps.volume,
+                node_id=node_id,
+                epoch=epoch,
+                handed_over=self._asked.handed_over,
+                recorded=recorded,
+            )
             await self._steps.backend_unpublish(call)
             self._detached.add(node_id)
 

@@ -1,9 +1,9 @@
 """A CSI driver behind Mooring: what it says of itself, and its ControllerPublishVolume and ControllerUnpublishVolume as a backend.
 
-Contract: each backend call carries the fencing token as the metadata `mooring-fencing-token`, in decimal. The driver's answer is
-told by its gRPC code: one that settles the matter is a `BackendFailed` of that code, one that leaves open what has become of the
-call (external-attacher draws the same line) a `BackendUncertain`. NOT_FOUND to an unpublish means detached: a volume or node that
-the driver doesn't know can't be attached, and asking on would never end.
+Contract: each backend call carries the fencing token as the metadata `mooring-fencing-token`, in decimal; but for an unpublish of
+a volume without a record: it has none, and a driver that knows a higher one would refuse it for ever. The driver's answer is told
+by its gRPC code: one that settles the matter is a `BackendFailed` of that code, one that leaves open what has become of the call a
+`BackendUncertain`.
 
 No message of the driver is passed on with a secret in it.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import grpc
 from grpc import aio
@@ -51,6 +51,7 @@ FINAL: Final[Mapping[grpc.StatusCode, type[MooringError]]] = {
 
 Rpc = csi_pb2.ControllerServiceCapability.RPC
 Mode = csi_pb2.VolumeCapability.AccessMode.Mode
+_Request: TypeAlias = csi_pb2.ControllerPublishVolumeRequest | csi_pb2.ControllerUnpublishVolumeRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,28 +122,35 @@ class DriverBackend:
     async def unpublish(self, call: BackendCall) -> None:
         """See `mooring.backend.Backend`."""
         handle = call.volume.volume_handle
-        secrets = self._handed_over.secrets(handle)
-        if secrets is None and call.handed_over:
+        secrets = self._handed_over.secrets(handle) if call.handed_over else {}
+        if secrets is None:
             raise _lost(call)
-        request = csi_pb2.ControllerUnpublishVolumeRequest(volume_id=handle, node_id=call.node_id, secrets=secrets or {})
-        try:
-            await self._ask(self._controller.ControllerUnpublishVolume, request, call)
-        except errors.BackendNotFound:
-            return
+        request = csi_pb2.ControllerUnpublishVolumeRequest(volume_id=handle, node_id=call.node_id, secrets=secrets)
+        await self._ask(self._controller.ControllerUnpublishVolume, request, call)
 
     def _publish_request(self, call: BackendCall) -> csi_pb2.ControllerPublishVolumeRequest:
+        request = _request(call)
         if not call.handed_over:
-            return _request(call)
-        request = self._handed_over.publish_request(call.volume.volume_handle, call.node_id)
-        if request is None:
+            return request
+        whole = self._handed_over.publish_request(request)
+        if whole is None:
             raise _lost(call)
-        return request
+        return whole
 
-    async def _ask(self, rpc: Any, request: Any, call: BackendCall) -> Any:
+    async def _ask(self, rpc: Any, request: _Request, call: BackendCall) -> Any:
+        unfenced = not call.epoch and isinstance(request, csi_pb2.ControllerUnpublishVolumeRequest)
         try:
-            return await rpc(request, timeout=self._seconds, metadata=((TOKEN, str(call.epoch)),))
+            return await rpc(request, timeout=self._seconds, metadata=() if unfenced else ((TOKEN, str(call.epoch)),))
         except aio.AioRpcError as error:
-            raise _error(error, type(request).__name__.removesuffix("Request"), call, request.secrets.values()) from None
+            raise _error(error, type(request).__name__.removesuffix("Request"), call, _sensitive(request)) from None
+
+
+def _sensitive(request: _Request) -> list[str]:
+    """What of the request no message may show, longest first, as one may be part of another."""
+    texts = list(request.secrets.values())
+    if isinstance(request, csi_pb2.ControllerPublishVolumeRequest):
+        texts += (flag for flag in request.volume_capability.mount.mount_flags if "=" in flag)  # others are but names of options
+    return sorted(filter(None, texts), key=len, reverse=True)
 
 
 def _request(call: BackendCall) -> csi_pb2.ControllerPublishVolumeRequest:
@@ -171,7 +179,7 @@ def _lost(call: BackendCall) -> SecretsAwaited:
 
 def _error(error: aio.AioRpcError, rpc: str, call: BackendCall, secrets: Iterable[str]) -> MooringError:
     told = error.details() or "it gave no reason"
-    for secret in filter(None, secrets):
+    for secret in secrets:
         told = told.replace(secret, "***")
     where = f"volume {call.volume.volume_handle}, node {call.node_id or '(every)'}"
     kind = FINAL.get(error.code(), BackendUncertain)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from mooring.csi.endpoint import csi_endpoint
 from mooring.csi.handover import HandOver
 from mooring.csi.strays import Strays
 from mooring.errors import BackendUncertain
+from mooring.models import DRIVER_NAME
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,6 +35,7 @@ DESCRIBE_SECONDS: Final = 2.0
 CALL_SHARE: Final = 0.9
 """How much of an attempt's time the driver gets, so that the attempt can still report what it said."""
 
+_NAME: Final = re.compile(DRIVER_NAME)
 logger = logging.getLogger(__name__)
 
 
@@ -52,7 +55,7 @@ class Front:
         """The settings with the driver's name, once it has said what it is; as they are, where there is none.
 
         Raises:
-            WrongDriver: its name is not the one that was set.
+            WrongDriver: its name is not the one that was set, or none that a driver may have.
 
         """
         if self.channel is None:
@@ -65,8 +68,7 @@ class Front:
                 logger.warning("%s", error)
                 await asyncio.sleep(pause)
         name = behind.info.name
-        if "driver" in settings.model_fields_set and settings.driver != name:
-            raise WrongDriver(f"MOORING_DRIVER is {settings.driver}, but the driver at {settings.driver_endpoint} is {name}.")
+        _check(name, settings)
         self.desk.driver, self.desk.behind = name, behind
         logger.info("The driver behind this endpoint is %s %s.", name, behind.info.vendor_version)
         return settings.model_copy(update={"driver": name})
@@ -88,6 +90,16 @@ class Front:
             yield
         finally:
             looking.cancel()
+
+
+def _check(name: str, settings: Settings) -> None:
+    if not _NAME.match(name):
+        raise WrongDriver(
+            f"The driver at {settings.driver_endpoint} calls itself {name!r}. A CSI driver's name has at most 63 characters of a "
+            "domain name, and ends in a letter."
+        )
+    if "driver" in settings.model_fields_set and settings.driver != name:
+        raise WrongDriver(f"MOORING_DRIVER is {settings.driver}, but the driver at {settings.driver_endpoint} is {name}.")
 
 
 @asynccontextmanager

@@ -28,7 +28,8 @@ class _Kept:
     calls: int = 0
     used: float = 0.0
     secrets: Mapping[str, str] = field(default_factory=dict)
-    publishes: dict[str, csi_pb2.ControllerPublishVolumeRequest] = field(default_factory=dict)
+    publishes: dict[bytes, csi_pb2.ControllerPublishVolumeRequest] = field(default_factory=dict)
+    """By what a payload holds of them: calls that ask for something else are other operations."""
 
 
 class HandOver:
@@ -42,7 +43,7 @@ class HandOver:
     def publish(self, request: csi_pb2.ControllerPublishVolumeRequest) -> Iterator[None]:
         """Keep the request while the block, which has it carried out, lasts, and beyond where the operation goes on."""
         with self._during(request.volume_id, request.secrets) as kept:
-            kept.publishes[request.node_id] = request
+            kept.publishes[_key(request)] = request
             yield
 
     @contextmanager
@@ -51,20 +52,20 @@ class HandOver:
         with self._during(request.volume_id, request.secrets):
             yield
 
-    def publish_request(self, volume_handle: str, node_id: str) -> csi_pb2.ControllerPublishVolumeRequest | None:
-        """The CO's request as it came; None where it is not here."""
-        kept = self._kept.get(volume_handle)
-        return kept.publishes.get(node_id) if kept else None
+    def publish_request(self, asked: csi_pb2.ControllerPublishVolumeRequest) -> csi_pb2.ControllerPublishVolumeRequest | None:
+        """The CO's request as it came, of which `asked` is what a payload holds; None where it is not here."""
+        kept = self._kept.get(asked.volume_id)
+        return kept.publishes.get(_key(asked)) if kept else None
 
     def secrets(self, volume_handle: str) -> Mapping[str, str] | None:
-        """The secrets that the volume's last call brought; None where none is known."""
+        """The secrets of the volume's last call that brought any; None where no call is known."""
         kept = self._kept.get(volume_handle)
         return kept.secrets if kept else None
 
     @contextmanager
     def _during(self, handle: str, secrets: Mapping[str, str]) -> Iterator[_Kept]:
         kept = self._kept.setdefault(handle, _Kept())
-        kept.secrets = dict(secrets)
+        kept.secrets = dict(secrets) or kept.secrets
         kept.calls += 1
         settled = False
         try:
@@ -87,7 +88,19 @@ class HandOver:
 
 def is_needed(request: csi_pb2.ControllerPublishVolumeRequest) -> bool:
     """Whether the request holds anything that the payload of a workflow doesn't."""
-    known = csi_pb2.ControllerPublishVolumeRequest()
-    known.CopyFrom(request)
-    known.DiscardUnknownFields()
-    return bool(request.secrets or request.volume_capability.mount.mount_flags) or known.ByteSize() != request.ByteSize()
+    return _written(request).ByteSize() != request.ByteSize()
+
+
+def _written(request: csi_pb2.ControllerPublishVolumeRequest) -> csi_pb2.ControllerPublishVolumeRequest:
+    """What the payload of a workflow holds of the request."""
+    written = csi_pb2.ControllerPublishVolumeRequest()
+    written.CopyFrom(request)
+    written.DiscardUnknownFields()
+    written.ClearField("secrets")
+    if written.volume_capability.HasField("mount"):
+        written.volume_capability.mount.ClearField("mount_flags")
+    return written
+
+
+def _key(request: csi_pb2.ControllerPublishVolumeRequest) -> bytes:
+    return _written(request).SerializeToString(deterministic=True)

@@ -1,7 +1,7 @@
 """Passes on what Mooring doesn't own: every other RPC of every service, as bytes, to the driver and back.
 
 Contract: the request, the answer, the deadline, the metadata both ways and the status with its details arrive as they were sent; no
-message is decoded. Streams are not passed on: CSI's controller side has none that a sidecar needs.
+message is decoded. Streams are not passed on but refused: CSI's controller side has none that a sidecar needs.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from grpc import aio
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_OF_THE_HOP = ("grpc-", "user-agent", "te", "content-type")
-"""Metadata that belongs to one connection; gRPC makes it anew for the next."""
+_DETAILS = "grpc-status-details-bin"
+_OF_THE_HOP = ("user-agent", "te", "content-type")
+"""Metadata that belongs to one connection, as all does that begins with `grpc-`; gRPC makes it anew for the next."""
 
 
 class PassThrough(grpc.GenericRpcHandler):
@@ -31,10 +32,13 @@ class PassThrough(grpc.GenericRpcHandler):
 
     async def forward(self, method: str, request: bytes, context: aio.ServicerContext[bytes, bytes]) -> bytes:
         """Ask the driver, and answer as it does."""
-        rpc: aio.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(method)
+        rpc: aio.UnaryStreamMultiCallable[bytes, bytes] = self._channel.unary_stream(method)
         call = rpc(request, timeout=context.time_remaining(), metadata=_kept(context.invocation_metadata() or ()))
         try:
-            answer: bytes = await call
+            answer = await call.read()
+            if not isinstance(answer, bytes) or await call.read() is not aio.EOF:  # NB: taken for one message, it would never end
+                call.cancel()
+                await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"Mooring passes no streams on, such as {method} answers with.")
         except aio.AioRpcError as error:
             await context.abort(error.code(), error.details() or "", tuple(_kept(error.trailing_metadata() or ())))
         await context.send_initial_metadata(_kept(await call.initial_metadata()))
@@ -43,4 +47,4 @@ class PassThrough(grpc.GenericRpcHandler):
 
 
 def _kept(metadata: Iterable[tuple[str, str | bytes]]) -> Sequence[tuple[str, str | bytes]]:
-    return tuple((key, value) for key, value in metadata if not key.startswith(_OF_THE_HOP) or key == "grpc-status-details-bin")
+    return tuple((key, value) for key, value in metadata if key == _DETAILS or not (key in _OF_THE_HOP or key.startswith("grpc-")))

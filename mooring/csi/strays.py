@@ -56,19 +56,32 @@ class Strays:
             try:
                 if self._desk.serving is not None and lists_nodes(self._desk.behind):
                     await self.look(self._desk.serving)
-            except (aio.AioRpcError, MooringError) as error:
+            except aio.AioRpcError as error:
                 logger.warning("The driver's list could not be compared with the records: %s", error)
+            except Exception:
+                logger.exception("The look for strays failed; the next one begins anew.")
 
     async def look(self, serving: Serving) -> set[Stray]:
-        """Compare the driver's list with the index once, and have strays detached; those that were."""
+        """Compare the driver's list with the index once, and have strays detached; those that were found."""
         seen = {(handle, node) async for handle, node in self._published() if _is_strange(serving.manager, handle, node)}
         strays = seen & self._suspects
         self._suspects = seen - strays
         for handle, node in sorted(strays):
-            asked = UnpublishRequest(driver=self._desk.driver, volume_handle=handle, node_id=node, stray=True)
-            result = await serving.mooring.request_unpublish(asked)
-            logger.warning("Node %s had volume %s at the driver, and no record said so. %s", node, handle, result.message)
+            logger.warning(
+                "Node %s has volume %s at the driver, and no record says so. %s",
+                node,
+                handle,
+                await self._detach(serving, handle, node),
+            )
         return strays
+
+    async def _detach(self, serving: Serving, handle: str, node: str) -> str:
+        """What became of it, in words: one stray that stays must not keep the others."""
+        try:
+            asked = UnpublishRequest(driver=self._desk.driver, volume_handle=handle, node_id=node, stray=True)
+            return (await serving.mooring.request_unpublish(asked)).message
+        except MooringError as error:
+            return str(error)
 
     async def _published(self) -> AsyncIterator[Stray]:
         request = csi_pb2.ListVolumesRequest()
@@ -83,7 +96,7 @@ class Strays:
 
 
 def _is_strange(manager: AttachmentManager, handle: str, node: str) -> bool:
-    if handle in manager.doubts:
+    if handle in manager.doubts or handle in manager.unsettled:
         return False
     try:
         record = manager.observe(handle)

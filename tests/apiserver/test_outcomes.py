@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
 
 import pytest
 from aiohttp import web
@@ -91,17 +96,26 @@ async def test_what_stands_between_and_repeats_the_request_is_not_quoted() -> No
     async def echo(request: web.Request) -> web.Response:
         return web.Response(status=502, text=f"<html>{dict(request.headers)}</html>")
 
-    app = web.Application()
-    app.router.add_get("/{path:.*}", echo)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    api = await connect(plain(runner.addresses[0][1]), {}, TIMEOUT)
-    with pytest.raises(KubernetesUnavailable, match="no Kubernetes Status") as caught:
-        await api.request(LIST)
+    async with answering(echo) as api:
+        with pytest.raises(KubernetesUnavailable, match="no Kubernetes Status") as caught:
+            await api.request(LIST)
     assert not shows_token(caught.value)
-    await api.close()
-    await runner.cleanup()
+
+
+async def test_a_refusal_in_protobuf_says_why_not(api: KubernetesApi) -> None:
+    with pytest.raises(KubernetesRejected, match=r"Could not list PersistentVolumes: .* 400 BadRequest: .*continue"):
+        await api.request(replace(LIST, query={"continue": "no token"}, compact=True))
+
+
+async def test_a_compressed_answer_is_inflated() -> None:
+    async with answering(partial(compressed, gzip.compress(b"a long list"))) as api:
+        assert await api.request(replace(LIST, compact=True)) == b"a long list"
+
+
+async def test_a_damaged_compressed_answer_is_unavailable() -> None:
+    async with answering(partial(compressed, b"a long list")) as api:
+        with pytest.raises(KubernetesUnavailable, match="Could not list PersistentVolumes"):
+            await api.request(replace(LIST, compact=True))
 
 
 async def test_an_unreachable_server_is_unavailable_without_the_token() -> None:
@@ -110,6 +124,28 @@ async def test_an_unreachable_server_is_unavailable_without_the_token() -> None:
         await api.request(LIST)
     assert not shows_token(caught.value)
     await api.close()
+
+
+async def compressed(body: bytes, request: web.Request) -> web.Response:
+    """An answer with this body, if gzip was asked for."""
+    assert request.headers["Accept-Encoding"] == "gzip"
+    return web.Response(body=body, headers={"Content-Encoding": "gzip"})
+
+
+@asynccontextmanager
+async def answering(answer: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[KubernetesApi]:
+    """A connection to a server that answers every request like this."""
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    api = await connect(plain(runner.addresses[0][1]), {}, TIMEOUT)
+    try:
+        yield api
+    finally:
+        await api.close()
+        await runner.cleanup()
 
 
 def plain(port: int) -> dict[str, object]:

@@ -38,7 +38,7 @@ async def test_the_go_program_finds_what_mooring_finds(bench: Bench, assets: Pat
 
 
 async def test_the_bench_runs_to_its_end_and_nothing_is_missed(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
-    assert await bench.run(COUNT)
+    assert await bench.run(range(COUNT))
     printed = capsys.readouterr().out
     assert "Mooring, pages of 30" in printed
     assert "3 Moorings at once" in printed

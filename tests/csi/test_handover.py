@@ -27,10 +27,10 @@ def _request(**fields: object) -> csi_pb2.ControllerPublishVolumeRequest:
 def test_a_request_is_there_while_its_call_lasts_and_gone_with_the_answer() -> None:
     handed_over, request = HandOver(Clock()), _request(secrets={"key": "value"})
     with handed_over.publish(request):
-        assert handed_over.publish_request("vol-1", "node-a") == request
+        assert handed_over.publish_request(_request()) == request
         assert handed_over.secrets("vol-1") == {"key": "value"}
 
-    assert (handed_over.publish_request("vol-1", "node-a"), handed_over.secrets("vol-1")) == (None, None)
+    assert (handed_over.publish_request(_request()), handed_over.secrets("vol-1")) == (None, None)
 
 
 def test_a_final_error_is_an_answer_too() -> None:
@@ -62,7 +62,7 @@ def test_another_call_about_the_volume_keeps_it() -> None:
     with handed_over.publish(_request(node_id="node-b")):
         with handed_over.publish(_request()):
             pass
-        assert handed_over.publish_request("vol-1", "node-b") is not None
+        assert handed_over.publish_request(_request(node_id="node-b")) is not None
 
 
 def test_the_last_call_says_what_the_secrets_are() -> None:
@@ -70,6 +70,21 @@ def test_the_last_call_says_what_the_secrets_are() -> None:
     unpublish = csi_pb2.ControllerUnpublishVolumeRequest(volume_id="vol-1", secrets={"key": "new"})
     with handed_over.publish(_request(secrets={"key": "old"})), handed_over.unpublish(unpublish):
         assert handed_over.secrets("vol-1") == {"key": "new"}
+
+
+def test_a_call_without_secrets_takes_them_from_no_other() -> None:
+    handed_over = HandOver(Clock())
+    unpublish = csi_pb2.ControllerUnpublishVolumeRequest(volume_id="vol-1")
+    with handed_over.publish(_request(secrets={"key": "value"})), handed_over.unpublish(unpublish):
+        assert handed_over.secrets("vol-1") == {"key": "value"}
+
+
+def test_an_operation_gets_the_request_that_asks_for_the_same() -> None:
+    handed_over = HandOver(Clock())
+    written, readonly = _request(secrets={"key": "value"}), _request(readonly=True, secrets={"key": "value"})
+    with handed_over.publish(written), handed_over.publish(readonly):
+        assert handed_over.publish_request(_request()) == written
+        assert handed_over.publish_request(_request(readonly=True)) == readonly
 
 
 @pytest.mark.parametrize(

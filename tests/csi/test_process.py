@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
 from grpc import StatusCode
 
 from mooring.csi.wire import csi_pb2
 from tests.harness.cluster import Cluster
 from tests.harness.co import Peer, peer, refused
+from tests.harness.driver.handle import ReferenceDriver
 from tests.harness.processes import Fleet
 
 
@@ -42,3 +44,12 @@ async def test_alone_it_leaves_the_work_to_a_worker(fleet: Fleet, cluster: Clust
         await co.publish("vol-1", "node-a", deadline=30)
 
     assert await cluster.holder("vol-1") == "node-a"
+
+
+@pytest.mark.parametrize(("name", "told"), [("other.csi.example", "MOORING_DRIVER is"), ("driver.example1", "ends in a letter")])
+async def test_another_driver_than_the_one_that_was_set_ends_it(fleet: Fleet, tmp_path: Path, name: str, told: str) -> None:
+    async with ReferenceDriver.start(tmp_path, "--name", name) as reference:
+        endpoint = f"unix://{tmp_path}/front.sock"
+        async with fleet.own(csi_endpoint=endpoint, driver_endpoint=reference.endpoint) as worker:
+            await worker.child.exits(2)
+            await worker.child.says(told)

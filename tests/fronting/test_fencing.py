@@ -76,3 +76,17 @@ async def _until_repaired(driver: ReferenceDriver, volume: str) -> None:
     async with asyncio.timeout(20):
         while driver.attached()[volume] != {"node-b"}:
             await asyncio.sleep(0.1)
+
+
+async def test_a_volume_whose_pv_is_gone_is_still_detached(
+    temporal_client: Client, account: ApiServer, strict: ReferenceDriver, cluster: Cluster, volume: str, tmp_path: Path
+) -> None:
+    for part in ("first", "second"):
+        (tmp_path / part).mkdir()
+    async with fronting(temporal_client, account.kubeconfig(), strict.endpoint, tmp_path / "first") as co:
+        await co.publish(volume, "node-a")
+    await cluster.delete(volume)
+    async with fronting(temporal_client, account.kubeconfig(), strict.endpoint, tmp_path / "second") as co:
+        await co.unpublish(volume, "node-a")
+
+    assert strict.attached() == {}

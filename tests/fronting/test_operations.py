@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from grpc import StatusCode
+from grpc import StatusCode, aio
 
 from mooring.csi.driver import FINAL
 from tests.harness.cluster import Cluster
-from tests.harness.co import Peer, refused
+from tests.harness.co import Peer, mount, refused
 from tests.harness.driver.controller import publish_context
 from tests.harness.driver.handle import ReferenceDriver
 from tests.harness.driver.journal import Call
@@ -101,11 +101,38 @@ async def test_a_slow_detach_keeps_the_next_node_waiting(front: Peer, reference:
     assert (reference.attached()[volume], reference.violations()) == ({"node-b"}, [])
 
 
-async def test_what_the_driver_does_not_know_counts_as_detached(
+async def test_a_driver_that_knows_nothing_of_a_holder_is_not_taken_at_its_word(
     front: Peer, reference: ReferenceDriver, cluster: Cluster, volume: str
 ) -> None:
     await front.publish(volume, "node-a")
+    reference.order(Order(rpc="unpublish", volume=volume, fail="NOT_FOUND", times=1))
+    with refused(StatusCode.NOT_FOUND, volume, "node-a"):
+        await front.unpublish(volume, "node-a")
+
+    assert await cluster.holder(volume) == "node-a"
+
+
+async def test_what_neither_driver_nor_record_knows_is_detached(front: Peer, reference: ReferenceDriver, volume: str) -> None:
     reference.order(Order(rpc="unpublish", volume=volume, fail="NOT_FOUND"))
+
     await front.unpublish(volume, "node-a")
 
-    assert await cluster.holder(volume) is None
+
+async def test_no_room_may_be_said_of_an_answer_that_grpc_has_no_room_for(
+    front: Peer, reference: ReferenceDriver, cluster: Cluster, volume: str
+) -> None:
+    reference.order(Order(rpc="publish", volume=volume, lose="RESOURCE_EXHAUSTED"))
+    with refused(StatusCode.RESOURCE_EXHAUSTED, volume):
+        await front.publish(volume, "node-a")
+
+    assert (await cluster.holder(volume), volume in reference.attached()) == (None, False)
+
+
+async def test_no_message_shows_what_is_secret(front: Peer, reference: ReferenceDriver, volume: str) -> None:
+    reference.order(Order(rpc="publish", volume=volume, fail="INTERNAL"))
+    flags = mount(flags=("ro", "of=volume", "as ordered"))
+    secrets = {str(end): "fails as ordered, not applied"[:end] for end in range(5, 30)}  # each part of the next
+    with pytest.raises(aio.AioRpcError) as caught:
+        await front.publish(volume, "node-a", volume_capability=flags, secrets=secrets)
+
+    assert "ordered" not in (caught.value.details() or "")

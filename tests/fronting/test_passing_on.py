@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from grpc import StatusCode
 
 from mooring.csi.driver import Rpc
@@ -25,9 +27,23 @@ async def test_metadata_and_deadline_are_passed_on(front: Peer) -> None:
     assert 25 < float(told["seconds-left"]) < 31
 
 
+async def test_metadata_named_almost_like_those_of_a_connection_are_passed_on(front: Peer) -> None:
+    brought = (("tenant", "blue"), ("te-x", "green"), ("content-type-x", "red"))
+    call = front.raw("/mooring.test.Echo/Any")(b"", metadata=brought)
+    await call
+
+    assert set(brought) <= set(await call.trailing_metadata())
+
+
 async def test_an_error_of_the_driver_is_passed_on(front: Peer) -> None:
     with refused(StatusCode.UNIMPLEMENTED):
         await front.raw("/csi.v1.Controller/CreateVolume")(b"")
+
+
+async def test_a_stream_is_refused(front: Peer) -> None:
+    with refused(StatusCode.UNIMPLEMENTED, "/mooring.test.Echo/Stream"):
+        async with asyncio.timeout(10):
+            await front.raw("/mooring.test.Echo/Stream")(b"again and again")
 
 
 async def test_the_plugin_is_the_driver(front: Peer) -> None:

@@ -18,11 +18,12 @@ from temporalio.client import Client
 
 from mooring.devstack.kubernetes.kubeconfig import ApiServer
 from tests.harness.cluster import Cluster
-from tests.harness.co import Peer, mount, refused
+from tests.harness.co import Peer, mount, peer, refused
 from tests.harness.driver.controller import publish_context
 from tests.harness.driver.handle import ReferenceDriver
 from tests.harness.driver.orders import Order
 from tests.harness.front import fronting
+from tests.harness.processes import Fleet
 
 CANARY = f"canary-{uuid.uuid4().hex}"
 SECRETS = {"secret": CANARY}
@@ -110,3 +111,19 @@ async def test_an_operation_that_has_lost_them_goes_on_with_the_next_call(
         await asyncio.sleep(1)
         assert volume not in secretive.attached()
         assert await co.publish(volume, "node-a", secrets=SECRETS) == publish_context(volume, "node-a")
+
+
+async def test_a_process_shows_them_in_no_log_and_no_metric(
+    fleet: Fleet, secretive: ReferenceDriver, volume: str, tmp_path: Path
+) -> None:
+    endpoint = f"unix://{tmp_path}/process.sock"
+    worker = await fleet.start(csi_endpoint=endpoint, driver_endpoint=secretive.endpoint, log_level="DEBUG")
+    async with peer(endpoint) as co:
+        await worker.ready()
+        secretive.order(Order(rpc="publish", volume=volume, fail="UNAVAILABLE", times=1))
+        await co.publish(volume, "node-a", secrets=SECRETS, volume_capability=mount(flags=(f"password={CANARY}",)))
+        await co.unpublish(volume, "node-a", secrets=SECRETS)
+    log, (_, metrics) = worker.child.log.read_text(), await worker.ask("/metrics")
+
+    assert (volume in log, "mooring_operations" in metrics) == (True, True)
+    assert CANARY not in log + metrics

@@ -9,7 +9,7 @@ from temporalio.client import Client
 
 from mooring import names
 from mooring.client import MooringClient
-from mooring.errors import BackendFailed, HeldElsewhere, OperationCancelled
+from mooring.errors import BackendFailed, HeldElsewhere, KubernetesForbidden, OperationCancelled
 from mooring.models import AccessMode, UnpublishRequest, VolumeRef
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
@@ -201,5 +201,18 @@ async def test_a_stray_is_detached_and_the_holder_stays(
     backend.attached["vol-1"].add("node-b")
     asked = UnpublishRequest(driver=driver, volume_handle="vol-1", node_id="node-b", stray=True)
     await mooring.request_unpublish(asked)
+
+    assert (await cluster.holder("vol-1"), backend.attached) == ("node-a", {"vol-1": {"node-a"}})
+
+
+async def test_a_stray_stays_while_its_record_can_not_be_read(
+    backed_worker: MooringWorker, cluster: Cluster, mooring: MooringClient, backend: JournalBackend, driver: str
+) -> None:
+    await cluster.create("vol-1")
+    await mooring.publish("vol-1", "node-a")
+    cluster.proxy.fail("GET", status=403)
+    asked = UnpublishRequest(driver=driver, volume_handle="vol-1", node_id="node-a", stray=True)
+    with pytest.raises(KubernetesForbidden):
+        await mooring.request_unpublish(asked)
 
     assert (await cluster.holder("vol-1"), backend.attached) == ("node-a", {"vol-1": {"node-a"}})

@@ -1,11 +1,12 @@
-"""A service that isn't CSI's: every unary method of `mooring.test.Echo` answers its request's bytes.
+"""A service that isn't CSI's: every unary method of `mooring.test.Echo` answers its request's bytes, and `Stream` without end.
 
 Its trailing metadata are those it was called with, and in `seconds-left` what the call's deadline left it, if there was one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 import grpc
@@ -20,8 +21,16 @@ class Echo(grpc.GenericRpcHandler):
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
         """The handler of a method."""
-        ours = handler_call_details.method.startswith(SERVICE)
-        return grpc.unary_unary_rpc_method_handler(_answer) if ours else None
+        method = handler_call_details.method
+        if method == f"{SERVICE}Stream":
+            return grpc.unary_stream_rpc_method_handler(_stream)
+        return grpc.unary_unary_rpc_method_handler(_answer) if method.startswith(SERVICE) else None
+
+
+async def _stream(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[bytes]:
+    while not context.cancelled():
+        yield request
+        await asyncio.sleep(0.01)
 
 
 async def _answer(request: bytes, context: grpc.aio.ServicerContext[Any, Any]) -> bytes:
