@@ -1,8 +1,8 @@
 """What a CO's call brings that may be written down nowhere: kept in memory, for the backend calls of the operation it asked for.
 
 Contract: secrets, mount flags (the CSI specification calls both sensitive) and fields that this version doesn't know reach the
-driver and nothing else. What is kept ends with the last answer about its volume, or `KEEP_SECONDS` after the last call whose
-operation went on without it.
+driver and nothing else. What is kept ends with the last answer about its volume, or with the first call that comes `KEEP_SECONDS`
+after the last one whose operation went on without it.
 
 Not kept here: anything across a restart. An operation that needs what is lost waits, and says so, until the CO asks again: its
 retries bring all of it anew.
