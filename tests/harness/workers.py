@@ -20,7 +20,7 @@ from mooring.storage import open_storage
 from worker import MooringWorker
 
 _NUMBERS = count(1)
-READY_SECONDS = 20
+READY_SECONDS = 60
 
 
 def quick(driver: str, **overrides: Any) -> Settings:
