@@ -22,7 +22,8 @@ with workflow.unsafe.imports_passed_through():
     from mooring.models import AdoptRequest, Looked, PublishResult, VolumeRecord, WriteResult
     from mooring.names import ADOPT, State
     from workflows.cancellation import stop_if_cancelled, to_the_end
-    from workflows.failures import STOPPED, ended, failed_step, failure, is_final, is_final_at_once
+    from workflows.claiming import Claimant
+    from workflows.failures import STOPPED, ended, failed_step, failure, is_final
     from workflows.outcome import count, show
     from workflows.requests import NOTHING, read_request
     from workflows.steps import Steps
@@ -35,14 +36,14 @@ class AdoptAttachment:
     def __init__(self) -> None:
         self._asked: AdoptRequest
         self._steps: Steps
-        self._may_land = False
-        self._claimed_by = ""
+        self._claimant: Claimant
 
     @workflow.run
     async def run(self, request: RawValue = NOTHING) -> PublishResult:
         """Adopt; see the module."""
         self._asked = read_request(AdoptRequest, request)
         self._steps, seen = await Steps.begin(self._asked)
+        self._claimant = Claimant(self._steps)
         self._show(State.ADOPTING)
         try:
             result = self._result(await self._adopt(seen))
@@ -57,7 +58,7 @@ class AdoptAttachment:
             decision = self._decide(await self._steps.look())
         if isinstance(decision, fence.Refuse):
             raise failure(decision.error)
-        written = await self._record(decision)
+        written = await self._claimant.make(decision)
         stop_if_cancelled()
         if written.landed and not self._steps.is_current(written):
             written = WriteResult(landed=True, record=(await self._steps.look()).record)
@@ -71,32 +72,15 @@ class AdoptAttachment:
             return fence.Refuse(Contended(f"{self._what()} has to wait: the volume has no PersistentVolume, or just got one."))
         return fence.adopt(seen.record, self._asked, self._steps.operation)
 
-    async def _record(self, claim: fence.Claim) -> WriteResult:
-        stop_if_cancelled()
-        self._may_land = True
-        try:
-            result = await self._steps.record(claim.write)
-        except STOPPED as error:
-            self._may_land = not is_final_at_once(error)
-            raise
-        self._may_land = result.landed
-        if result.landed and result.record is not None:
-            self._claimed_by = result.record.operation
-        return result
-
     async def _failed(self, error: BaseException) -> FailureError:
-        if is_final(error) and not self._may_land:
+        if is_final(error) and not self._claimant.may_land:
             self._end(State.REFUSED)
             return ended(error, f"{self._what()} failed, and nothing of it was written")
         self._show(State.ROLLING_BACK)
         with suppress(asyncio.CancelledError):
-            await to_the_end(self._steps.take_back(self._node, self._leaves, _has_pv))
+            await to_the_end(self._steps.take_back(self._node, self._claimant.stays, _has_pv))
         self._end(State.ROLLED_BACK)
         return ended(error, f"{self._what()} failed; it is rolled back, and the volume is attached as it was")
-
-    def _leaves(self, seen: Looked) -> bool:
-        """Whether the record stays: it is by the run that this one was reset from, which may have reported success."""
-        return self._claimed_by not in ("", seen.by)
 
     def _result(self, record: VolumeRecord) -> PublishResult:
         held = self._asked.attachment

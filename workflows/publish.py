@@ -25,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from mooring.models import Attachment, BackendCall, Looked, NodeGlance, PublishRequest, PublishResult, VolumeRecord, WriteResult
     from mooring.names import PUBLISH, State
     from workflows.cancellation import stop_if_cancelled, to_the_end
+    from workflows.claiming import Claimant
     from workflows.failures import STOPPED, ended, failed_step, failure, is_final, is_final_at_once
     from workflows.keeper import Keeper
     from workflows.outcome import count, show
@@ -40,9 +41,7 @@ class PublishVolume:
         self._asked: PublishRequest
         self._steps: Steps
         self._keeper: Keeper
-        self._reclaims = False
-        self._claimed_by = ""
-        self._may_land = False
+        self._claimant: Claimant
         self._backend_begun = False
 
     @workflow.run
@@ -51,6 +50,7 @@ class PublishVolume:
         self._asked = read_request(PublishRequest, request)
         self._steps, seen = await Steps.begin(self._asked, self._asked.node_id)
         self._keeper = Keeper(self._steps, self._asked)
+        self._claimant = Claimant(self._steps)
         self._show(State.PUBLISHING)
         try:
             result = await self._publish(await self._admit(seen))
@@ -113,7 +113,7 @@ class PublishVolume:
             else:
                 decision = fence.claim(seen.record, self._asked, self._steps.operation, workflow.now())
                 if isinstance(decision, fence.Claim):
-                    result = await self._record(decision)
+                    result = await self._claimant.make(decision)
                     if result.landed:
                         return result.record
                     seen = _brought(result)
@@ -122,19 +122,6 @@ class PublishVolume:
                     raise failure(decision.error)
             seen = await self._steps.look()
         raise failure(Contended(f"{self._what()} lost to another writer of the record {self._steps.limits.conflicts_max} times."))
-
-    async def _record(self, claim: fence.Claim) -> WriteResult:
-        stop_if_cancelled()
-        self._reclaims, self._claimed_by, self._may_land = claim.reclaims, "", True
-        try:
-            result = await self._steps.record(claim.write)
-        except STOPPED as error:
-            self._may_land = not is_final_at_once(error)
-            raise
-        self._may_land = result.landed
-        if result.landed and result.record is not None:
-            self._claimed_by = result.record.operation
-        return result
 
     async def _describe(self, record: VolumeRecord, context: dict[str, str] | None) -> WriteResult:
         """Keep the backend's publish context with the record."""
@@ -171,15 +158,14 @@ class PublishVolume:
         return self._unpersisted(held.attachment) if await self._keeper.settle(held) else None
 
     def _left_something(self) -> bool:
-        return self._may_land or self._backend_begun or self._keeper.started is not None
+        return self._claimant.may_land or self._backend_begun or self._keeper.started is not None
 
     async def _roll_back(self) -> None:
         await self._keeper.drop()
         await self._steps.take_back(self._asked.node_id, self._leaves, self._before_undo)
 
     def _leaves(self, seen: Looked) -> bool:
-        """Whether the node keeps the volume: it held it before, or by a claim of the run that this one was reset from."""
-        return self._keeper.kept or self._reclaims or self._claimed_by not in ("", seen.by)
+        return self._keeper.kept or self._claimant.stays(seen)
 
     async def _before_undo(self, seen: Looked) -> bool:
         held = seen.record is not None and seen.record.holder(self._asked.node_id) is not None
@@ -217,7 +203,7 @@ class PublishVolume:
 
     def _result(self, record: VolumeRecord) -> PublishResult:
         held = next(held for held in record.holders if held.node_id == self._asked.node_id)
-        again = self._reclaims
+        again = self._claimant.reclaims
         return PublishResult(
             driver=self._asked.driver,
             volume_handle=self._asked.volume_handle,

@@ -1,0 +1,52 @@
+"""A run's claim on the record: made, and remembered for the rollback.
+
+Contract: a claim may still land until its step has said otherwise; only a final answer to the very first attempt says so for sure.
+
+Not kept here: which claim to make (mooring/fence.py), and how it is taken back (steps.py).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from mooring import fence
+    from mooring.models import Looked, WriteResult
+    from workflows.cancellation import stop_if_cancelled
+    from workflows.failures import STOPPED, is_final_at_once
+
+if TYPE_CHECKING:
+    from workflows.steps import Steps
+
+
+class Claimant:
+    """Makes the claims of one run; `reclaims`, `may_land` and `stays` are about the last one."""
+
+    def __init__(self, steps: Steps) -> None:
+        self.reclaims = False
+        self.may_land = False
+        self._written_by = ""
+        self._steps = steps
+
+    async def make(self, claim: fence.Claim) -> WriteResult:
+        """Try to write it."""
+        stop_if_cancelled()
+        self.reclaims, self._written_by, self.may_land = claim.reclaims, "", True
+        try:
+            result = await self._steps.record(claim.write)
+        except STOPPED as error:
+            self.may_land = not is_final_at_once(error)
+            raise
+        self.may_land = result.landed
+        if result.landed and result.record is not None:
+            self._written_by = result.record.operation
+        return result
+
+    def stays(self, seen: Looked) -> bool:
+        """Whether the node keeps the volume: it held it before, or by a claim of the run that this one was reset from.
+
+        That run may have reported success.
+        """
+        return self.reclaims or self._written_by not in ("", seen.by)
