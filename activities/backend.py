@@ -12,14 +12,11 @@ from temporalio import activity
 
 from activities.running import running
 from mooring.errors import BackendFailed, BackendNotFound
-from mooring.models import BackendCall
+from mooring.models import MAP_BYTES, BackendCall, map_bytes
 
 if TYPE_CHECKING:
     from mooring.backend import Backend
     from mooring.nodes import Nodes
-
-CONTEXT_BYTES = 4096
-"""The limit of a map's keys and values together (CSI spec, "Size Limits")."""
 
 _CONTEXT = TypeAdapter(dict[str, str])
 
@@ -70,7 +67,7 @@ def _context(call: BackendCall, given: object) -> dict[str, str]:
         context = _CONTEXT.validate_python(given, strict=True)
     except ValidationError:
         raise BackendFailed(f"{where} and gave a publish context that is no map of strings to strings.") from None
-    size = sum(len(text.encode()) for pair in context.items() for text in pair)
-    if size > CONTEXT_BYTES:
-        raise BackendFailed(f"{where} and gave a publish context of {size} bytes; CSI allows {CONTEXT_BYTES}.")
+    size = map_bytes(context)
+    if size > MAP_BYTES:
+        raise BackendFailed(f"{where} and gave a publish context of {size} bytes; CSI allows {MAP_BYTES}.")
     return context

@@ -25,7 +25,7 @@ from itertools import chain
 from pydantic import Field, ValidationError
 
 from mooring import fence
-from mooring.models import AccessMode, AdoptRequest, Attachment, Model, VolumeRecord
+from mooring.models import AccessMode, AdoptRequest, Attachment, Model, VolumeRecord, faults
 
 RWX = "ReadWriteMany"
 ROX = "ReadOnlyMany"
@@ -180,8 +180,7 @@ def _adoption(volume: Volume, each: Attached) -> Finding:
             volume_attachment=each.name,
         )
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        return found(each, Verdict.UNREADABLE, volume.handle, f"Volume {volume.handle} can't be recorded ({faults}).")
+        return found(each, Verdict.UNREADABLE, volume.handle, f"Volume {volume.handle} can't be recorded ({faults(error)}).")
     return found(each, Verdict.ADOPT, volume.handle).model_copy(update={"request": request})
 
 

@@ -33,6 +33,7 @@ from mooring.models import (
     UnpublishResult,
     VolumeRef,
     VolumeStatus,
+    faults,
 )
 from mooring.settings import default_task_queue
 
@@ -214,8 +215,7 @@ def _valid(model: type[M], **fields: object) -> M:
     try:
         return model(**fields)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise InvalidRequest(f"The request for volume {fields['volume_handle']!r} is malformed ({faults}).") from None
+        raise InvalidRequest(f"The request for volume {fields['volume_handle']!r} is malformed ({faults(error)}).") from None
 
 
 def _expected(answer: RebuildResult | BaseException) -> RebuildResult | MooringError:

@@ -8,15 +8,18 @@ Not kept here: secrets. No model has a field for one, and an unknown field is re
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 DEFAULT_DRIVER = "rds.csi.srvlab.io"
 VOLUME_HANDLE_BYTES = 128
 NODE_ID_BYTES = 256
+MAP_BYTES = 4096
+"""The limit of a map's keys and values together (CSI spec, "Size Limits")."""
 
 
 def _at_most(limit: int) -> AfterValidator:
@@ -57,6 +60,16 @@ class Model(BaseModel):
     """The base of all that travels: frozen, strict about unknown fields, silent about its input."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+def faults(error: ValidationError, whole: str = "") -> str:
+    """What is wrong with a model's input, without the input; `whole` names what is wrong as a whole."""
+    return "; ".join(f"{'.'.join(map(str, fault['loc'])) or whole}: {fault['msg']}" for fault in error.errors())
+
+
+def map_bytes(given: Mapping[str, str]) -> int:
+    """How much of `MAP_BYTES` a map takes."""
+    return sum(len(text.encode()) for pair in given.items() for text in pair)
 
 
 class VolumeRef(Model):

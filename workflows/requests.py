@@ -11,7 +11,7 @@ from temporalio.common import RawValue
 
 with workflow.unsafe.imports_passed_through():
     from mooring.errors import InvalidRequest
-    from mooring.models import Model
+    from mooring.models import Model, faults
     from workflows.failures import failure
 
 NOTHING = RawValue(Payload())
@@ -28,9 +28,8 @@ def read_request(model: type[M], request: RawValue) -> M:
     try:
         return model.model_validate(_decoded(request))
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'payload'}: {fault['msg']}" for fault in error.errors())
-        name = workflow.info().workflow_type
-        raise failure(InvalidRequest(f"{name} {workflow.info().workflow_id} got a malformed request ({faults}).")) from None
+        what = f"{workflow.info().workflow_type} {workflow.info().workflow_id}"
+        raise failure(InvalidRequest(f"{what} got a malformed request ({faults(error, 'payload')}).")) from None
 
 
 def _decoded(request: RawValue) -> Any:

@@ -13,13 +13,12 @@ from pydantic import ValidationError
 from mooring.csi import handover
 from mooring.csi.wire import csi_pb2
 from mooring.errors import InvalidRequest
-from mooring.models import AccessMode, AccessType, Model, PublishRequest, UnpublishRequest
+from mooring.models import MAP_BYTES, AccessMode, AccessType, Model, PublishRequest, UnpublishRequest, faults, map_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 STRING_BYTES: Final = 128
-MAP_BYTES: Final = 4096
 
 M = TypeVar("M", bound=Model)
 Mode = csi_pb2.VolumeCapability.AccessMode.Mode
@@ -91,7 +90,7 @@ def _need(what: str, **fields: object) -> None:
 
 
 def _bound(what: str, name: str, given: Mapping[str, str]) -> None:
-    size = sum(len(text.encode()) for pair in given.items() for text in pair)
+    size = map_bytes(given)
     if size > MAP_BYTES:
         raise InvalidRequest(f"{what} has {size} bytes of {name}; CSI allows {MAP_BYTES}.")
 
@@ -100,5 +99,4 @@ def _valid(what: str, model: type[M], **fields: object) -> M:
     try:
         return model(**fields)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise InvalidRequest(f"{what} is malformed ({faults}).") from None
+        raise InvalidRequest(f"{what} is malformed ({faults(error)}).") from None
