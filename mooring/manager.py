@@ -151,7 +151,8 @@ class AttachmentManager:
 
     def nodes_of(self, volume_handle: str) -> list[str]:
         """The node ids of the volume's holders."""
-        return [held.node_id for held in self._holders(volume_handle)]
+        recorded = [node for sighting in self._index.claims(volume_handle) for node in sighting.nodes]
+        return recorded + [held.node_id for held in self._tracked.get(volume_handle, ())]
 
     def volumes_on(self, node_id: str) -> int:
         """How many volumes the node holds, persisted or not."""

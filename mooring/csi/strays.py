@@ -96,10 +96,11 @@ class Strays:
 
 
 def _is_strange(manager: AttachmentManager, handle: str, node: str) -> bool:
-    if handle in manager.doubts or handle in manager.unsettled:
+    # NB: nearly every node that is listed is one that the index names, so that is asked first: it makes no model.
+    if node in manager.nodes_of(handle) or handle in manager.doubts or handle in manager.unsettled:
         return False
     try:
         record = manager.observe(handle)
     except MooringError:
         return False  # nobody can say who holds it
-    return record is not None and record.epoch > 0 and node not in manager.nodes_of(handle)
+    return record is not None and record.epoch > 0
