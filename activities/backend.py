@@ -38,27 +38,20 @@ class BackendActivities:
     async def unpublish(self, call: BackendCall) -> None:
         """Detach."""
         async with running():
-            await self._detach(call)
+            await self._backend.unpublish(call)
 
     @activity.defn(name="backend_undo")
     async def undo(self, call: BackendCall) -> None:
-        """Detach what a rolled-back publish may have attached."""
-        async with running(patient=True):
-            await self._detach(call)
+        """Detach what a rolled-back publish may have attached.
 
-    async def _detach(self, call: BackendCall) -> None:
-        """Detach. A backend that knows nothing of it is taken at its word if no record names the node, or the node is gone.
-
-        NB: it isn't otherwise: NOT_FOUND says that the volume is not assumed to be detached (CSI spec, ControllerUnpublishVolume).
+        A backend that knows nothing of it is asked again as long as the node is there.
         """
-        try:
-            await self._backend.unpublish(call)
-        except BackendNotFound:
-            if call.recorded and await self._is_there(call.node_id):
-                raise
-
-    async def _is_there(self, node_id: str) -> bool:
-        return self._nodes.find(node_id) is not None or await self._nodes.look(node_id) is not None
+        async with running(patient=True):
+            try:
+                await self._backend.unpublish(call)
+            except BackendNotFound:
+                if await self._nodes.look(call.node_id) is not None:
+                    raise
 
 
 def _context(call: BackendCall, given: object) -> dict[str, str]:

@@ -278,10 +278,7 @@ class Glance(Model):
 
 
 class BackendCall(Model):
-    """What the backend is asked to publish or unpublish; `epoch` is the fencing token that it may enforce.
-
-    `recorded`: a record names the node, so there is a word against a backend that knows nothing of it.
-    """
+    """What the backend is asked to publish or unpublish; `epoch` is the fencing token that it may enforce."""
 
     volume: VolumeRef
     node_id: str
@@ -291,7 +288,6 @@ class BackendCall(Model):
     access_type: AccessType | None = _added(None)
     volume_context: dict[str, str] = _added({})
     handed_over: bool = _added(False)
-    recorded: bool = _added(False)
 
 
 class Unpersisted(Model):

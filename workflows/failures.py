@@ -43,6 +43,12 @@ def cause(error: BaseException) -> ApplicationError | None:
     return link
 
 
+def says(error: BaseException, kind: type[MooringError]) -> bool:
+    """Whether this is what a failed step said."""
+    root = cause(error)
+    return root is not None and root.type == kind.type_name()
+
+
 def is_final(error: BaseException) -> bool:
     """Whether the error is an answer that no retry would change, as opposed to a step that was cancelled or ran out of time."""
     root = cause(error)

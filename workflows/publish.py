@@ -185,7 +185,6 @@ class PublishVolume:
             access_type=self._asked.access_type,
             volume_context=self._asked.volume_context,
             handed_over=self._asked.handed_over,
-            recorded=True,
         )
 
     def _unpersisted(self, held: Attachment) -> PublishResult:

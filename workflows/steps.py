@@ -25,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.nodes import NodeActivities
     from activities.unpersisted import UnpersistedActivities
     from mooring import fence
+    from mooring.errors import NodeNotFound
     from mooring.models import (
         BackendCall,
         Glance,
@@ -43,7 +44,7 @@ with workflow.unsafe.imports_passed_through():
         Write,
         WriteResult,
     )
-    from workflows.failures import cause
+    from workflows.failures import cause, says
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -110,6 +111,16 @@ class Steps:
         options = self._bounded(f"check node {node_id}", self.limits.publish_budget)
         asked = NodeAsk(volume=self.volume, node_id=node_id, holds=holds)
         await workflow.execute_activity_method(NodeActivities.check, asked, **options)
+
+    async def node_is_there(self, node_id: str) -> bool:
+        """Whether the API server knows the node."""
+        try:
+            await self.check_node(node_id, holds=True)
+        except ActivityError as error:
+            if says(error, NodeNotFound):
+                return False
+            raise
+        return True
 
     async def record(self, write: Write) -> WriteResult:
         """Try to make the node a holder."""

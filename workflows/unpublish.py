@@ -21,10 +21,10 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from mooring import fence
-    from mooring.errors import Contended
+    from mooring.errors import BackendNotFound, Contended
     from mooring.models import Attachment, BackendCall, Looked, UnpublishRequest, UnpublishResult, VolumeRecord, Warned, WriteResult
     from mooring.names import UNPUBLISH, State
-    from workflows.failures import STOPPED, ended, failed_step, failure, reason
+    from workflows.failures import STOPPED, ended, failed_step, failure, reason, says
     from workflows.outcome import count, show
     from workflows.requests import NOTHING, read_request
     from workflows.steps import Steps
@@ -138,16 +138,20 @@ class UnpublishVolume:
             await self._ask_backend(node, seen.epoch if seen else 0, recorded=bool(leaving))
 
     async def _ask_backend(self, node_id: str, epoch: int, *, recorded: bool) -> None:
-        if self._steps.limits.backend and node_id not in self._detached:
-            call = BackendCall(
-                volume=self._steps.volume,
-                node_id=node_id,
-                epoch=epoch,
-                handed_over=self._asked.handed_over,
-                recorded=recorded,
-            )
+        """Have the backend detach, which may know nothing of it if no record names the node, or the node is gone.
+
+        NB: not otherwise: NOT_FOUND says that the volume is not assumed to be detached (CSI spec, ControllerUnpublishVolume).
+        """
+        if not self._steps.limits.backend or node_id in self._detached:
+            return
+        handed_over = self._asked.handed_over
+        call = BackendCall(volume=self._steps.volume, node_id=node_id, epoch=epoch, handed_over=handed_over)
+        try:
             await self._steps.backend_unpublish(call)
-            self._detached.add(node_id)
+        except ActivityError as error:
+            if not says(error, BackendNotFound) or (recorded and await self._steps.node_is_there(node_id)):
+                raise
+        self._detached.add(node_id)
 
     async def _give_up(self, unclearable: _UnclearableError) -> UnpublishResult:
         """End in success all the same, the backend having detached: what can't be cleared must not keep the volume on the node."""

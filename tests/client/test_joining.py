@@ -11,6 +11,8 @@ from mooring import names
 from mooring.client import MooringClient
 from mooring.errors import HeldElsewhere, InvalidRequest, OperationPending, OperationTerminated, WorkerUnavailable
 from mooring.models import RebuildResult, VolumeRef
+from mooring.runs import workers_of
+from mooring.settings import default_task_queue
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
 from worker import MooringWorker
@@ -144,8 +146,13 @@ async def test_a_terminated_operation_is_told_from_a_cancelled_one(
         await publish
 
 
-async def test_every_worker_answers_a_rebuild(worker: MooringWorker, cluster: Cluster, mooring: MooringClient) -> None:
+async def test_every_worker_answers_a_rebuild(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
     await cluster.create("vol", {cluster.keys.node: "node-a"})
+    async with asyncio.timeout(20):
+        while not await workers_of(temporal_client, default_task_queue(cluster.driver)):
+            await asyncio.sleep(0.02)  # the server hears of a worker with its first poll, a moment after it is ready
 
     answers = await mooring.rebuild()
 

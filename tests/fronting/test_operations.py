@@ -72,11 +72,12 @@ async def test_one_that_stays_uncertain_is_rolled_back(
     assert (await cluster.holder(volume), volume in reference.attached()) == (None, False)
 
 
+@pytest.mark.parametrize("code", ["INTERNAL", "NOT_FOUND"])
 async def test_a_rollback_lasts_until_the_driver_detaches(
-    front: Peer, reference: ReferenceDriver, cluster: Cluster, volume: str
+    front: Peer, reference: ReferenceDriver, cluster: Cluster, volume: str, code: str
 ) -> None:
     reference.order(Order(rpc="publish", volume=volume, fail="INTERNAL"))
-    stuck = reference.order(Order(rpc="unpublish", volume=volume, fail="INTERNAL"))
+    stuck = reference.order(Order(rpc="unpublish", volume=volume, fail=code))
     with refused(StatusCode.ABORTED, volume, "goes on"):
         await front.publish(volume, "node-a", deadline=2)
     assert await cluster.holder(volume) == "node-a"
