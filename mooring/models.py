@@ -113,12 +113,21 @@ class PublishRequest(VolumeRef):
 class UnpublishRequest(VolumeRef):
     """Asks that `node_id` no longer hold the volume; an empty `node_id` means every node (CSI spec, ControllerUnpublishVolume).
 
-    `stray`: the node has the volume at the backend and no record says so; one that a record names keeps it.
+    `stray`: the node has the volume at the backend and no record says so; one that a record names keeps it. `at_epoch`: what was
+    seen amiss was seen at this epoch; where the record has moved on, everything stays as it is.
     """
 
     node_id: Annotated[str, _at_most(NODE_ID_BYTES)] = ""
     handed_over: bool = _added(False)
     stray: bool = _added(False)
+    at_epoch: int | None = _added(None)
+
+
+class Approval(Model):
+    """An operator's word that a waiting run may go on: whose, and on what grounds. It stays in the history."""
+
+    by: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
 
 
 class Attachment(Model):

@@ -18,6 +18,14 @@ PERSIST = "PersistAttachment"
 ADOPT = "AdoptAttachment"
 READ = "ReadVolume"
 REBUILD = "RebuildAttachments"
+RECONCILE = "ReconcileAttachments"
+EVACUATE = "EvacuateNode"
+MIGRATE = "WatchMigration"
+
+APPROVE = "approve"
+"""The update by which an operator lets a waiting run go on; it takes an Approval."""
+PROGRESS = "progress"
+"""The query that says how far a run has come."""
 
 ATTACHMENT_MEMO = "attachment"
 
@@ -44,6 +52,18 @@ class State(StrEnum):
     NOT_DETACHED = "NotDetached"
     WAITING_FOR_PV = "WaitingForPV"
     ADOPTING = "Adopting"
+    RECONCILING = "Reconciling"
+    AWAITING_APPROVAL = "AwaitingApproval"
+    IN_STEP = "InStep"
+    HEALED = "Healed"
+    DRIFTED = "Drifted"
+    AWAITING_PROOF = "AwaitingProof"
+    EVACUATING = "Evacuating"
+    EVACUATED = "Evacuated"
+    NOT_NEEDED = "NotNeeded"
+    MIGRATING = "Migrating"
+    MIGRATION_OVERDUE = "MigrationOverdue"
+    MIGRATED = "Migrated"
 
 
 def volume_id(volume: VolumeRef) -> str:
@@ -64,6 +84,21 @@ def read_id(volume: VolumeRef) -> str:
 def rebuild_id(driver: str, worker: str) -> str:
     """The workflow id of a worker's rebuilds."""
     return f"rebuild/{driver}/{worker}"
+
+
+def reconcile_id(driver: str) -> str:
+    """The id of a driver's Schedule of reconciliations, and what the workflow ids of its runs begin with."""
+    return f"reconcile/{driver}"
+
+
+def evacuate_id(driver: str, node_id: str) -> str:
+    """The workflow id of a node's evacuation."""
+    return f"evacuate/{driver}/{node_id}"
+
+
+def migration_id(volume: VolumeRef) -> str:
+    """The workflow id of the watch over a volume's live migration."""
+    return f"migration/{volume.driver}/{volume.volume_handle}"
 
 
 def worker_queue(queue: str, worker: str) -> str:

@@ -77,17 +77,18 @@ class UnpublishVolume:
 
     async def _unpublish(self, seen: Looked) -> UnpublishResult:
         try:
-            if self._asked.stray:
+            if self._asked.stray or self._asked.at_epoch is not None:
                 seen = await self._steps.look(self._steps.limits.clear_budget)  # NB: what can't be read may name the node
-                if self._belongs(seen.record):
-                    kept = f"{self._what()} leaves it there: it is no stray."
-                    return self._answer(seen.record.epoch if seen.record else 0, cleared=True, message=kept)
+                if self._asked.stray and self._belongs(seen.record):
+                    return self._leave(seen.record, "it is no stray")
             return await self._clear(seen)
         except _UnclearableError as unclearable:
             return await self._give_up(unclearable)
 
     async def _clear(self, seen: Looked) -> UnpublishResult:
         for _ in range(self._steps.limits.conflicts_max):
+            if self._overtaken(seen.record):
+                return self._leave(seen.record, f"its record is not at epoch {self._asked.at_epoch} any more")
             others = await self._release_unpersisted()
             if seen.record is None and not self._steps.trusts(seen):
                 seen = await _clearing(self._steps.look(self._steps.limits.clear_budget), None)
@@ -109,6 +110,13 @@ class UnpublishVolume:
         return (
             seen is None or bool(self._leaving(seen)) or (waiting is not None and waiting.attachment.node_id == self._asked.node_id)
         )
+
+    def _overtaken(self, seen: VolumeRecord | None) -> bool:
+        """Whether the record isn't the one any more on which somebody decided that the volume must leave."""
+        return self._asked.at_epoch is not None and (seen is None or seen.epoch != self._asked.at_epoch)
+
+    def _leave(self, seen: VolumeRecord | None, why: str) -> UnpublishResult:
+        return self._answer(seen.epoch if seen else 0, cleared=True, message=f"{self._what()} leaves everything as it is: {why}.")
 
     async def _release(self, seen: VolumeRecord) -> WriteResult:
         write = fence.release(seen, self._steps.volume, self._asked.node_id, self._steps.operation)

@@ -216,3 +216,30 @@ async def test_a_stray_stays_while_its_record_can_not_be_read(
         await mooring.request_unpublish(asked)
 
     assert (await cluster.holder("vol-1"), backend.attached) == ("node-a", {"vol-1": {"node-a"}})
+
+
+async def test_one_decided_at_the_epoch_of_the_record_takes_the_node_away(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, driver: str
+) -> None:
+    await cluster.create("vol-1")
+    held = await mooring.publish("vol-1", "node-a")
+
+    asked = UnpublishRequest(driver=driver, volume_handle="vol-1", node_id="node-a", at_epoch=held.epoch)
+    result = await mooring.request_unpublish(asked)
+
+    assert (result.released, await cluster.holder("vol-1")) == (("node-a",), None)
+
+
+async def test_one_decided_at_an_earlier_epoch_leaves_everything_as_it_is(
+    backed_worker: MooringWorker, cluster: Cluster, mooring: MooringClient, backend: JournalBackend, driver: str
+) -> None:
+    await cluster.create("vol-1")
+    seen = await mooring.publish("vol-1", "node-a")
+    again = await mooring.publish("vol-1", "node-a")
+
+    asked = UnpublishRequest(driver=driver, volume_handle="vol-1", node_id="node-a", at_epoch=seen.epoch)
+    result = await mooring.request_unpublish(asked)
+
+    assert "leaves everything as it is" in result.message
+    assert (await cluster.holder("vol-1"), await cluster.epoch("vol-1")) == ("node-a", again.epoch)
+    assert backend.attached == {"vol-1": {"node-a"}}
