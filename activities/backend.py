@@ -16,7 +16,7 @@ from mooring.models import MAP_BYTES, BackendCall, map_bytes
 
 if TYPE_CHECKING:
     from mooring.backend import Backend
-    from mooring.nodes import Nodes
+    from mooring.nodes.ids import Nodes
 
 _CONTEXT = TypeAdapter(dict[str, str])
 

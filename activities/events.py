@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from temporalio import activity
 
 from activities.running import running
+from mooring.events.happenings import Happening, Reason
 from mooring.models import Warned
 
 if TYPE_CHECKING:
-    from mooring.events import Events
+    from mooring.events.recorder import Events
 
 
 class EventActivities:
@@ -21,8 +22,15 @@ class EventActivities:
 
     @activity.defn(name="warn_not_cleared")
     async def not_cleared(self, warned: Warned) -> None:
-        """AnnotationNotCleared, in the worker's log and on the PV where there is one."""
+        """AnnotationNotCleared, in the worker's log and on the PV, its claim and its holder where they are known.
+
+        An attempt succeeds once it has been told on one of them.
+        """
         activity.logger.warning(warned.message)
-        if warned.record is not None:
-            async with running():
-                await self._events.warn(warned.record.mark, "AnnotationNotCleared", warned.message)
+        record = warned.record
+        if record is None:
+            return
+        holder = record.holders[0].node_id if record.holders else ""
+        handle = warned.volume.volume_handle
+        async with running():
+            await self._events.write(Happening(Reason.ANNOTATION_NOT_CLEARED, handle, holder, record.mark, warned.message, holder))

@@ -10,7 +10,7 @@ from activities.running import running
 from mooring.models import NodeAsk
 
 if TYPE_CHECKING:
-    from mooring.admission import Admission
+    from mooring.nodes.admission import Admission
 
 
 class NodeActivities:

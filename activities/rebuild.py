@@ -18,7 +18,11 @@ class RebuildActivities:
 
     def __init__(self, follower: Follower, worker: str) -> None:
         self._follower = follower
-        self._worker = worker
+        self.worker = worker
+
+    def ask(self) -> None:
+        """Have the worker rebuild its index soon."""
+        self._follower.lost.set()
 
     @activity.defn(name="rebuild_index")
     async def rebuild(self) -> RebuildResult:
@@ -28,13 +32,13 @@ class RebuildActivities:
         counts = rebuilt.counts
         skipped = {str(reason): number for reason, number in rebuilt.skipped.items() if number}
         return RebuildResult(
-            worker=self._worker,
+            worker=self.worker,
             volumes=counts.volumes,
             attached=counts.attached,
             holders=counts.holders,
             skipped=skipped,
             replaced_times=rebuilt.replaced_times,
             seconds=round(rebuilt.seconds, 3),
-            message=f"Worker {self._worker} restored {counts.holders} holders of {counts.attached} volumes "
+            message=f"Worker {self.worker} restored {counts.holders} holders of {counts.attached} volumes "
             f"from {counts.volumes} PVs in {rebuilt.seconds:.2f} s; skipped: {skipped or 'none'}.",
         )

@@ -30,7 +30,7 @@ async def running(*, patient: bool = False) -> AsyncIterator[None]:
     try:
         yield
     except MooringError as error:
-        raise to_failure(error, patient=patient) from error
+        raise to_failure(error, patient=patient) from None  # the failure says it all; the UI would show it twice
     finally:
         beats.cancel()
 

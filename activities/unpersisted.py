@@ -1,14 +1,14 @@
 """Attachments whose PV does not exist yet: Temporal holds them, as one open `PersistAttachment` run a volume.
 
 Contract: the run's id is the lock, its memo the attachment. `find` and `drop` ask Temporal's own state of the run, which is
-consistent, never its visibility store, which is not. `wait` keeps the attachment in this worker's index while it waits.
+consistent, never its visibility store, which is not. `wait` keeps the attachment in this worker's index while it waits. Waits
+beyond `WAITS` give way at once, so that any number of volumes without a PV leaves this worker room for its operations.
 
 Not kept here: writing the record when the PV appears (workflows/persist.py).
 """
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from temporalio import activity
@@ -16,6 +16,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.glancing import glance
 from activities.running import running
 from mooring.errors import HeldElsewhere, Incompatible, TemporalUnavailable, VolumeAwaited
 from mooring.models import Attachment, RunRef, Unpersisted, VolumeRecord, VolumeRef, Waiting
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from mooring.manager import AttachmentManager
     from mooring.volumes import Volumes
 
-_GLANCE_SECONDS = 0.5
-_GLANCES_A_LOOK = 120
+WAITS = 50
+"""Volumes without a PV that one worker waits for at once, a part of the activities that it has room for."""
 
 _LIVES = (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.COMPLETED)
 _ROLLED_BACK = (WorkflowExecutionStatus.FAILED, WorkflowExecutionStatus.CANCELED)
@@ -37,9 +38,10 @@ _CHILD_STARTED = EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED
 
 
 class UnpersistedActivities:
-    """The unpersisted attachments of one driver."""
+    """The unpersisted attachments of one driver; `waits` of them are waited for at once."""
 
-    def __init__(self, client: Client, manager: AttachmentManager, volumes: Volumes) -> None:
+    def __init__(self, client: Client, manager: AttachmentManager, volumes: Volumes, waits: int = WAITS) -> None:
+        self._free = waits
         self._client = client
         self._manager = manager
         self._volumes = volumes
@@ -86,10 +88,14 @@ class UnpersistedActivities:
         """The volume's record, once there is a PV; the attachment is in this worker's index meanwhile."""
         handle = waiting.volume.volume_handle
         async with running(patient=True):
+            if self._free <= 0 and self._manager.pv_name(handle) is None:
+                raise VolumeAwaited(f"Volume {handle} has no PersistentVolume yet, as have many others; it is looked at again.")
             tracked = self._track(waiting)
+            self._free -= 1
             try:
                 return await self._appearance(handle)
             finally:
+                self._free += 1
                 if tracked:
                     self._manager.untrack_attachment(handle, waiting.attachment.node_id)
 
@@ -104,12 +110,10 @@ class UnpersistedActivities:
             record = await self._volumes.read(handle, self._manager.pv_name(handle))
             if record is not None:
                 return record
-            for _ in range(_GLANCES_A_LOOK):
-                if self._manager.pv_name(handle):
-                    break
-                if activity.is_worker_shutdown():
-                    raise VolumeAwaited(f"Volume {handle} has no PersistentVolume yet; another worker waits on.")
-                await asyncio.sleep(_GLANCE_SECONDS)
+            await glance(
+                lambda: self._manager.pv_name(handle) is not None,
+                VolumeAwaited(f"Volume {handle} has no PersistentVolume yet; another worker waits on."),
+            )
 
     async def _saw_its_child(self, run: WorkflowExecutionDescription) -> bool:
         events = self._client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history_events()

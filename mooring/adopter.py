@@ -112,7 +112,7 @@ class Adopter:
 
     def __init__(self, survey: Survey, adopt: Adopt, metrics: Metrics, interval: float) -> None:
         self.missing = ["What is attached already has not been looked at yet."]
-        self._survey = survey
+        self.survey = survey
         self._manager = survey.manager
         self._adopt = adopt
         self._metrics = metrics
@@ -143,7 +143,7 @@ class Adopter:
                 logger.warning("The volumes in doubt could not be looked at: %s", error)
 
     async def _look(self, only: Collection[str] | None = None) -> list[Finding]:
-        surveyed = await self._survey.look(only)
+        surveyed = await self.survey.look(only)
         due = sum(finding.verdict is Verdict.ADOPT for finding in surveyed.findings)
         self.missing = [
             f"{due} volumes that are attached already are being adopted; AdoptAttachment in the Temporal UI shows them."

@@ -49,7 +49,8 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """A VolumeAttachment whose status says attached. `node_id` is None where nobody says it; `leaving`: it is being deleted."""
+    """A VolumeAttachment. `node_id` is None where nobody says it; `leaving`: it is being deleted; `attached`: its status says
+    so."""
 
     name: str
     pv: str
@@ -58,6 +59,7 @@ class Attached:
     since: datetime
     context: dict[str, str]
     leaving: bool = False
+    attached: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from typing import Any
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from mooring.errors import MalformedRecord
-from mooring.models import AccessMode, Attachment, Mark, Model, VolumeRecord, Write
+from mooring.models import AccessMode, Attachment, Mark, Model, VolumeRecord, Write, faults
 
 _EPOCH = re.compile(r"0|[1-9][0-9]{0,17}")
 PatchOp = dict[str, Any]
@@ -166,7 +166,7 @@ def _entries(pv: str, keys: Keys, found: Mapping[str, str], mark: Mark) -> list[
     try:
         entries = _ENTRIES.validate_json(text)
     except ValidationError as error:
-        raise MalformedRecord(f"PersistentVolume {pv} has an unreadable {keys.attachments}: {error}.") from error
+        raise MalformedRecord(f"PersistentVolume {pv} has an unreadable {keys.attachments}: {faults(error, 'list')}.") from error
     nodes = [entry.nodeId for entry in entries]
     if nodes[:1] != [mark.node] or len(set(nodes)) != len(nodes):
         raise MalformedRecord(

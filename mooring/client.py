@@ -188,6 +188,7 @@ class MooringClient:
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                 result_type=result,
                 static_summary=summary[:200],
+                static_details=f"`mooring explain {asked.volume_handle}` shows all that is known of this volume, and what to do.",
                 task_timeout=names.TASK_TIMEOUT,
                 request_eager_start=self._eager,
             )
@@ -201,7 +202,7 @@ class MooringClient:
 
     async def _outwait(self, other: runs.OpenRun, asked: VolumeRef) -> None:
         handle = self._client.get_workflow_handle(other.workflow_id, run_id=other.run_id)
-        if isinstance(asked, UnpublishRequest) and other.publishes(asked):
+        if isinstance(asked, UnpublishRequest) and asked.at_epoch is None and not asked.stray and other.publishes(asked):
             await _cancel(handle)
         await _ended(handle)
 

@@ -148,7 +148,7 @@ class KubernetesForbidden(MooringError):
     """The API server denies this account what it needs."""
 
     grpc_code = "PERMISSION_DENIED"
-    advice = "Grant the worker's account what deploy/kubernetes/rbac.yaml has; if a policy is named above, correct admission.yaml."
+    advice = "Grant the account it names what deploy/kubernetes/rbac.yaml has; if a policy is named above, correct admission.yaml."
 
 
 class KubernetesRejected(MooringError):
@@ -171,7 +171,7 @@ class KubernetesUnavailable(MooringError):
 
     grpc_code = "UNAVAILABLE"
     retryable = True
-    advice = "It is retried; check the API server if it goes on."
+    advice = "Check the API server if it goes on; workers try again by themselves."
 
 
 class VolumeAwaited(MooringError):
@@ -181,6 +181,31 @@ class VolumeAwaited(MooringError):
     retryable = True
     expected = True
     advice = "It is recorded as soon as the PersistentVolume exists; unpublish the volume to give it up."
+
+
+class NotReconciled(MooringError):
+    """No Schedule has the driver reconciled."""
+
+    grpc_code = "NOT_FOUND"
+    expected = True
+    advice = "Run a worker of this driver, with a MOORING_RECONCILE_INTERVAL that isn't 0."
+
+
+class NothingToApprove(MooringError):
+    """A run doesn't wait for an approval, or there is none."""
+
+    grpc_code = "NOT_FOUND"
+    expected = True
+    advice = "See with `mooring drift` or in the Temporal UI (AttachmentState AwaitingApproval, AwaitingProof) what waits for one."
+
+
+class MigrationAwaited(MooringError):
+    """Several nodes still hold a volume that migrates from one to the other."""
+
+    grpc_code = "UNAVAILABLE"
+    retryable = True
+    expected = True
+    advice = "Nothing is to be done: it ends as soon as one node is left."
 
 
 class BackendFailed(MooringError):

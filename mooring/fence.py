@@ -45,10 +45,18 @@ class Refuse:
 
 
 def claim(
-    seen: VolumeRecord, asked: PublishRequest, operation: str, now: datetime, context: dict[str, str] | None = None
+    seen: VolumeRecord,
+    asked: PublishRequest,
+    operation: str,
+    now: datetime,
+    context: dict[str, str] | None = None,
+    migration_nodes: int = 0,
 ) -> Claim | Refuse:
-    """What a publish does about the record it saw; `context` is the publish context, where it is known already."""
-    refusal = refuse(seen.holders, asked)
+    """What a publish does about the record it saw; `context` is the publish context, where it is known already.
+
+    `migration_nodes` is how many nodes may hold the volume at once where that means a live migration; 0 for any number.
+    """
+    refusal = refuse(seen.holders, asked) or _crowded(seen.holders, asked, migration_nodes)
     if refusal is not None:
         return Refuse(refusal)
     held = seen.holder(asked.node_id)
@@ -173,6 +181,16 @@ def _excludes(held: Attachment, asked: PublishRequest) -> MooringError | None:
     if asked.access_mode is AccessMode.MULTI_NODE_SINGLE_WRITER and not (asked.readonly or held.readonly):
         return HeldElsewhere(f"{where} as its one writer, so node {asked.node_id} can only have it readonly.")
     return None
+
+
+def _crowded(holders: tuple[Attachment, ...], asked: PublishRequest, most: int) -> MooringError | None:
+    nodes = _nodes(holders)
+    if not (asked.migrates and 0 < most <= len(nodes)) or asked.node_id in nodes:
+        return None
+    return HeldElsewhere(
+        f"Volume {asked.volume_handle} migrates live and is held by {' and '.join(nodes)}; "
+        f"MOORING_MIGRATION_NODES={most} keeps node {asked.node_id} out until one of them has let go."
+    )
 
 
 def _usage(mode: AccessMode | None, readonly: bool) -> str:

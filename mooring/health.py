@@ -2,7 +2,7 @@
 
 Contract: /livez answers as long as the event loop turns, whatever Temporal and Kubernetes do, because a restart mends
 neither. /readyz answers 200 once the index is rebuilt, the nodes are known and the server can be reached, else 503 and what is
-missing, a line each. /metrics gives Mooring's own metrics and the Temporal SDK's in one page.
+missing, a line each. /metrics gives Mooring's own metrics and the Temporal SDK's in one page; `mooring_ready` is what /readyz says.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import aiohttp
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,13 +28,33 @@ class Health(Protocol):
         ...
 
 
-class HealthServer:
-    """Serves one worker's health and metrics; `sdk_metrics` is the URL of the Temporal SDK's own exporter."""
+class Starting:
+    """The health of a process that has no worker to ask yet; `awaited` is what it waits for."""
 
-    def __init__(self, health: Health, registry: CollectorRegistry, sdk_metrics: str) -> None:
+    def __init__(self, awaited: str) -> None:
+        self.awaited = awaited
+        self.worker: Health | None = None
+
+    async def missing(self) -> list[str]:
+        """See `Health`."""
+        if self.worker is None:
+            return [f"{self.awaited} has not been reached yet; see the log."]
+        return await self.worker.missing()
+
+
+class HealthServer:
+    """Serves one process's health and metrics.
+
+    `role`: "worker", or "endpoint" where it serves CSI and leaves the work to others. `sdk_metrics`: the URL of the Temporal SDK's
+    own exporter.
+    """
+
+    def __init__(self, health: Health, registry: CollectorRegistry, sdk_metrics: str, role: str) -> None:
         self._health = health
         self._registry = registry
         self._sdk_metrics = sdk_metrics
+        ready = Gauge("mooring_ready", "Whether the worker, or the endpoint, serves: 1 or 0.", ["role"], registry=registry)
+        self._ready = ready.labels(role)
 
     @asynccontextmanager
     async def listen(self, address: str) -> AsyncIterator[str]:
@@ -55,6 +75,7 @@ class HealthServer:
         return web.Response(status=503 if missing else 200, text="\n".join(missing) or "ready")
 
     async def _metrics(self, _: web.Request) -> web.Response:
+        self._ready.set(not await self._health.missing())
         page = generate_latest(self._registry) + await self._sdk_page()
         return web.Response(body=page, headers={"Content-Type": CONTENT_TYPE_LATEST})
 

@@ -9,6 +9,7 @@ Invariant: no error shows a kubeconfig's content, and none has a cause that does
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from time import monotonic
@@ -65,8 +66,13 @@ async def _use_kubeconfig(configuration: Configuration, source: str | Path | Map
         await load(configuration)
     except Exception as error:
         # NB: the library stumbles over a bad file with whatever exception, and its messages quote entries with their tokens.
-        raise KubernetesNotConfigured(f"The kubeconfig {named} can't be used ({type(error).__name__}).") from None
+        why = "there is no such file" if _absent(source) else type(error).__name__
+        raise KubernetesNotConfigured(f"The kubeconfig {named} can't be used ({why}).") from None
     configuration.refresh_api_key_hook = _reload(load)  # type: ignore[assignment] # the library types it as None
+
+
+def _absent(source: str | Path | Mapping[str, Any]) -> bool:
+    return not isinstance(source, Mapping) and not any(map(os.path.exists, str(source).split(os.pathsep)))
 
 
 def _loader(source: str | Path | Mapping[str, Any]) -> Load:

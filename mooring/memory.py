@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import takewhile
 from uuid import uuid4
@@ -26,10 +27,14 @@ class _Kept:
 
 
 class MemoryVolumes:
-    """The volumes of one driver, in memory. `new_uid` names PVs apart; it is passed in where a test wants to know."""
+    """The volumes of one driver, in memory.
 
-    def __init__(self, metrics: Metrics, new_uid: Callable[[], str] = lambda: str(uuid4())) -> None:
+    `new_uid` names PVs apart; it is passed in where a test wants to know. A watch says every `bookmark` seconds that it is alive.
+    """
+
+    def __init__(self, metrics: Metrics, new_uid: Callable[[], str] = lambda: str(uuid4()), bookmark: float = 30.0) -> None:
         self._metrics = metrics
+        self._bookmark = bookmark
         self._new_uid = new_uid
         self._kept: dict[str, _Kept] = {}
         """Ordered by revision: what changed last is last."""
@@ -63,14 +68,15 @@ class MemoryVolumes:
     async def watch(self, resource_version: str) -> AsyncGenerator[Change]:
         """See `Volumes`; nothing is ever forgotten."""
         since = int(resource_version)
-        yield Change(ChangeKind.ALIVE)
         while True:
+            yield Change(ChangeKind.ALIVE)
             changed = self._changed
             news = list(takewhile(lambda item: item[1].revision > since, reversed(self._kept.items())))  # noqa: B023 - at once
             since = self._revision
             for handle, kept in reversed(news):
                 yield Change(ChangeKind.SEEN, Sighting.of(handle, kept.record))
-            await changed.wait()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), self._bookmark)
 
     def _keep(self, handle: str, record: VolumeRecord) -> None:
         self._revision += 1

@@ -1,19 +1,36 @@
 """The figures that a worker shows of its index and of the API server, for Prometheus.
 
 Contract: everything is registered with the registry passed in. No label has more values than this file names; volumes and nodes are
-never labels.
+never labels. Every sample of a worker says its driver, so that one Prometheus can tell the workers of several drivers apart.
 
 Not kept here: the SDK's own metrics, and anything that has to outlive the process.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client.core import Metric
 
 from mooring.adoption import Verdict
+from mooring.drift.models import DriftKind
+from mooring.names import State
 from mooring.views import Skip
+
+
+class WorkerRegistry(CollectorRegistry):
+    """A registry whose every sample has the label `driver`; it is empty until the driver is known."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.driver = ""
+
+    def collect(self) -> Iterator[Metric]:
+        """All metrics, labelled."""
+        for metric in super().collect():
+            metric.samples = [sample._replace(labels={"driver": self.driver, **sample.labels}) for sample in metric.samples]
+            yield metric
 
 
 class Metrics:
@@ -33,12 +50,27 @@ class Metrics:
             "mooring_conflicts", "Writes that were refused because the record had changed.", registry=registry
         )
         self._reconnects = Counter("mooring_watch_reconnects", "Times a watch was connected again.", registry=registry)
+        self._events_dropped = Counter(
+            "mooring_events_dropped", "Kubernetes Events that were not written, for want of room or as refused.", registry=registry
+        )
         self._unrecorded = Gauge(
             "mooring_unrecorded_attachments",
             "VolumeAttachments that the last look found attached and not recorded, by what was done about them.",
             ["verdict"],
             registry=registry,
         )
+        self._drift = Gauge("mooring_drift", "Drifts that the last reconciliation left, by kind.", ["kind"], registry=registry)
+        self._awaiting_approval = Gauge(
+            "mooring_drift_awaiting_approval", "Whether heals wait for an operator's approval.", registry=registry
+        )
+        self._reconciliation_age = Gauge(
+            "mooring_reconciliation_age_seconds",
+            "Time since the last reconciliation ended, or the worker began to serve; 0 where none is wanted.",
+            registry=registry,
+        )
+        self._open = Gauge("mooring_open_runs", "Runs that are open, by state.", ["state"], registry=registry)
+        self._stuck = Gauge("mooring_stuck_operations", "Operations open for over ten minutes.", ["state"], registry=registry)
+        self.reconciled({}, awaits_approval=False)
         self.rebuilt(0, {})
         self.looked_for_adoption({})
 
@@ -58,6 +90,21 @@ class Metrics:
         for verdict in Verdict:
             self._unrecorded.labels(verdict.value).set(verdicts.get(verdict, 0))
 
+    def observe_reconciliation(self, age: Callable[[], float]) -> None:
+        """Ask this, whenever the metrics are read, for the seconds since the last reconciliation."""
+        self._reconciliation_age.set_function(age)
+
+    def reconciled(self, left: Mapping[str, int], *, awaits_approval: bool) -> None:
+        """How the driver stands by its last reconciliation."""
+        for kind in DriftKind:
+            self._drift.labels(kind.value).set(left.get(kind, 0))
+        self._awaiting_approval.set(awaits_approval)
+
+    def runs_are_open(self, state: State, number: int, stuck: int) -> None:
+        """So many runs are open in this state, and so many of them for too long."""
+        self._open.labels(state.value).set(number)
+        self._stuck.labels(state.value).set(stuck)
+
     def replaced(self, times: int) -> None:
         """So many attachment times could not be read."""
         self._replaced.inc(times)
@@ -65,6 +112,10 @@ class Metrics:
     def conflict(self) -> None:
         """A compare-and-set was refused."""
         self._conflicts.inc()
+
+    def event_dropped(self) -> None:
+        """Something could not be told in an Event."""
+        self._events_dropped.inc()
 
     def reconnected(self) -> None:
         """A watch was connected again."""

@@ -109,6 +109,12 @@ class PublishRequest(VolumeRef):
     volume_context: dict[str, str] = _added({})
     handed_over: bool = _added(False)
 
+    @property
+    def migrates(self) -> bool:
+        """Whether a second node means a live migration: a raw block device can't be shared but by what takes turns on it."""
+        block = self.access_type is not None and self.access_type.block
+        return block and self.access_mode is AccessMode.MULTI_NODE_MULTI_WRITER
+
 
 class UnpublishRequest(VolumeRef):
     """Asks that `node_id` no longer hold the volume; an empty `node_id` means every node (CSI spec, ControllerUnpublishVolume).
@@ -224,6 +230,8 @@ class Limits(Model):
     reject_missing_pv: bool
     search_attributes: bool
     backend: bool
+    migration_nodes: int = _added(2)
+    migration_deadline: float = _added(3600.0)
 
 
 class Look(Model):
@@ -354,6 +362,28 @@ class UnpublishResult(VolumeRef):
     released: tuple[str, ...]
     epoch: int
     annotation_cleared: bool
+    message: str
+
+
+class Migrating(Model):
+    """A live migration that has begun: `from_nodes` held the volume, and `to_node` holds it too."""
+
+    volume: VolumeRef
+    mark: Mark
+    from_nodes: tuple[str, ...]
+    to_node: str
+
+
+class MigrationResult(VolumeRef):
+    """A live migration that is over: `stays` is the node that is left, "" for none.
+
+    `overdue`: it took longer than MOORING_MIGRATION_DEADLINE.
+    """
+
+    from_nodes: tuple[str, ...]
+    to_node: str
+    stays: str
+    overdue: bool
     message: str
 
 

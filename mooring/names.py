@@ -37,6 +37,9 @@ VOLUME_ID = "VolumeId"
 NODE_ID = "NodeId"
 ATTACHMENT_STATE = "AttachmentState"
 
+OPERATION_DURATION = "mooring_operation_duration"
+"""The metric of how long operations took, to which the SDK adds `_seconds`."""
+
 
 class State(StrEnum):
     """The values of the search attribute AttachmentState."""

@@ -59,7 +59,8 @@ class VolumeRun(Model):
 
     `operation`: publish, unpublish, adopt, or persist (it held the volume until there was a PV). `node_id` is "" for every node.
     `state`: the AttachmentState it came to, or Cancelled, Terminated, TimedOut; else Running, Completed, Failed.
-    `held_by`: the holders that it knew last, None where it had not looked. `failure`: the failure type of one that failed.
+    `held_by`: the holders that it knew last, None where it had not looked. `failure`: the failure type of one that failed, or
+    of the last attempt of what an open one waits for.
     """
 
     run_id: str
@@ -117,6 +118,7 @@ class RunReader:
         for step in run.raw_description.pending_activities if run else ():
             why = f": {step.last_failure.message}" if step.HasField("last_failure") else ""
             self.message = f"{summaries.get(step.activity_id, step.activity_type.name)}, attempt {step.attempt}{why}"
+            self.failure = step.last_failure.application_failure_info.type
 
     def run(self, workflow_id: str, run_id: str) -> VolumeRun:
         """All that was read."""

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from mooring.drift.models import Terms
 from mooring.models import DEFAULT_DRIVER, DriverName, Limits
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
@@ -54,6 +55,28 @@ class NodeCheck(StrEnum):
     OFF = "off"
 
 
+class EvacuateMode(StrEnum):
+    """Who has dead nodes evacuated: workers that see one die, or operators alone."""
+
+    AUTO = "auto"
+    OFF = "off"
+
+
+class HealMode(StrEnum):
+    """What reconciliations do about drift."""
+
+    SAFE = "safe"
+    OFF = "off"
+
+
+class EventsMode(StrEnum):
+    """Which Kubernetes Events are written."""
+
+    ALL = "all"
+    WARNINGS = "warnings"
+    OFF = "off"
+
+
 class Settings(BaseSettings):
     """A worker's settings; durations are in seconds."""
 
@@ -89,9 +112,23 @@ class Settings(BaseSettings):
     request_timeout: Seconds = Field(5, description="One request to the API server.")
     page_size: int = Field(5000, ge=1, description="PVs a page when the index is rebuilt.")
     log_level: LogLevel = Field("INFO", description="Least severe level that is logged, to standard error.")
-    stray_interval: float = Field(
-        60, ge=0, le=86400, description="Pause between two looks for nodes that a driver has attached and no record names; 0: none."
+    reconcile_interval: float = Field(
+        300, ge=0, le=86400, description="Pause between two reconciliations of records, cluster and backend; 0: none."
     )
+    reconcile_settle: Seconds = Field(30, description="Pause between the two looks that must show a drift before it counts.")
+    heal: HealMode = Field(HealMode.SAFE, description="What reconciliations heal: what is `safe`, or nothing (`off`).")
+    drift_guard: int = Field(50, ge=0, description="Heals that one reconciliation makes without an operator's approval.")
+    approval_wait: Seconds = Field(3600, description="How long a reconciliation waits for that approval.")
+    migration_nodes: int = Field(
+        2, ge=0, description="How many nodes may hold a ReadWriteMany block volume at once, while it migrates live; 0: any number."
+    )
+    migration_deadline: Seconds = Field(3600, description="How long a live migration may take before operators are told.")
+    evacuate: EvacuateMode = Field(
+        EvacuateMode.AUTO, description="Evacuate a node that is deleted or out of service: `auto`, or by command alone (`off`)."
+    )
+    evacuate_at_once: int = Field(10, ge=1, le=100, description="Volumes that one evacuation releases at once.")
+    node_gone: Seconds = Field(300, description="How long a Node must have been gone before that proves that it is dead.")
+    events: EventsMode = Field(EventsMode.ALL, description="Kubernetes Events to write: `all`, `warnings` or `off`.")
     drain_timeout: Seconds = Field(30, description="How long running attempts may finish after SIGTERM.")
 
     @model_validator(mode="after")
@@ -136,6 +173,18 @@ class Settings(BaseSettings):
             reject_missing_pv=self.missing_pv is MissingPv.REJECT,
             search_attributes=search_attributes,
             backend=backend,
+            migration_nodes=self.migration_nodes,
+            migration_deadline=self.migration_deadline,
+        )
+
+    def reconcile_terms(self, *, search_attributes: bool) -> Terms:
+        """What a reconciliation is told of these settings; `search_attributes`: the namespace knows Mooring's."""
+        return Terms(
+            settle=self.reconcile_settle,
+            guard=self.drift_guard,
+            approval_wait=self.approval_wait,
+            heal=self.heal is HealMode.SAFE,
+            search_attributes=search_attributes,
         )
 
 

@@ -6,18 +6,19 @@ Contract: nothing is sent on opening, so a server that is down stops no worker f
 from __future__ import annotations
 
 import os
-import uuid
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mooring.apiserver import Ask, KubernetesApi
-from mooring.events import NAMESPACE, Events, NoEvents, warning
+from mooring.events.claims import Claims
+from mooring.events.recorder import Events, NoEvents, Recorder
 from mooring.kubeconfig import Kubeconfig, connect
 from mooring.memory import MemoryVolumes
-from mooring.node_kinds import csi_nodes, plain_nodes
-from mooring.nodes import AnyNode, Nodes
-from mooring.settings import KubernetesMode, NodeCheck
+from mooring.nodes.ids import AnyNode, Nodes
+from mooring.nodes.kinds import csi_nodes, plain_nodes
+from mooring.nodes.machines import ClusterMachines, Machines, NoMachines
+from mooring.nodes.states import ClusterNodeStates, NodeStates, NoNodeStates
+from mooring.settings import EventsMode, KubernetesMode, NodeCheck
 from mooring.volume_attachments import ClusterAttachments, NoAttachments, VolumeAttachments
 from mooring.volumes import KubernetesVolumes, Volumes
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from datetime import datetime
 
+    from mooring.apiserver import KubernetesApi
     from mooring.metrics import Metrics
-    from mooring.models import Mark
     from mooring.settings import Settings
 
 
@@ -38,21 +39,8 @@ class Storage:
     events: Events
     nodes: Nodes
     attachments: VolumeAttachments
-
-
-class KubernetesEvents:
-    """Writes Events to an API server, in the name of one worker."""
-
-    def __init__(self, api: KubernetesApi, instance: str, now: Callable[[], datetime]) -> None:
-        self._api = api
-        self._instance = instance
-        self._now = now
-
-    async def warn(self, about: Mark, reason: str, note: str) -> None:
-        """See `Events`."""
-        body = warning(about, reason, note, name=f"{about.pv}.{uuid.uuid4().hex[:16]}", instance=self._instance, now=self._now())
-        path = f"/apis/events.k8s.io/v1/namespaces/{NAMESPACE}/events"
-        await self._api.request(Ask(f"raise Event {reason} on PersistentVolume {about.pv}", "POST", path, body=body))
+    machines: Machines
+    node_states: NodeStates
 
 
 @asynccontextmanager
@@ -64,13 +52,20 @@ async def open_storage(
     A `kubeconfig` comes before the environment's.
     """
     if settings.kubernetes is KubernetesMode.OFF:
-        yield Storage(MemoryVolumes(metrics), NoEvents(), AnyNode(), NoAttachments())
+        yield Storage(MemoryVolumes(metrics), NoEvents(), AnyNode(), NoAttachments(), NoMachines(), NoNodeStates())
         return
     api = await connect(kubeconfig, os.environ, settings.request_timeout)
     try:
-        volumes = KubernetesVolumes(api, settings.driver, now, metrics, page_size=settings.page_size)
+        claims = Claims(api)
+        volumes = KubernetesVolumes(api, settings.driver, now, metrics, learn=claims.learn, page_size=settings.page_size)
         attached = ClusterAttachments(api, settings.driver, now) if settings.adopt else NoAttachments()
-        yield Storage(volumes, KubernetesEvents(api, instance, now), _nodes(api, settings, metrics), attached)
+        nodes = _nodes(api, settings, metrics)
+        only = settings.events is EventsMode.WARNINGS
+        recorder = Recorder(api, claims, nodes, instance, now, metrics.event_dropped, warnings_only=only)
+        async with recorder.running():
+            events = NoEvents() if settings.events is EventsMode.OFF else recorder
+            machines = _machines(api, settings, metrics, nodes, attached)
+            yield Storage(volumes, events, nodes, attached, machines, ClusterNodeStates(api, settings.driver))
     finally:
         await api.close()
 
@@ -83,3 +78,10 @@ def _nodes(api: KubernetesApi, settings: Settings, metrics: Metrics) -> Nodes:
             return plain_nodes(api, metrics.reconnected)
         case NodeCheck.OFF:
             return AnyNode()
+
+
+def _machines(api: KubernetesApi, settings: Settings, metrics: Metrics, nodes: Nodes, attached: VolumeAttachments) -> Machines:
+    """Where nobody checks nodes, their names are looked up all the same when one has to be evacuated."""
+    named = csi_nodes(api, settings.driver, metrics.reconnected) if settings.node_check is NodeCheck.OFF else nodes
+    by_id = settings.node_check is NodeCheck.NODE
+    return ClusterMachines(api, named, attached, metrics.reconnected, named_by_id=by_id)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CONNECT_SECONDS: Final = 5.0
+_OPERATION_BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30, 60, 120, 300, 900)
+"""Seconds. NB: the SDK's own end at 10, where a CO's patience (15) is not yet over."""
 logger = logging.getLogger(__name__)
 SEARCH_ATTRIBUTES = (names.CSI_DRIVER, names.VOLUME_ID, names.NODE_ID, names.ATTACHMENT_STATE)
 
@@ -40,7 +42,10 @@ async def connect(
         TemporalUnavailable: the server can't be reached, or the configuration names none.
 
     """
-    config = ClientConfig.load_client_connect_config(override_env_vars=environ)
+    try:
+        config = ClientConfig.load_client_connect_config(override_env_vars=environ)
+    except (RuntimeError, ValueError) as error:
+        raise TemporalUnavailable(f"What TEMPORAL_* or the Temporal CLI's profile says can't be read: {error}.") from error
     config.setdefault("target_host", "localhost:7233")
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
@@ -67,14 +72,18 @@ async def reach(identity: str, runtime: Runtime) -> Client:
             await asyncio.sleep(next(waits))
 
 
-def runtime(metrics_address: str, log: logging.Logger) -> Runtime:
-    """The SDK's runtime of a worker: its metrics at host:port, its core's warnings in `log`."""
+def runtime(metrics_address: str, driver: str, log: logging.Logger) -> Runtime:
+    """The SDK's runtime of a worker: its metrics at host:port, with the driver as a label; its core's warnings in `log`."""
     metrics = PrometheusConfig(
-        bind_address=metrics_address, counters_total_suffix=True, unit_suffix=True, durations_as_seconds=True
+        bind_address=metrics_address,
+        counters_total_suffix=True,
+        unit_suffix=True,
+        durations_as_seconds=True,
+        histogram_bucket_overrides={names.OPERATION_DURATION: _OPERATION_BUCKETS},
     )
     # NB: the SDK's core would log to standard output by itself.
     core_log = LoggingConfig(TelemetryFilter(core_level="WARN", other_level="ERROR"), LogForwardingConfig(log))
-    return Runtime(telemetry=TelemetryConfig(metrics=metrics, logging=core_log))
+    return Runtime(telemetry=TelemetryConfig(metrics=metrics, logging=core_log, global_tags={"driver": driver}))
 
 
 async def register_search_attributes(client: Client) -> str | None:

@@ -22,7 +22,7 @@ from mooring.adoption import Attached, Volume, shared_mode
 from mooring.annotations import read as read_record
 from mooring.apiserver import Ask, KubernetesApi, NotFound
 from mooring.collection import Collection, Event, Kind, Listed, T, decoded
-from mooring.node_kinds import CSI_NODES
+from mooring.nodes.kinds import CSI_NODES
 from mooring.volumes import PVS
 
 NODE_ID: Final = "csi.alpha.kubernetes.io/node-id"
@@ -118,6 +118,9 @@ class VolumeAttachments(Protocol):
 
         """
 
+    async def listed(self) -> list[Attached] | None:
+        """Every VolumeAttachment, attached or not; None where nobody wants to know. Raises as `attached` does."""
+
     async def volume(self, pv: str) -> Volume | None:
         """The volume of the PV of this name; None where there is none of this driver.
 
@@ -135,6 +138,10 @@ class NoAttachments:
         """See `VolumeAttachments`."""
         return []
 
+    async def listed(self) -> list[Attached] | None:
+        """See `VolumeAttachments`."""
+        return None
+
     async def volume(self, pv: str) -> Volume | None:  # noqa: ARG002 - there is none of any name
         """See `VolumeAttachments`."""
         return None
@@ -151,9 +158,11 @@ class ClusterAttachments:
 
     async def attached(self) -> list[Attached]:
         """See `VolumeAttachments`."""
-        attached = await self._list(VOLUME_ATTACHMENTS, lambda each: each.spec.attacher == self.driver and each.status.attached)
-        node_ids = await self._node_ids() if attached else {}
-        return [self._attached(each, node_ids) for each in attached]
+        return await self._own(lambda each: each.status.attached)
+
+    async def listed(self) -> list[Attached] | None:
+        """See `VolumeAttachments`."""
+        return await self._own(lambda _: True)
 
     async def volume(self, pv: str) -> Volume | None:
         """See `VolumeAttachments`."""
@@ -168,6 +177,15 @@ class ClusterAttachments:
         record = read_record(self.driver, meta.name, meta.uid, meta.annotations, self.now()).record
         mode = shared_mode(named.spec.access_modes or [])
         return Volume(self.driver, csi.volume_handle, pv, record, mode, csi.read_only)
+
+    async def _own(self, wanted: Callable[[VolumeAttachment], bool]) -> list[Attached]:
+        own = await self._list(VOLUME_ATTACHMENTS, lambda each: each.spec.attacher == self.driver and wanted(each))
+        node_ids = await self._node_ids() if own else {}
+        found: list[Attached] = []
+        for start in range(0, len(own), self.page_size):
+            found += [self._attached(each, node_ids) for each in own[start : start + self.page_size]]
+            await asyncio.sleep(0)
+        return found
 
     async def _node_ids(self) -> dict[str, str]:
         """Name of a node -> the driver's id for it."""
@@ -195,6 +213,7 @@ class ClusterAttachments:
             since=meta.creation_timestamp or self.now(),
             context=each.status.attachment_metadata or {},
             leaving=meta.deletion_timestamp is not None,
+            attached=each.status.attached,
         )
 
 

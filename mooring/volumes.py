@@ -67,7 +67,10 @@ class Volumes(Protocol):
 
 
 class KubernetesVolumes:
-    """The volumes of one driver on an API server. `now` is UTC; `watch_time` and `watch_silence` are those of `Collection`."""
+    """The volumes of one driver on an API server.
+
+    `now` is UTC; `learn` is shown each PV that a read or write brings; `watch_time` and `watch_silence` are those of `Collection`.
+    """
 
     def __init__(
         self,
@@ -76,6 +79,7 @@ class KubernetesVolumes:
         now: Callable[[], datetime],
         metrics: Metrics,
         *,
+        learn: Callable[[Pv], None] = lambda _: None,
         page_size: int = 500,
         watch_time: float = 300,
         watch_silence: float = 150,
@@ -84,6 +88,7 @@ class KubernetesVolumes:
         self._driver = driver
         self._now = now
         self._metrics = metrics
+        self._learn = learn
         self._sighter = Sighter(driver, now)
         self._page_size = page_size
         kind = Kind("PersistentVolumes", PVS, PvLists(), PV_EVENT, compact=True)
@@ -110,7 +115,7 @@ class KubernetesVolumes:
             answer = await self._api.request(ask)
         except (Refused, NotFound) as refusal:
             return await self._refused(write, refusal)
-        record = self._record(decoded(PV, ask, answer))
+        record = self._record(self._decoded(ask, answer))
         if not fence.landed(write, record):
             raise RecordAltered(f"Could not {what}: the API server stored something else, as an admission webhook may do.")
         return WriteResult(landed=True, record=record)
@@ -140,9 +145,14 @@ class KubernetesVolumes:
     async def _get(self, volume_handle: str, pv: str) -> Pv | None:
         ask = Ask(f"read volume {volume_handle} from PersistentVolume {pv}", "GET", _path(pv))
         try:
-            return decoded(PV, ask, await self._api.request(ask))
+            return self._decoded(ask, await self._api.request(ask))
         except NotFound:
             return None
+
+    def _decoded(self, ask: Ask, answer: bytes) -> Pv:
+        pv = decoded(PV, ask, answer)
+        self._learn(pv)
+        return pv
 
     def _change(self, event: Event[Pv] | None) -> Change:
         look = Skip.NOT_CSI if event is None or event.type == "BOOKMARK" else self._sighter.look(event.object)

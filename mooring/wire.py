@@ -31,10 +31,19 @@ class Csi(msgspec.Struct, rename="camel", gc=False):
     volume_handle: str = ""
 
 
-class Spec(msgspec.Struct, gc=False):
-    """A PV's specification."""
+class Claim(msgspec.Struct, gc=False):
+    """The PersistentVolumeClaim that a PV is bound to."""
+
+    namespace: str = ""
+    name: str = ""
+    uid: str = ""
+
+
+class Spec(msgspec.Struct, rename="camel", gc=False):
+    """A PV's specification. `claim_ref` is not decoded from protobuf."""
 
     csi: Csi | None = None
+    claim_ref: Claim | None = None
 
 
 class Metadata(msgspec.Struct, rename="camel", gc=False):

@@ -19,6 +19,7 @@ from temporalio.exceptions import FailureError
 with workflow.unsafe.imports_passed_through():
     from mooring import fence
     from mooring.errors import Contended
+    from mooring.events.happenings import Reason
     from mooring.models import AdoptRequest, Looked, PublishResult, VolumeRecord, WriteResult
     from mooring.names import ADOPT, State
     from workflows.cancellation import stop_if_cancelled, to_the_end
@@ -27,6 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.outcome import count, show
     from workflows.requests import NOTHING, read_request
     from workflows.steps import Steps
+    from workflows.telling import tell_of
 
 
 @workflow.defn(name=ADOPT)
@@ -50,6 +52,8 @@ class AdoptAttachment:
         except STOPPED as error:
             raise await self._failed(error) from failed_step(error)
         self._end(State.ATTACHED)
+        adopted = f"Volume {result.volume_handle} was attached to node {self._node} already and is adopted."
+        tell_of(self._steps, Reason.ATTACHED, self._node, adopted)
         return result
 
     async def _adopt(self, seen: Looked) -> VolumeRecord:

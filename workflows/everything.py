@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from workflows.adopt import AdoptAttachment
+from workflows.evacuate import EvacuateNode
+from workflows.migrate import WatchMigration
 from workflows.persist import PersistAttachment
 from workflows.publish import PublishVolume
 from workflows.read import ReadVolume
 from workflows.rebuild import RebuildAttachments
+from workflows.reconcile import ReconcileAttachments
 from workflows.unpublish import UnpublishVolume
 
 WORKFLOWS: Final[tuple[type, ...]] = (
@@ -16,6 +19,9 @@ WORKFLOWS: Final[tuple[type, ...]] = (
     UnpublishVolume,
     PersistAttachment,
     AdoptAttachment,
+    WatchMigration,
+    EvacuateNode,
     ReadVolume,
     RebuildAttachments,
+    ReconcileAttachments,
 )

@@ -1,4 +1,4 @@
-"""How an operation shows: its search attributes while it runs, its metrics when it ends.
+"""How an operation shows: its search attributes and what they mean while it runs, its metrics when it ends.
 
 Contract: nothing here changes what an operation does. Search attributes are set only where the namespace knows them, because
 setting an unknown one would fail the workflow task for ever.
@@ -13,6 +13,7 @@ from temporalio.common import SearchAttributeKey
 
 with workflow.unsafe.imports_passed_through():
     from mooring import names
+    from mooring.guidance import guidance
 
 if TYPE_CHECKING:
     from mooring.models import Limits, VolumeRef
@@ -24,7 +25,8 @@ _STATE = SearchAttributeKey.for_keyword(names.ATTACHMENT_STATE)
 
 
 def show(limits: Limits, volume: VolumeRef, node_id: str, state: names.State) -> None:
-    """Set the run's search attributes."""
+    """Set the run's search attributes and what it says of itself."""
+    workflow.set_current_details(guidance(state))
     if limits.search_attributes:
         workflow.upsert_search_attributes(
             [
@@ -36,9 +38,28 @@ def show(limits: Limits, volume: VolumeRef, node_id: str, state: names.State) ->
         )
 
 
+def show_driver(driver: str, state: names.State, *, search_attributes: bool) -> None:
+    """Set the search attributes of a run that is about a whole driver; `search_attributes`: the namespace knows them."""
+    workflow.set_current_details(guidance(state))
+    if search_attributes:
+        workflow.upsert_search_attributes([_DRIVER.value_set(driver), _STATE.value_set(state)])
+
+
+def show_node(limits: Limits, driver: str, node_id: str, state: names.State, details: str) -> None:
+    """Set the search attributes of a run that is about a node, and what it says of itself."""
+    explain(state, details)
+    if limits.search_attributes:
+        workflow.upsert_search_attributes([_DRIVER.value_set(driver), _NODE.value_set(node_id), _STATE.value_set(state)])
+
+
+def explain(state: names.State, details: str) -> None:
+    """Have the run say of itself these details, in Markdown, and what the state means."""
+    workflow.set_current_details("\n\n".join(filter(None, (details, guidance(state)))))
+
+
 def count(kind: str, outcome: str) -> None:
     """Count an ended operation and how long it took; the SDK does so once, however often the history is replayed."""
     meter = workflow.metric_meter().with_additional_attributes({"kind": kind, "outcome": outcome})
     meter.create_counter("mooring_operations", "Operations that ended, by kind and outcome.").add(1)
     took = workflow.now() - workflow.info().workflow_start_time
-    meter.create_histogram_timedelta("mooring_operation_duration", "How long operations took.", "duration").record(took)
+    meter.create_histogram_timedelta(names.OPERATION_DURATION, "How long operations took.", "duration").record(took)

@@ -20,11 +20,13 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from mooring import fence, names
     from mooring.backoff import pauses
+    from mooring.events.happenings import Reason
     from mooring.models import AccessMode, Attachment, Looked, PublishRequest, Unpersisted, VolumeRecord
     from workflows.cancellation import stop_if_cancelled, to_the_end
     from workflows.failures import STOPPED, ended, failed_step
     from workflows.outcome import show
     from workflows.steps import Steps
+    from workflows.telling import tell_of
 
 _PAUSE = 10.0
 _LONGEST_PAUSE = 3600.0
@@ -84,6 +86,8 @@ class PersistAttachment:
             result = await self._steps.persist(claim.write)
             if result.landed and result.record is not None:
                 self._show(names.State.ATTACHED)
+                volume, node = self._waiting.volume.volume_handle, attachment.node_id
+                tell_of(self._steps, Reason.ATTACHED, node, f"Volume {volume} is attached to node {node}, and recorded now.")
                 return f"{self._what()} is done at epoch {result.record.epoch}."
 
     async def _take_back(self) -> None:

@@ -17,20 +17,23 @@ from contextlib import suppress
 
 from temporalio import workflow
 from temporalio.common import RawValue
-from temporalio.exceptions import FailureError
+from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from mooring import fence
     from mooring.errors import Contended, Disputed
+    from mooring.events.happenings import Reason
     from mooring.models import Attachment, BackendCall, Looked, NodeGlance, PublishRequest, PublishResult, VolumeRecord, WriteResult
     from mooring.names import PUBLISH, State
     from workflows.cancellation import stop_if_cancelled, to_the_end
     from workflows.claiming import Claimant
-    from workflows.failures import STOPPED, ended, failed_step, failure, is_final, is_final_at_once
+    from workflows.failures import STOPPED, ended, failed_step, failure, is_final, is_final_at_once, reason
     from workflows.keeper import Keeper
+    from workflows.migrate import watch_migration
     from workflows.outcome import count, show
     from workflows.requests import NOTHING, read_request
     from workflows.steps import Steps
+    from workflows.telling import tell_not_attached, tell_of
 
 
 @workflow.defn(name=PUBLISH)
@@ -57,9 +60,12 @@ class PublishVolume:
         except STOPPED as error:
             raise await self._failed(error) from failed_step(error)
         self._end(State.ATTACHED)
+        if not result.reclaimed:
+            self._tell(Reason.ATTACHED, f"Volume {result.volume_handle} is attached to node {result.node_id}.")
         return result
 
     async def _failed(self, error: BaseException) -> FailureError:
+        tell_not_attached(self._steps, self._asked.node_id, error)
         if is_final(error) and not self._left_something():
             self._end(State.REFUSED)
             return ended(error, f"{self._what()} failed, and nothing of it was written")
@@ -67,7 +73,10 @@ class PublishVolume:
         with suppress(asyncio.CancelledError):
             await to_the_end(self._roll_back())
         self._end(State.ROLLED_BACK)
-        return ended(error, f"{self._what()} failed; it is rolled back, and nothing of it is left")
+        rolled_back = f"{self._what()} failed; it is rolled back, and nothing of it is left"
+        why = "it was cancelled." if is_cancelled_exception(error) else reason(error)
+        self._tell(Reason.ROLLED_BACK, f"{rolled_back}. The cause: {why}")
+        return ended(error, rolled_back)
 
     async def _admit(self, seen: Looked) -> Looked:
         """Have a node that memory doubts confirmed before anything is written; what was seen of the volume meanwhile."""
@@ -96,6 +105,7 @@ class PublishVolume:
                     return result
                 seen = await self._steps.look()
                 continue
+            await watch_migration(self._steps, self._asked, record)
             described = await self._describe(record, await self._ask_backend(record.epoch))
             stop_if_cancelled()
             if described.record is not None and self._steps.is_current(described):
@@ -111,7 +121,8 @@ class PublishVolume:
                 if self._steps.trusts(seen) or (seen.by and not self._steps.limits.reject_missing_pv):
                     return None
             else:
-                decision = fence.claim(seen.record, self._asked, self._steps.operation, workflow.now())
+                most = self._steps.limits.migration_nodes
+                decision = fence.claim(seen.record, self._asked, self._steps.operation, workflow.now(), migration_nodes=most)
                 if isinstance(decision, fence.Claim):
                     result = await self._claimant.make(decision)
                     if result.landed:
@@ -220,6 +231,9 @@ class PublishVolume:
 
     def _show(self, state: State) -> None:
         show(self._steps.limits, self._asked, self._asked.node_id, state)
+
+    def _tell(self, why: Reason, note: str) -> None:
+        tell_of(self._steps, why, self._asked.node_id, note)
 
     def _end(self, state: State) -> None:
         self._show(state)

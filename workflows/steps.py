@@ -11,17 +11,18 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
-from temporalio.workflow import ActivityCancellationType, ActivityConfig
+from temporalio.workflow import ActivityCancellationType, ActivityConfig, ActivityHandle
 
 with workflow.unsafe.imports_passed_through():
     from activities.attachments import AttachmentActivities
     from activities.backend import BackendActivities
     from activities.events import EventActivities
+    from activities.migrations import MigrationActivities
     from activities.nodes import NodeActivities
     from activities.unpersisted import UnpersistedActivities
     from mooring import fence
@@ -49,8 +50,12 @@ with workflow.unsafe.imports_passed_through():
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+S = TypeVar("S", Looked, WriteResult)
+
 _WAIT = 86400.0
 """Seconds of one attempt to wait for a PV; there is no last one."""
+_GLANCE = 60.0
+"""Seconds that an attempt to wait for the end of a migration may take beside its look at the PV, and between two attempts."""
 
 
 @dataclass(slots=True)
@@ -65,6 +70,8 @@ class Steps:
     """What memory said of the node when the operation began."""
     doubt: str = ""
     """Why the volume could be published to nobody when the operation began."""
+    seen: VolumeRecord | None = None
+    """The last record that was seen, for operators to be told on its PV."""
 
     @classmethod
     async def begin(cls, asked: VolumeRef, node_id: str = "") -> tuple[Steps, Looked]:
@@ -77,7 +84,8 @@ class Steps:
             )
         except ActivityError as error:
             raise cause(error) or error from None
-        return cls(volume, glance.limits, glance.waiting, glance.node, glance.doubt), Looked(record=glance.record)
+        steps = cls(volume, glance.limits, glance.waiting, glance.node, glance.doubt)
+        return steps, steps._saw(Looked(record=glance.record))
 
     @property
     def operation(self) -> str:
@@ -99,12 +107,13 @@ class Steps:
     async def look(self, budget: float | None = None) -> Looked:
         """The live record, within the budget: that of a publish unless given."""
         options = self._bounded("look at the PV", budget or self.limits.publish_budget)
-        return await workflow.execute_activity_method(AttachmentActivities.look, Look(volume=self.volume), **options)
+        return self._saw(await workflow.execute_activity_method(AttachmentActivities.look, Look(volume=self.volume), **options))
 
     async def _look_patiently(self) -> Looked:
         """The live record, however long it takes."""
         options = self._patient("roll back: look at the PV", self.limits.attempt_timeout)
-        return await workflow.execute_activity_method(AttachmentActivities.look, Look(volume=self.volume, patient=True), **options)
+        look = Look(volume=self.volume, patient=True)
+        return self._saw(await workflow.execute_activity_method(AttachmentActivities.look, look, **options))
 
     async def check_node(self, node_id: str, *, holds: bool) -> None:
         """Have the API server say that the node may hold the volume, or already `holds` it."""
@@ -125,7 +134,7 @@ class Steps:
     async def record(self, write: Write) -> WriteResult:
         """Try to make the node a holder."""
         options = self._bounded(f"record {write.node_id} as holder, epoch {_next(write)}", self.limits.publish_budget)
-        return await workflow.execute_activity_method(AttachmentActivities.record, write, **options)
+        return self._saw(await workflow.execute_activity_method(AttachmentActivities.record, write, **options))
 
     async def release(self, write: Write) -> WriteResult:
         """Try to take the node out of the record."""
@@ -135,7 +144,7 @@ class Steps:
     async def persist(self, write: Write) -> WriteResult:
         """Record the holder that waited for its PV, however long it takes."""
         options = self._patient(f"record {write.node_id} as holder, epoch {_next(write)}", self.limits.attempt_timeout)
-        return await workflow.execute_activity_method(AttachmentActivities.persist, write, **options)
+        return self._saw(await workflow.execute_activity_method(AttachmentActivities.persist, write, **options))
 
     async def take_back(self, node_id: str, leaves: Callable[[Looked], bool], first: Callable[[Looked], Awaitable[bool]]) -> None:
         """Undo what the operation may have written, however long it takes.
@@ -190,6 +199,12 @@ class Steps:
         options = self._patient(f"wait for a PV to record {waiting.attachment.node_id} on", _WAIT)
         return await workflow.execute_activity_method(UnpersistedActivities.wait, waiting, **options)
 
+    def wait_for_migration(self) -> ActivityHandle[VolumeRecord | None]:
+        """Begin to wait for the record once at most one node holds the volume, however long it takes."""
+        options = self._patient("wait until one node holds the volume", _GLANCE + self.limits.attempt_timeout)
+        options["retry_policy"] = RetryPolicy(maximum_interval=timedelta(seconds=_GLANCE))
+        return workflow.start_activity_method(MigrationActivities.wait, self.volume, **options)
+
     async def warn_not_cleared(self, warned: Warned) -> None:
         """Show an operator what could not be cleared; best effort."""
         options = self._bounded("raise an Event", self.limits.clear_budget)
@@ -200,6 +215,10 @@ class Steps:
     async def _undo(self, write: Write) -> WriteResult:
         options = self._patient(f"roll back: {write.node_id} out, epoch {_next(write)}", self.limits.attempt_timeout)
         return await workflow.execute_activity_method(AttachmentActivities.undo, write, **options)
+
+    def _saw(self, found: S) -> S:
+        self.seen = found.record or self.seen
+        return found
 
     def _backend(self, summary: str) -> ActivityConfig:
         return {

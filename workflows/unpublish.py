@@ -22,12 +22,14 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     from mooring import fence
     from mooring.errors import BackendNotFound, Contended
+    from mooring.events.happenings import Reason
     from mooring.models import Attachment, BackendCall, Looked, UnpublishRequest, UnpublishResult, VolumeRecord, Warned, WriteResult
     from mooring.names import UNPUBLISH, State
     from workflows.failures import STOPPED, ended, failed_step, failure, reason, says
     from workflows.outcome import count, show
     from workflows.requests import NOTHING, read_request
     from workflows.steps import Steps
+    from workflows.telling import tell_of
 
 
 T = TypeVar("T")
@@ -73,6 +75,7 @@ class UnpublishVolume:
             self._end(State.NOT_DETACHED)
             raise ended(error, f"{self._what()} failed; the record is as it was, ask again") from failed_step(error)
         self._end(State.DETACHED if result.annotation_cleared else State.NOT_CLEARED)
+        self._tell()
         return result
 
     async def _unpublish(self, seen: Looked) -> UnpublishResult:
@@ -197,6 +200,16 @@ class UnpublishVolume:
 
     def _show(self, state: State) -> None:
         show(self._steps.limits, self._asked, self._asked.node_id, state)
+
+    def _tell(self) -> None:
+        stale = self._asked.stray or self._asked.at_epoch is not None
+        volume = self._asked.volume_handle
+        for node in sorted(self._detached) if self._asked.stray else self._released:
+            if stale:
+                note = f"Volume {volume} was still attached to node {node}, which was to have it no longer; it is released."
+                tell_of(self._steps, Reason.STALE_ATTACHMENT_RELEASED, node, note)
+            else:
+                tell_of(self._steps, Reason.DETACHED, node, f"Volume {volume} is detached from node {node}.")
 
     def _end(self, state: State) -> None:
         self._show(state)

@@ -59,7 +59,7 @@ async def _survey(session: Session, kubeconfig: str) -> Surveyed:
     from mooring.volume_attachments import ClusterAttachments
 
     manager = AttachmentManager()
-    manager.replace_all(await read_all(session, kubeconfig))
+    manager.replace_all((await read_all(session, kubeconfig)).sightings)
     api = await connect(kubeconfig or None, session.environ, REQUEST_SECONDS)
     try:
         return await Survey(ClusterAttachments(api, session.driver, lambda: datetime.now(UTC)), manager).look()

@@ -42,6 +42,8 @@ _BY_TYPE: Final = {
     "AttachLimitReached": ExitCode.REFUSED,
     "VolumeNotFound": ExitCode.NOT_FOUND,
     "NodeNotFound": ExitCode.NOT_FOUND,
+    "NothingToApprove": ExitCode.NOT_FOUND,
+    "NotReconciled": ExitCode.NOT_FOUND,
     "OperationPending": ExitCode.PENDING,
 }
 

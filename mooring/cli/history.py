@@ -70,16 +70,15 @@ def print_history(runs: Sequence[VolumeRun], output: str = "table") -> None:
     if output in ("json", "yaml"):
         print_data(runs, output)
     elif runs and output == "wide":
-        rows = [[rfc3339(run.started_at), *_cells(run), run.failure or NONE, run.message or NONE] for run in runs]
+        rows = [[rfc3339(run.started_at), *cells(run), run.failure or NONE, run.message or NONE] for run in runs]
         print_table(WIDE, [Row(row) for row in rows], whole=True)
     elif runs:
         now = datetime.now(UTC)
-        print_table(
-            HEADERS, [Row([age(run.started_at, now), *_cells(run)], STYLES.get(run.state, "")) for run in runs], whole=False
-        )
+        print_table(HEADERS, [Row([age(run.started_at, now), *cells(run)], STYLES.get(run.state, "")) for run in runs], whole=False)
 
 
-def _cells(run: VolumeRun) -> list[str]:
+def cells(run: VolumeRun) -> list[str]:
+    """What a table shows of the run, but for its age."""
     return [
         run.operation,
         run.node_id or "<every>",

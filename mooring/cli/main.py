@@ -18,7 +18,13 @@ import typer
 from mooring import __version__
 from mooring.cli import operations, stack
 from mooring.cli.adopt import adopt
+from mooring.cli.approve import approve
+from mooring.cli.check import check
+from mooring.cli.completion import completion
+from mooring.cli.drift import drift
+from mooring.cli.evacuate import evacuate
 from mooring.cli.exits import ExitCode, epilog
+from mooring.cli.explain import explain
 from mooring.cli.history import history
 from mooring.cli.session import Session
 from mooring.cli.volumes import get, list_volumes
@@ -102,11 +108,17 @@ app.command()(operations.publish)
 app.command()(operations.unpublish)
 app.command()(get)
 app.command("list")(list_volumes)
+app.command()(explain)
 app.command()(history)
 app.command()(operations.rebuild)
 app.command()(adopt)
+app.command()(check)
+app.command()(drift)
+app.command()(approve)
+app.command()(evacuate)
 app.command()(stack.up)
 app.command()(stack.demo)
+app.command()(completion)
 
 
 def main() -> NoReturn:

@@ -37,20 +37,49 @@ class Row:
     style: str = ""
 
 
-def print_table(headers: Sequence[str], rows: Sequence[Row], *, whole: bool) -> None:
-    """Print a table. On a terminal too narrow for it the last columns are left off, with a note, unless `whole`."""
-    from rich.cells import cell_len
-    from rich.console import Console
+class Table:
+    """A table that may grow: lines that are added later keep its columns, wider ones make them wider.
 
-    console = Console(soft_wrap=True)
-    lines = [Row(headers, "bold"), *(Row([plain(cell) for cell in row.cells], row.style) for row in rows)]
-    widths = [max(map(cell_len, column)) for column in zip(*(line.cells for line in lines), strict=True)]
-    shown = len(widths) if whole or not console.is_terminal else _fitting(widths, console.width)
-    for line in lines:
-        cells = [cell + " " * (width - cell_len(cell)) for cell, width in zip(line.cells[:shown], widths, strict=False)]
-        console.out(_GAP.join(cells).rstrip(), style=line.style or None, highlight=False)
-    if shown < len(widths):
-        note(f"The terminal is too narrow for {', '.join(headers[shown:])}; -o wide shows everything.")
+    On a terminal too narrow for its first lines the last columns are left off, with a note, unless it is to be `whole`.
+    """
+
+    def __init__(self, headers: Sequence[str], rows: Sequence[Row], *, whole: bool) -> None:
+        from rich.console import Console
+
+        self._console = Console(soft_wrap=True)
+        self._widths = [0] * len(headers)
+        lines = self._measured([Row(headers, "bold"), *rows])
+        cut = not whole and self._console.is_terminal
+        self._shown = _fitting(self._widths, self._console.width) if cut else len(headers)
+        self._print(lines)
+        if self._shown < len(headers):
+            note(f"The terminal is too narrow for {', '.join(headers[self._shown :])}; -o wide shows everything.")
+
+    def add(self, row: Row) -> None:
+        """Print one more line."""
+        self._print(self._measured([row]))
+
+    def _measured(self, rows: Sequence[Row]) -> list[Row]:
+        """The rows without what a terminal would obey, and the columns wide enough for them."""
+        from rich.cells import cell_len
+
+        lines = [Row([plain(cell) for cell in row.cells], row.style) for row in rows]
+        columns = zip(self._widths, *(map(cell_len, line.cells) for line in lines), strict=True)
+        self._widths = [max(column) for column in columns]
+        return lines
+
+    def _print(self, lines: Sequence[Row]) -> None:
+        from rich.cells import cell_len
+
+        for line in lines:
+            cells = zip(line.cells[: self._shown], self._widths, strict=False)
+            text = _GAP.join(cell + " " * (width - cell_len(cell)) for cell, width in cells)
+            self._console.out(text.rstrip(), style=line.style or None, highlight=False)
+
+
+def print_table(headers: Sequence[str], rows: Sequence[Row], *, whole: bool) -> None:
+    """Print a whole table; see `Table`."""
+    Table(headers, rows, whole=whole)
 
 
 def print_data(data: Model | Sequence[Model], form: str) -> None:
@@ -62,6 +91,17 @@ def print_data(data: Model | Sequence[Model], form: str) -> None:
     import yaml
 
     typer.echo(yaml.safe_dump(plainly, sort_keys=False, allow_unicode=True), nl=False)
+
+
+def print_streamed(item: Model, form: str) -> None:
+    """Print one model of a stream: JSON as one line, YAML as a document."""
+    plainly = item.model_dump(mode="json")
+    if form == "json":
+        typer.echo(json.dumps(plainly, ensure_ascii=False))
+        return
+    import yaml
+
+    typer.echo(yaml.safe_dump(plainly, sort_keys=False, allow_unicode=True, explicit_start=True), nl=False)
 
 
 def print_lines(lines: Iterable[str]) -> None:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -81,18 +82,22 @@ class Session:
 
         return self.run(work, what, f"Interrupted. Where it had begun, {what} goes on: {joined_by}")
 
-    def run(self, work: Callable[[], Coroutine[Any, Any, T]], what: str, interrupted: str = "Interrupted.") -> T:
-        """What the work returns; what it raises ends the command."""
+    def run(
+        self, work: Callable[[], Coroutine[Any, Any, T]], what: str, interrupted: str = "Interrupted.", *, streams: bool = False
+    ) -> T:
+        """What the work returns; what it raises ends the command. `streams`: it prints while it works, so no wait is shown."""
         # NB: without any handler Python shows libraries' warnings on standard error; -v has one, and shows more than those.
         logging.getLogger().addHandler(logging.NullHandler())
         try:
-            with waiting(what):
+            with nullcontext() if streams else waiting(what):
                 return asyncio.run(work())
         except KeyboardInterrupt:
             note(interrupted)
             raise typer.Exit(ExitCode.INTERRUPTED) from None
         except MooringError as error:
             self.fail(error)
+        except BrokenPipeError:
+            raise  # whoever read standard output has seen enough
         except Exception as error:
             if self.verbose:
                 raise

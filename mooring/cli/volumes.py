@@ -12,21 +12,20 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from mooring.cli.operations import PATIENCE, Timeout, Volume
-from mooring.cli.output import NONE, UNKNOWN, Named, Row, age, note, print_data, print_lines, print_table, rfc3339
+from mooring.cli.output import NONE, UNKNOWN, Named, Row, Table, age, note, print_data, print_lines, print_streamed, rfc3339
 from mooring.cli.session import Session
-from mooring.errors import DuplicateVolume, MalformedRecord, MooringError, VolumeNotFound
+from mooring.errors import VolumeNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from mooring.models import Attachment, VolumeStatus
-    from mooring.sighting import Sighting
+    from mooring.records import Records
 
 HEADERS: Final = ("VOLUME", "NODE", "ATTACHED", "EPOCH", "PV", "MODE")
 WIDE: Final = ("VOLUME", "NODE", "ATTACHED", "EPOCH", "PV", "MODE", "READONLY", "OPERATION")
 
 REQUEST_SECONDS: Final = 10.0
-PAGE_SIZE: Final = 500
 
 
 def get(context: typer.Context, volume: Volume, timeout: Timeout = PATIENCE, output: Named = "table") -> None:
@@ -46,14 +45,26 @@ def list_volumes(
     attached: Annotated[
         bool | None, typer.Option("--attached/--detached", help="Only volumes that some node, or none, holds.", show_default=False)
     ] = None,
+    watch: Annotated[
+        bool, typer.Option("-w", "--watch", help="After the list, print each volume that changes, until Ctrl-C.")
+    ] = False,
     kubeconfig: Annotated[str, typer.Option(envvar="KUBECONFIG", help="Path of a kubeconfig; in a Pod, none.")] = "",
     output: Named = "table",
 ) -> None:
     """List the driver's volumes and who holds each, by the PVs."""
     session = Session.of(context)
-    sightings = session.run(lambda: read_all(session, kubeconfig), "the list of PersistentVolumes")
-    statuses, errors = _statuses(session.driver, sightings)
-    wanted = [status for status in statuses if _wanted(status, node, attached)]
+    records = session.run(lambda: read_all(session, kubeconfig), "the list of PersistentVolumes")
+    from mooring.records import statuses
+
+    found, errors = statuses(session.driver, records.sightings)
+    wanted = [status for status in found if _wanted(status, node, attached)]
+    if watch:
+        from mooring.cli.watch import follow
+
+        for error in errors:
+            note(f"Error: {error}")
+        printer = _stream(wanted, output)
+        follow(session, kubeconfig, records, lambda status: _wanted(status, node, attached), printer)
     _print(wanted, output, alone=False)
     if not wanted:
         note(f"No such volumes of driver {session.driver}.")
@@ -61,49 +72,16 @@ def list_volumes(
         session.fail(*errors)
 
 
-async def read_all(session: Session, kubeconfig: str) -> list[Sighting]:
+async def read_all(session: Session, kubeconfig: str) -> Records:
     """What every PV of the driver says."""
-    from prometheus_client import CollectorRegistry
-
     from mooring.kubeconfig import connect
-    from mooring.metrics import Metrics
-    from mooring.volumes import KubernetesVolumes
+    from mooring.records import read_records, volumes_of
 
     api = await connect(kubeconfig or None, session.environ, REQUEST_SECONDS)
     try:
-        volumes = KubernetesVolumes(api, session.driver, _now, Metrics(CollectorRegistry()))
-        found: list[Sighting] = []
-        async for page in volumes.pages(PAGE_SIZE):
-            found = [*([] if page.first else found), *page.sightings]
-        return found
+        return await read_records(volumes_of(api, session.driver, _now))
     finally:
         await api.close()
-
-
-def _statuses(driver: str, sightings: Sequence[Sighting]) -> tuple[list[VolumeStatus], list[MooringError]]:
-    """What can be read, by volume handle, and what is wrong with the rest."""
-    from mooring.models import VolumeStatus
-
-    statuses: list[VolumeStatus] = []
-    errors: list[MooringError] = []
-    claims: dict[str, list[str]] = {}
-    for seen in sorted(sightings, key=lambda seen: (seen.handle, seen.pv)):
-        claims.setdefault(seen.handle, []).append(seen.pv)
-        try:
-            statuses.append(VolumeStatus(driver=driver, volume_handle=seen.handle, record=seen.record(), unpersisted=None))
-        except MalformedRecord as error:
-            errors.append(error)
-    return statuses, errors + [error for handle, pvs in claims.items() for error in _duplicates(handle, pvs)]
-
-
-def _duplicates(handle: str, pvs: list[str]) -> list[MooringError]:
-    from mooring.views import refuse_duplicates
-
-    try:
-        refuse_duplicates(handle, pvs)
-    except DuplicateVolume as error:
-        return [error]
-    return []
 
 
 def _wanted(status: VolumeStatus, node: str, attached: bool | None) -> bool:
@@ -113,14 +91,37 @@ def _wanted(status: VolumeStatus, node: str, attached: bool | None) -> bool:
 
 def _print(statuses: list[VolumeStatus], output: str, *, alone: bool) -> None:
     if output == "name":
-        print_lines(f"volume/{status.volume_handle}" for status in statuses)
+        print_lines(map(_name, statuses))
     elif output in ("json", "yaml"):
         print_data(statuses[0] if alone else statuses, output)
-    elif output == "wide":
-        print_table(WIDE, [_wide(status) for status in statuses], whole=True)
-    elif statuses:
-        now = _now()
-        print_table(HEADERS, [Row(_cells(status, lambda since: age(since, now))) for status in statuses], whole=False)
+    elif statuses or output == "wide":
+        _table(statuses, output)
+
+
+def _stream(statuses: list[VolumeStatus], output: str) -> Callable[[VolumeStatus], None]:
+    """Print these as part of what never ends; what prints the next one."""
+    if output in ("table", "wide"):
+        table, row = _table(statuses, output), _ROWS[output]
+        return lambda status: table.add(row(status, _now()))
+    show: Callable[[VolumeStatus], None] = (
+        (lambda status: print_lines([_name(status)])) if output == "name" else (lambda status: print_streamed(status, output))
+    )
+    for status in statuses:
+        show(status)
+    return show
+
+
+def _table(statuses: list[VolumeStatus], output: str) -> Table:
+    now, row, wide = _now(), _ROWS[output], output == "wide"
+    return Table(WIDE if wide else HEADERS, [row(status, now) for status in statuses], whole=wide)
+
+
+def _name(status: VolumeStatus) -> str:
+    return f"volume/{status.volume_handle}"
+
+
+def _short(status: VolumeStatus, now: datetime) -> Row:
+    return Row(_cells(status, lambda since: age(since, now)))
 
 
 def _cells(status: VolumeStatus, show: Callable[[datetime], str]) -> list[str]:
@@ -135,7 +136,7 @@ def _cells(status: VolumeStatus, show: Callable[[datetime], str]) -> list[str]:
     ]
 
 
-def _wide(status: VolumeStatus) -> Row:
+def _wide(status: VolumeStatus, now: datetime) -> Row:  # noqa: ARG001 - one of _ROWS
     readonly = _each(dict.fromkeys(str(held.readonly).lower() for held in _holders(status)))
     return Row([*_cells(status, rfc3339), readonly, (status.record and status.record.operation) or NONE])
 
@@ -151,3 +152,6 @@ def _holders(status: VolumeStatus) -> Sequence[Attachment]:
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+_ROWS: Final[Mapping[str, Callable[[VolumeStatus, datetime], Row]]] = {"table": _short, "wide": _wide}

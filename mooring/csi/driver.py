@@ -105,6 +105,11 @@ def _has_controller(plugin: csi_pb2.GetPluginCapabilitiesResponse) -> bool:
     return csi_pb2.PluginCapability.Service.CONTROLLER_SERVICE in services
 
 
+def lists_nodes(behind: Description) -> bool:
+    """Whether the driver says which nodes have its volumes."""
+    return {Rpc.LIST_VOLUMES, Rpc.LIST_VOLUMES_PUBLISHED_NODES} <= behind.rpcs
+
+
 class DriverBackend:
     """The backend that a driver is. `seconds` bound one call; what no payload may hold comes from `handed_over`."""
 

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Final
 from mooring.backend import Backend, load_backend
 from mooring.backoff import pauses
 from mooring.csi.desk import Desk
-from mooring.csi.driver import DriverBackend, describe, driver_channel
+from mooring.csi.driver import DriverBackend, describe, driver_channel, lists_nodes
 from mooring.csi.endpoint import csi_endpoint
 from mooring.csi.handover import HandOver
-from mooring.csi.strays import Strays
+from mooring.csi.published import ListingBackend
 from mooring.errors import BackendUncertain
 from mooring.models import DRIVER_NAME
 
@@ -77,19 +77,8 @@ class Front:
         """The driver, if it attaches at all; else the backend that the settings name."""
         if self.channel is None or self.desk.behind is None or not self.desk.behind.attaches:
             return load_backend(settings.backend)
-        return DriverBackend(self.channel, self.handed_over, settings.backend_timeout * CALL_SHARE)
-
-    @asynccontextmanager
-    async def finding_strays(self, interval: float) -> AsyncIterator[None]:
-        """Look for strays every `interval` seconds while the block runs, where there is a driver; 0: never."""
-        if self.channel is None or not interval:
-            yield
-            return
-        looking = asyncio.create_task(Strays(self.channel, self.desk).watch(interval), name="look for strays")
-        try:
-            yield
-        finally:
-            looking.cancel()
+        made = ListingBackend if lists_nodes(self.desk.behind) else DriverBackend
+        return made(self.channel, self.handed_over, settings.backend_timeout * CALL_SHARE)
 
 
 def _check(name: str, settings: Settings) -> None:

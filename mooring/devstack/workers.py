@@ -19,8 +19,11 @@ from mooring.devstack.process import Child, StackError, running
 
 READY_SECONDS: Final = 60.0
 ASK_SECONDS: Final = 5.0
-NO_NODES: Final = {"MOORING_NODE_CHECK": "off"}
-"""A stack's Kubernetes has no nodes, so any node id will do; a setting of the same name goes before it."""
+BARE: Final = {"MOORING_NODE_CHECK": "off", "MOORING_ADOPT": "false"}
+"""A stack's Kubernetes has no nodes, so any node id will do, and nobody makes VolumeAttachments there.
+
+A setting of the same name goes before it.
+"""
 NO_CONFIGURATION: Final = {"TEMPORAL_CONFIG_FILE": "/dev/null"}
 """Keeps a profile of the Temporal CLI, with its TLS and API key, from a server that has neither."""
 
@@ -42,7 +45,7 @@ class WorkerProcess:
 
         """
         address = f"{HOST}:{port or free_port()}"
-        script, settings = worker_script(), {**NO_NODES, **environ, "MOORING_HTTP_ADDRESS": address}
+        script, settings = worker_script(), {**BARE, **environ, "MOORING_HTTP_ADDRESS": address}
         async with running([sys.executable, script], log, script.parent, settings) as child:
             worker = cls(f"http://{address}", child)
             await worker._ready()

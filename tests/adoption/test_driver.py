@@ -11,17 +11,14 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from mooring.client import MooringClient
-from mooring.csi.desk import Desk, Serving
-from mooring.csi.driver import describe, driver_channel
-from mooring.csi.strays import Strays
-from mooring.manager import AttachmentManager
+from mooring import names
+from mooring.drift.models import ReconcileRequest, ReconcileResult
+from mooring.settings import default_task_queue
 from tests.harness.cluster import PVS, Cluster
 from tests.harness.co import peer
 from tests.harness.driver.handle import ReferenceDriver
 from tests.harness.front import fronting
 from tests.harness.living import Living
-from tests.harness.records import sighting
 
 
 @pytest.fixture
@@ -66,17 +63,22 @@ async def test_a_driver_is_joined_in_mid_life_and_left_again(
 
 
 async def test_a_volume_in_doubt_has_no_strays(
-    temporal_client: Client, driver: str, storage: ReferenceDriver, mooring: MooringClient
+    temporal_client: Client, cluster: Cluster, living: Living, storage: ReferenceDriver, tmp_path: Path
 ) -> None:
+    await cluster.create("vol", {cluster.keys.node: "node-a", cluster.keys.epoch: "7"})
+    await living.attach("vol", "node-b")
     async with peer(storage.endpoint) as alone:
         await alone.publish("vol", "node-b")
-    manager = AttachmentManager()
-    manager.replace_all([sighting("vol")])
-    manager.doubts = {"vol": "it is attached to two nodes"}
 
-    async with driver_channel(storage.endpoint) as channel:
-        serving = Serving(mooring, manager)
-        strays = Strays(channel, Desk(driver, behind=await describe(channel, 5), serving=serving))
-        found = [await strays.look(serving) for _ in range(3)]
+    settings = {"reconcile_settle": 0.1}
+    async with fronting(temporal_client, cluster.proxy.kubeconfig(), storage.endpoint, tmp_path, **settings):
+        result: ReconcileResult = await temporal_client.execute_workflow(
+            names.RECONCILE,
+            ReconcileRequest(driver=cluster.driver),
+            id=names.reconcile_id(cluster.driver),
+            task_queue=default_task_queue(cluster.driver),
+            result_type=ReconcileResult,
+        )
 
-    assert (found, storage.attached()) == ([set(), set(), set()], {"vol": {"node-b"}})
+    assert "volume_attachment_elsewhere" in result.counts
+    assert ("unknown_to_record" in result.counts, storage.attached()) == (False, {"vol": {"node-b"}})

@@ -91,3 +91,19 @@ async def test_a_volume_on_a_node_that_is_gone_for_good_is_detached_and_attached
 
     assert await chain.attached(volume, new) == publish_context(volume.handle, node_id_of(new))
     assert storage.attached()[volume.handle] == {node_id_of(new)}
+
+
+async def test_a_volume_on_a_node_that_is_out_of_service_is_detached_and_attached_elsewhere(
+    chain: ChainCluster, storage: ReferenceDriver
+) -> None:
+    dead, new, volume = await chain.node("a"), await chain.node("b"), await chain.volume()
+    pod = await chain.pod(dead, volume)
+    await chain.attached(volume, dead)
+
+    await chain.take_out_of_service(dead)
+    await chain.delete_pod(pod)
+    await chain.detached(volume, dead)
+    await chain.pod(new, volume)
+
+    assert await chain.attached(volume, new) == publish_context(volume.handle, node_id_of(new))
+    assert storage.attached()[volume.handle] == {node_id_of(new)}

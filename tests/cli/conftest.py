@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ import yaml
 from typer.testing import CliRunner
 
 from mooring.cli.main import app
+from mooring.devstack.proxy import FaultProxy
 from mooring.devstack.temporal import DevTemporal
 from tests.harness.cluster import Cluster
+from tests.harness.kubernetes import Kubernetes
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -60,6 +62,24 @@ def run(environment: dict[str, str]) -> Mooring:
         return Ran(result.exit_code, result.stdout, result.stderr)
 
     return run
+
+
+@pytest.fixture
+async def operator(kubernetes: Kubernetes) -> AsyncIterator[FaultProxy]:
+    """An operator's way to the API server: who looks at a cluster has other rights than a worker."""
+    async with FaultProxy.start(kubernetes.admin.kubeconfig()) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def look(run: Mooring, operator: FaultProxy, tmp_path: Path) -> Mooring:
+    """The same as `run`, with an operator's rights."""
+    kubeconfig = str(operator.write_kubeconfig(tmp_path / "operator"))
+
+    async def look(*arguments: str, **variables: str) -> Ran:
+        return await run(*arguments, **{"KUBECONFIG": kubeconfig, **variables})
+
+    return look
 
 
 async def process(environment: dict[str, str], *arguments: str) -> asyncio.subprocess.Process:

@@ -15,7 +15,24 @@ from mooring.errors import TABLE
 from mooring.models import DEFAULT_DRIVER
 from tests.cli.conftest import REPOSITORY
 
-COMMANDS = ["worker", "publish", "unpublish", "get", "list", "history", "rebuild", "adopt", "up", "demo"]
+COMMANDS = [
+    "worker",
+    "publish",
+    "unpublish",
+    "get",
+    "list",
+    "history",
+    "rebuild",
+    "adopt",
+    "drift",
+    "approve",
+    "check",
+    "explain",
+    "evacuate",
+    "completion",
+    "up",
+    "demo",
+]
 COSTLY = {"temporalio", "kubernetes", "aiohttp", "rich", "yaml"}
 
 EXPECTED = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from temporalio.client import Client
@@ -10,7 +11,7 @@ from temporalio.client import Client
 from mooring import names
 from mooring.client import MooringClient
 from mooring.errors import HeldElsewhere, InvalidRequest, OperationPending, OperationTerminated, WorkerUnavailable
-from mooring.models import RebuildResult, VolumeRef
+from mooring.models import RebuildResult, UnpublishRequest, VolumeRef
 from mooring.runs import workers_of
 from mooring.settings import default_task_queue
 from tests.harness.backend import JournalBackend
@@ -125,6 +126,27 @@ async def test_an_unpublish_of_another_node_does_not_cancel_a_publish(
 
     assert (await publish).node_id == "node-a"
     assert (await unpublish).released == ()
+    assert backend.attached["vol"] == {"node-a"}
+
+
+@pytest.mark.parametrize("amiss", [{"at_epoch": 0}, {"stray": True}], ids=["at an epoch", "a stray"])
+async def test_what_was_seen_amiss_before_a_publish_does_not_cancel_it(
+    backed_worker: MooringWorker,
+    cluster: Cluster,
+    mooring: MooringClient,
+    backend: JournalBackend,
+    gate: asyncio.Event,
+    amiss: dict[str, Any],
+) -> None:
+    publish = asyncio.create_task(mooring.publish("vol", "node-a"))
+    await backend.entered.wait()
+    asked = UnpublishRequest(driver=cluster.driver, volume_handle="vol", node_id="node-a", **amiss)
+    heal = asyncio.create_task(mooring.request_unpublish(asked))
+    await asyncio.sleep(0.3)
+    gate.set()
+
+    assert (await publish).node_id == "node-a"
+    assert (await heal).released == ()
     assert backend.attached["vol"] == {"node-a"}
 
 

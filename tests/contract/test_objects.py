@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.api import EVENTS, PVS, VOLUME_ATTACHMENTS, Api, event_body, pv_body, volume_attachment
+from tests.contract.api import EVENTS, PVS, VOLUME_ATTACHMENTS, Api, add, event_body, pv_body, volume_attachment
 
 CSI_NODES = "/apis/storage.k8s.io/v1/csinodes"
 NODES = "/api/v1/nodes"
@@ -103,6 +103,30 @@ async def test_an_event_is_told_once_more_by_a_merge_patch(api: Api) -> None:
     series = {"count": 2, "lastObservedTime": "2026-01-31T04:00:42.123456Z"}
     answer = await api.merge(f"{EVENTS}/{created.metadata['name']}", {"series": series})
     assert answer.body["series"] == series
+
+
+async def test_an_event_is_told_once_more_by_a_json_patch(api: Api) -> None:
+    created = await api.create(EVENTS, event_body("series"))
+    for count in (2, 3):
+        series = {"count": count, "lastObservedTime": "2026-01-31T04:00:42.123456Z"}
+        answer = await api.patch(f"{EVENTS}/{created.metadata['name']}", add("/series", series))
+        assert answer.body["series"] == series
+
+
+@pytest.mark.parametrize("field", ["note", "reason", "action", "type", "reportingInstance"])
+async def test_what_an_event_says_never_changes(api: Api, field: str) -> None:
+    await api.create(EVENTS, event_body("said"))
+    assert (await api.patch(f"{EVENTS}/said", add(f"/{field}", "Warning"))).refusal() == (422, "Invalid")
+
+
+async def test_an_event_that_is_not_there_is_not_told_once_more(api: Api) -> None:
+    series = {"count": 2, "lastObservedTime": "2026-01-31T04:00:42.123456Z"}
+    assert (await api.patch(f"{EVENTS}/absent", add("/series", series))).refusal() == (404, "NotFound")
+
+
+async def test_an_event_about_a_cluster_wide_object_is_in_no_other_namespace_than_default(api: Api) -> None:
+    answer = await api.create(EVENTS.replace("default", "kube-public"), event_body("astray"))
+    assert answer.refusal() == (422, "Invalid")
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz"])

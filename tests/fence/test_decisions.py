@@ -8,7 +8,7 @@ import pytest
 
 from mooring import fence
 from mooring.errors import HeldElsewhere, Incompatible
-from mooring.models import AccessMode, Attachment, Mark, PublishRequest, VolumeRecord, VolumeRef, Write
+from mooring.models import AccessMode, AccessType, Attachment, Mark, PublishRequest, VolumeRecord, VolumeRef, Write
 
 VOLUME = VolumeRef(volume_handle="vol-7")
 THEN = datetime(2026, 1, 31, tzinfo=UTC)
@@ -188,3 +188,28 @@ def test_a_first_write_is_recognised_at_epoch_one() -> None:
 def test_a_record_is_current_for_the_run_that_wrote_it_alone() -> None:
     assert fence.is_current(record(operation="run-2"), "run-2")
     assert not fence.is_current(record(operation="run-1"), "run-2")
+
+
+def block(node: str) -> PublishRequest:
+    return ask(node, RWX).model_copy(update={"access_type": AccessType(block=True)})
+
+
+@pytest.mark.parametrize(("most", "holders"), [(1, ["node-a"]), (2, ["node-a", "node-b"])])
+def test_a_block_volume_that_migrates_is_kept_from_one_node_too_many(most: int, holders: list[str]) -> None:
+    decision = fence.claim(record(*(held(node, RWX) for node in holders)), block("node-c"), "run-2", NOW, migration_nodes=most)
+    assert isinstance(decision, fence.Refuse)
+    assert isinstance(decision.error, HeldElsewhere)
+    assert all(node in str(decision.error) for node in holders)
+
+
+def test_a_node_that_takes_part_in_a_migration_may_claim_again() -> None:
+    seen = record(held("node-a", RWX), held("node-b", RWX))
+    decision = fence.claim(seen, block("node-a"), "run-2", NOW, migration_nodes=2)
+    assert isinstance(decision, fence.Claim)
+    assert decision.reclaims
+
+
+@pytest.mark.parametrize(("asked", "most"), [(block("node-c"), 0), (block("node-c"), 3), (ask("node-c", RWX), 2)])
+def test_a_volume_without_the_limit_is_shared(asked: PublishRequest, most: int) -> None:
+    seen = record(held("node-a", RWX), held("node-b", RWX))
+    assert isinstance(fence.claim(seen, asked, "run-2", NOW, migration_nodes=most), fence.Claim)

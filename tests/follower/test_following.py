@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import count
 
 from prometheus_client import CollectorRegistry
 
 from mooring.follower import Follower
 from mooring.manager import AttachmentManager
+from mooring.memory import MemoryVolumes
+from mooring.metrics import Metrics
 from tests.follower.conftest import holders, no_beat, until
 from tests.harness.cluster import Cluster
 from tests.harness.records import record
@@ -88,3 +91,12 @@ async def test_connecting_again_and_lag_show_in_the_metrics(
     lag = registry.get_sample_value("mooring_watch_lag_seconds")
     assert lag is not None
     assert lag == min(lag, follower.lag)
+
+
+async def test_without_kubernetes_the_watch_says_that_it_is_alive(manager: AttachmentManager, metrics: Metrics) -> None:
+    ticks = count()
+    follower = Follower(MemoryVolumes(metrics, bookmark=0.01), manager, metrics, lambda: float(next(ticks)))
+    await follower.rebuild(no_beat)
+    heard = next(ticks)
+    await until(lambda: follower.lag < 2 and next(ticks) > heard + 20)
+    await follower.stop()

@@ -15,7 +15,7 @@ from tests.harness.cluster import Cluster
 from tests.harness.co import Peer, refused
 from tests.harness.driver.handle import ReferenceDriver
 from tests.harness.driver.orders import Order
-from tests.harness.front import fronting
+from tests.harness.front import SCHEDULED, fronting
 
 STRICT = "strict.csi.example"
 
@@ -57,7 +57,9 @@ async def test_one_that_a_heedless_driver_carries_out_is_found_and_detached(
 ) -> None:
     async with (
         ReferenceDriver.start(tmp_path, "--name", STRICT) as heedless,
-        fronting(temporal_client, account.kubeconfig(), heedless.endpoint, tmp_path, backend_timeout=1, backend_budget=2) as co,
+        fronting(
+            temporal_client, account.kubeconfig(), heedless.endpoint, tmp_path, backend_timeout=1, backend_budget=2, **SCHEDULED
+        ) as co,
     ):
         stuck = heedless.order(Order(rpc="publish", volume=volume, node="node-a", hold="before", times=1))
         heedless.order(Order(rpc="publish", volume=volume, node="node-a", fail="UNAVAILABLE"))

@@ -9,7 +9,7 @@ from grpc import StatusCode, aio
 
 from mooring.csi.driver import FINAL
 from tests.harness.cluster import Cluster
-from tests.harness.co import Peer, mount, refused
+from tests.harness.co import Peer, mount, refused, shared_block
 from tests.harness.driver.controller import publish_context
 from tests.harness.driver.handle import ReferenceDriver
 from tests.harness.driver.journal import Call
@@ -137,3 +137,15 @@ async def test_no_message_shows_what_is_secret(front: Peer, reference: Reference
         await front.publish(volume, "node-a", volume_capability=flags, secrets=secrets)
 
     assert "ordered" not in (caught.value.details() or "")
+
+
+async def test_a_block_volume_that_migrates_is_on_two_nodes_and_no_third(
+    front: Peer, reference: ReferenceDriver, cluster: Cluster, volume: str
+) -> None:
+    for node in ("node-a", "node-b"):
+        await front.publish(volume, node, volume_capability=shared_block())
+    with refused(StatusCode.FAILED_PRECONDITION, volume, "node-a", "node-b", "node-c"):
+        await front.publish(volume, "node-c", volume_capability=shared_block())
+    await front.unpublish(volume, "node-a")
+
+    assert (await cluster.holder(volume), reference.attached()[volume]) == ("node-b", {"node-b"})

@@ -14,7 +14,7 @@ from tests.harness.cluster import Cluster
 from tests.harness.co import peer
 from tests.harness.driver.handle import ReferenceDriver
 from tests.harness.driver.orders import Order
-from tests.harness.front import fronting
+from tests.harness.front import SCHEDULED, fronting
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ async def test_one_that_the_driver_keeps_does_not_keep_the_others(
     kept, volume = (f"{letter}-{uuid.uuid4().hex[:8]}" for letter in "ab")
     async with (
         ReferenceDriver.start(tmp_path, "--name", driver) as heedless,
-        fronting(temporal_client, account.kubeconfig(), heedless.endpoint, tmp_path) as co,
+        fronting(temporal_client, account.kubeconfig(), heedless.endpoint, tmp_path, **SCHEDULED) as co,
         peer(heedless.endpoint) as alone,
     ):
         heedless.order(Order(rpc="unpublish", volume=kept, node="node-a", fail="INTERNAL"))

@@ -25,6 +25,14 @@ def mount(mode: str = "SINGLE_NODE_WRITER", fs_type: str = "ext4", flags: tuple[
     )
 
 
+def shared_block() -> csi_pb2.VolumeCapability:
+    """A capability to have a raw block device on several nodes, as a virtual machine's that migrates live."""
+    return csi_pb2.VolumeCapability(
+        block=csi_pb2.VolumeCapability.BlockVolume(),
+        access_mode=csi_pb2.VolumeCapability.AccessMode(mode=Mode.MULTI_NODE_MULTI_WRITER),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Peer:
     """The two services, and the channel for all others."""

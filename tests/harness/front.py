@@ -10,9 +10,13 @@ from typing import Any
 from temporalio.client import Client
 
 from mooring.csi.front import csi_front
+from mooring.drift.schedule import Plan
 from mooring.settings import Settings
 from tests.harness.co import Peer, peer
 from tests.harness.workers import quick, running_worker
+
+SCHEDULED = {"reconcile_interval": 1, "reconcile_settle": 0.2}
+"""Settings under which the driver is reconciled again and again."""
 
 
 @asynccontextmanager
@@ -23,8 +27,8 @@ async def fronting(client: Client, kubeconfig: dict[str, Any], driver: str, fold
         met = await front.meet_driver(asked)
         settings = quick(met.driver, csi_endpoint=asked.csi_endpoint, driver_endpoint=asked.driver_endpoint, **overrides)
         async with (
-            front.finding_strays(0.2),
             running_worker(client, settings, kubeconfig, front.backend(settings), front.desk),
             peer(settings.csi_endpoint) as co,
         ):
             yield co
+        await Plan(settings.driver, settings.queue, interval=0, pauses=0).keep(client)

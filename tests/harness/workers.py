@@ -36,6 +36,7 @@ def quick(driver: str, **overrides: Any) -> Settings:
         "retry_interval_max": 0.5,
         "drain_timeout": 1,
         "node_check": "off",
+        "reconcile_interval": 0,
     }
     return Settings(driver=driver, **{**bounds, **overrides})
 

@@ -23,24 +23,24 @@ class Machines:
 
     cluster: Cluster
 
-    async def register(self, node_id: str, limit: int | None = None, *, driver: str = "") -> None:
-        """Have the driver's node plugin register a node under this id."""
+    async def register(self, node_id: str, limit: int | None = None, *, driver: str = "", name: str = "") -> None:
+        """Have the driver's node plugin register a node under this id; its name is made of `name`, or of the id."""
         allocatable = {} if limit is None else {"allocatable": {"count": limit}}
-        name = driver or self.cluster.driver
-        registration = {"name": name, "nodeID": node_id, "topologyKeys": None, **allocatable}
-        await self.cluster.ask("POST", CSI_NODES, self._object("CSINode", self._name(node_id), drivers=[registration]))
+        registration = {"name": driver or self.cluster.driver, "nodeID": node_id, "topologyKeys": None, **allocatable}
+        await self.cluster.ask("POST", CSI_NODES, self._object("CSINode", self.name(name or node_id), drivers=[registration]))
 
     async def unregister(self, node_id: str) -> None:
         """Have it gone."""
-        await self.cluster.ask("DELETE", f"{CSI_NODES}/{self._name(node_id)}")
+        await self.cluster.ask("DELETE", f"{CSI_NODES}/{self.name(node_id)}")
 
     async def join(self) -> str:
         """A new Node of the cluster; its name."""
-        name = self._name("node")
+        name = self.name("node")
         await self.cluster.ask("POST", NODES, self._object("Node", name))
         return name
 
-    def _name(self, node_id: str) -> str:
+    def name(self, node_id: str) -> str:
+        """The name of the node that has this id."""
         return f"{node_id}-{self.cluster.driver.split('.')[0]}"
 
     def _object(self, kind: str, name: str, **spec: Any) -> dict[str, Any]:

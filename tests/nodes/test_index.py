@@ -8,8 +8,8 @@ import pytest
 
 from mooring.apiserver import KubernetesApi
 from mooring.metrics import Metrics
-from mooring.node_kinds import csi_nodes, plain_nodes
-from mooring.nodes import Node, Nodes
+from mooring.nodes.ids import Node, Nodes
+from mooring.nodes.kinds import csi_nodes, plain_nodes
 from tests.harness.cluster import Cluster
 from tests.harness.workers import until
 from tests.nodes.conftest import CSI_NODES, NODES, Machines
@@ -31,13 +31,13 @@ async def test_a_node_that_is_there_is_known_with_its_limit(api: KubernetesApi, 
     async with nodes.following():
         await nodes.filled()
 
-        assert (nodes.find("node-a"), nodes.find("node-b"), nodes.missing) == (Node("node-a", 7), None, [])
+        assert (nodes.find("node-a"), nodes.find("node-b"), nodes.missing) == (Node("node-a", 7, machines.name("node-a")), None, [])
 
 
 async def test_a_node_that_comes_is_known(nodes: Nodes, machines: Machines) -> None:
     await machines.register("node-a")
 
-    await until(lambda: nodes.find("node-a") == Node("node-a"))
+    await until(lambda: nodes.find("node-a") == Node("node-a", name=machines.name("node-a")))
 
 
 async def test_a_node_that_goes_is_forgotten(nodes: Nodes, machines: Machines) -> None:
@@ -62,7 +62,7 @@ async def test_a_look_knows_what_the_watch_has_not_brought(nodes: Nodes, machine
     cluster.proxy.cut_watches()
     await machines.register("node-a", limit=3)
 
-    assert (nodes.find("node-a"), await nodes.look("node-a")) == (None, Node("node-a", 3))
+    assert (nodes.find("node-a"), await nodes.look("node-a")) == (None, Node("node-a", 3, machines.name("node-a")))
 
 
 async def test_a_lost_watch_lists_anew(nodes: Nodes, machines: Machines, cluster: Cluster) -> None:
@@ -85,7 +85,7 @@ async def test_what_was_known_stays_while_it_can_not_be_listed_anew(nodes: Nodes
     cluster.proxy.cut_watches()
     await until(lambda: refused.seen > 1)
 
-    assert (nodes.find("node-a"), nodes.missing) == (Node("node-a"), [])
+    assert (nodes.find("node-a"), nodes.missing) == (Node("node-a", name=machines.name("node-a")), [])
 
 
 async def test_a_list_that_fails_is_told_and_tried_again(api: KubernetesApi, metrics: Metrics, cluster: Cluster) -> None:
@@ -108,7 +108,7 @@ async def test_a_node_is_known_by_its_name(api: KubernetesApi, metrics: Metrics,
     async with nodes.following():
         await nodes.filled()
 
-        assert nodes.find(name) == await nodes.look(name) == Node(name)
+        assert nodes.find(name) == await nodes.look(name) == Node(name, name=name)
         assert nodes.find("nobody") is await nodes.look("nobody") is None
 
 

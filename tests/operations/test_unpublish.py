@@ -146,7 +146,7 @@ async def test_a_record_that_was_not_cleared_raises_an_event_on_the_pv(
 
     events = (await cluster.ask("GET", "/apis/events.k8s.io/v1/namespaces/default/events"))["items"]
     mine = [event for event in events if event["regarding"]["uid"] == pv["metadata"]["uid"]]
-    assert [(event["reason"], event["type"]) for event in mine] == [("AnnotationNotCleared", "Warning")]
+    assert ("AnnotationNotCleared", "Warning") in [(event["reason"], event["type"]) for event in mine]
 
 
 @pytest.mark.parametrize("node", ["nöde", "a&b", "<node>", "del\x7f", "😀", "\u2028", 'quo"te', "slash/~0\\"])

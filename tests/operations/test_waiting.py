@@ -8,6 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import SearchAttributeKey
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.unpersisted import UnpersistedActivities
@@ -15,10 +16,12 @@ from mooring import names
 from mooring.client import MooringClient
 from mooring.devstack.faults import Loss
 from mooring.errors import HeldElsewhere
+from mooring.manager import AttachmentManager
 from mooring.memory import MemoryVolumes
 from mooring.metrics import Metrics
-from mooring.models import RunRef, VolumeRef
+from mooring.models import RunRef, Unpersisted, VolumeRef
 from tests.harness.cluster import Cluster
+from tests.harness.records import attachment, sighting
 from worker import MooringWorker
 
 
@@ -134,3 +137,15 @@ async def test_a_run_that_ends_shows_how(
     found = (await run.describe()).typed_search_attributes
 
     assert found[SearchAttributeKey.for_keyword(names.ATTACHMENT_STATE)] == "Attached"
+
+
+async def test_where_many_wait_a_further_one_occupies_no_worker_until_its_pv_is_there(temporal_client: Client) -> None:
+    manager, volumes = AttachmentManager(), MemoryVolumes(Metrics(CollectorRegistry()))
+    activities = UnpersistedActivities(temporal_client, manager, volumes, waits=0)
+    waiting = Unpersisted(volume=VolumeRef(volume_handle="vol"), attachment=attachment("node-a"), operation="publish-1")
+
+    with pytest.raises(ApplicationError, match="as have many others"):
+        await ActivityEnvironment().run(activities.wait, waiting)
+    manager.replace_all([sighting("vol", epoch=None)])
+
+    assert (await ActivityEnvironment().run(activities.wait, waiting)).holders == ()

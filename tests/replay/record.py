@@ -21,11 +21,16 @@ from mooring.devstack.kubernetes.embedded import EmbeddedKubernetes
 from mooring.devstack.kubernetes.kubeconfig import ApiServer
 from mooring.devstack.proxy import FaultProxy
 from mooring.devstack.temporal import DevTemporal
+from mooring.drift.models import Progress, ReconcileRequest
 from mooring.errors import MooringError
-from mooring.models import AccessMode, AdoptRequest, Attachment, VolumeRef
+from mooring.evacuation.starting import approve
+from mooring.models import AccessMode, AccessType, AdoptRequest, Approval, Attachment, PublishRequest, VolumeRef
+from mooring.names import State
 from mooring.temporal import register_search_attributes
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
+from tests.harness.living import Living
+from tests.harness.ward import TAINT, Ward, ended
 from tests.harness.workers import indexed, quick, running_worker
 from worker import MooringWorker
 
@@ -133,6 +138,60 @@ async def record_adoptions(recorder: Recorder) -> None:
     await recorder.operation("adopt-refused", "before", recorder.mooring.adopt(asked))
 
 
+async def record_migration(client: Client, cluster: Cluster) -> None:
+    """A live migration that is overdue once before it ends."""
+    async with running_worker(client, quick(DRIVER, migration_deadline=0.5), cluster.proxy.kubeconfig()) as worker:
+        recorder = Recorder(client, cluster, worker)
+        await recorder.new("vm")
+        asked = PublishRequest(
+            driver=DRIVER, volume_handle="vm", node_id="node-a", access_mode=RWX, access_type=AccessType(block=True)
+        )
+        await recorder.mooring.request_publish(asked)
+        there = asked.model_copy(update={"node_id": "node-b"})
+        await recorder.operation("publish-migrates", "vm", recorder.mooring.request_publish(there))
+        await asyncio.sleep(1)
+        await recorder.mooring.unpublish("vm", "node-a")
+        watch = client.get_workflow_handle(names.migration_id(asked))
+        await asyncio.wait_for(watch.result(), 60)
+        await recorder.save("migrate", watch.id)
+
+
+async def record_reconciliation(client: Client, cluster: Cluster) -> None:
+    """A reconciliation that heals once it is approved, and one that finds nothing."""
+    settings = quick(DRIVER, reconcile_settle=0.2, drift_guard=0)
+    async with running_worker(client, settings, cluster.proxy.kubeconfig()) as worker:
+        recorder = Recorder(client, cluster, worker)
+        await recorder.new("attached-since")
+        await Living(cluster, real=False).attach("attached-since", "node-a")
+        asked = ReconcileRequest(driver=DRIVER)
+        run = await client.start_workflow(names.RECONCILE, asked, id=names.reconcile_id(DRIVER), task_queue=settings.queue)
+        approval = Approval(by="jo", reason="recorded")
+        async with asyncio.timeout(60):
+            while (await run.query(names.PROGRESS, result_type=Progress)).state is not State.AWAITING_APPROVAL:
+                await asyncio.sleep(0.1)
+        await run.execute_update(names.APPROVE, approval)
+        await run.result()
+        await recorder.save("reconcile", run.id)
+
+
+async def record_evacuations(client: Client, cluster: Cluster) -> None:
+    """An evacuation that an operator approves, and the last run of one that went on in another."""
+    settings = quick(DRIVER, node_check="csinode", evacuate="off", evacuate_at_once=1)
+    async with running_worker(client, settings, cluster.proxy.kubeconfig()) as worker:
+        recorder = Recorder(client, cluster, worker)
+        ward = Ward(cluster, client, recorder.mooring, "node-e")
+        await ward.admit("held-1", "held-2")
+        evacuation = await ward.evacuate()
+        await ward.reaches(evacuation, State.AWAITING_PROOF, total=2)
+        await approve(evacuation, Approval(by="jo", reason="recorded"))
+        await ended(evacuation)
+        await recorder.save("evacuate-approved", evacuation.id)
+        await ward.hold("held-3", "held-4")
+        await ward.taint(TAINT)
+        await ended(await ward.evacuate(releases_a_run=1))
+        await recorder.save("evacuate-goes-on", evacuation.id)
+
+
 async def record_unknown_node(client: Client, cluster: Cluster) -> None:
     """A publish to a node that neither memory nor the API server knows."""
     settings = quick(DRIVER, node_check="csinode")
@@ -168,6 +227,9 @@ async def main() -> None:
                 await record_unpersisted(recorder)
                 await record_adoptions(recorder)
                 await record_reads(recorder)
+            await record_migration(client, cluster)
+            await record_reconciliation(client, cluster)
+            await record_evacuations(client, cluster)
             await record_unknown_node(client, cluster)
 
 

@@ -13,7 +13,7 @@ from mooring.devstack.kubernetes.account import ACCOUNT, RBAC
 from mooring.devstack.kubernetes.manifests import read_manifests
 from mooring.errors import HeldElsewhere, NodeNotFound
 from tests.harness.audit import AuditLog, Right
-from tests.harness.cluster import Cluster
+from tests.harness.cluster import PVS, Cluster
 from tests.harness.workers import indexed, quick, running_worker, until
 
 
@@ -30,14 +30,15 @@ def granted(manifest: Path) -> set[Right]:
 
 
 async def keep_a_record(client: Client, cluster: Cluster, mooring: MooringClient) -> None:
-    """A publish, a refused one, and an unpublish that can't clear the record, which raises an Event."""
+    """A publish, one that is refused twice, which is one Event with a count, and an unpublish that can't clear the record."""
     async with running_worker(client, quick(cluster.driver), cluster.proxy.kubeconfig()) as worker:
         await cluster.create("vol")
         await indexed(worker, "vol")
         await mooring.publish("vol", "node-a")
-        with pytest.raises(HeldElsewhere):
-            await mooring.publish("vol", "node-b")
-        cluster.proxy.fail("PATCH", status=403, times=1)
+        for _ in range(2):
+            with pytest.raises(HeldElsewhere):
+                await mooring.publish("vol", "node-b")
+        cluster.proxy.fail("PATCH", path=PVS, status=403, times=1)
         await mooring.unpublish("vol", "node-a")
 
 

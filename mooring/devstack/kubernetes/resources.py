@@ -14,6 +14,8 @@ class Resource:
     namespaced: bool = False
     required: tuple[str, ...] = ()
     """What its objects can't be created without."""
+    fixed: tuple[str, ...] = ()
+    """What of its objects never changes, beside their identity."""
     returns_deleted: bool = True
     """Whether a deletion answers with the object, or else with a bare success."""
 
@@ -34,13 +36,20 @@ class Resource:
 
 
 OF_EVENTS = ("eventTime", "reportingController", "reportingInstance", "action", "reason", "type")
+FIXED_IN_EVENTS = (*OF_EVENTS, "note", "regarding", "related")
 
 RESOURCES = (
     Resource("", "v1", "persistentvolumes", "PersistentVolume"),
     Resource("", "v1", "nodes", "Node", returns_deleted=False),
     Resource("storage.k8s.io", "v1", "csinodes", "CSINode"),
     Resource("storage.k8s.io", "v1", "volumeattachments", "VolumeAttachment"),
-    Resource("events.k8s.io", "v1", "events", "Event", namespaced=True, required=OF_EVENTS, returns_deleted=False),
+    Resource(
+        *("events.k8s.io", "v1", "events", "Event"),
+        namespaced=True,
+        required=OF_EVENTS,
+        fixed=FIXED_IN_EVENTS,
+        returns_deleted=False,
+    ),
 )
 
 BY_KIND = {(resource.api_version, resource.kind): resource for resource in RESOURCES}

@@ -32,6 +32,7 @@ def create(collection: Collection, namespace: str, value: Object, *, dry_run: bo
         raise status.bad_request(f"{resource.kind}: annotations and labels must be strings")
     name = metadata.get("name") or ""
     _check_new(resource, name, value)
+    _check_regarding(resource, namespace, name, value)
     _check_metadata(resource, name, metadata)
     key = (namespace, name)
     if key in collection:
@@ -50,6 +51,7 @@ def patch(collection: Collection, key: Key, change: Callable[[Object], Object], 
     _check_same(collection.resource, key[1], before["metadata"], metadata)
     _check_metadata(collection.resource, key[1], metadata)
     patched = {**_bare(patched), "metadata": metadata}
+    _check_fixed(collection.resource, key[1], before, patched)
     if patched == before:
         return found
     return collection.preview(key, patched) if dry_run else collection.put(key, patched)
@@ -85,6 +87,19 @@ def _check_new(resource: Resource, name: str, value: Object) -> None:
     for required in resource.required:
         if not value.get(required):
             raise status.invalid(resource, name, required, "Required value")
+
+
+def _check_regarding(resource: Resource, namespace: str, name: str, value: Object) -> None:
+    """An Event about a cluster-scoped object is in `default` or kube-system; any other is in a namespace."""
+    regarding = value.get("regarding", {})
+    if resource.kind == "Event" and not regarding.get("namespace") and namespace not in ("default", "kube-system"):
+        raise status.invalid(resource, name, "involvedObject.namespace", 'Invalid value: "": does not match event.namespace')
+
+
+def _check_fixed(resource: Resource, name: str, before: Object, after: Object) -> None:
+    for part in resource.fixed:
+        if after.get(part) != before.get(part):
+            raise status.invalid(resource, name, part, f'Invalid value: "{after.get(part)}": field is immutable')
 
 
 def _holds_strings(metadata: Object, part: str) -> bool:

@@ -61,6 +61,11 @@ class ChainCluster:
         await self.delete(f"{objects.CSI_NODES}/{node}")
         await self.delete(f"{objects.NODES}/{node}")
 
+    async def take_out_of_service(self, node: str) -> None:
+        """Say that the node is off, as an operator does."""
+        taint = {"key": "node.kubernetes.io/out-of-service", "value": "nodeshutdown", "effect": "NoExecute"}
+        await self._ask("PATCH", f"{objects.NODES}/{node}", {"spec": {"taints": [taint]}}, MERGE_PATCH)
+
     async def volume(self, name: str = "data", handle: str = "") -> Volume:
         """Have a volume and a claim that is bound to it."""
         full = f"{self.prefix}-{name}"

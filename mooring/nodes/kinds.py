@@ -10,7 +10,9 @@ import msgspec
 
 from mooring.apiserver import KubernetesApi
 from mooring.collection import Collection, Event, Kind, Listed
-from mooring.nodes import ClusterNodes, Node, Nodes
+from mooring.nodes.ids import ClusterNodes, Node, Nodes
+
+OUT_OF_SERVICE: Final = "node.kubernetes.io/out-of-service"
 
 
 class Metadata(msgspec.Struct, rename="camel"):
@@ -20,10 +22,47 @@ class Metadata(msgspec.Struct, rename="camel"):
     resource_version: str = ""
 
 
+class Taint(msgspec.Struct):
+    """What keeps Pods from a Node."""
+
+    key: str = ""
+
+
+class NodeSpec(msgspec.Struct):
+    """What is wanted of a Node."""
+
+    taints: list[Taint] | None = None
+
+
+class Condition(msgspec.Struct):
+    """Something that is so of a Node, or not."""
+
+    type: str = ""
+    status: str = ""
+
+
+class NodeStatus(msgspec.Struct):
+    """How a Node is."""
+
+    conditions: list[Condition] | None = None
+
+
 class PlainNode(msgspec.Struct):
     """A Node."""
 
     metadata: Metadata = msgspec.field(default_factory=Metadata)
+    spec: NodeSpec = msgspec.field(default_factory=NodeSpec)
+    status: NodeStatus = msgspec.field(default_factory=NodeStatus)
+
+    @property
+    def out_of_service(self) -> bool:
+        """Whether an operator has said that the machine is off, by the taint that Kubernetes has for it (any effect)."""
+        return any(taint.key == OUT_OF_SERVICE for taint in self.spec.taints or ())
+
+    @property
+    def ready(self) -> bool:
+        """Whether its kubelet is well."""
+        return any(each.type == "Ready" and each.status == "True" for each in self.status.conditions or ())
 
 
 class Allocatable(msgspec.Struct):
@@ -68,7 +107,8 @@ def csi_nodes(api: KubernetesApi, driver: str, reconnected: Callable[[], None], 
 
     def read(node: CsiNode) -> Node | None:
         own = (each for each in node.spec.drivers or () if each.name == driver)
-        return next((Node(each.node_id, each.allocatable.count if each.allocatable else None) for each in own), None)
+        limits = ((each.node_id, each.allocatable.count if each.allocatable else None) for each in own)
+        return next((Node(node_id, limit, node.metadata.name) for node_id, limit in limits), None)
 
     objects = Collection(api, CSI_NODES, reconnected, **bounds)
     return ClusterNodes(objects, read, lambda _: {}, f"no CSINode says that driver {driver} has a node of this id")
@@ -80,5 +120,8 @@ def plain_nodes(api: KubernetesApi, reconnected: Callable[[], None], **bounds: A
     def select(node_id: str) -> dict[str, str] | None:
         return {"fieldSelector": f"metadata.name={node_id}"} if NODE_NAME.fullmatch(node_id) else None
 
+    def read(node: PlainNode) -> Node:
+        return Node(node.metadata.name, name=node.metadata.name)
+
     objects = Collection(api, NODES, reconnected, **bounds)
-    return ClusterNodes(objects, lambda node: Node(node.metadata.name), select, "there is no Node of this name")
+    return ClusterNodes(objects, read, select, "there is no Node of this name")

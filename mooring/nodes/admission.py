@@ -3,7 +3,7 @@
 Contract: `glance` asks memory alone; what it doubts is put before the API server by `check`, and only then is anybody refused. The
 limit is the driver's own and kept here as far as it goes: two publishes at once may both pass, and the driver has the last word.
 
-Not kept here: which nodes there are (nodes.py), who holds what (manager.py).
+Not kept here: which nodes there are (ids.py), who holds what (mooring/manager.py).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from mooring.errors import AttachLimitReached, NodeNotFound
 from mooring.manager import AttachmentManager
 from mooring.models import NodeAsk, NodeGlance
-from mooring.nodes import Node, Nodes
+from mooring.nodes.ids import Node, Nodes
 
 
 class Admission:

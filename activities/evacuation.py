@@ -1,0 +1,101 @@
+"""Looks at a node that is to be evacuated, lists what it holds, and has one volume released.
+
+Contract: what is said of the node and of its volumes is live; a volume is released by an unpublish under the volume's lock, bound
+to the epoch that the list saw, so that one published anew since is left alone.
+
+Not kept here: what proves that a node is dead (workflows/evacuate.py).
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Final
+
+from temporalio import activity
+
+from activities.running import running
+from mooring.evacuation.models import EvacuationTerms, HeldVolume, HeldVolumes, NodeAsked, NodeSeen, Release
+from mooring.models import UnpublishRequest, UnpublishResult
+
+if TYPE_CHECKING:
+    from mooring.client import MooringClient
+    from mooring.drift.runs import DriverRuns
+    from mooring.manager import AttachmentManager
+    from mooring.nodes.machines import Machines
+    from mooring.volumes import Volumes
+
+PAGE_SIZE: Final = 500
+AT_MOST: Final = 5000
+"""Volumes that a list names; even with the longest handles they stay far below a payload's limit of 2 MB."""
+
+
+class EvacuationActivities:
+    """The evacuations of one driver's nodes."""
+
+    def __init__(
+        self,
+        driver: str,
+        mooring: MooringClient,
+        runs: DriverRuns,
+        manager: AttachmentManager,
+        volumes: Volumes,
+        machines: Machines,
+        terms: EvacuationTerms,
+    ) -> None:
+        self._driver = driver
+        self._mooring = mooring
+        self._runs = runs
+        self._manager = manager
+        self._volumes = volumes
+        self._machines = machines
+        self._terms = terms
+
+    @activity.defn(name="evacuation_terms")
+    async def terms(self) -> EvacuationTerms:
+        """The settings of this worker."""
+        return self._terms
+
+    @activity.defn(name="look_at_node")
+    async def look(self, asked: NodeAsked) -> NodeSeen:
+        """What there is of the node now."""
+        async with running(patient=True):
+            found = await self._machines.look(asked.node_id, asked.node_name)
+        return NodeSeen(
+            node_name=found.name,
+            presence=found.presence,
+            out_of_service=found.out_of_service,
+            holds=self._manager.volumes_on(asked.node_id),
+            words=found.words,
+            ready=found.ready,
+        )
+
+    @activity.defn(name="list_volumes_of_node")
+    async def held(self, asked: NodeAsked) -> HeldVolumes:
+        """What the node holds by the PVs as they are now, and what waits for its PV.
+
+        NB: which volumes wait is asked of Temporal's visibility, which lags by a moment; the list of the next round has them all.
+        """
+        async with running(patient=True):
+            held = await self._recorded(asked.node_id)
+            for handle, waits in (await self._runs.waiting()).items():
+                if waits.node_id == asked.node_id:
+                    held.append(HeldVolume(volume_handle=handle, epoch=None))
+        return HeldVolumes(volumes=tuple(held[:AT_MOST]), total=len(held))
+
+    @activity.defn(name="release_volume")
+    async def release(self, asked: Release) -> UnpublishResult:
+        """Have the node let go of the volume, in an operation of its own."""
+        async with running():
+            request = UnpublishRequest(
+                driver=self._driver, volume_handle=asked.held.volume_handle, node_id=asked.node_id, at_epoch=asked.held.epoch
+            )
+            return await self._mooring.request_unpublish(request, deadline=asked.deadline)
+
+    async def _recorded(self, node_id: str) -> list[HeldVolume]:
+        found: list[HeldVolume] = []
+        async with aclosing(self._volumes.pages(PAGE_SIZE)) as pages:
+            async for page in pages:
+                found = [] if page.first else found
+                holding = (seen for seen in page.sightings if node_id in seen.nodes)
+                found += [HeldVolume(volume_handle=seen.handle, epoch=seen.fence) for seen in holding]
+        return found

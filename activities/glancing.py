@@ -1,0 +1,29 @@
+"""Waits for something that the index will show, and looks at the PV now and then all the same.
+
+Contract: a worker that shuts down gives the wait up with an error that Temporal retries, so that another one waits on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from temporalio import activity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mooring.errors import MooringError
+
+_SECONDS: Final = 0.5
+_GLANCES: Final = 120
+
+
+async def glance(shows: Callable[[], bool], given_up: MooringError) -> None:
+    """Return once the index `shows` it, or after a minute; `given_up` is raised when the worker shuts down."""
+    for _ in range(_GLANCES):
+        if shows():
+            return
+        if activity.is_worker_shutdown():
+            raise given_up
+        await asyncio.sleep(_SECONDS)

@@ -1,0 +1,43 @@
+"""Waits for the end of a live migration: until one node is left that holds the volume.
+
+Contract: the first attempt waits for a minute, because most migrations are over by then: the index tells when, the live PV that it
+is so. Each later one only looks, and Temporal asks again: volumes that several nodes share for good occupy no worker.
+
+Not kept here: the deadline (workflows/migrate.py).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from temporalio import activity
+
+from activities.glancing import glance
+from activities.running import running
+from mooring.errors import MigrationAwaited
+from mooring.models import VolumeRecord, VolumeRef
+
+if TYPE_CHECKING:
+    from mooring.manager import AttachmentManager
+    from mooring.volumes import Volumes
+
+
+class MigrationActivities:
+    """The migrations of one driver's volumes."""
+
+    def __init__(self, manager: AttachmentManager, volumes: Volumes) -> None:
+        self._manager = manager
+        self._volumes = volumes
+
+    @activity.defn(name="wait_for_migration")
+    async def wait(self, volume: VolumeRef) -> VolumeRecord | None:
+        """The volume's record once one node holds it, or none does; None where it has no PV any more."""
+        handle = volume.volume_handle
+        waits = MigrationAwaited(f"Volume {handle} is held by several nodes while it migrates; it is looked at again.")
+        async with running(patient=True):
+            if activity.info().attempt == 1:
+                await glance(lambda: len(self._manager.nodes_of(handle)) < 2, waits)
+            record = await self._volumes.read(handle, self._manager.pv_name(handle))
+            if record is None or len(record.holders) < 2:
+                return record
+            raise waits

@@ -1,0 +1,45 @@
+"""Looks for drift, and heals it, one drift at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from temporalio import activity
+
+from activities.running import running
+from mooring.drift.models import Drift, Found, HealResult, ReconcileRequest, Terms
+from mooring.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from mooring.drift.healing import Healer
+    from mooring.drift.survey import DriftSurvey
+
+
+class ReconcileActivities:
+    """The reconciliation of one driver, by this worker's index and settings."""
+
+    def __init__(self, driver: str, survey: DriftSurvey, healer: Healer, terms: Terms) -> None:
+        self._driver = driver
+        self._survey = survey
+        self._healer = healer
+        self._terms = terms
+
+    @activity.defn(name="begin_reconciliation")
+    async def begin(self, asked: ReconcileRequest) -> Terms:
+        """The terms that this worker sets."""
+        async with running():
+            if asked.driver != self._driver:
+                raise InvalidRequest(f"A reconciliation of driver {asked.driver} came to workers that serve {self._driver}.")
+            return self._terms
+
+    @activity.defn(name="survey_drift")
+    async def survey(self) -> Found:
+        """What differs now."""
+        async with running(patient=True):
+            return await self._survey.look()
+
+    @activity.defn(name="heal_drift")
+    async def heal(self, drift: Drift) -> HealResult:
+        """Heal one drift, or say why not."""
+        async with running(patient=True):
+            return await self._healer.heal(drift)

@@ -1,0 +1,35 @@
+"""What the last reconciliation says, as a check's answer."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from mooring.checks.outcome import Answer, failed, ok, skipped, warning
+
+if TYPE_CHECKING:
+    from mooring.drift.report import Report
+
+_SEE: Final = "mooring drift -o wide"
+
+
+def judge_drift(report: Report | None, driver: str, now: datetime) -> Answer:
+    """The answer to whether records, cluster and backend agree; `report` is None where nobody reconciles the driver."""
+    if report is None:
+        why = f"No Schedule has driver {driver} reconciled, so drift is found by nobody."
+        return warning(why, "Start a worker with MOORING_RECONCILE_INTERVAL above 0; it makes the Schedule.")
+    if report.awaits_approval:
+        why = "More is amiss than MOORING_DRIFT_GUARD lets be healed without being asked, and nothing is healed meanwhile."
+        return failed(why, "Look at the list; if it is right, `mooring approve reconcile --reason` with your reason.", _SEE)
+    if report.failed:
+        return warning(report.failed, "Look at the run in the Temporal UI; mooring drift --now makes another one.")
+    found = report.result
+    if found is None or report.ended_at is None:
+        return skipped("no reconciliation has come to its end yet; mooring drift --now makes one")
+    if found.left:
+        left = ", ".join(f"{kind}: {number}" for kind, number in sorted(found.left.items()))
+        return failed(f"Drift is left ({left}).", "The list says what to do about each.", _SEE)
+    if found.not_compared:
+        return warning(" ".join(found.not_compared), "Mend what is named; the next reconciliation compares it.")
+    minutes = (now - report.ended_at) / timedelta(minutes=1)
+    return ok(f"{found.compared} compared {minutes:.0f} min ago, {found.healed} healed")

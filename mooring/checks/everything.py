@@ -1,0 +1,77 @@
+"""All checks, put to Temporal, Kubernetes and the CSI endpoint at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import ValidationError
+
+from mooring.checks.csi import CsiChecks
+from mooring.checks.kubernetes import KubernetesChecks
+from mooring.checks.outcome import Answer, CheckReport, Question, Result, failed, ok, put
+from mooring.checks.temporal import TemporalChecks
+from mooring.models import faults
+from mooring.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from temporalio.client import Client
+
+    from mooring.apiserver import KubernetesApi
+    from mooring.checks.rights import Account
+
+CONFIGURATION: Final = "Configuration"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is checked, and how it is reached. `csi_endpoint` is "" for none, `account` None for who asks."""
+
+    driver: str
+    task_queue: str
+    temporal: Callable[[], Awaitable[Client]]
+    kubernetes: Callable[[], Awaitable[KubernetesApi]]
+    csi_endpoint: str = ""
+    account: Account | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of `Settings` that come before the environment's."""
+
+
+async def check_everything(asked: Asked) -> CheckReport:
+    """Put every question; those of one server one after the other."""
+    kubernetes = KubernetesChecks(asked.kubernetes, asked.driver, asked.account)
+    try:
+        answered = await asyncio.gather(*(put(questions) for questions in groups(asked, kubernetes)))
+    finally:
+        await kubernetes.close()
+    checks = tuple(chain.from_iterable(answered))
+    return CheckReport(ok=all(check.result is not Result.FAILED for check in checks), checks=checks)
+
+
+def groups(asked: Asked, kubernetes: KubernetesChecks) -> Sequence[Sequence[Question]]:
+    """Every question, by whom it is put to."""
+
+    async def configured() -> Answer:
+        return _configured(asked.settings)
+
+    return (
+        [Question(CONFIGURATION, "configuration", "The MOORING_* settings are valid", configured)],
+        TemporalChecks(asked.temporal, asked.driver, asked.task_queue).questions(),
+        kubernetes.questions(),
+        CsiChecks(asked.csi_endpoint, asked.driver).questions(),
+    )
+
+
+def _configured(settings: Mapping[str, Any]) -> Answer:
+    try:
+        Settings(**settings)
+    except ValidationError as error:
+        return failed(
+            f"{faults(error, 'together')}.", "Correct the variable MOORING_ and the name in capitals; the README lists all."
+        )
+    return ok()

@@ -1,0 +1,211 @@
+"""Kubernetes and the records in it: whether the API server lets Mooring do its work, and what the PVs say can be read.
+
+Nothing is changed: the one write is a dry run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+import msgspec
+
+from mooring.annotations import patch
+from mooring.apiserver import Ask, NotFound, Refused
+from mooring.checks.outcome import Answer, Question, failed, ok, skipped, warning
+from mooring.checks.rights import missing_rights
+from mooring.collection import decoded
+from mooring.errors import KubernetesForbidden, MalformedRecord
+from mooring.models import VolumeRef, Write
+from mooring.records import Records, duplicates, read_records, volumes_of
+from mooring.volumes import FIELD_MANAGER, PVS
+
+if TYPE_CHECKING:
+    from mooring.apiserver import KubernetesApi
+    from mooring.checks.rights import Account
+    from mooring.sighting import Sighting
+
+KUBERNETES: Final = "Kubernetes"
+RECORDS: Final = "Records"
+REACHABLE: Final = "kubernetes-reachable"
+RIGHTS: Final = "kubernetes-permissions"
+READABLE: Final = "records-readable"
+TOLD: Final = 5
+"""How many of what is wrong a check names one by one."""
+CSI_DRIVERS: Final = "/apis/storage.k8s.io/v1/csidrivers"
+POLICIES: Final = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
+POLICY: Final = "mooring"
+_CONNECT: Final = "Set KUBECONFIG, or --kubeconfig, to a file with which `kubectl version` reaches the cluster."
+_GRANT: Final = "kubectl apply -f deploy/kubernetes/rbac.yaml"
+_PROTECT: Final = "kubectl apply -f deploy/kubernetes/admission.yaml"
+_OTHERS: Final = "Run this as who may create subjectaccessreviews, or in a worker's Pod without --account."
+
+
+class _Version(msgspec.Struct):
+    gitVersion: str = ""  # noqa: N815 - the API's name
+
+
+class _DriverSpec(msgspec.Struct, rename="camel"):
+    attach_required: bool | None = None
+
+
+class _Driver(msgspec.Struct):
+    spec: _DriverSpec = msgspec.field(default_factory=_DriverSpec)
+
+
+class _Variable(msgspec.Struct):
+    name: str = ""
+    expression: str = ""
+
+
+class _PolicySpec(msgspec.Struct):
+    variables: list[_Variable] = msgspec.field(default_factory=list)
+
+
+class _Policy(msgspec.Struct):
+    spec: _PolicySpec = msgspec.field(default_factory=_PolicySpec)
+
+
+_VERSION: Final = msgspec.json.Decoder(_Version)
+_DRIVER: Final = msgspec.json.Decoder(_Driver)
+_POLICY: Final = msgspec.json.Decoder(_Policy)
+
+
+class KubernetesChecks:
+    """Asks one API server about one driver. `account` is whose rights are asked for, None for those of who asks.
+
+    `connect` makes the client, which `close` closes.
+    """
+
+    def __init__(self, connect: Callable[[], Awaitable[KubernetesApi]], driver: str, account: Account | None) -> None:
+        self._connect = connect
+        self._driver = driver
+        self._account = account
+        self._api: KubernetesApi | None = None
+        self._records = Records()
+
+    def questions(self) -> Sequence[Question]:
+        """All of them, in order."""
+        there, read = (REACHABLE,), (REACHABLE, READABLE)
+        whose = str(self._account or "This account")
+        return (
+            Question(KUBERNETES, REACHABLE, "The API server can be reached", self._reachable, _CONNECT),
+            Question(KUBERNETES, RIGHTS, f"{whose} has the rights of a worker", self._rights, needs=there),
+            Question(
+                KUBERNETES, "kubernetes-csidriver", f"CSIDriver {self._driver} asks for attachments", self._csi_driver, needs=there
+            ),
+            Question(
+                KUBERNETES, "kubernetes-admission", "Records are protected by the admission policy", self._admission, needs=there
+            ),
+            Question(RECORDS, READABLE, "The PersistentVolumes can be listed", self._readable, needs=there),
+            Question(RECORDS, "records-sound", "Every record can be read", self._sound, needs=read),
+            Question(RECORDS, "records-unique", "Every volume has one PersistentVolume", self._unique, needs=read),
+            Question(RECORDS, "records-patch", "A record can be written (dry run)", self._patched, needs=(*read, RIGHTS)),
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._api is not None:
+            await self._api.close()
+
+    @property
+    def _kubernetes(self) -> KubernetesApi:
+        if self._api is None:
+            raise LookupError("not connected")
+        return self._api
+
+    async def _reachable(self) -> Answer:
+        self._api = await self._connect()
+        ask = Ask("ask the API server for its version", "GET", "/version")
+        return ok(decoded(_VERSION, ask, await self._api.request(ask)).gitVersion)
+
+    async def _rights(self) -> Answer:
+        try:
+            missing = await missing_rights(self._kubernetes, self._account)
+        except NotFound:
+            return ok("this API server has no access reviews; an embedded one knows no rights")
+        except KubernetesForbidden as error:
+            return failed(str(error).removesuffix(error.advice).rstrip(), _OTHERS)
+        if not missing:
+            return ok()
+        grant = "Grant the workers' account what it lacks."
+        hint = "" if self._account else " It was your own that was asked about: --account mooring:mooring asks about theirs."
+        return failed(f"{self._account or 'This account'} may not {', '.join(missing)}.", f"{grant}{hint}", _GRANT)
+
+    async def _csi_driver(self) -> Answer:
+        ask = Ask(f"read CSIDriver {self._driver}", "GET", f"{CSI_DRIVERS}/{quote(self._driver, safe='')}")
+        try:
+            required = decoded(_DRIVER, ask, await self._kubernetes.request(ask)).spec.attach_required
+        except NotFound:
+            return warning(f"There is no CSIDriver {self._driver}.", "Install the driver, or correct MOORING_DRIVER or --driver.")
+        except KubernetesForbidden:
+            return skipped("this account may not read CSIDrivers, and a worker need not")
+        if required is False:
+            why = f"CSIDriver {self._driver} has attachRequired false: Kubernetes never asks for its volumes to be attached."
+            return warning(why, "Create the CSIDriver anew with attachRequired true; the field can't be changed.")
+        return ok()
+
+    async def _admission(self) -> Answer:
+        ask = Ask(f"read ValidatingAdmissionPolicy {POLICY}", "GET", f"{POLICIES}/{POLICY}")
+        try:
+            variables = decoded(_POLICY, ask, await self._kubernetes.request(ask)).spec.variables
+        except NotFound:
+            why = "Without the policy, whoever may patch PersistentVolumes may write records, and two nodes may get one volume."
+            return warning(why, "Set drivers and account in deploy/kubernetes/admission.yaml, and then:", _PROTECT)
+        except KubernetesForbidden:
+            return skipped("this account may not read the policy, and a worker need not")
+        if any(each.name == "drivers" and f"'{self._driver}'" in each.expression for each in variables):
+            return ok()
+        why = f"ValidatingAdmissionPolicy {POLICY} does not name driver {self._driver}, so its records are not protected."
+        return warning(why, "Add it to the drivers in deploy/kubernetes/admission.yaml, and then:", _PROTECT)
+
+    async def _readable(self) -> Answer:
+        self._records = await read_records(volumes_of(self._kubernetes, self._driver, _now))
+        seen = self._records.sightings
+        held = sum(bool(each.nodes) for each in seen)
+        return ok(f"{len(seen)} of driver {self._driver}, {held} of them attached to {sum(len(each.nodes) for each in seen)} nodes")
+
+    async def _sound(self) -> Answer:
+        problems = [each.problem for each in self._records.sightings if each.problem]
+        return _told([problem.removesuffix(MalformedRecord.advice).rstrip() for problem in problems], MalformedRecord.advice)
+
+    async def _unique(self) -> Answer:
+        found = duplicates(self._records.sightings)
+        return _told([str(error).removesuffix(error.advice).rstrip() for error in found], found[0].advice if found else "")
+
+    async def _patched(self) -> Answer:
+        if self._account:
+            return skipped("a dry run is made by who runs this command, and --account asks for another")
+        sound = next((each for each in self._records.sightings if not each.problem), None)
+        return await self._try_to_write(sound) if sound else skipped(f"driver {self._driver} has no PersistentVolume to try it on")
+
+    async def _try_to_write(self, seen: Sighting) -> Answer:
+        """Make the write of a re-claim, of which nothing is kept."""
+        record = seen.record()
+        volume = VolumeRef.model_construct(driver=self._driver, volume_handle=seen.handle)
+        write = Write(volume=volume, mark=record.mark, operation=record.operation, holders=record.holders)
+        query = {"fieldManager": FIELD_MANAGER, "dryRun": "All"}
+        path = f"{PVS}/{quote(seen.pv, safe='')}"
+        ask = Ask(f"write the record on PersistentVolume {seen.pv}, as a dry run", "PATCH", path, query, patch(write))
+        try:
+            await self._kubernetes.request(ask)
+        except (Refused, NotFound):
+            return skipped(f"PersistentVolume {seen.pv} was changed meanwhile")
+        except KubernetesForbidden as error:
+            if f"ValidatingAdmissionPolicy '{POLICY}'" in str(error):
+                return skipped("the admission policy lets the workers' account alone write; to try it, run this in a worker's Pod")
+            raise
+        return ok(seen.pv)
+
+
+def _told(problems: Sequence[str], fix: str) -> Answer:
+    if not problems:
+        return ok()
+    more = f" And {len(problems) - TOLD} more." if len(problems) > TOLD else ""
+    return failed(" ".join(problems[:TOLD]) + more, fix)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,141 @@
+"""What a check asks and what came of it; and how questions are put: bounded, and not at all where the answer they need failed.
+
+Contract: a question never raises. What it meets instead is its answer: a failure with the cause.
+
+Not kept here: the questions themselves, and how answers are shown (mooring/cli/check.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from mooring.apiserver import Gone, NotFound, Refused
+from mooring.errors import MooringError
+from mooring.models import Model
+
+HANDBOOK: Final = "docs/operations.md"
+"""Where every check has a section of its own, by its id."""
+SECONDS: Final = 15.0
+"""How long one question may take; the requests that it makes are bounded more tightly."""
+
+
+class Result(StrEnum):
+    """What came of a check. A warning is no failure."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class Check(Model):
+    """One check and what came of it. `cause` and `fix` are "" where all is well; `fix` where it was skipped, too.
+
+    `fix` is for people, `command` for a shell: one of them may be "".
+    """
+
+    group: str
+    id: str
+    description: str
+    result: Result
+    cause: str = ""
+    fix: str = ""
+    command: str = ""
+    link: str
+
+
+class CheckReport(Model):
+    """All checks, in the order in which they are shown. `ok`: none failed."""
+
+    ok: bool
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a question; `detail` is what is worth knowing of one that came out well."""
+
+    result: Result
+    cause: str = ""
+    fix: str = ""
+    command: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One check: `what` is so if all is well. `needs`: the ids of checks without whose success it can't be asked.
+
+    `fix` is what to do about an error that says nothing of it.
+    """
+
+    group: str
+    id: str
+    what: str
+    ask: Callable[[], Awaitable[Answer]]
+    fix: str = ""
+    needs: tuple[str, ...] = ()
+
+
+def ok(detail: str = "") -> Answer:
+    """It is so."""
+    return Answer(Result.OK, detail=detail)
+
+
+def warning(cause: str, fix: str, command: str = "") -> Answer:
+    """It works, but not as it should."""
+    return Answer(Result.WARNING, cause, fix, command)
+
+
+def failed(cause: str, fix: str, command: str = "") -> Answer:
+    """It is not so."""
+    return Answer(Result.FAILED, cause, fix, command)
+
+
+def skipped(cause: str) -> Answer:
+    """There is nothing to ask, or nobody."""
+    return Answer(Result.SKIPPED, cause)
+
+
+async def put(questions: Sequence[Question]) -> list[Check]:
+    """Put the questions of one group, one after the other."""
+    without: set[str] = set()
+    checks: list[Check] = []
+    for question in questions:
+        missing = next((need for need in question.needs if need in without), "")
+        answer = skipped(f"needs {missing}") if missing else await _answer(question)
+        if answer.result in (Result.FAILED, Result.SKIPPED):
+            without.add(question.id)
+        checks.append(_check(question, answer))
+    return checks
+
+
+async def _answer(question: Question) -> Answer:
+    try:
+        async with asyncio.timeout(SECONDS):
+            return await question.ask()
+    except TimeoutError:
+        return failed(f"There was no answer in {SECONDS:g} s.", question.fix)
+    except MooringError as error:
+        return failed(str(error).removesuffix(error.advice).rstrip(), question.fix or error.advice)
+    except (NotFound, Gone, Refused) as error:
+        return failed(str(error), question.fix)
+    except Exception as error:
+        return failed(f"{type(error).__name__}: {error}", question.fix)
+
+
+def _check(question: Question, answer: Answer) -> Check:
+    return Check(
+        group=question.group,
+        id=question.id,
+        description=f"{question.what}: {answer.detail}" if answer.detail else question.what,
+        result=answer.result,
+        cause=answer.cause,
+        fix=answer.fix,
+        command=answer.command,
+        link=f"{HANDBOOK}#{question.id}",
+    )

@@ -1,0 +1,89 @@
+"""The rights that Mooring's account needs, and the question whether somebody has them.
+
+NB: `RIGHTS` says what deploy/kubernetes/rbac.yaml grants; a wheel has no manifest to read it from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from mooring.apiserver import Ask
+from mooring.collection import decoded
+
+if TYPE_CHECKING:
+    from mooring.apiserver import KubernetesApi
+
+RIGHTS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
+    ("", "persistentvolumes"): ("get", "list", "watch", "patch"),
+    ("storage.k8s.io", "csinodes"): ("list", "watch"),
+    ("storage.k8s.io", "volumeattachments"): ("list",),
+    ("", "nodes"): ("list", "watch"),
+    ("events.k8s.io", "events"): ("create", "patch"),
+}
+"""API group and resource -> verbs."""
+
+REVIEWS: Final = "/apis/authorization.k8s.io/v1"
+
+
+class _Decision(msgspec.Struct):
+    allowed: bool = False
+
+
+class _Review(msgspec.Struct):
+    status: _Decision = msgspec.field(default_factory=_Decision)
+
+
+_REVIEW: Final = msgspec.json.Decoder(_Review)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A ServiceAccount, by the form NAMESPACE:NAME."""
+
+    namespace: str
+    name: str
+
+    @classmethod
+    def of(cls, text: str) -> Account:
+        """The account that the text names; ValueError where it has another form."""
+        namespace, colon, name = text.removeprefix("system:serviceaccount:").partition(":")
+        if not (namespace and colon and name) or ":" in name:
+            raise ValueError(f"{text!r} is no NAMESPACE:NAME")
+        return cls(namespace, name)
+
+    def spec(self) -> dict[str, Any]:
+        """The account as a SubjectAccessReview names it."""
+        groups = ["system:serviceaccounts", f"system:serviceaccounts:{self.namespace}", "system:authenticated"]
+        return {"user": str(self), "groups": groups}
+
+    def __str__(self) -> str:
+        return f"system:serviceaccount:{self.namespace}:{self.name}"
+
+
+async def missing_rights(api: KubernetesApi, account: Account | None) -> list[str]:
+    """The rights, each as "verb resource", that the account lacks, or that who asks does where it is None.
+
+    Raises:
+        NotFound: the API server has no access reviews.
+        KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say.
+
+    """
+    wanted = [(group, resource, verb) for (group, resource), verbs in RIGHTS.items() for verb in verbs]
+    allowed = await asyncio.gather(*(_may(api, account, *right) for right in wanted))
+    return [f"{verb} {resource}" for (_, resource, verb), may in zip(wanted, allowed, strict=True) if not may]
+
+
+async def _may(api: KubernetesApi, account: Account | None, group: str, resource: str, verb: str) -> bool:
+    kind = "SubjectAccessReview" if account else "SelfSubjectAccessReview"
+    body = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": kind,
+        "spec": {**(account.spec() if account else {}), "resourceAttributes": {"group": group, "resource": resource, "verb": verb}},
+    }
+    ask = Ask(f"ask whether {account or 'this account'} may {verb} {resource}", "POST", f"{REVIEWS}/{kind.lower()}s", body=body)
+    return decoded(_REVIEW, ask, await api.request(ask)).status.allowed

@@ -1,0 +1,160 @@
+"""Temporal and the workers: whether the server is there, the namespace is set up, somebody polls, and no drift is left."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from temporalio.api.enums.v1 import IndexedValueType, NamespaceState, TaskQueueType
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeTaskQueueRequest
+from temporalio.service import RPCError, RPCStatusCode
+
+from mooring import names
+from mooring.checks.drift import judge_drift
+from mooring.checks.outcome import Answer, Question, failed, ok, warning
+from mooring.drift.report import last_report
+from mooring.errors import TemporalUnavailable
+from mooring.temporal import SEARCH_ATTRIBUTES
+
+if TYPE_CHECKING:
+    from temporalio.api.workflowservice.v1 import DescribeNamespaceResponse
+    from temporalio.client import Client
+
+TEMPORAL: Final = "Temporal"
+WORKERS: Final = "Workers"
+DRIFT: Final = "Drift"
+REACHABLE: Final = "temporal-reachable"
+NAMESPACE: Final = "temporal-namespace"
+RETENTION: Final = timedelta(hours=24)
+"""What is kept for less is gone before anybody looks at a bad night."""
+LIVELY: Final = timedelta(seconds=90)
+"""A worker's poll lasts a minute and is then made again; the server remembers pollers for five."""
+
+
+class TemporalChecks:
+    """Asks one server about one driver's workers. `connect` makes the client."""
+
+    def __init__(self, connect: Callable[[], Awaitable[Client]], driver: str, queue: str) -> None:
+        self._connect = connect
+        self._driver = driver
+        self._queue = queue
+        self._client: Client | None = None
+        self._described: DescribeNamespaceResponse | None = None
+
+    def questions(self) -> Sequence[Question]:
+        """All of them, in order."""
+        serve = "workers-serve"
+        return (
+            Question(TEMPORAL, REACHABLE, "Temporal can be reached", self._reachable, TemporalUnavailable.advice),
+            Question(TEMPORAL, NAMESPACE, "The namespace is there", self._namespace, needs=(REACHABLE,)),
+            Question(
+                TEMPORAL, "temporal-search-attributes", "Search attributes are registered", self._attributes, needs=(NAMESPACE,)
+            ),
+            Question(TEMPORAL, "temporal-retention", "Ended runs are kept long enough", self._retention, needs=(NAMESPACE,)),
+            Question(WORKERS, serve, f"Workers poll task queue {self._queue}", self._serving, needs=(NAMESPACE,)),
+            Question(
+                WORKERS,
+                "workers-adopt",
+                f"Workers poll task queue {names.adoption_queue(self._queue)}",
+                self._adopting,
+                needs=(NAMESPACE, serve),
+            ),
+            Question(DRIFT, "drift", "Records, cluster and backend agree", self._in_step, needs=(NAMESPACE,)),
+        )
+
+    @property
+    def _temporal(self) -> Client:
+        if self._client is None:
+            raise LookupError("not connected")
+        return self._client
+
+    async def _reachable(self) -> Answer:
+        self._client = await self._connect()
+        return ok(self._client.service_client.config.target_host)
+
+    async def _namespace(self) -> Answer:
+        name = self._temporal.namespace
+        try:
+            found = await self._temporal.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=name))
+        except RPCError as error:
+            return _no_namespace(name, error)
+        if found.namespace_info.state != NamespaceState.NAMESPACE_STATE_REGISTERED:
+            return failed(f"Namespace {name} is being deleted.", "Name another one with TEMPORAL_NAMESPACE or --namespace.")
+        self._described = found
+        return ok(name)
+
+    async def _attributes(self) -> Answer:
+        asked = ListSearchAttributesRequest(namespace=self._temporal.namespace)
+        try:
+            found = (await self._temporal.operator_service.list_search_attributes(asked)).custom_attributes
+        except RPCError as error:
+            return warning(f"The namespace's search attributes can't be read: {error}.", "Let this account list search attributes.")
+        keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
+        missing = [name for name in SEARCH_ATTRIBUTES if name not in found]
+        taken = [name for name in SEARCH_ATTRIBUTES if name in found and found[name] != keyword]
+        if taken:
+            why = f"{', '.join(taken)} would have to be of type Keyword, so operations are shown without any search attribute."
+            return warning(why, "Have Mooring run in a namespace of its own.")
+        if missing:
+            register = _register(self._temporal.namespace, missing)
+            return warning(f"{', '.join(missing)} can't be searched for.", "Register them, then restart the workers.", register)
+        return ok(", ".join(SEARCH_ATTRIBUTES))
+
+    async def _retention(self) -> Answer:
+        kept = self._described.config.workflow_execution_retention_ttl.ToTimedelta() if self._described else timedelta()
+        if kept >= RETENTION:
+            return ok(f"{kept / timedelta(hours=1):g} h")
+        name = self._temporal.namespace
+        return warning(
+            f"Namespace {name} forgets a run {kept / timedelta(hours=1):g} h after its end, and with it who held what.",
+            "Have it remember for a week.",
+            f"temporal operator namespace update --namespace {name} --retention 168h",
+        )
+
+    async def _serving(self) -> Answer:
+        return await self._polled(self._queue, "Start a worker (`mooring worker`), or see why none is ready (its /readyz).")
+
+    async def _adopting(self) -> Answer:
+        return await self._polled(
+            names.adoption_queue(self._queue), "Restart the workers one by one; each polls this queue from its start."
+        )
+
+    async def _in_step(self) -> Answer:
+        return judge_drift(await last_report(self._temporal, self._driver), self._driver, datetime.now(UTC))
+
+    async def _polled(self, queue: str, fix: str) -> Answer:
+        """Whether both kinds of task are polled for."""
+        workflows = await self._pollers(queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW)
+        activities = await self._pollers(queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
+        lively = sorted(workflows & activities)
+        if lively:
+            return ok(", ".join(lively))
+        heard = workflows | activities
+        half = f" ({', '.join(sorted(heard))} for one of the two kinds of task alone)" if heard else ""
+        return failed(f"Nobody has polled task queue {queue} in the last {LIVELY.seconds} s{half}, so operations wait.", fix)
+
+    async def _pollers(self, queue: str, kind: TaskQueueType.ValueType) -> set[str]:
+        asked = DescribeTaskQueueRequest(namespace=self._temporal.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind)
+        found = await self._temporal.workflow_service.describe_task_queue(asked)
+        since = datetime.now(UTC) - LIVELY
+        return {poller.identity for poller in found.pollers if poller.last_access_time.ToDatetime(UTC) > since}
+
+
+def _no_namespace(name: str, error: RPCError) -> Answer:
+    if error.status is RPCStatusCode.NOT_FOUND:
+        create = f"temporal operator namespace create --namespace {shlex.quote(name)} --retention 168h"
+        return failed(
+            f"There is no namespace {name}.", "Name another one with TEMPORAL_NAMESPACE or --namespace, or make it.", create
+        )
+    return failed(
+        f"Namespace {name} can't be looked at: {error}.", "Give this account access to the namespace (TEMPORAL_API_KEY, TLS)."
+    )
+
+
+def _register(namespace: str, missing: Sequence[str]) -> str:
+    each = " ".join(f"--name {name} --type Keyword" for name in missing)
+    return f"temporal operator search-attribute create --namespace {namespace} {each}"

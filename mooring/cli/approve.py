@@ -1,0 +1,71 @@
+"""`mooring approve`: an operator's word that a waiting run may go on. It stays in the run's history."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from mooring.cli.output import print_lines
+from mooring.cli.session import Session
+
+if TYPE_CHECKING:
+    from temporalio.client import Client, WorkflowHandle
+
+    from mooring.models import Approval
+
+PATIENCE: Final = 30.0
+RECONCILE: Final = "reconcile"
+EVACUATE: Final = "evacuate/"
+
+
+def approve(
+    context: typer.Context,
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="`reconcile`, or `evacuate/NODE` by the CSI node id.", show_default=False)
+    ],
+    reason: Annotated[str, typer.Option(help="On what grounds.", show_default=False)],
+    by: Annotated[str, typer.Option(envvar="USER", help="Who approves.", show_default="$USER")] = "",
+) -> None:
+    """Let RUN go on: the heals that the drift guard holds back, or the release of a dead node's volumes."""
+    session = Session.of(context)
+    answer = session.run(lambda: _approve(session, run, by, reason), f"the approval of {run} of driver {session.driver}")
+    print_lines([answer])
+
+
+async def _approve(session: Session, run: str, by: str, reason: str) -> str:
+    from mooring import runs
+    from mooring.evacuation.starting import approve
+
+    approval = read_approval(by, reason)
+    client = await session.temporal()
+    async with runs.deadline(PATIENCE, f"The approval of {run}"):
+        return await approve(await _find(client, session.driver, run), approval)
+
+
+def read_approval(by: str, reason: str) -> Approval:
+    """The operator's word; InvalidRequest where a part of it is missing."""
+    from pydantic import ValidationError
+
+    from mooring.errors import InvalidRequest
+    from mooring.models import Approval, faults
+
+    try:
+        return Approval(by=by, reason=reason)
+    except ValidationError as error:
+        raise InvalidRequest(f"The approval is malformed ({faults(error)}).") from None
+
+
+async def _find(client: Client, driver: str, run: str) -> WorkflowHandle[Any, Any]:
+    from mooring.drift.report import running
+    from mooring.errors import InvalidRequest, NothingToApprove
+    from mooring.evacuation.starting import evacuation_of
+
+    if run.startswith(EVACUATE) and run != EVACUATE:
+        return evacuation_of(client, driver, run.removeprefix(EVACUATE))
+    if run != RECONCILE:
+        raise InvalidRequest(f"RUN is {run!r}, but only `reconcile` and `evacuate/NODE` wait for an approval.")
+    found = await running(client, driver)
+    if found is None:
+        raise NothingToApprove(f"No reconciliation of driver {driver} is under way.")
+    return client.get_workflow_handle(found.workflow_id, run_id=found.run_id)

@@ -1,0 +1,106 @@
+"""`mooring check`: whether everything that Mooring needs is there, and what to do where it isn't."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from itertools import groupby
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from mooring.cli.exits import ExitCode
+from mooring.cli.output import Text, note, plain, print_data
+from mooring.cli.session import Session
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mooring.apiserver import KubernetesApi
+    from mooring.checks.outcome import Check, CheckReport
+    from mooring.checks.rights import Account
+
+REQUEST_SECONDS: Final = 10.0
+
+MARKS: Final = {"ok": "√", "warning": "‼", "failed": "×", "skipped": "-"}  # noqa: RUF001 - meant to be seen
+STYLES: Final = {"ok": "green", "warning": "yellow", "failed": "red", "skipped": "dim"}
+
+
+def check(
+    context: typer.Context,
+    account: Annotated[
+        str,
+        typer.Option(metavar="NAMESPACE:NAME", help="Ask for this ServiceAccount's rights, not for your own.", show_default=False),
+    ] = "",
+    csi_endpoint: Annotated[
+        str, typer.Option(envvar="MOORING_CSI_ENDPOINT", help="Socket of the CSI endpoint, unix:///path.", show_default=False)
+    ] = "",
+    kubeconfig: Annotated[str, typer.Option(envvar="KUBECONFIG", help="Path of a kubeconfig; in a Pod, none.")] = "",
+    output: Text = "text",
+) -> None:
+    """Check that Mooring has all it needs: Temporal, Kubernetes and its rights there, sound records, workers, the CSI endpoint.
+
+    It changes nothing. Warnings are no failures.
+    """
+    session = Session.of(context)
+    whose = _account(account)
+    report = session.run(lambda: _check(session, kubeconfig, csi_endpoint, whose), "the check")
+    if output == "text":
+        _print(report.checks)
+    else:
+        print_data(report, output)
+    if not report.ok:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _account(text: str) -> Account | None:
+    from mooring.checks.rights import Account
+
+    try:
+        return Account.of(text) if text else None
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}, as in mooring:mooring.") from None
+
+
+async def _check(session: Session, kubeconfig: str, csi_endpoint: str, account: Account | None) -> CheckReport:
+    from mooring.checks.everything import Asked, check_everything
+    from mooring.kubeconfig import connect
+
+    async def kubernetes() -> KubernetesApi:
+        return await connect(kubeconfig or None, session.environ, REQUEST_SECONDS)
+
+    settings = {"driver": session.driver, "task_queue": session.task_queue, "csi_endpoint": csi_endpoint}
+    asked = Asked(session.driver, session.task_queue, session.temporal, kubernetes, csi_endpoint, account, settings)
+    return await check_everything(asked)
+
+
+def _print(checks: Sequence[Check]) -> None:
+    from rich.console import Console
+
+    console = Console(soft_wrap=True)
+    marks = MARKS if console.is_terminal and _prints("".join(MARKS.values())) else {name: name.ljust(7) for name in MARKS}
+    for number, (group, members) in enumerate(groupby(checks, key=lambda each: each.group)):
+        console.out(("\n" if number else "") + group, style="bold", highlight=False)
+        for each in members:
+            why = f" ({each.cause})" if each.result == "skipped" else ""
+            console.out(f"{marks[each.result]} {plain(each.description + why)}", style=STYLES[each.result], highlight=False)
+            for line in _reasons(each):
+                console.out(f"    {plain(line)}", highlight=False)
+    counts = Counter(each.result.value for each in checks)
+    note(f"{len(checks)} checks: {', '.join(f'{counts[name]} {name}' for name in MARKS if counts[name])}.")
+
+
+def _reasons(each: Check) -> list[str]:
+    if each.result in ("ok", "skipped"):
+        return []
+    fix = f"fix: {each.fix or 'run this:'}"
+    return [each.cause, fix, *([f"     {each.command}"] if each.command else []), f"see: {each.link}"]
+
+
+def _prints(text: str) -> bool:
+    """Whether standard output's encoding has these characters."""
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True

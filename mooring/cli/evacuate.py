@@ -1,0 +1,175 @@
+"""`mooring evacuate`: have a dead node's volumes released, and follow how far it is.
+
+The evacuation is Temporal's: the command starts it, or joins the open one, and may leave at any time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from mooring.cli.approve import read_approval
+from mooring.cli.exits import ExitCode
+from mooring.cli.output import Text, note, plain, print_data, print_lines
+from mooring.cli.session import Session
+from mooring.errors import NothingToApprove, WorkerUnavailable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from temporalio.client import Client
+
+    from mooring.evacuation.models import EvacuationProgress, EvacuationResult
+    from mooring.evacuation.starting import Evacuation
+
+GLANCE_SECONDS: Final = 0.5
+QUERY_AT_MOST: Final = timedelta(seconds=5)
+
+Show = Callable[["EvacuationProgress"], None]
+
+
+def evacuate(
+    context: typer.Context,
+    node: Annotated[str, typer.Argument(metavar="NODE", help="CSI node id.", show_default=False)],
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow it to its end, or only start it.")] = True,
+    approve: Annotated[bool, typer.Option("--approve", help="Say that the node is off, by --by and --reason.")] = False,
+    by: Annotated[str, typer.Option(envvar="USER", help="Who asks, and approves.", show_default="$USER")] = "",
+    reason: Annotated[str, typer.Option(help="On what grounds it is approved.", show_default=False)] = "",
+    output: Text = "text",
+) -> None:
+    """Release all volumes of NODE, once it is proven that it is dead."""
+    if bool(reason) != approve:
+        raise typer.BadParameter("--approve and --reason go together: an approval says on what grounds it is given.")
+    session = Session.of(context)
+    interrupted = f"Interrupted. The evacuation of node {node} goes on where it had begun: the same command joins it."
+    what = f"the evacuation of node {node}"
+    result = session.run(lambda: _evacuate(session, node, by, reason, wait=wait), what, interrupted, streams=True)
+    if result is not None:
+        _end(result, output)
+
+
+async def _evacuate(session: Session, node: str, by: str, reason: str, *, wait: bool) -> EvacuationResult | None:
+    """How it ends; None where nobody waits."""
+    from pydantic import ValidationError
+
+    from mooring.errors import InvalidRequest
+    from mooring.evacuation.models import EvacuateRequest
+    from mooring.evacuation.starting import approve, start_evacuation
+    from mooring.models import faults
+
+    try:
+        asked = EvacuateRequest(driver=session.driver, node_id=node, asked_by=by)
+    except ValidationError as error:
+        raise InvalidRequest(f"The request to evacuate node {node!r} is malformed ({faults(error)}).") from None
+    approval = read_approval(by, reason) if reason else None
+    client = await session.temporal()
+    handle = await start_evacuation(client, session.task_queue, asked)
+    if approval is not None:
+        try:
+            note(await approve(handle, approval))
+        except NothingToApprove as error:
+            note(str(error))
+    if wait:
+        return await _follow(session, client, handle)
+    print_lines([f"The evacuation of node {node} is under way: the same command with --wait follows it."])
+    return None
+
+
+async def _follow(session: Session, client: Client, evacuation: Evacuation) -> EvacuationResult:
+    from mooring import runs
+
+    ending = asyncio.ensure_future(runs.answer(evacuation, f"The evacuation {evacuation.id}"))
+    try:
+        with _showing() as show:
+            while not ending.done():
+                show(await _progress(session, client, evacuation))
+                await asyncio.wait([ending], timeout=GLANCE_SECONDS)
+            show(await _progress(session, client, evacuation))
+        return await ending
+    finally:
+        ending.cancel()
+
+
+async def _progress(session: Session, client: Client, evacuation: Evacuation) -> EvacuationProgress:
+    from temporalio.service import RPCError
+
+    from mooring import names, runs
+    from mooring.evacuation.models import EvacuationProgress
+
+    while True:
+        try:
+            asked = evacuation.query(names.PROGRESS, result_type=EvacuationProgress, rpc_timeout=QUERY_AT_MOST)
+            progress: EvacuationProgress = await asked
+        except RPCError as error:
+            async with runs.deadline(QUERY_AT_MOST.total_seconds(), "Looking for workers"):
+                if not await runs.workers_of(client, session.task_queue):
+                    why = f"No worker polls task queue {session.task_queue}, so {evacuation.id} waits for one."
+                    raise WorkerUnavailable(why) from error
+        else:
+            return progress
+        await asyncio.sleep(GLANCE_SECONDS)
+
+
+@contextmanager
+def _showing() -> Iterator[Show]:
+    """A bar on a terminal, else a line whenever there is something new."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if console.is_terminal:
+        with _bar(console) as show:
+            yield show
+        return
+    told = ""
+
+    def show_line(progress: EvacuationProgress) -> None:
+        nonlocal told
+        line = progress.waits_for or _words(progress)
+        if line != told:
+            note(line)
+        told = line
+
+    yield show_line
+
+
+@contextmanager
+def _bar(console: Console) -> Iterator[Show]:
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    with Progress(BarColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn(), console=console) as bars:
+        task, told = bars.add_task("", total=None), ""
+
+        def show(progress: EvacuationProgress) -> None:
+            nonlocal told
+            if progress.waits_for != told:
+                told = progress.waits_for
+                console.print(plain(told), markup=False, highlight=False)
+            total = None if progress.waits_for else progress.total
+            description = "waits for proof" if progress.waits_for else _words(progress)
+            bars.update(task, total=total, completed=progress.released, description=plain(description))
+
+        yield show
+
+
+def _words(progress: EvacuationProgress) -> str:
+    if not progress.evidence:
+        return "the node is looked at"
+    done = f"{progress.released} of {progress.total} volumes released"
+    if not progress.failed:
+        return done
+    volume, why = next(iter(progress.failed.items()))
+    return f"{done}, {len(progress.failed)} could not be yet ({volume}: {why})"
+
+
+def _end(result: EvacuationResult, output: str) -> None:
+    """Say how it ended; the command has failed where the node still holds anything."""
+    if output == "text":
+        print_lines([result.message])
+    else:
+        print_data(result, output)
+    if result.left:
+        raise typer.Exit(ExitCode.FAILED)

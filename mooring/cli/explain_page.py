@@ -1,0 +1,118 @@
+"""An explained volume as one page for people: what is so, part by part, and last what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from mooring.cli.history import HEADERS, STYLES, cells
+from mooring.cli.output import NONE, UNKNOWN, Row, age, plain, print_lines, print_table, rfc3339
+
+if TYPE_CHECKING:
+    from mooring.explain.facts import Explanation
+    from mooring.models import Attachment
+
+_INDENT: Final = "  "
+
+
+def print_page(explained: Explanation, now: datetime) -> None:
+    """Print everything; a part of which nothing is known is left out."""
+    _print_volume(explained, now)
+    _print_pvs(explained, now)
+    _table("VolumeAttachments", ("NAME", "NODE", "ATTACHED", "AGE", "DELETING", "ERROR"), _attachments(explained, now))
+    _table("Nodes", ("NODE-ID", "NODE", "READY", "OUT-OF-SERVICE", "DRIVER"), _nodes(explained))
+    _print_open(explained, now)
+    related = [[run.kind, run.about, run.state, age(run.started_at, now), run.workflow_id] for run in explained.related]
+    _table("Also", ("WHAT", "OF", "STATE", "AGE", "WORKFLOW"), map(Row, related))
+    runs = [Row([age(run.started_at, now), *cells(run)], STYLES.get(run.state, "")) for run in explained.runs]
+    _table(f"Last operations ({len(runs)})", HEADERS, runs)
+    _print_advice(explained)
+
+
+def _print_volume(explained: Explanation, now: datetime) -> None:
+    record = explained.record
+    lines = [("Volume", explained.volume_handle), ("Driver", explained.driver)]
+    lines += [("Held by", _holder(held, now)) for held in explained.holders] or [("Held by", _nobody(explained))]
+    if record is not None:
+        lines += [("Epoch", str(record.epoch)), ("Written by", record.operation or NONE)]
+    _fields(lines)
+
+
+def _nobody(explained: Explanation) -> str:
+    if explained.unpersisted is not None:
+        return f"{explained.unpersisted.node_id}, which waits for a PersistentVolume"
+    unsure = any(pv.problem for pv in explained.pvs) or len(explained.pvs) > 1 or (explained.unasked and not explained.pvs)
+    return UNKNOWN if unsure else NONE
+
+
+def _holder(held: Attachment, now: datetime) -> str:
+    how = ", ".join(filter(None, [held.access_mode or "access mode not said", "readonly" if held.readonly else ""]))
+    return f"{held.node_id} since {rfc3339(held.attached_at)} ({age(held.attached_at, now)}), {how}"
+
+
+def _print_pvs(explained: Explanation, now: datetime) -> None:
+    for pv in explained.pvs:
+        print_lines(["", "PersistentVolume"])
+        deleting = [("Deleting", f"for {age(pv.deleting_since, now)}")] if pv.deleting_since else []
+        fields = [
+            ("Name", pv.name),
+            ("Phase", pv.phase or UNKNOWN),
+            ("Claim", pv.claim or NONE),
+            ("Reclaim", pv.reclaim_policy or UNKNOWN),
+            ("Access", ",".join(pv.access_modes) or NONE),
+            *deleting,
+        ]
+        _fields([*fields, *([("Record", pv.problem)] if pv.problem else [])], _INDENT)
+
+
+def _attachments(explained: Explanation, now: datetime) -> Iterable[Row]:
+    for each in explained.volume_attachments or ():
+        going = f"for {age(each.deleting_since, now)}" if each.deleting_since else "no"
+        since = age(each.since, now) if each.since else UNKNOWN
+        cells = [each.name, each.node, "yes" if each.attached else "no", since, going, each.error or NONE]
+        yield Row(cells, "red" if each.error else "")
+
+
+def _nodes(explained: Explanation) -> Iterable[Row]:
+    for node in explained.nodes:
+        name = node.name if node.exists else f"{node.name} (gone)"
+        service = ("yes" if node.out_of_service else "no") if node.exists else NONE
+        driver = "registered" if node.registered else "not registered"
+        sound = node.exists and node.ready in ("True", "") and not node.out_of_service
+        yield Row([node.node_id, name, node.ready or UNKNOWN if node.exists else NONE, service, driver], "" if sound else "red")
+
+
+def _print_open(explained: Explanation, now: datetime) -> None:
+    run = explained.open
+    if run is None:
+        return
+    print_lines(["", "Open operation"])
+    what = f"{run.operation} {run.node_id or 'every node'}, for {age(run.started_at, now)}"
+    workers = [("Workers", ", ".join(explained.workers) or NONE)] if explained.workers is not None else []
+    _fields(
+        [("What", what), ("State", run.state), ("Waits for", run.message or "its next step"), ("Run", run.run_id), *workers],
+        _INDENT,
+    )
+
+
+def _print_advice(explained: Explanation) -> None:
+    print_lines(["", "What to do"])
+    for number, advice in enumerate(explained.what_to_do, start=1):
+        print_lines([f"{_INDENT}{number}. {plain(advice.says)}", *(f"{_INDENT * 3}{command}" for command in advice.commands)])
+
+
+def _fields(fields: Sequence[tuple[str, str]], indent: str = "") -> None:
+    width = max(len(name) for name, _ in fields) + 2
+    print_lines(f"{indent}{name + ':':<{width}}{value}" for name, value in fields)
+
+
+def _table(title: str, headers: Sequence[str], rows: Iterable[Row]) -> None:
+    found = list(rows)
+    if found:
+        print_lines(["", title])
+        print_table(
+            [_INDENT + headers[0], *headers[1:]],
+            [Row([_INDENT + row.cells[0], *row.cells[1:]], row.style) for row in found],
+            whole=True,
+        )

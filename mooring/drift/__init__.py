@@ -1,0 +1,1 @@
+"""Reconciliation: where records, cluster and backend differ, and what is done about it."""

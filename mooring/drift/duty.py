@@ -1,0 +1,70 @@
+"""What a worker does for reconciliation beside carrying it out: it keeps the Schedule, and shows what the last one found.
+
+Contract: all workers show the same figures, whichever of them did the work, because each reads them from Temporal. Neither a
+Schedule that can't be made nor a report that can't be read keeps a worker from serving: it is logged and tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Final
+
+from temporalio.client import WorkflowFailureError
+from temporalio.service import RPCError
+
+from mooring.drift.report import last_report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from temporalio.client import Client
+
+    from mooring.drift.report import Report
+    from mooring.drift.schedule import Plan
+    from mooring.metrics import Metrics
+
+LONGEST_PAUSE: Final = 30.0
+READS: Final = 5
+"""Reports that are read in one interval, where that is short."""
+
+logger = logging.getLogger(__name__)
+
+
+class Reconciling:
+    """Keeps one driver's Schedule and figures. `now` is UTC."""
+
+    def __init__(self, client: Client, plan: Plan, metrics: Metrics, now: Callable[[], datetime]) -> None:
+        self._client = client
+        self._plan = plan
+        self._metrics = metrics
+        self._now = now
+        self._ended = now()
+
+    async def keep_up(self) -> None:
+        """Do so, without end; once only, where nothing is to be reconciled."""
+        pause = min(LONGEST_PAUSE, self._plan.interval / READS) or LONGEST_PAUSE
+        kept = False
+        while not (kept and not self._plan.interval):
+            try:
+                kept = kept or await self._keep()
+                self._show(await last_report(self._client, self._plan.driver))
+            except (RPCError, WorkflowFailureError) as error:
+                logger.warning("Nobody looks after the reconciliations for now; it is tried again: %s", error)
+            except Exception:
+                logger.exception("The look after the reconciliations failed; it is tried again.")
+            await asyncio.sleep(pause)
+
+    async def _keep(self) -> bool:
+        await self._plan.keep(self._client)
+        if self._plan.interval:
+            self._metrics.observe_reconciliation(lambda: (self._now() - self._ended).total_seconds())
+        return True
+
+    def _show(self, report: Report | None) -> None:
+        if report is None:
+            return
+        self._ended = report.ended_at or self._ended
+        left = report.result.left if report.result else {}
+        self._metrics.reconciled(left, awaits_approval=report.awaits_approval)

@@ -1,0 +1,81 @@
+"""Heals one drift, by an operation under the volume's lock like any other.
+
+Contract: nothing is done on the strength of what was seen alone. An unpublish is bound to the epoch that was seen, a stray's and an
+adoption look at the live record; where things have moved on, everything stays as it is and the outcome says REFUSED. Each heal may
+be repeated.
+
+Not kept here: what is to be healed (comparison.py), how many at once and whether at all (workflows/reconcile.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from mooring.adopter import Survey, carry_out
+from mooring.adoption import Verdict
+from mooring.client import MooringClient
+from mooring.drift.models import Drift, Heal, HealResult, Outcome, advice
+from mooring.errors import MooringError, OperationPending
+from mooring.models import UnpublishRequest
+
+DEADLINE: Final = 120.0
+"""Seconds that one heal may take before the next attempt joins it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Healer:
+    """Heals the drift of one driver. `evacuate` starts, or joins, the evacuation of a node id."""
+
+    driver: str
+    mooring: MooringClient
+    adoptions: Survey
+    evacuate: Callable[[str], Awaitable[str]]
+
+    async def heal(self, drift: Drift) -> HealResult:
+        """Heal it.
+
+        Raises:
+            OperationPending: it takes longer than `DEADLINE`; ask again.
+
+        """
+        try:
+            return await self._heal(drift)
+        except OperationPending:
+            raise
+        except MooringError as error:
+            return HealResult(outcome=Outcome.FAILED, said=str(error))
+
+    async def _heal(self, drift: Drift) -> HealResult:
+        match drift.heal:
+            case Heal.UNPUBLISH:
+                return await self._unpublish(drift, at_epoch=drift.epoch)
+            case Heal.UNPUBLISH_STRAY:
+                return await self._unpublish(drift, stray=True)
+            case Heal.ADOPT:
+                return await self._adopt(drift)
+            case Heal.EVACUATE:
+                return HealResult(outcome=Outcome.BEGUN, said=await self.evacuate(drift.node_id))
+            case Heal.REBUILD:
+                return HealResult(outcome=Outcome.BEGUN, said="The worker rebuilds its index.")
+            case Heal.NONE:
+                return HealResult(outcome=Outcome.LEFT, said=advice(drift))
+
+    async def _unpublish(self, drift: Drift, *, stray: bool = False, at_epoch: int | None = None) -> HealResult:
+        asked = UnpublishRequest(
+            driver=self.driver, volume_handle=drift.volume_handle, node_id=drift.node_id, stray=stray, at_epoch=at_epoch
+        )
+        result = await self.mooring.request_unpublish(asked, deadline=DEADLINE)
+        if not result.annotation_cleared:
+            return HealResult(outcome=Outcome.FAILED, said=result.message)
+        done = bool(result.released) or (stray and result.epoch == drift.epoch + 1)
+        return HealResult(outcome=Outcome.HEALED if done else Outcome.REFUSED, said=result.message, epoch=result.epoch)
+
+    async def _adopt(self, drift: Drift) -> HealResult:
+        surveyed = await self.adoptions.look({drift.volume_handle})
+        findings = await carry_out(surveyed.findings, self.mooring.adopt)
+        if any(finding.verdict is Verdict.ADOPTED for finding in findings):
+            return HealResult(outcome=Outcome.HEALED, said=f"Volume {drift.volume_handle} is recorded as it is attached.")
+        why = " ".join(finding.why or finding.verdict for finding in findings) or "It is recorded, or not attached any more."
+        return HealResult(outcome=Outcome.REFUSED, said=why)

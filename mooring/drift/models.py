@@ -1,0 +1,233 @@
+"""Where what is recorded, what the cluster says and what the backend says differ: what a drift is, and what a reconciliation found.
+
+Contract: a drift is named by its kind, volume, node and the record's epoch, so that two looks can tell whether they saw the same;
+`why` is a sentence that says what is so, `advice` what an operator can do. These are models: they travel, and stay in the history.
+
+Not kept here: how a drift is found (comparison.py, survey.py), and how it is healed (healing.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
+from shlex import quote
+from typing import Final
+
+from pydantic import AwareDatetime, Field
+
+from mooring.models import Approval, DriverName, Mark, Model
+from mooring.names import State
+
+IN_FULL: Final = 500
+"""Drifts that a look hands over in full: even with the longest names there are they stay far below a payload's limit of 2 MB."""
+TOLD: Final = 200
+"""Drifts that a report shows in full."""
+
+
+class DriftKind(StrEnum):
+    """What differs."""
+
+    HOLDER_WITHOUT_VOLUME_ATTACHMENT = "holder_without_volume_attachment"
+    VOLUME_ATTACHMENT_WITHOUT_HOLDER = "volume_attachment_without_holder"
+    VOLUME_ATTACHMENT_ELSEWHERE = "volume_attachment_elsewhere"
+    HOLDER_ON_GONE_NODE = "holder_on_gone_node"
+    UNPERSISTED = "unpersisted"
+    NOT_CLEARED = "not_cleared"
+    UNKNOWN_TO_RECORD = "unknown_to_record"
+    UNKNOWN_TO_BACKEND = "unknown_to_backend"
+    UNREADABLE_RECORD = "unreadable_record"
+    DUPLICATE_VOLUME = "duplicate_volume"
+    INDEX_BEHIND = "index_behind"
+
+
+class Heal(StrEnum):
+    """What is done about a drift; NONE: it is left to an operator."""
+
+    NONE = ""
+    UNPUBLISH = "unpublish"
+    UNPUBLISH_STRAY = "unpublish_stray"
+    ADOPT = "adopt"
+    EVACUATE = "evacuate"
+    REBUILD = "rebuild"
+
+    @property
+    def guarded(self) -> bool:
+        """Whether the drift guard counts it: neither a rebuild nor an evacuation, which asks for proof itself, takes anything
+        away."""
+        return self in (Heal.UNPUBLISH, Heal.UNPUBLISH_STRAY, Heal.ADOPT)
+
+
+class Outcome(StrEnum):
+    """What became of a drift: left as it is, healed, being healed elsewhere; refused because things had moved on; or failed."""
+
+    LEFT = "left"
+    HEALED = "healed"
+    BEGUN = "begun"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+ADVICE: Final[Mapping[DriftKind, str]] = {
+    DriftKind.HOLDER_WITHOUT_VOLUME_ATTACHMENT: "See that no Pod on the node uses the volume, then run "
+    "`mooring unpublish VOLUME NODE`.",
+    DriftKind.VOLUME_ATTACHMENT_WITHOUT_HOLDER: "Delete the Pod that uses the volume so that it is attached anew, or the "
+    "VolumeAttachment where none does; `mooring adopt` records it as it is.",
+    DriftKind.VOLUME_ATTACHMENT_ELSEWHERE: "See which node really has the volume (`mooring explain VOLUME` names both), then "
+    "delete the VolumeAttachment of the other one, or unpublish the volume from the recorded node where that is wrong.",
+    DriftKind.HOLDER_ON_GONE_NODE: "`mooring evacuate NODE` says what it takes to prove that the node is dead. If it is powered "
+    "off for certain, give your word: `mooring evacuate NODE --approve --reason WHY`.",
+    DriftKind.UNPERSISTED: "Create the PersistentVolume, or run `mooring unpublish VOLUME NODE` to give the attachment up.",
+    DriftKind.NOT_CLEARED: "See in `mooring history VOLUME` what kept the record from being cleared, then unpublish it again.",
+    DriftKind.UNKNOWN_TO_RECORD: "Detach the volume from the node on the storage, once nothing uses it there.",
+    DriftKind.UNKNOWN_TO_BACKEND: "Delete the Pod that uses the volume, so that it is detached and attached anew.",
+    DriftKind.UNREADABLE_RECORD: "Correct the annotations of the PersistentVolume, or have nobody else write them.",
+    DriftKind.DUPLICATE_VOLUME: "Delete the PersistentVolumes that should not be there, so that one is left.",
+    DriftKind.INDEX_BEHIND: "Nothing: the worker rebuilds its index. Where it stays, see the worker's log for its watch.",
+}
+
+
+Key = tuple[str, str, str, int]
+"""What tells a drift from others, the same at every look: kind, volume handle, node id, epoch."""
+
+
+class Drift(Model):
+    """One difference.
+
+    `node_id`, `pv`, `volume_attachment` are "" where there is none to name; `uid` is the PV's. `since`: since when the node has the
+    volume, None where nobody says.
+    """
+
+    kind: DriftKind
+    volume_handle: str
+    node_id: str = ""
+    epoch: int = 0
+    pv: str = ""
+    uid: str = ""
+    volume_attachment: str = ""
+    since: AwareDatetime | None = None
+    why: str
+    heal: Heal = Heal.NONE
+
+    @property
+    def key(self) -> Key:
+        """What tells it from others."""
+        return self.kind.value, self.volume_handle, self.node_id, self.epoch
+
+    @property
+    def mark(self) -> Mark | None:
+        """The PV to tell of it on; None where there is none."""
+        return Mark(pv=self.pv, uid=self.uid) if self.pv and self.uid else None
+
+
+def advice(drift: Drift) -> str:
+    """What an operator can do about it; the commands in it are safe to paste, whatever the names."""
+    named = {"VOLUME": quote(drift.volume_handle), "NODE": quote(drift.node_id)}
+    return re.sub("VOLUME|NODE", lambda name: named[name[0]], ADVICE[drift.kind])
+
+
+class Found(Model):
+    """What one look found.
+
+    `drifts` are those in full, what can be healed first; `counts` counts all by kind, `due` all that the guard counts. `compared`:
+    how many PVs; `not_compared`: what could not be asked, and why.
+    """
+
+    drifts: tuple[Drift, ...] = ()
+    counts: dict[str, int] = Field(default_factory=dict)
+    due: int = 0
+    compared: int = 0
+    not_compared: tuple[str, ...] = ()
+
+    def both(self, again: Found) -> Found:
+        """What two looks showed. Beyond what they hand over in full it is at most the smaller of their counts."""
+        keys = {drift.key for drift in self.drifts}
+        drifts = tuple(drift for drift in again.drifts if drift.key in keys)
+        if sum(self.counts.values()) <= IN_FULL or sum(again.counts.values()) <= IN_FULL:
+            return hand_over(drifts, again.compared, again.not_compared)
+        counts = {kind: min(number, self.counts.get(kind, 0)) for kind, number in again.counts.items()}
+        return again.model_copy(update={"drifts": drifts, "counts": counts, "due": min(self.due, again.due)})
+
+
+def ranked(drifts: Iterable[Drift]) -> list[Drift]:
+    """What can be healed first, and else in an order that is the same at every look."""
+    return sorted(drifts, key=lambda drift: (not drift.heal, drift.key))
+
+
+def hand_over(drifts: Iterable[Drift], compared: int, not_compared: Sequence[str] = ()) -> Found:
+    """What a look hands over of all that it found."""
+    found = ranked(drifts)
+    return Found(
+        drifts=tuple(found[:IN_FULL]),
+        counts=dict(Counter(drift.kind.value for drift in found)),
+        due=sum(drift.heal.guarded for drift in found),
+        compared=compared,
+        not_compared=tuple(not_compared),
+    )
+
+
+class Terms(Model):
+    """The worker's settings that a reconciliation runs under; durations are in seconds, `guard` is a number of heals."""
+
+    settle: float
+    guard: int
+    approval_wait: float
+    heal: bool
+    search_attributes: bool
+
+
+class ReconcileRequest(Model):
+    """Asks for the reconciliation of one driver."""
+
+    driver: DriverName
+
+
+class HealResult(Model):
+    """What became of one heal, what was said about it, and the record's epoch after it; None where nobody said."""
+
+    outcome: Outcome
+    said: str
+    epoch: int | None = None
+
+
+class Settled(Drift):
+    """A drift, and what became of it."""
+
+    outcome: Outcome = Outcome.LEFT
+    said: str = ""
+    advice: str = ""
+
+
+class Progress(Model):
+    """How far a reconciliation has come. `due`: heals that wait for an operator's approval, or are being made."""
+
+    driver: str
+    state: State
+    counts: dict[str, int] = Field(default_factory=dict)
+    due: int = 0
+    done: int = 0
+    drifts: tuple[Drift, ...] = ()
+
+
+class ReconcileResult(Model):
+    """What a reconciliation found and did.
+
+    `counts`: drifts by kind; `left`: those that are left, by kind; `drifts` in full, those that are left first. `approval`: the
+    operator's word, where one was needed and given.
+    """
+
+    driver: str
+    state: State
+    counts: dict[str, int] = Field(default_factory=dict)
+    left: dict[str, int] = Field(default_factory=dict)
+    healed: int = 0
+    begun: int = 0
+    refused: int = 0
+    failed: int = 0
+    drifts: tuple[Settled, ...] = ()
+    compared: int = 0
+    not_compared: tuple[str, ...] = ()
+    approval: Approval | None = None
+    seconds: float = 0
+    message: str

@@ -1,0 +1,141 @@
+"""What the last reconciliation of a driver found, as the Schedule and its runs tell: for the command, checks and metrics alike.
+
+Contract: everybody who asks hears the same. A run's result is kept for as long as the namespace keeps closed runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from temporalio.client import ScheduleActionExecutionStartWorkflow, WorkflowExecutionStatus
+from temporalio.common import SearchAttributeKey
+from temporalio.service import RPCError, RPCStatusCode
+
+from mooring import names
+from mooring.drift.models import Progress, ReconcileResult
+from mooring.models import Model
+from mooring.names import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from temporalio.client import Client, ScheduleActionExecution, ScheduleInfo, WorkflowExecutionDescription
+
+GLANCE_SECONDS: Final = 0.2
+QUERY_TIME: Final = timedelta(seconds=5)
+_STATE: Final = SearchAttributeKey.for_keyword(names.ATTACHMENT_STATE)
+
+
+class Run(Model):
+    """One run of the Schedule, by its ids."""
+
+    workflow_id: str
+    run_id: str
+
+
+class Report(Model):
+    """How a driver stands.
+
+    `result` is what the newest reconciliation that has come to its end found, at `ended_at`; both None where there is none.
+    `failed`: why a newer one did not come to its end, "" where none did. `running` is the open run, and `awaits_approval` whether
+    it waits for one.
+    """
+
+    result: ReconcileResult | None = None
+    ended_at: datetime | None = None
+    failed: str = ""
+    running: Run | None = None
+    awaits_approval: bool = False
+
+
+async def last_report(client: Client, driver: str) -> Report | None:
+    """How the driver stands; None where no Schedule has it reconciled; RPCError where Temporal doesn't say."""
+    info = await _info(client, driver)
+    if info is None:
+        return None
+    running = _running(info)
+    report = Report(running=running, awaits_approval=running is not None and await awaits_approval(client, running))
+    for run in reversed(_runs(action.action for action in info.recent_actions)):
+        seen = await _describe(client, run)
+        if seen is None or seen.status is WorkflowExecutionStatus.RUNNING:
+            continue
+        if seen.status is WorkflowExecutionStatus.COMPLETED:
+            return report.model_copy(update={"result": await result(client, run), "ended_at": seen.close_time})
+        ended = seen.status.name if seen.status else "unknown"
+        told = report.failed or f"The newest reconciliation, {run.workflow_id}, ended as {ended}."
+        report = report.model_copy(update={"failed": told})
+    return report
+
+
+async def running(client: Client, driver: str) -> Run | None:
+    """The open reconciliation of the driver; RPCError where Temporal doesn't say."""
+    info = await _info(client, driver)
+    return _running(info) if info else None
+
+
+async def begin(client: Client, driver: str) -> Run | None:
+    """Have the driver reconciled now: the run that does so, which may have begun before; None where no Schedule has it reconciled.
+
+    RPCError where Temporal doesn't say.
+    """
+    info = await _info(client, driver)
+    if info is None or (begun := _running(info)):
+        return begun if info else None
+    await client.get_schedule_handle(names.reconcile_id(driver)).trigger()
+    known = _runs(action.action for action in info.recent_actions)
+    while info is not None:
+        for run in _runs([*info.running_actions, *(action.action for action in info.recent_actions)]):
+            if run not in known:
+                return run
+        await asyncio.sleep(GLANCE_SECONDS)
+        info = await _info(client, driver)
+    return None
+
+
+async def result(client: Client, run: Run) -> ReconcileResult:
+    """What the run found, once it ends; WorkflowFailureError where it found nothing."""
+    handle = client.get_workflow_handle(run.workflow_id, run_id=run.run_id, result_type=ReconcileResult)
+    found: ReconcileResult = await handle.result()
+    return found
+
+
+async def awaits_approval(client: Client, run: Run) -> bool:
+    """Whether the run waits for an operator."""
+    seen = await _describe(client, run)
+    return seen is not None and seen.typed_search_attributes.get(_STATE) == State.AWAITING_APPROVAL
+
+
+async def progress(client: Client, run: Run) -> Progress:
+    """How far the open run has come, by the worker that has it."""
+    handle = client.get_workflow_handle(run.workflow_id, run_id=run.run_id)
+    found: Progress = await handle.query(names.PROGRESS, result_type=Progress, rpc_timeout=QUERY_TIME)
+    return found
+
+
+async def _info(client: Client, driver: str) -> ScheduleInfo | None:
+    try:
+        return (await client.get_schedule_handle(names.reconcile_id(driver)).describe()).info
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise
+
+
+async def _describe(client: Client, run: Run) -> WorkflowExecutionDescription | None:
+    try:
+        return await client.get_workflow_handle(run.workflow_id, run_id=run.run_id).describe()
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise
+
+
+def _running(info: ScheduleInfo) -> Run | None:
+    return next(iter(_runs(info.running_actions)), None)
+
+
+def _runs(actions: Iterable[ScheduleActionExecution]) -> list[Run]:
+    own = (action for action in actions if isinstance(action, ScheduleActionExecutionStartWorkflow))
+    return [Run(workflow_id=action.workflow_id, run_id=action.first_execution_run_id) for action in own]

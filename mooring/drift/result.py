@@ -1,0 +1,55 @@
+"""What a reconciliation has come to: pure, from what was found and what became of each heal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from mooring.drift.models import TOLD, Drift, Found, HealResult, Key, Outcome, ReconcileResult, Settled, advice
+from mooring.models import Approval
+from mooring.names import State
+
+
+def conclude(
+    driver: str, found: Found, results: Mapping[Key, HealResult], *, seconds: float, approval: Approval | None, unapproved: str
+) -> ReconcileResult:
+    """The result; `results` by the drift's key. `unapproved`: why nothing was healed although it was due, "" where nothing was in
+    the way."""
+    settled = sorted((_settled(drift, results.get(drift.key)) for drift in found.drifts), key=_is_healed)
+    left = Counter(found.counts) - Counter(drift.kind.value for drift in settled if _is_healed(drift))
+    outcomes = Counter(drift.outcome for drift in settled)
+    return ReconcileResult(
+        driver=driver,
+        state=State.DRIFTED if left else State.HEALED if found.counts else State.IN_STEP,
+        counts=found.counts,
+        left=dict(left),
+        healed=outcomes[Outcome.HEALED],
+        begun=outcomes[Outcome.BEGUN],
+        refused=outcomes[Outcome.REFUSED],
+        failed=outcomes[Outcome.FAILED],
+        drifts=tuple(settled[:TOLD]),
+        compared=found.compared,
+        not_compared=found.not_compared,
+        approval=approval,
+        seconds=seconds,
+        message=" ".join(filter(None, (_counted(found, outcomes, left.total()), unapproved, _missing(found)))),
+    )
+
+
+def _settled(drift: Drift, result: HealResult | None) -> Settled:
+    became = result or HealResult(outcome=Outcome.LEFT, said="")
+    return Settled(**drift.model_dump(), outcome=became.outcome, said=became.said, advice=advice(drift))
+
+
+def _is_healed(drift: Settled) -> bool:
+    return drift.outcome is Outcome.HEALED
+
+
+def _counted(found: Found, outcomes: Mapping[Outcome, int], left: int) -> str:
+    told = (outcome for outcome in Outcome if outcomes[outcome] and outcome is not Outcome.LEFT)
+    done = "".join(f", {outcomes[outcome]} {outcome}" for outcome in told)
+    return f"{found.compared} PersistentVolumes compared: {sum(found.counts.values())} drifts{done}, {left} left."
+
+
+def _missing(found: Found) -> str:
+    return " ".join(f"Not compared: {why}" for why in found.not_compared)

@@ -1,0 +1,105 @@
+"""What Temporal knows of a driver's volumes beside their records: who waits for a PV, which record stayed uncleared, what is under
+way.
+
+Contract: which runs there are comes from the namespace's visibility, which may lag; whether an operation is open, and which is a
+volume's newest, from Temporal's own state of it, which doesn't. Whatever Temporal doesn't say raises TemporalUnavailable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from temporalio.client import WorkflowExecutionStatus
+from temporalio.common import SearchAttributeKey
+from temporalio.service import RPCError, RPCStatusCode
+
+from mooring import names
+from mooring.drift.comparison import Waits
+from mooring.errors import TemporalUnavailable
+from mooring.models import Attachment
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from temporalio.client import Client, WorkflowExecution, WorkflowExecutionDescription
+
+AT_ONCE: Final = 16
+RUNS: Final = 1000
+"""Runs of one kind that are looked at, the newest ones: where there are more, the next reconciliation sees them."""
+
+_NODE: Final = SearchAttributeKey.for_keyword(names.NODE_ID)
+
+
+class DriverRuns:
+    """The runs of one driver. `search_attributes`: the namespace knows Mooring's."""
+
+    def __init__(self, client: Client, driver: str, *, search_attributes: bool) -> None:
+        self._client = client
+        self._search_attributes = search_attributes
+        self._driver = driver
+
+    async def waiting(self) -> dict[str, Waits]:
+        """Volume handle -> what waits for its PV."""
+        prefix = f"unpersisted/{self._driver}/"
+        query = f"WorkflowType = '{names.PERSIST}' AND ExecutionStatus = 'Running' AND WorkflowId STARTS_WITH '{prefix}'"
+        return {run.id.removeprefix(prefix): await _waits(run) for run in await self._list(query)}
+
+    async def uncleared(self, held: Collection[str]) -> dict[str, str]:
+        """Of these volumes the ones whose newest operation left the record uncleared -> the node that it was about, "" for
+        every."""
+        if not self._search_attributes or not held:
+            return {}
+        query = (
+            f"WorkflowType = '{names.UNPUBLISH}' AND {names.CSI_DRIVER} = '{self._driver}' "
+            f"AND {names.ATTACHMENT_STATE} = '{names.State.NOT_CLEARED}'"
+        )
+        runs = {run.run_id: run for run in await self._list(query) if self._handle(run) in held}
+        newest = await self._newest(map(self._handle, runs.values()))
+        return {handle: _node(runs[run.run_id]) for handle, run in newest.items() if run.run_id in runs}
+
+    async def busy(self, handles: Iterable[str]) -> set[str]:
+        """Those of these volumes on which an operation is open."""
+        newest = await self._newest(handles)
+        return {handle for handle, run in newest.items() if run.status is WorkflowExecutionStatus.RUNNING}
+
+    def _handle(self, run: WorkflowExecution) -> str:
+        return run.id.removeprefix(self._prefix)
+
+    @property
+    def _prefix(self) -> str:
+        return f"volume/{self._driver}/"
+
+    async def _newest(self, handles: Iterable[str]) -> dict[str, WorkflowExecutionDescription]:
+        """Volume handle -> its newest operation."""
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def describe(handle: str) -> tuple[str, WorkflowExecutionDescription | None]:
+            async with turns:
+                return handle, await self._describe(self._prefix + handle)
+
+        found = await asyncio.gather(*(describe(handle) for handle in set(handles)))
+        return {handle: run for handle, run in found if run is not None}
+
+    async def _describe(self, workflow_id: str) -> WorkflowExecutionDescription | None:
+        try:
+            return await self._client.get_workflow_handle(workflow_id).describe()
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return None
+            raise TemporalUnavailable(f"Temporal did not say how {workflow_id} is doing: {error}.") from error
+
+    async def _list(self, query: str) -> list[WorkflowExecution]:
+        try:
+            return [run async for run in self._client.list_workflows(query, limit=RUNS)]
+        except RPCError as error:
+            raise TemporalUnavailable(f"Temporal did not list the runs of driver {self._driver}: {error}.") from error
+
+
+async def _waits(run: WorkflowExecution) -> Waits:
+    held = await run.memo_value(names.ATTACHMENT_MEMO, type_hint=Attachment)
+    return Waits(held.node_id, run.start_time)
+
+
+def _node(run: WorkflowExecution) -> str:
+    return run.typed_search_attributes.get(_NODE) or ""

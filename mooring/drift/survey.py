@@ -1,0 +1,192 @@
+"""One look at a driver: its PVs listed afresh, against VolumeAttachments, nodes, open runs, the driver's own list and this worker's
+index.
+
+Contract: a look changes nothing, but for one thing: what the index doesn't know and two looks in a row find missing has it rebuilt.
+What an operation that is open may explain is left out. Where the driver doesn't list its volumes, the rest is compared; where
+Kubernetes or Temporal doesn't say, there is no look.
+
+What a look costs: the PVs in pages, as a rebuild; the VolumeAttachments and, where there are any, the CSINodes; two lists of runs;
+and a question to Temporal for each volume that shows drift, at most `IN_FULL`.
+
+Not kept here: what is drift (comparison.py), and how often it must be seen (workflows/reconcile.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol, TypeVar, runtime_checkable
+
+from mooring.adoption import Attached
+from mooring.drift.comparison import Evidence, behind, compare, duplicated, release, unpersisted
+from mooring.drift.models import IN_FULL, Drift, DriftKind, Found, Key, hand_over, ranked
+from mooring.drift.runs import DriverRuns
+from mooring.errors import MooringError
+from mooring.manager import AttachmentManager
+from mooring.nodes.ids import Nodes
+from mooring.nodes.states import NodeStates
+from mooring.sighting import Sighting
+from mooring.volume_attachments import VolumeAttachments
+from mooring.volumes import Volumes
+
+AT_ONCE: Final = 100
+"""PVs that are compared in one go, which takes about a millisecond."""
+LASTING: Final = (DriftKind.UNREADABLE_RECORD, DriftKind.DUPLICATE_VOLUME, DriftKind.INDEX_BEHIND, DriftKind.UNPERSISTED)
+"""Drift that no operation on the volume brings about or ends while it is open."""
+
+Claims = Mapping[str, Sequence[Sighting]]
+"""Volume handle -> what each PV that claims it says."""
+T = TypeVar("T")
+
+
+@runtime_checkable
+class ListsNodes(Protocol):
+    """A backend that says which nodes have its volumes."""
+
+    def published(self) -> AsyncGenerator[tuple[str, str]]:
+        """Every volume handle and node id, or MooringError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Whom a look asks, and what may be done about what it finds.
+
+    `published`: where the driver lists its volumes' nodes. `releases`: holders may be released (comparison.py), as
+    VolumeAttachments are how volumes are asked for here. `evacuates`: nodes may be evacuated without an operator's command.
+    """
+
+    driver: str
+    worker: str
+    volumes: Volumes
+    attachments: VolumeAttachments
+    nodes: Nodes
+    node_states: NodeStates
+    runs: DriverRuns
+    manager: AttachmentManager
+    published: ListsNodes | None
+    releases: bool
+    evacuates: bool
+    page_size: int
+    now: Callable[[], datetime]
+
+
+class DriftSurvey:
+    """Looks at one driver. `rebuild` has this worker's index rebuilt."""
+
+    def __init__(self, sources: Sources, rebuild: Callable[[], None]) -> None:
+        self._ask = sources
+        self._rebuild = rebuild
+        self._behind: set[Key] = set()
+        """What the last look found the index to be behind in."""
+
+    async def look(self) -> Found:
+        """Look once.
+
+        Raises:
+            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable, TemporalUnavailable: one of them did not say.
+
+        """
+        claims = await self._claims()
+        evidence, not_compared = await self._evidence(claims)
+        drifts = [drift async for drift in self._compared(claims, evidence)]
+        found = ranked([*drifts, *await self._index_drift(claims)])
+        first = await self._released(await self._idle(found[:IN_FULL]))
+        return hand_over([*first, *found[IN_FULL:]], sum(map(len, claims.values())), not_compared)
+
+    async def _claims(self) -> Claims:
+        claims: defaultdict[str, list[Sighting]] = defaultdict(list)
+        async with aclosing(self._ask.volumes.pages(self._ask.page_size)) as pages:
+            async for page in pages:
+                if page.first:
+                    claims.clear()
+                for seen in page.sightings:
+                    claims[seen.handle].append(seen)
+                await asyncio.sleep(0)
+        return claims
+
+    async def _evidence(self, claims: Claims) -> tuple[Evidence, list[str]]:
+        ask, not_compared = self._ask, list[str]()
+        evidence = Evidence(
+            attached=await self._attached(),
+            published=await self._published(not_compared),
+            uncleared=await ask.runs.uncleared({handle async for handle, pvs in _some(claims.items()) if pvs[0].nodes}),
+            waiting=await ask.runs.waiting(),
+            unsettled={*ask.manager.doubts, *ask.manager.unsettled},
+            gone=lambda node_id: ask.nodes.find(node_id) is None,
+            tracked=ask.manager.nodes_of,
+            evacuates=ask.evacuates,
+        )
+        return evidence, not_compared
+
+    async def _attached(self) -> dict[str, list[Attached]] | None:
+        """The VolumeAttachments of each PV; None where nobody makes any: then they say nothing about holders."""
+        listed = await self._ask.attachments.listed()
+        return await _by_pv(listed) if listed or (listed is not None and self._ask.releases) else None
+
+    async def _published(self, not_compared: list[str]) -> dict[str, set[str]] | None:
+        if self._ask.published is None:
+            return None
+        found: defaultdict[str, set[str]] = defaultdict(set)
+        try:
+            async with aclosing(self._ask.published.published()) as published:
+                async for handle, node_id in published:
+                    found[handle].add(node_id)
+        except MooringError as error:
+            not_compared.append(str(error))
+            return None
+        return found
+
+    async def _compared(self, claims: Claims, evidence: Evidence) -> AsyncGenerator[Drift]:
+        async for handle, pvs in _some(claims.items()):
+            for drift in compare(pvs[0], evidence) if len(pvs) == 1 else [duplicated(handle, [pv.pv for pv in pvs])]:
+                yield drift
+        for handle, waits in evidence.waiting.items():
+            pvs = claims.get(handle, [])
+            late = unpersisted(handle, waits, pvs[0].pv if pvs else "", self._ask.now())
+            if late is not None:
+                yield late
+
+    async def _index_drift(self, claims: Claims) -> list[Drift]:
+        known = {seen.uid: seen for seen in self._ask.manager.sightings()}
+        fresh = [(pv, known.pop(pv.uid, None)) async for _, pvs in _some(claims.items()) for pv in pvs]
+        gone = [(None, seen) for seen in known.values()]
+        drifts = [behind(pv, seen, self._ask.worker) async for pv, seen in _some([*fresh, *gone])]
+        found = [drift for drift in drifts if drift is not None]
+        keys = {drift.key for drift in found}
+        if keys & self._behind:
+            self._rebuild()
+        self._behind = keys
+        return found
+
+    async def _idle(self, drifts: Sequence[Drift]) -> list[Drift]:
+        """What is no trace of an operation that is under way."""
+        busy = await self._ask.runs.busy(drift.volume_handle for drift in drifts if drift.kind not in LASTING)
+        return [drift for drift in drifts if drift.kind in LASTING or drift.volume_handle not in busy]
+
+    async def _released(self, drifts: Sequence[Drift]) -> list[Drift]:
+        """The same, where holders that nobody asks for are to be released if their node says so."""
+        if not self._ask.releases:
+            return list(drifts)
+        suspects = [drift for drift in drifts if drift.kind is DriftKind.HOLDER_WITHOUT_VOLUME_ATTACHMENT]
+        states = await self._ask.node_states.ask({drift.node_id for drift in suspects})
+        released = {drift.key: release(drift, self._ask.driver, states.get(drift.node_id)) for drift in suspects}
+        return [released.get(drift.key, drift) for drift in drifts]
+
+
+async def _by_pv(attached: Sequence[Attached]) -> dict[str, list[Attached]]:
+    found: defaultdict[str, list[Attached]] = defaultdict(list)
+    async for each in _some(attached):
+        found[each.pv].append(each)
+    return found
+
+
+async def _some(items: Iterable[T]) -> AsyncGenerator[T]:
+    """The items, some at a time, so that others may run in between."""
+    for number, item in enumerate(items, 1):
+        yield item
+        if number % AT_ONCE == 0:
+            await asyncio.sleep(0)

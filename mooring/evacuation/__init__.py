@@ -1,0 +1,1 @@
+"""Evacuation: a dead node's volumes are released, once it is proven that it is dead."""

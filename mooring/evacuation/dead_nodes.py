@@ -1,0 +1,106 @@
+"""Has nodes evacuated that are deleted or taken out of service and hold volumes.
+
+Contract: what a watch tells of the Nodes leads to an evacuation that asks for proof itself, so a false alarm costs nothing. Every
+worker does so, and the workflow id makes one of it. What Temporal can't take yet is tried until it can. Nodes that were deleted
+while no worker ran are found by reconciliation.
+
+Not kept here: proof (workflows/proof.py), and what a node holds (mooring/manager.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from temporalio.client import Client
+
+from mooring.backoff import pauses
+from mooring.errors import MooringError
+from mooring.evacuation.models import EvacuateRequest
+from mooring.evacuation.starting import start_evacuation
+from mooring.manager import AttachmentManager
+from mooring.nodes.ids import Nodes
+from mooring.nodes.machines import Fates, Machines
+from mooring.settings import EvacuateMode, NodeCheck
+
+if TYPE_CHECKING:
+    from mooring.settings import Settings
+    from mooring.storage import Storage
+
+FIRST_PAUSE: Final = 0.5
+LONGEST_PAUSE: Final = 10.0
+LOOK_EVERY: Final = 60.0
+
+logger = logging.getLogger(__name__)
+
+
+class DeadNodes:
+    """The dead nodes of one driver; `start` begins an evacuation, or joins the open one.
+
+    Every `look_every` seconds those that held nothing, as far as was known, are looked at again.
+    """
+
+    def __init__(
+        self,
+        driver: str,
+        machines: Machines,
+        nodes: Nodes,
+        manager: AttachmentManager,
+        start: Callable[[EvacuateRequest], Awaitable[object]],
+        look_every: float = LOOK_EVERY,
+    ) -> None:
+        self._driver = driver
+        self._machines = machines
+        self._nodes = nodes
+        self._manager = manager
+        self._start = start
+        self._look_every = look_every
+        self._empty: set[str] = set()
+        """Names of the Nodes that are out of service and held nothing."""
+        self._due: dict[str, str] = {}
+        """Node id -> name of the Node."""
+        self._found = asyncio.Event()
+
+    async def watch(self) -> None:
+        """Have them evacuated, without end."""
+        async with self._machines.following(self._take_in):
+            while True:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._found.wait(), self._look_every)
+                self._found.clear()
+                self._take_in(dict.fromkeys(self._empty, True))
+                await self._begin()
+
+    def _take_in(self, fates: Fates) -> None:
+        for name, out_of_service in fates.items():
+            self._empty.discard(name)
+            node = self._nodes.named(name) if out_of_service is not False else None
+            if node is not None and self._manager.volumes_on(node.node_id):
+                self._due[node.node_id] = name
+                self._found.set()
+            elif out_of_service:
+                self._empty.add(name)
+
+    async def _begin(self) -> None:
+        waits = pauses(FIRST_PAUSE, LONGEST_PAUSE)
+        while self._due:
+            node_id, name = next(iter(self._due.items()))
+            try:
+                await self._start(EvacuateRequest(driver=self._driver, node_id=node_id, node_name=name, automatic=True))
+            except MooringError as error:
+                logger.warning("Node %s is dead, as it seems, and its evacuation has not begun; it is tried again: %s", name, error)
+                await asyncio.sleep(next(waits))
+            else:
+                logger.warning("Node %s is dead, as it seems: its evacuation is evacuate/%s/%s.", name, self._driver, node_id)
+                self._due.pop(node_id, None)
+
+
+async def look_after(settings: Settings, client: Client, storage: Storage, manager: AttachmentManager) -> None:
+    """All that a worker does about dead nodes, without end; where nobody checks nodes, nobody watches them."""
+    if settings.evacuate is EvacuateMode.AUTO and settings.node_check is not NodeCheck.OFF:
+        start = partial(start_evacuation, client, settings.queue)
+        await DeadNodes(settings.driver, storage.machines, storage.nodes, manager, start).watch()

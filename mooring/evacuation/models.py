@@ -1,0 +1,145 @@
+"""What travels about the evacuation of a node: what is asked, what is seen of the node, how far it is, how it ends.
+
+Contract: that of models.py. Times are UTC, durations in seconds.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from mooring.models import Approval, DriverName, Limits, Model, NodeId, VolumeHandle
+
+RELEASES_A_RUN = 1000
+"""After so many releases an evacuation goes on as another run, because a history must not grow without end."""
+
+
+class Absence(Model):
+    """An uninterrupted series of looks that found no Node, and the last of them."""
+
+    since: datetime
+    seen: datetime
+
+
+class SoFar(Model):
+    """What a run hands to the one that goes on with its work."""
+
+    since: datetime
+    approval: Approval | None = None
+    evidence: str = ""
+    absence: Absence | None = None
+    ailing: bool = False
+    released: int = 0
+
+
+class EvacuateRequest(Model):
+    """Asks that a dead node's volumes be released, once it is proven that it is dead.
+
+    `node_name`: the Node's, where the caller knows it. `automatic`: nobody has asked for it, so it ends where the node is well.
+    `releases_a_run` and `so_far` are for a run that goes on with another one's work.
+    """
+
+    driver: DriverName
+    node_id: NodeId
+    node_name: str = ""
+    asked_by: str = ""
+    automatic: bool = False
+    releases_a_run: Annotated[int, Field(ge=1)] = RELEASES_A_RUN
+    so_far: SoFar | None = None
+
+
+class EvacuationTerms(Model):
+    """The worker's settings that an evacuation runs under."""
+
+    limits: Limits
+    node_gone: float
+    at_once: int
+
+
+class NodeAsked(Model):
+    """Asks what is known of a node; `node_name` is what it was called when it was last seen."""
+
+    node_id: NodeId
+    node_name: str = ""
+
+
+class Presence(StrEnum):
+    """Whether there is a Node object. UNKNOWN: nobody knows the Node's name."""
+
+    HERE = "here"
+    GONE = "gone"
+    UNKNOWN = "unknown"
+
+
+class NodeSeen(Model):
+    """What a look at a node found, in `words` as a clause.
+
+    `out_of_service`: its Node bears that taint. `ready`: its kubelet is well. `holds`: how many volumes it holds, by the index.
+    """
+
+    node_name: str
+    presence: Presence
+    out_of_service: bool
+    holds: int
+    words: str
+    ready: bool = False
+
+
+class HeldVolume(Model):
+    """A volume that the node holds, and the epoch of its record; None where the attachment waits for its PV."""
+
+    volume_handle: VolumeHandle
+    epoch: int | None
+
+
+class HeldVolumes(Model):
+    """The volumes that a node holds, or the first of very many; `total` counts them all."""
+
+    volumes: tuple[HeldVolume, ...]
+    total: int
+
+
+class Release(Model):
+    """Asks that a node let go of a volume, within `deadline` seconds."""
+
+    node_id: NodeId
+    held: HeldVolume
+    deadline: float
+
+
+class EvacuationProgress(Model):
+    """How far an evacuation is.
+
+    `state` is an AttachmentState. `waits_for`: what has to happen before it goes on, "" where it is at work. `total` counts the
+    volumes released and those still held. `failed`: of these, what could not be released in the last try, and why.
+    """
+
+    state: str
+    waits_for: str
+    total: int
+    released: int
+    failed: dict[str, str]
+    evidence: str
+    since: datetime
+
+
+class EvacuationResult(Model):
+    """How an evacuation ended.
+
+    `released` and `left`: how many volumes it released, and how many the node still held. `evidence`: how it was known that the
+    node is dead, "" where it was not. `approval`: the operator's word, where it took one.
+    """
+
+    driver: DriverName
+    node_id: NodeId
+    node_name: str
+    state: str
+    asked_by: str
+    released: int
+    left: int
+    evidence: str
+    approval: Approval | None
+    message: str

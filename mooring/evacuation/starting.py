@@ -1,0 +1,76 @@
+"""Starts the evacuation of a node, or joins the one that is open, and lets one that waits go on.
+
+Contract: at most one evacuation of a node is open: its workflow id is the whole request. One that is open takes in what the new
+request knows, and looks at the node at once.
+
+Not kept here: what an evacuation does (workflows/evacuate.py), who finds that one is due (dead_nodes.py, drift/healing.py).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from mooring import names, runs
+from mooring.errors import MooringError, NothingToApprove, from_failure
+from mooring.evacuation.models import EvacuateRequest, EvacuationResult
+from mooring.models import Approval
+
+DEADLINE: Final = 15.0
+"""Seconds that Temporal has to answer."""
+
+Evacuation = WorkflowHandle[object, EvacuationResult]
+
+
+def evacuation_of(client: Client, driver: str, node_id: str) -> Evacuation:
+    """The newest evacuation of the node."""
+    return client.get_workflow_handle(names.evacuate_id(driver, node_id), result_type=EvacuationResult)
+
+
+async def start_evacuation(client: Client, task_queue: str, asked: EvacuateRequest) -> Evacuation:
+    """Have the node evacuated, as soon as it is proven that it is dead.
+
+    Raises:
+        TemporalUnavailable: it may not have begun.
+
+    """
+    async with runs.deadline(DEADLINE, f"The evacuation of node {asked.node_id}"):
+        await client.start_workflow(
+            names.EVACUATE,
+            asked,
+            id=names.evacuate_id(asked.driver, asked.node_id),
+            task_queue=task_queue,
+            start_signal=names.EVACUATE,
+            start_signal_args=[asked],
+            task_timeout=names.TASK_TIMEOUT,
+            static_summary=f"evacuate node {asked.node_id}"[:200],
+        )
+    return evacuation_of(client, asked.driver, asked.node_id)
+
+
+async def approve(evacuation: Evacuation, approval: Approval) -> str:
+    """Give an evacuation an operator's word that the node is off; what it says to that.
+
+    Raises:
+        NothingToApprove: it has proof already, or has ended.
+        TemporalUnavailable: it may not have heard.
+
+    """
+    async with runs.deadline(DEADLINE, f"The approval of {evacuation.id}"):
+        try:
+            said: str = await evacuation.execute_update(names.APPROVE, approval, result_type=str)
+        except WorkflowUpdateFailedError as refused:
+            raise _refusal(refused) from refused
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                raise NothingToApprove(f"{evacuation.id} has ended, or never began.") from error
+            raise
+        return said
+
+
+def _refusal(refused: WorkflowUpdateFailedError) -> MooringError:
+    cause = refused.cause
+    return from_failure(cause.type, cause.message) if isinstance(cause, ApplicationError) else MooringError(f"{refused}: {cause}.")

@@ -1,0 +1,1 @@
+"""Kubernetes Events: what Mooring tells operators on PVs, their claims and Nodes."""

@@ -1,0 +1,107 @@
+"""The Events that tell one happening: on the PV, on the PVC that is bound to it, and on the Node.
+
+Contract: what is drafted is valid events.k8s.io/v1. Two drafts with one key tell the same again, as in client-go's tools/events.
+Another holder in the way is another key.
+
+Not kept here: what was told before (series.py), and the writing (recorder.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from mooring.annotations import format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from mooring.events.happenings import Happening, Reason
+    from mooring.wire import Claim
+
+NOTE_BYTES: Final = 1024
+"""The limit of an Event's note (events.k8s.io/v1)."""
+INSTANCE_CHARACTERS: Final = 128
+NAME_CHARACTERS: Final = 253 - 17
+"""What an object's name leaves of its Event's: a dot and 16 digits follow."""
+
+Body = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An object that an Event is about."""
+
+    kind: str
+    name: str
+    uid: str
+    namespace: str = ""
+
+    @property
+    def body(self) -> Body:
+        """As an ObjectReference."""
+        version = {} if self.kind == "Node" else {"apiVersion": "v1"}  # the kubelet's own Events name none
+        namespace = {"namespace": self.namespace} if self.namespace else {}
+        return {"kind": self.kind, "name": self.name, "uid": self.uid, **version, **namespace}
+
+    @property
+    def events(self) -> str:
+        """The path of Events about it; those about cluster-scoped objects are in `default`, as the API server demands."""
+        return f"/apis/events.k8s.io/v1/namespaces/{self.namespace or 'default'}/events"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What makes two Events one series."""
+
+    reason: Reason
+    regarding: Reference
+    related: Reference | None
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One Event, but for its name."""
+
+    key: Key
+    note: str
+
+    def body(self, name: str, instance: str, since: datetime) -> Body:
+        """The Event; `instance` names the worker, `since` is when it happened first."""
+        reason, related = self.key.reason, self.key.related
+        return {
+            "apiVersion": "events.k8s.io/v1",
+            "kind": "Event",
+            "metadata": {"name": name},
+            "eventTime": format_time(since),
+            "type": "Warning" if reason.warns else "Normal",
+            "reason": reason.value,
+            "note": self.note.encode()[:NOTE_BYTES].decode(errors="ignore"),
+            "action": reason.action,
+            "reportingController": "mooring",
+            "reportingInstance": instance[:INSTANCE_CHARACTERS],
+            "regarding": self.key.regarding.body,
+            **({"related": related.body} if related else {}),
+        }
+
+    def name(self, unique: str) -> str:
+        """A name for it; `unique` is 16 digits."""
+        return f"{self.key.regarding.name[:NAME_CHARACTERS].rstrip('.-')}.{unique}"
+
+
+def drafts(happening: Happening, claim: Claim | None, node_name: str) -> list[Draft]:
+    """The Events of a happening; `claim` is what is bound to its PV, `node_name` the Node's name, "" where it is not known."""
+    # NB: the kubelet gives a Node's name for its uid, and so does `kubectl describe node` when it looks for Events.
+    node = Reference("Node", node_name, node_name) if node_name else None
+    mark = happening.pv
+    pv = Reference("PersistentVolume", mark.pv, mark.uid) if mark else None
+    bound = Reference("PersistentVolumeClaim", claim.name, claim.uid, claim.namespace) if claim else None
+
+    def about() -> Iterator[tuple[Reference, Reference | None]]:
+        yield from ((each, node) for each in (pv, bound) if each)
+        if node:
+            yield node, pv
+
+    return [Draft(Key(happening.reason, each, related, happening.holder), happening.note) for each, related in about()]

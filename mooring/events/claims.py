@@ -1,0 +1,57 @@
+"""Which PersistentVolumeClaim is bound to a PV, for Events on it.
+
+Contract: `learn` takes it from every PV that Mooring reads or writes anyway, so that `of` hardly ever has to ask.
+
+Invariant: at most `size` are remembered, those that were learned last.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from mooring.apiserver import Ask, KubernetesApi, NotFound
+from mooring.collection import decoded
+from mooring.volumes import PVS
+from mooring.wire import PV, Claim
+
+if TYPE_CHECKING:
+    from mooring.models import Mark
+    from mooring.wire import Pv
+
+
+class Claims:
+    """The claims of PVs on one API server."""
+
+    def __init__(self, api: KubernetesApi, size: int = 1024) -> None:
+        self._api = api
+        self._size = size
+        self._known: OrderedDict[str, Claim | None] = OrderedDict()
+        """PV uid -> what is bound to it; None for nothing."""
+
+    def learn(self, pv: Pv) -> None:
+        """Remember what is bound to a PV that was read."""
+        claim = pv.spec.claim_ref
+        self._known[pv.metadata.uid] = claim if claim and claim.uid else None
+        self._known.move_to_end(pv.metadata.uid)
+        while len(self._known) > self._size:
+            self._known.popitem(last=False)
+
+    async def of(self, mark: Mark) -> Claim | None:
+        """What is bound to the PV; asked for only where it was not learned.
+
+        Raises:
+            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say.
+
+        """
+        if mark.uid not in self._known:
+            await self._read(mark.pv)
+        return self._known.get(mark.uid)
+
+    async def _read(self, pv: str) -> None:
+        ask = Ask(f"read which claim is bound to PersistentVolume {pv}", "GET", f"{PVS}/{quote(pv, safe='')}")
+        try:
+            self.learn(decoded(PV, ask, await self._api.request(ask)))
+        except NotFound:
+            return

@@ -1,0 +1,28 @@
+"""Lends a worker's recorder to workflow code, which can't reach out of its sandbox otherwise.
+
+Not kept here: what workflow code tells (workflows/telling.py).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from temporalio.worker import Interceptor
+
+from mooring.events.happenings import TAKE
+
+if TYPE_CHECKING:
+    from temporalio.worker import WorkflowInterceptorClassInput
+
+    from mooring.events.happenings import Take
+
+
+class Telling(Interceptor):
+    """Intercepts nothing; workflow code finds `take` among its external functions."""
+
+    def __init__(self, take: Take) -> None:
+        self._take = take
+
+    def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> None:  # noqa: A002
+        """See `Interceptor`."""
+        input.unsafe_extern_functions[TAKE] = self._take

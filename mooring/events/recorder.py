@@ -1,0 +1,217 @@
+"""Writes Kubernetes Events: best effort, beside the operations and never in their way.
+
+Contract: `take` returns at once, in any thread, and never raises; what there is no room for is dropped and counted. One task writes
+what was taken; what can't be written is counted too, and logged once a kind of error. What happens again costs at most one request
+a `pause` and object, however often.
+
+Not kept here: what an Event says (bodies.py), which ones belong together (series.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from typing import Final, Protocol
+
+from mooring.apiserver import Ask, Gone, KubernetesApi, NotFound, Refused
+from mooring.errors import KubernetesRejected, KubernetesUnavailable, MooringError
+from mooring.events.bodies import Draft, drafts
+from mooring.events.claims import Claims
+from mooring.events.happenings import Happening
+from mooring.events.series import Series, Told
+from mooring.nodes.ids import Nodes
+from mooring.wire import Claim
+
+QUEUE: Final = 1000
+SERIES: Final = 4096
+PAUSE: Final = 10.0
+"""Seconds between two looks for what has happened again."""
+LAST_WORDS: Final = 1.0
+"""Seconds that a worker which stops gives to what it has not told yet."""
+
+ERRORS: Final = (MooringError, NotFound, Gone, Refused)
+
+logger = logging.getLogger(__name__)
+
+
+class Events(Protocol):
+    """Tells operators what happens."""
+
+    def take(self, happening: Happening) -> None:
+        """Tell it some time soon; from any thread."""
+
+    async def write(self, happening: Happening) -> None:
+        """Tell it now.
+
+        Raises:
+            MooringError: no Event of it could be written.
+
+        """
+
+
+class NoEvents:
+    """Where there is no Kubernetes, or no wish for Events."""
+
+    def take(self, happening: Happening) -> None:
+        """Nothing."""
+
+    async def write(self, happening: Happening) -> None:
+        """Nothing."""
+
+
+class Recorder:
+    """Writes the Events of one worker, named `instance`; `dropped` counts what could not be told."""
+
+    def __init__(
+        self,
+        api: KubernetesApi,
+        claims: Claims,
+        nodes: Nodes,
+        instance: str,
+        now: Callable[[], datetime],
+        dropped: Callable[[], None],
+        *,
+        warnings_only: bool,
+        size: int = QUEUE,
+        pause: float = PAUSE,
+    ) -> None:
+        self._api = api
+        self._claims = claims
+        self._nodes = nodes
+        self._instance = instance
+        self._now = now
+        self._dropped = dropped
+        self._warnings_only = warnings_only
+        self._pause = pause
+        self._queue: asyncio.Queue[tuple[Happening, datetime]] = asyncio.Queue(size)
+        self._told = Told(SERIES)
+        self._logged: set[str] = set()
+        self._loop = asyncio.get_running_loop()
+
+    def take(self, happening: Happening) -> None:
+        """See `Events`."""
+        if happening.reason.warns or not self._warnings_only:
+            with suppress(RuntimeError):  # the loop is closed: the process is about to end
+                self._loop.call_soon_threadsafe(self._enqueue, happening, self._now())
+
+    async def write(self, happening: Happening) -> None:
+        """See `Events`."""
+        outcomes = await self._tell(happening, self._now())
+        errors = [error for error in outcomes if error is not None]
+        if errors and len(errors) == len(outcomes):
+            raise errors[0]
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Write what is taken while the block lasts, and for `LAST_WORDS` after it."""
+        tasks = [asyncio.create_task(self._serve()), asyncio.create_task(self._serve_series())]
+        try:
+            yield
+        finally:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LAST_WORDS):
+                    await asyncio.sleep(0)  # NB: what was taken just now is not in the queue yet
+                    await self._queue.join()
+                    await self._tell_series()
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+    def _enqueue(self, happening: Happening, at: datetime) -> None:
+        try:
+            self._queue.put_nowait((happening, at))
+        except asyncio.QueueFull:
+            self._dropped()
+
+    async def _serve(self) -> None:
+        while True:
+            happening, at = await self._queue.get()
+            try:
+                if any(await self._tell(happening, at)):
+                    self._dropped()
+            except Exception:
+                self._dropped()
+                logger.exception("An Event could not be written: %s", happening.note)
+            finally:
+                self._queue.task_done()
+
+    async def _serve_series(self) -> None:
+        while True:
+            await asyncio.sleep(self._pause)
+            try:
+                await self._tell_series()
+            except Exception:
+                logger.exception("The counts of Events could not be written; they are tried again.")
+
+    async def _tell(self, happening: Happening, at: datetime) -> list[MooringError | None]:
+        """Write every Event of it; what came of each."""
+        drafted = drafts(happening, await self._claim(happening), happening.node_name or self._node_name(happening.node_id))
+        if not drafted:
+            logger.info("%s: %s", happening.reason, happening.note)
+        return await asyncio.gather(*(self._write(draft, at) for draft in drafted))
+
+    def _node_name(self, node_id: str) -> str:
+        node = self._nodes.find(node_id) if node_id else None
+        return node.name if node else ""
+
+    async def _claim(self, happening: Happening) -> Claim | None:
+        try:
+            return await self._claims.of(happening.pv) if happening.pv else None
+        except MooringError as error:
+            self._log(error)
+            return None
+
+    async def _write(self, draft: Draft, at: datetime) -> MooringError | None:
+        if self._told.again(draft, at):
+            return None
+        return await self._create(Series(draft, first=at, last=at))
+
+    async def _create(self, series: Series) -> MooringError | None:
+        """Write an Event that is not there.
+
+        NB: it begins its series before it is written, so that what happens again meanwhile is no second Event.
+        """
+        self._told.begin(series)
+        about, count, series.told = series.draft.key.regarding, series.count, 0
+        name = series.draft.name(uuid.uuid4().hex[:16])
+        series.path = f"{about.events}/{name}"
+        what = f"raise Event {series.draft.key.reason} on {about.kind} {about.name}"
+        try:
+            await self._api.request(Ask(what, "POST", about.events, body=series.event(name, self._instance)))
+            series.told = count
+        except ERRORS as error:
+            return self._log(error)
+        finally:
+            if not series.told:
+                self._told.forget(series)
+        return None
+
+    async def _tell_series(self) -> None:
+        for series in self._told.untold(self._now()):
+            if await self._update(series):
+                self._dropped()
+
+    async def _update(self, series: Series) -> MooringError | None:
+        about, count = series.draft.key.regarding, series.count
+        what = f"count Event {series.draft.key.reason} on {about.kind} {about.name}"
+        try:
+            await self._api.request(Ask(what, "PATCH", series.path, body=series.patch))
+        except NotFound:
+            return await self._create(series)  # it has expired
+        except ERRORS as error:
+            return self._log(error)
+        series.told = count
+        return None
+
+    def _log(self, error: Exception) -> MooringError:
+        """The error, as one that may be raised."""
+        kind = type(error).__name__
+        if kind not in self._logged:
+            self._logged.add(kind)
+            told = str(error).removesuffix(f" {KubernetesUnavailable.advice}")  # it speaks of another try
+            logger.warning("Operators miss an Event; the next error of this kind is only counted: %s", told)
+        return error if isinstance(error, MooringError) else KubernetesRejected(str(error))

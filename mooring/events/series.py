@@ -1,0 +1,90 @@
+"""What was told already, so that what happens again becomes a series of one Event instead of many.
+
+Contract: a series ends when nothing was added to it for `LASTS`, when too many others are newer, or `STANDS` after its beginning
+when something else is to be said, another cause say: an Event's note can't be changed, and an outdated one leads operators astray.
+What ends so is forgotten, what of its count has not been told included: the next of its kind is a new Event.
+
+Invariant: at most `size` series are kept.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from mooring.annotations import format_time
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mooring.events.bodies import Draft, Key
+
+LASTS: Final = timedelta(minutes=6)
+"""As in client-go's tools/events."""
+STANDS: Final = timedelta(minutes=1)
+"""How long a note stands for others too, so that one that is never twice the same makes no flood."""
+
+
+@dataclass(slots=True)
+class Series:
+    """One Event: where it is, how often it has happened, and how often of that the API server knows of."""
+
+    draft: Draft
+    first: datetime
+    last: datetime
+    path: str = ""
+    count: int = 1
+    told: int = 0
+    """0 while it is being written."""
+
+    def event(self, name: str, instance: str) -> dict[str, Any]:
+        """All of it, as an Event of this name by this worker."""
+        series = {"series": self._body} if self.count > 1 else {}
+        return {**self.draft.body(name, instance, self.first), **series}
+
+    @property
+    def patch(self) -> list[dict[str, Any]]:
+        """The JSON patch that tells how often it has happened; nothing else of an Event can be changed."""
+        return [{"op": "add", "path": "/series", "value": self._body}]
+
+    @property
+    def _body(self) -> dict[str, Any]:
+        return {"count": self.count, "lastObservedTime": format_time(self.last)}
+
+
+class Told:
+    """The series of one worker, the one that was added to last at the end."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._series: OrderedDict[Key, Series] = OrderedDict()
+
+    def again(self, draft: Draft, at: datetime) -> bool:
+        """Add to the series that this belongs to; whether there is one."""
+        series = self._series.get(draft.key)
+        if series is None or at - series.last > LASTS or (draft.note != series.draft.note and at - series.first > STANDS):
+            return False
+        series.count += 1
+        series.last = max(at, series.last)
+        self._series.move_to_end(draft.key)
+        return True
+
+    def begin(self, series: Series) -> None:
+        """The first of its kind."""
+        self._series[series.draft.key] = series
+        self._series.move_to_end(series.draft.key)
+        while len(self._series) > self._size:
+            self._series.popitem(last=False)
+
+    def forget(self, series: Series) -> None:
+        """It is not there, after all."""
+        if self._series.get(series.draft.key) is series:
+            del self._series[series.draft.key]
+
+    def untold(self, now: datetime) -> list[Series]:
+        """Those whose count has grown since the API server was told; what has ended is forgotten."""
+        for series in [each for each in self._series.values() if now - each.last > LASTS]:
+            self.forget(series)
+        return [each for each in self._series.values() if 0 < each.told < each.count]

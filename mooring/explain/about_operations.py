@@ -1,0 +1,94 @@
+"""Advice about what is under way, what failed, and what external-attacher met."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from mooring import names
+from mooring.errors import TABLE
+from mooring.explain.commands import history, unpublish, whom
+from mooring.explain.facts import Advice, AttachmentFacts, Facts
+from mooring.run_reader import VolumeRun
+
+FORBIDDEN: Final = "KubernetesForbidden"
+UNSOUND: Final = {
+    names.State.NOT_CLEARED: "is detached, but its record could not be cleared, so it stays fenced to its holder",
+    names.State.NOT_DETACHED: "could not be detached at the backend",
+    names.State.ROLLED_BACK: "was not published, and all of it was undone",
+}
+
+
+def under_way(facts: Facts) -> Iterator[Advice]:
+    """An operation is open."""
+    run = facts.open
+    if run is None:
+        return
+    operation = f"The {run.operation} {whom(run.node_id)}"
+    if facts.workers == ():
+        says = f"{operation} waits, and no worker polls the task queue. Start one, or see why none is ready."
+        yield Advice(situation="no-worker", says=says, commands=("mooring check", "kubectl -n mooring logs deploy/mooring-worker"))
+    elif run.failure == FORBIDDEN:
+        commands = ("kubectl apply -f deploy/kubernetes/rbac.yaml", "mooring check --account mooring:mooring")
+        yield Advice(situation="no-rights", says=f"{operation} can't go on: {_advised(run)}", commands=commands)
+    elif run.failure:
+        yield Advice(situation="retrying", says=f"{operation} is tried again: {_advised(run)}", commands=(history(facts),))
+    else:
+        says = f"{operation} is under way, and nothing has failed. If it stays so, ask again and compare the step."
+        yield Advice(situation="under-way", says=says, commands=(history(facts),))
+
+
+def leaving(facts: Facts) -> Iterator[Advice]:
+    """A VolumeAttachment is being deleted and does not go."""
+    for each in facts.volume_attachments or ():
+        if each.deleting_since is None or facts.open:
+            continue
+        why = f": {each.error.rstrip('.')}." if each.error else ", and external-attacher has noted no error; see whether it runs."
+        since = f"{each.deleting_since:%Y-%m-%d %H:%M} UTC"
+        yield Advice(
+            situation="detach-fails" if each.error else "detach-waits",
+            says=f"VolumeAttachment {each.name} (node {each.node_id or each.node}) is being deleted since {since}{why} Leave its "
+            "finalizer alone, or two nodes may get the volume; once the cause is gone external-attacher detaches it by itself.",
+            commands=(f"kubectl describe volumeattachment {each.name}", history(facts)),
+        )
+
+
+def attach_fails(facts: Facts) -> Iterator[Advice]:
+    """A VolumeAttachment is wanted and can't be had."""
+    for each in facts.volume_attachments or ():
+        if each.deleting_since is None and not each.attached and each.error and not facts.open:
+            yield Advice(situation="attach-fails", says=_attach_failure(facts, each), commands=(history(facts),))
+
+
+def migrations(facts: Facts) -> Iterator[Advice]:
+    """A live migration takes too long."""
+    for run in facts.related:
+        if run.kind == "migration" and run.ended_at is None and run.state == names.State.MIGRATION_OVERDUE:
+            yield Advice(
+                situation="migration-overdue",
+                says="A live migration of the volume takes longer than it may. Nothing is detached by itself: end the "
+                "migration, or unpublish the volume from the node that the machine has left.",
+                commands=tuple(unpublish(facts, held.node_id) for held in facts.holders),
+            )
+
+
+def ended_badly(facts: Facts) -> Iterator[Advice]:
+    """The last operation left something to be done."""
+    run = facts.last
+    if run is not None and run.state in UNSOUND:
+        says = f"The last {run.operation} {whom(run.node_id)} ended as {run.state}: the volume {UNSOUND[names.State(run.state)]}."
+        command = unpublish(facts, run.node_id) if run.operation == "unpublish" else history(facts)
+        yield Advice(situation="ended-badly", says=f"{says} {run.message}".rstrip(), commands=(command,))
+
+
+def _advised(run: VolumeRun) -> str:
+    advice = TABLE[run.failure].advice if run.failure in TABLE else "Look at it in the Temporal UI."
+    return run.message if advice in run.message else f"{run.message} {advice}"
+
+
+def _attach_failure(facts: Facts, each: AttachmentFacts) -> str:
+    others = [held.node_id for held in facts.holders if held.node_id != each.node_id]
+    wanted = f"Node {each.node_id or each.node} can't have the volume: {each.error.rstrip('.')}."
+    if others:
+        return f"{wanted} It is attached as soon as {', '.join(others)} no longer holds it: see whether a Pod there still uses it."
+    return f"{wanted} external-attacher tries again by itself."

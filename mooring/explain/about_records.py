@@ -1,0 +1,86 @@
+"""Advice about what the PVs say, and what VolumeAttachments say against it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mooring.adoption import Verdict
+from mooring.errors import MalformedRecord
+from mooring.explain.commands import BREAK_GLASS, unpublish
+from mooring.explain.facts import Advice, Facts
+
+
+def unreadable(facts: Facts) -> Iterator[Advice]:
+    """The record can't be read."""
+    for pv in facts.pvs:
+        if pv.problem:
+            yield Advice(
+                situation="unreadable-record",
+                says=f"{pv.problem} {MalformedRecord.advice} Nobody gets the volume until then. Never lower an epoch.",
+                commands=(
+                    f"kubectl get pv {pv.name} -o yaml",
+                    f"kubectl annotate pv {pv.name} {BREAK_GLASS} --overwrite KEY=VALUE",
+                ),
+            )
+
+
+def duplicated(facts: Facts) -> Iterator[Advice]:
+    """Several PVs claim the volume."""
+    if len(facts.pvs) > 1:
+        yield Advice(
+            situation="duplicate-volume",
+            says=f"Several PersistentVolumes claim this volume ({', '.join(pv.name for pv in facts.pvs)}), so none of them can be "
+            "trusted with its record. Delete all but one; with reclaim policy Retain the data stays.",
+            commands=tuple(f"kubectl describe pv {pv.name}" for pv in facts.pvs),
+        )
+
+
+def in_doubt(facts: Facts) -> Iterator[Advice]:
+    """VolumeAttachments contradict the record or each other, so the volume is published to nobody."""
+    doubts = [finding for finding in facts.findings if finding.publish_refused and finding.verdict is not Verdict.LEAVING]
+    if doubts:
+        nodes = dict.fromkeys(finding.node_id for finding in doubts if finding.node_id)
+        yield Advice(
+            situation="disputed",
+            says=f"{doubts[0].why} Find out which node uses the volume. Delete the Pod that must not have it, so that its "
+            "VolumeAttachment goes, or unpublish it from a node that has it no longer.",
+            commands=("mooring adopt --dry-run", *(unpublish(facts, node) for node in nodes)),
+        )
+
+
+def unrecorded(facts: Facts) -> Iterator[Advice]:
+    """A VolumeAttachment is attached, and could be recorded."""
+    for finding in facts.findings:
+        if finding.verdict is Verdict.ADOPT and not facts.open:
+            yield Advice(
+                situation="attached-not-recorded",
+                says=f"VolumeAttachment {finding.volume_attachment} is attached to node {finding.node_id}, and no record knows of "
+                "it. Have it recorded before another node gets the volume.",
+                commands=("mooring adopt",),
+            )
+
+
+def unwanted(facts: Facts) -> Iterator[Advice]:
+    """A node that lives holds the volume, and Kubernetes does not ask for it."""
+    for held in facts.holders:
+        node = facts.node(held.node_id)
+        alive = node is not None and node.exists and not node.out_of_service
+        asked = facts.volume_attachments is not None
+        if alive and asked and not facts.open and not facts.attachments_on(held.node_id):
+            yield Advice(
+                situation="recorded-not-attached",
+                says=f"Node {held.node_id} holds the volume, and no VolumeAttachment asks for that. Where no program of yours "
+                "publishes volumes past Kubernetes, see that nothing there uses it, then unpublish it.",
+                commands=(unpublish(facts, held.node_id),),
+            )
+
+
+def unpersisted(facts: Facts) -> Iterator[Advice]:
+    """A node holds the volume, which has no PV."""
+    if facts.unpersisted is not None:
+        node_id = facts.unpersisted.node_id
+        yield Advice(
+            situation="waits-for-pv",
+            says=f"Node {node_id} holds the volume, which has no PersistentVolume yet. Create it, or give the volume up.",
+            commands=(unpublish(facts, node_id),),
+        )

@@ -1,0 +1,185 @@
+"""The Kubernetes half of a volume's facts: its PV, VolumeAttachments and nodes, read with the rights of who asks.
+
+Contract: without the PVs there is nothing to say, and the error is raised; every other part may be missing, and its error is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, TypeVar
+from urllib.parse import quote
+
+from mooring.adoption import Attached, Finding, Volume, judge, shared_mode
+from mooring.annotations import read as read_record
+from mooring.apiserver import Ask, KubernetesApi, NotFound
+from mooring.collection import Collection, Kind, T, decoded
+from mooring.errors import MalformedRecord, MooringError
+from mooring.explain.facts import AttachmentFacts, NodeFacts, PvFacts
+from mooring.explain.objects import ATTACHMENT_KIND, NODE, NODES, PV_KIND, Pv, VolumeAttachment
+from mooring.models import VolumeRecord, VolumeRef
+from mooring.nodes.kinds import CSI_NODES, PlainNode
+from mooring.volume_attachments import NODE_ID
+
+PAGE_SIZE: Final = 500
+
+A = TypeVar("A")
+
+
+@dataclass(slots=True)
+class ClusterPart:
+    """What Kubernetes knows, and the errors of what it did not say."""
+
+    pvs: tuple[PvFacts, ...] = ()
+    attachments: tuple[AttachmentFacts, ...] | None = None
+    nodes: tuple[NodeFacts, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    errors: list[MooringError] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterReader:
+    """Reads the facts of one volume. `now` is UTC."""
+
+    api: KubernetesApi
+    volume: VolumeRef
+    now: Callable[[], datetime]
+
+    async def read(self) -> ClusterPart:
+        """All that there is.
+
+        Raises:
+            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the PVs could not be listed.
+
+        """
+        part = ClusterPart()
+        pvs = await self._list(PV_KIND, self._claims)
+        names = {pv.metadata.name for pv in pvs}
+        part.pvs = tuple(self._pv(pv) for pv in pvs)
+        found = await _or_told(self._list(ATTACHMENT_KIND, lambda each: each.spec.source.persistent_volume_name in names), part)
+        node_ids = await _or_told(self._node_ids(), part)
+        part.attachments = None if found is None else tuple(_attachment(each, node_ids or {}) for each in found)
+        part.findings = tuple(self._judge(pvs, part.pvs, found or (), node_ids or {}))
+        wanted = _nodes_of(part, node_ids)
+        part.nodes = tuple(filter(None, [await _or_told(self._node(*pair, part, node_ids or {}), part) for pair in wanted.items()]))
+        return part
+
+    def _claims(self, pv: Pv) -> bool:
+        csi = pv.spec.csi
+        return csi is not None and (csi.driver, csi.volume_handle) == (self.volume.driver, self.volume.volume_handle)
+
+    def _pv(self, pv: Pv) -> PvFacts:
+        claim = pv.spec.claim_ref
+        record, problem = self._record(pv)
+        return PvFacts(
+            name=pv.metadata.name,
+            phase=pv.status.phase,
+            claim=f"{claim.namespace}/{claim.name}" if claim else "",
+            reclaim_policy=pv.spec.persistent_volume_reclaim_policy,
+            access_modes=tuple(pv.spec.access_modes or ()),
+            deleting_since=pv.metadata.deletion_timestamp,
+            record=record,
+            problem=problem,
+        )
+
+    def _record(self, pv: Pv) -> tuple[VolumeRecord | None, str]:
+        meta = pv.metadata
+        try:
+            return read_record(self.volume.driver, meta.name, meta.uid, meta.annotations, self.now()).record, ""
+        except MalformedRecord as error:
+            return None, str(error).removesuffix(error.advice).rstrip()
+
+    def _judge(
+        self, pvs: list[Pv], facts: tuple[PvFacts, ...], found: Iterable[VolumeAttachment], node_ids: Mapping[str, str]
+    ) -> list[Finding]:
+        """What a worker that starts would make of the VolumeAttachments; nothing where the record can't be trusted."""
+        if len(pvs) != 1 or facts[0].record is None or pvs[0].spec.csi is None:
+            return []
+        mode = shared_mode(pvs[0].spec.access_modes or [])
+        readonly = pvs[0].spec.csi.read_only
+        volume = Volume(self.volume.driver, self.volume.volume_handle, facts[0].name, facts[0].record, mode, readonly)
+        return judge(volume, [self._attached(each, node_ids) for each in found if each.status.attached])
+
+    def _attached(self, each: VolumeAttachment, node_ids: Mapping[str, str]) -> Attached:
+        return Attached(
+            name=each.metadata.name,
+            pv=each.spec.source.persistent_volume_name or "",
+            node=each.spec.node_name,
+            node_id=_node_id(each, node_ids),
+            since=each.metadata.creation_timestamp or self.now(),
+            context=each.status.attachment_metadata or {},
+            leaving=each.metadata.deletion_timestamp is not None,
+        )
+
+    async def _node_ids(self) -> dict[str, str]:
+        """Name of a Node -> the driver's id for it."""
+        nodes = await self._list(CSI_NODES, lambda node: node.spec.drivers is not None)
+        own = ((node, each) for node in nodes for each in node.spec.drivers or () if each.name == self.volume.driver)
+        return {node.metadata.name: each.node_id for node, each in own}
+
+    async def _node(self, name: str, node_id: str, part: ClusterPart, node_ids: Mapping[str, str]) -> NodeFacts:
+        ask = Ask(f"read Node {name}", "GET", f"{NODES}/{quote(name, safe='')}")
+        try:
+            node = decoded(NODE, ask, await self.api.request(ask))
+        except NotFound:
+            guessed = name not in node_ids and all(each.node != name for each in part.attachments or ())
+            return NodeFacts(name=name, node_id=node_id, exists=False, registered=name in node_ids, guessed=guessed)
+        return NodeFacts(
+            name=name,
+            node_id=node_id,
+            exists=True,
+            ready=_ready(node),
+            out_of_service=node.out_of_service,
+            registered=name in node_ids,
+        )
+
+    async def _list(self, kind: Kind[T], keep: Callable[[T], bool]) -> list[T]:
+        found: list[T] = []
+        pages = Collection(self.api, kind, lambda: None).pages(f"list {kind.plural}", PAGE_SIZE)
+        async with aclosing(pages) as listed:
+            async for page, first in listed:
+                found = [] if first else found
+                found += filter(keep, page.items)
+        return found
+
+
+async def _or_told(asked: Awaitable[A], part: ClusterPart) -> A | None:
+    """The answer; None where there is none, and the error is told."""
+    try:
+        return await asked
+    except MooringError as error:
+        part.errors.append(error)
+        return None
+
+
+def _attachment(each: VolumeAttachment, node_ids: Mapping[str, str]) -> AttachmentFacts:
+    meta, status = each.metadata, each.status
+    trouble = (status.detach_error if meta.deletion_timestamp else None) or status.attach_error or status.detach_error
+    return AttachmentFacts(
+        name=meta.name,
+        node=each.spec.node_name,
+        node_id=_node_id(each, node_ids),
+        attached=status.attached,
+        since=meta.creation_timestamp,
+        deleting_since=meta.deletion_timestamp,
+        error=trouble.message if trouble else "",
+    )
+
+
+def _node_id(each: VolumeAttachment, node_ids: Mapping[str, str]) -> str | None:
+    return node_ids.get(each.spec.node_name) or (each.metadata.annotations or {}).get(NODE_ID) or None
+
+
+def _nodes_of(part: ClusterPart, node_ids: Mapping[str, str] | None) -> dict[str, str]:
+    """Name of each Node to look at -> its node id. Without the CSINodes nobody can say which Node a holder is."""
+    wanted = {each.node: each.node_id or each.node for each in part.attachments or ()}
+    names = {node_id: name for name, node_id in {**wanted, **(node_ids or {})}.items()}
+    held = {held.node_id for pv in part.pvs if pv.record for held in pv.record.holders}
+    known = {names.get(node_id, node_id): node_id for node_id in sorted(held) if node_ids is not None or node_id in names}
+    return {**wanted, **known}
+
+
+def _ready(node: PlainNode) -> str:
+    return next((each.status for each in node.status.conditions or () if each.type == "Ready"), "")

@@ -1,0 +1,78 @@
+"""A volume explained: both halves are asked at once, and either may be missing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from mooring.errors import MooringError
+from mooring.explain.advice import advise
+from mooring.explain.cluster import ClusterPart, ClusterReader
+from mooring.explain.facts import Explanation, Facts
+from mooring.explain.operations import OperationsPart, read_operations, read_related
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+    from mooring.apiserver import KubernetesApi
+    from mooring.models import VolumeRef
+
+A = TypeVar("A")
+
+
+@dataclass(frozen=True, slots=True)
+class Explainer:
+    """Explains volumes. `temporal` and `kubernetes` connect; `queue` is that of the workers, `now` UTC."""
+
+    temporal: Callable[[], Awaitable[Client]]
+    kubernetes: Callable[[], Awaitable[KubernetesApi]]
+    queue: str
+    now: Callable[[], datetime]
+
+    async def explain(self, volume: VolumeRef) -> tuple[Explanation, list[MooringError]]:
+        """All that is known of the volume, and why the rest isn't."""
+        errors: list[MooringError] = []
+        client = asyncio.create_task(self._or_told(self.temporal(), errors))
+        cluster, operations = await asyncio.gather(
+            self._or_told(self._cluster(volume), errors), self._or_told(self._operations(client, volume), errors)
+        )
+        part = cluster or ClusterPart()
+        nodes = {node.node_id for node in part.nodes} | {held.node_id for pv in part.pvs if pv.record for held in pv.record.holders}
+        reached = await client
+        related = await self._or_told(read_related(reached, volume, nodes), errors) if reached and operations else None
+        errors += part.errors
+        facts = Facts(
+            driver=volume.driver,
+            volume_handle=volume.volume_handle,
+            pvs=part.pvs,
+            volume_attachments=part.attachments,
+            nodes=part.nodes,
+            findings=part.findings,
+            unpersisted=operations.unpersisted if operations else None,
+            runs=operations.runs if operations else (),
+            related=related or (),
+            workers=operations.workers if operations else None,
+            unasked=tuple(map(str, errors)),
+        )
+        return Explanation(**dict(facts), what_to_do=advise(facts)), errors
+
+    async def _cluster(self, volume: VolumeRef) -> ClusterPart:
+        api = await self.kubernetes()
+        try:
+            return await ClusterReader(api, volume, self.now).read()
+        finally:
+            await api.close()
+
+    async def _operations(self, client: Awaitable[Client | None], volume: VolumeRef) -> OperationsPart | None:
+        reached = await client
+        return await read_operations(reached, volume, self.queue) if reached else None
+
+    async def _or_told(self, asked: Awaitable[A], errors: list[MooringError]) -> A | None:
+        try:
+            return await asked
+        except MooringError as error:
+            errors.append(error)
+            return None

@@ -1,0 +1,141 @@
+"""All that can be known of one volume from outside, and what to do about it.
+
+Contract: a fact that could not be asked is absent, and `unasked` says so; absence alone means nothing. Times are UTC.
+
+Not kept here: where facts come from (cluster.py, operations.py), and what follows from them (advice.py).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from mooring import names
+from mooring.adoption import Finding
+from mooring.models import Attachment, Model, VolumeRecord, VolumeRef
+from mooring.run_reader import OPERATIONS, VolumeRun
+
+_PERSIST = OPERATIONS[names.PERSIST]
+
+
+class PvFacts(Model):
+    """A PV that claims the volume. `record` is None where it can't be read, and `problem` says why.
+
+    `claim` is namespace/name of the PersistentVolumeClaim, "" for none.
+    """
+
+    name: str
+    phase: str
+    claim: str
+    reclaim_policy: str
+    access_modes: tuple[str, ...]
+    deleting_since: datetime | None
+    record: VolumeRecord | None
+    problem: str = ""
+
+
+class AttachmentFacts(Model):
+    """A VolumeAttachment of one of these PVs. `node` is the Node's name; `error` is what external-attacher noted last."""
+
+    name: str
+    node: str
+    node_id: str | None
+    attached: bool
+    since: datetime | None
+    deleting_since: datetime | None
+    error: str
+
+
+class NodeFacts(Model):
+    """A node that holds the volume or has a VolumeAttachment of it.
+
+    `ready` is the Ready condition: True, False, Unknown, or "" where the Node has none. `out_of_service`: it bears the taint.
+    `registered`: a CSINode says that the driver runs there. `guessed`: nothing says what the Node is called, and none
+    is called like the node id.
+    """
+
+    name: str
+    node_id: str
+    exists: bool
+    ready: str = ""
+    out_of_service: bool = False
+    registered: bool = False
+    guessed: bool = False
+
+
+class RelatedRun(Model):
+    """A run that is about the volume or a node of it, and not one of its operations. `kind`: evacuation or migration."""
+
+    kind: str
+    about: str
+    workflow_id: str
+    run_id: str
+    state: str
+    started_at: datetime
+    ended_at: datetime | None
+
+
+class Facts(VolumeRef):
+    """What is known of the volume.
+
+    `volume_attachments` and `workers` are None where nobody could say. `unpersisted`: who holds the volume while it has no PV.
+    `runs` are its operations, newest first.
+    """
+
+    pvs: tuple[PvFacts, ...] = ()
+    volume_attachments: tuple[AttachmentFacts, ...] | None = None
+    nodes: tuple[NodeFacts, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    unpersisted: Attachment | None = None
+    runs: tuple[VolumeRun, ...] = ()
+    related: tuple[RelatedRun, ...] = ()
+    workers: tuple[str, ...] | None = None
+    unasked: tuple[str, ...] = ()
+
+    @property
+    def record(self) -> VolumeRecord | None:
+        """The record of the one PV."""
+        return self.pvs[0].record if len(self.pvs) == 1 else None
+
+    @property
+    def holders(self) -> tuple[Attachment, ...]:
+        """Who holds the volume by its record."""
+        return self.record.holders if self.record else ()
+
+    @property
+    def open(self) -> VolumeRun | None:
+        """The operation that is under way."""
+        return next((run for run in self.runs if run.operation != _PERSIST and run.ended_at is None), None)
+
+    @property
+    def last(self) -> VolumeRun | None:
+        """The operation that ended last, where none is under way."""
+        return None if self.open else next((run for run in self.runs if run.operation != _PERSIST), None)
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a trace of the volume."""
+        return bool(self.pvs or self.runs or self.unpersisted)
+
+    def node(self, node_id: str) -> NodeFacts | None:
+        """The node of this id."""
+        return next((node for node in self.nodes if node.node_id == node_id), None)
+
+    def attachments_on(self, node_id: str) -> list[AttachmentFacts]:
+        """The VolumeAttachments for the node."""
+        node = self.node(node_id)
+        called = {node_id, node.name if node else node_id}
+        return [each for each in self.volume_attachments or () if each.node_id == node_id or each.node in called]
+
+
+class Advice(Model):
+    """One thing to do. `situation` names the rule that says so; `commands` are for a shell."""
+
+    situation: str
+    says: str
+    commands: tuple[str, ...] = ()
+
+
+class Explanation(Facts):
+    """The facts, and what to do."""
+
+    what_to_do: tuple[Advice, ...]

@@ -1,0 +1,99 @@
+"""The Temporal half of a volume's facts: its operations, the workers, and what else is about it. No worker is asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from temporalio.client import WorkflowExecutionStatus
+from temporalio.common import SearchAttributeKey
+from temporalio.service import RPCError, RPCStatusCode
+
+from mooring import names, runs
+from mooring.explain.facts import RelatedRun
+from mooring.history import read_history
+from mooring.models import Attachment
+from mooring.run_reader import VolumeRun
+
+if TYPE_CHECKING:
+    from temporalio.client import Client, WorkflowExecutionDescription
+
+    from mooring.models import VolumeRef
+
+LAST: Final = 10
+"""How many operations are shown."""
+SECONDS: Final = 15.0
+_STATE: Final = SearchAttributeKey.for_keyword(names.ATTACHMENT_STATE)
+
+
+@dataclass(frozen=True, slots=True)
+class OperationsPart:
+    """What Temporal knows."""
+
+    runs: tuple[VolumeRun, ...]
+    unpersisted: Attachment | None
+    workers: tuple[str, ...]
+
+
+async def read_operations(client: Client, volume: VolumeRef, queue: str) -> OperationsPart:
+    """The volume's operations and the workers.
+
+    Raises:
+        TemporalUnavailable: the server did not say.
+
+    """
+    async with runs.deadline(SECONDS, f"What happened to volume {volume.volume_handle}"):
+        history, waiting, workers = await asyncio.gather(
+            read_history(client, volume, LAST), _unpersisted(client, volume), runs.workers_of(client, queue)
+        )
+    return OperationsPart(history.runs, waiting, tuple(workers))
+
+
+async def read_related(client: Client, volume: VolumeRef, node_ids: Iterable[str]) -> tuple[RelatedRun, ...]:
+    """The last migration of the volume and the last evacuation of each node, where there was one.
+
+    Raises:
+        TemporalUnavailable: the server did not say.
+
+    """
+    asked = [("migration", volume.volume_handle, names.migration_id(volume))]
+    asked += [("evacuation", node_id, names.evacuate_id(volume.driver, node_id)) for node_id in sorted(set(node_ids))]
+    async with runs.deadline(SECONDS, f"What else concerns volume {volume.volume_handle}"):
+        found = await asyncio.gather(*(_related(client, *each) for each in asked))
+    return tuple(run for run in found if run)
+
+
+async def _unpersisted(client: Client, volume: VolumeRef) -> Attachment | None:
+    """Who holds the volume while it has no PV: the run's memo says so, however many operations have come since."""
+    run = await _describe(client, names.unpersisted_id(volume))
+    if run is None or run.status is not WorkflowExecutionStatus.RUNNING:
+        return None
+    held: Attachment = await run.memo_value(names.ATTACHMENT_MEMO, type_hint=Attachment)
+    return held
+
+
+async def _describe(client: Client, workflow_id: str) -> WorkflowExecutionDescription | None:
+    try:
+        return await client.get_workflow_handle(workflow_id).describe()
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise
+
+
+async def _related(client: Client, kind: str, about: str, workflow_id: str) -> RelatedRun | None:
+    run = await _describe(client, workflow_id)
+    if run is None:
+        return None
+    state = run.typed_search_attributes.get(_STATE) or (run.status.name.capitalize() if run.status else "")
+    return RelatedRun(
+        kind=kind,
+        about=about,
+        workflow_id=workflow_id,
+        run_id=run.run_id,
+        state=state,
+        started_at=run.start_time,
+        ended_at=run.close_time,
+    )

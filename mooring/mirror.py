@@ -1,0 +1,122 @@
+"""What the objects of one collection say, in memory: filled by a list, kept current by a watch.
+
+Contract: what is known may lag. A watch that can't go on lists anew, and what was known stays meanwhile; what has changed between
+is told as one change.
+
+Not kept here: what the objects mean (nodes/ids.py, nodes/machines.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from typing import Final, Generic, TypeVar
+
+from mooring.backoff import pauses
+from mooring.collection import FIRST_PAUSE, LONGEST_PAUSE, Collection, T
+from mooring.errors import MooringError
+from mooring.views import HistoryGone
+
+PAGE_SIZE: Final = 500
+
+V = TypeVar("V")
+
+logger = logging.getLogger(__name__)
+
+
+class Mirror(Generic[T, V]):
+    """Name of an object -> what `read` says of it; nothing where that is None.
+
+    `changed` is told what is new by name, None for what is gone. `without` says in the log how to do without the objects.
+    """
+
+    def __init__(
+        self,
+        objects: Collection[T],
+        read: Callable[[T], V | None],
+        changed: Callable[[Mapping[str, V | None]], None],
+        without: str,
+    ) -> None:
+        self.named: dict[str, V] = {}
+        self.missing = [f"The {objects.kind.plural} have not been listed yet."]
+        """What keeps it from knowing anything yet, in words."""
+        self._objects = objects
+        self._read = read
+        self._changed = changed
+        self._without = without
+        self._filled = asyncio.Event()
+
+    @asynccontextmanager
+    async def following(self) -> AsyncIterator[None]:
+        """Be filled and kept current while the block lasts."""
+        task = asyncio.create_task(self._follow(), name=f"watch of {self._objects.kind.plural}")
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def filled(self) -> None:
+        """Wait until there has been a list."""
+        await self._filled.wait()
+
+    async def ask(self, what: str, query: Mapping[str, str]) -> tuple[dict[str, V], str]:
+        """What the API server says now, and the resource version that it is as of.
+
+        Raises:
+            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say.
+
+        """
+        found: dict[str, V] = {}
+        version = ""
+        async with aclosing(self._objects.pages(what, PAGE_SIZE, query)) as pages:
+            async for listed, first in pages:
+                found = {} if first else found
+                found.update(self._read_all(listed.items))
+                version = listed.metadata.resource_version
+                await asyncio.sleep(0)
+        return found, version
+
+    def _read_all(self, objects: Iterable[T]) -> Iterable[tuple[str, V]]:
+        read = ((each.metadata.name, self._read(each)) for each in objects)
+        return ((name, said) for name, said in read if said is not None)
+
+    async def _follow(self) -> None:
+        plural = self._objects.kind.plural
+        for pause in pauses(FIRST_PAUSE, LONGEST_PAUSE):
+            try:
+                await self._watch(await self._fill())
+            except HistoryGone as gone:
+                logger.warning("The %s are listed anew: %s", plural, gone)
+            except MooringError as error:
+                self.missing = [] if self._filled.is_set() else [f"{error} {self._without} does without."]
+                logger.warning("The %s can't be listed, and it is tried again: %s", plural, error)
+            except Exception:
+                logger.exception("The watch of %s failed; they are listed anew.", plural)
+            await asyncio.sleep(pause)
+
+    async def _fill(self) -> str:
+        """Replace what is known in one step; the resource version that it is as of."""
+        before = self.named
+        self.named, version = await self.ask(f"list {self._objects.kind.plural}", {})
+        self.missing = []
+        self._changed({name: self.named.get(name) for name in {**before, **self.named} if before.get(name) != self.named.get(name)})
+        self._filled.set()
+        return version
+
+    async def _watch(self, version: str) -> None:
+        async with aclosing(self._objects.watch(version)) as events:
+            async for event in events:
+                if event is not None and event.type != "BOOKMARK":
+                    self._take_in(event.object.metadata.name, None if event.type == "DELETED" else self._read(event.object))
+
+    def _take_in(self, name: str, said: V | None) -> None:
+        if self.named.get(name) == said:
+            return  # most of what happens to an object changes nothing that is read of it
+        if said is None:
+            del self.named[name]
+        else:
+            self.named[name] = said
+        self._changed({name: said})

@@ -1,0 +1,160 @@
+"""Which node ids there are, and how many volumes each may hold: an index of the cluster's CSINodes, or of its Nodes.
+
+Contract: `find` answers from memory, which a list fills and a watch keeps current; it may lag, so that what it does not know is
+looked for with `look`, live, before anybody is refused. A watch that can't go on lists anew, and what was known stays meanwhile.
+
+Not kept here: the objects' form (kinds.py), what a node holds (mooring/manager.py), and whom to refuse (admission.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Final, Generic, Protocol
+
+from mooring.collection import Collection, T
+from mooring.mirror import Mirror
+
+LEFT: Final = 1000
+"""How many objects that have gone are remembered by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node id that there is.
+
+    `limit`: how many volumes of the driver the node may hold; None where nobody says. `name`: the Node's, "" where it is not known.
+    """
+
+    node_id: str
+    limit: int | None = None
+    name: str = ""
+
+
+class Nodes(Protocol):
+    """The node ids of one driver."""
+
+    @property
+    def absence(self) -> str:
+        """Why an unknown node id is none, as a clause: "there is no Node of this name"."""
+
+    @property
+    def missing(self) -> list[str]:
+        """What keeps `find` from knowing anything yet, in words; empty once it does."""
+
+    def find(self, node_id: str) -> Node | None:
+        """What memory knows."""
+
+    def named(self, name: str) -> Node | None:
+        """What memory knows of the node with this name, or last knew before it went."""
+
+    async def look(self, node_id: str) -> Node | None:
+        """What the API server knows.
+
+        Raises:
+            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say.
+
+        """
+
+    async def look_by_name(self, name: str) -> Node | None:
+        """What the API server knows of the node with this name; raises as `look` does."""
+
+    def following(self) -> AbstractAsyncContextManager[None]:
+        """Have memory filled and kept current while the block lasts."""
+
+    async def filled(self) -> None:
+        """Wait until memory has been filled."""
+
+
+class AnyNode:
+    """Every node id is one, and none has a limit: nothing is checked."""
+
+    absence = ""
+    missing: Final[list[str]] = []
+
+    def find(self, node_id: str) -> Node | None:
+        """See `Nodes`."""
+        return Node(node_id)
+
+    def named(self, name: str) -> Node | None:  # noqa: ARG002 - names are nothing to it
+        """See `Nodes`."""
+        return None
+
+    async def look(self, node_id: str) -> Node | None:
+        """See `Nodes`."""
+        return Node(node_id)
+
+    async def look_by_name(self, name: str) -> Node | None:  # noqa: ARG002 - names are nothing to it
+        """See `Nodes`."""
+        return None
+
+    def following(self) -> AbstractAsyncContextManager[None]:
+        """See `Nodes`; there is nothing to follow."""
+        return nullcontext()
+
+    async def filled(self) -> None:
+        """See `Nodes`."""
+
+
+class ClusterNodes(Generic[T]):
+    """The node ids that the objects of one collection give: `read` says which one, if any.
+
+    `select` gives the query by which to look for one node id, or None where no object can have it.
+    """
+
+    def __init__(
+        self,
+        objects: Collection[T],
+        read: Callable[[T], Node | None],
+        select: Callable[[str], dict[str, str] | None],
+        absence: str,
+    ) -> None:
+        self.absence = absence
+        self._plural = objects.kind.plural
+        self._mirror = Mirror(objects, read, self._take_in, "MOORING_NODE_CHECK=off")
+        self._select = select
+        self._by_id: dict[str, Node] = {}
+        self._left: dict[str, Node] = {}
+        """Name -> what an object said that has lately gone."""
+
+    @property
+    def missing(self) -> list[str]:
+        """See `Nodes`."""
+        return self._mirror.missing
+
+    def find(self, node_id: str) -> Node | None:
+        """See `Nodes`."""
+        return self._by_id.get(node_id)
+
+    def named(self, name: str) -> Node | None:
+        """See `Nodes`."""
+        return self._mirror.named.get(name) or self._left.get(name)
+
+    async def look(self, node_id: str) -> Node | None:
+        """See `Nodes`."""
+        query = self._select(node_id)
+        if query is None:
+            return None
+        found, _ = await self._mirror.ask(f"look for node {node_id} among the {self._plural}", query)
+        return next((node for node in found.values() if node.node_id == node_id), None)
+
+    async def look_by_name(self, name: str) -> Node | None:
+        """See `Nodes`."""
+        query = {"fieldSelector": f"metadata.name={name}"}
+        return (await self._mirror.ask(f"look for {name} among the {self._plural}", query))[0].get(name)
+
+    def following(self) -> AbstractAsyncContextManager[None]:
+        """See `Nodes`."""
+        return self._mirror.following()
+
+    async def filled(self) -> None:
+        """See `Nodes`."""
+        await self._mirror.filled()
+
+    def _take_in(self, changes: Mapping[str, Node | None]) -> None:
+        gone = [node for node in self._by_id.values() if changes.get(node.name, node) is None]
+        self._left.update((node.name, node) for node in gone)
+        for name in list(self._left)[:-LEFT]:
+            del self._left[name]
+        self._by_id = {node.node_id: node for node in self._mirror.named.values()}

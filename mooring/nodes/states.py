@@ -1,0 +1,105 @@
+"""What Nodes say of themselves, asked live of the few that matter: are they alive, and which volumes do they use?
+
+Contract: a node id is looked for in the CSINodes, by the driver's name, so that nothing is concluded from a node of another name.
+Of an id that several nodes go by, nothing is said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Collection
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import msgspec
+
+from mooring.apiserver import KubernetesApi
+from mooring.collection import Collection as Objects
+from mooring.collection import Event, Kind, Listed, T
+from mooring.drift.comparison import NodeState
+from mooring.nodes.kinds import CSI_NODES, NodeStatus, PlainNode
+
+AT_ONCE: Final = 8
+PAGE_SIZE: Final = 500
+
+
+class Status(NodeStatus, rename="camel"):
+    """How a Node is."""
+
+    volumes_in_use: list[str] | None = None
+
+
+class UsingNode(PlainNode):
+    """A Node, with the volumes that its kubelet uses."""
+
+    status: Status = msgspec.field(default_factory=Status)
+
+
+NODES: Final = Kind("Nodes", "/api/v1/nodes", msgspec.json.Decoder(Listed[UsingNode]), msgspec.json.Decoder(Event[UsingNode]))
+
+
+class NodeStates(Protocol):
+    """What the Nodes of one driver say of themselves."""
+
+    async def ask(self, node_ids: Collection[str]) -> dict[str, NodeState]:
+        """What each of these nodes says; one that the cluster doesn't know is left out.
+
+        Raises:
+            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say.
+
+        """
+
+
+class NoNodeStates:
+    """Where there is no Kubernetes, no node says anything."""
+
+    async def ask(self, node_ids: Collection[str]) -> dict[str, NodeState]:  # noqa: ARG002 - none says anything
+        """See `NodeStates`."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterNodeStates:
+    """The Nodes on an API server."""
+
+    api: KubernetesApi
+    driver: str
+
+    async def ask(self, node_ids: Collection[str]) -> dict[str, NodeState]:
+        """See `NodeStates`."""
+        if not node_ids:
+            return {}
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def state(node_id: str, name: str) -> tuple[str, list[UsingNode]]:
+            async with turns:
+                return node_id, await self._list(NODES, {"fieldSelector": f"metadata.name={name}"})
+
+        names = {node_id: name for node_id, name in (await self._names()).items() if node_id in node_ids}
+        found = await asyncio.gather(*(state(node_id, name) for node_id, name in names.items()))
+        return {node_id: _state(node) for node_id, nodes in found for node in nodes}
+
+    async def _names(self) -> dict[str, str]:
+        """The driver's id of each node -> its name."""
+        nodes = await self._list(CSI_NODES, {})
+        own = [(each.node_id, node.metadata.name) for node in nodes for each in node.spec.drivers or () if each.name == self.driver]
+        many = Counter(node_id for node_id, _ in own)
+        return {node_id: name for node_id, name in own if many[node_id] == 1}
+
+    async def _list(self, kind: Kind[T], selector: dict[str, str]) -> list[T]:
+        found: list[T] = []
+        pages = Objects(self.api, kind, _unwatched).pages(f"list {kind.plural}", PAGE_SIZE, selector)
+        async with aclosing(pages) as listed:
+            async for page, first in listed:
+                found = [*([] if first else found), *page.items]
+        return found
+
+
+def _state(node: UsingNode) -> NodeState:
+    return NodeState(node.ready, node.out_of_service, frozenset(node.status.volumes_in_use or ()))
+
+
+def _unwatched() -> None:
+    """Nothing here is watched, so no watch is connected again."""

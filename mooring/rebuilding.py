@@ -1,0 +1,47 @@
+"""Has one worker's index rebuilt, by a workflow on the task queue that this worker alone polls.
+
+Contract: it returns once a rebuild has succeeded, however long that takes; a rebuild that is open is joined.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from temporalio.client import WorkflowFailureError
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.service import RPCError
+
+from mooring import names
+from mooring.backoff import pauses
+from mooring.models import RebuildResult
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+
+AT_MOST: Final = timedelta(hours=1)
+
+logger = logging.getLogger(__name__)
+
+
+async def rebuild(client: Client, driver: str, worker: str, queue: str) -> None:
+    """Have it rebuilt; `queue` is the task queue that the driver's workers share."""
+    for pause in pauses(0.5, 5.0):
+        try:
+            result: RebuildResult = await client.execute_workflow(
+                names.REBUILD,
+                id=names.rebuild_id(driver, worker),
+                task_queue=names.worker_queue(queue, worker),
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                execution_timeout=AT_MOST,
+                result_type=RebuildResult,
+                static_summary=f"rebuild the index of {worker}",
+            )
+        except (RPCError, WorkflowFailureError) as error:
+            logger.warning("The index is not rebuilt: %s. Trying again.", error.__cause__ or error)
+            await asyncio.sleep(pause)
+        else:
+            logger.info(result.message)
+            return

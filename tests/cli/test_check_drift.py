@@ -1,0 +1,39 @@
+"""What `mooring check` makes of the last reconciliation."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from mooring.checks.drift import judge_drift
+from mooring.drift.models import ReconcileResult
+from mooring.drift.report import Report
+from mooring.names import State
+
+NOW = datetime(2026, 1, 31, 4, 0, tzinfo=UTC)
+
+
+def ended(**fields: Any) -> Report:
+    """A reconciliation that came to its end three minutes ago."""
+    result = ReconcileResult(driver="d.csi.test", state=State.IN_STEP, message="", **fields)
+    return Report(result=result, ended_at=NOW - timedelta(minutes=3))
+
+
+@pytest.mark.parametrize(
+    ("report", "result", "told"),
+    [
+        (None, "warning", "No Schedule has driver d.csi.test reconciled"),
+        (Report(), "skipped", "mooring drift --now"),
+        (Report(awaits_approval=True), "failed", "MOORING_DRIFT_GUARD"),
+        (Report(failed="It ended as FAILED."), "warning", "ended as FAILED"),
+        (ended(left={"unpersisted": 2}), "failed", "unpersisted: 2"),
+        (ended(not_compared=("The backend did not answer.",)), "warning", "The backend did not answer."),
+        (ended(compared=7, healed=1), "ok", "7 compared 3 min ago, 1 healed"),
+    ],
+)
+def test_each_end_of_a_reconciliation_has_its_answer(report: Report | None, result: str, told: str) -> None:
+    answer = judge_drift(report, "d.csi.test", NOW)
+    assert (answer.result, told in answer.cause + answer.detail) == (result, True)
+    assert bool(answer.fix) == (result in ("warning", "failed"))

@@ -1,0 +1,51 @@
+"""`mooring completion`, and what it makes a shell ask."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from mooring.cli.exits import ExitCode
+from mooring.cli.main import app
+from tests.cli.conftest import REPOSITORY
+
+
+def script(shell: str) -> str:
+    return CliRunner().invoke(app, ["completion", shell]).stdout
+
+
+@pytest.mark.parametrize(
+    ("shell", "telling"), [("bash", "complete -o"), ("zsh", "#compdef mooring"), ("fish", "complete --command mooring")]
+)
+def test_each_shell_has_its_script(shell: str, telling: str) -> None:
+    assert telling in script(shell)
+
+
+def test_another_shell_is_a_usage_error() -> None:
+    assert CliRunner().invoke(app, ["completion", "tcsh"]).exit_code == ExitCode.USAGE
+
+
+def test_the_help_says_how_to_load_it() -> None:
+    told = CliRunner().invoke(app, ["completion", "--help"]).stdout
+    assert "source <(mooring completion bash)" in told
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"), [("mooring exp", ["explain"]), ("mooring completion z", ["zsh"]), ("mooring li", ["list"])]
+)
+def test_bash_completes_with_it(tmp_path: Path, line: str, expected: list[str]) -> None:
+    command = tmp_path / "mooring"
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m mooring "$@"\n')
+    command.chmod(0o700)
+    words = line.split()
+    asking = f'COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _mooring_completion mooring; printf "%s\\n" "${{COMPREPLY[@]}}"'
+    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": str(REPOSITORY)}
+    ran = subprocess.run(
+        ["bash", "-c", f"{script('bash')}\n{asking}"], capture_output=True, text=True, env=environment, timeout=30, check=True
+    )
+    assert ran.stdout.split() == expected

@@ -1,0 +1,122 @@
+"""`mooring evacuate`, on real servers."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+
+import pytest
+from temporalio.client import Client
+
+from mooring.cli.exits import ExitCode
+from mooring.client import MooringClient
+from mooring.names import State
+from tests.cli.conftest import Mooring, process
+from tests.harness.cluster import Cluster
+from tests.harness.ward import FOREVER, SECONDS, TAINT, Ward, ended
+from tests.harness.workers import quick, running_worker
+
+
+@pytest.fixture
+async def ward(temporal_client: Client, cluster: Cluster, mooring: MooringClient) -> AsyncIterator[Ward]:
+    """A node that holds `vol`, and a worker that evacuates it by command alone."""
+    settings = quick(cluster.driver, node_check="csinode", evacuate="off", node_gone=FOREVER)
+    async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig()):
+        ward = Ward(cluster, temporal_client, mooring)
+        await ward.admit("vol")
+        yield ward
+
+
+async def waits(ward: Ward) -> None:
+    """Wait until the evacuation waits for proof."""
+    async with asyncio.timeout(SECONDS):
+        while not await ward.is_begun():
+            await asyncio.sleep(0.05)
+    await ward.reaches(ward.evacuation, State.AWAITING_PROOF, total=1)
+
+
+async def test_it_follows_the_evacuation_to_its_end(ward: Ward, run: Mooring) -> None:
+    await ward.taint(TAINT)
+
+    ran = await run("evacuate", "node-a")
+
+    assert ran.code == 0, ran
+    assert ran.out.startswith("The evacuation of node node-a is done, because Node ")
+    assert ran.out.endswith("1 volumes released, 0 left.\n")
+    assert await ward.holders("vol") == [None]
+
+
+async def test_it_says_what_it_waits_for_and_how_to_approve_it(ward: Ward, run: Mooring, environment: dict[str, str]) -> None:
+    command = await process(environment, "evacuate", "node-a")
+    assert command.stderr is not None
+    told = ""
+    async with asyncio.timeout(SECONDS):
+        while "has to" not in told:
+            told = (await command.stderr.readline()).decode()
+
+    approved = await run("approve", "evacuate/node-a", "--by", "ada", "--reason", "it is off")
+    out, _ = await asyncio.wait_for(command.communicate(), SECONDS)
+
+    assert "is there and not Ready. It has to bear the taint node.kubernetes.io/out-of-service" in told
+    assert "`mooring approve evacuate/node-a --by WHO --reason WHY`" in told
+    assert (approved.code, command.returncode) == (0, 0)
+    assert b"because ada says so: it is off" in out
+
+
+async def test_it_approves_at_once_where_told_to(ward: Ward, run: Mooring) -> None:
+    ran = await run("evacuate", "node-a", "--approve", "--by", "ada", "--reason", "it is off", "-o", "json")
+
+    assert ran.code == 0, ran
+    assert ran.data["approval"] == {"by": "ada", "reason": "it is off"}
+    assert (ran.data["released"], ran.data["left"], ran.data["asked_by"]) == (1, 0, "ada")
+
+
+@pytest.mark.parametrize("halves", [["--approve"], ["--reason", "it is off"], ["--approve", "--reason", " ", "--by", "ada"]])
+async def test_an_approval_without_its_grounds_is_a_usage_error(run: Mooring, halves: list[str]) -> None:
+    ran = await run("evacuate", "node-a", *halves)
+
+    assert (ran.code, ran.out) == (ExitCode.USAGE, "")
+    assert "reason" in ran.err
+
+
+async def test_it_may_only_start_it(ward: Ward, run: Mooring) -> None:
+    await ward.taint(TAINT)
+
+    ran = await run("evacuate", "node-a", "--no-wait")
+
+    assert ran.code == 0
+    assert "is under way" in ran.out
+    assert (await ended(ward.evacuation)).released == 1
+
+
+async def test_on_a_terminal_it_shows_a_bar(ward: Ward, run: Mooring) -> None:
+    running = asyncio.ensure_future(run("evacuate", "node-a", TTY_COMPATIBLE="1", TTY_INTERACTIVE="1", COLUMNS="120"))
+    await waits(ward)
+    await asyncio.sleep(1)
+    await ward.taint(TAINT)
+    await ward.evacuate()
+    ran = await running
+
+    assert ran.code == 0, ran
+    assert "waits for proof" in ran.err
+    assert "1 of 1 volumes released" in ran.err
+
+
+async def test_without_a_worker_it_says_so(run: Mooring) -> None:
+    ran = await run("evacuate", "node-a")
+
+    assert ran.code == ExitCode.UNAVAILABLE
+    assert "No worker polls task queue" in ran.err
+
+
+async def test_interrupted_it_says_that_the_evacuation_goes_on(ward: Ward, environment: dict[str, str]) -> None:
+    command = await process(environment, "evacuate", "node-a")
+    await waits(ward)
+    command.send_signal(signal.SIGINT)
+
+    _, err = await asyncio.wait_for(command.communicate(), SECONDS)
+
+    assert command.returncode == ExitCode.INTERRUPTED
+    assert b"The evacuation of node node-a goes on where it had begun" in err
+    assert (await ward.reaches(ward.evacuation, State.AWAITING_PROOF)).released == 0

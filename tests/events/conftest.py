@@ -1,0 +1,82 @@
+"""The Events of one test: its volumes bound to claims, its nodes known by name, and what was told about them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pytest
+from temporalio.client import Client
+
+from tests.harness.backend import JournalBackend
+from tests.harness.cluster import PVS, Cluster
+from tests.harness.workers import indexed, quick, running_worker
+from tests.nodes.conftest import Machines
+from worker import MooringWorker
+
+EVENTS: Final = "/apis/events.k8s.io/v1/events"
+NAMESPACE: Final = "kube-public"
+"""Where the claims are: a namespace that every cluster has."""
+PATIENCE: Final = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Observatory:
+    """A cluster whose Events are read."""
+
+    cluster: Cluster
+    machines: Machines
+
+    async def bound(self, handle: str) -> None:
+        """Create the PV of a volume, bound to a claim."""
+        await self.cluster.create(handle)
+        claim = {"namespace": NAMESPACE, "name": self.claim(handle), "uid": f"uid-of-{self.claim(handle)}"}
+        path = f"{PVS}/{self.cluster.pv(handle)}"
+        await self.cluster.ask("PATCH", path, {"spec": {"claimRef": claim}}, "application/merge-patch+json")
+
+    def claim(self, handle: str) -> str:
+        """The name of its claim."""
+        return f"claim-of-{self.cluster.pv(handle)}"
+
+    async def events(self, name: str) -> list[dict[str, Any]]:
+        """The Events about the object of this name, in the order in which they were told."""
+        found = (await self.cluster.ask("GET", EVENTS))["items"]
+        about = [event for event in found if event["regarding"]["name"] == name]
+        return sorted(about, key=lambda event: str(event["eventTime"]))
+
+    async def told(self, name: str, *reasons: str) -> list[dict[str, Any]]:
+        """Wait until what is told about the object is this."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                found = await self.events(name)
+                if sorted(event["reason"] for event in found) == sorted(reasons):
+                    return found
+                await asyncio.sleep(0.05)
+
+    async def told_of(self, handle: str, *reasons: str) -> list[dict[str, Any]]:
+        """Wait until what is told on the volume's PV is this."""
+        return await self.told(self.cluster.pv(handle), *reasons)
+
+
+@pytest.fixture
+async def observatory(cluster: Cluster) -> Observatory:
+    """A cluster with two nodes, and a volume that is bound."""
+    machines = Machines(cluster)
+    await machines.register("node-a")
+    await machines.register("node-b")
+    observatory = Observatory(cluster, machines)
+    await observatory.bound("vol")
+    return observatory
+
+
+@pytest.fixture
+async def worker(
+    temporal_client: Client, cluster: Cluster, driver: str, backend: JournalBackend, observatory: Observatory
+) -> AsyncIterator[MooringWorker]:
+    """A worker with a backend that knows the nodes and the volume."""
+    settings = quick(driver, node_check="csinode", backend="in:tests")
+    async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig(), backend) as running:
+        await indexed(running, "vol")
+        yield running

@@ -1,0 +1,59 @@
+"""Which claim a PV is bound to: learned by the way, asked for where it was not."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from mooring.apiserver import KubernetesApi
+from mooring.events.claims import Claims
+from mooring.kubeconfig import connect
+from mooring.models import Mark
+from mooring.wire import Claim, Metadata, Pv, Spec
+from tests.harness.cluster import PVS, Cluster
+
+BOUND = Claim("apps", "data", "a-uid")
+
+
+@pytest.fixture
+async def api(cluster: Cluster) -> AsyncIterator[KubernetesApi]:
+    connected = await connect(cluster.proxy.kubeconfig(), {}, 1.0)
+    yield connected
+    await connected.close()
+
+
+def pv(uid: str, claim: Claim | None = BOUND) -> Pv:
+    return Pv(Metadata("pv", uid), Spec(claim_ref=claim))
+
+
+async def test_what_was_learned_costs_no_request(api: KubernetesApi, cluster: Cluster) -> None:
+    claims = Claims(api)
+    claims.learn(pv("u1"))
+    claims.learn(pv("u2", None))
+
+    assert await claims.of(Mark(pv="pv", uid="u1")) == BOUND
+    assert await claims.of(Mark(pv="pv", uid="u2")) is None
+    assert cluster.proxy.count() == 0
+
+
+async def test_what_was_not_learned_is_asked_for_once(api: KubernetesApi, cluster: Cluster) -> None:
+    made = (await cluster.create("vol"))["metadata"]
+    claim = {"namespace": "apps", "name": "data", "uid": "a-uid"}
+    await cluster.ask("PATCH", f"{PVS}/{made['name']}", {"spec": {"claimRef": claim}}, "application/merge-patch+json")
+    claims, mark = Claims(api), Mark(pv=made["name"], uid=made["uid"])
+
+    assert [await claims.of(mark), await claims.of(mark)] == [BOUND, BOUND]
+    assert cluster.proxy.count() == 1
+
+
+async def test_a_pv_that_is_gone_is_bound_to_nothing(api: KubernetesApi) -> None:
+    assert await Claims(api).of(Mark(pv="absent", uid="u")) is None
+
+
+async def test_no_more_are_remembered_than_there_is_room_for(api: KubernetesApi, cluster: Cluster) -> None:
+    claims = Claims(api, size=2)
+    for uid in ("u1", "u2", "u3"):
+        claims.learn(pv(uid))
+
+    assert [await claims.of(Mark(pv="absent", uid=uid)) for uid in ("u1", "u2", "u3")] == [None, BOUND, BOUND]

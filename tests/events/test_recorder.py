@@ -1,0 +1,224 @@
+"""The recorder by itself: what happens again is one series, what there is no room for is counted."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import pytest
+
+from mooring.apiserver import KubernetesApi
+from mooring.events.claims import Claims
+from mooring.events.happenings import Happening, Reason
+from mooring.events.recorder import Recorder
+from mooring.kubeconfig import connect
+from mooring.models import Mark
+from mooring.nodes.ids import AnyNode
+from tests.events.conftest import PATIENCE, Observatory
+from tests.harness.cluster import PVS, Cluster
+from tests.harness.workers import until
+from tests.nodes.conftest import Machines
+
+START: Final = datetime(2026, 1, 31, 4, 0, 41, 123456, UTC)
+
+
+@dataclass(slots=True)
+class Desk:
+    """A recorder, its clock, and what it has dropped."""
+
+    api: KubernetesApi
+    cluster: Cluster
+    now: datetime = START
+    dropped: list[None] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def recorder(self, size: int = 100) -> AsyncIterator[Recorder]:
+        """It runs while the block lasts, and tells what happened again each 50 ms."""
+        recorder = self.make(size)
+        async with recorder.running():
+            yield recorder
+
+    def make(self, size: int = 100) -> Recorder:
+        """One that does not run yet."""
+        claims = Claims(self.api)
+        return Recorder(
+            *(self.api, claims, AnyNode(), "worker-0", lambda: self.now, lambda: self.dropped.append(None)),
+            warnings_only=False,
+            size=size,
+            pause=0.05,
+        )
+
+    async def happening(self, **changed: Any) -> Happening:
+        """An Attached of the volume."""
+        pv = await self.cluster.ask("GET", f"{PVS}/{self.cluster.pv('vol')}")
+        mark = Mark(pv=pv["metadata"]["name"], uid=pv["metadata"]["uid"])
+        return Happening(**{**_ATTACHED, "pv": mark, **changed})
+
+
+_ATTACHED: Final[dict[str, Any]] = {
+    "reason": Reason.ATTACHED,
+    "volume_handle": "vol",
+    "node_id": "node-a",
+    "note": "Volume vol is attached.",
+}
+
+
+@pytest.fixture
+async def desk(cluster: Cluster) -> AsyncIterator[Desk]:
+    api = await connect(cluster.proxy.kubeconfig(), {}, 1.0)
+    await cluster.create("vol")
+    yield Desk(api, cluster)
+    await api.close()
+
+
+@pytest.fixture
+def seen(cluster: Cluster) -> Observatory:
+    return Observatory(cluster, Machines(cluster))
+
+
+async def counted(seen: Observatory, *counts: int) -> None:
+    """Wait until so many Events are on the PV, with these counts."""
+    async with asyncio.timeout(PATIENCE):
+        while [_count(event) for event in await seen.events(seen.cluster.pv("vol"))] != [*counts]:
+            await asyncio.sleep(0.05)
+
+
+def _count(event: dict[str, Any]) -> int:
+    return int((event.get("series") or {"count": 1})["count"])
+
+
+async def test_what_happens_again_is_counted(desk: Desk, seen: Observatory) -> None:
+    async with desk.recorder() as recorder:
+        for _ in range(3):
+            recorder.take(await desk.happening())
+        await counted(seen, 3)
+
+
+async def test_what_was_taken_last_is_written_before_the_end(desk: Desk, seen: Observatory) -> None:
+    happening = await desk.happening()
+    async with desk.recorder() as recorder:
+        recorder.take(happening)
+
+    assert [_count(event) for event in await seen.events(desk.cluster.pv("vol"))] == [1]
+
+
+async def test_a_storm_costs_few_requests(desk: Desk, seen: Observatory) -> None:
+    happening = await desk.happening()
+    async with desk.recorder(1000) as recorder:
+        for _ in range(500):
+            recorder.take(happening)
+        await counted(seen, 500)
+
+    proxy = desk.cluster.proxy
+    assert (proxy.count("POST", "/events"), desk.dropped) == (1, [])
+    assert proxy.count("PATCH", "/events") < 10
+
+
+@pytest.mark.parametrize("changed", [{"holder": "node-c"}, {"reason": Reason.DETACHED}], ids=["holder", "reason"])
+async def test_what_differs_is_another_event(desk: Desk, seen: Observatory, changed: dict[str, Any]) -> None:
+    async with desk.recorder() as recorder:
+        recorder.take(await desk.happening())
+        recorder.take(await desk.happening(**changed))
+        await counted(seen, 1, 1)
+
+
+async def test_what_happens_again_much_later_is_another_event(desk: Desk, seen: Observatory) -> None:
+    async with desk.recorder() as recorder:
+        recorder.take(await desk.happening())
+        await counted(seen, 1)
+        desk.now += timedelta(minutes=6, seconds=1)
+        recorder.take(await desk.happening())
+        await counted(seen, 1, 1)
+
+
+async def test_another_cause_is_another_event_a_minute_after_the_first(desk: Desk, seen: Observatory) -> None:
+    async with desk.recorder() as recorder:
+        for cause, counts in (("no answer", [1]), ("no answer", [2]), ("no such LUN", [2, 1]), ("no such LUN", [2, 2])):
+            recorder.take(await desk.happening(note=cause))
+            await counted(seen, *counts)
+            desk.now += timedelta(seconds=31)
+
+    assert [event["note"] for event in await seen.events(desk.cluster.pv("vol"))] == ["no answer", "no such LUN"]
+
+
+async def test_a_note_that_is_never_twice_the_same_makes_no_flood(desk: Desk, seen: Observatory) -> None:
+    async with desk.recorder() as recorder:
+        for number in range(50):
+            recorder.take(await desk.happening(note=f"attempt {number}"))
+            desk.now += timedelta(seconds=1)
+        await counted(seen, 50)
+
+
+async def test_a_fault_in_one_event_is_counted_and_stops_no_other(desk: Desk, seen: Observatory) -> None:
+    async with desk.recorder() as recorder:
+        recorder.take(await desk.happening(note="\ud800"))
+        await until(lambda: len(desk.dropped) == 1)
+        recorder.take(await desk.happening())
+        await counted(seen, 1)
+
+
+async def test_an_event_that_has_expired_is_written_anew_with_its_count(desk: Desk, seen: Observatory) -> None:
+    async with desk.recorder() as recorder:
+        recorder.take(await desk.happening())
+        await counted(seen, 1)
+        [event] = await seen.events(desk.cluster.pv("vol"))
+        await desk.cluster.ask("DELETE", f"/apis/events.k8s.io/v1/namespaces/default/events/{event['metadata']['name']}")
+        recorder.take(await desk.happening())
+        await counted(seen, 2)
+
+
+async def test_a_count_that_is_refused_is_told_later(desk: Desk, seen: Observatory) -> None:
+    async with desk.recorder() as recorder:
+        recorder.take(await desk.happening())
+        await counted(seen, 1)
+        desk.cluster.proxy.fail("PATCH", path="/events", status=500, times=2)
+        recorder.take(await desk.happening())
+        await counted(seen, 2)
+
+
+async def test_what_there_is_no_room_for_is_dropped_and_counted(desk: Desk, seen: Observatory) -> None:
+    recorder = desk.make(size=2)
+    for node in ("node-a", "node-b", "node-c"):
+        recorder.take(await desk.happening(holder=node))
+    await until(lambda: len(desk.dropped) == 1)
+
+    async with recorder.running():
+        await counted(seen, 1, 1)
+
+
+async def test_an_event_that_is_refused_is_counted_and_logged_once(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    desk.cluster.proxy.fail("POST", path="/events", status=403)
+    async with desk.recorder() as recorder:
+        for node in ("node-a", "node-b"):
+            recorder.take(await desk.happening(holder=node))
+        await until(lambda: len(desk.dropped) == 2)
+
+    assert [record.levelname for record in caplog.records if "Operators miss an Event" in record.message] == ["WARNING"]
+
+
+async def test_it_is_taken_from_any_thread(desk: Desk, seen: Observatory) -> None:
+    async with desk.recorder() as recorder:
+        await asyncio.to_thread(recorder.take, await desk.happening())
+        await counted(seen, 1)
+
+
+@pytest.mark.parametrize("note", ["x" * 5000, "ü" * 5000], ids=["ascii", "two bytes a character"])
+async def test_a_long_note_is_cut(desk: Desk, seen: Observatory, note: str) -> None:
+    async with desk.recorder() as recorder:
+        recorder.take(await desk.happening(note=note))
+        await counted(seen, 1)
+
+    [event] = await seen.events(desk.cluster.pv("vol"))
+    assert len(event["note"].encode()) == 1024
+
+
+async def test_a_pv_with_a_name_of_the_greatest_length_has_events(desk: Desk, seen: Observatory) -> None:
+    name = f"{'p' * 62}.{'v' * 62}.{'n' * 62}.{desk.cluster.pv('long')}".ljust(253, "x")
+    pv = await desk.cluster.create("long", name=name)
+    async with desk.recorder() as recorder:
+        recorder.take(await desk.happening(pv=Mark(pv=name, uid=pv["metadata"]["uid"])))
+        await seen.told(name, "Attached")

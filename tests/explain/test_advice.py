@@ -1,0 +1,176 @@
+"""What is advised in which situation."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from mooring.adoption import Finding, Verdict
+from mooring.explain.advice import advise
+from mooring.explain.facts import AttachmentFacts, Facts, NodeFacts, PvFacts, RelatedRun
+from mooring.models import Attachment, Mark, VolumeRecord
+from mooring.run_reader import VolumeRun
+
+NOW = datetime(2026, 1, 31, 4, 0, tzinfo=UTC)
+LIVING = NodeFacts(name="worker-1", node_id="node-a", exists=True, ready="True", registered=True)
+
+
+def pv(*holders: str, **fields: Any) -> PvFacts:
+    """A PV whose record names these holders."""
+    held = tuple(Attachment(node_id=node, attached_at=NOW) for node in holders)
+    record = VolumeRecord(mark=Mark(pv="pv-vol", uid="u", epoch=3, node=holders[0] if holders else None), holders=held)
+    plain = {"name": "pv-vol", "phase": "Bound", "claim": "", "reclaim_policy": "", "access_modes": (), "deleting_since": None}
+    return PvFacts(**{**plain, "record": record, **fields})
+
+
+def wanted(node: str = "worker-1", *, attached: bool = True, error: str = "", leaving: bool = False) -> AttachmentFacts:
+    """The volume's VolumeAttachment."""
+    return AttachmentFacts(
+        name="csi-1",
+        node=node,
+        node_id="node-a" if node == "worker-1" else node,
+        attached=attached,
+        since=NOW,
+        deleting_since=NOW if leaving else None,
+        error=error,
+    )
+
+
+def ran(
+    operation: str = "publish", *, state: str = "Attached", ended: bool = True, failure: str = "", message: str = ""
+) -> VolumeRun:
+    """An operation for node-a."""
+    return VolumeRun(
+        run_id="r",
+        workflow_id="w",
+        operation=operation,
+        node_id="node-a",
+        started_at=NOW,
+        ended_at=NOW if ended else None,
+        state=state,
+        held_by=None,
+        epoch=None,
+        failure=failure,
+        message=message,
+    )
+
+
+def other(kind: str, about: str, state: str) -> RelatedRun:
+    """An open run that concerns the volume."""
+    return RelatedRun(kind=kind, about=about, workflow_id="w", run_id="r", state=state, started_at=NOW, ended_at=None)
+
+
+def finding(verdict: Verdict, *, refused: bool = False) -> Finding:
+    """What a worker would make of the VolumeAttachment."""
+    return Finding(
+        volume_handle="vol",
+        pv="pv-vol",
+        node="worker-1",
+        node_id="node-a",
+        volume_attachment="csi-1",
+        verdict=verdict,
+        why="Nothing says which is right.",
+        publish_refused=refused,
+    )
+
+
+HELD: dict[str, Any] = {"pvs": (pv("node-a"),), "nodes": (LIVING,), "volume_attachments": (wanted(),)}
+BUSY = ran(ended=False, state="Publishing", failure="KubernetesForbidden", message="record node-a, attempt 3: 403.")
+
+SITUATIONS: list[tuple[str, str, dict[str, Any]]] = [
+    ("nothing-wrong", "", HELD),
+    ("nothing-wrong", "", {"pvs": (pv(),)}),
+    ("unknown", "", {"unasked": ("Temporal is away.",)}),
+    ("unreadable-record", "kubectl get pv pv-vol -o yaml", {"pvs": (pv(record=None, problem="PersistentVolume pv-vol is odd."),)}),
+    ("duplicate-volume", "kubectl describe pv pv-2", {"pvs": (pv(), pv(name="pv-2"))}),
+    ("disputed", "mooring adopt --dry-run", {"pvs": (pv(),), "findings": (finding(Verdict.DISPUTED, refused=True),)}),
+    ("attached-not-recorded", "mooring adopt", {"pvs": (pv(),), "findings": (finding(Verdict.ADOPT),)}),
+    ("holder-gone", "mooring evacuate node-a", {**HELD, "nodes": (LIVING.model_copy(update={"exists": False}),)}),
+    (
+        "holder-unknown",
+        "kubectl get nodes,csinodes",
+        {**HELD, "nodes": (NodeFacts(name="node-a", node_id="node-a", exists=False, guessed=True),)},
+    ),
+    ("holder-out-of-service", "mooring evacuate node-a", {**HELD, "nodes": (LIVING.model_copy(update={"out_of_service": True}),)}),
+    ("holder-not-ready", "kubectl describe node worker-1", {**HELD, "nodes": (LIVING.model_copy(update={"ready": "Unknown"}),)}),
+    (
+        "evacuation-waits",
+        "mooring approve evacuate/node-a --reason 'How you know that the node is off'",
+        {**HELD, "related": (other("evacuation", "node-a", "AwaitingProof"),)},
+    ),
+    ("evacuation-runs", "mooring evacuate node-a", {**HELD, "related": (other("evacuation", "node-a", "Evacuating"),)}),
+    ("migration-overdue", "mooring unpublish vol node-a", {**HELD, "related": (other("migration", "vol", "MigrationOverdue"),)}),
+    ("no-worker", "mooring check", {"runs": (BUSY,), "workers": ()}),
+    ("no-rights", "mooring check --account mooring:mooring", {"runs": (BUSY,), "workers": ("w",)}),
+    ("retrying", "mooring history vol", {"runs": (BUSY.model_copy(update={"failure": "SecretsAwaited"}),)}),
+    ("retrying", "mooring history vol", {"runs": (BUSY.model_copy(update={"failure": "SomethingElse"}),)}),
+    ("under-way", "mooring history vol", {"runs": (BUSY.model_copy(update={"failure": ""}),)}),
+    (
+        "detach-fails",
+        "kubectl describe volumeattachment csi-1",
+        {**HELD, "volume_attachments": (wanted(leaving=True, error="no"),)},
+    ),
+    ("detach-waits", "kubectl describe volumeattachment csi-1", {**HELD, "volume_attachments": (wanted(leaving=True),)}),
+    (
+        "attach-fails",
+        "mooring history vol",
+        {**HELD, "volume_attachments": (wanted(), wanted("node-b", attached=False, error="no"))},
+    ),
+    ("recorded-not-attached", "mooring unpublish vol node-a", {**HELD, "volume_attachments": ()}),
+    ("waits-for-pv", "mooring unpublish vol node-a", {"unpersisted": Attachment(node_id="node-a", attached_at=NOW)}),
+    ("ended-badly", "mooring unpublish vol node-a", {**HELD, "runs": (ran("unpublish", state="NotCleared"),)}),
+    ("ended-badly", "mooring history vol", {"pvs": (pv(),), "runs": (ran(state="RolledBack"),)}),
+]
+
+
+@pytest.mark.parametrize(("situation", "command", "facts"), SITUATIONS)
+def test_each_situation_has_its_advice(situation: str, command: str, facts: dict[str, Any]) -> None:
+    [advice] = advise(Facts(volume_handle="vol", **facts))
+    assert advice.situation == situation
+    assert not command or command in advice.commands
+
+
+def test_what_is_under_way_comes_before_what_it_may_mend() -> None:
+    facts = Facts(volume_handle="vol", **{**HELD, "volume_attachments": (wanted(leaving=True, error="no"),), "runs": (BUSY,)})
+    assert [advice.situation for advice in advise(facts)] == ["no-rights"]
+
+
+def test_a_node_that_is_being_evacuated_is_not_to_be_evacuated_again() -> None:
+    gone = LIVING.model_copy(update={"exists": False})
+    facts = {**HELD, "nodes": (gone,), "related": (other("evacuation", "node-a", "Evacuating"),)}
+    assert [advice.situation for advice in advise(Facts(volume_handle="vol", **facts))] == ["evacuation-runs"]
+
+
+def test_who_is_in_the_way_of_an_attachment_is_named() -> None:
+    facts = Facts(volume_handle="vol", **{**HELD, "volume_attachments": (wanted(), wanted("node-b", attached=False, error="held"))})
+    assert "as soon as node-a no longer holds it" in advise(facts)[0].says
+
+
+def test_an_error_of_mooring_brings_its_own_advice() -> None:
+    facts = Facts(volume_handle="vol", runs=(BUSY.model_copy(update={"failure": "BackendUncertain", "message": "No answer."}),))
+    assert advise(facts)[0].says.endswith("No answer. It is retried; check the backend if it goes on.")
+
+
+def test_what_could_not_be_asked_is_not_taken_for_absent() -> None:
+    facts = Facts(volume_handle="vol", **{**HELD, "volume_attachments": None}, unasked=("VolumeAttachments: no.",))
+    assert [advice.situation for advice in advise(facts)] == ["unknown"]
+
+
+def test_names_are_quoted_for_a_shell() -> None:
+    facts = Facts(volume_handle="vol; reboot", **{**HELD, "volume_attachments": ()})
+    assert advise(facts)[0].commands == ("mooring unpublish 'vol; reboot' node-a",)
+
+
+@pytest.mark.parametrize(
+    ("handle", "command"),
+    [
+        ("a'b c", """mooring unpublish 'a'"'"'b c' node-a"""),
+        ("-v", "mooring unpublish -- -v node-a"),
+        ("$(x)", "mooring unpublish '$(x)' node-a"),
+    ],
+)
+def test_a_command_can_be_pasted_whatever_the_volume_is_called(handle: str, command: str) -> None:
+    facts = Facts(volume_handle=handle, unpersisted=Attachment(node_id="node-a", attached_at=NOW))
+    assert advise(facts)[0].commands == (command,)

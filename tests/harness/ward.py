@@ -1,0 +1,114 @@
+"""A node that dies: its CSINode and its Node, what it holds, and its evacuation."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Final
+
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from mooring import names
+from mooring.client import MooringClient
+from mooring.evacuation.models import EvacuateRequest, EvacuationProgress, EvacuationResult
+from mooring.evacuation.starting import Evacuation, evacuation_of, start_evacuation
+from mooring.settings import default_task_queue
+from tests.harness.cluster import Cluster
+
+CSI_NODES: Final = "/apis/storage.k8s.io/v1/csinodes"
+NODES: Final = "/api/v1/nodes"
+TAINT: Final = {"key": "node.kubernetes.io/out-of-service", "value": "nodeshutdown", "effect": "NoExecute"}
+SECONDS: Final = 30
+FOREVER: Final = 3600
+"""Seconds for which no Node of a test is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ward:
+    """One node of the test's driver, by node id `node_id`, and its evacuation."""
+
+    cluster: Cluster
+    client: Client
+    mooring: MooringClient
+    node_id: str = "node-a"
+    machine: str = "machine"
+
+    @property
+    def name(self) -> str:
+        """What its Node is called."""
+        return f"{self.machine}-{self.cluster.driver.split('.')[0]}"
+
+    async def admit(self, *handles: str) -> None:
+        """Have the node, and have it hold these volumes."""
+        spec = {"drivers": [{"name": self.cluster.driver, "nodeID": self.node_id, "topologyKeys": None}]}
+        await self.cluster.ask("POST", CSI_NODES, _object("storage.k8s.io/v1", "CSINode", self.name, spec))
+        await self.come_back()
+        await self.hold(*handles)
+
+    async def hold(self, *handles: str) -> None:
+        """Have it hold these new volumes."""
+        await asyncio.gather(*(self.cluster.create(handle) for handle in handles))
+        await asyncio.gather(*(self.mooring.publish(handle, self.node_id) for handle in handles))
+
+    async def taint(self, *taints: dict[str, str]) -> None:
+        """Have the Node bear these taints alone."""
+        body = {"spec": {"taints": [*taints] or None}}
+        await self.cluster.ask("PATCH", f"{NODES}/{self.name}", body, "application/merge-patch+json")
+
+    async def is_well(self, *, real: bool) -> None:
+        """Have its kubelet say that it is well; `real`: the API server has a status subresource."""
+        body = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+        path = f"{NODES}/{self.name}" + ("/status" if real else "")
+        await self.cluster.ask("PATCH", path, body, "application/merge-patch+json")
+
+    async def go(self) -> None:
+        """Have its Node and CSINode gone."""
+        await self.cluster.ask("DELETE", f"{CSI_NODES}/{self.name}")
+        await self.cluster.ask("DELETE", f"{NODES}/{self.name}")
+
+    async def come_back(self) -> None:
+        """Have a Node of its name."""
+        await self.cluster.ask("POST", NODES, _object("v1", "Node", self.name, {}))
+
+    async def evacuate(self, **fields: Any) -> Evacuation:
+        """Start its evacuation."""
+        asked = EvacuateRequest(driver=self.cluster.driver, node_id=self.node_id, **fields)
+        return await start_evacuation(self.client, default_task_queue(self.cluster.driver), asked)
+
+    @property
+    def evacuation(self) -> Evacuation:
+        """Its newest evacuation."""
+        return evacuation_of(self.client, self.cluster.driver, self.node_id)
+
+    async def is_begun(self) -> bool:
+        """Whether there is one."""
+        try:
+            await self.evacuation.describe()
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return False
+            raise
+        return True
+
+    async def reaches(self, evacuation: Evacuation, state: names.State, **fields: Any) -> EvacuationProgress:
+        """Wait until its progress says so; what it says."""
+        async with asyncio.timeout(SECONDS):
+            while True:
+                progress: EvacuationProgress = await evacuation.query(names.PROGRESS, result_type=EvacuationProgress)
+                if progress.state == state and all(getattr(progress, name) == value for name, value in fields.items()):
+                    return progress
+                await asyncio.sleep(0.05)
+
+    async def holders(self, *handles: str) -> list[str | None]:
+        """Who holds these volumes, by their PVs."""
+        return [await self.cluster.holder(handle) for handle in handles]
+
+
+async def ended(evacuation: Evacuation) -> EvacuationResult:
+    """How it ends."""
+    return await asyncio.wait_for(evacuation.result(), SECONDS)
+
+
+def _object(version: str, kind: str, name: str, spec: Any) -> dict[str, Any]:
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": name}, "spec": spec}

@@ -1,0 +1,24 @@
+"""What the documents refer to is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+DOCUMENTS = [*Path().glob("*.md"), *Path("docs").glob("*.md")]
+IMAGES = Path("docs/images")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_every_file_that_a_document_links_to_is_there(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text())
+
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def test_every_picture_is_shown() -> None:
+    handbook = Path("docs/operations.md").read_text()
+
+    assert [image.name for image in IMAGES.iterdir() if f"images/{image.name}" not in handbook] == []

@@ -1,0 +1,109 @@
+"""A heal against what happens at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from temporalio.client import Client
+
+from mooring.client import MooringClient
+from mooring.drift.healing import Healer
+from mooring.drift.models import Drift, DriftKind, Heal, Outcome
+from mooring.errors import MooringError
+from tests.harness.backend import JournalBackend
+from tests.harness.cluster import Cluster
+from tests.harness.workers import indexed, quick, running_worker
+from worker import MooringWorker
+
+
+@pytest.fixture
+async def worker(temporal_client: Client, cluster: Cluster, driver: str, backend: JournalBackend) -> AsyncIterator[MooringWorker]:
+    """A ready worker with a backend, and `vol` on node-a."""
+    settings = quick(driver, backend="in:tests")
+    async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig(), backend) as running:
+        await cluster.create("vol")
+        await indexed(running, "vol")
+        yield running
+
+
+@pytest.fixture
+def healer(worker: MooringWorker, mooring: MooringClient, driver: str) -> Healer:
+    """Heals the test's driver."""
+
+    async def evacuate(node_id: str) -> str:
+        raise MooringError(f"Nobody evacuates {node_id}.")
+
+    return Healer(driver, mooring, worker._adopter.survey, evacuate)
+
+
+def drift(heal: Heal, epoch: int = 0) -> Drift:
+    return Drift(kind=DriftKind.NOT_CLEARED, volume_handle="vol", node_id="node-a", epoch=epoch, why="So.", heal=heal)
+
+
+async def test_what_is_still_as_it_was_seen_is_released(healer: Healer, cluster: Cluster, mooring: MooringClient) -> None:
+    epoch = (await mooring.publish("vol", "node-a")).epoch
+
+    result = await healer.heal(drift(Heal.UNPUBLISH, epoch))
+
+    assert (result.outcome, result.epoch, await cluster.holder("vol")) == (Outcome.HEALED, epoch + 1, None)
+
+
+async def test_what_was_published_again_since_stays(
+    healer: Healer, cluster: Cluster, mooring: MooringClient, backend: JournalBackend
+) -> None:
+    epoch = (await mooring.publish("vol", "node-a")).epoch
+    await mooring.publish("vol", "node-a")
+
+    result = await healer.heal(drift(Heal.UNPUBLISH, epoch))
+
+    assert (result.outcome, await cluster.holder("vol"), backend.attached["vol"]) == (Outcome.REFUSED, "node-a", {"node-a"})
+
+
+async def test_a_stray_that_became_a_holder_stays(
+    healer: Healer, cluster: Cluster, mooring: MooringClient, backend: JournalBackend
+) -> None:
+    await mooring.publish("vol", "node-a")
+
+    result = await healer.heal(drift(Heal.UNPUBLISH_STRAY))
+
+    assert (result.outcome, backend.attached["vol"]) == (Outcome.REFUSED, {"node-a"})
+
+
+@pytest.mark.parametrize("heal", [Heal.UNPUBLISH, Heal.UNPUBLISH_STRAY])
+async def test_a_publish_under_way_is_waited_for_and_not_cancelled(
+    healer: Healer, cluster: Cluster, mooring: MooringClient, backend: JournalBackend, heal: Heal
+) -> None:
+    backend.publish_gate = asyncio.Event()
+    publishing = asyncio.create_task(mooring.publish("vol", "node-a"))
+    await backend.entered.wait()
+    healing = asyncio.create_task(healer.heal(drift(heal)))
+    await asyncio.sleep(0.2)
+    backend.publish_gate.set()
+
+    await publishing
+    assert (await healing).outcome is Outcome.REFUSED
+    assert backend.attached["vol"] == {"node-a"}
+
+
+async def test_what_is_recorded_by_now_is_not_adopted(healer: Healer, mooring: MooringClient) -> None:
+    await mooring.publish("vol", "node-a")
+
+    assert (await healer.heal(drift(Heal.ADOPT))).outcome is Outcome.REFUSED
+
+
+async def test_a_heal_that_fails_says_why(healer: Healer) -> None:
+    result = await healer.heal(drift(Heal.EVACUATE))
+
+    assert (result.outcome, "node-a" in result.said) == (Outcome.FAILED, True)
+
+
+async def test_a_record_that_still_can_not_be_cleared_is_a_failure(
+    healer: Healer, cluster: Cluster, mooring: MooringClient
+) -> None:
+    epoch = (await mooring.publish("vol", "node-a")).epoch
+    cluster.proxy.fail("PATCH", status=403, times=1)
+
+    assert (await healer.heal(drift(Heal.UNPUBLISH, epoch))).outcome is Outcome.FAILED
+    assert (await healer.heal(drift(Heal.UNPUBLISH, epoch))).outcome is Outcome.HEALED

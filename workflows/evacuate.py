@@ -1,0 +1,250 @@
+"""EvacuateNode: release the volumes of a node that is dead, once that is proven.
+
+Contract: nothing is released before there is proof (proof.py), and nothing on a look at the node that is older than `_FRESH`: where
+the node is back, the evacuation stops. Each release is an unpublish under the volume's lock, bound to
+the epoch at which it was listed. It ends once a fresh list shows that the node holds nothing. Who approved, and on what evidence it
+went on, is in the history and in the result.
+
+Cancelled, it stops where it is; what was released stays so.
+
+Not kept here: the rounds of releases (releasing.py), and how a step is retried (evacuation_steps.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import NoReturn
+
+from temporalio import workflow
+from temporalio.common import RawValue
+
+with workflow.unsafe.imports_passed_through():
+    from mooring.errors import NothingToApprove
+    from mooring.evacuation.models import EvacuateRequest, EvacuationProgress, EvacuationResult, NodeSeen, SoFar
+    from mooring.events.happenings import Happening, Reason
+    from mooring.models import Approval
+    from mooring.names import APPROVE, EVACUATE, PROGRESS, State
+    from workflows.cancellation import stop_if_cancelled
+    from workflows.evacuation_steps import EvacuationSteps
+    from workflows.failures import STOPPED, ended, failed_step, failure
+    from workflows.outcome import count, explain, show_node
+    from workflows.proof import Proof, is_back, moment
+    from workflows.releasing import Releases
+    from workflows.requests import NOTHING, read_request
+    from workflows.telling import tell
+
+_FRESH = timedelta(seconds=5)
+
+
+@workflow.defn(name=EVACUATE)
+class EvacuateNode:
+    """Runs under the id `evacuate/<driver>/<node id>`; takes an EvacuateRequest, returns an EvacuationResult."""
+
+    def __init__(self) -> None:
+        self._asked: EvacuateRequest
+        self._steps: EvacuationSteps
+        self._proof: Proof
+        self._releases: Releases | None = None
+        self._state = State.AWAITING_PROOF
+        self._node = workflow.info().workflow_id.split("/", 2)[-1]
+        self._name = ""
+        self._automatic = True
+        self._woken = False
+        self._since = workflow.now()
+        self._looked_at: datetime | None = None
+        self._looking = asyncio.Lock()
+        self._held = 0
+        self._waits_for = ""
+        self._approval: Approval | None = None
+        self._evidence = ""
+        self._back = ""
+
+    @workflow.run
+    async def run(self, request: RawValue = NOTHING) -> EvacuationResult:
+        """Evacuate; see the module."""
+        self._asked = read_request(EvacuateRequest, request)
+        self._node = self._asked.node_id
+        self._join(self._asked)
+        self._steps = await EvacuationSteps.begin(self._node)
+        self._proof = Proof(self._steps.terms.node_gone, self._steps.terms.limits.attempt_timeout)
+        self._releases = self._go_on(self._asked.so_far or SoFar(since=self._since))
+        try:
+            why_not = "" if self._evidence else await self._prove()
+            return self._end(State.NOT_NEEDED, why_not) if why_not else await self._evacuate(self._releases)
+        except STOPPED as error:
+            raise ended(error, f"{self._what()} was stopped: {self._counts()}") from failed_step(error)
+
+    @workflow.signal(name=EVACUATE)
+    def asked_again(self, request: EvacuateRequest) -> None:
+        """Somebody asks for this evacuation: what they know of the node counts, and it is looked at once more."""
+        self._join(request)
+
+    @workflow.query(name=PROGRESS)
+    def progress(self) -> EvacuationProgress:
+        """How far it is."""
+        return EvacuationProgress(
+            state=self._state,
+            waits_for=self._waits_for,
+            total=self._released + self._left,
+            released=self._released,
+            failed=self._releases.failed if self._releases else {},
+            evidence=self._evidence,
+            since=self._since,
+        )
+
+    @workflow.update(name=APPROVE)
+    def approve(self, approval: RawValue) -> str:
+        """Take an operator's word that the node is off."""
+        self._approval = read_request(Approval, approval)
+        self._woken = True
+        return f"{self._what()} goes on, by the word of {self._approval.by}."
+
+    @approve.validator
+    def _check(self, approval: RawValue) -> None:
+        read_request(Approval, approval)
+        if self._evidence or self._approval:
+            raise failure(NothingToApprove(f"{self._what()} doesn't wait for an approval: {self._evidence or 'it has one'}."))
+
+    async def _prove(self) -> str:
+        """Wait for proof; "" once there is some, else why there is nothing to be done."""
+        while True:
+            seen = await self._look()
+            self._evidence = self._proof.weigh(seen, self._approval, workflow.now())
+            if self._evidence:
+                return ""
+            if not seen.holds and not (await self._steps.held()).total:
+                return f"no volume is recorded as held by it ({seen.words})"
+            if self._automatic and is_back(seen) and not self._woken:
+                return f"{seen.words}, and nobody says that it is off"
+            self._wait(seen)
+            with suppress(asyncio.TimeoutError):
+                await workflow.wait_condition(lambda: self._woken, timeout=self._proof.pause)
+            if workflow.info().is_continue_as_new_suggested():
+                self._continue()
+
+    async def _evacuate(self, releases: Releases) -> EvacuationResult:
+        self._waits_for = ""
+        self._enter(State.EVACUATING, f"{self._what()} goes on, because {self._evidence}.")
+        for pause in self._pauses():
+            moved = await releases.round()
+            if self._back and not self._woken:
+                return self._end(State.NOT_NEEDED, self._back)
+            if self._back:  # and asked for again since
+                self._evidence, self._approval = "", None
+                self._continue()
+            if not releases.held and not moved:
+                return self._end(State.EVACUATED, self._evidence)
+            if not moved or releases.failed:
+                await workflow.sleep(pause, summary="before the next round")
+            if releases.full:
+                self._continue()
+        raise AssertionError("there is always another round")
+
+    async def _is_still_dead(self) -> bool:
+        """Whether a look that is fresh enough doesn't show the node alive."""
+        async with self._looking:
+            if not self._back and not self._is_fresh():
+                self._back = self._proof.refuted(await self._look(), self._approval)
+            return not self._back
+
+    def _is_fresh(self) -> bool:
+        return self._looked_at is not None and workflow.now() - self._looked_at <= min(_FRESH, self._proof.pause)
+
+    async def _look(self) -> NodeSeen:
+        self._woken = False
+        seen, self._looked_at = await self._steps.look(self._name), workflow.now()
+        stop_if_cancelled()
+        self._name = seen.node_name or self._name
+        self._held = seen.holds
+        return seen
+
+    def _continue(self) -> NoReturn:
+        so_far = SoFar(
+            since=self._since,
+            approval=self._approval,
+            evidence=self._evidence,
+            absence=self._proof.absence,
+            ailing=self._proof.ailing,
+            released=self._released,
+        )
+        known = {"node_name": self._name, "automatic": self._automatic, "so_far": so_far}
+        workflow.continue_as_new(self._asked.model_copy(update=known))
+
+    def _go_on(self, so_far: SoFar) -> Releases:
+        self._since, self._evidence = so_far.since, so_far.evidence
+        self._proof.absence, self._proof.ailing = so_far.absence, so_far.ailing
+        self._approval = self._approval or so_far.approval
+        return Releases(self._steps, self._is_still_dead, so_far.released, self._asked.releases_a_run)
+
+    def _join(self, request: EvacuateRequest) -> None:
+        self._name = self._name or request.node_name
+        self._automatic, self._woken = self._automatic and request.automatic, True
+
+    def _wait(self, seen: NodeSeen) -> None:
+        begins = not self._waits_for
+        due = f", which will be at {moment(self._proof.due)}" if self._proof.due else ""
+        self._waits_for = (
+            f"{seen.words[0].upper()}{seen.words[1:]}. It has to bear the taint node.kubernetes.io/out-of-service, or be gone for "
+            f"{self._proof.gone:g} s{due}, or an operator has to say that it is off: "
+            f"`mooring approve evacuate/{self._node} --by WHO --reason WHY`"
+        )
+        explain(State.AWAITING_PROOF, self._waits_for)
+        if begins:
+            self._enter(State.AWAITING_PROOF, self._waits_for)
+        if begins and self._asked.so_far is None:
+            self._tell(Reason.EVACUATION_WAITS, f"{self._what()} waits for proof that it is dead. {self._waits_for}")
+
+    def _end(self, state: State, why: str) -> EvacuationResult:
+        count("evacuate", state)
+        is_done = state is State.EVACUATED
+        how = "is done" if is_done else "has stopped" if self._released else "is not needed"
+        message = f"{self._what()} {how}, because {why}: {self._counts()}."
+        self._waits_for = ""
+        self._enter(state, message)
+        if is_done or self._released:
+            self._tell(Reason.EVACUATION_COMPLETED if is_done else Reason.EVACUATION_STOPPED, message)
+        return EvacuationResult(
+            driver=self._asked.driver,
+            node_id=self._node,
+            node_name=self._name,
+            state=state,
+            asked_by=self._asked.asked_by,
+            released=self._released,
+            left=self._left,
+            evidence=self._evidence,
+            approval=self._approval,
+            message=message,
+        )
+
+    def _enter(self, state: State, details: str) -> None:
+        self._state = state
+        show_node(self._steps.terms.limits, self._asked.driver, self._node, state, details)
+
+    def _tell(self, about: Reason, note: str) -> None:
+        tell(Happening(about, "", self._node, None, note, node_name=self._name))
+
+    @property
+    def _released(self) -> int:
+        return self._releases.released if self._releases else 0
+
+    @property
+    def _left(self) -> int:
+        """Still held: by the last list of a round, before that by the index."""
+        return self._releases.held if self._releases and self._evidence else self._held
+
+    def _counts(self) -> str:
+        return f"{self._released} volumes released, {self._left} left"
+
+    def _what(self) -> str:
+        return f"The evacuation of node {self._node}"
+
+    def _pauses(self) -> Iterator[timedelta]:
+        """Between two rounds."""
+        longest = timedelta(seconds=30 * self._steps.terms.limits.retry_interval_max)
+        pause = timedelta(seconds=self._steps.terms.limits.retry_interval_max / 2)
+        while True:
+            yield pause
+            pause = min(longest, 2 * pause)

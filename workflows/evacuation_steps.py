@@ -1,0 +1,80 @@
+"""The steps of an evacuation: each an activity, cancelled only once it has really stopped.
+
+Contract: a look is retried until it succeeds, and made anew where its answer comes so late that it says nothing of now. A release
+is bounded by what an unpublish may take by itself, and may fail; it fails, too, where no worker takes it soon.
+
+Not kept here: which step follows which (evacuate.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.workflow import ActivityCancellationType, ActivityConfig
+
+with workflow.unsafe.imports_passed_through():
+    from activities.evacuation import EvacuationActivities
+    from mooring.evacuation.models import EvacuationTerms, HeldVolume, HeldVolumes, NodeAsked, NodeSeen, Release
+    from mooring.models import UnpublishResult
+
+_TERMS = timedelta(seconds=10)
+_START = timedelta(seconds=30)
+"""How soon a worker must take a release, because the look before it grows old."""
+_LIST = 600.0
+"""Seconds of one attempt to list all PVs."""
+
+
+@dataclass(slots=True)
+class EvacuationSteps:
+    """The steps of the evacuation of one node."""
+
+    node_id: str
+    terms: EvacuationTerms
+
+    @classmethod
+    async def begin(cls, node_id: str) -> EvacuationSteps:
+        """The first step: the settings to keep."""
+        return cls(node_id, await workflow.execute_local_activity_method(EvacuationActivities.terms, start_to_close_timeout=_TERMS))
+
+    async def look(self, node_name: str) -> NodeSeen:
+        """What there is of the node, however long it takes to learn it."""
+        options = self._options(f"look at node {self.node_id}", self.terms.limits.attempt_timeout)
+        longest = timedelta(seconds=self.terms.limits.attempt_timeout + self.terms.limits.heartbeat_timeout)
+        while True:
+            began = workflow.now()
+            seen = await workflow.execute_activity_method(EvacuationActivities.look, self._asked(node_name), **options)
+            if workflow.now() - began <= longest:
+                return seen
+
+    async def held(self) -> HeldVolumes:
+        """The volumes that the node holds, however long it takes to learn it."""
+        options = self._options(f"list the volumes of node {self.node_id}", _LIST)
+        return await workflow.execute_activity_method(EvacuationActivities.held, self._asked(""), **options)
+
+    async def release(self, held: HeldVolume) -> UnpublishResult:
+        """Have the node let go of a volume."""
+        limits = self.terms.limits
+        budget = limits.backend_budget + limits.clear_budget + 2 * limits.attempt_timeout
+        asked = Release(node_id=self.node_id, held=held, deadline=budget)
+        options = self._options(f"release {held.volume_handle}", budget + limits.attempt_timeout)
+        options["schedule_to_close_timeout"] = timedelta(seconds=2 * budget)
+        options["schedule_to_start_timeout"] = _START
+        return await workflow.execute_activity_method(EvacuationActivities.release, asked, **options)
+
+    def _asked(self, node_name: str) -> NodeAsked:
+        return NodeAsked(node_id=self.node_id, node_name=node_name)
+
+    def _options(self, summary: str, attempt: float) -> ActivityConfig:
+        limits = self.terms.limits
+        return {
+            "start_to_close_timeout": timedelta(seconds=attempt),
+            "heartbeat_timeout": timedelta(seconds=limits.heartbeat_timeout),
+            "retry_policy": RetryPolicy(
+                initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=limits.retry_interval_max)
+            ),
+            "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+            "summary": summary[:200],
+        }

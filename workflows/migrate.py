@@ -1,0 +1,117 @@
+"""WatchMigration: while several nodes hold a block volume, because it migrates live from one to the other.
+
+Contract: it ends when one node is left, or none, and changes nothing: who lets go is told by an unpublish. Past the deadline it
+says so, in its state, an Event and a metric, the Event again each time it has taken twice as long, and goes on; nothing is
+detached for being late.
+
+Not kept here: how many nodes there may be (mooring/fence.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.workflow import ActivityHandle, ParentClosePolicy
+
+with workflow.unsafe.imports_passed_through():
+    from mooring import names
+    from mooring.events.happenings import Happening, Reason
+    from mooring.models import Migrating, MigrationResult, PublishRequest, VolumeRecord
+    from mooring.names import State
+    from workflows.failures import STOPPED, ended, failed_step
+    from workflows.outcome import count, show
+    from workflows.steps import Steps
+    from workflows.telling import tell
+
+
+async def watch_migration(steps: Steps, asked: PublishRequest, record: VolumeRecord) -> None:
+    """Have the migration that this record shows watched, where it shows one and nobody watches it."""
+    others = tuple(held.node_id for held in record.holders if held.node_id != asked.node_id)
+    if not (asked.migrates and others):
+        return
+    migrating = Migrating(volume=steps.volume, mark=record.mark, from_nodes=others, to_node=asked.node_id)
+    with suppress(WorkflowAlreadyStartedError):
+        await workflow.start_child_workflow(
+            WatchMigration.run,
+            migrating,
+            id=names.migration_id(steps.volume),
+            parent_close_policy=ParentClosePolicy.ABANDON,
+            task_timeout=names.TASK_TIMEOUT,
+            static_summary=f"{asked.volume_handle} migrates from {', '.join(others)} to {asked.node_id}"[:200],
+        )
+
+
+@workflow.defn(name=names.MIGRATE)
+class WatchMigration:
+    """Runs under the id `migration/<driver>/<volume handle>`, as a child that outlives its publish."""
+
+    def __init__(self) -> None:
+        self._asked: Migrating
+        self._steps: Steps
+        self._overdue = False
+
+    @workflow.run
+    async def run(self, migrating: Migrating) -> MigrationResult:
+        """Watch; see the module."""
+        self._asked = migrating
+        self._steps, _ = await Steps.begin(migrating.volume)
+        self._enter(State.MIGRATING, Reason.MIGRATION_STARTED, f"{self._what()} has begun: both nodes hold the volume.")
+        try:
+            record = await self._end_of(self._steps.wait_for_migration())
+        except STOPPED as error:
+            raise ended(error, f"{self._what()} is watched no longer") from failed_step(error)
+        result = self._result(record)
+        self._enter(State.MIGRATED, Reason.MIGRATION_COMPLETED, result.message)
+        count("migrate", State.MIGRATED)
+        return result
+
+    async def _end_of(self, wait: ActivityHandle[VolumeRecord | None]) -> VolumeRecord | None:
+        limit = timedelta(seconds=self._steps.limits.migration_deadline)
+        while True:
+            deadline = asyncio.create_task(workflow.sleep(limit, summary="deadline of the migration"))
+            await workflow.wait([wait, deadline], return_when=asyncio.FIRST_COMPLETED)
+            if wait.done():
+                deadline.cancel()
+                return await wait
+            self._say_overdue()
+            limit *= 2  # so that a history stays short, however long it takes
+
+    def _say_overdue(self) -> None:
+        if not self._overdue:
+            self._overdue = True
+            count("migrate", State.MIGRATION_OVERDUE)
+        took = timedelta(seconds=round((workflow.now() - workflow.info().workflow_start_time).total_seconds()))
+        told = (
+            f"{self._what()} is not over after {took}, and both nodes hold the volume. Nothing is detached for that: see "
+            "whether the migration is still running, and end it, or unpublish the volume from the node that is to lose it."
+        )
+        self._enter(State.MIGRATION_OVERDUE, Reason.MIGRATION_TIMED_OUT, told)
+
+    def _result(self, record: VolumeRecord | None) -> MigrationResult:
+        stays = record.holders[0].node_id if record and record.holders else ""
+        return MigrationResult(
+            driver=self._asked.volume.driver,
+            volume_handle=self._asked.volume.volume_handle,
+            from_nodes=self._asked.from_nodes,
+            to_node=self._asked.to_node,
+            stays=stays,
+            overdue=self._overdue,
+            message=f"{self._what()} is over: {self._outcome(stays)}.",
+        )
+
+    def _outcome(self, stays: str) -> str:
+        if stays in self._asked.from_nodes:
+            return f"node {stays}, where it began, keeps the volume"
+        return f"node {stays} has the volume to itself" if stays else "no node has the volume any longer"
+
+    def _enter(self, state: State, reason: Reason, told: str) -> None:
+        show(self._steps.limits, self._asked.volume, self._asked.to_node, state)
+        tell(Happening(reason, self._asked.volume.volume_handle, self._asked.to_node, self._asked.mark, told))
+
+    def _what(self) -> str:
+        origin = " and ".join(self._asked.from_nodes)
+        return f"The migration of volume {self._asked.volume.volume_handle} from node {origin} to node {self._asked.to_node}"

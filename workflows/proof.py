@@ -1,0 +1,89 @@
+"""Whether a node is proven to be dead, so that nothing writes to its volumes any more.
+
+Contract: three things prove it: the taint `node.kubernetes.io/out-of-service`; no Node of its name, in an uninterrupted series of
+looks that is longer than MOORING_NODE_GONE; an operator's word. A node that is there and not so tainted is alive, however ill it
+may be, and only an operator can say otherwise. That word holds until the node is seen to come back: Ready after it was not. What
+memory says proves nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from mooring.evacuation.models import Absence, Presence
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mooring.evacuation.models import NodeSeen
+    from mooring.models import Approval
+
+_LOOKS = 10
+"""How many looks the time of an absence is divided into."""
+_LONGEST_PAUSE = 30.0
+_MISSED = 3
+"""A series of looks is uninterrupted while none is later than so many pauses after the one before."""
+
+
+@dataclass(slots=True)
+class Proof:
+    """What speaks for a node's death. `gone`: seconds that a Node must have been gone; `patience`: of one look.
+
+    `ailing`: since an operator's word, some look found the node otherwise than Ready.
+    """
+
+    gone: float
+    patience: float
+    absence: Absence | None = None
+    ailing: bool = False
+
+    @property
+    def pause(self) -> timedelta:
+        """The time between two looks."""
+        return timedelta(seconds=min(self.gone / _LOOKS, _LONGEST_PAUSE))
+
+    @property
+    def due(self) -> datetime | None:
+        """When the absence will have lasted long enough; None while there is none."""
+        return self.absence.since + timedelta(seconds=self.gone) if self.absence else None
+
+    def weigh(self, seen: NodeSeen, approval: Approval | None, at: datetime) -> str:
+        """The evidence in words; "" where there is none yet."""
+        self.absence = self._lengthened(at) if seen.presence is Presence.GONE else None
+        if seen.out_of_service:
+            return f"{seen.words}, as seen at {moment(at)}"
+        if self.absence is not None and self.due is not None and at >= self.due:
+            return f"{seen.words}, nor was there one since {moment(self.absence.since)}, for more than {self.gone:g} s"
+        if approval is not None:
+            self.ailing = not seen.ready
+            return f"{approval.by} says so: {approval.reason} ({seen.words}, as seen at {moment(at)})"
+        return ""
+
+    def refuted(self, seen: NodeSeen, approval: Approval | None) -> str:
+        """Why it isn't dead, although there was proof; "" where it is."""
+        if approval is None:
+            return f"{seen.words} again, and nobody says that it is off" if is_back(seen) else ""
+        self.ailing = self.ailing or not seen.ready
+        back = self.ailing and seen.ready and is_back(seen)
+        return f"{seen.words} again, since {approval.by} said that it is off" if back else ""
+
+    def _lengthened(self, at: datetime) -> Absence:
+        longest = self.pause * _MISSED + timedelta(seconds=self.patience)
+        series = self.absence
+        uninterrupted = series is not None and at - series.seen <= longest
+        return Absence(since=series.since if series and uninterrupted else at, seen=at)
+
+
+def is_back(seen: NodeSeen) -> bool:
+    """Whether the node is alive, as far as the cluster says."""
+    return seen.presence is Presence.HERE and not seen.out_of_service
+
+
+def moment(at: datetime) -> str:
+    """The moment, to the second, in UTC."""
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,236 @@
+"""ReconcileAttachments: find where records, cluster and backend differ, heal what is safe, and say what is left.
+
+Contract: a drift counts when two looks show it, a settling pause apart. Where more heals are due than the drift guard lets through,
+nothing is healed until an operator approves of it (update `approve`), and only what a look after that still shows. A heal that
+fails keeps no other from being made. It ends with a result that counts everything.
+
+Not kept here: what drift is and what is healed (mooring/drift/comparison.py), how (mooring/drift/healing.py), when it runs
+(mooring/drift/schedule.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import RawValue, RetryPolicy
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from activities.reconciling import ReconcileActivities
+    from mooring import names
+    from mooring.drift.models import (
+        TOLD,
+        Drift,
+        DriftKind,
+        Found,
+        Heal,
+        HealResult,
+        Key,
+        Outcome,
+        Progress,
+        ReconcileRequest,
+        ReconcileResult,
+        Terms,
+    )
+    from mooring.drift.result import conclude
+    from mooring.errors import NothingToApprove
+    from mooring.events.happenings import Happening, Reason
+    from mooring.models import Approval
+    from mooring.names import State
+    from workflows.failures import STOPPED, cause, ended, failed_step, failure, reason
+    from workflows.outcome import count, show_driver
+    from workflows.requests import NOTHING, read_request
+    from workflows.telling import tell
+
+_ATTEMPT = timedelta(minutes=10)
+_BUDGET = timedelta(minutes=30)
+_SILENCE = timedelta(seconds=30)
+_RETRY_AT_MOST = timedelta(seconds=30)
+_HEAL_ATTEMPTS = 3
+_AT_ONCE = 16
+"""Volumes that are healed at once."""
+_NODES = 10
+"""Nodes whose evacuation one run begins: each looks at its node for as long as it waits, and a list may have lost them all."""
+_RELEASED = (DriftKind.HOLDER_WITHOUT_VOLUME_ATTACHMENT, DriftKind.UNKNOWN_TO_RECORD)
+
+
+@workflow.defn(name=names.RECONCILE)
+class ReconcileAttachments:
+    """Started by the Schedule `reconcile/<driver>`; takes a ReconcileRequest, returns a ReconcileResult."""
+
+    def __init__(self) -> None:
+        self._driver = ""
+        self._terms: Terms
+        self._state = State.RECONCILING
+        self._found = Found()
+        self._results: dict[Key, HealResult] = {}
+        self._approval: Approval | None = None
+
+    @workflow.query(name=names.PROGRESS)
+    def progress(self) -> Progress:
+        """How far it has come."""
+        found = self._found
+        return Progress(
+            driver=self._driver,
+            state=self._state,
+            counts=found.counts,
+            due=found.due,
+            done=len(self._results),
+            drifts=found.drifts[:TOLD],
+        )
+
+    @workflow.update(name=names.APPROVE)
+    def approve(self, approval: Approval) -> str:
+        """Let what is due be healed."""
+        self._approval = approval
+        return f"Approved by {approval.by}: what another look still shows of {self._due()} is healed."
+
+    @approve.validator
+    def _awaits(self, approval: Approval) -> None:  # noqa: ARG002 - whoever it is, it is too late or too early
+        if self._state is not State.AWAITING_APPROVAL or self._approval is not None:
+            raise failure(NothingToApprove(f"The reconciliation of driver {self._driver} doesn't wait for an approval."))
+
+    @workflow.run
+    async def run(self, request: RawValue = NOTHING) -> ReconcileResult:
+        """Reconcile; see the module."""
+        asked = read_request(ReconcileRequest, request)
+        self._driver = asked.driver
+        try:
+            self._terms = await self._begin(asked)
+            self._show(State.RECONCILING)
+            self._found = await self._confirmed()
+            if self._terms.heal and await self._may_heal():
+                await self._heal()
+        except STOPPED as error:
+            what = f"The reconciliation of driver {self._driver} did not come to its end"
+            raise ended(error, what) from failed_step(error)
+        return self._end()
+
+    async def _begin(self, asked: ReconcileRequest) -> Terms:
+        try:
+            return await workflow.execute_local_activity_method(
+                ReconcileActivities.begin, asked, start_to_close_timeout=timedelta(seconds=10)
+            )
+        except ActivityError as error:
+            raise cause(error) or error from None
+
+    async def _confirmed(self) -> Found:
+        """What two looks show."""
+        first = await self._look("look for drift")
+        if not first.drifts:
+            return first
+        await workflow.sleep(self._terms.settle, summary="let what is under way settle")
+        return first.both(await self._look("look again"))
+
+    async def _may_heal(self) -> bool:
+        """Whether the drift guard, or an operator, lets what is due be healed."""
+        if self._found.due <= self._terms.guard:
+            return True
+        self._show(State.AWAITING_APPROVAL)
+        workflow.logger.warning("%s wait for an operator's approval.", self._due())
+        with suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: self._approval is not None,
+                timeout=self._terms.approval_wait,
+                timeout_summary=f"{self._due()} wait for an operator's approval"[:200],
+            )
+        if self._approval is None:
+            return False
+        self._show(State.RECONCILING)
+        self._found = self._found.both(await self._look("look again, as approved"))
+        return True
+
+    async def _look(self, summary: str) -> Found:
+        return await workflow.execute_activity_method(
+            ReconcileActivities.survey,
+            start_to_close_timeout=_ATTEMPT,
+            schedule_to_close_timeout=_BUDGET,
+            heartbeat_timeout=_SILENCE,
+            retry_policy=RetryPolicy(maximum_interval=_RETRY_AT_MOST),
+            summary=summary,
+        )
+
+    async def _heal(self) -> None:
+        """Heal what is due: volumes side by side, the drifts of one in turn, of some nodes the evacuation once."""
+        volumes: dict[str, list[Drift]] = {}
+        for drift in self._found.drifts:
+            if drift.heal:
+                volumes.setdefault(_turn(drift), []).append(drift)
+        nodes = [turn for turn, drifts in volumes.items() if drifts[0].heal is Heal.EVACUATE]
+        for turn in workflow.random().sample(nodes, max(0, len(nodes) - _NODES)):
+            del volumes[turn]
+        turns = asyncio.Semaphore(_AT_ONCE)
+
+        async def heal(drifts: list[Drift]) -> None:
+            async with turns:
+                await self._heal_in_turn(drifts)
+
+        await asyncio.gather(*(heal(drifts) for drifts in volumes.values()))
+
+    async def _heal_in_turn(self, drifts: list[Drift]) -> None:
+        """NB: a heal moves the epoch that the next of its volume was seen at."""
+        epoch: int | None = None
+        result: HealResult | None = None
+        for drift in drifts:
+            if drift.heal is not Heal.EVACUATE or result is None:
+                result = await self._heal_one(drift if epoch is None else drift.model_copy(update={"epoch": epoch}))
+            self._results[drift.key] = result
+            epoch = result.epoch if result.outcome is Outcome.HEALED else epoch
+            if result.outcome is Outcome.HEALED:
+                self._tell(drift)
+
+    async def _heal_one(self, drift: Drift) -> HealResult:
+        try:
+            return await workflow.execute_activity_method(
+                ReconcileActivities.heal,
+                drift,
+                start_to_close_timeout=_ATTEMPT,
+                heartbeat_timeout=_SILENCE,
+                retry_policy=RetryPolicy(maximum_interval=_RETRY_AT_MOST, maximum_attempts=_HEAL_ATTEMPTS),
+                summary=f"{drift.heal}: {drift.volume_handle} on {drift.node_id}"[:200],
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            return HealResult(outcome=Outcome.FAILED, said=reason(error))
+
+    def _tell(self, drift: Drift) -> None:
+        meter = workflow.metric_meter().with_additional_attributes({"kind": drift.kind.value})
+        meter.create_counter("mooring_drift_healed", "Drifts that were healed.").add(1)
+        if drift.kind in _RELEASED:
+            why = f"{drift.why} It is detached."
+            tell(Happening(Reason.STALE_ATTACHMENT_RELEASED, drift.volume_handle, drift.node_id, drift.mark, why))
+
+    def _end(self) -> ReconcileResult:
+        took = workflow.now() - workflow.info().workflow_start_time
+        result = conclude(
+            self._driver,
+            self._found,
+            self._results,
+            seconds=round(took.total_seconds(), 3),
+            approval=self._approval,
+            unapproved=self._unapproved(),
+        )
+        self._show(result.state)
+        count("reconcile", result.state)
+        return result
+
+    def _unapproved(self) -> str:
+        if not self._terms.heal or self._found.due <= self._terms.guard or self._approval is not None:
+            return ""
+        return f"Nothing is healed: {self._due()} are more than the drift guard's {self._terms.guard}, and nobody has approved."
+
+    def _due(self) -> str:
+        return f"{self._found.due} heals of driver {self._driver}"
+
+    def _show(self, state: State) -> None:
+        self._state = state
+        show_driver(self._driver, state, search_attributes=self._terms.search_attributes)
+
+
+def _turn(drift: Drift) -> str:
+    """What is healed in turn: the drifts of a volume; of a node that is gone, all."""
+    return f"node {drift.node_id}" if drift.heal is Heal.EVACUATE else f"volume {drift.volume_handle}"

@@ -1,0 +1,81 @@
+"""Releases the volumes of a dead node, several at a time, in rounds that each begin with a fresh list.
+
+Contract: a volume that can't be released keeps no other waiting; why is kept, and the next round tries it again. Before each
+release the caller is asked whether the node is still dead.
+
+Not kept here: what proves it (proof.py), and how long it goes on (evacuate.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from workflows.cancellation import stop_if_cancelled
+    from workflows.failures import reason
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from mooring.evacuation.models import HeldVolume, HeldVolumes
+    from workflows.evacuation_steps import EvacuationSteps
+
+
+class Releases:
+    """The volumes of one node: `released` so far, still `held`, and of these the `failed`, each with the reason.
+
+    After `at_most` releases it is `full`: the history is long enough.
+    """
+
+    def __init__(self, steps: EvacuationSteps, is_still_dead: Callable[[], Awaitable[bool]], released: int, at_most: int) -> None:
+        self.released = released
+        self.held = 0
+        self.failed: dict[str, str] = {}
+        self._steps = steps
+        self._is_still_dead = is_still_dead
+        self._end = released + at_most
+
+    @property
+    def full(self) -> bool:
+        """Whether another run has to go on."""
+        return self.released >= self._end or workflow.info().is_continue_as_new_suggested()
+
+    async def round(self) -> bool:
+        """Try each volume that the node holds once; whether any was released. Where there is none, `held` is 0."""
+        listed = await self._list()
+        before, due = self.released, deque(listed.volumes)
+        await asyncio.gather(*(self._release_from(due) for _ in range(self._steps.terms.at_once)))
+        return self.released > before
+
+    async def _list(self) -> HeldVolumes:
+        listed = await self._steps.held()
+        left = {held.volume_handle for held in listed.volumes}
+        self.held = listed.total
+        self.failed = {handle: why for handle, why in self.failed.items() if handle in left}
+        return listed
+
+    async def _release_from(self, due: deque[HeldVolume]) -> None:
+        while due and not self.full and await self._is_still_dead():
+            stop_if_cancelled()
+            if due:  # another one may have taken the last meanwhile
+                await self._release(due.popleft())
+
+    async def _release(self, held: HeldVolume) -> None:
+        try:
+            result = await self._steps.release(held)
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            self.failed[held.volume_handle] = reason(error)
+            return
+        self.failed.pop(held.volume_handle, None)
+        if not result.annotation_cleared:
+            self.failed[held.volume_handle] = result.message
+        elif self._steps.node_id in result.released:
+            self.released += 1
+            self.held -= 1

@@ -1,0 +1,55 @@
+"""How workflow code tells operators of something: by way of the worker's recorder, beside the history.
+
+Contract: best effort. It issues no command, so that histories with and without it are the same; what is replayed was told before,
+and where a worker lends no recorder nobody is told.
+
+Not kept here: what becomes of it (mooring/events/recorder.py).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from temporalio import workflow
+from temporalio.exceptions import is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from mooring.errors import TABLE, MooringError
+    from mooring.events.happenings import TAKE, Happening, Reason
+    from workflows.failures import cause, reason
+
+if TYPE_CHECKING:
+    from mooring.events.happenings import Take
+    from workflows.steps import Steps
+
+
+def tell(happening: Happening) -> None:
+    """Hand it to the recorder; never raises."""
+    take: Take | None = workflow.extern_functions().get(TAKE)
+    if take is not None and not workflow.unsafe.is_replaying():
+        take(happening)
+
+
+def tell_of(steps: Steps, why: Reason, node_id: str, note: str) -> None:
+    """Tell something about the operation's volume and a node."""
+    tell(Happening(why, steps.volume.volume_handle, node_id, steps.seen.mark if steps.seen else None, note))
+
+
+def tell_not_attached(steps: Steps, node_id: str, error: BaseException) -> None:
+    """Tell why an attach does not come about. A cancelled one is told of once it is rolled back."""
+    if is_cancelled_exception(error):
+        return
+    root = cause(error)
+    refused = root is not None and TABLE.get(root.type or "", MooringError).expected
+    holders = steps.seen.holders if steps.seen and refused else ()
+    volume = steps.volume.volume_handle
+    tell(
+        Happening(
+            reason=Reason.ATTACH_REFUSED if refused else Reason.ATTACH_FAILED,
+            volume_handle=volume,
+            node_id=node_id,
+            pv=steps.seen.mark if steps.seen else None,
+            note=f"Volume {volume} is not attached to node {node_id}. The cause: {reason(error)}",
+            holder=next((held.node_id for held in holders if held.node_id != node_id), ""),
+        )
+    )
