@@ -1,0 +1,35 @@
+"""A storage array that treats each volume as the first word of its handle says, so that every end of an operation can be shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from mooring.errors import BackendFailed, BackendUncertain
+
+if TYPE_CHECKING:
+    from mooring.models import BackendCall
+
+NAME: Final = "docs.gallery.backend:Array"
+
+
+class Array:
+    """`full-...` can't be attached, `slow-...` never says whether it is, `half-...` neither, nor be detached, `busy-...` stays."""
+
+    async def publish(self, call: BackendCall) -> dict[str, str]:
+        """Attach, if the handle doesn't say otherwise."""
+        volume, node = call.volume.volume_handle, call.node_id
+        match volume.partition("-")[0]:
+            case "full" | "half":
+                raise BackendFailed(f"The array has no free port for volume {volume} on node {node}.")
+            case "slow":
+                raise BackendUncertain(f"The array did not say whether it has attached volume {volume} to node {node}.")
+        return {"devicePath": f"/dev/disk/by-id/{volume}"}
+
+    async def unpublish(self, call: BackendCall) -> None:
+        """Detach, if the handle doesn't say otherwise."""
+        volume, node = call.volume.volume_handle, call.node_id
+        match volume.partition("-")[0]:
+            case "half":
+                raise BackendUncertain(f"The array did not say whether it has detached volume {volume} from node {node}.")
+            case "busy":
+                raise BackendFailed(f"The array won't detach volume {volume}: node {node} has I/O under way.")
