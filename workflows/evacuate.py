@@ -16,6 +16,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import NoReturn
 
 from temporalio import workflow
@@ -37,6 +38,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.telling import tell
 
 _FRESH = timedelta(seconds=5)
+_TOLD = 100
+"""Volumes that could not be released whose reason is told."""
 
 
 @workflow.defn(name=EVACUATE)
@@ -85,12 +88,14 @@ class EvacuateNode:
     @workflow.query(name=PROGRESS)
     def progress(self) -> EvacuationProgress:
         """How far it is."""
+        failed = self._releases.failed if self._releases else {}
         return EvacuationProgress(
             state=self._state,
             waits_for=self._waits_for,
             total=self._released + self._left,
             released=self._released,
-            failed=self._releases.failed if self._releases else {},
+            failing=len(failed),
+            failed=dict(islice(failed.items(), _TOLD)),
             evidence=self._evidence,
             since=self._since,
         )

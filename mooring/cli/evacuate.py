@@ -162,7 +162,7 @@ def _words(progress: EvacuationProgress) -> str:
     if not progress.failed:
         return done
     volume, why = next(iter(progress.failed.items()))
-    return f"{done}, {len(progress.failed)} could not be yet ({volume}: {why})"
+    return f"{done}, {progress.failing} could not be yet ({volume}: {why})"
 
 
 def _end(result: EvacuationResult, output: str) -> None:

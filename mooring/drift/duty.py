@@ -49,7 +49,9 @@ class Reconciling:
         while not (kept and not self._plan.interval):
             try:
                 kept = kept or await self._keep()
-                self._show(await last_report(self._client, self._plan.driver))
+                report = await last_report(self._client, self._plan.driver)
+                kept = report is not None or not self._plan.interval  # NB: a worker that wants none has deleted it, say
+                self._show(report)
             except (RPCError, WorkflowFailureError) as error:
                 logger.warning("Nobody looks after the reconciliations for now; it is tried again: %s", error)
             except Exception:

@@ -114,13 +114,15 @@ class EvacuationProgress(Model):
     """How far an evacuation is.
 
     `state` is an AttachmentState. `waits_for`: what has to happen before it goes on, "" where it is at work. `total` counts the
-    volumes released and those still held. `failed`: of these, what could not be released in the last try, and why.
+    volumes released and those still held. `failing`: how many of these could not be released in the last try; `failed`: some of
+    them, and why.
     """
 
     state: str
     waits_for: str
     total: int
     released: int
+    failing: int
     failed: dict[str, str]
     evidence: str
     since: datetime

@@ -64,6 +64,19 @@ async def test_another_interval_corrects_it_and_keeps_it_paused(temporal_client:
     assert ([each.every for each in schedule.spec.intervals], schedule.state.paused) == ([timedelta(seconds=60)], True)
 
 
+async def test_one_that_somebody_deletes_is_made_again(temporal_client: Client, driver: str, metrics: Metrics) -> None:
+    plan = Plan.of(settling(driver, reconcile_interval=1))
+    keeping = asyncio.create_task(Reconciling(temporal_client, plan, metrics, lambda: NOW).keep_up())
+    await reported(temporal_client, driver)
+    await temporal_client.get_schedule_handle(names.reconcile_id(driver)).delete()
+
+    await reported(temporal_client, driver)
+
+    keeping.cancel()
+    await asyncio.wait([keeping])
+    await Plan.of(settling(driver)).keep(temporal_client)
+
+
 async def test_where_none_is_wanted_there_is_none(temporal_client: Client, driver: str, plan: Plan) -> None:
     await plan.keep(temporal_client)
     none = Plan(driver, "queue", interval=0, pauses=1)
