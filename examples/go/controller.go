@@ -89,6 +89,7 @@ func (c *Controller) startOrFind(ctx context.Context, asked operation) (client.W
 		// NB: without this the SDK gives the open run, even that of another node, as if it had started it.
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		StaticSummary:                            fmt.Sprintf("%.200s", asked),
+		StaticDetails:                            fmt.Sprintf(details, asked.VolumeHandle),
 	}, asked.workflow, asked.request)
 	var found *serviceerror.WorkflowExecutionAlreadyStarted
 	if !errors.As(err, &found) {

@@ -14,6 +14,7 @@ const (
 	unpublish     = "UnpublishVolume"
 	defaultDriver = "rds.csi.srvlab.io"
 	defaultMode   = "SINGLE_NODE_WRITER"
+	details       = "`mooring explain %s` shows all that is known of this volume, and what to do."
 )
 
 // operation is a workflow and the JSON that it is asked with.
