@@ -12,9 +12,16 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from temporalio.client import Client
 
+from mooring import names
 from mooring.client import MooringClient
-from mooring.models import UnpublishResult
+from mooring.drift.models import ReconcileRequest, ReconcileResult
+from mooring.evacuation.models import EvacuateRequest
+from mooring.evacuation.starting import approve, start_evacuation
+from mooring.models import Approval, UnpublishResult
+from mooring.names import State
+from mooring.settings import default_task_queue
 from tests.harness.cluster import Cluster
 from tests.harness.processes import Fleet, OwnChild, WorkerProcess, backed
 
@@ -70,3 +77,29 @@ async def test_a_rolling_change_of_versions_loses_nothing(
 
     assert {handle: fleet.journal.attached(handle) for handle in handles} == {handle: {node} for handle, node in nodes.items()}
     assert {handle: await cluster.holder(handle) for handle in handles} == nodes
+
+
+async def test_what_the_version_before_does_not_know_is_done_beside_its_workers(
+    fleet: Fleet, cluster: Cluster, mooring: MooringClient, before: Path, temporal_client: Client
+) -> None:
+    queue = default_task_queue(cluster.driver)
+    await cluster.create("vol")
+    async with AsyncExitStack() as stack, asyncio.timeout(DEADLINE):
+        for script in (before, None):
+            worker = await stack.enter_async_context(fleet.own(script, **backed()))
+            await worker.ready()
+        await mooring.publish("vol", "node-a", deadline=DEADLINE)
+
+        reconciled: ReconcileResult = await temporal_client.execute_workflow(
+            names.RECONCILE,
+            ReconcileRequest(driver=cluster.driver),
+            id=names.reconcile_id(cluster.driver),
+            task_queue=queue,
+            result_type=ReconcileResult,
+        )
+        evacuation = await start_evacuation(temporal_client, queue, EvacuateRequest(driver=cluster.driver, node_id="node-a"))
+        await approve(evacuation, Approval(by="ada", reason="it is off"))
+        evacuated = await evacuation.result()
+
+    assert (reconciled.state, evacuated.state, evacuated.released) == (State.IN_STEP, State.EVACUATED, 1)
+    assert fleet.journal.attached("vol") == set()
