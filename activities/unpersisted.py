@@ -21,6 +21,7 @@ from activities.running import running
 from mooring.errors import HeldElsewhere, Incompatible, TemporalUnavailable, VolumeAwaited
 from mooring.models import Attachment, RunRef, Unpersisted, VolumeRecord, VolumeRef, Waiting
 from mooring.names import ATTACHMENT_MEMO, unpersisted_id, volume_id
+from mooring.runs import look_up
 
 if TYPE_CHECKING:
     from temporalio.client import WorkflowExecutionDescription
@@ -54,7 +55,7 @@ class UnpersistedActivities:
 
     async def look_up(self, volume: VolumeRef) -> Waiting | None:
         """As `find`, for an activity that is running already."""
-        run = await self._describe(unpersisted_id(volume))
+        run = await look_up(self._client, unpersisted_id(volume))
         if run is None or run.status is not WorkflowExecutionStatus.RUNNING:
             return None
         attachment = await run.memo_value(ATTACHMENT_MEMO, type_hint=Attachment)
@@ -78,7 +79,7 @@ class UnpersistedActivities:
     async def publisher_lives(self, publish: RunRef) -> bool:
         """Whether the publish is open, has succeeded, or was terminated when the backend may have begun for it."""
         async with running(patient=True):
-            run = await self._describe(volume_id(publish.volume), publish.run_id)
+            run = await look_up(self._client, volume_id(publish.volume), publish.run_id)
             if run is None or run.status in _ROLLED_BACK:
                 return False
             return run.status in _LIVES or await self._saw_its_child(run)
@@ -121,11 +122,3 @@ class UnpersistedActivities:
             return any([event.event_type == _CHILD_STARTED async for event in events])
         except RPCError as error:
             raise TemporalUnavailable(f"Temporal did not say how far {run.id} has come: {error}.") from error
-
-    async def _describe(self, workflow_id: str, run_id: str | None = None) -> WorkflowExecutionDescription | None:
-        try:
-            return await self._client.get_workflow_handle(workflow_id, run_id=run_id).describe()
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return None
-            raise TemporalUnavailable(f"Temporal did not say how {workflow_id} is doing: {error}.") from error

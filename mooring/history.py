@@ -17,9 +17,10 @@ from temporalio.service import RPCError, RPCStatusCode
 from mooring import names
 from mooring.models import Model, VolumeRef
 from mooring.run_reader import RunReader, VolumeRun
+from mooring.runs import describe
 
 if TYPE_CHECKING:
-    from temporalio.client import Client, WorkflowExecution, WorkflowExecutionDescription
+    from temporalio.client import Client, WorkflowExecution
 
 __all__ = ["VolumeHistory", "VolumeRun", "read_history"]
 
@@ -44,7 +45,7 @@ async def read_history(client: Client, volume: VolumeRef, limit: int) -> VolumeH
     ids = (names.volume_id(volume), names.unpersisted_id(volume))
     query = " OR ".join(f"WorkflowId = {_quoted(workflow_id)}" for workflow_id in ids)
     listed = [_key(run) async for run in client.list_workflows(query, limit=limit + 1)]
-    newest = [_key(run) for workflow_id in ids if (run := await _describe(client, workflow_id))]
+    newest = [_key(run) for workflow_id in ids if (run := await describe(client, workflow_id))]
     unlisted = [key for key in newest if key not in listed] if len(listed) <= limit else []
     found = sorted({*listed, *unlisted}, reverse=True)
     turns = asyncio.Semaphore(_AT_ONCE)
@@ -60,15 +61,6 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-async def _describe(client: Client, workflow_id: str, run_id: str | None = None) -> WorkflowExecutionDescription | None:
-    try:
-        return await client.get_workflow_handle(workflow_id, run_id=run_id).describe()
-    except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
-            return None
-        raise
-
-
 async def _read_run(client: Client, workflow_id: str, run_id: str, turns: asyncio.Semaphore) -> VolumeRun | None:
     """The run; None where its history is gone."""
     reader = RunReader(client)
@@ -81,5 +73,5 @@ async def _read_run(client: Client, workflow_id: str, run_id: str, turns: asynci
                 return None
             raise
         if reader.ended_at is None:
-            await reader.read_pending(await _describe(client, workflow_id, run_id))
+            await reader.read_pending(await describe(client, workflow_id, run_id))
     return reader.run(workflow_id, run_id)

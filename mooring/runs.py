@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from temporalio.api.common.v1 import Payload
-    from temporalio.client import Client, WorkflowHandle
+    from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle
 
 T = TypeVar("T")
 
@@ -77,6 +77,24 @@ async def read_run(client: Client, workflow_id: str, run_id: str | None) -> Open
     started = first.workflow_execution_started_event_attributes
     run = run_id or started.original_execution_run_id
     return OpenRun(workflow_id, run, started.workflow_type.name, await _decoded(client, started.input.payloads))
+
+
+async def describe(client: Client, workflow_id: str, run_id: str | None = None) -> WorkflowExecutionDescription | None:
+    """How the run stands, the newest of its id where none is named; None where there is none, RPCError where nobody says."""
+    try:
+        return await client.get_workflow_handle(workflow_id, run_id=run_id).describe()
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise
+
+
+async def look_up(client: Client, workflow_id: str, run_id: str | None = None) -> WorkflowExecutionDescription | None:
+    """As `describe`, for what is tried again by itself: TemporalUnavailable where nobody says."""
+    try:
+        return await describe(client, workflow_id, run_id)
+    except RPCError as error:
+        raise TemporalUnavailable(f"Temporal did not say how {workflow_id} is doing: {error}.") from error
 
 
 async def _decoded(client: Client, payloads: Sequence[Payload]) -> Any:

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
-from temporalio.workflow import ActivityCancellationType, ActivityConfig
+from temporalio.workflow import ActivityConfig
 
 with workflow.unsafe.imports_passed_through():
     from activities.evacuation import EvacuationActivities
     from mooring.evacuation.models import EvacuationTerms, HeldVolume, HeldVolumes, NodeAsked, NodeSeen, Release
     from mooring.models import UnpublishResult
+    from workflows.options import patient
 
 _TERMS = timedelta(seconds=10)
 _START = timedelta(seconds=30)
@@ -68,13 +68,4 @@ class EvacuationSteps:
         return NodeAsked(node_id=self.node_id, node_name=node_name)
 
     def _options(self, summary: str, attempt: float) -> ActivityConfig:
-        limits = self.terms.limits
-        return {
-            "start_to_close_timeout": timedelta(seconds=attempt),
-            "heartbeat_timeout": timedelta(seconds=limits.heartbeat_timeout),
-            "retry_policy": RetryPolicy(
-                initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=limits.retry_interval_max)
-            ),
-            "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-            "summary": summary[:200],
-        }
+        return patient(self.terms.limits, summary, attempt)

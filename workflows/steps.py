@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
-from temporalio.workflow import ActivityCancellationType, ActivityConfig, ActivityHandle
+from temporalio.workflow import ActivityConfig, ActivityHandle
 
 with workflow.unsafe.imports_passed_through():
     from activities.attachments import AttachmentActivities
@@ -46,6 +46,7 @@ with workflow.unsafe.imports_passed_through():
         WriteResult,
     )
     from workflows.failures import cause, says
+    from workflows.options import patient
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -233,17 +234,7 @@ class Steps:
         }
 
     def _patient(self, summary: str, attempt: float) -> ActivityConfig:
-        return {
-            "start_to_close_timeout": timedelta(seconds=attempt),
-            "heartbeat_timeout": timedelta(seconds=self.limits.heartbeat_timeout),
-            "retry_policy": RetryPolicy(
-                initial_interval=timedelta(milliseconds=200),
-                maximum_interval=timedelta(seconds=self.limits.retry_interval_max),
-            ),
-            # NB: any other type starts the rollback while the step is still running, and what it then does stays.
-            "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-            "summary": summary[:200],
-        }
+        return patient(self.limits, summary, attempt)
 
 
 def _next(write: Write) -> int:

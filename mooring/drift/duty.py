@@ -48,7 +48,8 @@ class Reconciling:
         kept = False
         while not (kept and not self._plan.interval):
             try:
-                kept = kept or await self._keep()
+                if not kept:
+                    await self._keep()
                 report = await last_report(self._client, self._plan.driver)
                 kept = report is not None or not self._plan.interval  # NB: a worker that wants none has deleted it, say
                 self._show(report)
@@ -58,11 +59,10 @@ class Reconciling:
                 logger.exception("The look after the reconciliations failed; it is tried again.")
             await asyncio.sleep(pause)
 
-    async def _keep(self) -> bool:
+    async def _keep(self) -> None:
         await self._plan.keep(self._client)
         if self._plan.interval:
             self._metrics.observe_reconciliation(lambda: (self._now() - self._ended).total_seconds())
-        return True
 
     def _show(self, report: Report | None) -> None:
         if report is None:

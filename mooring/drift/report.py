@@ -17,11 +17,12 @@ from mooring import names
 from mooring.drift.models import Progress, ReconcileResult
 from mooring.models import Model
 from mooring.names import State
+from mooring.runs import describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from temporalio.client import Client, ScheduleActionExecution, ScheduleInfo, WorkflowExecutionDescription
+    from temporalio.client import Client, ScheduleActionExecution, ScheduleInfo
 
 GLANCE_SECONDS: Final = 0.2
 QUERY_TIME: Final = timedelta(seconds=5)
@@ -58,7 +59,7 @@ async def last_report(client: Client, driver: str) -> Report | None:
     running = _running(info)
     report = Report(running=running, awaits_approval=running is not None and await awaits_approval(client, running))
     for run in reversed(_runs(action.action for action in info.recent_actions)):
-        seen = await _describe(client, run)
+        seen = await describe(client, run.workflow_id, run.run_id)
         if seen is None or seen.status is WorkflowExecutionStatus.RUNNING:
             continue
         if seen.status is WorkflowExecutionStatus.COMPLETED:
@@ -103,7 +104,7 @@ async def result(client: Client, run: Run) -> ReconcileResult:
 
 async def awaits_approval(client: Client, run: Run) -> bool:
     """Whether the run waits for an operator."""
-    seen = await _describe(client, run)
+    seen = await describe(client, run.workflow_id, run.run_id)
     return seen is not None and seen.typed_search_attributes.get(_STATE) == State.AWAITING_APPROVAL
 
 
@@ -117,15 +118,6 @@ async def progress(client: Client, run: Run) -> Progress:
 async def _info(client: Client, driver: str) -> ScheduleInfo | None:
     try:
         return (await client.get_schedule_handle(names.reconcile_id(driver)).describe()).info
-    except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
-            return None
-        raise
-
-
-async def _describe(client: Client, run: Run) -> WorkflowExecutionDescription | None:
-    try:
-        return await client.get_workflow_handle(run.workflow_id, run_id=run.run_id).describe()
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return None

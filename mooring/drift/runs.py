@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.common import SearchAttributeKey
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from mooring import names
 from mooring.drift.comparison import Waits
 from mooring.errors import TemporalUnavailable
 from mooring.models import Attachment
+from mooring.runs import look_up
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -76,18 +77,10 @@ class DriverRuns:
 
         async def describe(handle: str) -> tuple[str, WorkflowExecutionDescription | None]:
             async with turns:
-                return handle, await self._describe(self._prefix + handle)
+                return handle, await look_up(self._client, self._prefix + handle)
 
         found = await asyncio.gather(*(describe(handle) for handle in set(handles)))
         return {handle: run for handle, run in found if run is not None}
-
-    async def _describe(self, workflow_id: str) -> WorkflowExecutionDescription | None:
-        try:
-            return await self._client.get_workflow_handle(workflow_id).describe()
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return None
-            raise TemporalUnavailable(f"Temporal did not say how {workflow_id} is doing: {error}.") from error
 
     async def _list(self, query: str) -> list[WorkflowExecution]:
         try:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.common import SearchAttributeKey
-from temporalio.service import RPCError, RPCStatusCode
 
 from mooring import names, runs
 from mooring.explain.facts import RelatedRun
@@ -18,7 +17,7 @@ from mooring.models import Attachment
 from mooring.run_reader import VolumeRun
 
 if TYPE_CHECKING:
-    from temporalio.client import Client, WorkflowExecutionDescription
+    from temporalio.client import Client
 
     from mooring.models import VolumeRef
 
@@ -67,24 +66,15 @@ async def read_related(client: Client, volume: VolumeRef, node_ids: Iterable[str
 
 async def _unpersisted(client: Client, volume: VolumeRef) -> Attachment | None:
     """Who holds the volume while it has no PV: the run's memo says so, however many operations have come since."""
-    run = await _describe(client, names.unpersisted_id(volume))
+    run = await runs.describe(client, names.unpersisted_id(volume))
     if run is None or run.status is not WorkflowExecutionStatus.RUNNING:
         return None
     held: Attachment = await run.memo_value(names.ATTACHMENT_MEMO, type_hint=Attachment)
     return held
 
 
-async def _describe(client: Client, workflow_id: str) -> WorkflowExecutionDescription | None:
-    try:
-        return await client.get_workflow_handle(workflow_id).describe()
-    except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
-            return None
-        raise
-
-
 async def _related(client: Client, kind: str, about: str, workflow_id: str) -> RelatedRun | None:
-    run = await _describe(client, workflow_id)
+    run = await runs.describe(client, workflow_id)
     if run is None:
         return None
     state = run.typed_search_attributes.get(_STATE) or (run.status.name.capitalize() if run.status else "")
