@@ -213,6 +213,20 @@ class Collection(Generic[T]):
                 yield event
 
 
+async def list_all(
+    api: KubernetesApi, kind: Kind[T], page_size: int, keep: Callable[[T], bool], selector: Mapping[str, str] | None = None
+) -> list[T]:
+    """The objects of one list that are to be kept, for who doesn't follow them; raises as `Collection.pages` does."""
+    found: list[T] = []
+    pages = Collection(api, kind, lambda: None).pages(f"list {kind.plural}", page_size, selector)
+    async with aclosing(pages) as listed:
+        async for page, first in listed:
+            found = [] if first else found
+            found += filter(keep, page.items)
+            await asyncio.sleep(0)
+    return found
+
+
 def decoded(decoder: Decoder[D], ask: Ask, body: bytes) -> D:
     """The body of an answer; KubernetesUnavailable where it is something else."""
     try:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
@@ -21,7 +20,7 @@ import msgspec
 from mooring.adoption import Attached, Volume, shared_mode
 from mooring.annotations import read as read_record
 from mooring.apiserver import Ask, KubernetesApi, NotFound
-from mooring.collection import Collection, Event, Kind, Listed, T, decoded
+from mooring.collection import Event, Kind, Listed, T, decoded, list_all
 from mooring.nodes.kinds import CSI_NODES
 from mooring.volumes import PVS
 
@@ -194,14 +193,7 @@ class ClusterAttachments:
         return {node.metadata.name: each.node_id for node, each in own}
 
     async def _list(self, kind: Kind[T], keep: Callable[[T], bool]) -> list[T]:
-        found: list[T] = []
-        pages = Collection(self.api, kind, _unwatched).pages(f"list {kind.plural}", self.page_size)
-        async with aclosing(pages) as listed:
-            async for page, first in listed:
-                found = [] if first else found
-                found += filter(keep, page.items)
-                await asyncio.sleep(0)
-        return found
+        return await list_all(self.api, kind, self.page_size, keep)
 
     def _attached(self, each: VolumeAttachment, node_ids: dict[str, str]) -> Attached:
         meta, spec = each.metadata, each.spec
@@ -215,7 +207,3 @@ class ClusterAttachments:
             leaving=meta.deletion_timestamp is not None,
             attached=each.status.attached,
         )
-
-
-def _unwatched() -> None:
-    """Nothing here is watched, so no watch is connected again."""

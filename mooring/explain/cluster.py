@@ -6,7 +6,6 @@ Contract: without the PVs there is nothing to say, and the error is raised; ever
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeVar
@@ -15,7 +14,7 @@ from urllib.parse import quote
 from mooring.adoption import Attached, Finding, Volume, judge, shared_mode
 from mooring.annotations import read as read_record
 from mooring.apiserver import Ask, KubernetesApi, NotFound
-from mooring.collection import Collection, Kind, T, decoded
+from mooring.collection import Kind, T, decoded, list_all
 from mooring.errors import MalformedRecord, MooringError
 from mooring.explain.facts import AttachmentFacts, NodeFacts, PvFacts
 from mooring.explain.objects import ATTACHMENT_KIND, NODE, NODES, PV_KIND, Pv, VolumeAttachment
@@ -136,13 +135,7 @@ class ClusterReader:
         )
 
     async def _list(self, kind: Kind[T], keep: Callable[[T], bool]) -> list[T]:
-        found: list[T] = []
-        pages = Collection(self.api, kind, lambda: None).pages(f"list {kind.plural}", PAGE_SIZE)
-        async with aclosing(pages) as listed:
-            async for page, first in listed:
-                found = [] if first else found
-                found += filter(keep, page.items)
-        return found
+        return await list_all(self.api, kind, PAGE_SIZE, keep)
 
 
 async def _or_told(asked: Awaitable[A], part: ClusterPart) -> A | None:

@@ -9,15 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Collection
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 import msgspec
 
 from mooring.apiserver import KubernetesApi
-from mooring.collection import Collection as Objects
-from mooring.collection import Event, Kind, Listed, T
+from mooring.collection import Event, Kind, Listed, T, list_all
 from mooring.drift.comparison import NodeState
 from mooring.nodes.kinds import CSI_NODES, NodeStatus, PlainNode
 
@@ -89,17 +87,8 @@ class ClusterNodeStates:
         return {node_id: name for node_id, name in own if many[node_id] == 1}
 
     async def _list(self, kind: Kind[T], selector: dict[str, str]) -> list[T]:
-        found: list[T] = []
-        pages = Objects(self.api, kind, _unwatched).pages(f"list {kind.plural}", PAGE_SIZE, selector)
-        async with aclosing(pages) as listed:
-            async for page, first in listed:
-                found = [*([] if first else found), *page.items]
-        return found
+        return await list_all(self.api, kind, PAGE_SIZE, lambda _: True, selector)
 
 
 def _state(node: UsingNode) -> NodeState:
     return NodeState(node.ready, node.out_of_service, frozenset(node.status.volumes_in_use or ()))
-
-
-def _unwatched() -> None:
-    """Nothing here is watched, so no watch is connected again."""
