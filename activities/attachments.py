@@ -1,7 +1,7 @@
 """Looks at a volume's record and changes it: track in memory, persist on the PV, roll back in memory.
 
-Contract: a write goes to the API server as decided; no activity here decides. An attachment is in the index while its write
-is under way, and out of it again before a write that did not land is reported.
+Contract: a write goes to the API server as decided; no activity here decides. An attachment is tracked in the index while its write
+is under way, and no longer: one that landed is known by its PV, one that did not is out of the index before that is reported.
 
 Not kept here: what to write (mooring/fence.py), and when (workflows/).
 """
@@ -83,13 +83,13 @@ class AttachmentActivities:
         """Make `write.node_id` a holder: track, persist, roll back."""
         async with running():
             self._check_driver(write.volume)
-            tracked, landed = self._track(write), False
+            tracked, forget = self._track(write), self._manager.untrack_attachment
             try:
                 result = await self._volumes.compare_and_set(write)
-                landed = result.landed
+                forget = self._manager.stop_tracking if result.landed else forget
             finally:
-                if tracked and not landed:
-                    self._manager.untrack_attachment(write.volume.volume_handle, write.node_id)
+                if tracked:
+                    forget(write.volume.volume_handle, write.node_id)
             return self._learnt(write, result)
 
     @activity.defn(name="release_attachment")

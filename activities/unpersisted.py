@@ -98,7 +98,7 @@ class UnpersistedActivities:
             finally:
                 self._free += 1
                 if tracked:
-                    self._manager.untrack_attachment(handle, waiting.attachment.node_id)
+                    self._manager.stop_tracking(handle, waiting.attachment.node_id)
 
     def _track(self, waiting: Unpersisted) -> bool:
         try:

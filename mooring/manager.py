@@ -2,8 +2,9 @@
 
 Contract: the PVs are the truth between workers, and this is an index of it. A rebuild fills it (`replace_all`), this worker's own
 writes and live reads change it (`learn`), a watch keeps it current (`apply_event`); of two views of one PV, by uid, the
-higher epoch wins. Beside the PVs' records it keeps the attachments that are *tracked*: wanted or made, and not recorded on a
-PV yet.
+higher epoch wins. Beside the PVs' records it keeps the attachments that are *tracked*: those that a step of this worker is
+about to record, or waits to. An attachment is tracked for as long as its step lasts and no longer: one that was recorded is known
+by its PV, which the watch brings where the index doesn't know it yet.
 
 A conflict seen here is confirmed on the live PV before anybody is refused, and nothing is granted from here alone.
 
@@ -108,6 +109,13 @@ class AttachmentManager:
         for sighting in self._index.claims(volume_handle):
             if any(node_id in ("", held.node) for held in sighting.held()):
                 self._index.put(sighting.doubted(node_id))
+
+    def stop_tracking(self, volume_handle: str, node_id: str) -> None:
+        """End the tracking of a node's attachment, whatever became of it, and leave what is known of the PVs as it is.
+
+        NB: to go on until a PV shows the attachment is to go on for ever where another worker has released it meanwhile.
+        """
+        self._track(volume_handle, tuple(held for held in self._tracked.get(volume_handle, ()) if held.node_id != node_id))
 
     def get_attachment(self, volume_handle: str, node_id: str | None = None) -> Attachment | None:
         """The attachment of the node, or of the volume's first holder where none is named."""

@@ -102,6 +102,23 @@ def test_what_a_pv_records_is_not_tracked_any_longer() -> None:
     assert manager.counts.unpersisted == 0
 
 
+def test_what_is_tracked_no_longer_stays_where_a_pv_records_it() -> None:
+    manager = AttachmentManager()
+    manager.track_attachment("vol-1", attachment("node-a"))
+    manager.apply_event(seen("vol-1", "node-a", epoch=4))
+    manager.stop_tracking("vol-1", "node-a")
+    assert manager.observe("vol-1") == record("node-a", epoch=4)
+    assert manager.volumes_on("node-a") == 1
+
+
+def test_what_is_tracked_no_longer_is_gone_where_no_pv_records_it() -> None:
+    manager = AttachmentManager()
+    for node in ("node-a", "node-b"):
+        manager.track_attachment("vol-1", attachment(node, SHARED))
+    manager.stop_tracking("vol-1", "node-a")
+    assert [entry.attachment.node_id for entry in manager.list_attachments()] == ["node-b"]
+
+
 def test_the_list_is_the_callers() -> None:
     manager = AttachmentManager()
     manager.track_attachment("vol-1", attachment("node-a"))
