@@ -59,7 +59,7 @@ class EvacuationActivities:
     async def look(self, asked: NodeAsked) -> NodeSeen:
         """What there is of the node now."""
         async with running(patient=True):
-            found = await self._machines.look(asked.node_id, asked.node_name)
+            found = await self._machines.look(asked.node_id, asked.names)
         return NodeSeen(
             node_name=found.name,
             presence=found.presence,
@@ -67,6 +67,7 @@ class EvacuationActivities:
             holds=self._manager.volumes_on(asked.node_id),
             words=found.words,
             ready=found.ready,
+            node_names=found.names if len(found.names) > 1 else (),
         )
 
     @activity.defn(name="list_volumes_of_node")

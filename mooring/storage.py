@@ -58,13 +58,14 @@ async def open_storage(
     try:
         claims = Claims(api)
         volumes = KubernetesVolumes(api, settings.driver, now, metrics, learn=claims.learn, page_size=settings.page_size)
-        attached = ClusterAttachments(api, settings.driver, now) if settings.adopt else NoAttachments()
+        cluster = ClusterAttachments(api, settings.driver, now)
+        attached = cluster if settings.adopt else NoAttachments()
         nodes = _nodes(api, settings, metrics)
         only = settings.events is EventsMode.WARNINGS
         recorder = Recorder(api, claims, nodes, instance, now, metrics.event_dropped, warnings_only=only)
         async with recorder.running():
             events = NoEvents() if settings.events is EventsMode.OFF else recorder
-            machines = _machines(api, settings, metrics, nodes, attached)
+            machines = _machines(api, settings, metrics, nodes, cluster)
             yield Storage(volumes, events, nodes, attached, machines, ClusterNodeStates(api, settings.driver))
     finally:
         await api.close()

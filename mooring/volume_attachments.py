@@ -9,7 +9,7 @@ Not kept here: what follows from it (adoption.py).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
@@ -120,6 +120,9 @@ class VolumeAttachments(Protocol):
     async def listed(self) -> list[Attached] | None:
         """Every VolumeAttachment, attached or not; None where nobody wants to know. Raises as `attached` does."""
 
+    async def noted(self) -> Mapping[str, Collection[str]]:
+        """Return the names of the Nodes that external-attacher has noted to go by each node id; raise as `attached` does."""
+
     async def volume(self, pv: str) -> Volume | None:
         """The volume of the PV of this name; None where there is none of this driver.
 
@@ -140,6 +143,10 @@ class NoAttachments:
     async def listed(self) -> list[Attached] | None:
         """See `VolumeAttachments`."""
         return None
+
+    async def noted(self) -> Mapping[str, Collection[str]]:
+        """See `VolumeAttachments`."""
+        return {}
 
     async def volume(self, pv: str) -> Volume | None:  # noqa: ARG002 - there is none of any name
         """See `VolumeAttachments`."""
@@ -162,6 +169,15 @@ class ClusterAttachments:
     async def listed(self) -> list[Attached] | None:
         """See `VolumeAttachments`."""
         return await self._own(lambda _: True)
+
+    async def noted(self) -> Mapping[str, Collection[str]]:
+        """See `VolumeAttachments`."""
+        found: dict[str, set[str]] = {}
+        for each in await self._list(VOLUME_ATTACHMENTS, lambda each: each.spec.attacher == self.driver):
+            node_id = (each.metadata.annotations or {}).get(NODE_ID)
+            if node_id:
+                found.setdefault(node_id, set()).add(each.spec.node_name)
+        return found
 
     async def volume(self, pv: str) -> Volume | None:
         """See `VolumeAttachments`."""

@@ -54,6 +54,10 @@ class EvacuateNode:
         self._state = State.AWAITING_PROOF
         self._node = workflow.info().workflow_id.split("/", 2)[-1]
         self._name = ""
+        self._names: dict[str, None] = {}
+        """Of all Nodes that were known to go by the id: one that is forgotten would be none that has to be dead."""
+        self._seen: set[str] = set()
+        """Those of them that were looked at."""
         self._automatic = True
         self._woken = False
         self._since = workflow.now()
@@ -160,9 +164,13 @@ class EvacuateNode:
 
     async def _look(self) -> NodeSeen:
         self._woken = False
-        seen, self._looked_at = await self._steps.look(self._name), workflow.now()
+        seen, self._looked_at = await self._steps.look(list(self._names)), workflow.now()
         stop_if_cancelled()
         self._name = seen.node_name or self._name
+        if not self._seen >= set(seen.names):
+            self._proof.absence = None  # a Node that was not looked at before may have been there
+        self._seen.update(seen.names)
+        self._names.update(dict.fromkeys(seen.names))
         self._held = seen.holds
         return seen
 
@@ -174,26 +182,31 @@ class EvacuateNode:
             absence=self._proof.absence,
             ailing=self._proof.ailing,
             released=self._released,
+            node_names=tuple(self._names) if len(self._names) > 1 else (),
         )
         known = {"node_name": self._name, "automatic": self._automatic, "so_far": so_far}
         workflow.continue_as_new(self._asked.model_copy(update=known))
 
     def _go_on(self, so_far: SoFar) -> Releases:
         self._since, self._evidence = so_far.since, so_far.evidence
+        self._names.update(dict.fromkeys(so_far.node_names))
+        self._seen.update(so_far.node_names or ([self._asked.node_name] if self._asked.so_far else []))
         self._proof.absence, self._proof.ailing = so_far.absence, so_far.ailing
         self._approval = self._approval or so_far.approval
         return Releases(self._steps, self._is_still_dead, so_far.released, self._asked.releases_a_run)
 
     def _join(self, request: EvacuateRequest) -> None:
         self._name = self._name or request.node_name
+        self._names.update(dict.fromkeys([request.node_name] if request.node_name else []))
         self._automatic, self._woken = self._automatic and request.automatic, True
 
     def _wait(self, seen: NodeSeen) -> None:
         begins = not self._waits_for
         due = f", which will be at {moment(self._proof.due)}" if self._proof.due else ""
+        each = "Each of them" if len(seen.names) > 1 else "It"
         self._waits_for = (
-            f"{seen.words[0].upper()}{seen.words[1:]}. It has to bear the taint node.kubernetes.io/out-of-service, or be gone for "
-            f"{self._proof.gone:g} s{due}, or an operator has to say that it is off: "
+            f"{seen.words[0].upper()}{seen.words[1:]}. {each} has to bear the taint node.kubernetes.io/out-of-service, "
+            f"or be gone for {self._proof.gone:g} s{due}, or an operator has to say that it is off: "
             f"`mooring approve evacuate/{self._node} --by WHO --reason WHY`"
         )
         explain(State.AWAITING_PROOF, self._waits_for)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from temporalio import workflow
 from temporalio.workflow import ActivityConfig
@@ -19,6 +20,9 @@ with workflow.unsafe.imports_passed_through():
     from mooring.evacuation.models import EvacuationTerms, HeldVolume, HeldVolumes, NodeAsked, NodeSeen, Release
     from mooring.models import UnpublishResult
     from workflows.options import patient
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _TERMS = timedelta(seconds=10)
 _START = timedelta(seconds=30)
@@ -39,20 +43,20 @@ class EvacuationSteps:
         """The first step: the settings to keep."""
         return cls(node_id, await workflow.execute_local_activity_method(EvacuationActivities.terms, start_to_close_timeout=_TERMS))
 
-    async def look(self, node_name: str) -> NodeSeen:
-        """What there is of the node, however long it takes to learn it."""
+    async def look(self, names: Sequence[str]) -> NodeSeen:
+        """Return what there is of the node, which had these names, however long it takes to learn it."""
         options = self._options(f"look at node {self.node_id}", self.terms.limits.attempt_timeout)
         longest = timedelta(seconds=self.terms.limits.attempt_timeout + self.terms.limits.heartbeat_timeout)
         while True:
             began = workflow.now()
-            seen = await workflow.execute_activity_method(EvacuationActivities.look, self._asked(node_name), **options)
+            seen = await workflow.execute_activity_method(EvacuationActivities.look, self._asked(names), **options)
             if workflow.now() - began <= longest:
                 return seen
 
     async def held(self) -> HeldVolumes:
         """The volumes that the node holds, however long it takes to learn it."""
         options = self._options(f"list the volumes of node {self.node_id}", _LIST)
-        return await workflow.execute_activity_method(EvacuationActivities.held, self._asked(""), **options)
+        return await workflow.execute_activity_method(EvacuationActivities.held, self._asked(()), **options)
 
     async def release(self, held: HeldVolume) -> UnpublishResult:
         """Have the node let go of a volume."""
@@ -64,8 +68,9 @@ class EvacuationSteps:
         options["schedule_to_start_timeout"] = _START
         return await workflow.execute_activity_method(EvacuationActivities.release, asked, **options)
 
-    def _asked(self, node_name: str) -> NodeAsked:
-        return NodeAsked(node_id=self.node_id, node_name=node_name)
+    def _asked(self, names: Sequence[str]) -> NodeAsked:
+        several = tuple(names) if len(names) > 1 else ()
+        return NodeAsked(node_id=self.node_id, node_name=names[0] if names else "", node_names=several)
 
     def _options(self, summary: str, attempt: float) -> ActivityConfig:
         return patient(self.terms.limits, summary, attempt)

@@ -1,7 +1,8 @@
 """Whether a node is proven to be dead, so that nothing writes to its volumes any more.
 
 Contract: three things prove it: the taint `node.kubernetes.io/out-of-service`; no Node of its name, in an uninterrupted series of
-looks that is longer than MOORING_NODE_GONE; an operator's word. A node that is there and not so tainted is alive, however ill it
+looks that is longer than MOORING_NODE_GONE; an operator's word. Where several Nodes go by the node's id, each of them has to bear
+the taint or be gone, and that for as long where any is gone. A node that is there and not so tainted is alive, however ill it
 may be, and only an operator can say otherwise. That word holds until the node is seen to come back: Ready after it was not. What
 memory says proves nothing.
 """

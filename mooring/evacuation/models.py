@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mooring.models import Approval, DriverName, Limits, Model, NodeId, VolumeHandle
+from mooring.models import Approval, DriverName, Limits, Model, NodeId, VolumeHandle, _added
 
 RELEASES_A_RUN = 1000
 """After so many releases an evacuation goes on as another run, because a history must not grow without end."""
@@ -25,7 +25,7 @@ class Absence(Model):
 
 
 class SoFar(Model):
-    """What a run hands to the one that goes on with its work."""
+    """What a run hands to the one that goes on with its work; `node_names` are those of several Nodes of the id."""
 
     since: datetime
     approval: Approval | None = None
@@ -33,6 +33,7 @@ class SoFar(Model):
     absence: Absence | None = None
     ailing: bool = False
     released: int = 0
+    node_names: tuple[str, ...] = _added(())
 
 
 class EvacuateRequest(Model):
@@ -60,10 +61,19 @@ class EvacuationTerms(Model):
 
 
 class NodeAsked(Model):
-    """Asks what is known of a node; `node_name` is what it was called when it was last seen."""
+    """Asks what is known of a node.
+
+    `node_name` is what it was called when it was last seen; `node_names` says it of all where several Nodes go by its id.
+    """
 
     node_id: NodeId
     node_name: str = ""
+    node_names: tuple[str, ...] = _added(())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All names that are known."""
+        return self.node_names or ((self.node_name,) if self.node_name else ())
 
 
 class Presence(StrEnum):
@@ -78,6 +88,7 @@ class NodeSeen(Model):
     """What a look at a node found, in `words` as a clause.
 
     `out_of_service`: its Node bears that taint. `ready`: its kubelet is well. `holds`: how many volumes it holds, by the index.
+    `node_names`: the Nodes, where several go by its id; GONE then means that each is gone or out of service.
     """
 
     node_name: str
@@ -86,6 +97,12 @@ class NodeSeen(Model):
     holds: int
     words: str
     ready: bool = False
+    node_names: tuple[str, ...] = _added(())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all Nodes that go by the id."""
+        return self.node_names or ((self.node_name,) if self.node_name else ())
 
 
 class HeldVolume(Model):

@@ -2,19 +2,22 @@
 
 Contract: `find` answers from memory, which a list fills and a watch keeps current; it may lag, so that what it does not know is
 looked for with `look`, live, before anybody is refused. A watch that can't go on lists anew, and what was known stays meanwhile.
+Several Nodes may go by one id.
 
 Not kept here: the objects' form (kinds.py), what a node holds (mooring/manager.py), and whom to refuse (admission.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
+from math import inf
 from typing import Final, Generic, Protocol
 
 from mooring.collection import Collection, T
 from mooring.mirror import Mirror
+from mooring.single_flight import SingleFlight
 
 LEFT: Final = 1000
 """How many objects that have gone are remembered by name."""
@@ -57,8 +60,11 @@ class Nodes(Protocol):
 
         """
 
-    async def look_by_name(self, name: str) -> Node | None:
-        """What the API server knows of the node with this name; raises as `look` does."""
+    def names(self, node_id: str) -> list[str]:
+        """Return the names of the Nodes that memory knows, or last knew, by this node id."""
+
+    async def registered(self) -> Mapping[str, Node]:
+        """Return what the API server knows of every node, by its name; raise as `look` does."""
 
     def following(self) -> AbstractAsyncContextManager[None]:
         """Have memory filled and kept current while the block lasts."""
@@ -85,9 +91,13 @@ class AnyNode:
         """See `Nodes`."""
         return Node(node_id)
 
-    async def look_by_name(self, name: str) -> Node | None:  # noqa: ARG002 - names are nothing to it
+    def names(self, node_id: str) -> list[str]:  # noqa: ARG002 - names are nothing to it
         """See `Nodes`."""
-        return None
+        return []
+
+    async def registered(self) -> Mapping[str, Node]:
+        """See `Nodes`."""
+        return {}
 
     def following(self) -> AbstractAsyncContextManager[None]:
         """See `Nodes`; there is nothing to follow."""
@@ -114,6 +124,8 @@ class ClusterNodes(Generic[T]):
         self._plural = objects.kind.plural
         self._mirror = Mirror(objects, read, self._take_in, "MOORING_NODE_CHECK=off")
         self._select = select
+        self._registered = SingleFlight(self._list)
+        self._by_name: dict[str, Node] = {}
         self._by_id: dict[str, Node] = {}
         self._left: dict[str, Node] = {}
         """Name -> what an object said that has lately gone."""
@@ -137,12 +149,16 @@ class ClusterNodes(Generic[T]):
         if query is None:
             return None
         found, _ = await self._mirror.ask(f"look for node {node_id} among the {self._plural}", query)
-        return next((node for node in found.values() if node.node_id == node_id), None)
+        return _by_id(found.values()).get(node_id)
 
-    async def look_by_name(self, name: str) -> Node | None:
+    def names(self, node_id: str) -> list[str]:
         """See `Nodes`."""
-        query = {"fieldSelector": f"metadata.name={name}"}
-        return (await self._mirror.ask(f"look for {name} among the {self._plural}", query))[0].get(name)
+        known = (*self._by_name.values(), *self._left.values())
+        return list(dict.fromkeys(node.name for node in known if node.node_id == node_id))
+
+    async def registered(self) -> Mapping[str, Node]:
+        """See `Nodes`."""
+        return await self._registered.ask()
 
     def following(self) -> AbstractAsyncContextManager[None]:
         """See `Nodes`."""
@@ -152,9 +168,28 @@ class ClusterNodes(Generic[T]):
         """See `Nodes`."""
         await self._mirror.filled()
 
+    async def _list(self) -> Mapping[str, Node]:
+        return (await self._mirror.ask(f"look at the {self._plural}", {}))[0]
+
     def _take_in(self, changes: Mapping[str, Node | None]) -> None:
-        gone = [node for node in self._by_id.values() if changes.get(node.name, node) is None]
-        self._left.update((node.name, node) for node in gone)
+        for name, node in changes.items():
+            if node is None and name in self._by_name:
+                self._left[name] = self._by_name[name]
         for name in list(self._left)[:-LEFT]:
             del self._left[name]
-        self._by_id = {node.node_id: node for node in self._mirror.named.values()}
+        self._by_name = dict(self._mirror.named)
+        self._by_id = _by_id(self._by_name.values())
+
+
+def _by_id(nodes: Iterable[Node]) -> dict[str, Node]:
+    """Return the Node of each id; of several the one with the most room, so that none is refused what the driver may allow."""
+    found: dict[str, Node] = {}
+    for node in nodes:
+        known = found.get(node.node_id)
+        if known is None or _room(node) > _room(known):
+            found[node.node_id] = node
+    return found
+
+
+def _room(node: Node) -> float:
+    return inf if node.limit is None else node.limit

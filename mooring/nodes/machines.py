@@ -1,46 +1,62 @@
-"""What the cluster says of one node, dead or alive: its Node object, by the name that goes with a node id.
+"""What the cluster says of one node, dead or alive: its Node objects, by the names that go with a node id.
 
-Contract: what is said of the Node is live. A node id whose name nobody knows is neither here nor gone. A Node that goes by another
-node id now says nothing of this one: it counts as here, and as well.
+Contract: what is said of the Nodes is live. Several Nodes may go by one node id, and one of them may be known by nothing but a
+VolumeAttachment: all are looked at, and the node is gone, or out of service, only where each of them is. A node id whose name
+nobody knows is neither here nor gone, nor is any where VolumeAttachments can't be asked. A Node that goes by another node id now
+says nothing of this one: it counts as here, and as well.
 
 Not kept here: how long a Node has been gone, and what follows (workflows/evacuate.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Collection as Some
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Final, Protocol
 
 from mooring.apiserver import KubernetesApi
 from mooring.collection import Collection
+from mooring.errors import KubernetesForbidden
 from mooring.evacuation.models import Presence
 from mooring.mirror import PAGE_SIZE, Mirror
-from mooring.nodes.ids import Nodes
+from mooring.nodes.ids import Node, Nodes
 from mooring.nodes.kinds import NODE_NAME, NODES, OUT_OF_SERVICE, PlainNode
+from mooring.single_flight import SingleFlight
 from mooring.volume_attachments import VolumeAttachments
 
 Fates = Mapping[str, bool | None]
 """Name of a Node -> whether it is out of service; None where it has gone."""
 
+AT_ONCE: Final = 8
+NAMED: Final = 5
+"""Nodes of one id that are named in full, where very many go by it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a look found. `name` is "" where nobody knows it; `words` say it as a clause. `ready`: its kubelet is well."""
+    """The finding of a look: `words` say it as a clause that names the Nodes.
+
+    `name` is the Node's, "" where nobody knows it; of the `names` of several it is the one that keeps the node alive. `presence` is
+    GONE where all are gone or out of service, `out_of_service` where all are there and are that. `ready`: some kubelet is well.
+    """
 
     name: str
     presence: Presence
     words: str
     out_of_service: bool = False
     ready: bool = False
+    names: tuple[str, ...] = ()
 
 
 class Machines(Protocol):
     """The nodes of one driver."""
 
-    async def look(self, node_id: str, name: str) -> Machine:
-        """What there is of the node; `name` is what its Node was called when it was last seen, "" where that is not known.
+    async def look(self, node_id: str, names: Some[str]) -> Machine:
+        """Return what there is of the node; `names` are what its Nodes were called when they were last seen.
 
         Raises:
             KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say.
@@ -54,9 +70,11 @@ class Machines(Protocol):
 class NoMachines:
     """Where there is no Kubernetes, nobody says what has become of a node."""
 
-    async def look(self, node_id: str, name: str) -> Machine:
+    async def look(self, node_id: str, names: Some[str]) -> Machine:
         """See `Machines`."""
-        return Machine(name, Presence.UNKNOWN, f"without Kubernetes nothing says what has become of node {node_id}")
+        return Machine(
+            next(iter(names), ""), Presence.UNKNOWN, f"without Kubernetes nothing says what has become of node {node_id}"
+        )
 
     def following(self, changed: Callable[[Fates], None]) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - there are none
         """See `Machines`."""
@@ -74,27 +92,25 @@ class ClusterMachines:
     ) -> None:
         self._objects: Final = Collection(api, NODES, reconnected)
         self._nodes = nodes
-        self._attached = attached
+        self._noted = SingleFlight(attached.noted)
         self._named_by_id = named_by_id
 
-    async def look(self, node_id: str, name: str) -> Machine:
+    async def look(self, node_id: str, names: Some[str]) -> Machine:
         """See `Machines`."""
-        name = await self._name(node_id) or name or await self._noted(node_id)
-        if not NODE_NAME.fullmatch(name):
+        registered = {} if self._named_by_id else await self._nodes.registered()
+        try:
+            known = self._known(node_id, names, registered) | await self._named_elsewhere(node_id)
+        except KubernetesForbidden as error:
+            return Machine(next(iter(names), ""), Presence.UNKNOWN, f"nothing says which Nodes the driver calls {node_id}: {error}")
+        if not known:
             return Machine("", Presence.UNKNOWN, f"nothing says which Node the driver calls {node_id}")
-        node = await self._find(name)
-        if node is None:
-            name = await self._moved(node_id) or name
-            node = await self._find(name)
-        if node is None:
-            return Machine(name, Presence.GONE, f"there is no Node {name}")
-        other = await self._nodes.look_by_name(name) or self._nodes.named(name)
-        if other is not None and other.node_id != node_id:
-            return Machine(name, Presence.HERE, f"Node {name} is there, and the driver calls it {other.node_id} now")
-        if node.out_of_service:
-            return Machine(name, Presence.HERE, f"Node {name} bears the taint {OUT_OF_SERVICE}", out_of_service=True)
-        words = f"Node {name} is there and {'Ready' if node.ready else 'not Ready'}"
-        return Machine(name, Presence.HERE, words, ready=node.ready)
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def sight(name: str) -> _Sight:
+            async with turns:
+                return self._judge(name, node_id, await self._find(name), registered)
+
+        return _machine(await asyncio.gather(*map(sight, known)))
 
     def following(self, changed: Callable[[Fates], None]) -> AbstractAsyncContextManager[None]:
         """See `Machines`."""
@@ -104,23 +120,28 @@ class ClusterMachines:
 
         return Mirror(self._objects, out_of_service, changed, "MOORING_EVACUATE=off").following()
 
-    async def _name(self, node_id: str) -> str:
-        """What the node's registration calls its Node."""
+    def _known(self, node_id: str, names: Some[str], registered: Mapping[str, Node]) -> set[str]:
+        """Return all names that the caller, the live registrations or memory give."""
         if self._named_by_id:
-            return node_id
-        known = self._nodes.find(node_id) or await self._nodes.look(node_id)
-        return known.name if known else ""
+            return {node_id} if NODE_NAME.fullmatch(node_id) else set()
+        live = {name for name, node in registered.items() if node.node_id == node_id}
+        return {name for name in {*names, *live, *self._nodes.names(node_id)} if NODE_NAME.fullmatch(name)}
 
-    async def _moved(self, node_id: str) -> str:
-        """What the node is called now, where it is: what memory calls it may be a name that it had."""
-        if self._named_by_id or self._nodes.find(node_id) is None:
-            return ""
-        known = await self._nodes.look(node_id)
-        return known.name if known else ""
+    async def _named_elsewhere(self, node_id: str) -> set[str]:
+        """Return the names that external-attacher has noted of the node."""
+        noted = {} if self._named_by_id else await self._noted.ask()
+        return {name for name in noted.get(node_id, ()) if NODE_NAME.fullmatch(name)}
 
-    async def _noted(self, node_id: str) -> str:
-        """What external-attacher has noted of the node on a VolumeAttachment."""
-        return next((each.node for each in await self._attached.attached() if each.node_id == node_id), "")
+    def _judge(self, name: str, node_id: str, node: PlainNode | None, registered: Mapping[str, Node]) -> _Sight:
+        other = registered.get(name) or self._nodes.named(name)
+        if node is None:
+            return _Sight(_Fate.GONE, name, f"there is no Node {name}")
+        if other is not None and other.node_id != node_id:
+            return _Sight(_Fate.ALIVE, name, f"Node {name} is there, and the driver calls it {other.node_id} now")
+        if node.out_of_service:
+            return _Sight(_Fate.OUT, name, f"Node {name} bears the taint {OUT_OF_SERVICE}")
+        words = f"Node {name} is there and {'Ready' if node.ready else 'not Ready'}"
+        return _Sight(_Fate.ALIVE, name, words, ready=node.ready)
 
     async def _find(self, name: str) -> PlainNode | None:
         query = {"fieldSelector": f"metadata.name={name}"}
@@ -129,3 +150,41 @@ class ClusterMachines:
                 for node in listed.items:
                     return node
         return None
+
+
+class _Fate(IntEnum):
+    """How a Node is; of several the least counts."""
+
+    ALIVE = 0
+    OUT = 1
+    GONE = 2
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Sight:
+    """One Node of the id."""
+
+    fate: _Fate
+    name: str
+    words: str
+    ready: bool = False
+
+
+def _machine(sights: Iterable[_Sight]) -> Machine:
+    """Return what several Nodes of one id come to: dead only where each of them is."""
+    found = sorted(sights)
+    first, last = found[0], found[-1]
+    alive = first.fate is _Fate.ALIVE
+    return Machine(
+        name=first.name,
+        presence=Presence.GONE if not alive and last.fate is _Fate.GONE else Presence.HERE,
+        words=_words(found),
+        out_of_service=not alive and last.fate is _Fate.OUT,
+        ready=any(each.ready for each in found),
+        names=tuple(each.name for each in found),
+    )
+
+
+def _words(found: list[_Sight]) -> str:
+    beyond = [f"{len(found) - NAMED} more Nodes go by this id"] if len(found) > NAMED else []
+    return ", and ".join([*(each.words for each in found[:NAMED]), *beyond])

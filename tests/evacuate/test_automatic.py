@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -126,7 +126,7 @@ class OneDeath:
 
     out_of_service: bool | None = None
 
-    async def look(self, node_id: str, name: str) -> Any:
+    async def look(self, node_id: str, names: Collection[str]) -> Any:
         """Nobody asks."""
 
     @asynccontextmanager

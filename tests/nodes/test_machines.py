@@ -10,11 +10,15 @@ from mooring.apiserver import KubernetesApi
 from mooring.evacuation.models import Presence
 from mooring.metrics import Metrics
 from mooring.nodes.ids import Nodes
-from mooring.nodes.kinds import csi_nodes
+from mooring.nodes.kinds import OUT_OF_SERVICE, csi_nodes
 from mooring.nodes.machines import ClusterMachines
 from mooring.nodes.states import ClusterNodeStates
-from mooring.volume_attachments import NoAttachments
+from mooring.volume_attachments import ClusterAttachments, NoAttachments
 from tests.harness.cluster import Cluster
+from tests.harness.kubernetes import Kubernetes
+from tests.harness.living import VOLUME_ATTACHMENTS, Living
+from tests.harness.records import NOW
+from tests.harness.ward import TAINT
 from tests.nodes.conftest import CSI_NODES, NODES, Machines
 
 OLD, NEW = "machine", "renamed"
@@ -42,7 +46,7 @@ async def test_a_node_that_goes_by_another_name_now_is_not_gone(
     assert known is not None
     assert known.name == machines.name(OLD)
 
-    seen = await ClusterMachines(api, behind, NoAttachments(), metrics.reconnected, named_by_id=False).look("node-a", "")
+    seen = await ClusterMachines(api, behind, NoAttachments(), metrics.reconnected, named_by_id=False).look("node-a", ())
 
     assert (seen.presence, seen.name) == (Presence.HERE, machines.name(NEW))
 
@@ -52,9 +56,87 @@ async def test_a_node_that_memory_alone_knows_is_gone(
 ) -> None:
     await cluster.ask("DELETE", f"{CSI_NODES}/{machines.name(OLD)}")
 
-    seen = await ClusterMachines(api, behind, NoAttachments(), metrics.reconnected, named_by_id=False).look("node-a", "")
+    seen = await ClusterMachines(api, behind, NoAttachments(), metrics.reconnected, named_by_id=False).look("node-a", ())
 
     assert (seen.presence, seen.name) == (Presence.GONE, machines.name(OLD))
+
+
+@pytest.fixture
+def watched(api: KubernetesApi, cluster: Cluster, metrics: Metrics) -> ClusterMachines:
+    """What there is of the nodes of the cluster, VolumeAttachments included."""
+    nodes = csi_nodes(api, cluster.driver, metrics.reconnected)
+    attached = ClusterAttachments(api, cluster.driver, lambda: NOW)
+    return ClusterMachines(api, nodes, attached, metrics.reconnected, named_by_id=False)
+
+
+async def _have(cluster: Cluster, name: str, *taints: dict[str, str]) -> None:
+    body = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "spec": {"taints": [*taints]}}
+    await cluster.ask("POST", NODES, body)
+
+
+@pytest.mark.parametrize(("first", "second"), [(OLD, NEW), (NEW, OLD)])
+async def test_the_taint_of_one_of_two_nodes_of_an_id_says_nothing_of_the_other(
+    cluster: Cluster, machines: Machines, watched: ClusterMachines, first: str, second: str
+) -> None:
+    for name in (first, second):
+        await machines.register("node-a", name=name)
+    await _have(cluster, machines.name(OLD), TAINT)
+    await _have(cluster, machines.name(NEW))
+
+    seen = await watched.look("node-a", (machines.name(OLD),))
+
+    assert (seen.presence, seen.out_of_service, seen.name) == (Presence.HERE, False, machines.name(NEW))
+    assert f"Node {machines.name(NEW)} is there and not Ready, and Node {machines.name(OLD)} bears the taint" in seen.words
+
+
+async def test_two_nodes_of_an_id_are_out_of_service_once_both_are(
+    cluster: Cluster, machines: Machines, watched: ClusterMachines
+) -> None:
+    for name in (OLD, NEW):
+        await machines.register("node-a", name=name)
+        await _have(cluster, machines.name(name), TAINT)
+
+    seen = await watched.look("node-a", ())
+
+    assert (seen.presence, seen.out_of_service, len(seen.names)) == (Presence.HERE, True, 2)
+
+
+async def test_where_one_of_two_nodes_is_gone_and_the_other_out_of_service_both_count_as_gone(
+    cluster: Cluster, machines: Machines, watched: ClusterMachines
+) -> None:
+    await machines.register("node-a", name=OLD)
+    await _have(cluster, machines.name(OLD), TAINT)
+
+    seen = await watched.look("node-a", (machines.name(NEW),))
+
+    assert (seen.presence, seen.out_of_service) == (Presence.GONE, False)
+    assert seen.words.endswith(f"bears the taint {OUT_OF_SERVICE}, and there is no Node {machines.name(NEW)}")
+
+
+async def test_a_node_that_a_volumeattachment_alone_names_is_one_of_them(
+    cluster: Cluster, machines: Machines, watched: ClusterMachines, kubernetes: Kubernetes
+) -> None:
+    await machines.register("node-a", name=OLD)
+    await _have(cluster, machines.name(OLD), TAINT)
+    await _have(cluster, machines.name("node-a"))
+    await Living(cluster, kubernetes.audit is not None).attach("vol", "node-a", known=False, attached=False, noted="node-a")
+
+    seen = await watched.look("node-a", ())
+
+    assert (seen.presence, seen.out_of_service, seen.name) == (Presence.HERE, False, machines.name("node-a"))
+
+
+async def test_where_volumeattachments_may_not_be_read_nothing_is_said(
+    cluster: Cluster, machines: Machines, watched: ClusterMachines
+) -> None:
+    await machines.register("node-a", name=OLD)
+    await _have(cluster, machines.name(OLD), TAINT)
+    cluster.proxy.fail("GET", path=VOLUME_ATTACHMENTS, status=403)
+
+    seen = await watched.look("node-a", ())
+
+    assert seen.presence is Presence.UNKNOWN
+    assert "nothing says which Nodes the driver calls node-a" in seen.words
 
 
 async def test_of_a_node_id_that_two_nodes_go_by_nothing_is_said(api: KubernetesApi, cluster: Cluster, machines: Machines) -> None:
