@@ -19,6 +19,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.glancing import glance
 from activities.running import running
 from mooring.errors import HeldElsewhere, Incompatible, TemporalUnavailable, VolumeAwaited
+from mooring.holds import Fate, lives
 from mooring.models import Attachment, RunRef, Unpersisted, VolumeRecord, VolumeRef, Waiting
 from mooring.names import ATTACHMENT_MEMO, unpersisted_id, volume_id
 from mooring.runs import look_up
@@ -32,8 +33,12 @@ if TYPE_CHECKING:
 WAITS = 50
 """Volumes without a PV that one worker waits for at once, a part of the activities that it has room for."""
 
-_LIVES = (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.COMPLETED)
-_ROLLED_BACK = (WorkflowExecutionStatus.FAILED, WorkflowExecutionStatus.CANCELED)
+_FATES = {
+    WorkflowExecutionStatus.RUNNING: Fate.OPEN,
+    WorkflowExecutionStatus.COMPLETED: Fate.SUCCEEDED,
+    WorkflowExecutionStatus.FAILED: Fate.ROLLED_BACK,
+    WorkflowExecutionStatus.CANCELED: Fate.ROLLED_BACK,
+}
 _CHILD_STARTED = EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED
 """What a publish waits for before it asks the backend."""
 
@@ -59,7 +64,8 @@ class UnpersistedActivities:
         if run is None or run.status is not WorkflowExecutionStatus.RUNNING:
             return None
         attachment = await run.memo_value(ATTACHMENT_MEMO, type_hint=Attachment)
-        return Waiting(attachment=attachment, run_id=run.run_id, by=activity.info().workflow_run_id or "")
+        ending = run.raw_description.workflow_extended_info.cancel_requested
+        return Waiting(attachment=attachment, run_id=run.run_id, by=activity.info().workflow_run_id or "", ending=ending)
 
     @activity.defn(name="drop_unpersisted")
     async def drop(self, run: RunRef) -> None:
@@ -77,12 +83,11 @@ class UnpersistedActivities:
 
     @activity.defn(name="check_publisher")
     async def publisher_lives(self, publish: RunRef) -> bool:
-        """Whether the publish is open, has succeeded, or was terminated when the backend may have begun for it."""
+        """Whether nothing shows that the publish was rolled back, or was cut off before the backend can have begun for it."""
         async with running(patient=True):
             run = await look_up(self._client, volume_id(publish.volume), publish.run_id)
-            if run is None or run.status in _ROLLED_BACK:
-                return False
-            return run.status in _LIVES or await self._saw_its_child(run)
+            fate = _FATES.get(run.status, Fate.CUT_OFF) if run is not None and run.status is not None else Fate.UNKNOWN
+            return lives(fate, learnt=run is None or fate is not Fate.CUT_OFF or await self._saw_its_child(run))
 
     @activity.defn(name="wait_for_volume")
     async def wait(self, waiting: Unpersisted) -> VolumeRecord:

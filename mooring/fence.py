@@ -144,6 +144,15 @@ def is_current(record: VolumeRecord, operation: str) -> bool:
     return record.operation == operation
 
 
+def stays(claim: Claim, seen: VolumeRecord, by: str, *, stayed: bool) -> bool:
+    """Whether the node keeps the volume if the run that makes this claim fails: somebody else had made it a holder.
+
+    `by` is the run that saw the record. A record that this very run signed, which also its hold does (holds.py), is its own claim,
+    unless that was one on what `stayed` already.
+    """
+    return claim.reclaims and (stayed or not is_current(seen, by))
+
+
 def _attachment(asked: PublishRequest, now: datetime, held: Attachment | None, context: dict[str, str] | None) -> Attachment:
     return Attachment(
         node_id=asked.node_id,

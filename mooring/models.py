@@ -252,11 +252,15 @@ class Looked(Model):
 
 
 class Waiting(Model):
-    """An attachment that waits for its PV, and the PersistAttachment run that holds the volume with it; `by` looked."""
+    """An attachment that waits for its PV, and the PersistAttachment run that holds the volume with it; `by` looked.
+
+    `ending`: somebody has asked the run to end, so it holds the volume only until it has.
+    """
 
     attachment: Attachment
     run_id: str
     by: str = ""
+    ending: bool = _added(False)
 
 
 class Observe(VolumeRef):

@@ -59,10 +59,11 @@ class AdoptAttachment:
     async def _adopt(self, seen: Looked) -> VolumeRecord:
         decision = self._decide(seen)
         if isinstance(decision, fence.Refuse):
-            decision = self._decide(await self._steps.look())
+            seen = await self._steps.look()
+            decision = self._decide(seen)
         if isinstance(decision, fence.Refuse):
             raise failure(decision.error)
-        written = await self._claimant.make(decision)
+        written = await self._claimant.make(decision, seen)
         stop_if_cancelled()
         if written.landed and not self._steps.is_current(written):
             written = WriteResult(landed=True, record=(await self._steps.look()).record)

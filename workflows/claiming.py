@@ -26,14 +26,18 @@ class Claimant:
 
     def __init__(self, steps: Steps) -> None:
         self.reclaims = False
+        self._stayed = False
         self.may_land = False
         self._written_by = ""
         self._steps = steps
 
-    async def make(self, claim: fence.Claim) -> WriteResult:
-        """Try to write it."""
+    async def make(self, claim: fence.Claim, seen: Looked) -> WriteResult:
+        """Try to write it, as decided on what was seen."""
         stop_if_cancelled()
-        self.reclaims, self._written_by, self.may_land = claim.reclaims, "", True
+        if seen.record is None:
+            raise AssertionError("a claim is decided on a record")
+        self.reclaims = fence.stays(claim, seen.record, seen.by, stayed=self._stayed)
+        self._written_by, self.may_land = "", True
         try:
             result = await self._steps.record(claim.write)
         except STOPPED as error:
@@ -41,7 +45,7 @@ class Claimant:
             raise
         self.may_land = result.landed
         if result.landed and result.record is not None:
-            self._written_by = result.record.operation
+            self._written_by, self._stayed = result.record.operation, self.reclaims
         return result
 
     def stays(self, seen: Looked) -> bool:

@@ -13,8 +13,8 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from mooring import fence, names
-    from mooring.errors import Contended, MooringError, VolumeNotFound
+    from mooring import holds, names
+    from mooring.errors import Contended, VolumeNotFound
     from mooring.models import Attachment, PublishRequest, Unpersisted, Waiting
     from workflows.cancellation import to_the_end
     from workflows.failures import failure
@@ -30,12 +30,17 @@ class Keeper:
         self._asked = asked
         self.found: Waiting | None = None
         self.started: Waiting | None = None
+        self.may_have_recorded = False
+        """Whether the run that this publish had started was given its word, and so may have written the record in its name."""
 
     async def others_wait(self) -> bool:
         """Whether an attachment that this publish has not made waits for the volume's PV."""
         if self._steps.waiting is None or self.started is not None:
             return False
         self.found = await self._steps.find_waiting()
+        if self.found is not None and self.found.ending:
+            await self._steps.drop_waiting(self.found.run_id)
+            self.found = await self._steps.find_waiting()
         self._steps.waiting = self.found
         return self.found is not None
 
@@ -53,7 +58,7 @@ class Keeper:
             return self.started if await self._find(self.started) else None
         if self.found is None:
             return await self._start()
-        refusal = self._refusal(self.found.attachment)
+        refusal = holds.refuse(self.found.attachment, self._asked)
         if refusal is not None:
             raise failure(refusal)
         return self.found
@@ -63,15 +68,16 @@ class Keeper:
         run = workflow.get_external_workflow_handle_for(
             PersistAttachment.run, names.unpersisted_id(self._asked), run_id=held.run_id
         )
+        self.may_have_recorded = self.may_have_recorded or held.run_id == (self.started and self.started.run_id)
         with suppress(ApplicationError):  # it has ended: the PV is there, or an operator has ended it
             await run.signal(PersistAttachment.settle, held.attachment)
         now = await self._find(held)
-        return now is not None and now.by == self._steps.operation
+        return now is not None and holds.may_succeed(now, self._steps.operation)
 
     async def _find(self, held: Waiting) -> Waiting | None:
         """The run, where it is still open; if not, whatever waits now is another's."""
         now = await self._steps.find_waiting()
-        if now is not None and now.run_id == held.run_id:
+        if now is not None and holds.is_open(held, now):
             return now
         self.started, self.found, self._steps.waiting = None, now, now
         return None
@@ -80,16 +86,6 @@ class Keeper:
         """End the run that this publish has started, where it has."""
         if self.started is not None:
             await self._steps.drop_waiting(self.started.run_id)
-
-    def _refusal(self, held: Attachment) -> MooringError | None:
-        refusal = fence.refuse([held], self._asked)
-        if refusal is not None or held.node_id == self._asked.node_id:
-            return refusal
-        # NB: a second holder has nowhere to be written down until the PV is there.
-        return Contended(
-            f"Volume {self._asked.volume_handle} has no PersistentVolume yet and is held by node {held.node_id}; "
-            f"node {self._asked.node_id} can join once it has."
-        )
 
     async def _start(self) -> Waiting:
         if self._steps.limits.reject_missing_pv:

@@ -16,15 +16,16 @@ import asyncio
 from contextlib import suppress
 
 from temporalio import workflow
+from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from mooring import fence, names
+    from mooring import fence, holds, names
     from mooring.backoff import pauses
     from mooring.events.happenings import Reason
     from mooring.models import AccessMode, Attachment, Looked, PublishRequest, Unpersisted, VolumeRecord
     from workflows.cancellation import stop_if_cancelled, to_the_end
-    from workflows.failures import STOPPED, ended, failed_step
-    from workflows.outcome import show
+    from workflows.failures import STOPPED, ended, failed_step, reason
+    from workflows.outcome import explain, show
     from workflows.steps import Steps
     from workflows.telling import tell_of
 
@@ -37,8 +38,9 @@ _LONGEST_PAUSE = 3600.0
 class PersistAttachment:
     """Runs under the id `unpersisted/<driver>/<volume handle>`, as a child that outlives its publish; returns a message."""
 
-    def __init__(self) -> None:
-        self._waiting: Unpersisted
+    @workflow.init
+    def __init__(self, waiting: Unpersisted) -> None:
+        self._waiting = waiting
         self._steps: Steps
         self._settled: Attachment | None = None
         self._reclaims = False
@@ -54,24 +56,21 @@ class PersistAttachment:
     @workflow.run
     async def run(self, waiting: Unpersisted) -> str:
         """Hold, then record; see the module."""
-        self._waiting = waiting
         self._steps, _ = await Steps.begin(waiting.volume)
         self._show(names.State.WAITING_FOR_PV)
         try:
             answer = await self._hold()
         except STOPPED as error:
-            with suppress(asyncio.CancelledError):
-                await to_the_end(self._take_back())
-            self._show(names.State.DETACHED)
-            raise ended(error, f"{self._what()} ended; it holds the volume no longer") from failed_step(error)
+            raise await self._ended(error) from failed_step(error)
         return answer
 
     async def _hold(self) -> str:
-        if not await self._steps.publisher_lives(self._waiting.operation):
+        lives = await self._steps.publisher_lives(self._waiting.operation)
+        if not holds.is_needed(settled=self._settled is not None, publisher_lives=lives):
             self._show(names.State.DETACHED)
             return f"{self._what()} is not needed: its publish has not succeeded."
         stop_if_cancelled()
-        await workflow.wait_condition(lambda: self._settled is not None)
+        await self._publish_settled()
         waits = pauses(_PAUSE, _LONGEST_PAUSE, lambda: 1.0)  # one run a volume: there is nobody to fall into step with
         while True:
             attachment = self._settled or self._waiting.attachment
@@ -90,9 +89,31 @@ class PersistAttachment:
                 tell_of(self._steps, Reason.ATTACHED, node, f"Volume {volume} is attached to node {node}, and recorded now.")
                 return f"{self._what()} is done at epoch {result.record.epoch}."
 
-    async def _take_back(self) -> None:
-        if self._wrote:
-            await self._steps.take_back(self._waiting.attachment.node_id, lambda _: self._reclaims, _always)
+    async def _publish_settled(self) -> None:
+        if self._settled is None:
+            explain(names.State.WAITING_FOR_PV, self._unsettled())
+            await workflow.wait_condition(lambda: self._settled is not None)
+            explain(names.State.WAITING_FOR_PV, "")
+
+    async def _ended(self, error: BaseException) -> FailureError:
+        left = ""
+        with suppress(asyncio.CancelledError):
+            left = await to_the_end(self._take_back())
+        self._show(names.State.NOT_CLEARED if left else names.State.DETACHED)
+        return ended(error, f"{self._what()} ended; it holds the volume no longer{left}")
+
+    async def _take_back(self) -> str:
+        """Undo what may have been written; what may be left of it where that can't be done within the budget."""
+        if not self._wrote:
+            return ""
+        budget = self._steps.limits.clear_budget
+        try:
+            await self._steps.take_back(self._waiting.attachment.node_id, lambda _: self._reclaims, _always, budget)
+        except FailureError as error:
+            if is_cancelled_exception(error):
+                raise
+            return f", but its record may still be written; unpublish the volume once that is mended. {reason(error)}"
+        return ""
 
     def _show(self, state: names.State) -> None:
         show(self._steps.limits, self._waiting.volume, self._waiting.attachment.node_id, state)
@@ -106,6 +127,13 @@ class PersistAttachment:
             readonly=held.readonly,
         )
         return fence.claim(seen, asked, self._waiting.operation, held.attached_at, held.publish_context)
+
+    def _unsettled(self) -> str:
+        run = f"run `{self._waiting.operation}` of `{names.volume_id(self._waiting.volume)}`"
+        return (
+            f"The publish that began this, {run}, has not reported success yet. If that run has ended, or can't be found, publish "
+            f"the volume to node {self._waiting.attachment.node_id} again, or unpublish it."
+        )
 
     def _what(self) -> str:
         return f"Recording node {self._waiting.attachment.node_id} as holder of volume {self._waiting.volume.volume_handle}"

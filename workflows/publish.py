@@ -124,7 +124,7 @@ class PublishVolume:
                 most = self._steps.limits.migration_nodes
                 decision = fence.claim(seen.record, self._asked, self._steps.operation, workflow.now(), migration_nodes=most)
                 if isinstance(decision, fence.Claim):
-                    result = await self._claimant.make(decision)
+                    result = await self._claimant.make(decision, seen)
                     if result.landed:
                         return result.record
                     seen = _brought(result)
@@ -169,7 +169,7 @@ class PublishVolume:
         return self._unpersisted(held.attachment) if await self._keeper.settle(held) else None
 
     def _left_something(self) -> bool:
-        return self._claimant.may_land or self._backend_begun or self._keeper.started is not None
+        return self._claimant.may_land or self._backend_begun or self._keeper.started is not None or self._keeper.may_have_recorded
 
     async def _roll_back(self) -> None:
         await self._keeper.drop()

@@ -110,9 +110,9 @@ class Steps:
         options = self._bounded("look at the PV", budget or self.limits.publish_budget)
         return self._saw(await workflow.execute_activity_method(AttachmentActivities.look, Look(volume=self.volume), **options))
 
-    async def _look_patiently(self) -> Looked:
-        """The live record, however long it takes."""
-        options = self._patient("roll back: look at the PV", self.limits.attempt_timeout)
+    async def _look_patiently(self, budget: float | None) -> Looked:
+        """The live record, whatever the errors meanwhile."""
+        options = self._within(budget, "roll back: look at the PV")
         look = Look(volume=self.volume, patient=True)
         return self._saw(await workflow.execute_activity_method(AttachmentActivities.look, look, **options))
 
@@ -147,18 +147,24 @@ class Steps:
         options = self._patient(f"record {write.node_id} as holder, epoch {_next(write)}", self.limits.attempt_timeout)
         return self._saw(await workflow.execute_activity_method(AttachmentActivities.persist, write, **options))
 
-    async def take_back(self, node_id: str, leaves: Callable[[Looked], bool], first: Callable[[Looked], Awaitable[bool]]) -> None:
-        """Undo what the operation may have written, however long it takes.
+    async def take_back(
+        self,
+        node_id: str,
+        leaves: Callable[[Looked], bool],
+        first: Callable[[Looked], Awaitable[bool]],
+        budget: float | None = None,
+    ) -> None:
+        """Undo what the operation may have written, however long it takes; with a `budget`, each step fails beyond it.
 
         `leaves` says whether the node keeps what it holds; `first`, awaited before each try, whether there is a record to write to.
         """
         while True:
-            seen = await self._look_patiently()
+            seen = await self._look_patiently(budget)
             writable = await first(seen)
             write = None
             if writable and seen.record is not None:
                 write = fence.undo(seen.record, self.volume, node_id, seen.by, reclaims=leaves(seen))
-            if self.trusts(seen) if write is None else self.is_current(await self._undo(write)):
+            if self.trusts(seen) if write is None else self.is_current(await self._undo(write, budget)):
                 return
 
     async def find_waiting(self) -> Waiting | None:
@@ -213,8 +219,8 @@ class Steps:
         with suppress(ActivityError):
             await workflow.execute_activity_method(EventActivities.not_cleared, warned, **options)
 
-    async def _undo(self, write: Write) -> WriteResult:
-        options = self._patient(f"roll back: {write.node_id} out, epoch {_next(write)}", self.limits.attempt_timeout)
+    async def _undo(self, write: Write, budget: float | None) -> WriteResult:
+        options = self._within(budget, f"roll back: {write.node_id} out, epoch {_next(write)}")
         return await workflow.execute_activity_method(AttachmentActivities.undo, write, **options)
 
     def _saw(self, found: S) -> S:
@@ -232,6 +238,11 @@ class Steps:
             **self._patient(summary, self.limits.attempt_timeout),
             "schedule_to_close_timeout": timedelta(seconds=budget),
         }
+
+    def _within(self, budget: float | None, summary: str) -> ActivityConfig:
+        if budget is None:
+            return self._patient(summary, self.limits.attempt_timeout)
+        return self._bounded(summary, budget)
 
     def _patient(self, summary: str, attempt: float) -> ActivityConfig:
         return patient(self.limits, summary, attempt)

@@ -20,7 +20,7 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from mooring import fence
+    from mooring import fence, holds
     from mooring.errors import BackendNotFound, Contended
     from mooring.events.happenings import Reason
     from mooring.models import Attachment, BackendCall, Looked, UnpublishRequest, UnpublishResult, VolumeRecord, Warned, WriteResult
@@ -96,8 +96,11 @@ class UnpublishVolume:
             if seen.record is None and not self._steps.trusts(seen):
                 seen = await _clearing(self._steps.look(self._steps.limits.clear_budget), None)
             await self._detach(seen.record)
-            if others is not None:
-                return self._result(0, f"it is held by node {others.node_id}, whose record waits for a PersistentVolume")
+            if others is not None and (seen.record is None or not holds.releases(seen.record, self._asked.node_id, beside=True)):
+                if self._steps.trusts(seen):
+                    return self._result(0, f"it is held by node {others.node_id}, whose record waits for a PersistentVolume")
+                seen = await _clearing(self._steps.look(self._steps.limits.clear_budget), None)
+                continue
             if seen.record is None:
                 return self._result(0, "it has no PersistentVolume")
             result = await _clearing(self._release(seen.record), seen.record)
@@ -130,13 +133,13 @@ class UnpublishVolume:
 
     async def _release_unpersisted(self) -> Attachment | None:
         """End the wait of what leaves; the attachment that goes on waiting for its PV."""
-        waiting = await self._steps.find_waiting() if self._steps.waiting else None
-        self._steps.waiting = None
+        waiting = self._steps.waiting = await self._steps.find_waiting() if self._steps.waiting else None
         if waiting is None:
             return None
         held = waiting.attachment
         if self._asked.node_id not in ("", held.node_id):
             return held
+        self._steps.waiting = None
         await self._ask_backend(held.node_id, 0, recorded=True)
         await self._steps.drop_waiting(waiting.run_id)
         self._released[held.node_id] = None
