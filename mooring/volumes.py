@@ -24,6 +24,7 @@ from mooring.collection import Collection, Event, Kind, decoded
 from mooring.errors import KubernetesRejected, RecordAltered
 from mooring.metrics import Metrics
 from mooring.models import VolumeRecord, Write, WriteResult
+from mooring.pv_search import PvSearch
 from mooring.views import Change, ChangeKind, Page, Skip, refuse_duplicates
 from mooring.wire import PV, PV_EVENT, Pv, PvLists, Sighter
 
@@ -90,19 +91,16 @@ class KubernetesVolumes:
         self._metrics = metrics
         self._learn = learn
         self._sighter = Sighter(driver, now)
-        self._page_size = page_size
         kind = Kind("PersistentVolumes", PVS, PvLists(), PV_EVENT, compact=True)
         self._pvs = Collection(api, kind, metrics.reconnected, watch_time=watch_time, watch_silence=watch_silence)
+        self._search = PvSearch(driver, lambda what: self._pvs.pages(what, page_size))
 
     async def read(self, volume_handle: str, pv: str | None = None) -> VolumeRecord | None:
         """See `Volumes`."""
         named = await self._get(volume_handle, pv) if pv else None
         if named is not None and self._claims(named, volume_handle):
             return self._record(named)
-        found: list[Pv] = []
-        async for listed, first in self._pvs.pages(f"find volume {volume_handle} among all PersistentVolumes", self._page_size):
-            found = [] if first else found
-            found += [item for item in listed.items if self._claims(item, volume_handle)]
+        found = await self._search.find(volume_handle)
         refuse_duplicates(volume_handle, [item.metadata.name for item in found])
         return self._record(found[0]) if found else None
 

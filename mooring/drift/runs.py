@@ -27,21 +27,22 @@ if TYPE_CHECKING:
 
 AT_ONCE: Final = 16
 RUNS: Final = 1000
-"""Runs of one kind that are looked at, the newest ones: where there are more, the next reconciliation sees them."""
+"""Runs that are looked at for uncleared records, the newest ones: where there are more, the next reconciliation sees them."""
 
 _NODE: Final = SearchAttributeKey.for_keyword(names.NODE_ID)
 
 
 class DriverRuns:
-    """The runs of one driver. `search_attributes`: the namespace knows Mooring's."""
+    """The runs of one driver. `search_attributes`: the namespace knows Mooring's. `at_most`: see `RUNS`."""
 
-    def __init__(self, client: Client, driver: str, *, search_attributes: bool) -> None:
+    def __init__(self, client: Client, driver: str, *, search_attributes: bool, at_most: int = RUNS) -> None:
         self._client = client
+        self._at_most = at_most
         self._search_attributes = search_attributes
         self._driver = driver
 
     async def waiting(self) -> dict[str, Waits]:
-        """Volume handle -> what waits for its PV."""
+        """Volume handle -> what waits for its PV, of all volumes: an evacuation may leave none of them behind."""
         prefix = f"unpersisted/{self._driver}/"
         query = f"WorkflowType = '{names.PERSIST}' AND ExecutionStatus = 'Running' AND WorkflowId STARTS_WITH '{prefix}'"
         return {run.id.removeprefix(prefix): await _waits(run) for run in await self._list(query)}
@@ -55,7 +56,7 @@ class DriverRuns:
             f"WorkflowType = '{names.UNPUBLISH}' AND {names.CSI_DRIVER} = '{self._driver}' "
             f"AND {names.ATTACHMENT_STATE} = '{names.State.NOT_CLEARED}'"
         )
-        runs = {run.run_id: run for run in await self._list(query) if self._handle(run) in held}
+        runs = {run.run_id: run for run in await self._list(query, at_most=self._at_most) if self._handle(run) in held}
         newest = await self._newest(map(self._handle, runs.values()))
         return {handle: _node(runs[run.run_id]) for handle, run in newest.items() if run.run_id in runs}
 
@@ -82,9 +83,9 @@ class DriverRuns:
         found = await asyncio.gather(*(describe(handle) for handle in set(handles)))
         return {handle: run for handle, run in found if run is not None}
 
-    async def _list(self, query: str) -> list[WorkflowExecution]:
+    async def _list(self, query: str, at_most: int | None = None) -> list[WorkflowExecution]:
         try:
-            return [run async for run in self._client.list_workflows(query, limit=RUNS)]
+            return [run async for run in self._client.list_workflows(query, limit=at_most)]
         except RPCError as error:
             raise TemporalUnavailable(f"Temporal did not list the runs of driver {self._driver}: {error}.") from error
 

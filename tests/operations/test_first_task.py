@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -60,7 +61,7 @@ def requests(driver: str) -> dict[str, Any]:
     return {
         names.PUBLISH: PublishRequest(driver=driver, volume_handle="vol", node_id="node-a"),
         names.UNPUBLISH: UnpublishRequest(driver=driver, volume_handle="vol", node_id="node-a"),
-        names.PERSIST: Unpersisted(volume=volume, attachment=held, operation="a-publish-that-is-long-gone"),
+        names.PERSIST: Unpersisted(volume=volume, attachment=held, operation=str(uuid.uuid4())),
         names.ADOPT: AdoptRequest(driver=driver, volume_handle="vol", attachment=held, epoch=0, volume_attachment="csi-1"),
         names.MIGRATE: Migrating(volume=volume, mark=Mark(pv="pv", uid="uid"), from_nodes=("node-a",), to_node="node-b"),
         names.EVACUATE: EvacuateRequest(driver=driver, node_id="node-a"),

@@ -60,15 +60,16 @@ async def recorded(cluster: Cluster, node: str) -> None:
 async def begin_hold(client: Client, cluster: Cluster, publish: str, settled: Attachment | None = None) -> Run:
     """A hold of node-a, as the publish of this run id begins it; with its word, if it is to have that from the start."""
     waiting = Unpersisted(volume=volume(cluster), attachment=attachment("node-a"), operation=publish)
-    word = {"start_signal": "settle", "start_signal_args": [settled]} if settled else {}
-    return await client.start_workflow(
+    run: Run = await client.start_workflow(
         names.PERSIST,
         waiting,
         id=names.unpersisted_id(waiting.volume),
         task_queue=f"mooring-{cluster.driver}",
         memo={names.ATTACHMENT_MEMO: waiting.attachment},
-        **word,  # type: ignore[arg-type]
+        start_signal="settle" if settled else None,
+        start_signal_args=[settled] if settled else [],
     )
+    return run
 
 
 async def asked_for_its_publisher(run: Run) -> list[str]:

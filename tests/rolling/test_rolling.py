@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import signal
 import tarfile
+import uuid
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
 from mooring import names
@@ -19,11 +21,12 @@ from mooring.client import MooringClient
 from mooring.drift.models import ReconcileRequest, ReconcileResult
 from mooring.evacuation.models import EvacuateRequest
 from mooring.evacuation.starting import approve, start_evacuation
-from mooring.models import Approval, UnpublishResult
+from mooring.models import Approval, Unpersisted, UnpublishResult, VolumeRef
 from mooring.names import State
 from mooring.settings import default_task_queue
 from tests.harness.cluster import Cluster
 from tests.harness.processes import Fleet, OwnChild, WorkerProcess, backed
+from tests.harness.records import attachment
 
 BEFORE = Path(__file__).with_name("mooring-0.1.0.tar.xz")
 VOLUMES = 12
@@ -103,3 +106,30 @@ async def test_what_the_version_before_does_not_know_is_done_beside_its_workers(
 
     assert (reconciled.state, evacuated.state, evacuated.released) == (State.IN_STEP, State.EVACUATED, 1)
     assert fleet.journal.attached("vol") == set()
+
+
+async def test_a_hold_that_the_version_before_fails_to_carry_on_is_carried_on_by_this_one(
+    fleet: Fleet, cluster: Cluster, before: Path, temporal_client: Client
+) -> None:
+    waiting = Unpersisted(
+        volume=VolumeRef(driver=cluster.driver, volume_handle="vol"), attachment=attachment("node-a"), operation=str(uuid.uuid4())
+    )
+    hold = await temporal_client.start_workflow(
+        names.PERSIST,
+        waiting,
+        id=names.unpersisted_id(waiting.volume),
+        task_queue=default_task_queue(cluster.driver),
+        task_timeout=names.TASK_TIMEOUT,
+        start_signal="settle",
+        start_signal_args=[waiting.attachment],
+    )
+    await cluster.create("vol")
+    failed = EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
+    async with AsyncExitStack() as stack, asyncio.timeout(DEADLINE):
+        async with fleet.own(before, **backed()):
+            while not any(event.event_type == failed for event in (await hold.fetch_history()).events):
+                await asyncio.sleep(0.1)
+        await stack.enter_async_context(fleet.own(None, **backed()))
+        await hold.result()
+
+    assert await cluster.holder("vol") == "node-a"

@@ -1,0 +1,78 @@
+"""Finds the PVs of volumes by a list of all PVs: one list for all who ask at once.
+
+Contract: an answer comes from a list that began after its question was asked, so it is as live as a list of one's own. However many
+ask, one list is under way and at most one more is due.
+
+Not kept here: what a PV says (volumes.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from mooring.collection import ListPage
+    from mooring.wire import Pv
+
+Pages = Callable[[str], AsyncGenerator[tuple["ListPage[Pv]", bool]]]
+"""Lists all PVs, for a reason in words; see `Collection.pages`."""
+
+NAMED: Final = 3
+"""Volumes that an error names."""
+
+
+@dataclass(slots=True)
+class Round:
+    """One list: the PVs of each volume that was asked for before it began."""
+
+    found: dict[str, list[Pv]] = field(default_factory=dict)
+    task: asyncio.Task[None] | None = None
+
+
+class PvSearch:
+    """The lists of one driver's PVs."""
+
+    def __init__(self, driver: str, pages: Pages) -> None:
+        self._driver = driver
+        self._pages = pages
+        self._due: Round | None = None
+        self._turn = asyncio.Lock()
+
+    async def find(self, volume_handle: str) -> list[Pv]:
+        """Return the volume's PVs as of now; raises as `Collection.pages` does."""
+        asked = self._due = self._due or Round()
+        asked.found.setdefault(volume_handle, [])
+        if asked.task is None:
+            asked.task = asyncio.create_task(self._list(asked), name="list of PersistentVolumes")
+            asked.task.add_done_callback(_retrieve)
+        await asyncio.shield(asked.task)  # NB: others wait for the same list, so who gives up must not end it
+        return asked.found[volume_handle]
+
+    async def _list(self, asked: Round) -> None:
+        async with self._turn:
+            self._due = None  # a question from now on might be about what this list doesn't show
+            async with aclosing(self._pages(f"find {_named([*asked.found])} among all PersistentVolumes")) as pages:
+                async for listed, first in pages:
+                    if first:
+                        asked.found = {handle: [] for handle in asked.found}
+                    for pv in listed.items:
+                        csi = pv.spec.csi
+                        if csi is not None and csi.driver == self._driver and csi.volume_handle in asked.found:
+                            asked.found[csi.volume_handle].append(pv)
+
+
+def _named(handles: list[str]) -> str:
+    if len(handles) == 1:
+        return f"volume {handles[0]}"
+    more = f" and {len(handles) - NAMED} others" if len(handles) > NAMED else ""
+    return f"volumes {', '.join(handles[:NAMED])}{more}"
+
+
+def _retrieve(task: asyncio.Task[None]) -> None:
+    """Take note of a failure, which nobody may be waiting for any longer."""
+    if not task.cancelled():
+        task.exception()
