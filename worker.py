@@ -251,7 +251,9 @@ def main() -> NoReturn:
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         asyncio.run(until_signalled(partial(serve, settings), settings.drain_timeout + _STUCK))
-    except (KubernetesNotConfigured, EndpointInUse, WrongDriver) as error:
+    except KubernetesNotConfigured as error:
+        _refuse(f"{error} MOORING_KUBERNETES=off keeps records in memory, for a trial.")
+    except (EndpointInUse, WrongDriver) as error:
         _refuse(str(error))
     end(0)
 

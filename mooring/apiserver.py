@@ -5,7 +5,7 @@ again within it, as Retry-After says. Every other outcome is an answer or an err
 
 Invariant: no error shows a header, a body that is no `Status`, or a credential, and none has a cause that does.
 
-Not kept here: what is asked (volumes.py), and where the server is (kubeconfig.py).
+Not kept here: what is asked (volumes.py), where the server is (kubeconfig.py), and who asks (credentials/).
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import aiohttp
 import msgspec
-from kubernetes.aio.client.api_client import ApiClient
 
-from mooring import kube_pb2, protobuf
+from mooring import __version__, kube_pb2, protobuf
 from mooring.backoff import pauses
+from mooring.credentials.connections import Connection, Connections
+from mooring.credentials.errors import NoCredentials
 from mooring.errors import KubernetesForbidden, KubernetesRejected, KubernetesUnavailable, MooringError
 
 JSON_PATCH: Final = "application/json-patch+json"
@@ -76,14 +78,18 @@ class Ask:
         content = {"Content-Type": JSON_PATCH} if self.method == "PATCH" else {}
         # NB: aiohttp asks for gzip unless told otherwise.
         accept, encoding = (protobuf.ACCEPT, "gzip") if self.compact else ("application/json", "identity")
-        return {"Accept": accept, "Accept-Encoding": encoding, **content}
+        return {"Accept": accept, "Accept-Encoding": encoding, "User-Agent": f"mooring/{__version__}", **content}
+
+    def target(self) -> str:
+        """The path and query of the URL."""
+        return f"{self.path}?{urlencode(self.query)}" if self.query else self.path
 
 
 class KubernetesApi:
     """One API server. `timeout` is in seconds and bounds one request, its retries included."""
 
-    def __init__(self, client: ApiClient, timeout: float) -> None:
-        self._client = client
+    def __init__(self, connections: Connections, timeout: float) -> None:
+        self._connections = connections
         self._timeout = timeout
 
     async def request(self, ask: Ask) -> bytes:
@@ -97,9 +103,9 @@ class KubernetesApi:
 
         """
         with self._mapped(ask):
-            async with asyncio.timeout(self._timeout) as bound:
+            async with asyncio.timeout(self._timeout) as bound, self._connections.use() as connection:
                 for pause in pauses(FIRST_PAUSE, LONGEST_PAUSE):
-                    response = await self._send(ask, aiohttp.ClientTimeout())
+                    response = await _send(connection, ask, aiohttp.ClientTimeout())
                     body = await _body(response)
                     wait = max(pause, _retry_after(response))
                     if response.status not in BUSY or not _fits(wait, bound):
@@ -107,7 +113,7 @@ class KubernetesApi:
                     await asyncio.sleep(wait)
         if response.ok:
             return body
-        raise self._error(ask, response.status, body)
+        raise self._refusal(ask, connection, response.status, body)
 
     @asynccontextmanager
     async def lines(self, ask: Ask, *, silence: float, total: float) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -119,55 +125,60 @@ class KubernetesApi:
         """
         bounds = aiohttp.ClientTimeout(total=total, sock_connect=self._timeout, sock_read=silence)
         with self._mapped(ask):
-            response = await self._send(ask, bounds)
-            try:
-                if not response.ok:
-                    raise self._error(ask, response.status, await _body(response))
-                yield aiter(response.content)
-            finally:
-                response.close()
+            async with self._connections.use() as connection:
+                response = await _send(connection, ask, bounds)
+                try:
+                    if not response.ok:
+                        raise self._refusal(ask, connection, response.status, await _body(response))
+                    yield aiter(response.content)
+                finally:
+                    response.close()
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._client.close()
+        await self._connections.close()
 
     def error(self, ask: Ask, status: Status) -> Exception:
         """The error that a `Status` in a stream stands for."""
         told = self._hide(f"{status.code} {status.reason}: {status.message}")
         return _error(status.code, f"Could not {ask.what}: the API server answered {told}.")
 
-    async def _send(self, ask: Ask, bounds: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
-        method, url, headers, _, _ = await self._client.param_serialize(
-            ask.method, ask.path, query_params=list(ask.query.items()), header_params=ask.headers(), auth_settings=["BearerToken"]
-        )
-        answer = await self._client.call_api(method, url, headers, ask.body, _request_timeout=bounds)
-        response: aiohttp.ClientResponse = answer.response
-        return response
-
-    def _error(self, ask: Ask, code: int, body: bytes) -> Exception:
+    def _refusal(self, ask: Ask, connection: Connection, code: int, body: bytes) -> Exception:
+        if code == 401:
+            self._connections.renewal.refused(connection.login)
         try:
             status = _status(body)
         except (msgspec.DecodeError, KubernetesUnavailable):
             status = Status()
         # NB: a body that isn't a Status comes from something in between, which may repeat what it was sent, credentials included.
         told = status if status.kind == "Status" else Status(reason="no Kubernetes Status", message="something else answered")
-        return self.error(ask, msgspec.structs.replace(told, code=code))
+        unknown = connection.login.anonymous if code in (401, 403) else ""
+        message = f"{told.message} (no credentials were sent: {unknown})" if unknown else told.message
+        return self.error(ask, msgspec.structs.replace(told, code=code, message=message))
 
     @contextmanager
     def _mapped(self, ask: Ask) -> Iterator[None]:
         # NB: `from None`: a cause travels into logs and workflow histories with its own text.
         try:
             yield
+        except NoCredentials as error:
+            raise KubernetesUnavailable(f"Could not {ask.what}: {error}.") from None
         except TimeoutError:
-            raise KubernetesUnavailable(f"Could not {ask.what}: the API server did not answer in time.") from None
+            plugin = self._connections.renewal.waits_for
+            who = f"the credential plugin {plugin}" if plugin else "the API server"
+            raise KubernetesUnavailable(f"Could not {ask.what}: {who} did not answer in time.") from None
         except (aiohttp.ClientError, OSError, zlib.error) as error:
             told = self._hide(f"{type(error).__name__}: {error}")
             raise KubernetesUnavailable(f"Could not {ask.what}: the connection to the API server failed ({told}).") from None
 
     def _hide(self, text: str) -> str:
-        for value in self._client.configuration.api_key.values():
-            text = text.replace(value.split()[-1], "[hidden]") if value.strip() else text
+        for secret in self._connections.renewal.secrets:
+            text = text.replace(secret, "[hidden]")
         return text
+
+
+async def _send(connection: Connection, ask: Ask, bounds: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
+    return await connection.send(ask.method, ask.target(), ask.headers(), ask.body, bounds)
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:

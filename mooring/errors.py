@@ -171,7 +171,7 @@ class KubernetesUnavailable(MooringError):
 
     grpc_code = "UNAVAILABLE"
     retryable = True
-    advice = "Check the API server if it goes on; workers try again by themselves."
+    advice = "If it goes on, check the API server and the way to it."
 
 
 class VolumeAwaited(MooringError):

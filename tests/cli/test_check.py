@@ -153,7 +153,7 @@ async def test_workers_are_named(worker: MooringWorker, look: Mooring) -> None:
 
 async def test_without_a_kubeconfig_the_rest_is_checked(run: Mooring) -> None:
     ran = await run("check", "-o", "json", KUBECONFIG="/nonexistent")
-    assert "/nonexistent can't be used (there is no such file)" in await failure(ran, "kubernetes-reachable")
+    assert "/nonexistent can't be used: there is no such file" in await failure(ran, "kubernetes-reachable")
     assert found(ran, "records-readable")["result"] == "skipped"
     assert found(ran, "temporal-namespace")["result"] == "ok"
 

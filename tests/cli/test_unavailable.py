@@ -110,3 +110,18 @@ async def test_a_worker_that_is_set_up_wrong_is_a_usage_error(environment: dict[
     out, err = await asyncio.wait_for(worker.communicate(), BOUND)
     assert (worker.returncode, out) == (ExitCode.USAGE, b"")
     assert b"nonsense" in err
+
+
+async def test_a_file_that_is_no_kubeconfig_is_called_that(run: Mooring) -> None:
+    ran = await run("list", KUBECONFIG="/etc/passwd")
+    assert ran.code == ExitCode.USAGE
+    assert ran.err.startswith("Error: /etc/passwd is no kubeconfig: it has no fields. ")
+    assert "MOORING_KUBERNETES" not in ran.err
+
+
+async def test_a_worker_without_kubernetes_is_told_how_to_do_without(environment: dict[str, str]) -> None:
+    worker = await process({**environment, "KUBECONFIG": ""}, "worker")
+    _, err = await asyncio.wait_for(worker.communicate(), BOUND)
+    assert worker.returncode == ExitCode.USAGE
+    assert b"KUBECONFIG isn't set" in err
+    assert b"MOORING_KUBERNETES=off" in err

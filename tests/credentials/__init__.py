@@ -1,0 +1,1 @@
+"""Credentials for Kubernetes, case by case as kubectl takes them."""

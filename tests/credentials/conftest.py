@@ -1,0 +1,73 @@
+"""One certificate authority a session; a server and a folder a test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.credentials.api import serving
+from tests.credentials.authority import Authority, Certificate
+from tests.credentials.clock import Hands
+from tests.credentials.scene import Scene
+
+NAMES = "IP:127.0.0.1,DNS:kube.example"
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """The authority that server and clients trust."""
+    return Authority.create(tmp_path_factory.mktemp("pki") / "authority")
+
+
+@pytest.fixture(scope="session")
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """An authority that nobody trusts."""
+    return Authority.create(tmp_path_factory.mktemp("pki") / "stranger")
+
+
+@pytest.fixture(scope="session")
+def served(authority: Authority) -> Certificate:
+    """The server's certificate."""
+    return authority.issue("server", alternatives=NAMES)
+
+
+@pytest.fixture(scope="session")
+def alice(authority: Authority) -> Certificate:
+    """A client's certificate."""
+    return authority.issue("alice")
+
+
+@pytest.fixture(scope="session")
+def bob(authority: Authority) -> Certificate:
+    """Another client's certificate."""
+    return authority.issue("bob")
+
+
+@pytest.fixture
+async def scene(
+    tmp_path: Path, authority: Authority, stranger: Authority, served: Certificate, alice: Certificate
+) -> AsyncIterator[Scene]:
+    """A server with TLS, one without, and an empty folder."""
+    folder = tmp_path / "kube"
+    folder.mkdir()
+    async with serving(served, authority) as api, serving() as plain:
+        yield Scene(folder, api, plain, authority, stranger, alice)
+
+
+@pytest.fixture(scope="session")
+def kubectl() -> str:
+    """The kubectl that KUBECTL names."""
+    program = shutil.which(os.environ.get("KUBECTL", ""))
+    if program is None:
+        pytest.skip("no kubectl to compare with: set KUBECTL to the path of one")
+    return program
+
+
+@pytest.fixture
+def hands() -> Hands:
+    """The hands of the clock by which credentials are renewed."""
+    return Hands()
