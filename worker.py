@@ -36,6 +36,7 @@ from mooring.csi.alone import LoneEndpoint
 from mooring.csi.desk import Desk, Serving
 from mooring.csi.endpoint import EndpointInUse
 from mooring.csi.front import WrongDriver, csi_front
+from mooring.detachments import TemporalDetachments
 from mooring.drift.duty import Reconciling
 from mooring.drift.schedule import Plan
 from mooring.evacuation.dead_nodes import look_after
@@ -165,7 +166,8 @@ class MooringWorker:
 
     def _make_adopter(self, metrics: Metrics) -> Adopter:
         behind = self._desk.behind
-        survey = Survey(self._storage.attachments, self.manager, behind is None or behind.takes_readonly)
+        detachments = TemporalDetachments(self._client, self._settings.clock_skew)
+        survey = Survey(self._storage.attachments, self.manager, detachments, behind is None or behind.takes_readonly)
         return Adopter(survey, partial(self._mooring.adopt, deadline=_ADOPT_AT_MOST), metrics, self._settings.adopt_interval)
 
     def _own_worker(self) -> Worker:

@@ -1,7 +1,7 @@
 """Looks at a node that is to be evacuated, lists what it holds, and has one volume released.
 
 Contract: what is said of the node and of its volumes is live; a volume is released by an unpublish under the volume's lock, bound
-to the epoch that the list saw, so that one published anew since is left alone.
+to the epoch that the list saw, or to the run that waits for its PV, so that one published again since is left alone.
 
 Not kept here: what proves that a node is dead (workflows/evacuate.py).
 """
@@ -80,15 +80,20 @@ class EvacuationActivities:
             held = await self._recorded(asked.node_id)
             for handle, waits in (await self._runs.waiting()).items():
                 if waits.node_id == asked.node_id:
-                    held.append(HeldVolume(volume_handle=handle, epoch=None))
+                    held.append(HeldVolume(volume_handle=handle, epoch=None, run_id=waits.run_id))
         return HeldVolumes(volumes=tuple(held[:AT_MOST]), total=len(held))
 
     @activity.defn(name="release_volume")
     async def release(self, asked: Release) -> UnpublishResult:
         """Have the node let go of the volume, in an operation of its own."""
         async with running():
+            held = asked.held
             request = UnpublishRequest(
-                driver=self._driver, volume_handle=asked.held.volume_handle, node_id=asked.node_id, at_epoch=asked.held.epoch
+                driver=self._driver,
+                volume_handle=held.volume_handle,
+                node_id=asked.node_id,
+                at_epoch=held.epoch,
+                at_run=held.run_id,
             )
             return await self._mooring.request_unpublish(request, deadline=asked.deadline)
 

@@ -20,6 +20,7 @@ from typing import Final, TypeVar
 
 from mooring.adoption import Attached, Finding, Verdict, found, judge, refusals
 from mooring.backoff import pauses
+from mooring.detachments import Detachments, look_back
 from mooring.errors import Contended, DuplicateVolume, MalformedRecord, MooringError
 from mooring.manager import AttachmentManager
 from mooring.metrics import Metrics
@@ -54,13 +55,14 @@ class Survey:
 
     attachments: VolumeAttachments
     manager: AttachmentManager
+    detachments: Detachments
     publishes_readonly: bool = True
 
     async def look(self, only: Collection[str] | None = None) -> Surveyed:
         """Look at all volumes, or `only` at those of these handles.
 
         Raises:
-            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say.
+            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable, TemporalUnavailable: the one or the other did not say.
 
         """
         attached = await self.attachments.attached()
@@ -81,7 +83,8 @@ class Survey:
             self.manager.observe(volume.handle)
         except (MalformedRecord, DuplicateVolume) as error:
             return [found(each, Verdict.UNREADABLE, why=str(error)) for each in attached]
-        return judge(volume if self.publishes_readonly else replace(volume, readonly=False), attached)
+        past = await look_back(volume, attached, self.detachments)
+        return judge(volume if self.publishes_readonly else replace(volume, readonly=False), attached, past)
 
 
 async def carry_out(findings: Sequence[Finding], adopt: Adopt) -> list[Finding]:
@@ -150,7 +153,7 @@ class Adopter:
         ]
         findings = await carry_out(surveyed.findings, self._adopt)
         told, self._manager.doubts = self._manager.doubts, refusals(findings)
-        unsettled = {finding.volume_handle for finding in findings if finding.verdict is not Verdict.ADOPTED}
+        unsettled = {finding.volume_handle for finding in findings if finding.verdict not in (Verdict.ADOPTED, Verdict.FREED)}
         self._manager.unsettled = unsettled if only is None else (self._manager.unsettled - set(only)) | unsettled
         self._metrics.looked_for_adoption(Counter(finding.verdict for finding in findings))
         _log(surveyed.recorded, findings, told)

@@ -11,12 +11,21 @@ Rules for a volume that one node may have:
 3. One that is being deleted is never adopted. It counts as attached while no operation has written the record yet, because its
    detach is still to come; later it may be what an unpublish has just left behind.
 
+Rules for a record that an operation has written, since a node that isn't in it may have been taken out on purpose (`Past`):
+
+4. A VolumeAttachment whose node was unpublished since it was made is left over: it counts for nothing, and is told.
+5. Others are adopted where they were made after the record's last write had ended, or all runs since are remembered and none took
+   the volume from the node. Where that can't be told, a volume for one node is refused until an operator has settled it.
+
+NB: both sides of a wrong answer are unequal. To take what is left over for attached costs an evacuation; the other way round costs
+the data. So only a time that is later beyond doubt makes one of them left over.
+
 Not kept here: how the cluster is asked (volume_attachments.py), and how an adoption is carried out (adopter.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -41,10 +50,25 @@ class Verdict(StrEnum):
     DRIFT = "drift"
     UNKNOWN_NODE = "unknown_node"
     LEAVING = "leaving"
+    FREED = "freed"
+    UNSURE = "unsure"
     NO_VOLUME = "no_volume"
     UNREADABLE = "unreadable"
     FAILED = "failed"
     RETRIED = "retried"
+
+
+class Past(StrEnum):
+    """What has become of a volume on a node since its VolumeAttachment was made.
+
+    DETACHED: it was unpublished from the node. YOUNGER: nothing, as it was made after the record's last write had ended. KEPT: the
+    record was written since, but all of these runs are remembered, and none unpublished it from the node.
+    """
+
+    DETACHED = "detached"
+    YOUNGER = "younger"
+    KEPT = "kept"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,14 +128,32 @@ def shared_mode(access_modes: Sequence[str]) -> AccessMode | None:
     return AccessMode.MULTI_NODE_READER_ONLY if ROX in access_modes and RWO not in access_modes else None
 
 
-def judge(volume: Volume, attached: Sequence[Attached]) -> list[Finding]:
-    """What is to be done about those of the volume's VolumeAttachments that its record doesn't know."""
-    unknown = [each for each in attached if each.node_id is None or volume.record.holder(each.node_id) is None]
+def judge(volume: Volume, attached: Sequence[Attached], past: Mapping[str, Past]) -> list[Finding]:
+    """Return what is to be done about those of the volume's VolumeAttachments, oldest first, that its record doesn't know.
+
+    `past` says of those `in_question`, by name, what has become of them.
+    """
+    unknown = sorted(_unknown(volume, attached), key=lambda each: (each.since, each.name))
+    freed = [each for each in unknown if past.get(each.name) is Past.DETACHED]
+    left = [each for each in unknown if each not in freed]
+    return [*_counted(volume, left, past), *(_freed(volume, each) for each in freed)]
+
+
+def in_question(volume: Volume, attached: Sequence[Attached]) -> list[Attached]:
+    """Return those of which it matters what has become of them: the record has been written, and doesn't know them."""
+    return [each for each in _unknown(volume, attached) if volume.record.epoch and not each.leaving]
+
+
+def _unknown(volume: Volume, attached: Sequence[Attached]) -> list[Attached]:
+    return [each for each in attached if each.node_id is None or volume.record.holder(each.node_id) is None]
+
+
+def _counted(volume: Volume, unknown: Sequence[Attached], past: Mapping[str, Past]) -> list[Finding]:
     if volume.access_mode is not None:
-        return [_joining(volume, each) for each in unknown]
+        return [_joining(volume, each, past) for each in unknown]
     counted = [each for each in unknown if not (each.leaving and (volume.record.epoch or volume.record.holders))]
     ignored = [found(each, Verdict.LEAVING, volume.handle) for each in unknown if each not in counted]
-    return [*_exclusive(volume, counted), *ignored]
+    return [*_exclusive(volume, counted, past), *ignored]
 
 
 def found(each: Attached, verdict: Verdict, handle: str = "", why: str = "", *, refused: bool = False) -> Finding:
@@ -133,7 +175,7 @@ def refusals(findings: Sequence[Finding]) -> dict[str, str]:
     return {finding.volume_handle: finding.why for finding in findings if finding.publish_refused}
 
 
-def _joining(volume: Volume, each: Attached) -> Finding:
+def _joining(volume: Volume, each: Attached, past: Mapping[str, Past]) -> Finding:
     if each.leaving:
         return found(each, Verdict.LEAVING, volume.handle)
     if each.node_id is None:
@@ -143,26 +185,48 @@ def _joining(volume: Volume, each: Attached) -> Finding:
         decision = fence.adopt(volume.record, adoption.request, "")
         if isinstance(decision, fence.Refuse):
             return found(each, Verdict.DRIFT, volume.handle, str(decision.error))
-    return adoption
+    return adoption if _may_adopt(volume, each, past) else _unsure(volume, each, refused=False)
 
 
-def _exclusive(volume: Volume, counted: Sequence[Attached]) -> list[Finding]:
+def _exclusive(volume: Volume, counted: Sequence[Attached], past: Mapping[str, Past]) -> list[Finding]:
     holders = [f"is recorded as held by node {held.node_id}" for held in volume.record.holders]
     why = f"Volume {volume.handle} {', and '.join(chain(holders, map(_place, counted)))}; nothing says which is right."
     if holders:
         return [found(each, Verdict.DRIFT, volume.handle, why, refused=True) for each in counted]
     if len(counted) > 1:
         return [found(each, Verdict.DISPUTED, volume.handle, why, refused=True) for each in counted]
-    return [_only(volume, each) for each in counted]
+    return [_only(volume, each, past) for each in counted]
 
 
-def _only(volume: Volume, each: Attached) -> Finding:
+def _only(volume: Volume, each: Attached, past: Mapping[str, Past]) -> Finding:
     why = f"Volume {volume.handle} {_place(each)}."
     if each.leaving:
         return found(each, Verdict.LEAVING, volume.handle, why, refused=True)
     if each.node_id is None:
         return found(each, Verdict.UNKNOWN_NODE, volume.handle, why, refused=True)
-    return _adoption(volume, each)
+    return _adoption(volume, each) if _may_adopt(volume, each, past) else _unsure(volume, each, refused=True)
+
+
+def _may_adopt(volume: Volume, each: Attached, past: Mapping[str, Past]) -> bool:
+    """Whether nobody can have taken the volume from the node on purpose since the VolumeAttachment was made."""
+    return not volume.record.epoch or past.get(each.name) in (Past.YOUNGER, Past.KEPT)
+
+
+def _unsure(volume: Volume, each: Attached, *, refused: bool) -> Finding:
+    why = (
+        f"Volume {volume.handle} {_place(each)}, and its record, at epoch {volume.record.epoch}, doesn't say so: nothing tells "
+        "whether the node was unpublished since the VolumeAttachment was made. If it doesn't use the volume any more, unpublish it "
+        "from there, or delete the VolumeAttachment; if it does, delete its Pod, so that it is attached again."
+    )
+    return found(each, Verdict.UNSURE, volume.handle, why, refused=refused)
+
+
+def _freed(volume: Volume, each: Attached) -> Finding:
+    why = (
+        f"Volume {volume.handle} was unpublished from node {each.node_id or each.node} after VolumeAttachment {each.name} was "
+        "made, so that is left over, and not adopted. Delete it."
+    )
+    return found(each, Verdict.FREED, volume.handle, why)
 
 
 def _adoption(volume: Volume, each: Attached) -> Finding:

@@ -202,7 +202,7 @@ class MooringClient:
 
     async def _outwait(self, other: runs.OpenRun, asked: VolumeRef) -> None:
         handle = self._client.get_workflow_handle(other.workflow_id, run_id=other.run_id)
-        if isinstance(asked, UnpublishRequest) and asked.at_epoch is None and not asked.stray and other.publishes(asked):
+        if isinstance(asked, UnpublishRequest) and not asked.bound and other.publishes(asked):
             await _cancel(handle)
         await _ended(handle)
 

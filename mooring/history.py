@@ -43,7 +43,7 @@ async def read_history(client: Client, volume: VolumeRef, limit: int) -> VolumeH
 
     """
     ids = (names.volume_id(volume), names.unpersisted_id(volume))
-    query = " OR ".join(f"WorkflowId = {_quoted(workflow_id)}" for workflow_id in ids)
+    query = " OR ".join(f"WorkflowId = {quoted(workflow_id)}" for workflow_id in ids)
     listed = [_key(run) async for run in client.list_workflows(query, limit=limit + 1)]
     newest = [_key(run) for workflow_id in ids if (run := await describe(client, workflow_id))]
     unlisted = [key for key in newest if key not in listed] if len(listed) <= limit else []
@@ -57,7 +57,8 @@ def _key(run: WorkflowExecution) -> tuple[datetime, str, str]:
     return run.start_time, run.id, run.run_id
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return the text as a query of Temporal's visibility takes it."""
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 

@@ -120,13 +120,20 @@ class UnpublishRequest(VolumeRef):
     """Asks that `node_id` no longer hold the volume; an empty `node_id` means every node (CSI spec, ControllerUnpublishVolume).
 
     `stray`: the node has the volume at the backend and no record says so; one that a record names keeps it. `at_epoch`: what was
-    seen amiss was seen at this epoch; where the record has moved on, everything stays as it is.
+    seen amiss was seen at this epoch; where the record has moved on, everything stays as it is. `at_run`: what is to be released
+    was seen to wait for its PV in this run; where that has ended, everything stays as it is.
     """
 
     node_id: Annotated[str, _at_most(NODE_ID_BYTES)] = ""
     handed_over: bool = _added(False)
     stray: bool = _added(False)
     at_epoch: int | None = _added(None)
+    at_run: str = _added("")
+
+    @property
+    def bound(self) -> bool:
+        """Whether it was decided on what somebody saw, and so leaves what has changed since, an open publish included."""
+        return self.stray or self.at_epoch is not None or bool(self.at_run)
 
 
 class Approval(Model):

@@ -100,6 +100,9 @@ class Settings(BaseSettings):
     driver_endpoint: UnixSocket = Field("", description="CSI driver to stand in front of, `unix:///path`; it is the backend then.")
     adopt: bool = Field(True, description="Record at the start what VolumeAttachments show to be attached and no record knows.")
     adopt_interval: Seconds = Field(10, description="Pause between two looks at what can't be recorded because it is in doubt.")
+    clock_skew: Seconds = Field(
+        10, description="How far the clocks of Temporal and the API server may differ: closer times decide no adoption."
+    )
     http_address: str = Field("127.0.0.1:9440", description="host:port of /livez, /readyz and /metrics; port 0 picks one.")
     attempt_timeout: Seconds = Field(10, description="One attempt of a step that talks to Kubernetes.")
     heartbeat_timeout: Seconds = Field(5, description="Silence after which a running attempt counts as lost.")

@@ -62,6 +62,8 @@ class UnpublishVolume:
         self._steps: Steps
         self._released: dict[str, None] = {}
         self._detached: set[str] = set()
+        self._dropped: set[str] = set()
+        """The runs whose wait for a PV this operation has ended."""
 
     @workflow.run
     async def run(self, request: RawValue = NOTHING) -> UnpublishResult:
@@ -93,6 +95,8 @@ class UnpublishVolume:
             if self._overtaken(seen.record):
                 return self._leave(seen.record, f"its record is not at epoch {self._asked.at_epoch} any more")
             others = await self._release_unpersisted()
+            if self._asked.at_run not in ("", *self._dropped):
+                return self._leave(seen.record, f"it doesn't wait for a PersistentVolume in run {self._asked.at_run} any more")
             if seen.record is None and not self._steps.trusts(seen):
                 seen = await _clearing(self._steps.look(self._steps.limits.clear_budget), None)
             await self._detach(seen.record)
@@ -134,7 +138,7 @@ class UnpublishVolume:
     async def _release_unpersisted(self) -> Attachment | None:
         """End the wait of what leaves; the attachment that goes on waiting for its PV."""
         waiting = self._steps.waiting = await self._steps.find_waiting() if self._steps.waiting else None
-        if waiting is None:
+        if waiting is None or self._asked.at_run not in ("", waiting.run_id):
             return None
         held = waiting.attachment
         if self._asked.node_id not in ("", held.node_id):
@@ -142,6 +146,7 @@ class UnpublishVolume:
         self._steps.waiting = None
         await self._ask_backend(held.node_id, 0, recorded=True)
         await self._steps.drop_waiting(waiting.run_id)
+        self._dropped.add(waiting.run_id)
         self._released[held.node_id] = None
         return None
 
@@ -205,7 +210,7 @@ class UnpublishVolume:
         show(self._steps.limits, self._asked, self._asked.node_id, state)
 
     def _tell(self) -> None:
-        stale = self._asked.stray or self._asked.at_epoch is not None
+        stale = self._asked.bound
         volume = self._asked.volume_handle
         for node in sorted(self._detached) if self._asked.stray else self._released:
             if stale:

@@ -1,6 +1,7 @@
 """`mooring adopt`: what is attached and not recorded yet, and to have it recorded.
 
-The command reads the cluster itself, so `--dry-run` needs no worker and no Temporal. Workers do the same when they start.
+The command reads the cluster itself, so `--dry-run` needs no worker; it asks Temporal only of volumes whose record was written
+before, and does without. Workers do the same when they start.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ HEADERS: Final = ("VOLUME", "NODE", "VERDICT", "PV", "VOLUMEATTACHMENT")
 WIDE: Final = (*HEADERS, "PUBLISH", "WHY")
 PATIENCE: Final = 60.0
 UNDONE: Final = ("failed", "retried")
+LEFT_OVER: Final = "freed"
+"""A verdict that is no failure of the command."""
 
 
 def adopt(
@@ -54,6 +57,7 @@ def adopt(
 
 async def _survey(session: Session, kubeconfig: str) -> Surveyed:
     from mooring.adopter import Survey
+    from mooring.detachments import LateDetachments
     from mooring.kubeconfig import connect
     from mooring.manager import AttachmentManager
     from mooring.volume_attachments import ClusterAttachments
@@ -62,7 +66,8 @@ async def _survey(session: Session, kubeconfig: str) -> Surveyed:
     manager.replace_all((await read_all(session, kubeconfig)).sightings)
     api = await connect(kubeconfig or None, session.environ, REQUEST_SECONDS)
     try:
-        return await Survey(ClusterAttachments(api, session.driver, lambda: datetime.now(UTC)), manager).look()
+        attachments = ClusterAttachments(api, session.driver, lambda: datetime.now(UTC))
+        return await Survey(attachments, manager, LateDetachments(session.temporal, session.clock_skew)).look()
     finally:
         await api.close()
 
@@ -89,7 +94,11 @@ def _cells(finding: Finding, *, wide: bool) -> list[str]:
 
 def _end(session: Session, findings: Sequence[Finding], *, dry_run: bool) -> None:
     """Say what is in doubt; that is the command's failure where it was to do more than look."""
-    reasons = dict.fromkeys((finding.why, finding.verdict in UNDONE) for finding in findings if finding.why)
+    for finding in findings:
+        if finding.verdict == LEFT_OVER:
+            note(finding.why)
+    doubts = [finding for finding in findings if finding.why and finding.verdict != LEFT_OVER]
+    reasons = dict.fromkeys((finding.why, finding.verdict in UNDONE) for finding in doubts)
     if dry_run or not reasons:
         for why, _ in reasons:
             note(why)

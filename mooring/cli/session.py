@@ -54,6 +54,13 @@ class Session:
 
         return self.environ.get("MOORING_TASK_QUEUE") or default_task_queue(self.driver)
 
+    @property
+    def clock_skew(self) -> float:
+        """The seconds that the clocks of Temporal and the API server may differ by."""
+        from mooring.settings import Settings
+
+        return float(self.environ.get("MOORING_CLOCK_SKEW") or Settings.model_fields["clock_skew"].default)
+
     async def temporal(self) -> Client:
         """A client of Temporal."""
         from temporalio.runtime import Runtime, TelemetryConfig

@@ -9,7 +9,8 @@ Rules of healing:
 1. A record that an unpublish could not clear is cleared by another: the backend has detached already.
 2. A holder without VolumeAttachment is released only where VolumeAttachments are how volumes are asked for, and the node itself,
    alive, says that it doesn't use the volume.
-3. A VolumeAttachment without holder is adopted only where no operation ever wrote the record: else somebody may have meant it.
+3. A VolumeAttachment without holder is adopted only where no operation ever wrote the record: else somebody may have meant it. What
+   was written since then is judged by the adoption itself (mooring/adoption.py).
 4. A node that has the volume at the backend alone is detached there, where it is a node by that name, and the backend shows every
    holder: else it may be a holder under another name.
 
@@ -36,10 +37,11 @@ WAITS_LONG: Final = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """An attachment that waits for its PV."""
+    """An attachment that waits for its PV, in the run `run_id`."""
 
     node_id: str
     since: datetime
+    run_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,7 +73,7 @@ ADVICE: Final[Mapping[DriftKind, str]] = {
     DriftKind.HOLDER_WITHOUT_VOLUME_ATTACHMENT: "See that no Pod on the node uses the volume, then run "
     "`mooring unpublish VOLUME NODE`.",
     DriftKind.VOLUME_ATTACHMENT_WITHOUT_HOLDER: "Delete the Pod that uses the volume so that it is attached anew, or the "
-    "VolumeAttachment where none does; `mooring adopt` records it as it is.",
+    "VolumeAttachment where none does; `mooring adopt` records it as it is, unless it is left over.",
     DriftKind.VOLUME_ATTACHMENT_ELSEWHERE: "See which node really has the volume (`mooring explain VOLUME` names both), then "
     "delete the VolumeAttachment of the other one, or unpublish the volume from the recorded node where that is wrong.",
     DriftKind.HOLDER_ON_GONE_NODE: "`mooring evacuate NODE` says what it takes to prove that the node is dead. If it is powered "

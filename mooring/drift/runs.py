@@ -92,7 +92,7 @@ class DriverRuns:
 
 async def _waits(run: WorkflowExecution) -> Waits:
     held = await run.memo_value(names.ATTACHMENT_MEMO, type_hint=Attachment)
-    return Waits(held.node_id, run.start_time)
+    return Waits(held.node_id, run.start_time, run.run_id)
 
 
 def _node(run: WorkflowExecution) -> str:

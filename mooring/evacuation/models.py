@@ -106,10 +106,11 @@ class NodeSeen(Model):
 
 
 class HeldVolume(Model):
-    """A volume that the node holds, and the epoch of its record; None where the attachment waits for its PV."""
+    """A volume that the node holds, and the epoch of its record; None where it waits for its PV, in the run `run_id`."""
 
     volume_handle: VolumeHandle
     epoch: int | None
+    run_id: str = _added("")
 
 
 class HeldVolumes(Model):

@@ -60,6 +60,17 @@ def unrecorded(facts: Facts) -> Iterator[Advice]:
             )
 
 
+def left_over(facts: Facts) -> Iterator[Advice]:
+    """A VolumeAttachment says that a node has the volume, from which it was unpublished, or may have been."""
+    for finding in facts.findings:
+        if finding.verdict is Verdict.FREED or (finding.verdict is Verdict.UNSURE and not finding.publish_refused):
+            yield Advice(
+                situation="volume-attachment-left-over",
+                says=finding.why,
+                commands=(f"kubectl delete volumeattachment {finding.volume_attachment}",),
+            )
+
+
 def unwanted(facts: Facts) -> Iterator[Advice]:
     """A node that lives holds the volume, and Kubernetes does not ask for it."""
     for held in facts.holders:

@@ -16,6 +16,7 @@ RULES: Final[tuple[Callable[[Facts], Iterator[Advice]], ...]] = (
     about_records.duplicated,
     about_records.in_doubt,
     about_records.unrecorded,
+    about_records.left_over,
     about_nodes.lost,
     about_nodes.evacuations,
     about_operations.migrations,

@@ -15,6 +15,7 @@ from mooring.adoption import Attached, Finding, Volume, judge, shared_mode
 from mooring.annotations import read as read_record
 from mooring.apiserver import Ask, KubernetesApi, NotFound
 from mooring.collection import Kind, T, decoded, list_all
+from mooring.detachments import Detachments, look_back
 from mooring.errors import MalformedRecord, MooringError
 from mooring.explain.facts import AttachmentFacts, NodeFacts, PvFacts
 from mooring.explain.objects import ATTACHMENT_KIND, NODE, NODES, PV_KIND, Pv, VolumeAttachment
@@ -40,11 +41,12 @@ class ClusterPart:
 
 @dataclass(frozen=True, slots=True)
 class ClusterReader:
-    """Reads the facts of one volume. `now` is UTC."""
+    """Reads the facts of one volume. `now` is UTC, `detachments` are asked of VolumeAttachments that the record doesn't know."""
 
     api: KubernetesApi
     volume: VolumeRef
     now: Callable[[], datetime]
+    detachments: Detachments
 
     async def read(self) -> ClusterPart:
         """All that there is.
@@ -60,7 +62,7 @@ class ClusterReader:
         found = await _or_told(self._list(ATTACHMENT_KIND, lambda each: each.spec.source.persistent_volume_name in names), part)
         node_ids = await _or_told(self._node_ids(), part)
         part.attachments = None if found is None else tuple(_attachment(each, node_ids or {}) for each in found)
-        part.findings = tuple(self._judge(pvs, part.pvs, found or (), node_ids or {}))
+        part.findings = tuple(await self._judge(pvs, part.pvs, found or (), node_ids or {}))
         wanted = _nodes_of(part, node_ids)
         part.nodes = tuple(filter(None, [await _or_told(self._node(*pair, part, node_ids or {}), part) for pair in wanted.items()]))
         return part
@@ -90,7 +92,7 @@ class ClusterReader:
         except MalformedRecord as error:
             return None, str(error).removesuffix(error.advice).rstrip()
 
-    def _judge(
+    async def _judge(
         self, pvs: list[Pv], facts: tuple[PvFacts, ...], found: Iterable[VolumeAttachment], node_ids: Mapping[str, str]
     ) -> list[Finding]:
         """What a worker that starts would make of the VolumeAttachments; nothing where the record can't be trusted."""
@@ -99,7 +101,8 @@ class ClusterReader:
         mode = shared_mode(pvs[0].spec.access_modes or [])
         readonly = pvs[0].spec.csi.read_only
         volume = Volume(self.volume.driver, self.volume.volume_handle, facts[0].name, facts[0].record, mode, readonly)
-        return judge(volume, [self._attached(each, node_ids) for each in found if each.status.attached])
+        attached = [self._attached(each, node_ids) for each in found if each.status.attached]
+        return judge(volume, attached, await look_back(volume, attached, self.detachments))
 
     def _attached(self, each: VolumeAttachment, node_ids: Mapping[str, str]) -> Attached:
         return Attached(

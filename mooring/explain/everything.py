@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
+from mooring.detachments import CLOCK_SKEW, LateDetachments
 from mooring.errors import MooringError
 from mooring.explain.advice import advise
 from mooring.explain.cluster import ClusterPart, ClusterReader
@@ -37,7 +38,7 @@ class Explainer:
         errors: list[MooringError] = []
         client = asyncio.create_task(self._or_told(self.temporal(), errors))
         cluster, operations = await asyncio.gather(
-            self._or_told(self._cluster(volume), errors), self._or_told(self._operations(client, volume), errors)
+            self._or_told(self._cluster(client, volume), errors), self._or_told(self._operations(client, volume), errors)
         )
         part = cluster or ClusterPart()
         nodes = {node.node_id for node in part.nodes} | {held.node_id for pv in part.pvs if pv.record for held in pv.record.holders}
@@ -59,10 +60,10 @@ class Explainer:
         )
         return Explanation(**dict(facts), what_to_do=advise(facts)), errors
 
-    async def _cluster(self, volume: VolumeRef) -> ClusterPart:
+    async def _cluster(self, client: Awaitable[Client | None], volume: VolumeRef) -> ClusterPart:
         api = await self.kubernetes()
         try:
-            return await ClusterReader(api, volume, self.now).read()
+            return await ClusterReader(api, volume, self.now, LateDetachments(lambda: client, CLOCK_SKEW)).read()
         finally:
             await api.close()
 

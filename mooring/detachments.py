@@ -1,0 +1,185 @@
+"""What a volume's operations say of a VolumeAttachment: was its node unpublished since it was made?
+
+Contract: a run says when it began and ended by Temporal's clock, a VolumeAttachment when it was made by the API server's, and these
+may differ by `skew` seconds. What is closer together than that is UNKNOWN, and so is what Temporal may have forgotten. An unpublish
+counts where it was carried out: one that left everything as it was says nothing.
+
+Not kept here: what follows (adoption.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+
+from pydantic import ValidationError
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.client import WorkflowExecutionStatus
+from temporalio.service import RPCError
+
+from mooring import names
+from mooring.adoption import Attached, Past, Volume, in_question
+from mooring.errors import MooringError, TemporalUnavailable
+from mooring.history import quoted
+from mooring.models import UnpublishRequest, UnpublishResult, VolumeRef
+from mooring.runs import look_up, read_run
+
+if TYPE_CHECKING:
+    from temporalio.client import Client, WorkflowExecution
+
+CLOCK_SKEW: Final = 10.0
+"""Seconds that the clocks of Temporal and the API server may differ by, unless MOORING_CLOCK_SKEW says otherwise."""
+RUNS: Final = 50
+"""Unpublishes of one volume that are looked into, the newest ones."""
+ANSWERS: Final = 10_000
+"""Answers that are kept."""
+ROUNDED: Final = timedelta(seconds=1)
+"""An API server notes times in whole seconds, so that what it made may be so much younger than it says."""
+
+_Key: TypeAlias = tuple[str, str, datetime]
+
+
+class Detachments(Protocol):
+    """The ends of attachments, as far as they are remembered."""
+
+    async def since(self, volume: Volume, attached: Attached) -> Past:
+        """Return what has become of the volume on this node since the VolumeAttachment was made.
+
+        Raises:
+            TemporalUnavailable: Temporal did not say.
+
+        """
+
+
+class NoDetachments:
+    """Where nobody can be asked, nothing is known."""
+
+    async def since(self, volume: Volume, attached: Attached) -> Past:  # noqa: ARG002 - whatever it is
+        """See `Detachments`."""
+        return Past.UNKNOWN
+
+
+class LateDetachments:
+    """For a command, which reaches Temporal only where it has to ask; where it can't, or is not answered, nothing is known."""
+
+    def __init__(self, reach: Callable[[], Awaitable[Client | None]], skew: float) -> None:
+        self._reach = reach
+        self._skew = skew
+        self._reached: asyncio.Task[Detachments] | None = None
+
+    async def since(self, volume: Volume, attached: Attached) -> Past:
+        """See `Detachments`."""
+        if self._reached is None:
+            self._reached = asyncio.create_task(self._find())
+        try:
+            return await (await self._reached).since(volume, attached)
+        except TemporalUnavailable:
+            return Past.UNKNOWN
+
+    async def _find(self) -> Detachments:
+        try:
+            client = await self._reach()
+        except MooringError:
+            client = None
+        return TemporalDetachments(client, self._skew) if client else NoDetachments()
+
+
+class TemporalDetachments:
+    """The operations of one driver's volumes. `now` is UTC."""
+
+    def __init__(self, client: Client, skew: float, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._client = client
+        self._skew = timedelta(seconds=skew)
+        self._now = now
+        self._answers: dict[_Key, Past] = {}
+        """By the run that wrote the record last: until another one writes it, what is in doubt is asked once."""
+
+    async def since(self, volume: Volume, attached: Attached) -> Past:
+        """See `Detachments`."""
+        ref = VolumeRef(driver=volume.driver, volume_handle=volume.handle)
+        key = volume.record.operation, attached.name, attached.since
+        if key not in self._answers:
+            try:
+                writer = await self._writer(ref, volume.record.operation)
+                past = await self._since(ref, writer, attached)
+            except RPCError as error:
+                raise TemporalUnavailable(f"Temporal did not say what became of volume {volume.handle}: {error}.") from error
+            if writer is not None and writer.close_time is None:
+                return past
+            self._keep(key, past)
+        return self._answers[key]
+
+    def _keep(self, key: _Key, past: Past) -> None:
+        if len(self._answers) >= ANSWERS:
+            self._answers.clear()
+        self._answers[key] = past
+
+    async def _since(self, volume: VolumeRef, writer: WorkflowExecution | None, attached: Attached) -> Past:
+        ended = writer.close_time if writer else None
+        if ended is not None and attached.since >= ended + self._skew:
+            return Past.YOUNGER
+        listed = await self._unpublishes(volume, attached)
+        runs = {run.run_id: run for run in (*([writer] if writer else []), *listed)}
+        detaching = [run for run in runs.values() if await self._detached(run, attached)]
+        if any(run.start_time >= attached.since + ROUNDED + self._skew for run in detaching):
+            return Past.DETACHED
+        if detaching or ended is None or len(listed) >= RUNS:
+            return Past.UNKNOWN
+        return Past.KEPT if await self._remembers(volume, attached) else Past.UNKNOWN
+
+    async def _writer(self, volume: VolumeRef, operation: str) -> WorkflowExecution | None:
+        """Return the run that wrote the record last, where Temporal still has it."""
+        if not operation:
+            return None
+        found = await look_up(self._client, names.volume_id(volume), operation)
+        return found or await look_up(self._client, names.unpersisted_id(volume), operation)
+
+    async def _unpublishes(self, volume: VolumeRef, attached: Attached) -> list[WorkflowExecution]:
+        query = (
+            f"WorkflowId = {quoted(names.volume_id(volume))} AND WorkflowType = '{names.UNPUBLISH}' "
+            f"AND ExecutionStatus = 'Completed' AND CloseTime >= '{(attached.since - self._skew).isoformat()}'"
+        )
+        return [run async for run in self._client.list_workflows(query, limit=RUNS)]
+
+    async def _detached(self, run: WorkflowExecution, attached: Attached) -> bool:
+        """Whether the run took the volume from the VolumeAttachment's node."""
+        if run.workflow_type != names.UNPUBLISH or run.status is not WorkflowExecutionStatus.COMPLETED:
+            return False
+        read = await read_run(self._client, run.id, run.run_id)
+        try:
+            asked = UnpublishRequest.model_validate(read.payload if read else None)
+        except ValidationError:
+            return False
+        if asked.node_id not in ("", attached.node_id):
+            return False
+        return not asked.bound or await self._released(run, attached.node_id or "")
+
+    async def _released(self, run: WorkflowExecution, node_id: str) -> bool:
+        handle = self._client.get_workflow_handle(run.id, run_id=run.run_id, result_type=UnpublishResult)
+        return node_id in (await handle.result()).released
+
+    async def _remembers(self, volume: VolumeRef, attached: Attached) -> bool:
+        """Whether no run on the volume since the VolumeAttachment was made can be forgotten."""
+        asked = DescribeNamespaceRequest(namespace=self._client.namespace)
+        told = await self._client.workflow_service.describe_namespace(asked)
+        kept = told.config.workflow_execution_retention_ttl.ToTimedelta()
+        return attached.since >= self._now() - kept + self._skew or await self._knows_the_first_write(volume)
+
+    async def _knows_the_first_write(self, volume: VolumeRef) -> bool:
+        """Whether the oldest run that is remembered ended at epoch 1, so that there was none before."""
+        query = f"WorkflowId = {quoted(names.volume_id(volume))} AND ExecutionStatus = 'Completed'"
+        listed = [run async for run in self._client.list_workflows(query, limit=RUNS)]
+        if not 0 < len(listed) < RUNS:
+            return False
+        oldest = min(listed, key=lambda run: run.start_time)
+        handle = self._client.get_workflow_handle(oldest.id, run_id=oldest.run_id, result_type=dict[str, object])
+        return bool((await handle.result()).get("epoch") == 1)
+
+
+async def look_back(volume: Volume, attached: Sequence[Attached], detachments: Detachments) -> dict[str, Past]:
+    """Return what has become of those of the volume's VolumeAttachments that its record doesn't know, by their names."""
+    asked = in_question(volume, attached)
+    pasts = await asyncio.gather(*(detachments.since(volume, each) for each in asked))
+    return dict(zip((each.name for each in asked), pasts, strict=True))

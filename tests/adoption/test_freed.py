@@ -1,0 +1,162 @@
+"""What was freed on purpose stays free, whichever worker starts while its VolumeAttachment is still there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Protocol
+
+import pytest
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
+from temporalio.client import Client
+
+from mooring.client import MooringClient
+from mooring.errors import Disputed, HeldElsewhere
+from mooring.evacuation.starting import approve
+from mooring.models import Approval, VolumeRef
+from mooring.names import State, volume_id
+from mooring.runs import describe
+from tests.harness.cluster import Cluster
+from tests.harness.living import Living
+from tests.harness.ward import SECONDS, Ward, ended
+from tests.harness.workers import quick, running_worker, until
+from worker import MooringWorker
+
+WORD = Approval(by="ada", reason="the rack has no power")
+APART = 1.2
+"""Seconds after which two moments are told apart, since VolumeAttachments say when they were made in whole seconds."""
+
+
+class Joined(Protocol):
+    """Starts a worker."""
+
+    def __call__(self, **settings: float) -> AbstractAsyncContextManager[MooringWorker]:
+        """See `joined`."""
+
+
+@pytest.fixture
+def joined(temporal_client: Client, cluster: Cluster) -> Joined:
+    """`async with joined()`: a ready worker, for which clocks are equal."""
+
+    @asynccontextmanager
+    async def join(**settings: float) -> AsyncIterator[MooringWorker]:
+        asked = quick(cluster.driver, **{"adopt_interval": 0.1, "clock_skew": 0.01, "evacuate": "off", **settings})
+        async with running_worker(temporal_client, asked, cluster.proxy.kubeconfig()) as worker:
+            yield worker
+
+    return join
+
+
+@pytest.fixture
+async def attached(living: Living, cluster: Cluster) -> str:
+    """A volume that is attached to `node-a` since a while; the VolumeAttachment's name."""
+    await cluster.create("vol")
+    name = await living.attach("vol", "node-a")
+    await asyncio.sleep(APART)
+    return name
+
+
+async def test_what_an_evacuation_has_freed_is_not_adopted_again_and_goes_elsewhere(
+    attached: str, cluster: Cluster, temporal_client: Client, mooring: MooringClient, joined: Joined
+) -> None:
+    dead = Ward(cluster, temporal_client, mooring)
+    async with joined():
+        evacuation = await dead.evacuate()
+        await dead.reaches(evacuation, State.AWAITING_PROOF, total=1)
+        await approve(evacuation, WORD)
+        assert (await ended(evacuation)).released == 1
+
+    async with joined():
+        assert await cluster.holder("vol") is None
+        await mooring.publish("vol", "node-b")
+    async with joined():
+        assert (await mooring.publish("vol", "node-b")).reclaimed
+
+
+async def test_what_was_unpublished_by_hand_is_not_adopted_again(
+    attached: str, cluster: Cluster, mooring: MooringClient, joined: Joined
+) -> None:
+    async with joined():
+        await mooring.unpublish("vol")
+        await mooring.publish("vol", "node-b")
+        await mooring.unpublish("vol", "node-b")
+
+    async with joined():
+        assert await cluster.holder("vol") is None
+        await mooring.publish("vol", "node-c")
+
+
+async def test_what_was_attached_since_the_record_was_freed_is_adopted(
+    living: Living, cluster: Cluster, mooring: MooringClient, joined: Joined
+) -> None:
+    await cluster.create("vol")
+    async with joined():
+        await mooring.publish("vol", "node-a")
+        await mooring.unpublish("vol", "node-a")
+    await asyncio.sleep(APART)
+    await living.attach("vol", "node-b")
+
+    async with joined():
+        assert await cluster.holder("vol") == "node-b"
+
+
+async def test_what_was_never_unpublished_is_adopted_whoever_was_since(
+    attached: str, cluster: Cluster, mooring: MooringClient, joined: Joined
+) -> None:
+    async with joined(adopt=False):
+        await mooring.publish("vol", "node-b")
+        await mooring.unpublish("vol", "node-b")
+
+    async with joined():
+        assert await cluster.holder("vol") == "node-a"
+
+
+async def test_where_the_clocks_may_differ_by_more_than_the_times_nothing_is_concluded(
+    attached: str, cluster: Cluster, mooring: MooringClient, joined: Joined
+) -> None:
+    async with joined():
+        await mooring.unpublish("vol", "node-a")
+
+    async with joined(clock_skew=60):
+        with pytest.raises(Disputed, match="delete the VolumeAttachment"):
+            await mooring.publish("vol", "node-b")
+        assert await cluster.holder("vol") is None
+
+
+async def test_what_temporal_has_forgotten_is_in_doubt(
+    attached: str, cluster: Cluster, mooring: MooringClient, temporal_client: Client, joined: Joined
+) -> None:
+    async with joined():
+        await mooring.unpublish("vol", "node-a")
+    await forget(temporal_client, VolumeRef(driver=cluster.driver, volume_handle="vol"))
+
+    async with joined() as worker:
+        with pytest.raises(Disputed, match="nothing tells whether the node was unpublished since"):
+            await mooring.publish("vol", "node-b")
+        await mooring.unpublish("vol", "node-a")
+        await until(lambda: not worker.manager.doubts)
+        await mooring.publish("vol", "node-b")
+
+
+async def test_what_an_unpublish_has_left_as_it_was_is_no_detach(
+    attached: str, cluster: Cluster, mooring: MooringClient, joined: Joined
+) -> None:
+    async with joined():
+        await mooring.publish("vol", "node-a")
+        with pytest.raises(HeldElsewhere):
+            await mooring.publish("vol", "node-b")
+
+    async with joined():
+        assert await cluster.holder("vol") == "node-a"
+
+
+async def forget(client: Client, volume: VolumeRef) -> None:
+    """Have all runs of the volume gone, as they are after the retention."""
+    async with asyncio.timeout(SECONDS):
+        while (run := await describe(client, volume_id(volume))) is not None:
+            execution = WorkflowExecution(workflow_id=run.id, run_id=run.run_id)
+            asked = DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=execution)
+            await client.workflow_service.delete_workflow_execution(asked)
+            await asyncio.sleep(0.1)
