@@ -43,6 +43,14 @@ class _UnclearableError(Exception):
         self.seen = seen
 
 
+class _OvertakenError(Exception):
+    """The volume isn't any more as it was when somebody decided that it must leave; `seen` is what was last known of its record."""
+
+    def __init__(self, why: str, seen: VolumeRecord | None) -> None:
+        super().__init__(why)
+        self.seen = seen
+
+
 async def _clearing(step: Awaitable[T], seen: VolumeRecord | None) -> T:
     """A step without which the record isn't cleared."""
     try:
@@ -87,16 +95,16 @@ class UnpublishVolume:
                 if self._asked.stray and self._belongs(seen.record):
                     return self._leave(seen.record, "it is no stray")
             return await self._clear(seen)
+        except _OvertakenError as overtaken:
+            return self._leave(overtaken.seen, str(overtaken))
         except _UnclearableError as unclearable:
             return await self._give_up(unclearable)
 
     async def _clear(self, seen: Looked) -> UnpublishResult:
         for _ in range(self._steps.limits.conflicts_max):
             if self._overtaken(seen.record):
-                return self._leave(seen.record, f"its record is not at epoch {self._asked.at_epoch} any more")
+                raise _OvertakenError(f"its record is not at epoch {self._asked.at_epoch} any more", seen.record)
             others = await self._release_unpersisted()
-            if self._asked.at_run not in ("", *self._dropped):
-                return self._leave(seen.record, f"it doesn't wait for a PersistentVolume in run {self._asked.at_run} any more")
             if seen.record is None and not self._steps.trusts(seen):
                 seen = await _clearing(self._steps.look(self._steps.limits.clear_budget), None)
             await self._detach(seen.record)
@@ -138,7 +146,9 @@ class UnpublishVolume:
     async def _release_unpersisted(self) -> Attachment | None:
         """End the wait of what leaves; the attachment that goes on waiting for its PV."""
         waiting = self._steps.waiting = await self._steps.find_waiting() if self._steps.waiting else None
-        if waiting is None or self._asked.at_run not in ("", waiting.run_id):
+        if self._asked.at_run not in ("", *self._dropped, waiting.run_id if waiting else ""):
+            raise _OvertakenError(f"it doesn't wait for a PersistentVolume in run {self._asked.at_run} any more", None)
+        if waiting is None:
             return None
         held = waiting.attachment
         if self._asked.node_id not in ("", held.node_id):
