@@ -2,8 +2,9 @@
 
 Contract: until the rebuild has succeeded the worker polls nothing but its own task queue. Until what is attached already is
 recorded it polls the adoptions' queue besides, as all workers do, so that each goes on with what another began. Then it polls the
-driver's queue, and is ready. A server that can't be reached is waited for, never a reason to exit. SIGTERM and SIGINT drain: no
-new work, running attempts may finish within MOORING_DRAIN_TIMEOUT, and what is left then goes on in another worker.
+driver's queue, and that of the steps that wait for operations, and is ready. A server that can't be reached, or doesn't serve this
+worker yet, is waited for, never a reason to exit. SIGTERM and SIGINT drain: no new work, running attempts may finish within
+MOORING_DRAIN_TIMEOUT, and what is left then goes on in another worker.
 
 Exit codes: 0 drained, 1 a fault that a restart may mend, 2 the settings are wrong.
 """
@@ -24,7 +25,6 @@ from typing import TYPE_CHECKING, NoReturn
 
 from pydantic import ValidationError
 from temporalio.service import RPCError
-from temporalio.worker import Worker
 
 from activities.everything import all_activities
 from activities.rebuild import RebuildActivities
@@ -49,6 +49,7 @@ from mooring.lifetime import first, unless, until_signalled
 from mooring.manager import AttachmentManager
 from mooring.metrics import Metrics, WorkerRegistry
 from mooring.open_runs import count_open
+from mooring.polls import Polls, Slots
 from mooring.rebuilding import rebuild
 from mooring.settings import Settings
 from mooring.storage import Storage, open_storage
@@ -58,19 +59,19 @@ from workflows.rebuild import RebuildAttachments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from typing import Any
+    from typing import Any, TypeAlias
 
     from temporalio.client import Client
+    from temporalio.worker import Worker
 
     from mooring.backend import Backend
+
+    Activities: TypeAlias = Sequence[Callable[..., Any]]
 
 log = logging.getLogger("mooring.worker")
 
 _ADOPT_AT_MOST = 3600.0
 _NO_INDEX = "The index is not rebuilt yet; RebuildAttachments in the Temporal UI shows why."
-_STICKY = timedelta(seconds=1)
-_HEARTBEATS = timedelta(seconds=1)
-_SLOTS = 200
 _STUCK = 10.0
 """Seconds beyond the drain timeout after which a worker that has not stopped is left behind."""
 
@@ -87,8 +88,11 @@ class MooringWorker:
         identity: str,
         metrics: Metrics,
         desk: Desk | None = None,
+        slots: Slots | None = None,
     ) -> None:
         self.manager = AttachmentManager()
+        self._slots = slots or Slots()
+        self._polls = Polls(client, identity, settings.drain_timeout, [Telling(storage.events.take)])
         self._desk = desk or Desk(settings.driver)
         self._settings = settings
         self._client = client
@@ -126,10 +130,11 @@ class MooringWorker:
             if not await first(stop, self._fill()):
                 return
             activities = self._activities(search_attributes=not unregistered)
-            await stack.enter_async_context(self._make_worker(names.adoption_queue(self._settings.queue), WORKFLOWS, activities))
+            await stack.enter_async_context(self._serving(names.adoption_queue(self._settings.queue), activities))
             if not await first(stop, self._adopter.join()):
                 return
-            self._worker = await stack.enter_async_context(self._make_worker(self._settings.queue, WORKFLOWS, activities))
+            await stack.enter_async_context(self._waiting(activities))
+            self._worker = await stack.enter_async_context(self._serving(self._settings.queue, activities))
             log.info("Worker %s serves task queue %s.", self._identity, self._settings.queue)
             with self._open_desk():
                 await first(stop, self._keep_up())
@@ -172,12 +177,18 @@ class MooringWorker:
 
     def _own_worker(self) -> Worker:
         own_queue = names.worker_queue(self._settings.queue, self._identity)
-        return self._make_worker(own_queue, [RebuildAttachments], [self._rebuild_activities().rebuild])
+        return self._polls.worker(own_queue, [RebuildAttachments], [self._rebuild_activities().rebuild], slots=1)
+
+    def _serving(self, queue: str, activities: Activities) -> Worker:
+        return self._polls.worker(queue, WORKFLOWS, activities, self._slots.steps)
+
+    def _waiting(self, activities: Activities) -> Worker:
+        return self._polls.worker(names.waiting_queue(self._settings.queue), [], activities, self._slots.waits)
 
     def _rebuild_activities(self) -> RebuildActivities:
         return RebuildActivities(self._follower, self._identity)
 
-    def _activities(self, *, search_attributes: bool) -> list[Callable[..., Any]]:
+    def _activities(self, *, search_attributes: bool) -> Activities:
         return all_activities(
             self._settings,
             self._client,
@@ -186,22 +197,8 @@ class MooringWorker:
             self._backend,
             self._rebuild_activities(),
             self._adopter.survey,
+            self._slots,
             search_attributes=search_attributes,
-        )
-
-    def _make_worker(self, queue: str, workflows: Sequence[type], activities: Sequence[Callable[..., Any]]) -> Worker:
-        return Worker(
-            self._client,
-            task_queue=queue,
-            workflows=workflows,
-            activities=activities,
-            identity=self._identity,
-            max_concurrent_activities=_SLOTS,
-            graceful_shutdown_timeout=timedelta(seconds=self._settings.drain_timeout),
-            sticky_queue_schedule_to_start_timeout=_STICKY,
-            interceptors=[Telling(self._storage.events.take)],
-            max_heartbeat_throttle_interval=_HEARTBEATS,
-            default_heartbeat_throttle_interval=_HEARTBEATS,
         )
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mooring.adopter import Survey
     from mooring.backend import Backend
     from mooring.manager import AttachmentManager
+    from mooring.polls import Slots
     from mooring.settings import Settings
     from mooring.storage import Storage
 
@@ -40,12 +41,13 @@ def all_activities(
     backend: Backend,
     rebuild: RebuildActivities,
     adoptions: Survey,
+    slots: Slots,
     *,
     search_attributes: bool,
 ) -> list[Callable[..., Any]]:
     """The activities; `adoptions` judges what may be adopted, `search_attributes`: the namespace knows Mooring's."""
     limits = settings.limits(search_attributes=search_attributes, backend=not isinstance(backend, NoBackend))
-    unpersisted = UnpersistedActivities(client, manager, storage.volumes)
+    unpersisted = UnpersistedActivities(client, manager, storage.volumes, slots.volumes)
     admission = Admission(storage.nodes, manager)
     attachments = AttachmentActivities(settings.driver, manager, storage.volumes, limits, unpersisted.look_up, admission.glance)
     calls = BackendActivities(backend, storage.nodes)
@@ -60,7 +62,7 @@ def all_activities(
         *(unpersisted.find, unpersisted.drop, unpersisted.publisher_lives, unpersisted.wait),
         *(calls.publish, calls.unpublish, calls.undo),
         NodeActivities(admission).check,
-        MigrationActivities(manager, storage.volumes).wait,
+        MigrationActivities(manager, storage.volumes, slots.migrations).wait,
         *(evacuation.terms, evacuation.look, evacuation.held, evacuation.release),
         EventActivities(storage.events).not_cleared,
         *(reconciling.begin, reconciling.survey, reconciling.heal),

@@ -1,7 +1,8 @@
 """Waits for the end of a live migration: until one node is left that holds the volume.
 
 Contract: the first attempt waits for a minute, because most migrations are over by then: the index tells when, the live PV that it
-is so. Each later one only looks, and Temporal asks again: volumes that several nodes share for good occupy no worker.
+is so. Each later one only looks, and Temporal asks again: volumes that several nodes share for good occupy no worker. A first
+attempt beyond its share of this worker's slots only looks as well.
 
 Not kept here: the deadline (workflows/migrate.py).
 """
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
 
 
 class MigrationActivities:
-    """The migrations of one driver's volumes."""
+    """The migrations of one driver's volumes; `waits` of them are waited for at once."""
 
-    def __init__(self, manager: AttachmentManager, volumes: Volumes) -> None:
+    def __init__(self, manager: AttachmentManager, volumes: Volumes, waits: int) -> None:
+        self._free = waits
         self._manager = manager
         self._volumes = volumes
 
@@ -35,9 +37,16 @@ class MigrationActivities:
         handle = volume.volume_handle
         waits = MigrationAwaited(f"Volume {handle} is held by several nodes while it migrates; it is looked at again.")
         async with running(patient=True):
-            if activity.info().attempt == 1:
-                await glance(lambda: len(self._manager.nodes_of(handle)) < 2, waits)
+            if activity.info().attempt == 1 and self._free > 0:
+                await self._wait_a_minute(handle, waits)
             record = await self._volumes.read(handle, self._manager.pv_name(handle))
             if record is None or len(record.holders) < 2:
                 return record
             raise waits
+
+    async def _wait_a_minute(self, handle: str, waits: MigrationAwaited) -> None:
+        self._free -= 1
+        try:
+            await glance(lambda: len(self._manager.nodes_of(handle)) < 2, waits)
+        finally:
+            self._free += 1

@@ -2,14 +2,15 @@
 
 Contract: the run's id is the lock, its memo the attachment. `find` and `drop` ask Temporal's own state of the run, which is
 consistent, never its visibility store, which is not. `wait` keeps the attachment in this worker's index while it waits. Waits
-beyond `WAITS` give way at once, so that any number of volumes without a PV leaves this worker room for its operations.
+beyond their share of this worker's slots give way at once, so that any number of volumes without a PV leaves room for operations.
 
 Not kept here: writing the record when the PV appears (workflows/persist.py).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Final
 
 from temporalio import activity
 from temporalio.api.enums.v1 import EventType
@@ -18,7 +19,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.glancing import glance
 from activities.running import running
-from mooring.errors import HeldElsewhere, Incompatible, TemporalUnavailable, VolumeAwaited
+from mooring.errors import HeldElsewhere, Incompatible, OperationPending, TemporalUnavailable, VolumeAwaited
 from mooring.holds import Fate, lives
 from mooring.models import Attachment, RunRef, Unpersisted, VolumeRecord, VolumeRef, Waiting
 from mooring.names import ATTACHMENT_MEMO, unpersisted_id, volume_id
@@ -30,9 +31,8 @@ if TYPE_CHECKING:
     from mooring.manager import AttachmentManager
     from mooring.volumes import Volumes
 
-WAITS = 50
-"""Volumes without a PV that one worker waits for at once, a part of the activities that it has room for."""
-
+_ENDING: Final = 2.0
+"""Seconds that one attempt waits for the end of a run."""
 _FATES = {
     WorkflowExecutionStatus.RUNNING: Fate.OPEN,
     WorkflowExecutionStatus.COMPLETED: Fate.SUCCEEDED,
@@ -46,7 +46,7 @@ _CHILD_STARTED = EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED
 class UnpersistedActivities:
     """The unpersisted attachments of one driver; `waits` of them are waited for at once."""
 
-    def __init__(self, client: Client, manager: AttachmentManager, volumes: Volumes, waits: int = WAITS) -> None:
+    def __init__(self, client: Client, manager: AttachmentManager, volumes: Volumes, waits: int) -> None:
         self._free = waits
         self._client = client
         self._manager = manager
@@ -69,14 +69,20 @@ class UnpersistedActivities:
 
     @activity.defn(name="drop_unpersisted")
     async def drop(self, run: RunRef) -> None:
-        """Cancel this run, and no later one of its id, and return once it has ended."""
+        """Cancel this run, and no later one of its id, and return once it has ended.
+
+        NB: the run may need a slot like this one to end, so one attempt keeps it for a moment only.
+        """
         handle = self._client.get_workflow_handle(unpersisted_id(run.volume), run_id=run.run_id)
         async with running(patient=True):
             try:
                 await handle.cancel()
-                await handle.result()
+                async with asyncio.timeout(_ENDING):
+                    await handle.result()
             except WorkflowFailureError:
                 return
+            except TimeoutError:
+                raise OperationPending(f"{handle.id} is being ended; it is looked at again.") from None
             except RPCError as error:
                 if error.status is not RPCStatusCode.NOT_FOUND:  # it has ended already
                     raise TemporalUnavailable(f"Temporal did not end {handle.id}: {error}.") from error

@@ -29,8 +29,9 @@ PROGRESS = "progress"
 
 ATTACHMENT_MEMO = "attachment"
 
-TASK_TIMEOUT = timedelta(seconds=5)
-"""How long a workflow task may take. A worker killed within one stalls its operation for as long; the server's default is 10 s."""
+TASK_TIMEOUT = timedelta(seconds=4)
+"""How long a workflow task may take. A worker killed within one stalls its operation for as long, a frozen one twice; the server's
+default is 10 s."""
 
 CSI_DRIVER = "CsiDriver"
 VOLUME_ID = "VolumeId"
@@ -112,3 +113,12 @@ def worker_queue(queue: str, worker: str) -> str:
 def adoption_queue(queue: str) -> str:
     """The task queue of adoptions, which every worker polls once its index is rebuilt: before it serves anybody."""
     return f"{queue}/adoptions"
+
+
+def waiting_queue(queue: str) -> str:
+    """The task queue of steps that wait for other operations, which every worker polls with slots of their own.
+
+    NB: no step of a workflow of version 0.1.0 may move there, because its workers don't poll it, and take a step that has timed out
+    before anybody took it for one that failed.
+    """
+    return f"{queue}/waits"

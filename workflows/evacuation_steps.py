@@ -19,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.evacuation import EvacuationActivities
     from mooring.evacuation.models import EvacuationTerms, HeldVolume, HeldVolumes, NodeAsked, NodeSeen, Release
     from mooring.models import UnpublishResult
+    from mooring.names import waiting_queue
     from workflows.options import patient
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class EvacuationSteps:
         options = self._options(f"release {held.volume_handle}", budget + limits.attempt_timeout)
         options["schedule_to_close_timeout"] = timedelta(seconds=2 * budget)
         options["schedule_to_start_timeout"] = _START
+        options["task_queue"] = waiting_queue(workflow.info().task_queue)
         return await workflow.execute_activity_method(EvacuationActivities.release, asked, **options)
 
     def _asked(self, names: Sequence[str]) -> NodeAsked:

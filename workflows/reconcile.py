@@ -187,6 +187,7 @@ class ReconcileAttachments:
             return await workflow.execute_activity_method(
                 ReconcileActivities.heal,
                 drift,
+                task_queue=names.waiting_queue(workflow.info().task_queue),
                 start_to_close_timeout=_ATTEMPT,
                 heartbeat_timeout=_SILENCE,
                 retry_policy=RetryPolicy(maximum_interval=_RETRY_AT_MOST, maximum_attempts=_HEAL_ATTEMPTS),

@@ -45,6 +45,7 @@ with workflow.unsafe.imports_passed_through():
         Write,
         WriteResult,
     )
+    from mooring.names import waiting_queue
     from workflows.failures import cause, says
     from workflows.options import patient
 
@@ -210,6 +211,7 @@ class Steps:
         """Begin to wait for the record once at most one node holds the volume, however long it takes."""
         options = self._patient("wait until one node holds the volume", _GLANCE + self.limits.attempt_timeout)
         options["retry_policy"] = RetryPolicy(maximum_interval=timedelta(seconds=_GLANCE))
+        options["task_queue"] = waiting_queue(workflow.info().task_queue)
         return workflow.start_activity_method(MigrationActivities.wait, self.volume, **options)
 
     async def warn_not_cleared(self, warned: Warned) -> None:

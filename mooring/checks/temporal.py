@@ -63,6 +63,13 @@ class TemporalChecks:
                 self._adopting,
                 needs=(NAMESPACE, serve),
             ),
+            Question(
+                WORKERS,
+                "workers-wait",
+                f"Workers poll task queue {names.waiting_queue(self._queue)}",
+                self._waiting,
+                needs=(NAMESPACE, serve),
+            ),
             Question(DRIFT, "drift", "Records, cluster and backend agree", self._in_step, needs=(NAMESPACE,)),
         )
 
@@ -121,6 +128,16 @@ class TemporalChecks:
     async def _adopting(self) -> Answer:
         return await self._polled(
             names.adoption_queue(self._queue), "Restart the workers one by one; each polls this queue from its start."
+        )
+
+    async def _waiting(self) -> Answer:
+        queue = names.waiting_queue(self._queue)
+        lively = sorted(await self._pollers(queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY))
+        if lively:
+            return ok(", ".join(lively))
+        return failed(
+            f"Nobody has polled task queue {queue} in the last {LIVELY.seconds} s, so evacuations and heals wait.",
+            "Have a worker run that is newer than version 0.1.0; each polls this queue as long as it serves.",
         )
 
     async def _in_step(self) -> Answer:

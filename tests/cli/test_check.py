@@ -149,6 +149,7 @@ async def test_workers_are_named(worker: MooringWorker, look: Mooring) -> None:
     ran = await look("check", "-o", "json")
     assert "worker-" in found(ran, "workers-serve")["description"]
     assert found(ran, "workers-adopt")["result"] == "ok"
+    assert "worker-" in found(ran, "workers-wait")["description"]
 
 
 async def test_without_a_kubeconfig_the_rest_is_checked(run: Mooring) -> None:

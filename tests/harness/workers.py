@@ -15,6 +15,7 @@ from temporalio.client import Client
 from mooring.backend import Backend, NoBackend
 from mooring.csi.desk import Desk
 from mooring.metrics import Metrics
+from mooring.polls import Slots
 from mooring.settings import Settings
 from mooring.storage import open_storage
 from worker import MooringWorker
@@ -43,13 +44,18 @@ def quick(driver: str, **overrides: Any) -> Settings:
 
 @asynccontextmanager
 async def running_worker(
-    client: Client, settings: Settings, kubeconfig: dict[str, Any], backend: Backend | None = None, desk: Desk | None = None
+    client: Client,
+    settings: Settings,
+    kubeconfig: dict[str, Any],
+    backend: Backend | None = None,
+    desk: Desk | None = None,
+    slots: Slots | None = None,
 ) -> AsyncIterator[MooringWorker]:
     """A worker that is ready, and stopped in the end."""
     metrics = Metrics(CollectorRegistry())
     identity = f"worker-{next(_NUMBERS)}"
     async with open_storage(settings, identity, lambda: datetime.now(UTC), metrics, kubeconfig) as storage:
-        worker = MooringWorker(settings, await _own(client), storage, backend or NoBackend(), identity, metrics, desk)
+        worker = MooringWorker(settings, await _own(client), storage, backend or NoBackend(), identity, metrics, desk, slots)
         stop = asyncio.Event()
         running = asyncio.create_task(worker.run(stop))
         try:

@@ -169,7 +169,7 @@ async def test_nodes_that_share_a_volume_for_good_occupy_no_worker(
     later.info = replace(later.info, attempt=2)
 
     api = await connect(cluster.proxy.kubeconfig(), {}, 5.0)
-    activities = MigrationActivities(worker.manager, volumes_of(api, cluster.driver, lambda: datetime.now(UTC)))
+    activities = MigrationActivities(worker.manager, volumes_of(api, cluster.driver, lambda: datetime.now(UTC)), waits=1)
     async with asyncio.timeout(10):
         with pytest.raises(ApplicationError, match="is looked at again") as waits:
             await later.run(activities.wait, VolumeRef(driver=cluster.driver, volume_handle="vm"))

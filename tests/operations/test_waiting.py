@@ -108,7 +108,7 @@ async def test_a_late_attempt_to_drop_a_run_leaves_the_next_ones_alone(
     await mooring.unpublish("vol", "node-a")
     await mooring.publish("vol", "node-b")
 
-    activities = UnpersistedActivities(temporal_client, worker.manager, MemoryVolumes(Metrics(CollectorRegistry())))
+    activities = UnpersistedActivities(temporal_client, worker.manager, MemoryVolumes(Metrics(CollectorRegistry())), waits=1)
     await ActivityEnvironment().run(activities.drop, RunRef(volume=volume(cluster), run_id=first))
 
     with pytest.raises(HeldElsewhere, match="node-b"):

@@ -133,3 +133,33 @@ async def test_a_hold_that_the_version_before_fails_to_carry_on_is_carried_on_by
         await hold.result()
 
     assert await cluster.holder("vol") == "node-a"
+
+
+async def test_what_waits_for_operations_waits_out_a_way_back_and_goes_on_with_the_next_new_worker(
+    fleet: Fleet, cluster: Cluster, mooring: MooringClient, before: Path, temporal_client: Client
+) -> None:
+    queue = default_task_queue(cluster.driver)
+    await asyncio.gather(cluster.create("vol"), cluster.create("other"))
+    async with asyncio.timeout(DEADLINE):
+        async with fleet.own(**backed()) as new:
+            await new.ready()
+            await mooring.publish("vol", "node-a", deadline=DEADLINE)
+            fleet.journal.hold("unpublish", "vol")
+            evacuation = await start_evacuation(temporal_client, queue, EvacuateRequest(driver=cluster.driver, node_id="node-a"))
+            await approve(evacuation, Approval(by="ada", reason="it is off"))
+            await fleet.journal.reached("unpublish", "vol")
+            new.child.process.kill()
+            await new.child.process.wait()
+
+        async with fleet.own(before, **backed()) as old:
+            await old.ready()
+            await mooring.publish("other", "node-b", deadline=DEADLINE)
+            await _replace(old)
+
+        async with fleet.own(**backed()) as again:
+            await again.ready()
+            fleet.journal.release("unpublish", "vol")
+            evacuated = await evacuation.result()
+
+    assert (evacuated.state, evacuated.left) == (State.EVACUATED, 0)
+    assert (fleet.journal.attached("vol"), fleet.journal.attached("other")) == (set(), {"node-b"})

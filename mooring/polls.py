@@ -1,0 +1,70 @@
+"""How a worker polls a task queue: how many tasks it asks for, and how many activities it carries out, at once.
+
+Contract: a step that waits for other operations has slots of its own (`names.waiting_queue`), so that it never takes one that these
+need. They are fewer than those of the steps, because each such step has others ask the backend: what a backend that hangs holds up
+of an evacuation leaves room for publishes. What waits for the cluster has a share of its queue's slots, and gives way beyond it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from temporalio.worker import PollerBehaviorAutoscaling, Worker
+
+if TYPE_CHECKING:
+    from temporalio.client import Client
+    from temporalio.worker import Interceptor
+
+_STICKY: Final = timedelta(seconds=1)
+_HEARTBEATS: Final = timedelta(seconds=1)
+_POLLS: Final = PollerBehaviorAutoscaling(minimum=1, initial=1, maximum=5)
+"""NB: each poll that a worker has open when it freezes is handed a task, which comes back only when it times out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """How many activities of a queue one worker carries out at once: `steps` of operations, and `waits` for operations."""
+
+    steps: int = 200
+    waits: int = 100
+
+    @property
+    def volumes(self) -> int:
+        """How many of the steps may wait for the PV of a volume."""
+        return max(1, self.steps // 4)
+
+    @property
+    def migrations(self) -> int:
+        """How many of the waits may wait for the end of a migration."""
+        return max(1, self.waits // 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Polls:
+    """How one worker polls each of its queues."""
+
+    client: Client
+    identity: str
+    drain_timeout: float
+    interceptors: Sequence[Interceptor]
+
+    def worker(self, queue: str, workflows: Sequence[type], activities: Sequence[Callable[..., Any]], slots: int) -> Worker:
+        """What polls a queue while it is entered."""
+        return Worker(
+            self.client,
+            task_queue=queue,
+            workflows=workflows,
+            activities=activities,
+            identity=self.identity,
+            max_concurrent_activities=slots,
+            graceful_shutdown_timeout=timedelta(seconds=self.drain_timeout),
+            sticky_queue_schedule_to_start_timeout=_STICKY,
+            workflow_task_poller_behavior=_POLLS,
+            activity_task_poller_behavior=_POLLS,
+            interceptors=self.interceptors,
+            max_heartbeat_throttle_interval=_HEARTBEATS,
+            default_heartbeat_throttle_interval=_HEARTBEATS,
+        )

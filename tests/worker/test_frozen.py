@@ -1,0 +1,58 @@
+"""A worker that is frozen (SIGSTOP, a paused virtual machine) with a healthy one beside it: what it holds, and what its open polls
+are handed, comes back, and within what a CO waits for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from typing import Final
+
+from mooring.client import MooringClient
+from mooring.settings import Settings
+from tests.harness.cluster import Cluster
+from tests.harness.processes import Fleet, OwnChild, WorkerProcess, backed
+
+HANDLES: Final = ("vol-0", "vol-1", "vol-2")
+AS_SHIPPED: Final = {
+    name: Settings.model_fields[name].default
+    for name in ("attempt_timeout", "heartbeat_timeout", "publish_budget", "backend_timeout", "backend_budget")
+}
+BOUND: Final = 20
+"""Seconds: a CO's patience of 15, and what a busy machine adds. An open poll too many costs an operation another 3 or 4."""
+
+
+@contextmanager
+def frozen(worker: WorkerProcess[OwnChild]) -> Iterator[None]:
+    """The worker stopped while the block lasts."""
+    os.kill(worker.child.process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(worker.child.process.pid, signal.SIGCONT)
+
+
+async def test_operations_of_a_worker_that_freezes_go_on_in_another(fleet: Fleet, cluster: Cluster, mooring: MooringClient) -> None:
+    await asyncio.gather(*map(cluster.create, HANDLES))
+    for handle in HANDLES:
+        fleet.journal.hold("publish", handle)
+    clock = asyncio.get_running_loop().time
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(fleet.own(**backed(**AS_SHIPPED)))
+        await first.ready()
+        publishes = [asyncio.create_task(mooring.publish(handle, "node-a", deadline=120)) for handle in HANDLES]
+        await asyncio.gather(*(fleet.journal.reached("publish", handle) for handle in HANDLES))
+        second = await stack.enter_async_context(fleet.own(**backed(**AS_SHIPPED)))
+        await second.ready()
+        with frozen(first):
+            began = clock()
+            for handle in HANDLES:
+                fleet.journal.release("publish", handle)
+            await asyncio.gather(*publishes)
+            took = clock() - began
+
+    assert took < BOUND
+    assert [fleet.journal.attached(handle) for handle in HANDLES] == [{"node-a"}] * len(HANDLES)
