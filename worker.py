@@ -219,7 +219,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         starting.awaited, registry.driver = "Temporal", met.driver
         metrics = Metrics(registry)
         storage = await stack.enter_async_context(open_storage(met, identity, _now, metrics))
-        client = await unless(stop, reach(identity, runtime(sdk_metrics, met.driver, log)))
+        client = await unless(stop, reach(identity, runtime(sdk_metrics, met.driver, log), starting.tell))
         if client is None:
             return
         if met.csi_only:

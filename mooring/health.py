@@ -29,17 +29,22 @@ class Health(Protocol):
 
 
 class Starting:
-    """The health of a process that has no worker to ask yet; `awaited` is what it waits for."""
+    """The health of a process that has no worker to ask yet; `awaited` is what it waits for, `why` "" where unknown."""
 
     def __init__(self, awaited: str) -> None:
         self.awaited = awaited
+        self.why = ""
         self.worker: Health | None = None
 
     async def missing(self) -> list[str]:
         """See `Health`."""
         if self.worker is None:
-            return [f"{self.awaited} has not been reached yet; see the log."]
+            return [f"{self.awaited} has not been reached yet" + (f": {self.why}" if self.why else "; see the log.")]
         return await self.worker.missing()
+
+    def tell(self, why: str) -> None:
+        """Take in why what is awaited is not there."""
+        self.why = why
 
 
 class HealthServer:

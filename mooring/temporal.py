@@ -9,22 +9,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shlex
 from typing import TYPE_CHECKING, Final
 
-from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.enums.v1 import IndexedValueType, NamespaceState
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 from temporalio.runtime import LogForwardingConfig, LoggingConfig, PrometheusConfig, Runtime, TelemetryConfig, TelemetryFilter
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from mooring import names
 from mooring.backoff import pauses
 from mooring.errors import TemporalUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 CONNECT_SECONDS: Final = 5.0
 _OPERATION_BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30, 60, 120, 300, 900)
@@ -44,7 +46,7 @@ async def connect(
     """
     try:
         config = ClientConfig.load_client_connect_config(override_env_vars=environ)
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, OSError) as error:
         raise TemporalUnavailable(f"What TEMPORAL_* or the Temporal CLI's profile says can't be read: {error}.") from error
     config.setdefault("target_host", "localhost:7233")
     try:
@@ -57,19 +59,53 @@ async def connect(
             )
     except TimeoutError:
         raise TemporalUnavailable(f"Temporal at {config['target_host']} did not answer in {CONNECT_SECONDS:g} s.") from None
-    except (RuntimeError, RPCError, ValueError) as error:
+    except (RuntimeError, RPCError, ValueError, OSError) as error:
         raise TemporalUnavailable(f"Temporal at {config['target_host']} can't be reached: {error}.") from error
 
 
-async def reach(identity: str, runtime: Runtime) -> Client:
-    """A client as of `connect`, however long the server takes to be there."""
+async def reach(identity: str, runtime: Runtime, tell: Callable[[str], None]) -> Client:
+    """A client as of `connect`, however long the server and the namespace take to be there; `tell` is told what is missing.
+
+    NB: nothing that Temporal refuses is taken for final, because whatever it is (a namespace, a right) may be mended there.
+    """
     waits = pauses(0.5, 5.0)
     while True:
         try:
-            return await connect(identity=identity, runtime=runtime)
+            client = await connect(identity=identity, runtime=runtime)
+            await _check_namespace(client)
         except TemporalUnavailable as error:
+            tell(str(error))
             logger.warning("%s", error)
             await asyncio.sleep(next(waits))
+        else:
+            return client
+
+
+async def _check_namespace(client: Client) -> None:
+    """Return where the namespace takes work; raise TemporalUnavailable where it doesn't."""
+    name = client.namespace
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS):
+            found = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=name))
+    except TimeoutError:
+        raise TemporalUnavailable(
+            f"Temporal did not answer in {CONNECT_SECONDS:g} s whether there is a namespace {name}."
+        ) from None
+    except RPCError as error:
+        raise TemporalUnavailable(_no_namespace(name, error)) from error
+    if found.namespace_info.state == NamespaceState.NAMESPACE_STATE_DELETED:
+        raise TemporalUnavailable(f"Namespace {name} is being deleted; name another one with TEMPORAL_NAMESPACE.")
+
+
+def _no_namespace(name: str, error: RPCError) -> str:
+    if error.status is RPCStatusCode.NOT_FOUND:
+        return f"There is no namespace {name}. Name another one with TEMPORAL_NAMESPACE, or create it: `{create_namespace(name)}`."
+    return f"Namespace {name} can't be used: {error}. Give this account access to it (TEMPORAL_API_KEY, TLS)."
+
+
+def create_namespace(name: str) -> str:
+    """Return the command that creates a namespace."""
+    return f"temporal operator namespace create --namespace {shlex.quote(name)} --retention 168h"
 
 
 def runtime(metrics_address: str, driver: str, log: logging.Logger) -> Runtime:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -18,7 +17,7 @@ from mooring.checks.drift import judge_drift
 from mooring.checks.outcome import Answer, Question, failed, ok, warning
 from mooring.drift.report import last_report
 from mooring.errors import TemporalUnavailable
-from mooring.temporal import SEARCH_ATTRIBUTES
+from mooring.temporal import SEARCH_ATTRIBUTES, create_namespace
 
 if TYPE_CHECKING:
     from temporalio.api.workflowservice.v1 import DescribeNamespaceResponse
@@ -163,9 +162,10 @@ class TemporalChecks:
 
 def _no_namespace(name: str, error: RPCError) -> Answer:
     if error.status is RPCStatusCode.NOT_FOUND:
-        create = f"temporal operator namespace create --namespace {shlex.quote(name)} --retention 168h"
         return failed(
-            f"There is no namespace {name}.", "Name another one with TEMPORAL_NAMESPACE or --namespace, or make it.", create
+            f"There is no namespace {name}.",
+            "Name another one with TEMPORAL_NAMESPACE or --namespace, or make it.",
+            create_namespace(name),
         )
     return failed(
         f"Namespace {name} can't be looked at: {error}.", "Give this account access to the namespace (TEMPORAL_API_KEY, TLS)."

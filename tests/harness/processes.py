@@ -23,7 +23,10 @@ from tests.harness.workers import quick
 READY_SECONDS: Final = 30
 ASK_SECONDS: Final = 5
 ROOT: Final = Path(__file__).parents[2]
-KEPT: Final = ("PATH", "HOME", "VIRTUAL_ENV")
+KEPT: Final = (
+    *("PATH", "HOME", "VIRTUAL_ENV"),
+    *("TEMPORAL_NAMESPACE", "TEMPORAL_TLS_CLIENT_CERT_PATH", "TEMPORAL_TLS_CLIENT_KEY_PATH"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+from google.protobuf.duration_pb2 import Duration
+from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
 
 from mooring import names
@@ -69,7 +72,7 @@ async def test_a_worker_rides_out_a_temporal_server_that_comes_late_dies_and_com
     async with open_fleet(f"127.0.0.1:{port}", cluster, tmp_path) as fleet:
         worker = await fleet.start()
         said = await worker.answers(503, "Temporal")
-        assert said == "Temporal has not been reached yet; see the log."
+        assert said.startswith("Temporal has not been reached yet")
         assert (await worker.ask("/livez"))[0] == 200
 
         async with DevTemporal.start(port=port, database=database) as server:
@@ -86,6 +89,33 @@ async def test_a_worker_rides_out_a_temporal_server_that_comes_late_dies_and_com
             again = await mooring.publish("vol", "node-a", deadline=30)
 
     assert (again.reclaimed, again.attached_at) == (True, published.attached_at)
+
+
+async def test_a_worker_waits_for_its_namespace_and_says_how_to_create_it(
+    fleet: Fleet, temporal_client: Client, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"late-{cluster.driver.split('.')[0]}"
+    monkeypatch.setenv("TEMPORAL_NAMESPACE", name)
+    worker = await fleet.start()
+
+    said = await worker.answers(503, "no namespace")
+
+    assert f"There is no namespace {name}." in said
+    assert f"`temporal operator namespace create --namespace {name} --retention 168h`" in said
+    asked = RegisterNamespaceRequest(namespace=name, workflow_execution_retention_period=Duration(seconds=86400))
+    await temporal_client.workflow_service.register_namespace(asked)
+    await worker.ready()
+
+
+async def test_a_configuration_of_temporal_that_cant_be_used_is_said_and_tried_again(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for kind in ("CERT", "KEY"):
+        monkeypatch.setenv(f"TEMPORAL_TLS_CLIENT_{kind}_PATH", str(tmp_path / "nowhere.pem"))
+    worker = await fleet.start()
+
+    assert "nowhere.pem" in await worker.answers(503, "nowhere.pem")
+    assert (await worker.ask("/livez"))[0] == 200
 
 
 async def test_a_watch_whose_history_is_gone_leads_to_a_new_rebuild_and_a_current_index(
