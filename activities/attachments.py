@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from temporalio import activity
 
 from activities.running import running
-from mooring.errors import DuplicateVolume, HeldElsewhere, Incompatible, InvalidRequest, MalformedRecord
+from mooring.errors import HeldElsewhere, Incompatible, InvalidRequest, MalformedRecord
 from mooring.models import (
     Glance,
     Limits,
@@ -73,9 +73,11 @@ class AttachmentActivities:
         async with running(patient=look.patient):
             self._check_driver(look.volume)
             handle = look.volume.volume_handle
-            record = await self._volumes.read(handle, self._manager.pv_name(handle))
+            record = await self._volumes.read(handle, self._manager.pvs(handle), look.pvs)
             if record is not None:
                 self._manager.learn(handle, record)
+            if record is not None and record.unreadable and look.patient:
+                raise MalformedRecord(record.unreadable[0])  # a rollback has to reach each PV that its run may have written
             return Looked(record=record, by=_run_id())
 
     @activity.defn(name="record_attachment")
@@ -120,7 +122,7 @@ class AttachmentActivities:
     def _observed(self, volume: VolumeRef) -> VolumeRecord | None:
         try:
             return self._manager.observe(volume.volume_handle)
-        except (DuplicateVolume, MalformedRecord):
+        except MalformedRecord:
             return None  # the index may be stale: a live look says it again, if it still is so
 
     async def _persist(self, write: Write, *, leaves: bool = False) -> WriteResult:

@@ -98,10 +98,13 @@ class EvacuationActivities:
             return await self._mooring.request_unpublish(request, deadline=asked.deadline)
 
     async def _recorded(self, node_id: str) -> list[HeldVolume]:
-        found: list[HeldVolume] = []
+        epochs: dict[str, int] = {}
+        holding: set[str] = set()
         async with aclosing(self._volumes.pages(PAGE_SIZE)) as pages:
             async for page in pages:
-                found = [] if page.first else found
-                holding = (seen for seen in page.sightings if node_id in seen.nodes)
-                found += [HeldVolume(volume_handle=seen.handle, epoch=seen.fence) for seen in holding]
-        return found
+                if page.first:
+                    epochs, holding = {}, set()
+                for seen in page.sightings:
+                    epochs[seen.handle] = max(seen.fence, epochs.get(seen.handle, 0))  # of several PVs, as an unpublish sees it
+                    holding.update({seen.handle} if node_id in seen.nodes else ())
+        return [HeldVolume(volume_handle=handle, epoch=epochs[handle]) for handle in epochs if handle in holding]

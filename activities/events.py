@@ -30,7 +30,7 @@ class EventActivities:
         record = warned.record
         if record is None:
             return
-        holder = record.holders[0].node_id if record.holders else ""
+        holder = record.everyone[0].node_id if record.everyone else ""
         handle = warned.volume.volume_handle
         async with running():
             await self._events.write(Happening(Reason.ANNOTATION_NOT_CLEARED, handle, holder, record.mark, warned.message, holder))

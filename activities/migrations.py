@@ -39,8 +39,8 @@ class MigrationActivities:
         async with running(patient=True):
             if activity.info().attempt == 1 and self._free > 0:
                 await self._wait_a_minute(handle, waits)
-            record = await self._volumes.read(handle, self._manager.pv_name(handle))
-            if record is None or len(record.holders) < 2:
+            record = await self._volumes.read(handle, self._manager.pvs(handle))
+            if record is None or len(record.everyone) < 2:
                 return record
             raise waits
 

@@ -1,8 +1,8 @@
 """How an activity runs: it heartbeats, so that a cancellation reaches it, and its errors become Temporal failures.
 
 Contract: a `MooringError` leaves as an `ApplicationError` whose type is the error's name, retried only where the error is retryable
-or the activity is patient, benign where it is expected, with the attempt's number as its detail. Anything else leaves as it is,
-and Temporal retries it.
+or the activity is patient, benign where it is expected, with the attempt's number as its detail (0: part of what was asked is
+done). Anything else leaves as it is, and Temporal retries it.
 
 Not kept here: which error means what (mooring/errors.py).
 """
@@ -39,7 +39,7 @@ def to_failure(error: MooringError, *, patient: bool = False) -> ApplicationErro
     """The Temporal failure that stands for the error."""
     return ApplicationError(
         str(error),
-        activity.info().attempt,
+        0 if error.landed_in_part else activity.info().attempt,
         type=error.type_name(),
         non_retryable=not (error.retryable or patient),
         category=ApplicationErrorCategory.BENIGN if error.expected else ApplicationErrorCategory.UNSPECIFIED,

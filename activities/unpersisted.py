@@ -119,7 +119,7 @@ class UnpersistedActivities:
 
     async def _appearance(self, handle: str) -> VolumeRecord:
         while True:
-            record = await self._volumes.read(handle, self._manager.pv_name(handle))
+            record = await self._volumes.read(handle, self._manager.pvs(handle))
             if record is not None:
                 return record
             await glance(

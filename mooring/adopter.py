@@ -12,19 +12,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from typing import Final, TypeVar
 
-from mooring.adoption import Attached, Finding, Verdict, found, judge, refusals
+from mooring.adoption import Attached, Finding, Verdict, Volume, found, judge, refusals
 from mooring.backoff import pauses
+from mooring.copies import merge
 from mooring.detachments import Detachments, look_back
-from mooring.errors import Contended, DuplicateVolume, MalformedRecord, MooringError
+from mooring.errors import Contended, MalformedRecord, MooringError
 from mooring.manager import AttachmentManager
 from mooring.metrics import Metrics
 from mooring.models import AdoptRequest, PublishResult
+from mooring.sighting import Sighting
 from mooring.volume_attachments import VolumeAttachments
 
 AT_ONCE: Final = 50
@@ -67,24 +69,38 @@ class Survey:
         """
         attached = await self.attachments.attached()
         pvs = {each.pv for each in attached}
-        known = {seen.pv: seen for seen in self.manager.sightings() if seen.pv in pvs}
-        unknown = [each for each in attached if each.pv not in known or each.node_id not in known[each.pv].nodes]
-        wanted = [each for each in unknown if only is None or (each.pv in known and known[each.pv].handle in only)]
-        volumes = [list(group) for _, group in groupby(sorted(wanted, key=_by_pv), key=_by_pv)]
-        return Surveyed(len(attached) - len(unknown), await _each(self._judge, volumes))
+        sightings = self.manager.sightings()
+        handles = {seen.pv: seen.handle for seen in sightings if seen.pv in pvs}
+        nodes = _nodes(sightings, set(handles.values()))
+        unknown = [each for each in attached if each.pv not in handles or each.node_id not in nodes[handles[each.pv]]]
+        wanted = [each for each in unknown if only is None or handles.get(each.pv) in only]
+        volumes: dict[str, list[Attached]] = {}
+        for each in wanted:
+            volumes.setdefault(handles.get(each.pv, f"PersistentVolume {each.pv}"), []).append(each)
+        return Surveyed(len(attached) - len(unknown), await _each(self._judge, list(volumes.values())))
 
     async def _judge(self, attached: list[Attached]) -> list[Finding]:
-        """The VolumeAttachments of one PV."""
-        pv = attached[0].pv
+        """The VolumeAttachments of one volume."""
         try:
-            volume = await self.attachments.volume(pv) if pv else None
-            if volume is None:
-                return [found(each, Verdict.NO_VOLUME) for each in attached]
-            self.manager.observe(volume.handle)
-        except (MalformedRecord, DuplicateVolume) as error:
+            volume = await self._volume(dict.fromkeys(each.pv for each in attached if each.pv))
+        except MalformedRecord as error:
             return [found(each, Verdict.UNREADABLE, why=str(error)) for each in attached]
+        if volume is None:
+            return [found(each, Verdict.NO_VOLUME) for each in attached]
         past = await look_back(volume, attached, self.detachments)
         return judge(volume if self.publishes_readonly else replace(volume, readonly=False), attached, past)
+
+    async def _volume(self, named: Iterable[str]) -> Volume | None:
+        """Return the volume of these PVs, by all that it has; in doubt, one node may have it."""
+        volumes = [volume for pv in named if (volume := await self.attachments.volume(pv)) is not None]
+        if not volumes:
+            return None
+        read = {volume.pv for volume in volumes}
+        more = [await self.attachments.volume(pv) for pv in self.manager.pvs(volumes[0].handle) if pv not in read]
+        volumes += [volume for volume in more if volume is not None]
+        modes = {volume.access_mode for volume in volumes}
+        mode = volumes[0].access_mode if len(modes) == 1 else None
+        return replace(volumes[0], record=merge([volume.record for volume in volumes]), access_mode=mode)
 
 
 async def carry_out(findings: Sequence[Finding], adopt: Adopt) -> list[Finding]:
@@ -186,8 +202,13 @@ async def _each(work: Callable[[T], Awaitable[list[Finding]]], items: Sequence[T
     return [finding for task in tasks for finding in task.result()]
 
 
-def _by_pv(attached: Attached) -> str:
-    return attached.pv
+def _nodes(sightings: Iterable[Sighting], handles: Set[str]) -> dict[str, set[str]]:
+    """The nodes that hold each of these volumes by any of its PVs."""
+    nodes: dict[str, set[str]] = {handle: set() for handle in handles}
+    for seen in sightings:
+        if seen.handle in handles:
+            nodes[seen.handle].update(seen.nodes)
+    return nodes
 
 
 def _by_volume(finding: Finding) -> str:

@@ -25,7 +25,7 @@ Not kept here: how the cluster is asked (volume_attachments.py), and how an adop
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -145,15 +145,24 @@ def in_question(volume: Volume, attached: Sequence[Attached]) -> list[Attached]:
 
 
 def _unknown(volume: Volume, attached: Sequence[Attached]) -> list[Attached]:
-    return [each for each in attached if each.node_id is None or volume.record.holder(each.node_id) is None]
+    return _one_a_node(each for each in attached if each.node_id is None or volume.record.holder(each.node_id) is None)
 
 
 def _counted(volume: Volume, unknown: Sequence[Attached], past: Mapping[str, Past]) -> list[Finding]:
     if volume.access_mode is not None:
         return [_joining(volume, each, past) for each in unknown]
-    counted = [each for each in unknown if not (each.leaving and (volume.record.epoch or volume.record.holders))]
+    counted = [each for each in unknown if not (each.leaving and (volume.record.epoch or volume.record.everyone))]
     ignored = [found(each, Verdict.LEAVING, volume.handle) for each in unknown if each not in counted]
     return [*_exclusive(volume, counted, past), *ignored]
+
+
+def _one_a_node(attached: Iterable[Attached]) -> list[Attached]:
+    """Of several VolumeAttachments of one node, by several PVs of the volume, one; rather one that isn't being deleted."""
+    chosen: dict[str, Attached] = {}
+    for each in attached:
+        if each.node not in chosen or chosen[each.node].leaving:
+            chosen[each.node] = each
+    return list(chosen.values())
 
 
 def found(each: Attached, verdict: Verdict, handle: str = "", why: str = "", *, refused: bool = False) -> Finding:
@@ -189,7 +198,7 @@ def _joining(volume: Volume, each: Attached, past: Mapping[str, Past]) -> Findin
 
 
 def _exclusive(volume: Volume, counted: Sequence[Attached], past: Mapping[str, Past]) -> list[Finding]:
-    holders = [f"is recorded as held by node {held.node_id}" for held in volume.record.holders]
+    holders = [f"is recorded as held by node {held.node_id}" for held in volume.record.everyone]
     why = f"Volume {volume.handle} {', and '.join(chain(holders, map(_place, counted)))}; nothing says which is right."
     if holders:
         return [found(each, Verdict.DRIFT, volume.handle, why, refused=True) for each in counted]

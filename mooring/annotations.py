@@ -5,10 +5,11 @@ The schema, each key prefixed by the driver's name and a slash:
 =======================  =======================================================================  ==============
 `attached-node`          node id of the holder; of several, the first                             while attached
 `attached-at`            when it was attached: UTC, RFC 3339, `2026-01-31T04:00:41.123456Z`       while attached
-`attachment-epoch`       the fencing token: a decimal integer, one more at every write            never removed
+`attachment-epoch`       the fencing token: a decimal integer, higher at every write              never removed
 `attachment-operation`   run id of the operation that wrote the record                            never removed
 `attachments`            JSON list of every holder: nodeId, attachedAt, accessMode (null where    while the rest
-                         nobody said), readonly, publishContext                                   can't say it all
+                         nobody said), readonly, publishContext; the first also has alsoOn, the   can't say it all
+                         names of the volume's other PVs, where it has several
 =======================  =======================================================================  ==============
 
 `attachments` is absent for one holder that is SINGLE_NODE_WRITER, not readonly, with an empty publish context.
@@ -16,7 +17,9 @@ The schema, each key prefixed by the driver's name and a slash:
 Records that other programs write are read: `attached-node` alone or with `attached-at`, no epoch (read as None), an empty node
 (read as unattached). A missing or unreadable time is replaced by the reader's and counted.
 
-Invariants: reading what a patch wrote gives the record it was made from, one epoch later. A patch touches no key but these five.
+Several PVs of one volume bear a record each (copies.py), and while it names a holder, each leads to the others.
+
+Invariants: reading what a patch wrote gives the record it was made from, at a higher epoch. A patch touches no key but these five.
 
 Not kept here: which PV is whose, and any I/O (volumes.py).
 """
@@ -33,7 +36,7 @@ from typing import Any
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from mooring.errors import MalformedRecord
-from mooring.models import AccessMode, Attachment, Mark, Model, VolumeRecord, Write, faults
+from mooring.models import AccessMode, Attachment, Mark, Model, Part, VolumeRecord, Write, faults
 
 _EPOCH = re.compile(r"0|[1-9][0-9]{0,17}")
 PatchOp = dict[str, Any]
@@ -75,6 +78,7 @@ class _Entry(Model):
     accessMode: AccessMode | None = AccessMode.SINGLE_NODE_WRITER  # noqa: N815
     readonly: bool = False
     publishContext: dict[str, str] = Field(default_factory=dict)  # noqa: N815
+    alsoOn: tuple[str, ...] = ()  # noqa: N815
 
 
 _ENTRIES = TypeAdapter(list[_Entry], config=ConfigDict(hide_input_in_errors=True))
@@ -112,24 +116,27 @@ def read(driver: str, pv: str, uid: str, annotations: Mapping[str, str] | None, 
         holders = tuple(_holder(entry, time or now) for entry, time in zip(entries, times, strict=True))
     except ValidationError as error:
         raise MalformedRecord(f"PersistentVolume {pv} names a holder that is no node id ({keys.node}): {error}.") from error
-    return Reading(VolumeRecord(mark=mark, operation=found.get(keys.operation, ""), holders=holders), times.count(None))
+    beside = entries[0].alsoOn if entries else ()
+    record = VolumeRecord(mark=mark, operation=found.get(keys.operation, ""), holders=holders, beside=beside)
+    return Reading(record, times.count(None))
 
 
-def patch(write: Write) -> list[PatchOp]:
-    """The JSON patch that tests `write.mark` and sets the record one epoch later (RFC 6902)."""
+def patch(write: Write, place: int = 0) -> list[PatchOp]:
+    """The JSON patch for the write's PV of this place: it tests its mark and sets the record (RFC 6902)."""
     keys = Keys.of(write.volume.driver)
-    values = _values(keys, write)
-    if write.mark.bare:
+    part = write.parts[place]
+    values, mark = _values(keys, write, part), part.mark
+    if mark.bare:
         present = {key: value for key, value in values.items() if value is not None}
         return [
-            _test("/metadata/uid", write.mark.uid),
+            _test("/metadata/uid", mark.uid),
             _test("/metadata/annotations", None),
             {"op": "add", "path": "/metadata/annotations", "value": present},
         ]
     tests = [
-        _test("/metadata/uid", write.mark.uid),
-        _test(_path(keys.epoch), None if write.mark.epoch is None else str(write.mark.epoch)),
-        *([_test(_path(keys.node), write.mark.node)] if _is_comparable(write.mark.node) else []),
+        _test("/metadata/uid", mark.uid),
+        _test(_path(keys.epoch), None if mark.epoch is None else str(mark.epoch)),
+        *([_test(_path(keys.node), mark.node)] if _is_comparable(mark.node) else []),
     ]
     return tests + [op for key, value in values.items() for op in _set(key, value)]
 
@@ -185,27 +192,29 @@ def _holder(entry: _Entry, attached_at: datetime) -> Attachment:
     )
 
 
-def _values(keys: Keys, write: Write) -> dict[str, str | None]:
-    first = write.holders[0] if write.holders else None
+def _values(keys: Keys, write: Write, part: Part) -> dict[str, str | None]:
+    first = part.holders[0] if part.holders else None
     return {
-        keys.epoch: str((write.mark.epoch or 0) + 1),
+        keys.epoch: str(write.epoch),
         keys.operation: write.operation,
         keys.node: first.node_id if first else None,
         keys.at: format_time(first.attached_at) if first else None,
-        keys.attachments: None if _is_plain(write.holders) else _dump(write.holders),
+        keys.attachments: None if _is_plain(part) else _dump(part),
     }
 
 
-def _is_plain(holders: tuple[Attachment, ...]) -> bool:
+def _is_plain(part: Part) -> bool:
+    holders = part.holders
     return not holders or (
         len(holders) == 1
+        and not part.beside
         and holders[0].access_mode is AccessMode.SINGLE_NODE_WRITER
         and not holders[0].readonly
         and not holders[0].publish_context
     )
 
 
-def _dump(holders: tuple[Attachment, ...]) -> str:
+def _dump(part: Part) -> str:
     entries = [
         {
             "nodeId": held.node_id,
@@ -213,8 +222,9 @@ def _dump(holders: tuple[Attachment, ...]) -> str:
             "accessMode": held.access_mode,
             "readonly": held.readonly,
             "publishContext": held.publish_context,
+            **({"alsoOn": part.beside} if part.beside and held is part.holders[0] else {}),
         }
-        for held in holders
+        for held in part.holders
     ]
     return json.dumps(entries, separators=(",", ":"))
 

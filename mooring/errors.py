@@ -16,7 +16,7 @@ class MooringError(Exception):
 
     `grpc_code` is a name of google.rpc.Code. `retryable`: the same attempt may succeed later without anybody's help.
     `expected`: a normal answer of a healthy system, kept out of error logs (Temporal's BENIGN category).
-    `may_have_landed`: final, and yet what was asked may have been done.
+    `may_have_landed`: final, and yet what was asked may have been done. `landed_in_part`: of this one it is known that part was.
     """
 
     grpc_code: ClassVar[str] = "INTERNAL"
@@ -27,6 +27,7 @@ class MooringError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(message if self.advice in message else f"{message} {self.advice}")
+        self.landed_in_part = False
 
     @classmethod
     def type_name(cls) -> str:
@@ -93,10 +94,10 @@ class Disputed(MooringError):
 
 
 class DuplicateVolume(MooringError):
-    """Several PVs claim one driver and volume handle, so none of them can be trusted to hold its record."""
+    """Several PVs of one volume name holders that can't hold it at once, so one of these records is wrong."""
 
     grpc_code = "FAILED_PRECONDITION"
-    advice = "Delete all but one of these PersistentVolumes (reclaim policy Retain keeps the data), then try again."
+    advice = "Find out which node has the volume, unpublish it from the other (`mooring unpublish VOLUME NODE`), then try again."
 
 
 class MalformedRecord(MooringError):

@@ -15,18 +15,23 @@ Invariants, each searched exhaustively in tests/fence:
 5. A run ends only on a record that bears its own id (`is_current`), or on a look of its own. One that was reset finds neither in
    what it replays, so it writes or looks again, and with that kills every attempt of its former self. No other decision
    may hang on the run's own id, or a reset run could not replay its history.
+6. What is written is written on every PV of the volume, and holds by any of them: two observers of whom one doesn't know the newest
+   PV yet still meet on the one that both know.
 
 Not kept here: how a write travels (volumes.py), and the order of the steps (workflows/).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from mooring.errors import Contended, HeldElsewhere, Incompatible, MooringError
-from mooring.models import AccessMode, AdoptRequest, Attachment, PublishRequest, VolumeRecord, VolumeRef, Write
+from mooring.errors import Contended, DuplicateVolume, HeldElsewhere, Incompatible, MalformedRecord, MooringError
+from mooring.models import AccessMode, AdoptRequest, Attachment, Copy, Part, PublishRequest, VolumeRecord, VolumeRef, Write
+
+Change = Callable[[tuple[Attachment, ...]], tuple[Attachment, ...]]
+"""What becomes of the holders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +61,12 @@ def claim(
 
     `migration_nodes` is how many nodes may hold the volume at once where that means a live migration; 0 for any number.
     """
-    refusal = refuse(seen.holders, asked) or _crowded(seen.holders, asked, migration_nodes)
+    refusal = _unsure(seen, asked) or refuse(seen.everyone, asked) or _crowded(seen.everyone, asked, migration_nodes)
     if refusal is not None:
         return Refuse(refusal)
     held = seen.holder(asked.node_id)
     mine = _attachment(asked, now, held, context)
-    others = [other for other in seen.holders if other.node_id != asked.node_id]
-    # NB: a re-claim keeps its place: the first holder is the one that other programs read.
-    holders = tuple(mine if other is held else other for other in seen.holders) if held else (*others, mine)
-    return Claim(_write(seen, asked, asked.node_id, operation, holders), reclaims=held is not None)
+    return Claim(_write(seen, asked, asked.node_id, operation, _adding(mine)), reclaims=held is not None)
 
 
 def adopt(seen: VolumeRecord, asked: AdoptRequest, operation: str) -> Claim | Refuse:
@@ -83,10 +85,10 @@ def adopt(seen: VolumeRecord, asked: AdoptRequest, operation: str) -> Claim | Re
         access_mode=held.access_mode or AccessMode.SINGLE_NODE_WRITER,
         readonly=held.readonly,
     )
-    refusal = refuse(seen.holders, publish)
+    refusal = _unsure(seen, asked) or refuse(seen.everyone, publish)
     if refusal is not None:
         return Refuse(refusal)
-    return Claim(_write(seen, asked, held.node_id, operation, (*seen.holders, held)), reclaims=False)
+    return Claim(_write(seen, asked, held.node_id, operation, _adding(held)), reclaims=False)
 
 
 def refuse(holders: Iterable[Attachment], asked: PublishRequest) -> MooringError | None:
@@ -104,13 +106,12 @@ def describe(seen: VolumeRecord, node_id: str, operation: str, volume: VolumeRef
     if held is None or held.publish_context == context:
         return None
     told = held.model_copy(update={"publish_context": context})
-    return _write(seen, volume, node_id, operation, tuple(told if other is held else other for other in seen.holders))
+    return _write(seen, volume, node_id, operation, _adding(told))
 
 
 def release(seen: VolumeRecord, volume: VolumeRef, node_id: str, operation: str) -> Write:
     """What an unpublish writes: the record without the node (without any, for an empty node id), one epoch later in any case."""
-    kept = tuple(held for held in seen.holders if node_id and held.node_id != node_id)
-    return _write(seen, volume, node_id, operation, kept)
+    return _write(seen, volume, node_id, operation, lambda holders: _without(holders, node_id))
 
 
 def undo(seen: VolumeRecord, volume: VolumeRef, node_id: str, operation: str, *, reclaims: bool) -> Write | None:
@@ -120,19 +121,30 @@ def undo(seen: VolumeRecord, volume: VolumeRef, node_id: str, operation: str, *,
     operation is released. A node that holds by another operation, or held before this one, stays.
     """
     if seen.holder(node_id) is None:
-        return None if seen.operation == operation else release(seen, volume, node_id, operation)
-    if reclaims or seen.operation != operation:
+        return None if is_current(seen, operation) else release(seen, volume, node_id, operation)
+    if reclaims or not holds_by(seen, node_id, operation):
         return None
     return release(seen, volume, node_id, operation)
 
 
+def holds_by(seen: VolumeRecord, node_id: str, operation: str) -> bool:
+    """Whether every PV that names the node as holder bears this operation's id."""
+    return all(copy.operation == operation for copy in seen.copies if copy.holder(node_id) is not None)
+
+
 def landed(write: Write, found: VolumeRecord) -> bool:
-    """Whether `found` is what `write` made: recognised by operation, never by node or epoch alone."""
+    """Whether `found` is what `write` made, on every PV: recognised by operation, never by node or epoch alone."""
+    copies = {copy.mark.uid: copy for copy in found.copies}
+    return all(part.mark.uid in copies and made(write, part, copies[part.mark.uid]) for part in write.parts)
+
+
+def made(write: Write, part: Part, found: VolumeRecord) -> bool:
+    """Whether `found` is what this part of the write made of its PV."""
     return (
-        found.mark.uid == write.mark.uid
+        found.mark.uid == part.mark.uid
         and found.operation == write.operation
-        and found.epoch == (write.mark.epoch or 0) + 1
-        and _nodes(found.holders) == _nodes(write.holders)
+        and found.mark.epoch == write.epoch
+        and _nodes(found.holders) == _nodes(part.holders)
     )
 
 
@@ -141,16 +153,47 @@ def is_current(record: VolumeRecord, operation: str) -> bool:
 
     If not, the run was reset after the write, and attempts of its former self may still be alive.
     """
-    return record.operation == operation
+    return all(copy.operation == operation for copy in record.copies)
+
+
+def disagreement(seen: VolumeRecord, volume_handle: str) -> DuplicateVolume | None:
+    """Why the records of the volume's PVs can't all be true; None where they can."""
+    different = {tuple((held.node_id, held.access_mode, held.readonly) for held in copy.holders): copy for copy in seen.copies}
+    copies = [(copy, held) for copy in different.values() for held in copy.holders]
+    for copy, held in copies:
+        for other, rival in copies:
+            if copy.holder(rival.node_id) is None and not _share(held, rival):
+                return DuplicateVolume(
+                    f"The PersistentVolumes of volume {volume_handle} disagree: {_says(copy, held)}, and {_says(other, rival)}."
+                )
+    return None
+
+
+def _says(copy: VolumeRecord, held: Attachment) -> str:
+    return f"{copy.mark.pv} names node {held.node_id} as holder ({_usage(held.access_mode, held.readonly)})"
+
+
+def _share(held: Attachment, other: Attachment) -> bool:
+    """Whether two nodes may hold the volume so at once."""
+    if held.access_mode is None or not held.access_mode.multi_node or held.access_mode is not other.access_mode:
+        return False
+    return held.access_mode is not AccessMode.MULTI_NODE_SINGLE_WRITER or held.readonly or other.readonly
+
+
+def _unsure(seen: VolumeRecord, volume: VolumeRef) -> MooringError | None:
+    """Why nobody can say who holds the volume: a PV that can't be read may name anybody, and of two that disagree one is wrong."""
+    if seen.unreadable:
+        return MalformedRecord(seen.unreadable[0])
+    return disagreement(seen, volume.volume_handle)
 
 
 def stays(claim: Claim, seen: VolumeRecord, by: str, *, stayed: bool) -> bool:
     """Whether the node keeps the volume if the run that makes this claim fails: somebody else had made it a holder.
 
-    `by` is the run that saw the record. A record that this very run signed, which also its hold does (holds.py), is its own claim,
-    unless that was one on what `stayed` already.
+    `by` is the run that saw the record. A record that this very run signed, on each PV that names the node, which also its hold
+    does (holds.py), is its own claim, unless that was one on what `stayed` already.
     """
-    return claim.reclaims and (stayed or not is_current(seen, by))
+    return claim.reclaims and (stayed or not holds_by(seen, claim.write.node_id, by))
 
 
 def _attachment(asked: PublishRequest, now: datetime, held: Attachment | None, context: dict[str, str] | None) -> Attachment:
@@ -163,12 +206,39 @@ def _attachment(asked: PublishRequest, now: datetime, held: Attachment | None, c
     )
 
 
-def _write(seen: VolumeRecord, volume: VolumeRef, node_id: str, operation: str, holders: tuple[Attachment, ...]) -> Write:
+def _write(seen: VolumeRecord, volume: VolumeRef, node_id: str, operation: str, change: Change) -> Write:
+    """The write that changes the holders so, on each PV.
+
+    NB: a PV takes over the holders of those that are written before it, whose tests have passed then, and of no other: what was
+    seen there may be long past.
+    """
     named = VolumeRef(driver=volume.driver, volume_handle=volume.volume_handle)
-    return Write(volume=named, node_id=node_id, mark=seen.mark, operation=operation, holders=holders)
+    before: dict[str, Attachment] = {}
+    parts: list[tuple[Attachment, ...]] = []
+    for copy in seen.copies:
+        before |= {held.node_id: held for held in copy.holders if held.node_id not in before}
+        parts.append(change(tuple(before.values())))
+    first, *rest = parts
+    others = tuple(
+        Copy(mark=mark, holders=None if holders == first else holders) for mark, holders in zip(seen.marks[1:], rest, strict=True)
+    )
+    return Write(volume=named, node_id=node_id, mark=seen.mark, operation=operation, holders=first, others=others)
 
 
-def _nodes(holders: tuple[Attachment, ...]) -> list[str]:
+def _adding(mine: Attachment) -> Change:
+    def change(holders: tuple[Attachment, ...]) -> tuple[Attachment, ...]:
+        # NB: a node that is there keeps its place: the first holder is the one that other programs read.
+        there = mine.node_id in _nodes(holders)
+        return tuple(mine if held.node_id == mine.node_id else held for held in holders) if there else (*holders, mine)
+
+    return change
+
+
+def _without(holders: tuple[Attachment, ...], node_id: str) -> tuple[Attachment, ...]:
+    return tuple(held for held in holders if node_id and held.node_id != node_id)
+
+
+def _nodes(holders: Iterable[Attachment]) -> list[str]:
     return [held.node_id for held in holders]
 
 

@@ -67,4 +67,4 @@ def may_succeed(found: Waiting, operation: str) -> bool:
 
 def releases(seen: VolumeRecord, node_id: str, *, beside: bool) -> bool:
     """Whether an unpublish writes the record: always, but `beside` another node's hold only to take its own node away."""
-    return not beside or any(node_id in ("", held.node_id) for held in seen.holders)
+    return not beside or any(node_id in ("", held.node_id) for held in seen.everyone)

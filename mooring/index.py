@@ -1,7 +1,7 @@
 """What the PVs were last seen to say, by volume handle. Plain bookkeeping: who may change it, and when, is manager.py's business.
 
-Invariants: `holders`, `attached` and `volumes_on` (of each node) count what the sightings say; one PV (by uid) is never there twice
-under a handle.
+Invariants: `holders`, `attached` and `volumes_on` (of each node) count what the sightings say, several of one volume once; one PV
+(by uid) is never there twice under a handle.
 
 It relies on this: a PV's driver and volume handle never change (the API server holds the source of a PersistentVolume immutable).
 """
@@ -12,7 +12,8 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 
-from mooring.sighting import Sighting
+from mooring.copies import distinct
+from mooring.sighting import Held, Sighting
 
 
 class Index:
@@ -37,15 +38,30 @@ class Index:
         """Every volume handle."""
         return list(self._first)
 
-    @property
-    def duplicates(self) -> int:
-        """How many handles several PVs claim."""
-        return len(self._more)
+    def several(self) -> Iterator[tuple[Sighting, ...]]:
+        """What the PVs say of each volume that has several."""
+        return ((self._first[handle], *more) for handle, more in self._more.items())
 
     def claims(self, handle: str) -> tuple[Sighting, ...]:
         """What each PV with this handle says."""
         first = self._first.get(handle)
         return () if first is None else (first, *self._more.get(handle, ()))
+
+    def nodes(self, handle: str) -> tuple[str, ...]:
+        """The nodes that hold the volume by any of its PVs."""
+        claims = self.claims(handle)
+        if len(claims) == 1:
+            return claims[0].nodes
+        return tuple(dict.fromkeys(node for sighting in claims for node in sighting.nodes))
+
+    def held(self) -> Iterator[tuple[Sighting, Held]]:
+        """Every holder of every volume, with a PV that names it."""
+        for handle, first in self._first.items():
+            more = self._more.get(handle)
+            if more is None:
+                yield from ((first, held) for held in first.held())
+            else:
+                yield from ((first, held) for held in distinct((first, *more)))
 
     def claim(self, handle: str, uid: int | str) -> Sighting | None:
         """What this one PV says."""
@@ -58,7 +74,7 @@ class Index:
         """Enter what a PV says, in place of what it, or the PV that had its name before, said."""
         if sighting.handle not in self._first:
             self._first[sighting.handle] = sighting
-            self._count(sighting, 1)
+            self._count(sighting.nodes, 1)
             return
         rest = tuple(other for other in self.claims(sighting.handle) if sighting.uid != other.uid and sighting.pv != other.pv)
         self._replace(sighting.handle, (sighting, *rest))
@@ -68,19 +84,16 @@ class Index:
         self._replace(handle, tuple(other for other in self.claims(handle) if other.uid != uid))
 
     def _replace(self, handle: str, claims: tuple[Sighting, ...]) -> None:
-        for sighting in self.claims(handle):
-            self._count(sighting, -1)
-        for sighting in claims:
-            self._count(sighting, 1)
+        self._count(self.nodes(handle), -1)
         self._first.pop(handle, None)
         self._more.pop(handle, None)
         if claims:
             self._first[handle] = claims[0]
         if claims[1:]:
             self._more[handle] = claims[1:]
+        self._count(self.nodes(handle), 1)
 
-    def _count(self, sighting: Sighting, by: int) -> None:
-        nodes = sighting.nodes
+    def _count(self, nodes: tuple[str, ...], by: int) -> None:
         self.holders += by * len(nodes)
         self.attached += by * bool(nodes)
         for node in nodes:

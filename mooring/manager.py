@@ -18,13 +18,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
+from itertools import product
 from weakref import WeakSet
 
+from mooring.copies import disagreement, distinct, merge
 from mooring.fence import refuse
 from mooring.index import Index, count_by
 from mooring.models import AccessMode, Attachment, PublishRequest, VolumeRecord
-from mooring.sighting import Held, Sighting, pack
-from mooring.views import Change, ChangeKind, refuse_duplicates
+from mooring.sighting import Held, Sighting, pack, unpack
+from mooring.views import Change, ChangeKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class IndexedAttachment:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How much the index holds: volumes with a PV, attached ones, their holders, handles of several PVs, tracked holders."""
+    """How much the index holds: volumes with a PV, attached ones, their holders, volumes whose PVs disagree, tracked holders."""
 
     volumes: int
     attached: int
@@ -125,9 +127,7 @@ class AttachmentManager:
     def list_attachments(self) -> list[IndexedAttachment]:
         """Every attachment; the list is the caller's."""
         persisted = [
-            IndexedAttachment(seen.handle, held, persisted=True, epoch=seen.fence, pv=seen.pv)
-            for seen in self._index
-            for held in seen.held()
+            IndexedAttachment(seen.handle, held, persisted=True, epoch=seen.fence, pv=seen.pv) for seen, held in self._index.held()
         ]
         tracked = [
             IndexedAttachment(handle, Held.of(attachment), persisted=False)
@@ -140,18 +140,21 @@ class AttachmentManager:
         """What the volume's PV was last seen to say; None where that is unknown.
 
         Raises:
-            DuplicateVolume: several PVs claim the volume handle.
-            MalformedRecord: the PV's record can't be read.
+            MalformedRecord: the record of a PV can't be read.
 
         """
         claims = self._index.claims(volume_handle)
-        refuse_duplicates(volume_handle, [sighting.pv for sighting in claims])
-        return next((sighting.record() for sighting in claims if sighting.sure), None)
+        names = {sighting.pv for sighting in claims}
+        known = bool(claims) and all(sighting.sure and names.issuperset(sighting.beside) for sighting in claims)
+        return merge([sighting.record() for sighting in claims]) if known else None
 
     def pv_name(self, volume_handle: str) -> str | None:
-        """The name of the volume's PV; None where it is unknown, or several PVs claim the handle."""
-        claims = self._index.claims(volume_handle)
-        return claims[0].pv if len(claims) == 1 else None
+        """The name of the volume's PV, or of one of several; None where none is known."""
+        return next(iter(self.pvs(volume_handle)), None)
+
+    def pvs(self, volume_handle: str) -> dict[str, str]:
+        """The uid of each of the volume's PVs, by its name."""
+        return {sighting.pv: unpack(sighting.uid) for sighting in self._index.claims(volume_handle)}
 
     def volume_handles(self) -> list[str]:
         """Every volume that has a PV or a tracked attachment, in no order; the list is the caller's."""
@@ -159,8 +162,7 @@ class AttachmentManager:
 
     def nodes_of(self, volume_handle: str) -> list[str]:
         """The node ids of the volume's holders."""
-        recorded = [node for sighting in self._index.claims(volume_handle) for node in sighting.nodes]
-        return recorded + [held.node_id for held in self._tracked.get(volume_handle, ())]
+        return [*self._index.nodes(volume_handle), *(held.node_id for held in self._tracked.get(volume_handle, ()))]
 
     def volumes_on(self, node_id: str) -> int:
         """How many volumes the node holds, persisted or not."""
@@ -176,10 +178,10 @@ class AttachmentManager:
         It changes what is known of that PV, unless a higher epoch is known, and never enters a PV: one that the index doesn't know
         may be gone already, and the watch brings those that are new.
         """
-        for index in (self._index, *(draft.index for draft in self._drafts)):
-            known = index.claim(volume_handle, pack(record.mark.uid))
-            if known is not None and known.fence <= record.epoch:
-                index.put(Sighting.of(volume_handle, record))
+        for index, copy in product((self._index, *(draft.index for draft in self._drafts)), record.copies):
+            known = index.claim(volume_handle, pack(copy.mark.uid))
+            if known is not None and known.fence <= copy.epoch:
+                index.put(Sighting.of(volume_handle, copy))
         self._settle(volume_handle)
 
     def apply_event(self, change: Change) -> None:
@@ -222,11 +224,14 @@ class AttachmentManager:
     def counts(self) -> Counts:
         """How much the index holds."""
         index = self._index
-        return Counts(len(index), index.attached, index.holders, index.duplicates, self._unpersisted.total())
+        return Counts(len(index), index.attached, index.holders, self._disagreeing(), self._unpersisted.total())
 
     def _holders(self, handle: str) -> list[Attachment]:
-        persisted = [held for sighting in self._index.claims(handle) for held in sighting.attachments()]
+        persisted = [held.attachment() for held in distinct(self._index.claims(handle))]
         return persisted + list(self._tracked.get(handle, ()))
+
+    def _disagreeing(self) -> int:
+        return sum(disagreement(claims) is not None for claims in self._index.several())
 
     def _track(self, handle: str, attachments: tuple[Attachment, ...]) -> None:
         for held in self._tracked.pop(handle, ()):

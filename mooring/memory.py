@@ -7,10 +7,12 @@ never goes. Several workers in one process may share a `MemoryVolumes`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import takewhile
+from types import MappingProxyType
+from typing import Final
 from uuid import uuid4
 
 from mooring import fence
@@ -18,6 +20,8 @@ from mooring.metrics import Metrics
 from mooring.models import Mark, VolumeRecord, Write, WriteResult
 from mooring.sighting import Sighting
 from mooring.views import Change, ChangeKind, Page
+
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,12 @@ class MemoryVolumes:
         self._revision = 0
         self._changed = asyncio.Event()
 
-    async def read(self, volume_handle: str, pv: str | None = None) -> VolumeRecord | None:  # noqa: ARG002 - found without a hint
+    async def read(
+        self,
+        volume_handle: str,
+        known: Mapping[str, str] = _NONE,  # noqa: ARG002 - found without a hint
+        more: Iterable[str] = (),  # noqa: ARG002
+    ) -> VolumeRecord | None:
         """See `Volumes`; there always is a PV."""
         if volume_handle not in self._kept:
             self._keep(volume_handle, VolumeRecord(mark=Mark(pv=volume_handle, uid=self._new_uid(), bare=True)))
@@ -88,5 +97,5 @@ class MemoryVolumes:
 
 def _written(write: Write) -> VolumeRecord:
     node = write.holders[0].node_id if write.holders else None
-    mark = Mark(pv=write.mark.pv, uid=write.mark.uid, epoch=(write.mark.epoch or 0) + 1, node=node)
+    mark = Mark(pv=write.mark.pv, uid=write.mark.uid, epoch=write.epoch, node=node)
     return VolumeRecord(mark=mark, operation=write.operation, holders=write.holders)

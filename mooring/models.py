@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from itertools import chain
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
@@ -182,27 +183,82 @@ class Mark(Model):
     bare: bool = False
 
 
+class Copy(Model):
+    """Another PV of the same volume. `operation`, `holders` and `beside` are None where it says what the first one says."""
+
+    mark: Mark
+    operation: str | None = _added(None)
+    holders: tuple[Attachment, ...] | None = _added(None)
+    beside: tuple[str, ...] | None = _added(None)
+
+
 class VolumeRecord(Model):
-    """What one PV says about its volume, at one epoch. `operation` is the run id that wrote it, "" where none did."""
+    """What one PV says about its volume, at one epoch. `operation` is the run id that wrote it, "" where none did.
+
+    `beside`: the PVs that bear the record too, as it says itself. `others`: the volume's other PVs, as they were seen (copies.py);
+    `unreadable`: why others of them can't be read.
+    """
 
     mark: Mark
     operation: str = ""
     holders: tuple[Attachment, ...] = ()
+    beside: tuple[str, ...] = _added(())
+    others: tuple[Copy, ...] = _added(())
+    unreadable: tuple[str, ...] = _added(())
 
     @property
     def epoch(self) -> int:
-        """The fencing token; 0 where no operation has written the record yet."""
-        return self.mark.epoch or 0
+        """The fencing token: of several PVs, the highest; 0 where no operation has written the record yet."""
+        return max(mark.epoch or 0 for mark in self.marks)
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """What a write tests of each PV."""
+        return (self.mark, *(other.mark for other in self.others))
+
+    @property
+    def copies(self) -> tuple[VolumeRecord, ...]:
+        """What each PV says, by itself."""
+        if not self.others:
+            return (self,)
+        return (self.model_copy(update={"others": (), "unreadable": ()}), *map(self._copy, self.others))
+
+    @property
+    def everyone(self) -> tuple[Attachment, ...]:
+        """Who holds the volume by any of its PVs."""
+        if not self.others:
+            return self.holders
+        found: dict[str, Attachment] = {}
+        for held in chain.from_iterable(copy.holders for copy in self.copies):
+            found.setdefault(held.node_id, held)
+        return tuple(found.values())
 
     def holder(self, node_id: str) -> Attachment | None:
         """The attachment of `node_id`, or None."""
-        return next((held for held in self.holders if held.node_id == node_id), None)
+        return next((held for held in self.everyone if held.node_id == node_id), None)
+
+    def _copy(self, other: Copy) -> VolumeRecord:
+        return VolumeRecord(
+            mark=other.mark,
+            operation=self.operation if other.operation is None else other.operation,
+            holders=self.holders if other.holders is None else other.holders,
+            beside=self.beside if other.beside is None else other.beside,
+        )
+
+
+class Part(NamedTuple):
+    """What a write makes of one PV, where that is as the mark says. `beside` are the names of the others that it is made on."""
+
+    mark: Mark
+    holders: tuple[Attachment, ...]
+    beside: tuple[str, ...]
 
 
 class Write(Model):
-    """One compare-and-set: where the PV still is as `mark` says, its record becomes `holders` at epoch + 1, signed `operation`.
+    """One compare-and-set: where the PV still is as `mark` says, its record becomes `holders` at `epoch`, signed `operation`.
 
-    `node_id` is the node that the operation is about, "" for all.
+    `others`: what is asked of the volume's other PVs, one after the other. `node_id` is the node that the operation is about, ""
+    for all.
     """
 
     volume: VolumeRef
@@ -210,10 +266,27 @@ class Write(Model):
     mark: Mark
     operation: str
     holders: tuple[Attachment, ...]
+    others: tuple[Copy, ...] = _added(())
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that it moves the record to, on each PV: above every one that they have."""
+        return max(mark.epoch or 0 for mark in (self.mark, *(other.mark for other in self.others))) + 1
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What it makes of each PV."""
+        made = ((self.mark, self.holders), *((other.mark, other.holders) for other in self.others))
+        names = [mark.pv for mark, _ in made]
+        return tuple(
+            Part(mark, self.holders if holders is None else holders, tuple(name for name in names if name != mark.pv))
+            for mark, holders in made
+        )
 
 
 class WriteResult(Model):
-    """What became of a `Write`: `landed` with the record it made, or not, with what the PV says instead (None: there is no PV).
+    """What became of a `Write`: `landed`, on every PV, with the record it made, or not, with what the PVs say instead (None:
+    there is no PV).
 
     `by` is the run whose attempt it was.
     """
@@ -242,10 +315,14 @@ class Limits(Model):
 
 
 class Look(Model):
-    """Asks for a live look at a volume. A `patient` one is retried whatever the error, because a rollback hangs on it."""
+    """Asks for a live look at a volume. A `patient` one is retried whatever the error, because a rollback hangs on it.
+
+    `pvs`: PVs of the volume that the run has seen, which the index of the worker that looks may not know yet.
+    """
 
     volume: VolumeRef
     patient: bool = False
+    pvs: tuple[str, ...] = _added(())
 
 
 class Looked(Model):

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry
 
+from mooring.copies import disagreement, merge
 from mooring.errors import DuplicateVolume, MalformedRecord, MooringError
 from mooring.metrics import Metrics
 from mooring.models import VolumeStatus
-from mooring.views import refuse_duplicates
 from mooring.volumes import KubernetesVolumes, Volumes
 
 if TYPE_CHECKING:
@@ -59,37 +59,37 @@ async def read_records(volumes: Volumes) -> Records:
 def statuses(driver: str, sightings: Iterable[Sighting]) -> tuple[list[VolumeStatus], list[MooringError]]:
     """What can be read, by volume handle, and what is wrong with the rest."""
     found: list[VolumeStatus] = []
-    malformed: list[MooringError] = []
-    arranged = sorted(sightings, key=lambda seen: (seen.handle, seen.pv))
-    for seen in arranged:
-        try:
-            found.append(status(driver, seen))
-        except MalformedRecord as error:
-            malformed.append(error)
-    return found, [*malformed, *duplicates(arranged)]
+    wrong: list[MooringError] = []
+    volumes = by_volume(sightings)
+    for handle in sorted(volumes):
+        pvs = sorted(volumes[handle], key=lambda seen: seen.pv)
+        wrong += [MalformedRecord(seen.problem) for seen in pvs if seen.problem]
+        sound = [seen for seen in pvs if not seen.problem]
+        if sound:
+            found.append(status(driver, sound))
+    return found, [*wrong, *duplicates(sightings)]
 
 
-def status(driver: str, seen: Sighting) -> VolumeStatus:
-    """The same as a model.
+def status(driver: str, pvs: Sequence[Sighting]) -> VolumeStatus:
+    """Return what a volume's PVs say, as a model.
 
     Raises:
-        MalformedRecord: the record can't be read.
+        MalformedRecord: one of them can't be read.
 
     """
-    return VolumeStatus(driver=driver, volume_handle=seen.handle, record=seen.record(), unpersisted=None)
+    record = merge([seen.record() for seen in pvs])
+    return VolumeStatus(driver=driver, volume_handle=pvs[0].handle, record=record, unpersisted=None)
 
 
 def duplicates(sightings: Iterable[Sighting]) -> list[DuplicateVolume]:
-    """The volumes that several PVs claim."""
-    claims: dict[str, list[str]] = {}
+    """The volumes whose PVs disagree about who holds them."""
+    several = (pvs for pvs in by_volume(sightings).values() if len(pvs) > 1)
+    return [error for pvs in several if (error := disagreement(pvs)) is not None]
+
+
+def by_volume(sightings: Iterable[Sighting]) -> dict[str, list[Sighting]]:
+    """What each volume's PVs say."""
+    volumes: dict[str, list[Sighting]] = {}
     for seen in sightings:
-        claims.setdefault(seen.handle, []).append(seen.pv)
-    return [error for handle, pvs in claims.items() for error in _duplicate(handle, pvs)]
-
-
-def _duplicate(handle: str, pvs: Sequence[str]) -> list[DuplicateVolume]:
-    try:
-        refuse_duplicates(handle, pvs)
-    except DuplicateVolume as error:
-        return [error]
-    return []
+        volumes.setdefault(seen.handle, []).append(seen)
+    return volumes

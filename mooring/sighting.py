@@ -70,6 +70,7 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
     holders: tuple[Held, ...] | None = None
     problem: str = ""
     sure: bool = True
+    beside: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, handle: str, record: VolumeRecord) -> Sighting:
@@ -86,6 +87,7 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
             operation=pack(record.operation),
             at=plain,
             holders=None if plain or not record.holders else tuple(Held.of(held) for held in record.holders),
+            beside=record.beside,
         )
 
     def record(self) -> VolumeRecord:
@@ -98,7 +100,7 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
         if self.problem:
             raise MalformedRecord(self.problem)
         mark = Mark(pv=self.pv, uid=unpack(self.uid), epoch=self.epoch, node=self.node, bare=self.bare)
-        return VolumeRecord(mark=mark, operation=unpack(self.operation), holders=self.attachments())
+        return VolumeRecord(mark=mark, operation=unpack(self.operation), holders=self.attachments(), beside=self.beside)
 
     def attachments(self) -> tuple[Attachment, ...]:
         """The holders, as models."""

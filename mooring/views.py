@@ -6,11 +6,9 @@ Contract: only PVs of the one driver are sighted; all others are counted and lef
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from mooring.errors import DuplicateVolume
 from mooring.sighting import Sighting
 
 
@@ -57,10 +55,3 @@ class Change:
 
 class HistoryGone(Exception):
     """What happened to PVs since a resource version is no longer known: list anew."""
-
-
-def refuse_duplicates(volume_handle: str, pvs: Iterable[str]) -> None:
-    """Raise DuplicateVolume where there are several of these PVs, which claim one volume handle."""
-    names = sorted(pvs)
-    if len(names) > 1:
-        raise DuplicateVolume(f"Volume {volume_handle} is claimed by the PersistentVolumes {', '.join(names)}.")

@@ -3,16 +3,17 @@
 Contract: a `Volumes` serves one driver. What it reads is live; a write is applied if and only if the PV still is as its mark
 says. After an error a write may still land, and the same write may be made again: it is recognised by its operation.
 
-Invariants: no annotation but the driver's own is touched; a write is one request, with no read before it.
+Invariants: no annotation but the driver's own is touched; a write is one request a PV, with no read before it.
 
 Not kept here: any state (manager.py), the schema (annotations.py), the decisions (fence.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final, Protocol
 from urllib.parse import quote
 
@@ -21,27 +22,32 @@ from mooring.annotations import patch
 from mooring.annotations import read as read_record
 from mooring.apiserver import Ask, KubernetesApi, NotFound, Refused
 from mooring.collection import Collection, Event, Kind, decoded
-from mooring.errors import KubernetesRejected, RecordAltered
+from mooring.copies import merge
+from mooring.errors import KubernetesRejected, MalformedRecord, MooringError, RecordAltered
 from mooring.metrics import Metrics
-from mooring.models import VolumeRecord, Write, WriteResult
+from mooring.models import Part, VolumeRecord, Write, WriteResult
 from mooring.pv_search import PvSearch
-from mooring.views import Change, ChangeKind, Page, Skip, refuse_duplicates
+from mooring.views import Change, ChangeKind, Page, Skip
 from mooring.wire import PV, PV_EVENT, Pv, PvLists, Sighter
 
 PVS: Final = "/api/v1/persistentvolumes"
 FIELD_MANAGER: Final = "mooring"
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Volumes(Protocol):
     """Where the records of one driver's volumes are kept."""
 
-    async def read(self, volume_handle: str, pv: str | None = None) -> VolumeRecord | None:
-        """What the volume's PV says now; None where there is no PV. `pv` is the name it probably has, which saves a
-        list; that another PV claims the handle too goes unnoticed then.
+    async def read(self, volume_handle: str, known: Mapping[str, str] = _NONE, more: Iterable[str] = ()) -> VolumeRecord | None:
+        """Return what the volume's PVs say now; None where there is no PV.
+
+        `known` is the uid of each PV that an index knows, by its name: where any of them is still there, all that is read are
+        these, `more`, names that were seen elsewhere, and what their records name. If none is, all PVs are listed.
+
+        NB: a PV of a known name and another uid is new, and there may be others of which the index doesn't know either.
 
         Raises:
-            DuplicateVolume: several PVs claim the handle.
-            MalformedRecord: the record can't be read.
+            MalformedRecord: no record can be read. Of several, the record tells which can't (`unreadable`).
             KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say.
 
         """
@@ -95,28 +101,27 @@ class KubernetesVolumes:
         self._pvs = Collection(api, kind, metrics.reconnected, watch_time=watch_time, watch_silence=watch_silence)
         self._search = PvSearch(driver, lambda what: self._pvs.pages(what, page_size))
 
-    async def read(self, volume_handle: str, pv: str | None = None) -> VolumeRecord | None:
+    async def read(self, volume_handle: str, known: Mapping[str, str] = _NONE, more: Iterable[str] = ()) -> VolumeRecord | None:
         """See `Volumes`."""
-        named = await self._get(volume_handle, pv) if pv else None
-        if named is not None and self._claims(named, volume_handle):
-            return self._record(named)
-        found = await self._search.find(volume_handle)
-        refuse_duplicates(volume_handle, [item.metadata.name for item in found])
-        return self._record(found[0]) if found else None
+        found = await self._named(volume_handle, (*known, *more))
+        if not any(known.get(pv.metadata.name) == pv.metadata.uid for pv in found):
+            found = await self._search.find(volume_handle)
+        return self._records(found) if found else None
 
     async def compare_and_set(self, write: Write) -> WriteResult:
         """See `Volumes`."""
-        nodes = f"node {write.node_id}" if write.node_id else "every node"
-        what = f"write the record of volume {write.volume.volume_handle} for {nodes} on PersistentVolume {write.mark.pv}"
-        ask = Ask(what, "PATCH", _path(write.mark.pv), {"fieldManager": FIELD_MANAGER}, patch(write))
-        try:
-            answer = await self._api.request(ask)
-        except (Refused, NotFound) as refusal:
-            return await self._refused(write, refusal)
-        record = self._record(self._decoded(ask, answer))
-        if not fence.landed(write, record):
-            raise RecordAltered(f"Could not {what}: the API server stored something else, as an admission webhook may do.")
-        return WriteResult(landed=True, record=record)
+        written: list[VolumeRecord] = []
+        for place, part in enumerate(write.parts):
+            try:
+                record = await self._set(write, part, place)
+            except MooringError as error:
+                error.landed_in_part = bool(written)
+                raise
+            if record is None:
+                self._metrics.conflict()
+                return WriteResult(landed=False, record=await self._read_again(write))
+            written.append(record)
+        return WriteResult(landed=True, record=merge(written))
 
     async def pages(self, page_size: int) -> AsyncGenerator[Page]:
         """See `Volumes`."""
@@ -131,14 +136,51 @@ class KubernetesVolumes:
             async for event in events:
                 yield self._change(event)
 
-    async def _refused(self, write: Write, refusal: Exception) -> WriteResult:
-        found = await self.read(write.volume.volume_handle, write.mark.pv)
-        if found is not None and fence.landed(write, found):
-            return WriteResult(landed=True, record=found)
-        if found is not None and found.mark == write.mark:
+    async def _set(self, write: Write, part: Part, place: int) -> VolumeRecord | None:
+        """Make the write on one PV; None where that is no more as its mark says."""
+        mark = part.mark
+        nodes = f"node {write.node_id}" if write.node_id else "every node"
+        what = f"write the record of volume {write.volume.volume_handle} for {nodes} on PersistentVolume {mark.pv}"
+        ask = Ask(what, "PATCH", _path(mark.pv), {"fieldManager": FIELD_MANAGER}, patch(write, place))
+        try:
+            answer = await self._api.request(ask)
+        except (Refused, NotFound) as refusal:
+            return await self._refused(write, part, refusal)
+        record = self._record(self._decoded(ask, answer))
+        if not fence.made(write, part, record):
+            raise RecordAltered(f"Could not {what}: the API server stored something else, as an admission webhook may do.")
+        return record
+
+    async def _refused(self, write: Write, part: Part, refusal: Exception) -> VolumeRecord | None:
+        """Return what the write made on the PV after all."""
+        pv = await self._get(write.volume.volume_handle, part.mark.pv)
+        found = None if pv is None or pv.metadata.uid != part.mark.uid else self._record(pv)
+        if found is not None and fence.made(write, part, found):
+            return found
+        if found is not None and found.mark == part.mark:
             raise KubernetesRejected(f"{refusal} The record is as it was expected, so the write itself was refused.")
-        self._metrics.conflict()
-        return WriteResult(landed=False, record=found)
+        return None
+
+    async def _read_again(self, write: Write) -> VolumeRecord | None:
+        return await self.read(write.volume.volume_handle, {part.mark.pv: part.mark.uid for part in write.parts})
+
+    async def _named(self, volume_handle: str, names: Iterable[str]) -> list[Pv]:
+        """The volume's PVs of these names, and those that bear the record too by what these say."""
+        read: dict[str, Pv | None] = {}
+        due = list(names)
+        while due:
+            name = due.pop()
+            if name not in read:
+                pv = await self._get(volume_handle, name)
+                read[name] = pv if pv is not None and self._claims(pv, volume_handle) else None
+                due += self._beside(read[name])
+        return [pv for pv in read.values() if pv is not None]
+
+    def _beside(self, pv: Pv | None) -> tuple[str, ...]:
+        try:
+            return self._record(pv).beside if pv is not None else ()
+        except MalformedRecord:
+            return ()
 
     async def _get(self, volume_handle: str, pv: str) -> Pv | None:
         ask = Ask(f"read volume {volume_handle} from PersistentVolume {pv}", "GET", _path(pv))
@@ -161,6 +203,17 @@ class KubernetesVolumes:
     def _claims(self, pv: Pv, volume_handle: str) -> bool:
         csi = pv.spec.csi
         return csi is not None and (csi.driver, csi.volume_handle) == (self._driver, volume_handle)
+
+    def _records(self, pvs: list[Pv]) -> VolumeRecord:
+        records, unreadable = list[VolumeRecord](), list[MalformedRecord]()
+        for pv in pvs:
+            try:
+                records.append(self._record(pv))
+            except MalformedRecord as error:
+                unreadable.append(error)
+        if not records:
+            raise unreadable[0]
+        return merge(records, [str(error).removesuffix(error.advice).rstrip() for error in unreadable])
 
     def _record(self, pv: Pv) -> VolumeRecord:
         meta = pv.metadata

@@ -29,6 +29,7 @@ class Claimant:
         self._stayed = False
         self.may_land = False
         self._written_by = ""
+        self._in_part = False
         self._steps = steps
 
     async def make(self, claim: fence.Claim, seen: Looked) -> WriteResult:
@@ -41,11 +42,15 @@ class Claimant:
         try:
             result = await self._steps.record(claim.write)
         except STOPPED as error:
-            self.may_land = not is_final_at_once(error)
+            self.may_land = self._in_part or not is_final_at_once(error)
             raise
-        self.may_land = result.landed
+        # NB: refused on one of several PVs, it stands on those before, and an attempt that got past that one may land on the rest.
+        self._in_part = self._in_part or (not result.landed and bool(claim.write.others))
+        self.may_land = result.landed or self._in_part
+        if self.may_land:
+            self._stayed = self.reclaims
         if result.landed and result.record is not None:
-            self._written_by, self._stayed = result.record.operation, self.reclaims
+            self._written_by = result.record.operation
         return result
 
     def stays(self, seen: Looked) -> bool:

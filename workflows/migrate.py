@@ -30,7 +30,7 @@ with workflow.unsafe.imports_passed_through():
 
 async def watch_migration(steps: Steps, asked: PublishRequest, record: VolumeRecord) -> None:
     """Have the migration that this record shows watched, where it shows one and nobody watches it."""
-    others = tuple(held.node_id for held in record.holders if held.node_id != asked.node_id)
+    others = tuple(held.node_id for held in record.everyone if held.node_id != asked.node_id)
     if not (asked.migrates and others):
         return
     migrating = Migrating(volume=steps.volume, mark=record.mark, from_nodes=others, to_node=asked.node_id)
@@ -92,7 +92,7 @@ class WatchMigration:
         self._enter(State.MIGRATION_OVERDUE, Reason.MIGRATION_TIMED_OUT, told)
 
     def _result(self, record: VolumeRecord | None) -> MigrationResult:
-        stays = record.holders[0].node_id if record and record.holders else ""
+        stays = record.everyone[0].node_id if record and record.everyone else ""
         return MigrationResult(
             driver=self._asked.volume.driver,
             volume_handle=self._asked.volume.volume_handle,

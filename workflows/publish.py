@@ -180,7 +180,7 @@ class PublishVolume:
 
     async def _before_undo(self, seen: Looked) -> bool:
         held = seen.record is not None and seen.record.holder(self._asked.node_id) is not None
-        others = held and seen.record is not None and seen.record.operation != seen.by
+        others = held and seen.record is not None and not fence.holds_by(seen.record, self._asked.node_id, seen.by)
         if self._backend_begun and not others and not self._leaves(seen):
             await self._steps.backend_undo(self._call(seen.record.epoch if seen.record else 0))
             self._backend_begun = False
@@ -212,7 +212,7 @@ class PublishVolume:
         )
 
     def _result(self, record: VolumeRecord) -> PublishResult:
-        held = next(held for held in record.holders if held.node_id == self._asked.node_id)
+        held = next(held for held in record.everyone if held.node_id == self._asked.node_id)
         again = self._claimant.reclaims
         return PublishResult(
             driver=self._asked.driver,

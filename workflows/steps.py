@@ -109,12 +109,13 @@ class Steps:
     async def look(self, budget: float | None = None) -> Looked:
         """The live record, within the budget: that of a publish unless given."""
         options = self._bounded("look at the PV", budget or self.limits.publish_budget)
-        return self._saw(await workflow.execute_activity_method(AttachmentActivities.look, Look(volume=self.volume), **options))
+        look = Look(volume=self.volume, pvs=self._several())
+        return self._saw(await workflow.execute_activity_method(AttachmentActivities.look, look, **options))
 
     async def _look_patiently(self, budget: float | None) -> Looked:
         """The live record, whatever the errors meanwhile."""
         options = self._within(budget, "roll back: look at the PV")
-        look = Look(volume=self.volume, patient=True)
+        look = Look(volume=self.volume, patient=True, pvs=self._several())
         return self._saw(await workflow.execute_activity_method(AttachmentActivities.look, look, **options))
 
     async def check_node(self, node_id: str, *, holds: bool) -> None:
@@ -135,17 +136,17 @@ class Steps:
 
     async def record(self, write: Write) -> WriteResult:
         """Try to make the node a holder."""
-        options = self._bounded(f"record {write.node_id} as holder, epoch {_next(write)}", self.limits.publish_budget)
+        options = self._bounded(f"record {write.node_id} as holder, epoch {write.epoch}", self.limits.publish_budget)
         return self._saw(await workflow.execute_activity_method(AttachmentActivities.record, write, **options))
 
     async def release(self, write: Write) -> WriteResult:
         """Try to take the node out of the record."""
-        options = self._bounded(f"release {write.node_id or 'every node'}, epoch {_next(write)}", self.limits.clear_budget)
+        options = self._bounded(f"release {write.node_id or 'every node'}, epoch {write.epoch}", self.limits.clear_budget)
         return await workflow.execute_activity_method(AttachmentActivities.release, write, **options)
 
     async def persist(self, write: Write) -> WriteResult:
         """Record the holder that waited for its PV, however long it takes."""
-        options = self._patient(f"record {write.node_id} as holder, epoch {_next(write)}", self.limits.attempt_timeout)
+        options = self._patient(f"record {write.node_id} as holder, epoch {write.epoch}", self.limits.attempt_timeout)
         return self._saw(await workflow.execute_activity_method(AttachmentActivities.persist, write, **options))
 
     async def take_back(
@@ -222,8 +223,13 @@ class Steps:
             await workflow.execute_activity_method(EventActivities.not_cleared, warned, **options)
 
     async def _undo(self, write: Write, budget: float | None) -> WriteResult:
-        options = self._within(budget, f"roll back: {write.node_id} out, epoch {_next(write)}")
+        options = self._within(budget, f"roll back: {write.node_id} out, epoch {write.epoch}")
         return await workflow.execute_activity_method(AttachmentActivities.undo, write, **options)
+
+    def _several(self) -> tuple[str, ...]:
+        """The PVs that the run has seen, where these are several: who looks next may not know each."""
+        marks = self.seen.marks if self.seen else ()
+        return tuple(mark.pv for mark in marks) if len(marks) > 1 else ()
 
     def _saw(self, found: S) -> S:
         self.seen = found.record or self.seen
@@ -248,7 +254,3 @@ class Steps:
 
     def _patient(self, summary: str, attempt: float) -> ActivityConfig:
         return patient(self.limits, summary, attempt)
-
-
-def _next(write: Write) -> int:
-    return (write.mark.epoch or 0) + 1

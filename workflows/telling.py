@@ -41,7 +41,7 @@ def tell_not_attached(steps: Steps, node_id: str, error: BaseException) -> None:
         return
     root = cause(error)
     refused = root is not None and TABLE.get(root.type or "", MooringError).expected
-    holders = steps.seen.holders if steps.seen and refused else ()
+    holders = steps.seen.everyone if steps.seen and refused else ()
     volume = steps.volume.volume_handle
     tell(
         Happening(

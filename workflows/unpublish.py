@@ -141,6 +141,8 @@ class UnpublishVolume:
         result = await self._steps.release(write)
         if result.landed:
             self._released.update(dict.fromkeys(self._leaving(seen)))
+        if self._steps.is_current(result) and seen.unreadable:
+            raise _UnclearableError(seen.unreadable[0], result.record)
         return result
 
     async def _release_unpersisted(self) -> Attachment | None:
@@ -194,7 +196,7 @@ class UnpublishVolume:
         return self._answer(seen.epoch if seen else 0, cleared=False, message=warning)
 
     def _leaving(self, seen: VolumeRecord | None) -> list[str]:
-        return [held.node_id for held in seen.holders if self._asked.node_id in ("", held.node_id)] if seen else []
+        return [held.node_id for held in seen.everyone if self._asked.node_id in ("", held.node_id)] if seen else []
 
     def _result(self, epoch: int, why: str) -> UnpublishResult:
         unrecorded = "; no record knew of it" if self._asked.stray else f"; nothing was attached{f', {why}' if why else ''}"

@@ -101,7 +101,7 @@ class KubernetesChecks:
             ),
             Question(RECORDS, READABLE, "The PersistentVolumes can be listed", self._readable, needs=there),
             Question(RECORDS, "records-sound", "Every record can be read", self._sound, needs=read),
-            Question(RECORDS, "records-unique", "Every volume has one PersistentVolume", self._unique, needs=read),
+            Question(RECORDS, "records-unique", "The PersistentVolumes of a volume agree", self._unique, needs=read),
             Question(RECORDS, "records-patch", "A record can be written (dry run)", self._patched, needs=(*read, RIGHTS)),
         )
 

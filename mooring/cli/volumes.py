@@ -131,7 +131,7 @@ def _cells(status: VolumeStatus, show: Callable[[datetime], str]) -> list[str]:
         _each(held.node_id for held in holders),
         show(holders[0].attached_at) if holders else NONE,
         str(record.epoch if record else 0),
-        record.mark.pv if record else NONE,
+        _each(mark.pv for mark in record.marks) if record else NONE,
         _each(dict.fromkeys(held.access_mode or UNKNOWN for held in holders)),
     ]
 
@@ -147,7 +147,7 @@ def _each(values: Iterable[str]) -> str:
 
 def _holders(status: VolumeStatus) -> Sequence[Attachment]:
     waiting = [status.unpersisted] if status.unpersisted else []
-    return [*(status.record.holders if status.record else ()), *waiting]
+    return [*(status.record.everyone if status.record else ()), *waiting]
 
 
 def _now() -> datetime:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from mooring.cli.output import note
 from mooring.kubeconfig import connect
 from mooring.models import VolumeStatus
-from mooring.records import Records, read_records, status, volumes_of
+from mooring.records import Records, by_volume, read_records, status, volumes_of
 from mooring.views import Change, ChangeKind, HistoryGone
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def follow(
     session: Session, kubeconfig: str, listed: Records, wanted: Callable[[VolumeStatus], bool], show: Callable[[VolumeStatus], None]
 ) -> NoReturn:
     """Show what is wanted and changes after the list."""
-    watch = VolumeWatch(session.driver, {seen.pv: seen for seen in listed.sightings}, wanted, show)
+    watch = VolumeWatch(session.driver, by_volume(listed.sightings), wanted, show)
 
     async def work() -> NoReturn:
         api = await connect(kubeconfig or None, session.environ, REQUEST_SECONDS)
@@ -47,10 +47,10 @@ def follow(
 
 @dataclass(frozen=True, slots=True)
 class VolumeWatch:
-    """What was seen last of each PV, by its name; `show` is given what changes, where it is or was `wanted`."""
+    """What was seen last of each volume's PVs; `show` is given what changes, where it is or was `wanted`."""
 
     driver: str
-    seen: dict[str, Sighting]
+    seen: dict[str, list[Sighting]]
     wanted: Callable[[VolumeStatus], bool]
     show: Callable[[VolumeStatus], None]
 
@@ -73,31 +73,32 @@ class VolumeWatch:
                 since = records.resource_version
 
     def _take_in(self, change: Change) -> None:
-        if change.sighting is not None:
-            self._now(change.sighting.pv, None if change.kind is ChangeKind.GONE else change.sighting)
+        seen = change.sighting
+        if seen is not None:
+            others = [other for other in self.seen.get(seen.handle, ()) if other.pv != seen.pv]
+            self._now(seen.handle, others if change.kind is ChangeKind.GONE else [*others, seen])
 
     def _take_over(self, records: Records) -> None:
-        there = {seen.pv: seen for seen in records.sightings}
-        for pv in [*self.seen, *(pv for pv in there if pv not in self.seen)]:
-            self._now(pv, there.get(pv))
+        there = by_volume(records.sightings)
+        for handle in [*self.seen, *(handle for handle in there if handle not in self.seen)]:
+            self._now(handle, there.get(handle, []))
 
-    def _now(self, pv: str, seen: Sighting | None) -> None:
-        """The PV is as seen, or gone where it is None."""
-        before = self.seen.pop(pv, None)
-        if seen is not None:
-            self.seen[pv] = seen
-        if seen == before:
-            return
-        if seen is not None and seen.problem:
-            note(f"Error: {seen.problem}")
-            return
+    def _now(self, handle: str, pvs: list[Sighting]) -> None:
+        """The volume's PVs are as seen; it has none where the list is empty."""
+        before = self.seen.pop(handle, [])
+        if pvs:
+            self.seen[handle] = pvs
+        told = {seen.problem for seen in before}
+        for problem in dict.fromkeys(seen.problem for seen in pvs if seen.problem and seen.problem not in told):
+            note(f"Error: {problem}")
         was = self._status(before)
-        now = self._status(seen) or (was and was.model_copy(update={"record": None}))
-        if now is not None and (self.wanted(now) or (was is not None and self.wanted(was))):
+        now = self._status(pvs) or (None if pvs or not was else was.model_copy(update={"record": None}))
+        if now is not None and now != was and (self.wanted(now) or (was is not None and self.wanted(was))):
             self.show(now)
 
-    def _status(self, seen: Sighting | None) -> VolumeStatus | None:
-        return None if seen is None or seen.problem else status(self.driver, seen)
+    def _status(self, pvs: list[Sighting]) -> VolumeStatus | None:
+        sound = [seen for seen in pvs if not seen.problem]
+        return status(self.driver, sound) if sound else None
 
 
 @contextmanager

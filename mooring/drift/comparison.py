@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from mooring.copies import disagreement, unite
 from mooring.drift.models import Drift, DriftKind, Heal
 from mooring.sighting import unpack
 
@@ -86,10 +87,17 @@ def compare(pv: Sighting, evidence: Evidence) -> Iterator[Drift]:
     yield from _strays(pv, evidence)
 
 
-def duplicated(handle: str, pvs: Sequence[str]) -> Drift:
-    """Several PVs claim one volume."""
-    why = f"Volume {handle} is claimed by the PersistentVolumes {', '.join(sorted(pvs)[:5])}, so it is published to nobody."
-    return Drift(kind=DriftKind.DUPLICATE_VOLUME, volume_handle=handle, pv=min(pvs), why=why)
+def compare_several(pvs: Sequence[Sighting], evidence: Evidence) -> Iterator[Drift]:
+    """What is amiss with a volume that has several PVs; where one can't be read, or two disagree, nothing but that can be said."""
+    unreadable = [pv for pv in pvs if pv.problem]
+    why = disagreement(pvs)
+    if why is not None:
+        yield _drift(DriftKind.DUPLICATE_VOLUME, unite(pvs), "", str(why).removesuffix(why.advice).rstrip())
+    if unreadable or why is not None:
+        for pv in unreadable:
+            yield from compare(pv, evidence)
+    else:
+        yield from compare(unite(pvs), evidence)
 
 
 def unpersisted(handle: str, waits: Waits, pv: str, now: datetime) -> Drift | None:

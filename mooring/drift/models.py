@@ -83,7 +83,7 @@ ADVICE: Final[Mapping[DriftKind, str]] = {
     DriftKind.UNKNOWN_TO_RECORD: "Detach the volume from the node on the storage, once nothing uses it there.",
     DriftKind.UNKNOWN_TO_BACKEND: "Delete the Pod that uses the volume, so that it is detached and attached anew.",
     DriftKind.UNREADABLE_RECORD: "Correct the annotations of the PersistentVolume, or have nobody else write them.",
-    DriftKind.DUPLICATE_VOLUME: "Delete the PersistentVolumes that should not be there, so that one is left.",
+    DriftKind.DUPLICATE_VOLUME: "Find out which node has the volume, and unpublish it from the others.",
     DriftKind.INDEX_BEHIND: "Nothing: the worker rebuilds its index. Where it stays, see the worker's log for its watch.",
 }
 

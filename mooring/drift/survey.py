@@ -22,7 +22,8 @@ from datetime import datetime
 from typing import Final, Protocol, TypeVar, runtime_checkable
 
 from mooring.adoption import Attached
-from mooring.drift.comparison import Evidence, behind, compare, duplicated, release, unpersisted
+from mooring.copies import unite
+from mooring.drift.comparison import Evidence, behind, compare, compare_several, release, unpersisted
 from mooring.drift.models import IN_FULL, Drift, DriftKind, Found, Key, hand_over, ranked
 from mooring.drift.runs import DriverRuns
 from mooring.errors import MooringError
@@ -111,9 +112,9 @@ class DriftSurvey:
     async def _evidence(self, claims: Claims) -> tuple[Evidence, list[str]]:
         ask, not_compared = self._ask, list[str]()
         evidence = Evidence(
-            attached=await self._attached(),
+            attached=await self._attached(claims),
             published=await self._published(not_compared),
-            uncleared=await ask.runs.uncleared({handle async for handle, pvs in _some(claims.items()) if pvs[0].nodes}),
+            uncleared=await ask.runs.uncleared({handle async for handle, pvs in _some(claims.items()) if unite(pvs).nodes}),
             waiting=await ask.runs.waiting(),
             unsettled={*ask.manager.doubts, *ask.manager.unsettled},
             gone=lambda node_id: ask.nodes.find(node_id) is None,
@@ -122,10 +123,17 @@ class DriftSurvey:
         )
         return evidence, not_compared
 
-    async def _attached(self) -> dict[str, list[Attached]] | None:
+    async def _attached(self, claims: Claims) -> dict[str, list[Attached]] | None:
         """The VolumeAttachments of each PV; None where nobody makes any: then they say nothing about holders."""
         listed = await self._ask.attachments.listed()
-        return await _by_pv(listed) if listed or (listed is not None and self._ask.releases) else None
+        if not listed and (listed is None or not self._ask.releases):
+            return None
+        found = await _by_pv(listed)
+        async for _, pvs in _some(claims.items()):
+            if len(pvs) > 1:  # each shows what there is of the volume
+                shown = [each for pv in pvs for each in found.get(pv.pv, ())]
+                found.update((pv.pv, shown) for pv in pvs)
+        return found
 
     async def _published(self, not_compared: list[str]) -> dict[str, set[str]] | None:
         if self._ask.published is None:
@@ -141,8 +149,8 @@ class DriftSurvey:
         return found
 
     async def _compared(self, claims: Claims, evidence: Evidence) -> AsyncGenerator[Drift]:
-        async for handle, pvs in _some(claims.items()):
-            for drift in compare(pvs[0], evidence) if len(pvs) == 1 else [duplicated(handle, [pv.pv for pv in pvs])]:
+        async for _, pvs in _some(claims.items()):
+            for drift in compare(pvs[0], evidence) if len(pvs) == 1 else compare_several(pvs, evidence):
                 yield drift
         for handle, waits in evidence.waiting.items():
             pvs = claims.get(handle, [])

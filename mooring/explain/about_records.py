@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mooring import fence
 from mooring.adoption import Verdict
 from mooring.errors import MalformedRecord
 from mooring.explain.commands import BREAK_GLASS, unpublish
@@ -25,13 +26,13 @@ def unreadable(facts: Facts) -> Iterator[Advice]:
 
 
 def duplicated(facts: Facts) -> Iterator[Advice]:
-    """Several PVs claim the volume."""
-    if len(facts.pvs) > 1:
+    """The volume's PVs name holders that can't hold it at once."""
+    error = fence.disagreement(facts.record, facts.volume_handle) if facts.record else None
+    if error is not None:
         yield Advice(
             situation="duplicate-volume",
-            says=f"Several PersistentVolumes claim this volume ({', '.join(pv.name for pv in facts.pvs)}), so none of them can be "
-            "trusted with its record. Delete all but one; with reclaim policy Retain the data stays.",
-            commands=tuple(f"kubectl describe pv {pv.name}" for pv in facts.pvs),
+            says=f"{error} Nobody gets the volume until then.",
+            commands=tuple(unpublish(facts, held.node_id) for held in facts.holders),
         )
 
 

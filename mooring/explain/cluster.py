@@ -15,6 +15,7 @@ from mooring.adoption import Attached, Finding, Volume, judge, shared_mode
 from mooring.annotations import read as read_record
 from mooring.apiserver import Ask, KubernetesApi, NotFound
 from mooring.collection import Kind, T, decoded, list_all
+from mooring.copies import merge
 from mooring.detachments import Detachments, look_back
 from mooring.errors import MalformedRecord, MooringError
 from mooring.explain.facts import AttachmentFacts, NodeFacts, PvFacts
@@ -96,11 +97,12 @@ class ClusterReader:
         self, pvs: list[Pv], facts: tuple[PvFacts, ...], found: Iterable[VolumeAttachment], node_ids: Mapping[str, str]
     ) -> list[Finding]:
         """What a worker that starts would make of the VolumeAttachments; nothing where the record can't be trusted."""
-        if len(pvs) != 1 or facts[0].record is None or pvs[0].spec.csi is None:
+        records = [fact.record for fact in facts if fact.record is not None]
+        if len(records) != len(pvs) or not pvs or pvs[0].spec.csi is None:
             return []
-        mode = shared_mode(pvs[0].spec.access_modes or [])
-        readonly = pvs[0].spec.csi.read_only
-        volume = Volume(self.volume.driver, self.volume.volume_handle, facts[0].name, facts[0].record, mode, readonly)
+        modes = {shared_mode(pv.spec.access_modes or []) for pv in pvs}
+        mode, readonly = modes.pop() if len(modes) == 1 else None, pvs[0].spec.csi.read_only
+        volume = Volume(self.volume.driver, self.volume.volume_handle, facts[0].name, merge(records), mode, readonly)
         attached = [self._attached(each, node_ids) for each in found if each.status.attached]
         return judge(volume, attached, await look_back(volume, attached, self.detachments))
 

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from mooring import names
 from mooring.adoption import Finding
+from mooring.copies import merge
 from mooring.models import Attachment, Model, VolumeRecord, VolumeRef
 from mooring.run_reader import OPERATIONS, VolumeRun
 
@@ -93,13 +94,14 @@ class Facts(VolumeRef):
 
     @property
     def record(self) -> VolumeRecord | None:
-        """The record of the one PV."""
-        return self.pvs[0].record if len(self.pvs) == 1 else None
+        """What the PVs say together; None where none can be read."""
+        readable = [pv.record for pv in self.pvs if pv.record is not None]
+        return merge(readable, [pv.problem for pv in self.pvs if pv.problem]) if readable else None
 
     @property
     def holders(self) -> tuple[Attachment, ...]:
         """Who holds the volume by its record."""
-        return self.record.holders if self.record else ()
+        return self.record.everyone if self.record else ()
 
     @property
     def open(self) -> VolumeRun | None:

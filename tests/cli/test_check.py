@@ -208,11 +208,11 @@ async def test_a_cluster_without_driver_and_policy_is_warned_of(look: Mooring) -
 
 async def test_records_that_cant_be_read_are_named(look: Mooring, cluster: Cluster) -> None:
     await cluster.create("bad", {cluster.keys.epoch: "many"})
-    await cluster.create("twice", name=f"one-{cluster.pv('twice')}")
-    await cluster.create("twice", name=f"two-{cluster.pv('twice')}")
+    for name in ("one", "two"):
+        await cluster.create("odd", {cluster.keys.node: f"node-{name}"}, name=f"{name}-{cluster.pv('odd')}")
     ran = await look("check", "-o", "json")
     assert "has the epoch 'many'" in await failure(ran, "records-sound")
-    assert "Volume twice is claimed by" in await failure(ran, "records-unique")
+    assert "The PersistentVolumes of volume odd disagree" in await failure(ran, "records-unique")
 
 
 async def test_pvs_that_cant_be_listed_are_a_failure(look: Mooring, operator: FaultProxy) -> None:

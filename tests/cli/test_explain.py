@@ -159,10 +159,15 @@ async def test_a_record_that_cant_be_read_is_told(cluster: Cluster, look: Moorin
     assert "Held by: ?" in (await look("explain", "vol")).out
 
 
-async def test_several_pvs_of_one_volume_are_told(cluster: Cluster, look: Mooring) -> None:
+async def test_two_pvs_that_disagree_about_the_holder_are_told(cluster: Cluster, look: Mooring) -> None:
     await cluster.create("vol", name=f"one-{cluster.pv('vol')}")
     await cluster.create("vol", name=f"two-{cluster.pv('vol')}")
-    assert situations(await look("explain", "vol", "-o", "json")) == ["duplicate-volume"]
+    assert situations(await look("explain", "vol", "-o", "json")) == ["nothing-wrong"]
+    for name in ("one", "two"):
+        await cluster.create("odd", {cluster.keys.node: f"node-{name}"}, name=f"{name}-{cluster.pv('odd')}")
+    ran = await look("explain", "odd", "-o", "json")
+    assert situations(ran)[0] == "duplicate-volume"
+    assert ran.data["what_to_do"][0]["commands"] == ["mooring unpublish odd node-one", "mooring unpublish odd node-two"]
 
 
 async def test_an_operation_that_lacks_rights_says_what_to_grant(

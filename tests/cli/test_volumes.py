@@ -96,10 +96,11 @@ async def test_an_empty_list_says_so_on_standard_error(run: Mooring) -> None:
 async def test_list_names_what_it_could_not_read_and_fails(cluster: Cluster, run: Mooring) -> None:
     await cluster.create("good")
     await cluster.create("bad", {cluster.keys.epoch: "many"})
-    await cluster.create("twice", name=f"one-{cluster.pv('twice')}")
-    await cluster.create("twice", name=f"two-{cluster.pv('twice')}")
+    for name in ("one", "two"):
+        await cluster.create("odd", {cluster.keys.node: f"node-{name}"}, name=f"{name}-{cluster.pv('odd')}")
+        await cluster.create("twice", name=f"{name}-{cluster.pv('twice')}")
     ran = await run("list", "-o", "name")
-    assert (ran.code, ran.out.split()) == (ExitCode.FAILED, ["volume/good", "volume/twice", "volume/twice"])
+    assert (ran.code, ran.out.split()) == (ExitCode.FAILED, ["volume/good", "volume/odd", "volume/twice"])
     malformed, duplicate = ran.err.splitlines()
     assert "has the epoch 'many'" in malformed
-    assert "Volume twice is claimed by" in duplicate
+    assert "The PersistentVolumes of volume odd disagree" in duplicate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mooring.errors import DuplicateVolume, MalformedRecord
+from mooring.errors import MalformedRecord
 from mooring.manager import AttachmentManager
 from mooring.sighting import Sighting, pack
 from mooring.views import Change, ChangeKind
@@ -90,12 +90,19 @@ def test_the_late_news_that_the_old_pv_is_gone_leaves_the_new_one() -> None:
     assert holder(manager) == "node-a"
 
 
-def test_two_pvs_with_one_handle_are_refused_and_both_named() -> None:
+def test_two_pvs_with_one_handle_are_one_volume() -> None:
     manager = known(sighting("vol-1", "node-a"))
-    manager.apply_event(seen("vol-1", uid=OTHER, pv="pv-2"))
-    with pytest.raises(DuplicateVolume, match="vol-1 is claimed by the PersistentVolumes pv-1, pv-2"):
-        manager.observe("vol-1")
-    assert (manager.counts.duplicates, manager.pv_name("vol-1")) == (1, None)
+    manager.apply_event(seen("vol-1", "node-a", uid=OTHER, pv="pv-2"))
+    found = manager.observe("vol-1")
+    assert found is not None
+    assert ([mark.pv for mark in found.marks], [held.node_id for held in found.everyone]) == (["pv-1", "pv-2"], ["node-a"])
+    assert (manager.counts.holders, manager.counts.attached, manager.volumes_on("node-a")) == (1, 1, 1)
+    assert (manager.counts.duplicates, set(manager.pvs("vol-1"))) == (0, {"pv-1", "pv-2"})
+
+
+def test_two_pvs_whose_holders_exclude_each_other_are_counted() -> None:
+    manager = known(sighting("vol-1", "node-a"), sighting("vol-1", "node-b", uid=OTHER, pv="pv-2"))
+    assert (manager.counts.duplicates, manager.counts.holders, manager.nodes_of("vol-1")) == (1, 2, ["node-b", "node-a"])
 
 
 @pytest.mark.parametrize(("gone", "left"), [("pv-1", "pv-2"), ("pv-2", "pv-1")])

@@ -6,11 +6,10 @@ import pytest
 
 from mooring.annotations import parse_time
 from mooring.client import MooringClient
-from mooring.errors import DuplicateVolume, HeldElsewhere, Incompatible, MalformedRecord
+from mooring.errors import HeldElsewhere, Incompatible, MalformedRecord
 from mooring.models import AccessMode
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
-from tests.harness.workers import until
 from worker import MooringWorker
 
 RWX = AccessMode.MULTI_NODE_MULTI_WRITER
@@ -125,17 +124,6 @@ async def test_the_records_of_other_drivers_are_adopted(worker: MooringWorker, c
 
     assert (result.attached_at, result.epoch) == (parse_time("2026-01-31T04:00:41Z"), 1)
     assert (await cluster.annotations("vol"))["other/note"] == "kept"
-
-
-async def test_two_pvs_with_one_handle_are_refused_and_named(
-    worker: MooringWorker, cluster: Cluster, mooring: MooringClient
-) -> None:
-    await cluster.create("vol", name=f"first-{cluster.driver}")
-    await cluster.create("vol", name=f"second-{cluster.driver}")
-    await until(lambda: worker.manager.counts.duplicates == 1)
-
-    with pytest.raises(DuplicateVolume, match=f"first-{cluster.driver}.*second-{cluster.driver}"):
-        await mooring.publish("vol", "node-a")
 
 
 async def test_a_pv_whose_record_contradicts_itself_lets_nobody_in(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mooring.adoption import Attached
-from mooring.drift.comparison import Evidence, NodeState, Waits, behind, compare, duplicated, release, unique_name, unpersisted
+from mooring.drift.comparison import Evidence, NodeState, Waits, behind, compare, compare_several, release, unique_name, unpersisted
 from mooring.drift.models import Drift, DriftKind, Heal, HealResult, Outcome, advice, hand_over
 from mooring.drift.result import conclude
 from mooring.names import State
@@ -163,8 +163,23 @@ def test_of_a_record_that_can_not_be_read_nothing_else_is_said() -> None:
     assert kinds(unreadable, attached={"pv-1": [on("node-a")]}) == [(DriftKind.UNREADABLE_RECORD, "", Heal.NONE)]
 
 
-def test_several_pvs_of_one_volume_are_named() -> None:
-    assert "pv-1, pv-2" in duplicated("vol", ["pv-2", "pv-1"]).why
+def test_two_pvs_whose_holders_exclude_each_other_are_named() -> None:
+    pvs = [sighting("vol", "node-a"), sighting("vol", "node-b", uid="u-2", pv="pv-2")]
+    [drift] = compare_several(pvs, IN_STEP)
+    assert drift.kind is DriftKind.DUPLICATE_VOLUME
+    assert "pv-1 names node node-a" in drift.why
+    assert "pv-2 names node node-b" in drift.why
+
+
+def test_several_pvs_of_one_volume_are_compared_as_one() -> None:
+    pvs = [sighting("vol", epoch=None, uid="u-2", pv="pv-2"), sighting("vol", "node-a", epoch=4)]
+    [drift] = compare_several(pvs, replace(IN_STEP, attached={}))
+    assert (drift.kind, drift.pv, drift.epoch) == (DriftKind.HOLDER_WITHOUT_VOLUME_ATTACHMENT, "pv-1", 4)
+
+
+def test_beside_a_pv_that_cant_be_read_nothing_is_said_of_the_volume() -> None:
+    pvs = [Sighting(handle="vol", pv="pv-2", uid="u-2", problem="it is odd."), sighting("vol", "node-a")]
+    assert [drift.kind for drift in compare_several(pvs, replace(IN_STEP, attached={}))] == [DriftKind.UNREADABLE_RECORD]
 
 
 @pytest.mark.parametrize(("pv", "minutes", "drifts"), [("pv-1", 0, True), ("", 1, False), ("", 11, True)])

@@ -150,8 +150,10 @@ async def test_a_record_that_can_not_be_read_and_two_pvs_of_one_volume_are_repor
     worker: MooringWorker, cluster: Cluster, reconcile: Reconcile
 ) -> None:
     await cluster.create("bad", {cluster.keys.epoch: "many"})
-    await cluster.create("twice")
-    await cluster.create("twice", name=f"second-{cluster.pv('twice')}")
+    await cluster.create("twice", {cluster.keys.node: "node-a"})
+    await cluster.create("twice", {cluster.keys.node: "node-b"}, name=f"second-{cluster.pv('twice')}")
+    await cluster.create("whole")
+    await cluster.create("whole", name=f"second-{cluster.pv('whole')}")
 
     assert found(await reconcile()) == [("duplicate_volume", "twice", "", "left"), ("unreadable_record", "bad", "", "left")]
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from prometheus_client import CollectorRegistry
 
-from mooring.errors import DuplicateVolume, KubernetesRejected, KubernetesUnavailable, MalformedRecord
+from mooring.errors import KubernetesRejected, KubernetesUnavailable, MalformedRecord
 from mooring.models import VolumeRef
 from mooring.volumes import KubernetesVolumes
 from tests.harness.cluster import PVS, Cluster
@@ -16,7 +16,7 @@ from tests.volumes.conftest import World
 
 
 async def test_a_volume_without_a_pv_has_no_record(volumes: KubernetesVolumes) -> None:
-    assert await volumes.read("vol-1", "pv-vol-1") is None
+    assert await volumes.read("vol-1", {"pv-vol-1": "uid"}) is None
 
 
 async def test_a_pv_is_found_by_its_handle_whatever_its_name(volumes: KubernetesVolumes, cluster: Cluster, driver: str) -> None:
@@ -27,26 +27,47 @@ async def test_a_pv_is_found_by_its_handle_whatever_its_name(volumes: Kubernetes
 
 
 async def test_a_pv_whose_name_is_known_is_read_without_a_list(volumes: KubernetesVolumes, cluster: Cluster) -> None:
-    await cluster.create("vol-1")
-    assert await volumes.read("vol-1", cluster.pv("vol-1")) is not None
+    made = (await cluster.create("vol-1"))["metadata"]
+    assert await volumes.read("vol-1", {made["name"]: made["uid"]}) is not None
     assert (cluster.proxy.count("GET", f"{PVS}/"), cluster.proxy.count()) == (1, 1)
 
 
 async def test_a_wrong_name_only_costs_a_list(volumes: KubernetesVolumes, cluster: Cluster) -> None:
     await cluster.create("vol-1")
     await cluster.create("vol-2")
-    found = await volumes.read("vol-1", cluster.pv("vol-2"))
+    found = await volumes.read("vol-1", {cluster.pv("vol-2"): "uid"})
     assert found is not None
     assert found.mark.pv == cluster.pv("vol-1")
 
 
-async def test_two_pvs_with_one_handle_are_refused_and_both_named(
-    volumes: KubernetesVolumes, cluster: Cluster, driver: str
+async def test_a_pv_made_anew_under_a_known_name_has_all_looked_at(volumes: KubernetesVolumes, cluster: Cluster) -> None:
+    old = (await cluster.create("vol-1"))["metadata"]
+    await cluster.delete("vol-1")
+    await cluster.create("vol-1")
+    await cluster.create("vol-1", name=f"another-{old['name']}")
+    found = await volumes.read("vol-1", {old["name"]: old["uid"]})
+    assert found is not None
+    assert {mark.pv for mark in found.marks} == {old["name"], f"another-{old['name']}"}
+
+
+async def test_a_write_is_made_on_each_pv_of_the_volume(kubernetes_world: World, cluster: Cluster) -> None:
+    other = f"other-{cluster.pv('vol-1')}"
+    await cluster.create("vol-1", name=other)
+    volume, free = await kubernetes_world.volume("vol-1")
+    made = await kubernetes_world.volumes.compare_and_set(attach(volume, free, "node-a"))
+    assert made.landed
+    assert [(await cluster.annotations("vol-1", name=name))[cluster.keys.node] for name in ("", other)] == ["node-a", "node-a"]
+    assert made.record == await kubernetes_world.volumes.read("vol-1")
+
+
+async def test_one_of_several_records_that_cant_be_read_is_told_beside_the_others(
+    volumes: KubernetesVolumes, cluster: Cluster
 ) -> None:
-    await cluster.create("vol-1", name=f"one-{driver}")
-    await cluster.create("vol-1", name=f"two-{driver}")
-    with pytest.raises(DuplicateVolume, match=f"vol-1 is claimed by the PersistentVolumes one-{driver}, two-{driver}"):
-        await volumes.read("vol-1")
+    await cluster.create("vol-1", {cluster.keys.epoch: "many"})
+    await cluster.create("vol-1", name=f"sound-{cluster.pv('vol-1')}")
+    found = await volumes.read("vol-1")
+    assert found is not None
+    assert (found.mark.pv, len(found.unreadable)) == (f"sound-{cluster.pv('vol-1')}", 1)
 
 
 async def test_a_record_that_cannot_be_read_is_refused(volumes: KubernetesVolumes, cluster: Cluster) -> None:

@@ -94,7 +94,7 @@ async def test_malformed_pvs_are_counted_by_reason_and_the_rest_is_restored(
     await cluster.create("broken", {keys.node: "node-a", keys.epoch: "many"})
     await cluster.create("unreadable", {keys.node: "node-a", keys.epoch: "3", keys.attachments: "{"})
     for name in ("one", "two"):
-        await cluster.create("twice", {keys.node: "node-a"}, name=f"{name}-{cluster.pv('twice')}")
+        await cluster.create("twice", {keys.node: f"node-{name}"}, name=f"{name}-{cluster.pv('twice')}")
     await other.create("good")
 
     (answer,) = await mooring.rebuild()

@@ -1,0 +1,76 @@
+"""Several PVs of one volume: what each of them says, made one record.
+
+Kubernetes lets any number of PVs name one volume handle: a Released one beside its replacement, a static PV for each Pod or
+namespace. They are one volume, so each bears the record: a write tests and sets all of them (`Write.others`), and whoever any of
+them names is a holder. While it names one, a record says which PVs bear it too, so that who knows one of them finds all.
+
+Contract: the first PV is the one that operators are told of, and that is written first: one that names a holder before one that
+doesn't, the higher epoch before the lower, then the lower name. No holder hangs on which is first.
+
+Not kept here: whether the PVs agree (fence.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mooring import fence
+from mooring.models import Copy, VolumeRecord
+
+if TYPE_CHECKING:
+    from mooring.errors import DuplicateVolume
+    from mooring.sighting import Held, Sighting
+
+
+def merge(records: Sequence[VolumeRecord], unreadable: Sequence[str] = ()) -> VolumeRecord:
+    """Return the record of a volume, from what each of its PVs says."""
+    first, *rest = sorted(records, key=_record_order)
+    if not rest and not unreadable:
+        return first
+    return first.model_copy(update={"others": tuple(_copy(first, other) for other in rest), "unreadable": tuple(unreadable)})
+
+
+def unite(sightings: Sequence[Sighting]) -> Sighting:
+    """Return what the PVs of a volume say together; where any can't be read, what that one says."""
+    first, *rest = sorted(sightings, key=_sighting_order)
+    if not rest or first.problem:
+        return first
+    held = distinct(sighting for sighting in (first, *rest))
+    epoch = max(sighting.fence for sighting in sightings) or None
+    united = msgspec.structs.replace(first, epoch=epoch, sure=all(sighting.sure for sighting in sightings))
+    return united if tuple(held) == united.held() else msgspec.structs.replace(united, at=None, holders=tuple(held))
+
+
+def distinct(sightings: Iterable[Sighting]) -> list[Held]:
+    """Return the holders that any of the PVs names, each node once."""
+    found: dict[str, Held] = {}
+    for sighting in sightings:
+        for held in sighting.held():
+            found.setdefault(held.node, held)
+    return list(found.values())
+
+
+def disagreement(sightings: Sequence[Sighting]) -> DuplicateVolume | None:
+    """Return why the PVs of a volume that can be read disagree about its holders; None where they don't."""
+    records = [sighting.record() for sighting in sightings if not sighting.problem]
+    return fence.disagreement(merge(records), sightings[0].handle) if len(records) > 1 else None
+
+
+def _copy(first: VolumeRecord, other: VolumeRecord) -> Copy:
+    return Copy(
+        mark=other.mark,
+        operation=None if other.operation == first.operation else other.operation,
+        holders=None if other.holders == first.holders else other.holders,
+        beside=None if other.beside == first.beside else other.beside,
+    )
+
+
+def _record_order(record: VolumeRecord) -> tuple[bool, int, str]:
+    return not record.holders, -record.epoch, record.mark.pv
+
+
+def _sighting_order(sighting: Sighting) -> tuple[bool, bool, int, str]:
+    return not sighting.problem, not sighting.nodes, -sighting.fence, sighting.pv

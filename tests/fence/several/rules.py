@@ -1,0 +1,130 @@
+"""The rules as designed: decisions are `mooring.fence`'s own, a worker reads as `KubernetesVolumes` does. A test overrides one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import cache
+from typing import NamedTuple
+
+from mooring import fence, models
+from mooring.copies import merge
+from tests.fence.several.state import Mark, Pv, Run, View, World, Write
+
+_VOLUME = models.VolumeRef(volume_handle="pvc-7")
+_NOW = datetime(2026, 1, 31, tzinfo=UTC)
+
+
+class Claim(NamedTuple):
+    """A publish's write, and whether its node holds the volume already."""
+
+    write: Write
+    reclaims: bool
+
+
+class Rules:
+    """The protocol; what it is given of the PVs is what some worker knows."""
+
+    def claim(self, seen: frozenset[Pv], node: str, operation: int) -> Claim | None:
+        """`fence.claim`; None for a refusal."""
+        return _claim(seen, node, operation)
+
+    def release(self, seen: frozenset[Pv], node: str, operation: int) -> Write:
+        """`fence.release`."""
+        return _release(seen, node, operation)
+
+    def undo(self, seen: frozenset[Pv], node: str, operation: int, reclaims: bool) -> Write | None:
+        """`fence.undo`."""
+        return _undo(seen, node, operation, reclaims)
+
+    def read(self, world: World, view: View, run: Run) -> frozenset[Pv]:
+        """What a live look finds whose worker knows the PVs of this view, as `KubernetesVolumes.read` does."""
+        named = self.leads(run.known.union(name for _, name in view), world)
+        found = frozenset(pv for pv in world.pvs if pv.name in named)
+        return found if self.counts(found, view) else world.pvs
+
+    def leads(self, names: frozenset[str], world: World) -> frozenset[str]:
+        """These PVs, and those to which their records lead."""
+        more = names.union(*(pv.beside for pv in world.pvs if pv.name in names))
+        return names if more == names else self.leads(more, world)
+
+    def tells_all(self, pvs: Iterable[Pv], view: View) -> bool:
+        """Whether an index that knows these PVs may be decided on: where no record leads to one that it doesn't know."""
+        return all({name for _, name in view} >= pv.beside for pv in pvs)
+
+    def counts(self, found: Iterable[Pv], view: View) -> bool:
+        """Whether what was found by name is all there is to be known: where any of it is what the view knows."""
+        return any((pv.uid, pv.name) in view for pv in found)
+
+    def passes(self, mark: Mark, pv: Pv, place: int) -> bool:  # noqa: ARG002 - an override looks
+        """Whether the PV passes the tests of the JSON patch; it is the write's PV number `place`."""
+        return mark == pv.mark
+
+    def makes(self, write: Write, pv: Pv, place: int) -> Pv:
+        """The PV that the patch makes."""
+        holders, beside = write.holders[place], write.beside(place)
+        return pv._replace(epoch=write.epoch, holders=holders, operation=write.operation, beside=beside)
+
+    def made(self, write: Write, pv: Pv, place: int) -> bool:
+        """`fence.made`."""
+        return (pv.operation, pv.epoch, pv.holders) == (write.operation, write.epoch, write.holders[place])
+
+    def stays(self, claim: Claim, seen: frozenset[Pv], run: Run) -> bool:  # noqa: ARG002 - an override looks
+        """`fence.stays`."""
+        return _stays(seen, run.node, run.operation, run.stayed)
+
+    def may_land(self, write: Write) -> bool:
+        """Whether a claim that was refused may still land, on the other PVs."""
+        return len(write.marks) > 1
+
+    def is_final(self, run: Run) -> bool:
+        """Whether nothing is under way when a write is refused for good: the first attempt, at its first PV."""
+        return run.first and run.attempt is not None and not run.attempt.done
+
+    def remembers(self, run: Run) -> Run:
+        """What a rollback knows of the PVs that its operation saw."""
+        return run
+
+
+@cache
+def _claim(seen: frozenset[Pv], node: str, operation: int) -> Claim | None:
+    asked = models.PublishRequest(volume_handle=_VOLUME.volume_handle, node_id=node)
+    claim = fence.claim(_record(seen), asked, str(operation), _NOW)
+    return None if isinstance(claim, fence.Refuse) else Claim(_plain(seen, claim.write), claim.reclaims)
+
+
+@cache
+def _stays(seen: frozenset[Pv], node: str, operation: int, stayed: bool) -> bool:
+    asked = models.PublishRequest(volume_handle=_VOLUME.volume_handle, node_id=node)
+    claim = fence.claim(_record(seen), asked, str(operation), _NOW)
+    assert isinstance(claim, fence.Claim)
+    return fence.stays(claim, _record(seen), str(operation), stayed=stayed)
+
+
+@cache
+def _release(seen: frozenset[Pv], node: str, operation: int) -> Write:
+    return _plain(seen, fence.release(_record(seen), _VOLUME, node, str(operation)))
+
+
+@cache
+def _undo(seen: frozenset[Pv], node: str, operation: int, reclaims: bool) -> Write | None:
+    write = fence.undo(_record(seen), _VOLUME, node, str(operation), reclaims=reclaims)
+    return None if write is None else _plain(seen, write)
+
+
+def _record(seen: frozenset[Pv]) -> models.VolumeRecord:
+    return merge([_one(pv) for pv in sorted(seen)])
+
+
+def _one(pv: Pv) -> models.VolumeRecord:
+    mark = models.Mark(pv=pv.name, uid=str(pv.uid), epoch=pv.epoch or None, node=pv.mark.node or None)
+    holders = tuple(models.Attachment(node_id=node, attached_at=_NOW) for node in pv.holders)
+    operation = str(pv.operation) if pv.operation else ""
+    return models.VolumeRecord(mark=mark, operation=operation, holders=holders, beside=tuple(sorted(pv.beside)))
+
+
+def _plain(seen: frozenset[Pv], write: models.Write) -> Write:
+    marks = {pv.uid: pv.mark for pv in seen}
+    sent = tuple(marks[int(part.mark.uid)] for part in write.parts)
+    holders = tuple(tuple(held.node_id for held in part.holders) for part in write.parts)
+    return Write(sent, holders, write.epoch, int(write.operation))
