@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import ValidationError
 from temporalio import exceptions
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle
 
 T = TypeVar("T")
+
+LIVELY: Final = timedelta(seconds=90)
+"""A worker's poll lasts a minute and is then made again; the server remembers pollers for five."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,14 @@ async def workers_of(client: Client, queue: str) -> list[str]:
     )
     answer = await client.workflow_service.describe_task_queue(request)
     return sorted({poller.identity for poller in answer.pollers})
+
+
+async def pollers(client: Client, queue: str, kind: TaskQueueType.ValueType) -> set[str]:
+    """Return the identities of the workers that have polled the queue for this kind of task within `LIVELY`."""
+    asked = DescribeTaskQueueRequest(namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind)
+    found = await client.workflow_service.describe_task_queue(asked)
+    since = datetime.now(UTC) - LIVELY
+    return {poller.identity for poller in found.pollers if poller.last_access_time.ToDatetime(UTC) > since}
 
 
 async def answer(handle: WorkflowHandle[Any, T], what: str) -> T:

@@ -20,6 +20,7 @@ from mooring.temporal import register_search_attributes
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
 from tests.harness.kubernetes import Kubernetes, open_kubernetes
+from tests.harness.patient import PatientClient
 from tests.harness.processes import Fleet, open_fleet
 from tests.harness.workers import quick, running_worker
 from worker import MooringWorker
@@ -121,8 +122,8 @@ def metrics(registry: CollectorRegistry) -> Metrics:
 
 @pytest.fixture
 def mooring(temporal_client: Client, driver: str) -> MooringClient:
-    """A client of the test's driver."""
-    return MooringClient(temporal_client, driver=driver)
+    """A client of the test's driver; a call that means a deadline names it."""
+    return PatientClient(temporal_client, driver=driver)
 
 
 @pytest.fixture

@@ -6,11 +6,29 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from mooring.checks.outcome import Answer, failed, ok, skipped, warning
+from mooring.names import reconcile_id
+from mooring.runs import LIVELY
 
 if TYPE_CHECKING:
     from mooring.drift.report import Report
 
 _SEE: Final = "mooring drift -o wide"
+
+
+def judge_schedule(driver: str, queue: str, named: str, polled_by: set[str]) -> Answer:
+    """Return the answer to whether workers of this queue reconcile the driver, whose Schedule has this one `named`, "" for none."""
+    what = f"The Schedule {reconcile_id(driver)} names task queue {named}"
+    if not named:
+        return skipped(f"there is no Schedule {reconcile_id(driver)}")
+    if not polled_by:
+        why = f"{what}, which nobody has polled in the last {LIVELY.seconds} s, so nothing is reconciled."
+        return failed(why, "Start a worker with MOORING_RECONCILE_INTERVAL above 0: it takes the Schedule over.")
+    if named != queue:
+        why = f"{what}, not {queue}, so {', '.join(sorted(polled_by))} there carry out what it starts."
+        return warning(
+            why, "Compare MOORING_TASK_QUEUE of these workers; once none of them runs, another one takes the Schedule over."
+        )
+    return ok(named)
 
 
 def judge_drift(report: Report | None, driver: str, now: datetime) -> Answer:

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Final
 
 from temporalio.api.enums.v1 import IndexedValueType, NamespaceState, TaskQueueType
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, DescribeTaskQueueRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.service import RPCError, RPCStatusCode
 
 from mooring import names
-from mooring.checks.drift import judge_drift
+from mooring.checks.drift import judge_drift, judge_schedule
 from mooring.checks.outcome import Answer, Question, failed, ok, warning
 from mooring.drift.report import last_report
+from mooring.drift.schedule import scheduled_queue
 from mooring.errors import TemporalUnavailable
+from mooring.runs import LIVELY, pollers
 from mooring.temporal import SEARCH_ATTRIBUTES, create_namespace
 
 if TYPE_CHECKING:
@@ -30,8 +31,6 @@ REACHABLE: Final = "temporal-reachable"
 NAMESPACE: Final = "temporal-namespace"
 RETENTION: Final = timedelta(hours=24)
 """What is kept for less is gone before anybody looks at a bad night."""
-LIVELY: Final = timedelta(seconds=90)
-"""A worker's poll lasts a minute and is then made again; the server remembers pollers for five."""
 
 
 class TemporalChecks:
@@ -68,6 +67,9 @@ class TemporalChecks:
                 f"Workers poll task queue {names.waiting_queue(self._queue)}",
                 self._waiting,
                 needs=(NAMESPACE, serve),
+            ),
+            Question(
+                DRIFT, "drift-schedule", "The Schedule of reconciliations is carried out", self._scheduled, needs=(NAMESPACE,)
             ),
             Question(DRIFT, "drift", "Records, cluster and backend agree", self._in_step, needs=(NAMESPACE,)),
         )
@@ -131,7 +133,7 @@ class TemporalChecks:
 
     async def _waiting(self) -> Answer:
         queue = names.waiting_queue(self._queue)
-        lively = sorted(await self._pollers(queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY))
+        lively = sorted(await pollers(self._temporal, queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY))
         if lively:
             return ok(", ".join(lively))
         return failed(
@@ -139,25 +141,24 @@ class TemporalChecks:
             "Have a worker run that is newer than version 0.1.0; each polls this queue as long as it serves.",
         )
 
+    async def _scheduled(self) -> Answer:
+        queue = await scheduled_queue(self._temporal, self._driver)
+        by = await pollers(self._temporal, queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW) if queue else set()
+        return judge_schedule(self._driver, self._queue, queue, by)
+
     async def _in_step(self) -> Answer:
         return judge_drift(await last_report(self._temporal, self._driver), self._driver, datetime.now(UTC))
 
     async def _polled(self, queue: str, fix: str) -> Answer:
         """Whether both kinds of task are polled for."""
-        workflows = await self._pollers(queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW)
-        activities = await self._pollers(queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
+        workflows = await pollers(self._temporal, queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW)
+        activities = await pollers(self._temporal, queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
         lively = sorted(workflows & activities)
         if lively:
             return ok(", ".join(lively))
         heard = workflows | activities
         half = f" ({', '.join(sorted(heard))} for one of the two kinds of task alone)" if heard else ""
         return failed(f"Nobody has polled task queue {queue} in the last {LIVELY.seconds} s{half}, so operations wait.", fix)
-
-    async def _pollers(self, queue: str, kind: TaskQueueType.ValueType) -> set[str]:
-        asked = DescribeTaskQueueRequest(namespace=self._temporal.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind)
-        found = await self._temporal.workflow_service.describe_task_queue(asked)
-        since = datetime.now(UTC) - LIVELY
-        return {poller.identity for poller in found.pollers if poller.last_access_time.ToDatetime(UTC) > since}
 
 
 def _no_namespace(name: str, error: RPCError) -> Answer:

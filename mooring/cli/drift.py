@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
+from mooring import names
 from mooring.cli.exits import ExitCode
 from mooring.cli.operations import Timeout
 from mooring.cli.output import NONE, Listing, Row, age, note, print_data, print_table
@@ -41,6 +42,9 @@ def drift(
     what = f"the {'' if now else 'report of the last '}reconciliation of driver {session.driver}"
     report, waiting = session.run(lambda: _ask(session, now=now, timeout=timeout), what, "Interrupted. The reconciliation goes on.")
     _print(report, output)
+    if report.task_queue not in ("", session.task_queue):
+        schedule, named, own = names.reconcile_id(session.driver), report.task_queue, session.task_queue
+        note(f"The Schedule {schedule} names task queue {named}, not {own}; `mooring check` says who polls it.")
     _end(report, waiting)
 
 

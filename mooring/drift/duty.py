@@ -48,8 +48,7 @@ class Reconciling:
         kept = False
         while not (kept and not self._plan.interval):
             try:
-                if not kept:
-                    await self._keep()
+                await (self._plan.take_over(self._client) if kept else self._keep())
                 report = await last_report(self._client, self._plan.driver)
                 kept = report is not None or not self._plan.interval  # NB: a worker that wants none has deleted it, say
                 self._show(report)

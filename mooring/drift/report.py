@@ -15,6 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from mooring import names
 from mooring.drift.models import Progress, ReconcileResult
+from mooring.drift.schedule import queue_of
 from mooring.models import Model
 from mooring.names import State
 from mooring.runs import describe
@@ -22,7 +23,7 @@ from mooring.runs import describe
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from temporalio.client import Client, ScheduleActionExecution, ScheduleInfo
+    from temporalio.client import Client, ScheduleActionExecution, ScheduleDescription, ScheduleInfo
 
 GLANCE_SECONDS: Final = 0.2
 QUERY_TIME: Final = timedelta(seconds=5)
@@ -41,7 +42,7 @@ class Report(Model):
 
     `result` is what the newest reconciliation that has come to its end found, at `ended_at`; both None where there is none.
     `failed`: why a newer one did not come to its end, "" where none did. `running` is the open run, and `awaits_approval` whether
-    it waits for one.
+    it waits for one. `task_queue` is the one that the Schedule names.
     """
 
     result: ReconcileResult | None = None
@@ -49,15 +50,17 @@ class Report(Model):
     failed: str = ""
     running: Run | None = None
     awaits_approval: bool = False
+    task_queue: str = ""
 
 
 async def last_report(client: Client, driver: str) -> Report | None:
     """How the driver stands; None where no Schedule has it reconciled; RPCError where Temporal doesn't say."""
-    info = await _info(client, driver)
-    if info is None:
+    described = await _described(client, driver)
+    if described is None:
         return None
-    running = _running(info)
-    report = Report(running=running, awaits_approval=running is not None and await awaits_approval(client, running))
+    info, running = described.info, _running(described.info)
+    waits = running is not None and await awaits_approval(client, running)
+    report = Report(running=running, awaits_approval=waits, task_queue=queue_of(described.schedule))
     for run in reversed(_runs(action.action for action in info.recent_actions)):
         seen = await describe(client, run.workflow_id, run.run_id)
         if seen is None or seen.status is WorkflowExecutionStatus.RUNNING:
@@ -116,8 +119,13 @@ async def progress(client: Client, run: Run) -> Progress:
 
 
 async def _info(client: Client, driver: str) -> ScheduleInfo | None:
+    described = await _described(client, driver)
+    return described.info if described else None
+
+
+async def _described(client: Client, driver: str) -> ScheduleDescription | None:
     try:
-        return (await client.get_schedule_handle(names.reconcile_id(driver)).describe()).info
+        return await client.get_schedule_handle(names.reconcile_id(driver)).describe()
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return None

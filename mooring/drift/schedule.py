@@ -1,15 +1,19 @@
 """The Schedule that has a driver reconciled: made by whichever worker comes first, kept by all.
 
 Contract: there is one, `reconcile/<driver>`, and no two runs of it at once: what is due while one is open is skipped. It is changed
-only where the worker's settings differ from it. Where they ask for no reconciliation, there is no Schedule.
+only where the worker's settings differ from it, and by no worker of another task queue than it names, for as long as somebody polls
+that: two workers never fight over it. Where the settings ask for no reconciliation, there is no Schedule.
 """
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.client import (
     Client,
     Schedule,
@@ -26,6 +30,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from mooring import names
 from mooring.drift.models import ReconcileRequest
+from mooring.runs import pollers
 
 if TYPE_CHECKING:
     from mooring.settings import Settings
@@ -33,6 +38,24 @@ if TYPE_CHECKING:
 _LOOKS: Final = 7200.0
 """Seconds that a run may take beside its pauses; a run that is open keeps the next one from beginning."""
 _CATCH_UP: Final = timedelta(seconds=10)
+
+
+logger = logging.getLogger(__name__)
+
+
+async def scheduled_queue(client: Client, driver: str) -> str:
+    """Return the task queue that the driver's Schedule names, "" where there is none; RPCError where Temporal doesn't say."""
+    try:
+        return queue_of((await client.get_schedule_handle(names.reconcile_id(driver)).describe()).schedule)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return ""
+        raise
+
+
+def queue_of(schedule: Schedule) -> str:
+    """Return the task queue that the Schedule names."""
+    return schedule.action.task_queue if isinstance(schedule.action, ScheduleActionStartWorkflow) else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +76,42 @@ class Plan:
         return cls(settings.driver, settings.queue, settings.reconcile_interval, settings.reconcile_settle + settings.approval_wait)
 
     async def keep(self, client: Client) -> None:
-        """Make the Schedule as planned, whatever there is; RPCError where Temporal doesn't let it."""
+        """Make the Schedule as planned, unless workers of another task queue have it; RPCError where Temporal doesn't let it."""
         if not self.interval:
             await self._drop(client)
             return
         try:
             await client.create_schedule(names.reconcile_id(self.driver), self._schedule())
         except ScheduleAlreadyRunningError:
-            await self._correct(client)
+            handle = client.get_schedule_handle(names.reconcile_id(self.driver))
+            if self._differs((await handle.describe()).schedule):
+                await handle.update(partial(self._corrected, client))
 
-    async def _correct(self, client: Client) -> None:
-        handle = client.get_schedule_handle(names.reconcile_id(self.driver))
-        if self._differs((await handle.describe()).schedule):
-            await handle.update(self._corrected)
+    async def take_over(self, client: Client) -> None:
+        """Have the Schedule name this plan's task queue where nobody polls the one that it names; RPCError as in `keep`.
 
-    def _corrected(self, found: ScheduleUpdateInput) -> ScheduleUpdate:
+        NB: nothing else is corrected. Workers whose settings differ would correct each other without end.
+        """
+        named = await scheduled_queue(client, self.driver)
+        if self.interval and named and named != self.task_queue:
+            await client.get_schedule_handle(names.reconcile_id(self.driver)).update(partial(self._corrected, client))
+
+    async def _corrected(self, client: Client, found: ScheduleUpdateInput) -> ScheduleUpdate | None:
         """NB: what an operator has set, a pause say, stays."""
         schedule, planned = found.description.schedule, self._schedule()
+        named = queue_of(schedule)
+        if others := await self._others(client, named):
+            logger.warning(
+                "The Schedule %s names task queue %s, which %s poll, and not %s; it stays as it is for as long as they do.",
+                *(names.reconcile_id(self.driver), named, ", ".join(sorted(others)), self.task_queue),
+            )
+            return None
         schedule.action, schedule.spec, schedule.policy = planned.action, planned.spec, planned.policy
         return ScheduleUpdate(schedule)
+
+    async def _others(self, client: Client, named: str) -> set[str]:
+        """Return the workers of another task queue that poll the named one."""
+        return await pollers(client, named, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW) if named not in ("", self.task_queue) else set()
 
     def _differs(self, schedule: Schedule) -> bool:
         action = schedule.action

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mooring.checks.drift import judge_drift
+from mooring.checks.drift import judge_drift, judge_schedule
 from mooring.drift.models import ReconcileResult
 from mooring.drift.report import Report
 from mooring.names import State
@@ -35,5 +35,21 @@ def ended(**fields: Any) -> Report:
 )
 def test_each_end_of_a_reconciliation_has_its_answer(report: Report | None, result: str, told: str) -> None:
     answer = judge_drift(report, "d.csi.test", NOW)
+    assert (answer.result, told in answer.cause + answer.detail) == (result, True)
+    assert bool(answer.fix) == (result in ("warning", "failed"))
+
+
+@pytest.mark.parametrize(
+    ("named", "by", "result", "told"),
+    [
+        ("", set(), "skipped", "there is no Schedule reconcile/d.csi.test"),
+        ("mine", set(), "failed", "names task queue mine, which nobody has polled"),
+        ("others", set(), "failed", "names task queue others, which nobody has polled"),
+        ("others", {"worker-2", "worker-1"}, "warning", "names task queue others, not mine, so worker-1, worker-2 there"),
+        ("mine", {"worker-1"}, "ok", "mine"),
+    ],
+)
+def test_the_schedule_is_judged_by_who_polls_the_queue_it_names(named: str, by: set[str], result: str, told: str) -> None:
+    answer = judge_schedule("d.csi.test", "mine", named, by)
     assert (answer.result, told in answer.cause + answer.detail) == (result, True)
     assert bool(answer.fix) == (result in ("warning", "failed"))

@@ -16,7 +16,7 @@ from mooring.client import MooringClient
 from mooring.devstack.temporal import DevTemporal
 from mooring.drift.duty import Reconciling
 from mooring.drift.report import Report, begin, last_report, progress, result
-from mooring.drift.schedule import Plan
+from mooring.drift.schedule import Plan, scheduled_queue
 from mooring.metrics import Metrics
 from mooring.models import Approval
 from mooring.names import State
@@ -62,6 +62,39 @@ async def test_another_interval_corrects_it_and_keeps_it_paused(temporal_client:
 
     schedule = (await handle.describe()).schedule
     assert ([each.every for each in schedule.spec.intervals], schedule.state.paused) == ([timedelta(seconds=60)], True)
+
+
+async def test_a_worker_with_another_task_queue_leaves_it_to_those_who_poll_the_one_it_names(
+    temporal_client: Client, cluster: Cluster, driver: str, plan: Plan, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = settling(driver, reconcile_interval=HOURLY)
+    mistyped = Plan.of(settling(driver, reconcile_interval=60, task_queue="mistyped"))
+    async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig()):
+        await reported(temporal_client, driver)
+
+        await mistyped.keep(temporal_client)
+        await mistyped.take_over(temporal_client)
+
+        assert await scheduled_queue(temporal_client, driver) == settings.queue
+    assert f"names task queue {settings.queue}, which worker-" in caplog.text
+    schedule = (await temporal_client.get_schedule_handle(names.reconcile_id(driver)).describe()).schedule
+    assert [each.every for each in schedule.spec.intervals] == [timedelta(seconds=HOURLY)]
+
+
+async def test_one_that_names_a_task_queue_that_nobody_polls_is_taken_over_at_the_next_look(
+    temporal_client: Client, driver: str, plan: Plan, metrics: Metrics
+) -> None:
+    short = Plan.of(settling(driver, reconcile_interval=1))
+    keeping = asyncio.create_task(Reconciling(temporal_client, short, metrics, lambda: NOW).keep_up())
+    await reported(temporal_client, driver)
+
+    await Plan.of(settling(driver, reconcile_interval=HOURLY, task_queue=f"mistyped-{driver}")).keep(temporal_client)
+
+    async with asyncio.timeout(30):
+        while await scheduled_queue(temporal_client, driver) != short.task_queue:
+            await asyncio.sleep(0.05)
+    keeping.cancel()
+    await asyncio.wait([keeping])
 
 
 async def test_one_that_somebody_deletes_is_made_again(temporal_client: Client, driver: str, metrics: Metrics) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Final
 
@@ -16,16 +17,28 @@ from mooring.errors import BackendFailed, HeldElsewhere, OperationTerminated
 from mooring.models import VolumeRef
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
+from tests.harness.patient import PATIENCE, patient
+from tests.harness.workers import running_worker
 from worker import MooringWorker
 
 HANDLES: Final = [f"vol-{number}" for number in range(12)]
+
+
+@pytest.fixture
+async def backed_worker(
+    temporal_client: Client, cluster: Cluster, driver: str, backend: JournalBackend
+) -> AsyncIterator[MooringWorker]:
+    """A ready worker with a backend, none of whose bounds cuts an operation off."""
+    settings = patient(driver, backend="in:tests")
+    async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig(), backend) as running:
+        yield running
 
 
 async def settled(client: Client, cluster: Cluster, handle: str) -> None:
     """Wait until nothing waits for the volume's PV any more, if anything ever has."""
     run = client.get_workflow_handle(names.unpersisted_id(VolumeRef(driver=cluster.driver, volume_handle=handle)))
     with suppress(WorkflowFailureError, RPCError):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             await run.result()
 
 
@@ -33,10 +46,10 @@ async def test_a_pv_that_appears_during_an_unpublish_does_not_bring_the_holder_b
     backed_worker: MooringWorker, cluster: Cluster, mooring: MooringClient, backend: JournalBackend, temporal_client: Client
 ) -> None:
     async def leave_while_it_appears(handle: str, pause: float) -> None:
-        await mooring.publish(handle, "node-a", deadline=30)
+        await mooring.publish(handle, "node-a")
         created = asyncio.create_task(cluster.create(handle))
         await asyncio.sleep(pause)
-        await mooring.unpublish(handle, "node-a", deadline=30)
+        await mooring.unpublish(handle, "node-a")
         await created
         await settled(temporal_client, cluster, handle)
 
@@ -50,7 +63,7 @@ async def test_a_pv_that_appears_while_two_nodes_ask_leaves_one_holder(
     backed_worker: MooringWorker, cluster: Cluster, mooring: MooringClient, backend: JournalBackend, temporal_client: Client
 ) -> None:
     async def ask_while_it_appears(handle: str, pause: float) -> None:
-        asked = [asyncio.create_task(mooring.publish(handle, node, deadline=30)) for node in ("node-a", "node-b")]
+        asked = [asyncio.create_task(mooring.publish(handle, node)) for node in ("node-a", "node-b")]
         await asyncio.sleep(pause)
         await cluster.create(handle)
         await asyncio.gather(*asked, return_exceptions=True)
@@ -83,7 +96,7 @@ async def test_backend_failures_without_a_pv_are_rolled_back_however_far_the_wai
 ) -> None:
     backend.publish_errors += [refusal()] * len(HANDLES)
 
-    answers = await asyncio.gather(*(mooring.publish(handle, "node-a", deadline=30) for handle in HANDLES), return_exceptions=True)
+    answers = await asyncio.gather(*(mooring.publish(handle, "node-a") for handle in HANDLES), return_exceptions=True)
 
     assert [type(answer) for answer in answers] == [BackendFailed] * len(HANDLES)
 

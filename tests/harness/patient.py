@@ -1,0 +1,46 @@
+"""A client, and a worker's settings, whose bounds a busy machine doesn't run into: for tests that mean no deadline."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from mooring.client import MooringClient
+from mooring.models import AccessMode, PublishResult, UnpublishResult
+from mooring.settings import Settings
+from tests.harness.workers import quick
+
+PATIENCE: Final = 90.0
+BOUNDS: Final = {
+    "attempt_timeout": 10,
+    "request_timeout": 5,
+    "heartbeat_timeout": 5,
+    "publish_budget": PATIENCE,
+    "clear_budget": PATIENCE,
+    "backend_timeout": 30,
+    "backend_budget": PATIENCE,
+}
+
+
+def patient(driver: str, **overrides: Any) -> Settings:
+    """Return the settings of `quick` with bounds that only what hangs for good runs into."""
+    return quick(driver, **{**BOUNDS, **overrides})
+
+
+class PatientClient(MooringClient):
+    """A client that waits for its answers, unless a test says for how long."""
+
+    async def publish(
+        self,
+        volume_handle: str,
+        node_id: str,
+        *,
+        access_mode: AccessMode | str = AccessMode.SINGLE_NODE_WRITER,
+        readonly: bool = False,
+        deadline: float = PATIENCE,
+    ) -> PublishResult:
+        """Publish as any client does."""
+        return await super().publish(volume_handle, node_id, access_mode=access_mode, readonly=readonly, deadline=deadline)
+
+    async def unpublish(self, volume_handle: str, node_id: str = "", *, deadline: float = PATIENCE) -> UnpublishResult:
+        """Unpublish as any client does."""
+        return await super().unpublish(volume_handle, node_id, deadline=deadline)
