@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from activities.reconciling import ReconcileActivities
 from mooring.client import MooringClient
+from mooring.co_calls import CoCalls
 from mooring.drift.healing import Healer
 from mooring.drift.runs import DriverRuns
 from mooring.drift.survey import DriftSurvey, ListsNodes, Sources
@@ -52,7 +53,8 @@ def reconciliation(
         now=lambda: datetime.now(UTC),
     )
     mooring = MooringClient(client, driver=settings.driver, task_queue=settings.queue, eager=True)
-    healer = Healer(settings.driver, mooring, adoptions, partial(_evacuate, client, settings))
+    co_calls = CoCalls(adoptions.manager, backend)
+    healer = Healer(settings.driver, mooring, adoptions, partial(_evacuate, client, settings), co_calls)
     terms = settings.reconcile_terms(search_attributes=search_attributes)
     return ReconcileActivities(settings.driver, DriftSurvey(sources, rebuild.ask), healer, terms)
 

@@ -1,6 +1,7 @@
 """Asks the backend to attach and detach.
 
-Contract: each call carries the fencing token it was decided at. `undo` is retried whatever the error.
+Contract: each call carries the fencing token it was decided at, and says whether the volume's PV names a Secret. `undo` is
+retried whatever the error.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from mooring.errors import BackendFailed, BackendNotFound
 from mooring.models import MAP_BYTES, BackendCall, map_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mooring.backend import Backend
     from mooring.nodes.ids import Nodes
 
@@ -24,21 +27,22 @@ _CONTEXT = TypeAdapter(dict[str, str])
 class BackendActivities:
     """The calls of one backend."""
 
-    def __init__(self, backend: Backend, nodes: Nodes) -> None:
+    def __init__(self, backend: Backend, nodes: Nodes, needs_secrets: Callable[[str], bool]) -> None:
         self._backend = backend
         self._nodes = nodes
+        self._needs_secrets = needs_secrets
 
     @activity.defn(name="backend_publish")
     async def publish(self, call: BackendCall) -> dict[str, str]:
         """Attach; the publish context."""
         async with running():
-            return _context(call, await self._backend.publish(call))
+            return _context(call, await self._backend.publish(self._whole(call)))
 
     @activity.defn(name="backend_unpublish")
     async def unpublish(self, call: BackendCall) -> None:
         """Detach."""
         async with running():
-            await self._backend.unpublish(call)
+            await self._backend.unpublish(self._whole(call))
 
     @activity.defn(name="backend_undo")
     async def undo(self, call: BackendCall) -> None:
@@ -48,10 +52,15 @@ class BackendActivities:
         """
         async with running(patient=True):
             try:
-                await self._backend.unpublish(call)
+                await self._backend.unpublish(self._whole(call))
             except BackendNotFound:
                 if await self._nodes.look(call.node_id) is not None:
                     raise
+
+    def _whole(self, call: BackendCall) -> BackendCall:
+        """Return the call with what this worker knows of the volume."""
+        needs = self._needs_secrets(call.volume.volume_handle)
+        return call.model_copy(update={"needs_secrets": True}) if needs else call
 
 
 def _context(call: BackendCall, given: object) -> dict[str, str]:

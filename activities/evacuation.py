@@ -19,6 +19,7 @@ from mooring.models import UnpublishRequest, UnpublishResult
 
 if TYPE_CHECKING:
     from mooring.client import MooringClient
+    from mooring.co_calls import CoCalls
     from mooring.drift.runs import DriverRuns
     from mooring.manager import AttachmentManager
     from mooring.nodes.machines import Machines
@@ -41,6 +42,7 @@ class EvacuationActivities:
         volumes: Volumes,
         machines: Machines,
         terms: EvacuationTerms,
+        co_calls: CoCalls,
     ) -> None:
         self._driver = driver
         self._mooring = mooring
@@ -49,6 +51,7 @@ class EvacuationActivities:
         self._volumes = volumes
         self._machines = machines
         self._terms = terms
+        self._co_calls = co_calls
 
     @activity.defn(name="evacuation_terms")
     async def terms(self) -> EvacuationTerms:
@@ -85,9 +88,10 @@ class EvacuationActivities:
 
     @activity.defn(name="release_volume")
     async def release(self, asked: Release) -> UnpublishResult:
-        """Have the node let go of the volume, in an operation of its own."""
+        """Have the node let go of the volume, in an operation of its own; where only the CO can, say so and begin none."""
         async with running():
             held = asked.held
+            self._co_calls.check(held.volume_handle, asked.node_id)
             request = UnpublishRequest(
                 driver=self._driver,
                 volume_handle=held.volume_handle,

@@ -14,6 +14,7 @@ from activities.nodes import NodeActivities
 from activities.unpersisted import UnpersistedActivities
 from mooring.backend import NoBackend
 from mooring.client import MooringClient
+from mooring.co_calls import CoCalls
 from mooring.drift.runs import DriverRuns
 from mooring.evacuation.models import EvacuationTerms
 from mooring.nodes.admission import Admission
@@ -50,11 +51,13 @@ def all_activities(
     unpersisted = UnpersistedActivities(client, manager, storage.volumes, slots.volumes)
     admission = Admission(storage.nodes, manager)
     attachments = AttachmentActivities(settings.driver, manager, storage.volumes, limits, unpersisted.look_up, admission.glance)
-    calls = BackendActivities(backend, storage.nodes)
+    calls = BackendActivities(backend, storage.nodes, manager.needs_secrets)
     mooring = MooringClient(client, driver=settings.driver, task_queue=settings.queue, eager=True)
     runs = DriverRuns(client, settings.driver, search_attributes=search_attributes)
     terms = EvacuationTerms(limits=limits, node_gone=settings.node_gone, at_once=settings.evacuate_at_once)
-    evacuation = EvacuationActivities(settings.driver, mooring, runs, manager, storage.volumes, storage.machines, terms)
+    evacuation = EvacuationActivities(
+        settings.driver, mooring, runs, manager, storage.volumes, storage.machines, terms, CoCalls(manager, backend)
+    )
     reconciling = reconciliation(settings, client, storage, backend, rebuild, adoptions, search_attributes=search_attributes)
     return [
         *(attachments.observe, attachments.look, attachments.record),

@@ -10,7 +10,7 @@ Not kept here: when the calls are made, retried and undone (workflows/).
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from mooring.models import BackendCall
@@ -29,6 +29,14 @@ class Backend(Protocol):
     async def unpublish(self, call: BackendCall) -> None:
         """Detach the volume from the node (an empty node id: from every node)."""
         ...
+
+
+@runtime_checkable
+class TakesSecrets(Protocol):
+    """A backend that gets the secrets of a volume from the CO's own calls."""
+
+    def has_secrets(self, volume_handle: str) -> bool:
+        """Whether some are in this worker's memory."""
 
 
 class NoBackend:

@@ -287,6 +287,17 @@ class BackendUnimplemented(BackendRefused):
     grpc_code = "UNIMPLEMENTED"
 
 
+class SecretsNeeded(BackendRefused):
+    """The driver takes secrets, and the call is none of the CO's, which alone brings them: the driver was not asked."""
+
+    grpc_code = "FAILED_PRECONDITION"
+    expected = True
+    advice = (
+        "Have the CO ask: delete the Pod on a dead node by force, or its VolumeAttachment; where there is none, make one for the "
+        "volume and the node, and delete it."
+    )
+
+
 class SecretsOutOfReach(MooringError):
     """The CSI endpoint runs without a worker, and the call brings secrets for the driver."""
 

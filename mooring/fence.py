@@ -33,6 +33,12 @@ from mooring.models import AccessMode, AdoptRequest, Attachment, Copy, Part, Pub
 Change = Callable[[tuple[Attachment, ...]], tuple[Attachment, ...]]
 """What becomes of the holders."""
 
+_SINGLE_NODE_WRITERS = {
+    AccessMode.SINGLE_NODE_WRITER,
+    AccessMode.SINGLE_NODE_SINGLE_WRITER,
+    AccessMode.SINGLE_NODE_MULTI_WRITER,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -244,12 +250,21 @@ def _nodes(holders: Iterable[Attachment]) -> list[str]:
 
 def _incompatible(held: Attachment, asked: PublishRequest) -> MooringError | None:
     # NB: another program's record doesn't say how the volume is used, so a re-claim may: nothing contradicts it.
-    if held.access_mode is None or (held.access_mode, held.readonly) == (asked.access_mode, asked.readonly):
+    if held.access_mode is None or (held.readonly == asked.readonly and _agree(held.access_mode, asked.access_mode)):
         return None
     return Incompatible(
         f"Volume {asked.volume_handle} is attached to node {held.node_id} as {_usage(held.access_mode, held.readonly)}, "
         f"and asked for as {_usage(asked.access_mode, asked.readonly)}."
     )
+
+
+def _agree(held: AccessMode, asked: AccessMode) -> bool:
+    """Whether a node that has the volume in the one mode has it in the other, too.
+
+    NB: a driver that learns SINGLE_NODE_MULTI_WRITER has external-attacher send a narrower mode than before for what is attached,
+    and one that is set back a wider one. Between one writer and several there is no such step.
+    """
+    return held is asked or (AccessMode.SINGLE_NODE_WRITER in (held, asked) and {held, asked} <= _SINGLE_NODE_WRITERS)
 
 
 def _excludes(held: Attachment, asked: PublishRequest) -> MooringError | None:
@@ -268,7 +283,8 @@ def _crowded(holders: tuple[Attachment, ...], asked: PublishRequest, most: int) 
         return None
     return HeldElsewhere(
         f"Volume {asked.volume_handle} migrates live and is held by {' and '.join(nodes)}; "
-        f"MOORING_MIGRATION_NODES={most} keeps node {asked.node_id} out until one of them has let go."
+        f"MOORING_MIGRATION_NODES={most} keeps node {asked.node_id} out until one of them has let go. To share it among more "
+        "nodes, set that higher for the workers, or to 0 for any number."
     )
 
 

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12mooring/kube.proto\x12\x0cmooring.kube\")\n\x06Status\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"2\n\x08ListMeta\x12\x18\n\x10resource_version\x18\x02 \x01(\t\x12\x0c\n\x04next\x18\x03 \x01(\t\"p\n\x10PersistentVolume\x12*\n\x08metadata\x18\x01 \x01(\x0b\x32\x18.mooring.kube.ObjectMeta\x12\x30\n\x04spec\x18\x02 \x01(\x0b\x32\".mooring.kube.PersistentVolumeSpec\"\xb5\x01\n\nObjectMeta\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03uid\x18\x05 \x01(\t\x12\x18\n\x10resource_version\x18\x06 \x01(\t\x12>\n\x0b\x61nnotations\x18\x0c \x03(\x0b\x32).mooring.kube.ObjectMeta.AnnotationsEntry\x1a\x32\n\x10\x41nnotationsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"L\n\x14PersistentVolumeSpec\x12\x34\n\x06source\x18\x02 \x01(\x0b\x32$.mooring.kube.PersistentVolumeSource\"N\n\x16PersistentVolumeSource\x12\x34\n\x03\x63si\x18\x16 \x01(\x0b\x32\'.mooring.kube.CSIPersistentVolumeSource\"B\n\x19\x43SIPersistentVolumeSource\x12\x0e\n\x06\x64river\x18\x01 \x01(\t\x12\x15\n\rvolume_handle\x18\x02 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12mooring/kube.proto\x12\x0cmooring.kube\")\n\x06Status\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"2\n\x08ListMeta\x12\x18\n\x10resource_version\x18\x02 \x01(\t\x12\x0c\n\x04next\x18\x03 \x01(\t\"p\n\x10PersistentVolume\x12*\n\x08metadata\x18\x01 \x01(\x0b\x32\x18.mooring.kube.ObjectMeta\x12\x30\n\x04spec\x18\x02 \x01(\x0b\x32\".mooring.kube.PersistentVolumeSpec\"\xb5\x01\n\nObjectMeta\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03uid\x18\x05 \x01(\t\x12\x18\n\x10resource_version\x18\x06 \x01(\t\x12>\n\x0b\x61nnotations\x18\x0c \x03(\x0b\x32).mooring.kube.ObjectMeta.AnnotationsEntry\x1a\x32\n\x10\x41nnotationsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"L\n\x14PersistentVolumeSpec\x12\x34\n\x06source\x18\x02 \x01(\x0b\x32$.mooring.kube.PersistentVolumeSource\"N\n\x16PersistentVolumeSource\x12\x34\n\x03\x63si\x18\x16 \x01(\x0b\x32\'.mooring.kube.CSIPersistentVolumeSource\"\x88\x01\n\x19\x43SIPersistentVolumeSource\x12\x0e\n\x06\x64river\x18\x01 \x01(\t\x12\x15\n\rvolume_handle\x18\x02 \x01(\t\x12\x44\n\x1d\x63ontroller_publish_secret_ref\x18\x06 \x01(\x0b\x32\x1d.mooring.kube.SecretReference\"\x11\n\x0fSecretReferenceb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,6 +47,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PERSISTENTVOLUMESPEC']._serialized_end=505
   _globals['_PERSISTENTVOLUMESOURCE']._serialized_start=507
   _globals['_PERSISTENTVOLUMESOURCE']._serialized_end=585
-  _globals['_CSIPERSISTENTVOLUMESOURCE']._serialized_start=587
-  _globals['_CSIPERSISTENTVOLUMESOURCE']._serialized_end=653
+  _globals['_CSIPERSISTENTVOLUMESOURCE']._serialized_start=588
+  _globals['_CSIPERSISTENTVOLUMESOURCE']._serialized_end=724
+  _globals['_SECRETREFERENCE']._serialized_start=726
+  _globals['_SECRETREFERENCE']._serialized_end=743
 # @@protoc_insertion_point(module_scope)

@@ -187,18 +187,39 @@ class CSIPersistentVolumeSource(_message.Message):
 
     DRIVER_FIELD_NUMBER: _builtins.int
     VOLUME_HANDLE_FIELD_NUMBER: _builtins.int
+    CONTROLLER_PUBLISH_SECRET_REF_FIELD_NUMBER: _builtins.int
     driver: _builtins.str
     volume_handle: _builtins.str
+    @_builtins.property
+    def controller_publish_secret_ref(self) -> Global___SecretReference: ...
     def __init__(
         self,
         *,
         driver: _builtins.str = ...,
         volume_handle: _builtins.str = ...,
+        controller_publish_secret_ref: Global___SecretReference | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["controller_publish_secret_ref", b"controller_publish_secret_ref"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["driver", b"driver", "volume_handle", b"volume_handle"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["controller_publish_secret_ref", b"controller_publish_secret_ref", "driver", b"driver", "volume_handle", b"volume_handle"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CSIPersistentVolumeSource: _TypeAlias = CSIPersistentVolumeSource  # noqa: Y015
+
+@_typing.final
+class SecretReference(_message.Message):
+    """Whether there is one is all that is read of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SecretReference: _TypeAlias = SecretReference  # noqa: Y015

@@ -156,6 +156,10 @@ class AttachmentManager:
         """The uid of each of the volume's PVs, by its name."""
         return {sighting.pv: unpack(sighting.uid) for sighting in self._index.claims(volume_handle)}
 
+    def needs_secrets(self, volume_handle: str) -> bool:
+        """Whether the volume's driver is to be called with secrets, by what a PV of the volume says."""
+        return any(sighting.secret for sighting in self._index.claims(volume_handle))
+
     def volume_handles(self) -> list[str]:
         """Every volume that has a PV or a tracked attachment, in no order; the list is the caller's."""
         return [*self._index.handles(), *(handle for handle in self._tracked if not self._index.claims(handle))]
@@ -181,7 +185,8 @@ class AttachmentManager:
         for index, copy in product((self._index, *(draft.index for draft in self._drafts)), record.copies):
             known = index.claim(volume_handle, pack(copy.mark.uid))
             if known is not None and known.fence <= copy.epoch:
-                index.put(Sighting.of(volume_handle, copy))
+                seen = Sighting.of(volume_handle, copy)
+                index.put(seen.secretive() if known.secret else seen)
         self._settle(volume_handle)
 
     def apply_event(self, change: Change) -> None:

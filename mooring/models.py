@@ -310,7 +310,8 @@ class Limits(Model):
     reject_missing_pv: bool
     search_attributes: bool
     backend: bool
-    migration_nodes: int = _added(2)
+    migration_nodes: int = _added(0)
+    """NB: 0.1.0, which doesn't send it, knows no such limit."""
     migration_deadline: float = _added(3600.0)
 
 
@@ -383,7 +384,10 @@ class Glance(Model):
 
 
 class BackendCall(Model):
-    """What the backend is asked to publish or unpublish; `epoch` is the fencing token that it may enforce."""
+    """What the backend is asked to publish or unpublish; `epoch` is the fencing token that it may enforce.
+
+    `needs_secrets` is said by the worker that makes the call, and travels nowhere: without the CO's secrets it must not be made.
+    """
 
     volume: VolumeRef
     node_id: str
@@ -393,6 +397,7 @@ class BackendCall(Model):
     access_type: AccessType | None = _added(None)
     volume_context: dict[str, str] = _added({})
     handed_over: bool = _added(False)
+    needs_secrets: bool = _added(False)
 
 
 class Unpersisted(Model):

@@ -56,7 +56,8 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
     """What one PV says. `uid` and `operation` are UUIDs as integers, where they are UUIDs.
 
     `holders` None: `node` holds since `at`, as the annotations but `attachments` say, or nobody does where `at` is None.
-    `sure` False: this process has reason to doubt it, so it is listed, and decides nothing.
+    `sure` False: this process has reason to doubt it, so it is listed, and decides nothing. `secret`: the PV names a Secret for the
+    driver's ControllerPublishVolume and ControllerUnpublishVolume.
     """
 
     handle: str
@@ -71,6 +72,7 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
     problem: str = ""
     sure: bool = True
     beside: tuple[str, ...] = ()
+    secret: bool = False
 
     @classmethod
     def of(cls, handle: str, record: VolumeRecord) -> Sighting:
@@ -129,6 +131,10 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
     def outlasts(self, other: Sighting) -> bool:
         """Whether this stands against `other`, a later look at the same PV: it does where it has the higher epoch."""
         return not (self.problem or other.problem) and self.fence > other.fence
+
+    def secretive(self) -> Sighting:
+        """Return the same of a PV that names a Secret."""
+        return msgspec.structs.replace(self, secret=True)
 
     def doubted(self, node_id: str) -> Sighting:
         """The same without the node (without any, where empty), to be looked at again before anything is decided."""

@@ -23,6 +23,7 @@ from mooring.apiserver import Ask, KubernetesApi, NotFound
 from mooring.collection import Event, Kind, Listed, T, decoded, list_all
 from mooring.nodes.kinds import CSI_NODES
 from mooring.volumes import PVS
+from mooring.wire import SecretRef
 
 NODE_ID: Final = "csi.alpha.kubernetes.io/node-id"
 """The annotation in which external-attacher notes what it calls the node."""
@@ -81,6 +82,7 @@ class PvSource(msgspec.Struct, rename="camel"):
     driver: str
     volume_handle: str
     read_only: bool = False
+    controller_publish_secret_ref: SecretRef | None = None
 
 
 class PvSpec(msgspec.Struct, rename="camel"):

@@ -24,11 +24,16 @@ AT_ONCE: Final = 100
 """PVs that are looked at in one go, which takes about a millisecond."""
 
 
+class SecretRef(msgspec.Struct, gc=False):
+    """A Secret, of which nothing matters but that there is one."""
+
+
 class Csi(msgspec.Struct, rename="camel", gc=False):
     """A PV's CSI source."""
 
     driver: str = ""
     volume_handle: str = ""
+    controller_publish_secret_ref: SecretRef | None = None
 
 
 class Claim(msgspec.Struct, gc=False):
@@ -91,6 +96,8 @@ def _pv(sent: memoryview) -> Pv:
     pv = protobuf.parsed(kube_pb2.PersistentVolume, sent)
     meta, source = pv.metadata, pv.spec.source
     csi = Csi(source.csi.driver, source.csi.volume_handle) if source.HasField("csi") else None
+    if csi is not None and source.csi.HasField("controller_publish_secret_ref"):
+        csi.controller_publish_secret_ref = SecretRef()
     # NB: the annotations stay what protobuf made them: to copy all for the sake of a few takes longer than the rest.
     return Pv(Metadata(meta.name, meta.uid, meta.resource_version, meta.annotations), Spec(csi))
 
@@ -113,7 +120,8 @@ class Sighter:
         if not csi.volume_handle:
             return Skip.NO_VOLUME_HANDLE
         meta = pv.metadata
-        return sight(self._driver, self._keys, csi.volume_handle, meta.name, meta.uid, meta.annotations, self._now())
+        seen, replaced = sight(self._driver, self._keys, csi.volume_handle, meta.name, meta.uid, meta.annotations, self._now())
+        return seen.secretive() if csi.controller_publish_secret_ref is not None else seen, replaced
 
     def pages(self, listed: ListPage[Pv], *, first: bool) -> Iterator[Page]:
         """What a page of a list says, `AT_ONCE` PVs at a time, so that others may run in between."""

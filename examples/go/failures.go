@@ -46,6 +46,7 @@ var codeOf = map[string]codes.Code{
 	"BackendOutOfRange":         codes.OutOfRange,
 	"BackendDataLoss":           codes.DataLoss,
 	"BackendUnimplemented":      codes.Unimplemented,
+	"SecretsNeeded":             codes.FailedPrecondition,
 	"SecretsOutOfReach":         codes.FailedPrecondition,
 	"SecretsAwaited":            codes.Unavailable,
 	"BackendUncertain":          codes.Unavailable,

@@ -40,6 +40,7 @@ _BY_TYPE: Final = {
     "Incompatible": ExitCode.REFUSED,
     "Disputed": ExitCode.REFUSED,
     "AttachLimitReached": ExitCode.REFUSED,
+    "SecretsNeeded": ExitCode.REFUSED,
     "VolumeNotFound": ExitCode.NOT_FOUND,
     "NodeNotFound": ExitCode.NOT_FOUND,
     "NothingToApprove": ExitCode.NOT_FOUND,

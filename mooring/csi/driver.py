@@ -5,6 +5,8 @@ a volume without a record: it has none, and a driver that knows a higher one wou
 by its gRPC code: one that settles the matter is a `BackendFailed` of that code, one that leaves open what has become of the call a
 `BackendUncertain`.
 
+A volume whose PV names a Secret is never asked about without secrets: they are the CO's, which brings them with its own calls.
+
 No message of the driver is passed on with a secret in it.
 """
 
@@ -19,7 +21,7 @@ from grpc import aio
 
 from mooring import errors
 from mooring.csi.wire import csi_pb2, csi_pb2_grpc
-from mooring.errors import BackendFailed, BackendUncertain, MooringError, SecretsAwaited
+from mooring.errors import BackendFailed, BackendUncertain, MooringError, SecretsAwaited, SecretsNeeded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
@@ -127,18 +129,22 @@ class DriverBackend:
     async def unpublish(self, call: BackendCall) -> None:
         """See `mooring.backend.Backend`."""
         handle = call.volume.volume_handle
-        secrets = self._handed_over.secrets(handle) if call.handed_over else {}
-        if secrets is None:
+        secrets = self._handed_over.secrets(handle) if call.handed_over or call.needs_secrets else {}
+        if secrets is None or (call.needs_secrets and not secrets):
             raise _lost(call)
         request = csi_pb2.ControllerUnpublishVolumeRequest(volume_id=handle, node_id=call.node_id, secrets=secrets)
         await self._ask(self._controller.ControllerUnpublishVolume, request, call)
 
+    def has_secrets(self, volume_handle: str) -> bool:
+        """See `mooring.backend.TakesSecrets`."""
+        return bool(self._handed_over.secrets(volume_handle))
+
     def _publish_request(self, call: BackendCall) -> csi_pb2.ControllerPublishVolumeRequest:
         request = _request(call)
-        if not call.handed_over:
+        if not (call.handed_over or call.needs_secrets):
             return request
         whole = self._handed_over.publish_request(request)
-        if whole is None:
+        if whole is None or (call.needs_secrets and not whole.secrets):
             raise _lost(call)
         return whole
 
@@ -177,8 +183,10 @@ def _request(call: BackendCall) -> csi_pb2.ControllerPublishVolumeRequest:
     )
 
 
-def _lost(call: BackendCall) -> SecretsAwaited:
+def _lost(call: BackendCall) -> MooringError:
     where = f"volume {call.volume.volume_handle} on node {call.node_id}"
+    if not call.handed_over:
+        return SecretsNeeded(f"The driver needs secrets for {where}, and this call is none of the CO's.")
     return SecretsAwaited(f"What the CO handed over for {where} is not in this worker's memory.")
 
 

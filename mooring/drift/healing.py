@@ -16,6 +16,7 @@ from typing import Final
 from mooring.adopter import Survey, carry_out
 from mooring.adoption import Verdict
 from mooring.client import MooringClient
+from mooring.co_calls import CoCalls
 from mooring.drift.models import Drift, Heal, HealResult, Outcome, advice
 from mooring.errors import MooringError, OperationPending
 from mooring.models import UnpublishRequest
@@ -32,6 +33,7 @@ class Healer:
     mooring: MooringClient
     adoptions: Survey
     evacuate: Callable[[str], Awaitable[str]]
+    co_calls: CoCalls
 
     async def heal(self, drift: Drift) -> HealResult:
         """Heal it.
@@ -63,6 +65,7 @@ class Healer:
                 return HealResult(outcome=Outcome.LEFT, said=advice(drift))
 
     async def _unpublish(self, drift: Drift, *, stray: bool = False, at_epoch: int | None = None) -> HealResult:
+        self.co_calls.check(drift.volume_handle, drift.node_id)
         asked = UnpublishRequest(
             driver=self.driver, volume_handle=drift.volume_handle, node_id=drift.node_id, stray=stray, at_epoch=at_epoch
         )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from mooring import names
-from mooring.errors import TABLE
+from mooring.errors import TABLE, SecretsAwaited, SecretsNeeded
 from mooring.explain.commands import history, unpublish, whom
 from mooring.explain.facts import Advice, AttachmentFacts, Facts
 from mooring.run_reader import VolumeRun
@@ -58,6 +58,22 @@ def attach_fails(facts: Facts) -> Iterator[Advice]:
     for each in facts.volume_attachments or ():
         if each.deleting_since is None and not each.attached and each.error and not facts.open:
             yield Advice(situation="attach-fails", says=_attach_failure(facts, each), commands=(history(facts),))
+
+
+def waits_for_co(facts: Facts) -> Iterator[Advice]:
+    """A node should let go of the volume, and only the CO brings the secrets for that."""
+    if not any(pv.takes_secrets for pv in facts.pvs):
+        return
+    refused = [run.node_id for run in facts.runs[:1] if run.failure in (SecretsNeeded.type_name(), SecretsAwaited.type_name())]
+    nodes = [facts.node(held.node_id) for held in facts.holders]
+    dead = [node.node_id for node in nodes if node and (node.out_of_service or not (node.exists or node.guessed))]
+    for node_id in dict.fromkeys([*refused, *dead]):
+        yield Advice(
+            situation="waits-for-co",
+            says=f"The driver takes secrets for this volume, so Mooring asks it nothing {whom(node_id)} before the CO's own call "
+            f"brings them. {SecretsNeeded.advice}",
+            commands=tuple(f"kubectl delete volumeattachment {each.name}" for each in facts.attachments_on(node_id)),
+        )
 
 
 def migrations(facts: Facts) -> Iterator[Advice]:

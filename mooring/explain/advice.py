@@ -23,6 +23,7 @@ RULES: Final[tuple[Callable[[Facts], Iterator[Advice]], ...]] = (
     about_operations.under_way,
     about_operations.leaving,
     about_operations.attach_fails,
+    about_operations.waits_for_co,
     about_records.unwanted,
     about_records.unpersisted,
     about_operations.ended_badly,

@@ -84,6 +84,7 @@ class ClusterReader:
             deleting_since=pv.metadata.deletion_timestamp,
             record=record,
             problem=problem,
+            takes_secrets=pv.spec.csi is not None and pv.spec.csi.controller_publish_secret_ref is not None,
         )
 
     def _record(self, pv: Pv) -> tuple[VolumeRecord | None, str]:

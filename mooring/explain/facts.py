@@ -21,7 +21,8 @@ _PERSIST = OPERATIONS[names.PERSIST]
 class PvFacts(Model):
     """A PV that claims the volume. `record` is None where it can't be read, and `problem` says why.
 
-    `claim` is namespace/name of the PersistentVolumeClaim, "" for none.
+    `claim` is namespace/name of the PersistentVolumeClaim, "" for none. `takes_secrets`: the PV names a Secret for its driver, so
+    that only the CO's own calls can have the volume attached and detached.
     """
 
     name: str
@@ -32,6 +33,7 @@ class PvFacts(Model):
     deleting_since: datetime | None
     record: VolumeRecord | None
     problem: str = ""
+    takes_secrets: bool = False
 
 
 class AttachmentFacts(Model):

@@ -46,6 +46,14 @@ async def test_the_same_node_otherwise_is_refused(csi: Peer, cluster: Cluster, o
         await csi.publish("vol-1", "node-a", **otherwise)
 
 
+async def test_an_upgrade_of_the_driver_changes_the_mode_of_what_is_attached(csi: Peer, cluster: Cluster) -> None:
+    await cluster.create("vol-1")
+    for mode in ("SINGLE_NODE_WRITER", "SINGLE_NODE_MULTI_WRITER"):
+        await csi.publish("vol-1", "node-a", volume_capability=mount(mode))
+
+    assert "SINGLE_NODE_MULTI_WRITER" in (await cluster.annotations("vol-1"))[cluster.keys.attachments]
+
+
 @pytest.mark.parametrize(
     ("fields", "word"),
     [

@@ -87,11 +87,42 @@ def test_another_node_is_refused_and_told_the_holder(holder: Attachment, asked: 
     assert all(name in str(decision.error) for name in ("vol-7", "node-a", "node-b"))
 
 
-@pytest.mark.parametrize("asked", [ask("node-a", RWX), ask("node-a", readonly=True)])
-def test_the_same_node_in_another_way_is_refused_as_incompatible(asked: PublishRequest) -> None:
-    decision = fence.claim(record(held("node-a")), asked, "run-2", NOW)
+SNW, READER = AccessMode.SINGLE_NODE_WRITER, AccessMode.SINGLE_NODE_READER_ONLY
+SNSW, SNMW = AccessMode.SINGLE_NODE_SINGLE_WRITER, AccessMode.SINGLE_NODE_MULTI_WRITER
+
+
+@pytest.mark.parametrize(
+    ("holder", "asked"),
+    [
+        (held("node-a"), ask("node-a", RWX)),
+        (held("node-a"), ask("node-a", readonly=True)),
+        (held("node-a"), ask("node-a", SNMW, readonly=True)),
+        (held("node-a", SNSW), ask("node-a", SNMW)),
+        (held("node-a", SNMW), ask("node-a", SNSW)),
+        (held("node-a"), ask("node-a", READER)),
+        (held("node-a", READER), ask("node-a")),
+        (held("node-a", READER), ask("node-a", SNMW)),
+        (held("node-a", RWX), ask("node-a", SNMW)),
+    ],
+)
+def test_the_same_node_in_another_way_is_refused_as_incompatible(holder: Attachment, asked: PublishRequest) -> None:
+    decision = fence.claim(record(holder), asked, "run-2", NOW)
     assert isinstance(decision, fence.Refuse)
     assert isinstance(decision.error, Incompatible)
+
+
+@pytest.mark.parametrize(("before", "after"), [(SNW, SNMW), (SNW, SNSW), (SNMW, SNW), (SNSW, SNW)])
+def test_what_a_driver_of_another_version_has_the_attacher_send_is_taken_and_the_record_says_it(
+    before: AccessMode, after: AccessMode
+) -> None:
+    decision = claimed(record(held("node-a", before)), ask("node-a", after))
+    assert decision.reclaims
+    assert [holder.access_mode for holder in decision.write.holders] == [after]
+
+
+@pytest.mark.parametrize("mode", [SNW, SNSW, SNMW])
+def test_on_another_node_no_single_node_mode_is_admitted(mode: AccessMode) -> None:
+    assert isinstance(fence.claim(record(held("node-a")), ask("node-b", mode), "run-2", NOW), fence.Refuse)
 
 
 @pytest.mark.parametrize(("writer", "reader"), [(False, True), (True, False), (True, True)])
@@ -200,6 +231,7 @@ def test_a_block_volume_that_migrates_is_kept_from_one_node_too_many(most: int, 
     assert isinstance(decision, fence.Refuse)
     assert isinstance(decision.error, HeldElsewhere)
     assert all(node in str(decision.error) for node in holders)
+    assert "set that higher for the workers, or to 0 for any number" in str(decision.error)
 
 
 def test_a_node_that_takes_part_in_a_migration_may_claim_again() -> None:

@@ -29,9 +29,19 @@ class Cluster:
         return Keys.of(self.driver)
 
     async def create(
-        self, handle: str, annotations: dict[str, str] | None = None, *, name: str = "", modes: Sequence[str] = ("ReadWriteOnce",)
+        self,
+        handle: str,
+        annotations: dict[str, str] | None = None,
+        *,
+        name: str = "",
+        modes: Sequence[str] = ("ReadWriteOnce",),
+        secret: str = "",
     ) -> dict[str, Any]:
-        """Create the PV of a volume; its name is made from handle and driver unless given."""
+        """Create the PV of a volume; its name is made from handle and driver unless given.
+
+        `secret` names the Secret that the CO sends with ControllerPublishVolume.
+        """
+        named = {"controllerPublishSecretRef": {"name": secret, "namespace": "default"}} if secret else {}
         body = {
             "apiVersion": "v1",
             "kind": "PersistentVolume",
@@ -39,7 +49,7 @@ class Cluster:
             "spec": {
                 "accessModes": [*modes],
                 "capacity": {"storage": "1Gi"},
-                "csi": {"driver": self.driver, "volumeHandle": handle},
+                "csi": {"driver": self.driver, "volumeHandle": handle, **named},
             },
         }
         return await self.ask("POST", PVS, body)

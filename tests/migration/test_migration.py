@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -25,6 +26,14 @@ from tests.migration.conftest import Publish
 from worker import MooringWorker
 
 Watch = WorkflowHandle[object, MigrationResult]
+
+
+@pytest.fixture
+async def limited(temporal_client: Client, cluster: Cluster) -> AsyncIterator[MooringWorker]:
+    """A worker that lets two nodes share a block volume."""
+    settings = quick(cluster.driver, migration_nodes=2)
+    async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig()) as running:
+        yield running
 
 
 @pytest.fixture
@@ -81,7 +90,15 @@ async def test_one_whose_second_publish_is_rolled_back_ends_where_it_began(
     assert (await watch.result()).stays == "node-a"
 
 
-async def test_a_third_node_is_refused(worker: MooringWorker, cluster: Cluster, publish: Publish) -> None:
+async def test_a_third_node_shares_it_where_no_limit_is_set(worker: MooringWorker, cluster: Cluster, publish: Publish) -> None:
+    await cluster.create("vm")
+    for node in ("node-a", "node-b", "node-c"):
+        await publish(node)
+
+    assert await cluster.epoch("vm") == 3
+
+
+async def test_a_third_node_is_refused_by_a_limit_that_is_set(limited: MooringWorker, cluster: Cluster, publish: Publish) -> None:
     await cluster.create("vm")
     await publish("node-a")
     await publish("node-b")
@@ -91,7 +108,7 @@ async def test_a_third_node_is_refused(worker: MooringWorker, cluster: Cluster, 
 
 
 async def test_the_third_node_is_admitted_once_the_first_has_let_go(
-    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, publish: Publish
+    limited: MooringWorker, cluster: Cluster, mooring: MooringClient, publish: Publish
 ) -> None:
     await cluster.create("vm")
     await publish("node-a")

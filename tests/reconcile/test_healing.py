@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from temporalio.client import Client
 
+from mooring.backend import NoBackend
 from mooring.client import MooringClient
+from mooring.co_calls import CoCalls
 from mooring.drift.healing import Healer
 from mooring.drift.models import Drift, DriftKind, Heal, Outcome
 from mooring.errors import MooringError
+from mooring.models import BackendCall
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
 from tests.harness.workers import indexed, quick, running_worker
@@ -35,7 +39,37 @@ def healer(worker: MooringWorker, mooring: MooringClient, driver: str) -> Healer
     async def evacuate(node_id: str) -> str:
         raise MooringError(f"Nobody evacuates {node_id}.")
 
-    return Healer(driver, mooring, worker._adopter.survey, evacuate)
+    return Healer(driver, mooring, worker._adopter.survey, evacuate, CoCalls(worker.manager, NoBackend()))
+
+
+class Keyless:
+    """A backend that takes secrets, and has none."""
+
+    async def publish(self, call: BackendCall) -> dict[str, str]:  # noqa: ARG002 - it never is asked
+        """See `Backend`."""
+        return {}
+
+    async def unpublish(self, call: BackendCall) -> None:
+        """See `Backend`."""
+
+    def has_secrets(self, volume_handle: str) -> bool:  # noqa: ARG002 - of none
+        """See `TakesSecrets`."""
+        return False
+
+
+@pytest.mark.parametrize("heal", [Heal.UNPUBLISH, Heal.UNPUBLISH_STRAY])
+async def test_what_only_the_co_can_detach_waits_for_it_and_the_report_says_so(
+    healer: Healer, worker: MooringWorker, cluster: Cluster, mooring: MooringClient, heal: Heal
+) -> None:
+    await cluster.create("locked", secret="array")
+    await indexed(worker, "locked")
+    epoch = (await mooring.publish("locked", "node-a")).epoch
+    keyless = replace(healer, co_calls=CoCalls(worker.manager, Keyless()))
+
+    result = await keyless.heal(drift(heal, epoch).model_copy(update={"volume_handle": "locked"}))
+
+    assert (result.outcome, await cluster.holder("locked")) == (Outcome.FAILED, "node-a")
+    assert "waits for the CO" in result.said
 
 
 def drift(heal: Heal, epoch: int = 0) -> Drift:

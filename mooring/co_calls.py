@@ -1,0 +1,41 @@
+"""What only the CO can have done: attach and detach a volume whose driver takes secrets, which no other call brings.
+
+Contract: a volume is known by the controllerPublishSecretRef of its PV, as the index has it. An operation that nobody's secrets go
+with is not begun, so that the array never sees a call without credentials, and the volume stays free for the CO's own call.
+
+Not kept here: the secrets (mooring/csi/handover.py), and that no call is made without (mooring/csi/driver.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mooring.backend import TakesSecrets
+from mooring.errors import SecretsNeeded
+
+if TYPE_CHECKING:
+    from mooring.backend import Backend
+    from mooring.manager import AttachmentManager
+
+
+@dataclass(frozen=True, slots=True)
+class CoCalls:
+    """The volumes of one driver that wait for calls of the CO."""
+
+    manager: AttachmentManager
+    backend: Backend
+
+    def check(self, volume_handle: str, node_id: str) -> None:
+        """Raise where only the CO can have the volume taken from the node.
+
+        Raises:
+            SecretsNeeded: the driver takes secrets, and none are handed over.
+
+        """
+        takes = isinstance(self.backend, TakesSecrets) and not self.backend.has_secrets(volume_handle)
+        if takes and self.manager.needs_secrets(volume_handle):
+            raise SecretsNeeded(
+                f"Volume {volume_handle} on node {node_id or '(every)'} waits for the CO: its driver takes secrets, which only the "
+                "CO's own call brings, so it was not asked."
+            )
