@@ -134,7 +134,7 @@ async def test_one_node_alone_is_not_watched(
 async def test_past_its_deadline_it_is_said_to_be_overdue_and_nothing_is_detached(
     temporal_client: Client, cluster: Cluster, mooring: MooringClient, publish: Publish, watch: Watch
 ) -> None:
-    settings = quick(cluster.driver, migration_deadline=0.5)
+    settings = quick(cluster.driver, migration_deadline=0.5, migration_nodes=2)
     async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig()):
         await cluster.create("vm")
         await publish("node-a")
