@@ -10,7 +10,7 @@ Not kept here: what follows (adoption.py).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
@@ -86,6 +86,19 @@ class LateDetachments:
         return TemporalDetachments(client, self._skew) if client else NoDetachments()
 
 
+def conclude(made: datetime, ended: datetime | None, began: Collection[datetime], skew: timedelta) -> Past:
+    """Return what follows from times: when a VolumeAttachment was made, when the record's last writer ended (None: it has not, or
+    is forgotten), and when the unpublishes from its node began.
+
+    NB: `made` is of another clock than the others, which may be `skew` before or behind, and in whole seconds.
+    """
+    if ended is not None and made >= ended + skew:
+        return Past.YOUNGER
+    if any(begin >= made + ROUNDED + skew for begin in began):
+        return Past.DETACHED
+    return Past.UNKNOWN if began or ended is None else Past.KEPT
+
+
 class TemporalDetachments:
     """The operations of one driver's volumes. `now` is UTC."""
 
@@ -118,16 +131,14 @@ class TemporalDetachments:
 
     async def _since(self, volume: VolumeRef, writer: WorkflowExecution | None, attached: Attached) -> Past:
         ended = writer.close_time if writer else None
-        if ended is not None and attached.since >= ended + self._skew:
+        if conclude(attached.since, ended, (), self._skew) is Past.YOUNGER:
             return Past.YOUNGER
         listed = await self._unpublishes(volume, attached)
         runs = {run.run_id: run for run in (*([writer] if writer else []), *listed)}
-        detaching = [run for run in runs.values() if await self._detached(run, attached)]
-        if any(run.start_time >= attached.since + ROUNDED + self._skew for run in detaching):
-            return Past.DETACHED
-        if detaching or ended is None or len(listed) >= RUNS:
-            return Past.UNKNOWN
-        return Past.KEPT if await self._remembers(volume, attached) else Past.UNKNOWN
+        began = [run.start_time for run in runs.values() if await self._detached(run, attached)]
+        past = conclude(attached.since, ended, began, self._skew)
+        remembered = past is not Past.KEPT or (len(listed) < RUNS and await self._remembers(volume, attached))
+        return past if remembered else Past.UNKNOWN
 
     async def _writer(self, volume: VolumeRef, operation: str) -> WorkflowExecution | None:
         """Return the run that wrote the record last, where Temporal still has it."""
@@ -180,6 +191,4 @@ class TemporalDetachments:
 
 async def look_back(volume: Volume, attached: Sequence[Attached], detachments: Detachments) -> dict[str, Past]:
     """Return what has become of those of the volume's VolumeAttachments that its record doesn't know, by their names."""
-    asked = in_question(volume, attached)
-    pasts = await asyncio.gather(*(detachments.since(volume, each) for each in asked))
-    return dict(zip((each.name for each in asked), pasts, strict=True))
+    return {each.name: await detachments.since(volume, each) for each in in_question(volume, attached)}
