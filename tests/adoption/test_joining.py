@@ -205,3 +205,19 @@ async def test_nothing_is_adopted_where_that_is_asked_for(living: Living, cluste
 
     async with joined(adopt=False):
         assert (await cluster.annotations("vol"), cluster.proxy.count("*", VOLUME_ATTACHMENTS)) == ({}, 0)
+
+
+async def test_a_volume_with_several_pvs_is_adopted_by_the_volume_attachment_of_one(
+    living: Living, cluster: Cluster, mooring: MooringClient, joined: Any
+) -> None:
+    other = f"other-{cluster.pv('vol')}"
+    await cluster.create("vol")
+    await cluster.create("vol", name=other)
+    await living.attach("vol", "node-a")
+
+    async with joined() as worker:
+        assert worker.manager.doubts == {}
+        with pytest.raises(HeldElsewhere):
+            await mooring.publish("vol", "node-b")
+
+    assert (await cluster.annotations("vol", name=other))[cluster.keys.node] == "node-a"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mooring import annotations
 from mooring.devstack.kubernetes.patch import JSON_PATCH, apply_patch
 from mooring.devstack.kubernetes.status import Refusal
-from mooring.models import AccessMode, Attachment, VolumeRecord, VolumeRef, Write
+from mooring.models import AccessMode, Attachment, Copy, VolumeRecord, VolumeRef, Write
 
 DRIVER = "rds.csi.srvlab.io"
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
@@ -129,3 +129,20 @@ def test_a_write_decided_on_a_bare_pv_is_refused_once_it_has_any_annotation() ->
 def test_a_write_is_refused_where_every_annotation_is_gone() -> None:
     with pytest.raises(Refusal):
         applied(write(read({"else": "where"})), pv(None))
+
+
+def test_of_several_pvs_each_leads_to_the_others_while_somebody_holds_the_volume() -> None:
+    first, other = read(None), annotations.read(DRIVER, "pv-8", "uid-8", None, NOW).record
+    decided = write(first).model_copy(update={"others": (Copy(mark=other.mark),)})
+    patched = apply_patch(JSON_PATCH, json.dumps(annotations.patch(decided, 1)).encode(), pv(None, uid="uid-8"))
+    found = annotations.read(DRIVER, "pv-8", "uid-8", patched["metadata"]["annotations"], NOW).record
+    assert (found.holders, found.beside, read(applied(decided, pv(None))).beside) == ((HELD,), ("pv-7",), ("pv-8",))
+    freed = applied(write(found, ()), {"metadata": {**patched["metadata"], "uid": "uid-8"}})
+    assert read(freed).beside == ()
+
+
+def test_a_write_on_several_pvs_is_at_an_epoch_above_each() -> None:
+    seen = read({f"{DRIVER}/attachment-epoch": "4"})
+    other = Copy(mark=seen.mark.model_copy(update={"pv": "pv-8", "uid": "uid-8", "epoch": 9}))
+    decided = write(seen).model_copy(update={"others": (other,)})
+    assert applied(decided, pv({f"{DRIVER}/attachment-epoch": "4"}))[f"{DRIVER}/attachment-epoch"] == "10"

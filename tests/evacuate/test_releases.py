@@ -19,7 +19,7 @@ from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
 from tests.harness.kubernetes import Kubernetes
 from tests.harness.ward import TAINT, Ward, ended
-from tests.harness.workers import quick, running_worker
+from tests.harness.workers import quick, running_worker, until
 from worker import MooringWorker
 
 
@@ -151,6 +151,20 @@ async def test_an_evacuation_that_is_cancelled_releases_no_more(stuck: asyncio.E
 
     assert isinstance(failed.value.cause, CancelledError)
     assert await ward.holders("vol-2") == ["node-a"]
+
+
+async def test_a_volume_with_several_pvs_is_released_once(nurse: MooringWorker, ward: Ward, cluster: Cluster) -> None:
+    other = f"other-{cluster.pv('vol-1')}"
+    await ward.admit("vol-1")
+    await cluster.create("vol-1", name=other)
+    await until(lambda: len(nurse.manager.pvs("vol-1")) == 2)
+    await ward.mooring.publish("vol-1", "node-a")
+    await ward.taint(TAINT)
+
+    result = await ended(await ward.evacuate())
+
+    assert (result.released, await ward.holders("vol-1")) == (1, [None])
+    assert cluster.keys.node not in await cluster.annotations("vol-1", name=other)
 
 
 async def test_a_volume_without_a_pv_is_released_too(nurse: MooringWorker, ward: Ward, mooring: MooringClient) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from mooring import fence
+from mooring.copies import merge
 from mooring.errors import HeldElsewhere, Incompatible
 from mooring.models import AccessMode, AccessType, Attachment, Mark, PublishRequest, VolumeRecord, VolumeRef, Write
 
@@ -245,3 +246,49 @@ def test_a_node_that_takes_part_in_a_migration_may_claim_again() -> None:
 def test_a_volume_without_the_limit_is_shared(asked: PublishRequest, most: int) -> None:
     seen = record(held("node-a", RWX), held("node-b", RWX))
     assert isinstance(fence.claim(seen, asked, "run-2", NOW, migration_nodes=most), fence.Claim)
+
+
+def several(*records: VolumeRecord) -> VolumeRecord:
+    """One volume, of PVs that are named in this order."""
+    marks = [each.mark.model_copy(update={"pv": f"pv-{place}", "uid": f"uid-{place}"}) for place, each in enumerate(records)]
+    return merge([each.model_copy(update={"mark": mark}) for each, mark in zip(records, marks, strict=True)])
+
+
+def test_a_claim_is_made_on_every_pv_of_the_volume() -> None:
+    write = claimed(several(record(epoch=4), record(epoch=None)), ask("node-a")).write
+    assert [[holder.node_id for holder in part.holders] for part in write.parts] == [["node-a"], ["node-a"]]
+    assert ([part.mark.epoch for part in write.parts], write.epoch) == ([4, None], 5)
+
+
+def test_who_any_pv_names_keeps_others_out() -> None:
+    decision = fence.claim(several(record(epoch=9), record(held("node-b"), epoch=1)), ask("node-a"), "run-2", NOW)
+    assert isinstance(decision, fence.Refuse)
+    assert isinstance(decision.error, HeldElsewhere)
+
+
+def test_a_pv_takes_over_the_holders_of_those_written_before_it_and_of_no_other() -> None:
+    seen = several(record(held("node-a", RWX), epoch=9), record(held("node-b", RWX), epoch=3), record(epoch=1))
+    parts = fence.release(seen, VOLUME, "node-c", "run-2").parts
+    assert [[holder.node_id for holder in part.holders] for part in parts] == [
+        ["node-a"],
+        ["node-a", "node-b"],
+        ["node-a", "node-b"],
+    ]
+
+
+def test_holders_that_may_share_the_volume_do_not_disagree_and_others_do() -> None:
+    shared = several(record(held("node-a", RWX)), record(held("node-b", RWX)))
+    assert fence.disagreement(shared, "vol-7") is None
+    for mode in (RWO, None, ONE_WRITER):
+        rivals = several(record(held("node-a", mode)), record(held("node-b", mode)))
+        assert "pv-0 names node node-a" in str(fence.disagreement(rivals, "vol-7"))
+        assert isinstance(fence.claim(rivals, ask("node-a", RWX), "run-2", NOW), fence.Refuse)
+
+
+def test_what_a_refused_claim_left_on_one_pv_is_undone_on_all() -> None:
+    seen = several(record(held("node-a"), operation="run-2"), record(operation="run-1"))
+    undone = fence.undo(seen, VOLUME, "node-a", "run-2", reclaims=False)
+    assert undone is not None
+    assert [part.holders for part in undone.parts] == [(), ()]
+    assert not fence.stays(claimed(seen, ask("node-a")), seen, "run-2", stayed=False)
+    assert fence.stays(claimed(seen, ask("node-a")), seen, "run-3", stayed=False)

@@ -33,13 +33,26 @@ MARKS = st.builds(
     node=st.none() | st.text(max_size=5),
     bare=st.booleans(),
 )
-RECORDS = st.builds(VolumeRecord, mark=MARKS, operation=UIDS, holders=st.lists(ATTACHMENTS, max_size=3).map(tuple))
+RECORDS = st.builds(
+    VolumeRecord,
+    mark=MARKS,
+    operation=UIDS,
+    holders=st.lists(ATTACHMENTS, max_size=3).map(tuple),
+    beside=st.just(()) | st.just(("pv-2",)),
+)
 VALUES: dict[str, st.SearchStrategy[str]] = {
     KEYS.node: st.sampled_from(["node-a", "", "n" * 300, "Knoten-ä"]),
     KEYS.at: st.sampled_from(["2026-01-31T04:00:41.123456Z", "2026-01-31 05:00:41+01:00", "yesterday", ""]),
     KEYS.epoch: st.sampled_from(["0", "7", "007", "-1", "many"]),
     KEYS.operation: st.sampled_from([UID, UID.upper(), "op", ""]),
-    KEYS.attachments: st.sampled_from(["[]", "{", '[{"nodeId":"node-a","readonly":true,"publishContext":{"device":"/dev/sdx"}}]']),
+    KEYS.attachments: st.sampled_from(
+        [
+            "[]",
+            "{",
+            '[{"nodeId":"node-a","alsoOn":["pv-2"]}]',
+            '[{"nodeId":"node-a","readonly":true,"publishContext":{"device":"/dev/sdx"}}]',
+        ]
+    ),
     "other.example.com/of": st.just("somebody"),
 }
 

@@ -100,6 +100,13 @@ def test_two_pvs_with_one_handle_are_one_volume() -> None:
     assert (manager.counts.duplicates, set(manager.pvs("vol-1"))) == (0, {"pv-1", "pv-2"})
 
 
+def test_a_record_that_leads_to_a_pv_that_is_not_known_is_not_decided_on() -> None:
+    manager = known(Sighting.of("vol-1", record("node-a").model_copy(update={"beside": ("pv-2",)})))
+    assert (manager.observe("vol-1"), manager.nodes_of("vol-1")) == (None, ["node-a"])
+    manager.apply_event(seen("vol-1", "node-a", uid=OTHER, pv="pv-2"))
+    assert manager.observe("vol-1") is not None
+
+
 def test_two_pvs_whose_holders_exclude_each_other_are_counted() -> None:
     manager = known(sighting("vol-1", "node-a"), sighting("vol-1", "node-b", uid=OTHER, pv="pv-2"))
     assert (manager.counts.duplicates, manager.counts.holders, manager.nodes_of("vol-1")) == (1, 2, ["node-b", "node-a"])
