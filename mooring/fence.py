@@ -67,7 +67,7 @@ def claim(
 
     `migration_nodes` is how many nodes may hold the volume at once where that means a live migration; 0 for any number.
     """
-    refusal = _unsure(seen, asked) or refuse(seen.everyone, asked) or _crowded(seen.everyone, asked, migration_nodes)
+    refusal = _unsure(seen, asked, operation) or refuse(seen.everyone, asked) or _crowded(seen.everyone, asked, migration_nodes)
     if refusal is not None:
         return Refuse(refusal)
     held = seen.holder(asked.node_id)
@@ -91,7 +91,7 @@ def adopt(seen: VolumeRecord, asked: AdoptRequest, operation: str) -> Claim | Re
         access_mode=held.access_mode or AccessMode.SINGLE_NODE_WRITER,
         readonly=held.readonly,
     )
-    refusal = _unsure(seen, asked) or refuse(seen.everyone, publish)
+    refusal = _unsure(seen, asked, operation) or refuse(seen.everyone, publish)
     if refusal is not None:
         return Refuse(refusal)
     return Claim(_write(seen, asked, held.node_id, operation, _adding(held)), reclaims=False)
@@ -162,9 +162,16 @@ def is_current(record: VolumeRecord, operation: str) -> bool:
     return all(copy.operation == operation for copy in record.copies)
 
 
-def disagreement(seen: VolumeRecord, volume_handle: str) -> DuplicateVolume | None:
-    """Why the records of the volume's PVs can't all be true; None where they can."""
-    different = {tuple((held.node_id, held.access_mode, held.readonly) for held in copy.holders): copy for copy in seen.copies}
+def disagreement(seen: VolumeRecord, volume_handle: str, operation: str | None = None) -> DuplicateVolume | None:
+    """Why the records of the volume's PVs can't all be true; None where they can.
+
+    What this `operation` has written is left out: a claim of its own, which was refused on another PV, is no holder yet.
+    """
+    different = {
+        tuple((held.node_id, held.access_mode, held.readonly) for held in copy.holders): copy
+        for copy in seen.copies
+        if copy.operation != operation
+    }
     copies = [(copy, held) for copy in different.values() for held in copy.holders]
     for copy, held in copies:
         for other, rival in copies:
@@ -186,11 +193,11 @@ def _share(held: Attachment, other: Attachment) -> bool:
     return held.access_mode is not AccessMode.MULTI_NODE_SINGLE_WRITER or held.readonly or other.readonly
 
 
-def _unsure(seen: VolumeRecord, volume: VolumeRef) -> MooringError | None:
+def _unsure(seen: VolumeRecord, volume: VolumeRef, operation: str) -> MooringError | None:
     """Why nobody can say who holds the volume: a PV that can't be read may name anybody, and of two that disagree one is wrong."""
     if seen.unreadable:
         return MalformedRecord(seen.unreadable[0])
-    return disagreement(seen, volume.volume_handle)
+    return disagreement(seen, volume.volume_handle, operation)
 
 
 def stays(claim: Claim, seen: VolumeRecord, by: str, *, stayed: bool) -> bool:

@@ -290,5 +290,9 @@ def test_what_a_refused_claim_left_on_one_pv_is_undone_on_all() -> None:
     undone = fence.undo(seen, VOLUME, "node-a", "run-2", reclaims=False)
     assert undone is not None
     assert [part.holders for part in undone.parts] == [(), ()]
+    rival = several(record(held("node-a"), operation="run-2"), record(held("node-b"), operation="run-1"))
+    refused = fence.claim(rival, ask("node-a"), "run-2", NOW)
+    assert isinstance(refused, fence.Refuse)
+    assert isinstance(refused.error, HeldElsewhere)
     assert not fence.stays(claimed(seen, ask("node-a")), seen, "run-2", stayed=False)
     assert fence.stays(claimed(seen, ask("node-a")), seen, "run-3", stayed=False)

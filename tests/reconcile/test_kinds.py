@@ -146,6 +146,18 @@ async def test_one_that_was_published_again_since_is_left(
     assert (await reconcile()).state is State.IN_STEP
 
 
+async def test_a_volume_attachment_by_one_of_several_pvs_asks_for_the_volume(
+    worker: MooringWorker, cluster: Cluster, living: Living, mooring: MooringClient, reconcile: Reconcile
+) -> None:
+    await cluster.create("vol", name=f"another-{cluster.pv('vol')}")
+    await cluster.create("vol")
+    await until(lambda: len(worker.manager.pvs("vol")) == 2)
+    await mooring.publish("vol", "node-a")
+    await living.attach("vol", "node-a")
+
+    assert (await reconcile()).state is State.IN_STEP
+
+
 async def test_a_record_that_can_not_be_read_and_two_pvs_of_one_volume_are_reported(
     worker: MooringWorker, cluster: Cluster, reconcile: Reconcile
 ) -> None:

@@ -68,7 +68,7 @@ async def test_what_a_worker_that_is_behind_let_in_is_met_by_one_that_is_not(pai
     with pytest.raises(HeldElsewhere, match="held by node node-a"):
         await pair.current.publish("vol", "node-b")
 
-    assert await holders(cluster, pair) == ["node-a", None]
+    assert set(await holders(cluster, pair)) - {None} == {"node-a"}
 
 
 async def test_an_unpublish_by_a_worker_that_is_behind_clears_every_pv(pair: Pair, cluster: Cluster) -> None:
