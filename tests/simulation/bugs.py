@@ -1,0 +1,106 @@
+"""Faults of one line each, planted in the workflows: the simulation is worth what it finds of them.
+
+Not found, since a second rule covers for each: a hold that does not wait for its publish (the rollback takes back what bears the
+publish's id), and one that takes nothing back when it is ended (whoever ends it moves the epoch).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+import pytest
+
+from mooring import fence, holds
+from mooring.models import Looked, VolumeRecord, VolumeRef, Write
+from workflows import publish
+from workflows.claiming import Claimant
+from workflows.publish import PublishVolume
+from workflows.steps import Steps
+from workflows.unpublish import UnpublishVolume
+
+Bug = Callable[[pytest.MonkeyPatch], None]
+
+
+def rollback_gives_way_to_a_cancellation(patch: pytest.MonkeyPatch) -> None:
+    """`to_the_end` is left out of a publish's rollback."""
+
+    async def awaited(work: Coroutine[Any, Any, Any]) -> Any:
+        return await work
+
+    patch.setattr(publish, "to_the_end", awaited)
+
+
+def every_look_is_trusted(patch: pytest.MonkeyPatch) -> None:
+    """A run ends on what memory says, or its former self saw."""
+    patch.setattr(Steps, "trusts", lambda *_: True)
+
+
+def undo_is_signed_by_the_run(patch: pytest.MonkeyPatch) -> None:
+    """A rollback takes what the run itself has claimed for its own, whoever looked."""
+    look = Steps._look_patiently
+
+    async def own(self: Steps, budget: float | None) -> Looked:
+        return (await look(self, budget)).model_copy(update={"by": self.operation})
+
+    patch.setattr(Steps, "_look_patiently", own)
+
+
+def unpublish_lets_go_before_it_detaches(patch: pytest.MonkeyPatch) -> None:
+    """The record lets go before the backend has detached, which never comes to pass."""
+
+    async def nothing(*_: Any) -> None:
+        return None
+
+    patch.setattr(UnpublishVolume, "_detach", nothing)
+
+
+def claim_is_not_remembered(patch: pytest.MonkeyPatch) -> None:
+    """A claim that may land is forgotten, so nothing is rolled back."""
+    make = Claimant.make
+
+    async def forgotten(self: Claimant, claim: fence.Claim, seen: Looked) -> Any:
+        try:
+            return await make(self, claim, seen)
+        finally:
+            self.may_land = False
+
+    patch.setattr(Claimant, "make", forgotten)
+    patch.setattr(PublishVolume, "_left_something", lambda self: self._backend_begun or self._claimant.may_land)
+
+
+def nothing_is_burned(patch: pytest.MonkeyPatch) -> None:
+    """A failed publish writes nothing where it finds nothing of its own."""
+    undo = fence.undo
+
+    def unburned(seen: VolumeRecord, volume: VolumeRef, node_id: str, operation: str, *, reclaims: bool) -> Write | None:
+        held = seen.holder(node_id) is not None
+        return undo(seen, volume, node_id, operation, reclaims=reclaims) if held else None
+
+    patch.setattr(fence, "undo", unburned)
+
+
+def hold_of_another_node_is_not_seen(patch: pytest.MonkeyPatch) -> None:
+    """A hold admits every node."""
+    patch.setattr(holds, "refuse", lambda *_: None)
+
+
+def rollback_leaves_the_backend(patch: pytest.MonkeyPatch) -> None:
+    """A failed publish undoes the record alone."""
+
+    async def nothing(*_: Any) -> None:
+        return None
+
+    patch.setattr(Steps, "backend_undo", nothing)
+
+
+BUGS: Final[list[Bug]] = [
+    rollback_gives_way_to_a_cancellation,
+    every_look_is_trusted,
+    undo_is_signed_by_the_run,
+    unpublish_lets_go_before_it_detaches,
+    claim_is_not_remembered,
+    nothing_is_burned,
+    hold_of_another_node_is_not_seen,
+    rollback_leaves_the_backend,
+]

@@ -1,0 +1,158 @@
+"""One workflow run without a server: jobs go in, commands come out, and what went in can be replayed for another run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.bridge.proto.workflow_activation import InitializeWorkflow, WorkflowActivation, WorkflowActivationJob
+from temporalio.bridge.proto.workflow_commands import WorkflowCommand
+from temporalio.common import MetricMeter, Priority, TypedSearchAttributes
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DefaultFailureConverter
+from temporalio.worker import UnsandboxedWorkflowRunner
+from temporalio.worker._workflow_instance import WorkflowInstance, WorkflowInstanceDetails
+
+CONVERTER = pydantic_data_converter.payload_converter
+START = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+class TaskFailedError(Exception):
+    """A workflow task failed: the run is wedged."""
+
+
+@dataclass(slots=True)
+class Given:
+    """What one activation brought, and what the workflow answered."""
+
+    jobs: Sequence[WorkflowActivationJob]
+    answered: tuple[str, ...]
+    flags: tuple[int, ...]
+    """What the SDK notes in the history, to do the same when it is replayed."""
+    goes_on: bool
+    """Whether it is the end of the task before, which had waited for a local activity."""
+
+
+@dataclass(slots=True)
+class Instance:
+    """A workflow class at work under one run id."""
+
+    kind: type
+    workflow_id: str
+    run_id: str
+    argument: Any
+    history: list[Given] = field(default_factory=list)
+    _made: WorkflowInstance = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._made = _create(self.kind, self.workflow_id, self.run_id)
+
+    def first_job(self) -> WorkflowActivationJob:
+        """Return the job that begins the run."""
+        init = InitializeWorkflow(workflow_type=_definition(self.kind).name or "", workflow_id=self.workflow_id, attempt=1)
+        init.arguments.append(CONVERTER.to_payload(self.argument))
+        init.start_time.FromDatetime(START)
+        return WorkflowActivationJob(initialize_workflow=init)
+
+    def activate(self, jobs: Sequence[WorkflowActivationJob], noted: Given | None = None) -> list[WorkflowCommand]:
+        """Carry out a task, or replay one that is `noted`.
+
+        Raises:
+            TaskFailedError: the workflow's code failed.
+
+        """
+        activation = WorkflowActivation(run_id=self.run_id, is_replaying=noted is not None, history_length=3 + len(self.history))
+        activation.jobs.extend(jobs)
+        activation.available_internal_flags.extend(noted.flags if noted else ())
+        activation.timestamp.FromDatetime(START + timedelta(seconds=len(self.history)))
+        done = self._made.activate(activation)
+        if done.HasField("failed"):
+            raise TaskFailedError(done.failed.failure.message)
+        commands = list(done.successful.commands)
+        flags = noted.flags if noted else tuple(done.successful.used_internal_flags)
+        goes_on = any(job.resolve_activity.is_local for job in jobs)
+        self.history.append(Given(jobs, tuple(map(_named, commands)), flags, goes_on))
+        return commands
+
+    def replayed(self, run_id: str, length: int) -> tuple[Instance, list[WorkflowCommand]]:
+        """Return the run that a reset makes of the first `length` tasks, and the commands that these gave.
+
+        Raises:
+            TaskFailedError: it decides otherwise than before.
+
+        """
+        again = Instance(self.kind, self.workflow_id, run_id, self.argument)
+        commands: list[WorkflowCommand] = []
+        for given in self.history[:length]:
+            commands += again.activate(given.jobs, given)
+            if again.history[-1].answered != given.answered:
+                raise TaskFailedError(f"a reset decides otherwise: {again.history[-1].answered}, it was {given.answered}")
+        return again, commands
+
+
+def _named(command: WorkflowCommand) -> str:
+    kind = command.WhichOneof("variant") or ""
+    return f"{kind} {command.schedule_activity.activity_type}" if kind == "schedule_activity" else kind
+
+
+def _definition(kind: type) -> workflow._Definition:
+    return workflow._Definition.must_from_class(kind)
+
+
+def _create(kind: type, workflow_id: str, run_id: str) -> WorkflowInstance:
+    info = workflow.Info(
+        attempt=1,
+        continued_run_id=None,
+        cron_schedule=None,
+        execution_timeout=None,
+        first_execution_run_id=run_id,
+        headers={},
+        namespace="simulation",
+        original_execution_run_id=run_id,
+        parent=None,
+        root=None,
+        raw_memo={},
+        retry_policy=None,
+        run_id=run_id,
+        run_timeout=None,
+        search_attributes={},
+        start_time=START,
+        workflow_start_time=START,
+        task_queue="simulation",
+        task_timeout=timedelta(seconds=10),
+        typed_search_attributes=TypedSearchAttributes.empty,
+        workflow_id=workflow_id,
+        workflow_type=_definition(kind).name or "",
+        priority=Priority.default,
+    )
+    details = WorkflowInstanceDetails(
+        payload_converter_factory=lambda: CONVERTER,
+        failure_converter_class=DefaultFailureConverter,
+        interceptor_classes=[],
+        defn=_definition(kind),
+        info=info,
+        randomness_seed=0,
+        extern_functions={
+            "__temporal_get_metric_meter": lambda: MetricMeter.noop,
+            "__temporal_assert_local_activity_valid": lambda _: None,
+        },
+        disable_eager_activity_execution=True,
+        worker_level_failure_exception_types=[],
+        patch_activation_callback=None,
+        last_completion_result=None,  # type: ignore[arg-type] # nothing reads it
+        last_failure=None,
+    )
+    # NB: the SDK makes an instance within a running loop and restores that one; here there is none.
+    before = asyncio._get_running_loop()
+    asyncio._set_running_loop(_LOOP)
+    try:
+        return UnsandboxedWorkflowRunner().create_instance(details)
+    finally:
+        asyncio._set_running_loop(before)
+
+
+_LOOP = asyncio.new_event_loop()

@@ -1,0 +1,187 @@
+"""How a step ends: done, refused, out of time, cancelled, its answer lost, or its attempt left hanging to land later."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from mooring import holds
+from mooring.errors import BackendFailed, BackendInvalidArgument, KubernetesForbidden
+from mooring.holds import Fate
+from mooring.models import BackendCall, Glance, Limits, Looked, RunRef, Waiting, Write
+from tests.simulation.instance import CONVERTER
+from tests.simulation.temporal import Run, Status, Step
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+LIMITS: Final = Limits(
+    attempt_timeout=10,
+    heartbeat_timeout=5,
+    publish_budget=120,
+    clear_budget=60,
+    backend_timeout=60,
+    backend_budget=300,
+    retry_interval_max=10,
+    conflicts_max=10,
+    reject_missing_pv=False,
+    search_attributes=False,
+    backend=True,
+)
+WRITES: Final = ("record_attachment", "release_attachment", "persist_attachment", "undo_attachment")
+FATES: Final = {
+    Status.OPEN: Fate.OPEN,
+    Status.COMPLETED: Fate.SUCCEEDED,
+    Status.FAILED: Fate.ROLLED_BACK,
+    Status.CANCELLED: Fate.ROLLED_BACK,
+    Status.TERMINATED: Fate.CUT_OFF,
+}
+
+
+def is_ready(world: World, step: Step) -> bool:
+    """Whether something can become of a step now."""
+    if step.name == "wait_for_volume":
+        return step.cancelled or world.cluster.pv is not None
+    if step.name == "drop_unpersisted":
+        held = world.run(_argument(step, RunRef).run_id)
+        return held is None or not held.open or not held.cancel_requested
+    return True
+
+
+def carry_out(world: World, run: Run, step: Step) -> None:
+    """Have something become of a step, and tell it; without faults it succeeds."""
+    before, attempt = len(run.jobs), step.attempt
+    _carry_out(world, run, step)
+    ends = run.jobs[-1].resolve_activity.result.WhichOneof("status") if len(run.jobs) > before else ""
+    again = "no answer" if step.attempt > attempt else "waits"
+    world.story[-1] += f": {ends or again}, {world.describe()}"
+
+
+def _carry_out(world: World, run: Run, step: Step) -> None:
+    if step.cancelled and (step.name == "wait_for_volume" or world.happens(0.5)):
+        _leave(world, run, step)
+        run.cancel_step(step)
+    elif step.bounded and world.happens(0.03):
+        _leave(world, run, step)
+        run.time_out(step)
+    elif step.name in WRITES:
+        _write(world, run, step)
+    elif step.name.startswith("backend_"):
+        _call(world, run, step)
+    else:
+        ANSWERS[step.name](world, run, step)
+
+
+def leave_behind(world: World, run: Run) -> None:
+    """Leave what a run that is cut off has under way."""
+    for step in run.steps.values():
+        _leave(world, run, step)
+    if any("schedule_activity backend_publish" in given.answered for given in run.instance.history):
+        world.loose.add(run.node)
+
+
+def _leave(world: World, run: Run, step: Step) -> None:
+    """Have an attempt that nobody waits for any more do its work: never, at once, or, a write, later."""
+    if step.name in WRITES and world.happens(0.5):
+        world.strays.append((run, _argument(step, Write)))
+    elif step.name.startswith("backend_") and world.happens(0.5):
+        _at_driver(world, step)
+
+
+def _write(world: World, run: Run, step: Step) -> None:
+    write = _argument(step, Write)
+    if step.name in WRITES[:2] and not run.is_reset and world.happens(0.04):
+        run.refuse(step, KubernetesForbidden("The API server denies it."))
+        return
+    if world.happens(0.12):
+        world.strays.append((run, write))
+        step.attempt += 1
+        return
+    result = world.cluster.write(write)
+    if world.happens(0.12):
+        step.attempt += 1
+        return
+    run.succeed(step, result.model_copy(update={"by": run.run_id}))
+
+
+def _call(world: World, run: Run, step: Step) -> None:
+    if step.name == "backend_publish" and world.happens(0.08):
+        run.refuse(step, BackendInvalidArgument("The backend will not."))
+        return
+    done = _at_driver(world, step)
+    if step.name == "backend_publish" and world.happens(0.05):
+        run.refuse(step, BackendFailed("The backend failed."))
+    elif world.happens(0.12):
+        step.attempt += 1
+    else:
+        run.succeed(step, done)
+
+
+def _at_driver(world: World, step: Step) -> dict[str, str] | None:
+    call = _argument(step, BackendCall)
+    if step.name == "backend_publish":
+        world.cluster.attach(call.node_id)
+        return {}
+    world.cluster.detach(call.node_id)
+    world.loose -= {call.node_id}
+    return None
+
+
+def _observe(world: World, run: Run, step: Step) -> None:
+    seen = world.cluster.seen(world.dice) if world.faults else world.cluster.read()
+    run.succeed(step, Glance(record=seen, waiting=_waiting(world, run), limits=LIMITS))
+
+
+def _look(world: World, run: Run, step: Step) -> None:
+    run.succeed(step, Looked(record=world.cluster.read(), by=run.run_id))
+
+
+def _find(world: World, run: Run, step: Step) -> None:
+    run.succeed(step, _waiting(world, run))
+
+
+def _waiting(world: World, run: Run) -> Waiting | None:
+    hold = world.hold()
+    if hold is None or hold.memo is None:
+        return None
+    attachment = world.attachment(hold)
+    return Waiting(attachment=attachment, run_id=hold.run_id, by=run.run_id, ending=hold.cancel_requested)
+
+
+def _drop(world: World, run: Run, step: Step) -> None:
+    hold = world.run(_argument(step, RunRef).run_id)
+    if hold is None or not hold.open:
+        run.succeed(step, None)
+    else:
+        world.cancel(hold)
+
+
+def _publisher(world: World, run: Run, step: Step) -> None:
+    publisher = world.run(_argument(step, RunRef).run_id)
+    fate = FATES[publisher.status] if publisher else Fate.UNKNOWN
+    learnt = publisher is None or fate is not Fate.CUT_OFF or publisher.child_started
+    run.succeed(step, holds.lives(fate, learnt=learnt))
+
+
+def _wait(world: World, run: Run, step: Step) -> None:
+    run.succeed(step, world.cluster.read())
+
+
+def _nothing(_: World, run: Run, step: Step) -> None:
+    run.succeed(step, None)
+
+
+ANSWERS: Final[dict[str, Callable[[World, Run, Step], None]]] = {
+    "observe_volume": _observe,
+    "look_at_volume": _look,
+    "find_unpersisted": _find,
+    "drop_unpersisted": _drop,
+    "check_publisher": _publisher,
+    "wait_for_volume": _wait,
+    "check_node": _nothing,
+    "warn_not_cleared": _nothing,
+}
+
+
+def _argument(step: Step, kind: type[Any]) -> Any:
+    return CONVERTER.from_payload(step.argument, kind)
