@@ -88,6 +88,11 @@ SITUATIONS: list[tuple[str, str, dict[str, Any]]] = [
     ("duplicate-volume", "mooring unpublish vol node-b", {"pvs": (pv("node-a"), pv("node-b", name="pv-2"))}),
     ("disputed", "mooring adopt --dry-run", {"pvs": (pv(),), "findings": (finding(Verdict.DISPUTED, refused=True),)}),
     ("attached-not-recorded", "mooring adopt", {"pvs": (pv(),), "findings": (finding(Verdict.ADOPT),)}),
+    (
+        "volume-attachment-left-over",
+        "kubectl delete volumeattachment csi-1",
+        {"pvs": (pv(),), "findings": (finding(Verdict.FREED),)},
+    ),
     ("holder-gone", "mooring evacuate node-a", {**HELD, "nodes": (LIVING.model_copy(update={"exists": False}),)}),
     (
         "holder-unknown",
@@ -136,6 +141,17 @@ def test_each_situation_has_its_advice(situation: str, command: str, facts: dict
 def test_what_is_under_way_comes_before_what_it_may_mend() -> None:
     facts = Facts(volume_handle="vol", **{**HELD, "volume_attachments": (wanted(leaving=True, error="no"),), "runs": (BUSY,)})
     assert [advice.situation for advice in advise(facts)] == ["no-rights"]
+
+
+@pytest.mark.parametrize(
+    "why",
+    [{"runs": (ran("unpublish", failure="SecretsNeeded"),)}, {"nodes": (LIVING.model_copy(update={"out_of_service": True}),)}],
+)
+def test_what_only_the_co_can_detach_is_said_with_what_makes_it_ask(why: dict[str, Any]) -> None:
+    facts = Facts(volume_handle="vol", **{**HELD, "pvs": (pv("node-a", takes_secrets=True),), **why})
+    [advice] = [advice for advice in advise(facts) if advice.situation == "waits-for-co"]
+    assert advice.commands == ("kubectl delete volumeattachment csi-1",)
+    assert "before the CO's own call brings them" in advice.says
 
 
 def test_a_node_that_is_being_evacuated_is_not_to_be_evacuated_again() -> None:
