@@ -26,6 +26,11 @@ class CoCalls:
     manager: AttachmentManager
     backend: Backend
 
+    def awaits(self, volume_handle: str) -> bool:
+        """Whether the driver takes secrets for the volume, and none are handed over."""
+        takes = isinstance(self.backend, TakesSecrets) and not self.backend.has_secrets(volume_handle)
+        return takes and self.manager.needs_secrets(volume_handle)
+
     def check(self, volume_handle: str, node_id: str) -> None:
         """Raise where only the CO can have the volume taken from the node.
 
@@ -33,8 +38,7 @@ class CoCalls:
             SecretsNeeded: the driver takes secrets, and none are handed over.
 
         """
-        takes = isinstance(self.backend, TakesSecrets) and not self.backend.has_secrets(volume_handle)
-        if takes and self.manager.needs_secrets(volume_handle):
+        if self.awaits(volume_handle):
             raise SecretsNeeded(
                 f"Volume {volume_handle} on node {node_id or '(every)'} waits for the CO: its driver takes secrets, which only the "
                 "CO's own call brings, so it was not asked."

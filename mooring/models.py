@@ -122,7 +122,8 @@ class UnpublishRequest(VolumeRef):
 
     `stray`: the node has the volume at the backend and no record says so; one that a record names keeps it. `at_epoch`: what was
     seen amiss was seen at this epoch; where the record has moved on, everything stays as it is. `at_run`: what is to be released
-    was seen to wait for its PV in this run; where that has ended, everything stays as it is.
+    was seen to wait for its PV in this run; where that has ended, everything stays as it is. `detached`: at that epoch the backend
+    has detached already, so it is not asked.
     """
 
     node_id: Annotated[str, _at_most(NODE_ID_BYTES)] = ""
@@ -130,6 +131,7 @@ class UnpublishRequest(VolumeRef):
     stray: bool = _added(False)
     at_epoch: int | None = _added(None)
     at_run: str = _added("")
+    detached: bool = _added(False)
 
     @property
     def bound(self) -> bool:

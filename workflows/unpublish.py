@@ -173,7 +173,8 @@ class UnpublishVolume:
 
         NB: not otherwise: NOT_FOUND says that the volume is not assumed to be detached (CSI spec, ControllerUnpublishVolume).
         """
-        if not self._steps.limits.backend or node_id in self._detached:
+        has_detached = self._asked.detached and self._asked.at_epoch is not None
+        if not self._steps.limits.backend or node_id in self._detached or has_detached:
             return
         handed_over = self._asked.handed_over
         call = BackendCall(volume=self._steps.volume, node_id=node_id, epoch=epoch, handed_over=handed_over)

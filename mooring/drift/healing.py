@@ -17,7 +17,7 @@ from mooring.adopter import Survey, carry_out
 from mooring.adoption import Verdict
 from mooring.client import MooringClient
 from mooring.co_calls import CoCalls
-from mooring.drift.models import Drift, Heal, HealResult, Outcome, advice
+from mooring.drift.models import Drift, DriftKind, Heal, HealResult, Outcome, advice
 from mooring.errors import MooringError, OperationPending
 from mooring.models import UnpublishRequest
 
@@ -65,9 +65,17 @@ class Healer:
                 return HealResult(outcome=Outcome.LEFT, said=advice(drift))
 
     async def _unpublish(self, drift: Drift, *, stray: bool = False, at_epoch: int | None = None) -> HealResult:
-        self.co_calls.check(drift.volume_handle, drift.node_id)
+        # NB: where the driver has detached already, what needs its secrets can be cleared without asking it again.
+        detached = drift.kind is DriftKind.NOT_CLEARED and not stray and self.co_calls.awaits(drift.volume_handle)
+        if not detached:
+            self.co_calls.check(drift.volume_handle, drift.node_id)
         asked = UnpublishRequest(
-            driver=self.driver, volume_handle=drift.volume_handle, node_id=drift.node_id, stray=stray, at_epoch=at_epoch
+            driver=self.driver,
+            volume_handle=drift.volume_handle,
+            node_id=drift.node_id,
+            stray=stray,
+            at_epoch=at_epoch,
+            detached=detached,
         )
         result = await self.mooring.request_unpublish(asked, deadline=DEADLINE)
         if not result.annotation_cleared:

@@ -66,10 +66,25 @@ async def test_what_only_the_co_can_detach_waits_for_it_and_the_report_says_so(
     epoch = (await mooring.publish("locked", "node-a")).epoch
     keyless = replace(healer, co_calls=CoCalls(worker.manager, Keyless()))
 
-    result = await keyless.heal(drift(heal, epoch).model_copy(update={"volume_handle": "locked"}))
+    kind = DriftKind.HOLDER_WITHOUT_VOLUME_ATTACHMENT
+    result = await keyless.heal(drift(heal, epoch).model_copy(update={"volume_handle": "locked", "kind": kind}))
 
     assert (result.outcome, await cluster.holder("locked")) == (Outcome.FAILED, "node-a")
     assert "waits for the CO" in result.said
+
+
+async def test_a_record_that_stayed_uncleared_is_cleared_without_the_secrets_as_the_driver_has_detached(
+    healer: Healer, worker: MooringWorker, cluster: Cluster, mooring: MooringClient, backend: JournalBackend
+) -> None:
+    await cluster.create("locked", secret="array")
+    await indexed(worker, "locked")
+    epoch = (await mooring.publish("locked", "node-a")).epoch
+    keyless = replace(healer, co_calls=CoCalls(worker.manager, Keyless()))
+
+    result = await keyless.heal(drift(Heal.UNPUBLISH, epoch).model_copy(update={"volume_handle": "locked"}))
+
+    assert (result.outcome, await cluster.holder("locked")) == (Outcome.HEALED, None)
+    assert [call[0] for call in backend.journal] == ["publish"]
 
 
 def drift(heal: Heal, epoch: int = 0) -> Drift:
