@@ -15,7 +15,7 @@ import (
 )
 
 // taskTimeout is how long an operation stalls when a worker is killed within one of its workflow tasks.
-const taskTimeout = 5 * time.Second
+const taskTimeout = 4 * time.Second
 
 // Controller attaches and detaches the volumes of one CSI driver by Mooring's workflows.
 //

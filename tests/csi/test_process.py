@@ -39,7 +39,7 @@ async def test_alone_it_leaves_the_work_to_a_worker(fleet: Fleet, cluster: Clust
     async with peer(endpoint) as co:
         await _ready(co)
         with refused(StatusCode.ABORTED, "vol-1", "goes on"):
-            await co.publish("vol-1", "node-a", deadline=1)
+            await co.publish("vol-1", "node-a", deadline=4)
         await fleet.start()
         await co.publish("vol-1", "node-a", deadline=30)
 

@@ -79,7 +79,7 @@ async def test_at_its_deadline_a_call_is_aborted_and_the_operation_goes_on(
     await cluster.create("vol-1")
     backend.publish_gate = asyncio.Event()
     with refused(StatusCode.ABORTED, "vol-1", "goes on"):
-        await csi.publish("vol-1", "node-a", deadline=1)
+        await csi.publish("vol-1", "node-a", deadline=4)
     joined = asyncio.create_task(csi.publish("vol-1", "node-a"))
     backend.publish_gate.set()
 

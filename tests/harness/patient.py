@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from mooring.client import MooringClient
+from mooring.errors import OperationPending, TemporalUnavailable
 from mooring.models import AccessMode, PublishResult, UnpublishResult
 from mooring.settings import Settings
 from tests.harness.workers import quick
 
 PATIENCE: Final = 90.0
+DEADLINES: Final = (0.5, 3.0, 15.0)
 BOUNDS: Final = {
     "attempt_timeout": 10,
     "request_timeout": 5,
@@ -24,6 +27,19 @@ BOUNDS: Final = {
 def patient(driver: str, **overrides: Any) -> Settings:
     """Return the settings of `quick` with bounds that only what hangs for good runs into."""
     return quick(driver, **{**BOUNDS, **overrides})
+
+
+async def pending(call: Callable[[float], Awaitable[object]]) -> str:
+    """Return what a call is told at its deadline, the first of growing ones by which it has reached Temporal."""
+    for deadline in DEADLINES:
+        try:
+            await call(deadline)
+        except TemporalUnavailable:
+            continue
+        except OperationPending as error:
+            return str(error)
+        raise AssertionError("the call has had its answer")
+    raise AssertionError(f"Temporal was not reached in {DEADLINES[-1]:g} s")
 
 
 class PatientClient(MooringClient):
