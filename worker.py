@@ -39,8 +39,10 @@ from mooring.csi.front import WrongDriver, csi_front
 from mooring.detachments import TemporalDetachments
 from mooring.drift.duty import Reconciling
 from mooring.drift.schedule import Plan
+from mooring.errors import MooringError
 from mooring.evacuation.dead_nodes import look_after
 from mooring.events.interceptor import Telling
+from mooring.evidence import Evidence
 from mooring.follower import Follower
 from mooring.health import HealthServer, Starting
 from mooring.kubeconfig import KubernetesNotConfigured
@@ -102,6 +104,8 @@ class MooringWorker:
         self._mooring = MooringClient(client, driver=settings.driver, task_queue=settings.queue, eager=True)
         self._follower = Follower(storage.volumes, self.manager, metrics, time.monotonic, settings.page_size)
         self._adopter = self._make_adopter(metrics)
+        attachments, attached = storage.attachments, storage.attached
+        self._evidence = Evidence(settings.driver, client, self.manager, attached, attachments, storage.nodes)
         self._reconciling = Reconciling(client, Plan.of(settings), metrics, _now)
         self._look_after_nodes = partial(look_after, settings, client, storage, self.manager)
         self._count_open = partial(count_open, client, settings.driver, metrics, _now)
@@ -111,7 +115,11 @@ class MooringWorker:
     async def missing(self) -> list[str]:
         """What keeps the worker from being ready."""
         if self._worker is None or not self._worker.is_running:
-            return self._storage.nodes.missing or (self._adopter.missing if self._rebuilt else [_NO_INDEX])
+            return (
+                self._storage.nodes.missing
+                or self._storage.attached.missing
+                or (self._adopter.missing if self._rebuilt else [_NO_INDEX])
+            )
         try:
             healthy = await self._client.service_client.check_health(timeout=timedelta(seconds=2))
         except RPCError as error:
@@ -127,6 +135,7 @@ class MooringWorker:
             stack.push_async_callback(self._follower.stop)
             await stack.enter_async_context(self._own_worker())
             await stack.enter_async_context(self._storage.nodes.following())
+            await stack.enter_async_context(self._storage.attached.following())
             if not await first(stop, self._fill()):
                 return
             activities = self._activities(search_attributes=not unregistered)
@@ -151,12 +160,14 @@ class MooringWorker:
     async def _fill(self) -> None:
         await self._rebuild()
         await self._storage.nodes.filled()
+        await self._storage.attached.filled()
         self._rebuilt = True
 
     async def _keep_up(self) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._rebuild_when_lost())
             group.create_task(self._adopter.settle())
+            group.create_task(self._settle_departures())
             group.create_task(self._look_after_nodes())
             group.create_task(self._count_open())
             group.create_task(self._reconciling.keep_up())
@@ -165,6 +176,14 @@ class MooringWorker:
         while True:
             await self._follower.lost.wait()
             await self._rebuild()
+
+    async def _settle_departures(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.adopt_interval)
+            try:
+                await self._evidence.settle()
+            except MooringError as error:
+                log.warning("The holders of PersistentVolumes that went could not be looked at: %s", error)
 
     async def _rebuild(self) -> None:
         await rebuild(self._client, self._settings.driver, self._identity, self._settings.queue)
@@ -198,6 +217,7 @@ class MooringWorker:
             self._rebuild_activities(),
             self._adopter.survey,
             self._slots,
+            self._evidence,
             search_attributes=search_attributes,
         )
 

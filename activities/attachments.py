@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from temporalio import activity
 
 from activities.running import running
-from mooring.errors import HeldElsewhere, Incompatible, InvalidRequest, MalformedRecord
+from mooring.errors import HeldElsewhere, Incompatible, InvalidRequest, MalformedRecord, MooringError
+from mooring.evidence import Asking
 from mooring.models import (
     Glance,
     Limits,
@@ -29,9 +30,11 @@ from mooring.models import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
+    from mooring.evidence import Evidence
     from mooring.manager import AttachmentManager
+    from mooring.sighting import Sighting
     from mooring.volumes import Volumes
 
 
@@ -43,6 +46,7 @@ class AttachmentActivities:
         driver: str,
         manager: AttachmentManager,
         volumes: Volumes,
+        evidence: Evidence,
         limits: Limits,
         waiting: Callable[[VolumeRef], Awaitable[Waiting | None]],
         glance: Callable[[str, str], NodeGlance],
@@ -52,20 +56,22 @@ class AttachmentActivities:
         self._glance = glance
         self._manager = manager
         self._volumes = volumes
+        self._evidence = evidence
         self._limits = limits
 
     @activity.defn(name="observe_volume")
     async def observe(self, asked: Observe) -> Glance:
         """What the index says, what waits for a PV, what is known of the node, and the limits this worker sets.
 
-        Memory only, but for one question to Temporal about its own state, which has just handed out this task.
+        Memory only, but for one question to Temporal about its own state, which has just handed out this task; and for more of them
+        about a volume whose record has no epoch.
         """
         async with running():
             self._check_driver(asked)
             waiting = await self._waiting(asked)
             node = self._glance(asked.volume_handle, asked.node_id) if asked.node_id else NodeGlance.ADMITTED
             doubt = self._manager.doubts.get(asked.volume_handle, "") if asked.node_id else ""
-            return Glance(record=self._observed(asked), waiting=waiting, limits=self._limits, node=node, doubt=doubt)
+            return Glance(record=await self._observed(asked), waiting=waiting, limits=self._limits, node=node, doubt=doubt)
 
     @activity.defn(name="look_at_volume")
     async def look(self, look: Look) -> Looked:
@@ -73,18 +79,19 @@ class AttachmentActivities:
         async with running(patient=look.patient):
             self._check_driver(look.volume)
             handle = look.volume.volume_handle
-            record = await self._volumes.read(handle, self._manager.pvs(handle), look.pvs)
-            if record is not None:
-                self._manager.learn(handle, record)
+            before, pvs = self._manager.claims(handle), self._manager.pvs(handle)
+            record = await self._volumes.read(handle, pvs, look.pvs)
             if record is not None and record.unreadable and look.patient:
                 raise MalformedRecord(record.unreadable[0])  # a rollback has to reach each PV that its run may have written
-            return Looked(record=record, by=_run_id())
+            found = await self._evidence.look_found(handle, before, pvs, record, _asking())
+            return Looked(record=found.record, by=_run_id(), departed=found.departed, unplaced=found.unplaced)
 
     @activity.defn(name="record_attachment")
     async def record(self, write: Write) -> WriteResult:
         """Make `write.node_id` a holder: track, persist, roll back."""
         async with running():
             self._check_driver(write.volume)
+            before = self._manager.claims(write.volume.volume_handle)
             tracked, forget = self._track(write), self._manager.untrack_attachment
             try:
                 result = await self._volumes.compare_and_set(write)
@@ -92,7 +99,7 @@ class AttachmentActivities:
             finally:
                 if tracked:
                     forget(write.volume.volume_handle, write.node_id)
-            return self._learnt(write, result)
+            return await self._learnt(write, result, before)
 
     @activity.defn(name="release_attachment")
     async def release(self, write: Write) -> WriteResult:
@@ -119,23 +126,30 @@ class AttachmentActivities:
                 f"but this task queue's workers serve {self._driver}."
             )
 
-    def _observed(self, volume: VolumeRef) -> VolumeRecord | None:
+    async def _observed(self, volume: VolumeRef) -> VolumeRecord | None:
+        handle = volume.volume_handle
         try:
-            return self._manager.observe(volume.volume_handle)
-        except MalformedRecord:
-            return None  # the index may be stale: a live look says it again, if it still is so
+            record = self._manager.observe(handle)
+            return record and await self._evidence.as_known(handle, record, _asking())
+        except MooringError:
+            return None  # the index may be stale, and an outage short: a live look says it again, if it still is so
 
     async def _persist(self, write: Write, *, leaves: bool = False) -> WriteResult:
         self._check_driver(write.volume)
+        before = self._manager.claims(write.volume.volume_handle)
         result = await self._volumes.compare_and_set(write)
         if leaves and result.landed:
             self._manager.untrack_attachment(write.volume.volume_handle, write.node_id)
-        return self._learnt(write, result)
+        return await self._learnt(write, result, before)
 
-    def _learnt(self, write: Write, result: WriteResult) -> WriteResult:
-        if result.record is not None:
-            self._manager.learn(write.volume.volume_handle, result.record)
-        return result.model_copy(update={"by": _run_id()})
+    async def _learnt(self, write: Write, result: WriteResult, before: Sequence[Sighting]) -> WriteResult:
+        handle = write.volume.volume_handle
+        if result.landed and result.record is not None:
+            self._manager.learn(handle, result.record)
+            return result.model_copy(update={"by": _run_id()})
+        pvs = [part.mark.pv for part in write.parts]
+        found = await self._evidence.look_found(handle, before, pvs, result.record, _asking())
+        return WriteResult(landed=False, record=found.record, by=_run_id(), departed=found.departed, unplaced=found.unplaced)
 
     def _track(self, write: Write) -> bool:
         held = next(held for held in write.holders if held.node_id == write.node_id)
@@ -143,6 +157,10 @@ class AttachmentActivities:
             return self._manager.track_attachment(write.volume.volume_handle, held)
         except (HeldElsewhere, Incompatible):
             return False  # decided on a fresher view than this worker's index: the PV has the last word
+
+
+def _asking() -> Asking:
+    return Asking(_run_id(), activity.info().workflow_type or "")
 
 
 def _run_id() -> str:

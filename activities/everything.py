@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from activities.rebuild import RebuildActivities
     from mooring.adopter import Survey
     from mooring.backend import Backend
+    from mooring.evidence import Evidence
     from mooring.manager import AttachmentManager
     from mooring.polls import Slots
     from mooring.settings import Settings
@@ -43,14 +44,21 @@ def all_activities(
     rebuild: RebuildActivities,
     adoptions: Survey,
     slots: Slots,
+    evidence: Evidence,
     *,
     search_attributes: bool,
 ) -> list[Callable[..., Any]]:
-    """The activities; `adoptions` judges what may be adopted, `search_attributes`: the namespace knows Mooring's."""
+    """The activities.
+
+    `evidence` is what this worker knows beyond the records, `adoptions` judges what may be adopted; `search_attributes`: the
+    namespace knows Mooring's.
+    """
     limits = settings.limits(search_attributes=search_attributes, backend=not isinstance(backend, NoBackend))
     unpersisted = UnpersistedActivities(client, manager, storage.volumes, slots.volumes)
     admission = Admission(storage.nodes, manager)
-    attachments = AttachmentActivities(settings.driver, manager, storage.volumes, limits, unpersisted.look_up, admission.glance)
+    attachments = AttachmentActivities(
+        settings.driver, manager, storage.volumes, evidence, limits, unpersisted.look_up, admission.glance
+    )
     calls = BackendActivities(backend, storage.nodes, manager.needs_secrets)
     mooring = MooringClient(client, driver=settings.driver, task_queue=settings.queue, eager=True)
     runs = DriverRuns(client, settings.driver, search_attributes=search_attributes)

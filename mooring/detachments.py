@@ -22,7 +22,6 @@ from temporalio.service import RPCError
 from mooring import names
 from mooring.adoption import Attached, Past, Volume, in_question
 from mooring.errors import MooringError, TemporalUnavailable
-from mooring.history import quoted
 from mooring.models import UnpublishRequest, UnpublishResult, VolumeRef
 from mooring.runs import look_up, read_run
 
@@ -149,7 +148,7 @@ class TemporalDetachments:
 
     async def _unpublishes(self, volume: VolumeRef, attached: Attached) -> list[WorkflowExecution]:
         query = (
-            f"WorkflowId = {quoted(names.volume_id(volume))} AND WorkflowType = '{names.UNPUBLISH}' "
+            f"WorkflowId = {names.quoted(names.volume_id(volume))} AND WorkflowType = '{names.UNPUBLISH}' "
             f"AND ExecutionStatus = 'Completed' AND CloseTime >= '{(attached.since - self._skew).isoformat()}'"
         )
         return [run async for run in self._client.list_workflows(query, limit=RUNS)]
@@ -180,7 +179,7 @@ class TemporalDetachments:
 
     async def _knows_the_first_write(self, volume: VolumeRef) -> bool:
         """Whether the oldest run that is remembered ended at epoch 1, so that there was none before."""
-        query = f"WorkflowId = {quoted(names.volume_id(volume))} AND ExecutionStatus = 'Completed'"
+        query = f"WorkflowId = {names.quoted(names.volume_id(volume))} AND ExecutionStatus = 'Completed'"
         listed = [run async for run in self._client.list_workflows(query, limit=RUNS)]
         if not 0 < len(listed) < RUNS:
             return False

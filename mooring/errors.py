@@ -84,7 +84,7 @@ class Incompatible(MooringError):
 
 
 class Disputed(MooringError):
-    """VolumeAttachments say that the volume is attached, and nothing says which node may have it."""
+    """Something besides the record says that the volume is attached, and nothing says which node may have it."""
 
     grpc_code = "FAILED_PRECONDITION"
     advice = (
@@ -101,7 +101,7 @@ class DuplicateVolume(MooringError):
 
 
 class MalformedRecord(MooringError):
-    """The PV's annotations contradict themselves or cannot be read, so nobody can say who holds the volume."""
+    """The PV's annotations contradict themselves, can't be read or say less than they did, so nobody knows who holds the volume."""
 
     grpc_code = "FAILED_PRECONDITION"
     advice = "Find out which node has the volume, correct the annotations with kubectl, then try again."

@@ -12,7 +12,9 @@ Invariants, each searched exhaustively in tests/fence:
 3. A node that holds the volume already *re-claims* it: same holder, same time, one epoch later. A re-claim is never undone.
 4. `undo` takes away only what the run that looked has claimed, whatever the node and the epoch. A claim of the run that it was
    reset from stays: that one may have reported success.
-5. A run ends only on a record that bears its own id (`is_current`), or on a look of its own. One that was reset finds neither in
+5. What is known of a volume stands beside what its PV says (`VolumeRecord.evidence`): a holder whose PV went, or whose annotations
+   were taken away, holds until it is released, and the next write names it again, above every epoch that is known.
+6. A run ends only on a record that bears its own id (`is_current`), or on a look of its own. One that was reset finds neither in
    what it replays, so it writes or looks again, and with that kills every attempt of its former self. No other decision
    may hang on the run's own id, or a reset run could not replay its history.
 6. What is written is written on every PV of the volume, and holds by any of them: two observers of whom one doesn't know the newest
@@ -26,8 +28,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from shlex import quote
 
-from mooring.errors import Contended, DuplicateVolume, HeldElsewhere, Incompatible, MalformedRecord, MooringError
+from mooring.annotations import Keys
+from mooring.errors import Contended, Disputed, DuplicateVolume, HeldElsewhere, Incompatible, MalformedRecord, MooringError
 from mooring.models import AccessMode, AdoptRequest, Attachment, Copy, Part, PublishRequest, VolumeRecord, VolumeRef, Write
 
 Change = Callable[[tuple[Attachment, ...]], tuple[Attachment, ...]]
@@ -67,7 +71,7 @@ def claim(
 
     `migration_nodes` is how many nodes may hold the volume at once where that means a live migration; 0 for any number.
     """
-    refusal = _unsure(seen, asked, operation) or refuse(seen.everyone, asked) or _crowded(seen.everyone, asked, migration_nodes)
+    refusal = bar(seen, asked, operation) or _crowded(seen.everyone, asked, migration_nodes)
     if refusal is not None:
         return Refuse(refusal)
     held = seen.holder(asked.node_id)
@@ -81,7 +85,8 @@ def adopt(seen: VolumeRecord, asked: AdoptRequest, operation: str) -> Claim | Re
     NB: what ended an operation has moved the epoch, so the volume may have been detached since.
     """
     held = asked.attachment
-    if seen.epoch != asked.epoch or seen.holder(held.node_id) is not None:
+    known = seen.holder(held.node_id)
+    if seen.epoch != asked.epoch or (known is not None and not seen.evidence):
         what = f"Volume {asked.volume_handle} is at epoch {seen.epoch} now, and node {held.node_id} was to be adopted at epoch"
         return Refuse(Contended(f"{what} {asked.epoch}."))
     publish = PublishRequest(
@@ -91,10 +96,18 @@ def adopt(seen: VolumeRecord, asked: AdoptRequest, operation: str) -> Claim | Re
         access_mode=held.access_mode or AccessMode.SINGLE_NODE_WRITER,
         readonly=held.readonly,
     )
-    refusal = _unsure(seen, asked, operation) or refuse(seen.everyone, publish)
+    refusal = bar(seen, publish, operation)
     if refusal is not None:
         return Refuse(refusal)
-    return Claim(_write(seen, asked, held.node_id, operation, _adding(held)), reclaims=False)
+    return Claim(_write(seen, asked, held.node_id, operation, _adding(held)), reclaims=known is not None)
+
+
+def bar(seen: VolumeRecord, asked: PublishRequest, operation: str) -> MooringError | None:
+    """Return why what is known of the volume doesn't admit what the operation asks; None where it does."""
+    if seen.altered:
+        return _lowered(seen, asked)
+    refusal = _unsure(seen, asked, operation) or refuse(seen.everyone, asked)
+    return _in_doubt(seen, asked) if seen.evidence and isinstance(refusal, HeldElsewhere) else refusal
 
 
 def refuse(holders: Iterable[Attachment], asked: PublishRequest) -> MooringError | None:
@@ -235,7 +248,7 @@ def _write(seen: VolumeRecord, volume: VolumeRef, node_id: str, operation: str, 
     others = tuple(
         Copy(mark=mark, holders=None if holders == first else holders) for mark, holders in zip(seen.marks[1:], rest, strict=True)
     )
-    return Write(volume=named, node_id=node_id, mark=seen.mark, operation=operation, holders=first, others=others)
+    return Write(volume=named, node_id=node_id, mark=seen.mark, operation=operation, holders=first, others=others, floor=seen.floor)
 
 
 def _adding(mine: Attachment) -> Change:
@@ -282,6 +295,28 @@ def _excludes(held: Attachment, asked: PublishRequest) -> MooringError | None:
     if asked.access_mode is AccessMode.MULTI_NODE_SINGLE_WRITER and not (asked.readonly or held.readonly):
         return HeldElsewhere(f"{where} as its one writer, so node {asked.node_id} can only have it readonly.")
     return None
+
+
+def _in_doubt(seen: VolumeRecord, asked: PublishRequest) -> MooringError:
+    nodes, volume = _nodes(seen.holders), asked.volume_handle
+    commands = " and ".join(f"`mooring unpublish {quote(volume)} {quote(node)}`" for node in nodes)
+    return Disputed(
+        f"Volume {volume} may still be attached to node {' and '.join(nodes)}, so node {asked.node_id} can't have it: "
+        f"{seen.evidence} Once nothing uses it there, release it by {commands}."
+    )
+
+
+def _lowered(seen: VolumeRecord, asked: PublishRequest) -> MooringError:
+    pv, volume, keys = seen.mark.pv, asked.volume_handle, Keys.of(asked.driver)
+    says = "no epoch" if seen.mark.epoch is None else f"epoch {seen.mark.epoch}"
+    node = f" {quote(f'{keys.node}={seen.holders[0].node_id}')}" if seen.holders else ""
+    back = f"`kubectl annotate --overwrite pv {pv} {keys.epoch}={seen.floor + 1}{node}`"
+    return MalformedRecord(
+        f"PersistentVolume {pv} of volume {volume} says {says}, and it was at epoch {seen.floor}, held by "
+        f"{' and '.join(_nodes(seen.holders)) or 'nobody'}: its annotations were removed, or restored from an older copy. "
+        f"Once nothing uses the volume, release it by `mooring unpublish {quote(volume)} --all-nodes`; "
+        f"while it is in use, put its record back, {back}."
+    )
 
 
 def _crowded(holders: tuple[Attachment, ...], asked: PublishRequest, most: int) -> MooringError | None:

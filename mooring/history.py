@@ -43,8 +43,7 @@ async def read_history(client: Client, volume: VolumeRef, limit: int) -> VolumeH
 
     """
     ids = (names.volume_id(volume), names.unpersisted_id(volume))
-    query = " OR ".join(f"WorkflowId = {quoted(workflow_id)}" for workflow_id in ids)
-    listed = [_key(run) async for run in client.list_workflows(query, limit=limit + 1)]
+    listed = [_key(run) async for run in client.list_workflows(names.runs_of(*ids), limit=limit + 1)]
     newest = [_key(run) for workflow_id in ids if (run := await describe(client, workflow_id))]
     unlisted = [key for key in newest if key not in listed] if len(listed) <= limit else []
     found = sorted({*listed, *unlisted}, reverse=True)
@@ -55,11 +54,6 @@ async def read_history(client: Client, volume: VolumeRef, limit: int) -> VolumeH
 
 def _key(run: WorkflowExecution) -> tuple[datetime, str, str]:
     return run.start_time, run.id, run.run_id
-
-
-def quoted(text: str) -> str:
-    """Return the text as a query of Temporal's visibility takes it."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 async def _read_run(client: Client, workflow_id: str, run_id: str, turns: asyncio.Semaphore) -> VolumeRun | None:

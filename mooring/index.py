@@ -79,6 +79,12 @@ class Index:
         rest = tuple(other for other in self.claims(sighting.handle) if sighting.uid != other.uid and sighting.pv != other.pv)
         self._replace(sighting.handle, (sighting, *rest))
 
+    def missing_from(self, other: Index) -> list[Sighting]:
+        """Return the PVs that the other index doesn't know, where nodes hold them."""
+        first = other._first
+        unlike = [seen for seen in self if (there := first.get(seen.handle)) is None or there.uid != seen.uid]
+        return [seen for seen in unlike if seen.nodes and other.claim(seen.handle, seen.uid) is None]
+
     def remove(self, handle: str, uid: int | str) -> None:
         """Forget a PV; nothing where it isn't known."""
         self._replace(handle, tuple(other for other in self.claims(handle) if other.uid != uid))

@@ -4,7 +4,7 @@ Contract: the PVs are the truth between workers, and this is an index of it. A r
 writes and live reads change it (`learn`), a watch keeps it current (`apply_event`); of two views of one PV, by uid, the
 higher epoch wins. Beside the PVs' records it keeps the attachments that are *tracked*: those that a step of this worker is
 about to record, or waits to. An attachment is tracked for as long as its step lasts and no longer: one that was recorded is known
-by its PV, which the watch brings where the index doesn't know it yet.
+by its PV, which the watch brings where the index doesn't know it yet. The holders of PVs that went are kept too (departures.py).
 
 A conflict seen here is confirmed on the live PV before anybody is refused, and nothing is granted from here alone.
 
@@ -16,12 +16,13 @@ Not kept here: history, and anything that outlives the process.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Container, Iterable, Mapping, Set
 from dataclasses import dataclass
 from itertools import product
 from weakref import WeakSet
 
 from mooring.copies import disagreement, distinct, merge
+from mooring.departures import Departures
 from mooring.fence import refuse
 from mooring.index import Index, count_by
 from mooring.models import AccessMode, Attachment, PublishRequest, VolumeRecord
@@ -75,6 +76,7 @@ class AttachmentManager:
 
     def __init__(self) -> None:
         self._index = Index()
+        self.departures = Departures()
         self._tracked: dict[str, tuple[Attachment, ...]] = {}
         self._unpersisted: Counter[str] = Counter()
         """Of each node, how many tracked attachments."""
@@ -160,6 +162,10 @@ class AttachmentManager:
         """Whether the volume's driver is to be called with secrets, by what a PV of the volume says."""
         return any(sighting.secret for sighting in self._index.claims(volume_handle))
 
+    def claims(self, volume_handle: str) -> tuple[Sighting, ...]:
+        """Return what each PV of the volume was seen to say, at the highest epoch that it showed."""
+        return self._index.claims(volume_handle)
+
     def volume_handles(self) -> list[str]:
         """Every volume that has a PV or a tracked attachment, in no order; the list is the caller's."""
         return [*self._index.handles(), *(handle for handle in self._tracked if not self._index.claims(handle))]
@@ -187,19 +193,38 @@ class AttachmentManager:
             if known is not None and known.fence <= copy.epoch:
                 seen = Sighting.of(volume_handle, copy)
                 index.put(seen.secretive() if known.secret else seen)
+        self.departures.written(volume_handle, record.epoch)
         self._settle(volume_handle)
+
+    def look_found(
+        self, volume_handle: str, before: Iterable[Sighting], asked: Container[str], record: VolumeRecord | None
+    ) -> None:
+        """Take in what a live look brought, None for no PV: of those that were known `before` it, the ones of the names `asked` for
+        that it didn't bring are gone."""
+        uids = {pack(mark.uid) for mark in record.marks} if record else set()
+        unsure = record is not None and bool(record.unreadable)  # NB: one of these may be a PV that wasn't brought
+        gone = [seen for seen in before if seen.uid not in uids and (record is None or seen.pv in asked) and not unsure]
+        for seen in gone:
+            self._index.remove(volume_handle, seen.uid)
+        self._depart(gone)
+        if record is not None:
+            self.learn(volume_handle, record)
 
     def apply_event(self, change: Change) -> None:
         """Take in what the watch saw of one PV. At equal epochs the event stands: it knows more of the PV than the record does."""
         seen = change.sighting
         if seen is None:
             return
+        known = self._index.claim(seen.handle, seen.uid)
+        seen = known if known is not None and known.outlasts(seen) else seen
         if change.kind is ChangeKind.GONE:
             self._index.remove(seen.handle, seen.uid)
+            self._depart([seen])
             return
-        known = self._index.claim(seen.handle, seen.uid)
-        if known is None or not known.outlasts(seen):
-            self._index.put(seen)
+        replaced = [other for other in self._index.claims(seen.handle) if other.pv == seen.pv and other.uid != seen.uid]
+        self._index.put(seen)
+        self._depart(replaced)
+        self.departures.written(seen.handle, seen.fence)
         self._settle(seen.handle)
 
     def draft(self) -> Draft:
@@ -216,7 +241,11 @@ class AttachmentManager:
             draft = self.draft()
             draft.add(sightings)
         self._drafts.discard(draft)
-        self._index = draft.index
+        gone, self._index = self._index.missing_from(draft.index), draft.index
+        self._depart(gone)
+        for departure in self.departures.open():
+            handle = departure.seen.handle
+            self.departures.written(handle, max((seen.fence for seen in self._index.claims(handle)), default=0))
         for handle in list(self._tracked):
             self._settle(handle)
 
@@ -245,6 +274,10 @@ class AttachmentManager:
             count_by(self._unpersisted, held.node_id, 1)
         if attachments:
             self._tracked[handle] = attachments
+
+    def _depart(self, gone: Iterable[Sighting]) -> None:
+        for seen in gone:
+            self.departures.note(seen, self._index.claims(seen.handle))
 
     def _settle(self, handle: str) -> None:
         """Stop tracking what the volume's PV records now."""

@@ -199,6 +199,10 @@ class VolumeRecord(Model):
 
     `beside`: the PVs that bear the record too, as it says itself. `others`: the volume's other PVs, as they were seen (copies.py);
     `unreadable`: why others of them can't be read.
+
+    Where more is known than the PV says (mooring/evidence.py), `holders` and `operation` are what is known and `evidence` how, in
+    words, `floor` is the highest epoch that is known of the volume, and `shown` names the VolumeAttachment that spoke for a node.
+    `altered`: all this is known of this very PV, whose record says less than it did.
     """
 
     mark: Mark
@@ -207,6 +211,10 @@ class VolumeRecord(Model):
     beside: tuple[str, ...] = _added(())
     others: tuple[Copy, ...] = _added(())
     unreadable: tuple[str, ...] = _added(())
+    floor: int = _added(0)
+    evidence: str = _added("")
+    shown: dict[str, str] = _added({})
+    altered: bool = _added(False)
 
     @property
     def epoch(self) -> int:
@@ -260,7 +268,7 @@ class Write(Model):
     """One compare-and-set: where the PV still is as `mark` says, its record becomes `holders` at `epoch`, signed `operation`.
 
     `others`: what is asked of the volume's other PVs, one after the other. `node_id` is the node that the operation is about, ""
-    for all.
+    for all. `floor`: an epoch of the volume that is known beyond the marks'.
     """
 
     volume: VolumeRef
@@ -269,11 +277,12 @@ class Write(Model):
     operation: str
     holders: tuple[Attachment, ...]
     others: tuple[Copy, ...] = _added(())
+    floor: int = _added(0)
 
     @property
     def epoch(self) -> int:
-        """The epoch that it moves the record to, on each PV: above every one that they have."""
-        return max(mark.epoch or 0 for mark in (self.mark, *(other.mark for other in self.others))) + 1
+        """The epoch that it moves the record to, on each PV: above every one that is known of the volume."""
+        return max(self.floor, *(mark.epoch or 0 for mark in (self.mark, *(other.mark for other in self.others)))) + 1
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -290,12 +299,14 @@ class WriteResult(Model):
     """What became of a `Write`: `landed`, on every PV, with the record it made, or not, with what the PVs say instead (None:
     there is no PV).
 
-    `by` is the run whose attempt it was.
+    `by` is the run whose attempt it was; `departed` and `unplaced` are those of `Looked`.
     """
 
     landed: bool
     record: VolumeRecord | None
     by: str = ""
+    departed: VolumeRecord | None = _added(None)
+    unplaced: dict[str, str] = _added({})
 
 
 class Limits(Model):
@@ -331,11 +342,16 @@ class Look(Model):
 class Looked(Model):
     """What was seen of a volume: its record, or None for no PV. `by` is the run that looked at the PV; "" for the index's word.
 
+    Where there is no PV, `departed` is what is known of the volume's last record, and `unplaced` says by node id why the volume may
+    be attached there all the same.
+
     NB: a run that was reset replays what its former self saw: live then, and no longer to be relied on for an answer.
     """
 
     record: VolumeRecord | None
     by: str = ""
+    departed: VolumeRecord | None = _added(None)
+    unplaced: dict[str, str] = _added({})
 
 
 class Waiting(Model):

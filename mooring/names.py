@@ -75,6 +75,11 @@ def volume_id(volume: VolumeRef) -> str:
     return f"volume/{volume.driver}/{volume.volume_handle}"
 
 
+def runs_of(*workflow_ids: str) -> str:
+    """The query that lists the runs of these workflow ids."""
+    return " OR ".join(f"WorkflowId = {quoted(workflow_id)}" for workflow_id in workflow_ids)
+
+
 def unpersisted_id(volume: VolumeRef) -> str:
     """The workflow id of the run that holds a volume while it has no PV."""
     return f"unpersisted/{volume.driver}/{volume.volume_handle}"
@@ -122,3 +127,8 @@ def waiting_queue(queue: str) -> str:
     before anybody took it for one that failed.
     """
     return f"{queue}/waits"
+
+
+def quoted(text: str) -> str:
+    """Return the text as a query of Temporal's visibility takes it."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -1,7 +1,7 @@
 """One run of a volume's workflows, made from the events of its history.
 
 Contract: the events are those of the server, in order, whoever started the run. `held_by` and `epoch` are the last that the run
-read or wrote of the record itself, not of an index. Times are UTC.
+read or wrote of the record itself, not of an index, or knew of a volume without one. Times are UTC.
 
 Not kept here: which runs there are (history.py).
 """
@@ -91,6 +91,11 @@ class RunReader:
     epoch: int | None = None
     failure: str = ""
     message: str = ""
+    asked: dict[str, Any] = field(default_factory=dict)
+    """Its request."""
+    result: dict[str, Any] = field(default_factory=dict)
+    record: dict[str, Any] | None = None
+    """What it read or wrote last, of a volume with a record."""
     scheduled: dict[int, tuple[str, str, str]] = field(default_factory=dict)
     """Activity type, id and summary, by the event that scheduled it."""
 
@@ -147,8 +152,8 @@ class RunReader:
         self.started_at = _moment(event)
         self.operation = OPERATIONS.get(started.workflow_type.name, started.workflow_type.name)
         asked = await self._decode(started.input.payloads)
-        asked = asked if isinstance(asked, dict) else {}
-        self.node_id = str(asked.get("attachment", asked).get("node_id", ""))
+        self.asked = asked if isinstance(asked, dict) else {}
+        self.node_id = str(self.asked.get("attachment", self.asked).get("node_id", ""))
         if started.workflow_type.name == names.PERSIST:
             self.held_by, self.epoch = (self.node_id,), 0
 
@@ -172,10 +177,17 @@ class RunReader:
                 self.message = f"by {end.identity or 'somebody'}: {end.reason or 'no reason given'}"
 
     def _succeeded(self, result: Any) -> None:
-        told = result if isinstance(result, dict) else {"message": result}
-        self.message = str(told.get("message") or "")
-        if told.get("persisted") is False:
+        self.result = result if isinstance(result, dict) else {"message": result}
+        self.message = str(self.result.get("message") or "")
+        if self.result.get("persisted") is False:
             self.held_by, self.epoch = (self.node_id,), 0
+        elif self.result.get("annotation_cleared"):
+            self.held_by = tuple(node for node in self.held_by or () if not self._lets_go(node))
+
+    def _lets_go(self, node: str) -> bool:
+        """Whether the unpublish took the volume from the node; one that was bound to what somebody had seen may have left it there."""
+        bound = any(self.asked.get(name) not in (None, "", False) for name in ("stray", "at_epoch", "at_run"))
+        return node in self.result.get("released", ()) if bound else self.node_id in ("", node)
 
     async def _failed(self, failure: Failure) -> None:
         error = await self.client.data_converter.decode_failure(failure)
@@ -184,16 +196,17 @@ class RunReader:
 
     def _learn(self, activity: str, result: Any) -> None:
         if activity in _RECORDS:
-            self._saw(result.get("record"))
+            self._saw(result.get("record") or result.get("departed"))
         elif activity == _FIND and result:
             self.held_by, self.epoch = (result["attachment"]["node_id"],), 0
         elif activity == _DROP:
             self.held_by = ()
 
     def _saw(self, record: Any) -> None:
-        """A record, or None where there is no PV."""
+        """A record, or None where there is none."""
+        self.record = record
         self.held_by = tuple(held["node_id"] for held in record["holders"]) if record else ()
-        self.epoch = (record["mark"]["epoch"] if record else 0) or 0
+        self.epoch = max(record["mark"]["epoch"] or 0, record.get("floor", 0)) if record else 0
 
     async def _decode(self, payloads: Sequence[Payload]) -> Any:
         """The first of the payloads, as plain JSON."""

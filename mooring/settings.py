@@ -98,7 +98,9 @@ class Settings(BaseSettings):
     csi_endpoint: UnixSocket = Field("", description="CSI endpoint to serve, `unix:///path`; empty: none.")
     csi_only: bool = Field(False, description="Serve the CSI endpoint and be no worker; workers elsewhere carry out what is asked.")
     driver_endpoint: UnixSocket = Field("", description="CSI driver to stand in front of, `unix:///path`; it is the backend then.")
-    adopt: bool = Field(True, description="Record at the start what VolumeAttachments show to be attached and no record knows.")
+    adopt: bool = Field(
+        True, description="Go by VolumeAttachments: record at the start what is attached, and heed them where a record vanished."
+    )
     adopt_interval: Seconds = Field(10, description="Pause between two looks at what can't be recorded because it is in doubt.")
     clock_skew: Seconds = Field(
         10, description="How far the clocks of Temporal and the API server may differ: closer times decide no adoption."

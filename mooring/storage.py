@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mooring.attached import AttachedVolumes, ClusterAttached, NothingAttached
 from mooring.events.claims import Claims
 from mooring.events.recorder import Events, NoEvents, Recorder
 from mooring.kubeconfig import Kubeconfig, connect
@@ -39,6 +40,7 @@ class Storage:
     events: Events
     nodes: Nodes
     attachments: VolumeAttachments
+    attached: AttachedVolumes
     machines: Machines
     node_states: NodeStates
 
@@ -52,21 +54,24 @@ async def open_storage(
     A `kubeconfig` comes before the environment's.
     """
     if settings.kubernetes is KubernetesMode.OFF:
-        yield Storage(MemoryVolumes(metrics), NoEvents(), AnyNode(), NoAttachments(), NoMachines(), NoNodeStates())
+        yield Storage(
+            MemoryVolumes(metrics), NoEvents(), AnyNode(), NoAttachments(), NothingAttached(), NoMachines(), NoNodeStates()
+        )
         return
     api = await connect(kubeconfig, os.environ, settings.request_timeout)
     try:
         claims = Claims(api)
         volumes = KubernetesVolumes(api, settings.driver, now, metrics, learn=claims.learn, page_size=settings.page_size)
         cluster = ClusterAttachments(api, settings.driver, now)
-        attached = cluster if settings.adopt else NoAttachments()
+        attachments = cluster if settings.adopt else NoAttachments()
+        attached = ClusterAttached(api, settings.driver, metrics.reconnected) if settings.adopt else NothingAttached()
         nodes = _nodes(api, settings, metrics)
         only = settings.events is EventsMode.WARNINGS
         recorder = Recorder(api, claims, nodes, instance, now, metrics.event_dropped, warnings_only=only)
         async with recorder.running():
             events = NoEvents() if settings.events is EventsMode.OFF else recorder
             machines = _machines(api, settings, metrics, nodes, cluster)
-            yield Storage(volumes, events, nodes, attached, machines, ClusterNodeStates(api, settings.driver))
+            yield Storage(volumes, events, nodes, attachments, attached, machines, ClusterNodeStates(api, settings.driver))
     finally:
         await api.close()
 

@@ -134,6 +134,9 @@ class VolumeAttachments(Protocol):
 
         """
 
+    async def node_id(self, node: str) -> str | None:
+        """Return the driver's id for the node of this name; None where no CSINode says. Raises as `attached` does."""
+
 
 class NoAttachments:
     """Nothing is attached, or nobody wants to know."""
@@ -151,6 +154,10 @@ class NoAttachments:
         return {}
 
     async def volume(self, pv: str) -> Volume | None:  # noqa: ARG002 - there is none of any name
+        """See `VolumeAttachments`."""
+        return None
+
+    async def node_id(self, node: str) -> str | None:  # noqa: ARG002 - nobody says
         """See `VolumeAttachments`."""
         return None
 
@@ -194,6 +201,10 @@ class ClusterAttachments:
         record = read_record(self.driver, meta.name, meta.uid, meta.annotations, self.now()).record
         mode = shared_mode(named.spec.access_modes or [])
         return Volume(self.driver, csi.volume_handle, pv, record, mode, csi.read_only)
+
+    async def node_id(self, node: str) -> str | None:
+        """See `VolumeAttachments`."""
+        return (await self._node_ids()).get(node)
 
     async def _own(self, wanted: Callable[[VolumeAttachment], bool]) -> list[Attached]:
         own = await self._list(VOLUME_ATTACHMENTS, lambda each: each.spec.attacher == self.driver and wanted(each))

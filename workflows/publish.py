@@ -119,6 +119,7 @@ class PublishVolume:
                 return None
             if seen.record is None:
                 if self._steps.trusts(seen) or (seen.by and not self._steps.limits.reject_missing_pv):
+                    self._refuse_in_doubt(seen)
                     return None
             else:
                 most = self._steps.limits.migration_nodes
@@ -133,6 +134,16 @@ class PublishVolume:
                     raise failure(decision.error)
             seen = await self._steps.look()
         raise failure(Contended(f"{self._what()} lost to another writer of the record {self._steps.limits.conflicts_max} times."))
+
+    def _refuse_in_doubt(self, seen: Looked) -> None:
+        """Raise where a volume without a PV may be attached to another node."""
+        if seen.departed is not None:
+            refusal = fence.bar(seen.departed, self._asked, self._steps.operation)
+            if refusal is not None:
+                raise failure(refusal)
+        for node_id, why in seen.unplaced.items():
+            if node_id != self._asked.node_id:
+                raise failure(Disputed(why))
 
     async def _describe(self, record: VolumeRecord, context: dict[str, str] | None) -> WriteResult:
         """Keep the backend's publish context with the record."""
@@ -241,4 +252,4 @@ class PublishVolume:
 
 
 def _brought(result: WriteResult) -> Looked:
-    return Looked(record=result.record, by=result.by)
+    return Looked(record=result.record, by=result.by, departed=result.departed, unplaced=result.unplaced)

@@ -107,18 +107,19 @@ class UnpublishVolume:
             others = await self._release_unpersisted()
             if seen.record is None and not self._steps.trusts(seen):
                 seen = await _clearing(self._steps.look(self._steps.limits.clear_budget), None)
-            await self._detach(seen.record)
+            await self._detach(seen.record or seen.departed)
             if others is not None and (seen.record is None or not holds.releases(seen.record, self._asked.node_id, beside=True)):
                 if self._steps.trusts(seen):
                     return self._result(0, f"it is held by node {others.node_id}, whose record waits for a PersistentVolume")
                 seen = await _clearing(self._steps.look(self._steps.limits.clear_budget), None)
                 continue
             if seen.record is None:
+                self._released.update(dict.fromkeys(self._leaving(seen.departed)))
                 return self._result(0, "it has no PersistentVolume")
             result = await _clearing(self._release(seen.record), seen.record)
             if result.record is not None and self._steps.is_current(result):
                 return self._result(result.record.epoch, "")
-            brought = Looked(record=result.record, by=result.by)
+            brought = Looked(record=result.record, by=result.by, departed=result.departed)
             seen = await _clearing(self._steps.look(self._steps.limits.clear_budget), None) if result.landed else brought
         raise failure(Contended(f"{self._what()} lost to another writer of the record {self._steps.limits.conflicts_max} times."))
 
@@ -166,7 +167,8 @@ class UnpublishVolume:
         """Have the backend detach whoever leaves; the node asked for even if no record names it, as one may have been lost."""
         leaving = self._leaving(seen)
         for node in leaving or [self._asked.node_id]:
-            await self._ask_backend(node, seen.epoch if seen else 0, recorded=bool(leaving))
+            recorded = bool(leaving and seen and not seen.evidence)
+            await self._ask_backend(node, seen.epoch if seen else 0, recorded=recorded)
 
     async def _ask_backend(self, node_id: str, epoch: int, *, recorded: bool) -> None:
         """Have the backend detach, which may know nothing of it if no record names the node, or the node is gone.

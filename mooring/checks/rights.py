@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 RIGHTS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("", "persistentvolumes"): ("get", "list", "watch", "patch"),
     ("storage.k8s.io", "csinodes"): ("list", "watch"),
-    ("storage.k8s.io", "volumeattachments"): ("list",),
+    ("storage.k8s.io", "volumeattachments"): ("list", "watch"),
     ("", "nodes"): ("list", "watch"),
     ("events.k8s.io", "events"): ("create", "patch"),
 }

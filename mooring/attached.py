@@ -1,0 +1,139 @@
+"""The VolumeAttachments of one driver that say attached, in memory: filled by a list, kept current by a watch.
+
+Contract: what is known may lag, and is asked only about a volume whose record says nothing. One takes little room.
+
+Not kept here: a live look at them (volume_attachments.py), and what follows from them (evidence.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from collections.abc import Collection as Names
+from contextlib import AbstractAsyncContextManager, nullcontext
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from mooring.apiserver import KubernetesApi
+from mooring.collection import Collection
+from mooring.mirror import Mirror
+from mooring.volume_attachments import NODE_ID, VOLUME_ATTACHMENTS, VolumeAttachment
+
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+
+
+class Shown(msgspec.Struct, frozen=True, gc=False):
+    """A VolumeAttachment that says attached. `pv` is "" for a volume without one, `noted` the node id that the attacher noted."""
+
+    name: str
+    pv: str
+    node: str
+    noted: str
+    since: datetime
+
+
+class AttachedVolumes(Protocol):
+    """What is attached in a cluster, of one driver's volumes, as far as memory knows."""
+
+    @property
+    def missing(self) -> list[str]:
+        """What keeps it from knowing anything yet, in words."""
+
+    def of(self, pv: str) -> list[Shown]:
+        """Return those of the PV of this name."""
+
+    def named(self, name: str) -> Shown | None:
+        """Return the one of this name; None where it is gone, or not attached."""
+
+    def beyond(self, pvs: Names[str]) -> list[Shown]:
+        """Return those of none of these PVs."""
+
+    def following(self) -> AbstractAsyncContextManager[None]:
+        """Have memory filled and kept current while the block lasts."""
+
+    async def filled(self) -> None:
+        """Wait until memory has been filled."""
+
+
+class NothingAttached:
+    """Nothing is attached, or nobody wants to know."""
+
+    missing: Final[list[str]] = []
+
+    def of(self, pv: str) -> list[Shown]:  # noqa: ARG002 - there are none of any PV
+        """See `AttachedVolumes`."""
+        return []
+
+    def named(self, name: str) -> Shown | None:  # noqa: ARG002 - there is none of any name
+        """See `AttachedVolumes`."""
+        return None
+
+    def beyond(self, pvs: Names[str]) -> list[Shown]:  # noqa: ARG002 - there are none
+        """See `AttachedVolumes`."""
+        return []
+
+    def following(self) -> AbstractAsyncContextManager[None]:
+        """See `AttachedVolumes`; there is nothing to follow."""
+        return nullcontext()
+
+    async def filled(self) -> None:
+        """See `AttachedVolumes`."""
+
+
+class ClusterAttached:
+    """The VolumeAttachments on an API server; `reconnected` and `bounds` are those of `Collection`."""
+
+    def __init__(self, api: KubernetesApi, driver: str, reconnected: Callable[[], None], **bounds: Any) -> None:
+        self._driver = driver
+        self._by_pv: dict[str, tuple[Shown, ...]] = {}
+        objects = Collection(api, VOLUME_ATTACHMENTS, reconnected, **bounds)
+        self._mirror: Mirror[VolumeAttachment, Shown] = Mirror(objects, self._read, self._take_in, "MOORING_ADOPT=false")
+        self._seen: dict[str, Shown] = {}
+        """By name, as `_by_pv` has them."""
+
+    @property
+    def missing(self) -> list[str]:
+        """See `AttachedVolumes`."""
+        return self._mirror.missing
+
+    def of(self, pv: str) -> list[Shown]:
+        """See `AttachedVolumes`."""
+        return list(self._by_pv.get(pv, ()))
+
+    def named(self, name: str) -> Shown | None:
+        """See `AttachedVolumes`."""
+        return self._seen.get(name)
+
+    def beyond(self, pvs: Names[str]) -> list[Shown]:
+        """See `AttachedVolumes`."""
+        return [shown for pv, each in self._by_pv.items() if pv not in pvs for shown in each]
+
+    def following(self) -> AbstractAsyncContextManager[None]:
+        """See `AttachedVolumes`."""
+        return self._mirror.following()
+
+    async def filled(self) -> None:
+        """See `AttachedVolumes`."""
+        await self._mirror.filled()
+
+    def _read(self, each: VolumeAttachment) -> Shown | None:
+        if each.spec.attacher != self._driver or not each.status.attached:
+            return None
+        meta, pv = each.metadata, each.spec.source.persistent_volume_name or ""
+        noted = (meta.annotations or {}).get(NODE_ID, "")
+        return Shown(meta.name, pv, each.spec.node_name, noted, meta.creation_timestamp or _NEVER)
+
+    def _take_in(self, changes: Mapping[str, Shown | None]) -> None:
+        for name, now in changes.items():
+            before = self._seen.pop(name, None)
+            if before is not None:
+                self._put(before.pv, tuple(shown for shown in self._by_pv[before.pv] if shown.name != name))
+            if now is not None:
+                self._seen[name] = now
+                self._put(now.pv, (*self._by_pv.get(now.pv, ()), now))
+
+    def _put(self, pv: str, shown: tuple[Shown, ...]) -> None:
+        self._by_pv.pop(pv, None)
+        if shown:
+            self._by_pv[pv] = shown

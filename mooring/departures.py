@@ -1,0 +1,87 @@
+"""The PVs that went while their records named holders: nobody has said that these let go.
+
+Contract: a departure is open until a record of the volume is written above its epoch, or every node of it is known to have let go.
+The last `SETTLED` of the latter are remembered, since older evidence may still name their nodes.
+
+Not kept here: what else is known of such a volume (evidence.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from msgspec.structs import replace
+
+from mooring.models import Attachment
+from mooring.sighting import Sighting
+
+SETTLED: Final = 1000
+
+
+@dataclass(slots=True)
+class Departure:
+    """A PV that went: what it said last, the nodes that have let go since, and the VolumeAttachments that still named the others.
+
+    `shown`: node id -> name of the VolumeAttachment.
+    """
+
+    seen: Sighting
+    released: set[str] = field(default_factory=set)
+    shown: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def holders(self) -> tuple[Attachment, ...]:
+        """The holders that have not let go."""
+        return tuple(held for held in self.seen.attachments() if held.node_id not in self.released)
+
+
+class Departures:
+    """The departures of one driver, by volume handle."""
+
+    __slots__ = ("_open", "_settled")
+
+    def __init__(self) -> None:
+        self._open: dict[str, Departure] = {}
+        self._settled: dict[str, Departure] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def note(self, gone: Sighting, beside: Iterable[Sighting]) -> None:
+        """Remember a PV that is gone, where nodes held it; `beside` are the PVs of the same volume that are left."""
+        left = list(beside)
+        if not gone.nodes or any(other.fence >= gone.fence and set(other.nodes) >= set(gone.nodes) for other in left):
+            return
+        epoch = max((gone.fence, *(other.fence for other in left)))
+        known = self.get(gone.handle)
+        if known is None or (known.seen.fence <= epoch and known.seen.uid != gone.uid):
+            self._settled.pop(gone.handle, None)
+            self._open[gone.handle] = Departure(replace(gone, epoch=epoch or None))
+
+    def get(self, handle: str) -> Departure | None:
+        """Return the departure, settled or not; None where the PV of no such volume went."""
+        return self._open.get(handle) or self._settled.get(handle)
+
+    def open(self) -> list[Departure]:
+        """Return those of which a node has not let go; the list is the caller's."""
+        return list(self._open.values())
+
+    def let_go(self, handle: str, node_id: str) -> None:
+        """Note that a node, or for an empty id every one, holds the volume no longer."""
+        departure = self._open.get(handle)
+        if departure is None:
+            return
+        departure.released.update([node_id] if node_id else departure.seen.nodes)
+        if not departure.holders:
+            self._settled[handle] = self._open.pop(handle)
+            for oldest in list(self._settled)[:-SETTLED]:
+                del self._settled[oldest]
+
+    def written(self, handle: str, epoch: int) -> None:
+        """Forget what a record at this epoch was written above."""
+        departure = self.get(handle)
+        if departure is not None and departure.seen.fence < epoch:
+            self._open.pop(handle, None)
+            self._settled.pop(handle, None)

@@ -1,0 +1,153 @@
+"""What the newest operation of a volume that knew anything of its holders left them as, by its history.
+
+Contract: it is one that has ended, and not the one that asks. An operation that was refused says what it was refused for, so what
+is known of a volume outlasts the run that attached it for as long as somebody asks. Visibility may lag: an operation that ended a
+moment ago may not be listed yet.
+
+Not kept here: what follows from it (evidence.py), and how a history is read (run_reader.py).
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pydantic import ValidationError
+from temporalio.client import WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
+
+from mooring import names
+from mooring.errors import TemporalUnavailable
+from mooring.models import AccessMode, Attachment, VolumeRecord, VolumeRef
+from mooring.run_reader import RunReader
+from mooring.runs import look_up
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from temporalio.client import Client
+
+LOOKED_AT: Final = 30
+"""How many runs of one volume are looked at for one that knew anything."""
+_UNASKED: Final = (RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """An operation that has ended, and what it left: `record` is the last that it knew, with the holders that it left."""
+
+    run_id: str
+    operation: str
+    node_id: str
+    started_at: datetime
+    record: VolumeRecord
+
+    @property
+    def epoch(self) -> int:
+        """The highest epoch that it knew."""
+        return max(self.record.epoch, self.record.floor)
+
+    @property
+    def words(self) -> str:
+        """What it says, as a sentence."""
+        nodes = " and ".join(held.node_id for held in self.record.holders) or "nobody"
+        at = f" at epoch {self.epoch}" if self.epoch else ""
+        where = f" for node {self.node_id}" if self.node_id else ""
+        return (
+            f"the last operation that knew its holders, the {self.operation}{where} of run {self.run_id}, left it with {nodes}{at}."
+        )
+
+
+async def last_run(client: Client, volume: VolumeRef, asking: str) -> LastRun | None:
+    """Return what the newest operation but the run `asking` left; None where there is none, or the namespace lists no runs.
+
+    Raises:
+        TemporalUnavailable: Temporal does not say.
+
+    """
+    workflow_id = names.volume_id(volume)
+    try:
+        listed = [run async for run in client.list_workflows(names.runs_of(workflow_id), limit=LOOKED_AT)]
+        for run in sorted(listed, key=lambda run: run.start_time, reverse=True):
+            found = None if run.run_id == asking else await _read(client, workflow_id, run.run_id)
+            if found is not None:
+                return found
+    except RPCError as error:
+        if error.status not in _UNASKED:
+            raise TemporalUnavailable(f"Temporal did not say what became of {workflow_id}: {error}.") from error
+        logger.warning("The namespace lists no runs, so a record that has vanished may go unnoticed: %s", error)
+    return None
+
+
+async def is_newer(client: Client, volume: VolumeRef, last: LastRun, operation: str) -> bool:
+    """Return whether the run began after the operation of this id; one that Temporal has forgotten is older.
+
+    Raises:
+        TemporalUnavailable: Temporal does not say.
+
+    """
+    if last.run_id == operation:
+        return False
+    wrote = await look_up(client, names.volume_id(volume), operation) if operation else None
+    return wrote is None or last.started_at > wrote.start_time
+
+
+async def held_without_pv(client: Client, volume: VolumeRef, last: LastRun | None) -> str:
+    """Return the node that a run of PersistAttachment speaks for, "" for none.
+
+    An open one holds the volume for it; one that began after the operation and was cancelled has let go.
+
+    Raises:
+        TemporalUnavailable: Temporal does not say.
+
+    """
+    hold = await look_up(client, names.unpersisted_id(volume))
+    if hold is None or hold.status not in (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CANCELED):
+        return ""
+    if hold.status is WorkflowExecutionStatus.CANCELED and (last is None or hold.start_time < last.started_at):
+        return ""
+    return (await hold.memo_value(names.ATTACHMENT_MEMO, type_hint=Attachment)).node_id
+
+
+async def _read(client: Client, workflow_id: str, run_id: str) -> LastRun | None:
+    """The run; None where it is open, knew nothing, or its history is gone."""
+    reader = RunReader(client)
+    try:
+        async for event in client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history_events():
+            await reader.read(event)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise
+    record = _left(reader) if reader.ended_at is not None and reader.held_by is not None else None
+    return None if record is None else LastRun(run_id, reader.operation, reader.node_id, reader.started_at, record)
+
+
+def _left(reader: RunReader) -> VolumeRecord | None:
+    """What the run left; None where another version of Mooring wrote what this one can't read."""
+    told = reader.record or {"mark": {"pv": "", "uid": ""}}
+    try:
+        record = VolumeRecord.model_validate(told)
+        known = {held.node_id: held for held in record.holders}
+        held_by = reader.held_by or ()
+        holders = tuple(known.get(node) or _unpersisted(reader, node) for node in held_by)
+    except ValidationError:
+        return None
+    return record.model_copy(
+        update={"holders": holders, "shown": {node: record.shown[node] for node in held_by if node in record.shown}}
+    )
+
+
+def _unpersisted(reader: RunReader, node_id: str) -> Attachment:
+    """The attachment that a publish made without a record."""
+    asked, result = reader.asked, reader.result
+    return Attachment(
+        node_id=node_id,
+        attached_at=result.get("attached_at", reader.started_at),
+        access_mode=asked.get("access_mode", AccessMode.SINGLE_NODE_WRITER),
+        readonly=asked.get("readonly", False),
+        publish_context=result.get("publish_context", {}),
+    )

@@ -1,0 +1,37 @@
+"""A volume that loses its record: workers that saw it, and workers that didn't."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+
+from mooring.backend import Backend
+from tests.harness.cluster import Cluster
+from tests.harness.kubernetes import Kubernetes
+from tests.harness.living import Living
+from tests.harness.workers import quick, running_worker
+from worker import MooringWorker
+
+Serving = Callable[..., AbstractAsyncContextManager[MooringWorker]]
+
+
+@pytest.fixture
+def living(cluster: Cluster, kubernetes: Kubernetes) -> Living:
+    return Living(cluster, real=kubernetes.audit is not None)
+
+
+@pytest.fixture
+def serving(temporal_client: Client, cluster: Cluster) -> Serving:
+    """Have a worker serve while the block lasts."""
+
+    @asynccontextmanager
+    async def served(backend: Backend | None = None, **overrides: Any) -> AsyncIterator[MooringWorker]:
+        settings = quick(cluster.driver, adopt_interval=0.1, **overrides)
+        async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig(), backend) as worker:
+            yield worker
+
+    return served

@@ -1,0 +1,100 @@
+"""A PV that says less than it did is no free volume: its annotations were removed, or come from an older copy."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+
+import pytest
+
+from mooring.client import MooringClient
+from mooring.errors import HeldElsewhere, MalformedRecord
+from tests.evidence.conftest import Serving
+from tests.harness.cluster import Cluster
+from worker import MooringWorker
+
+STRIPPED, LOWERED = "stripped", "lowered"
+Altered = Callable[[str], Awaitable[None]]
+
+
+async def alter(cluster: Cluster, how: str) -> None:
+    """Take the record's annotations away, or put back an older one that nobody holds."""
+    keys = cluster.keys
+    if how == STRIPPED:
+        await cluster.annotate("vol", dict.fromkeys((keys.node, keys.at, keys.epoch, keys.operation, keys.attachments)))
+    else:
+        await cluster.annotate("vol", {keys.node: None, keys.at: None, keys.epoch: "1"})
+
+
+@pytest.fixture
+async def altered(worker: MooringWorker, cluster: Cluster, mooring: MooringClient) -> Altered:
+    """Have node-a hold the volume `vol` at epoch 3, and have its record altered so."""
+
+    async def done(how: str) -> None:
+        await cluster.create("vol")
+        for _ in range(3):
+            await mooring.publish("vol", "node-a")
+        await alter(cluster, how)
+
+    return done
+
+
+@pytest.mark.parametrize("how", [STRIPPED, LOWERED])
+@pytest.mark.parametrize("node", ["node-a", "node-b"])
+async def test_it_is_published_to_nobody_and_says_what_helps(
+    altered: Altered, how: str, node: str, cluster: Cluster, mooring: MooringClient
+) -> None:
+    await altered(how)
+
+    back = f"kubectl annotate --overwrite pv {cluster.pv('vol')} {cluster.keys.epoch}=4 {cluster.keys.node}=node-a"
+    for _ in range(2):
+        with pytest.raises(MalformedRecord, match=f"it was at epoch 3, held by node-a.*mooring unpublish vol --all-nodes.*{back}"):
+            await mooring.publish("vol", node)
+
+
+async def test_a_worker_that_comes_later_knows_it_by_the_last_operation(
+    serving: Serving, cluster: Cluster, mooring: MooringClient
+) -> None:
+    async with AsyncExitStack() as first:
+        await first.enter_async_context(serving())
+        await cluster.create("vol")
+        await mooring.publish("vol", "node-a")
+    await alter(cluster, STRIPPED)
+
+    async with serving():
+        for _ in range(2):
+            with pytest.raises(MalformedRecord, match="it was at epoch 1, held by node-a"):
+                await mooring.publish("vol", "node-b")
+
+
+async def test_the_record_put_back_counts(altered: Altered, cluster: Cluster, mooring: MooringClient) -> None:
+    await altered(STRIPPED)
+
+    await cluster.annotate("vol", {cluster.keys.epoch: "4", cluster.keys.node: "node-a"})
+
+    with pytest.raises(HeldElsewhere, match="node-a"):
+        await mooring.publish("vol", "node-b")
+    assert (await mooring.publish("vol", "node-a")).epoch == 5
+
+
+@pytest.mark.parametrize("how", [STRIPPED, LOWERED])
+async def test_an_unpublish_goes_through_and_writes_above_what_was_seen(altered: Altered, how: str, mooring: MooringClient) -> None:
+    await altered(how)
+
+    gone = await mooring.unpublish("vol", "node-a")
+
+    assert (gone.released, gone.epoch, gone.annotation_cleared) == (("node-a",), 4, True)
+    assert (await mooring.publish("vol", "node-b")).epoch == 5
+
+
+@pytest.mark.parametrize("how", [STRIPPED, LOWERED])
+async def test_an_unpublish_of_another_node_restores_the_holder(
+    altered: Altered, how: str, cluster: Cluster, mooring: MooringClient
+) -> None:
+    await altered(how)
+
+    await mooring.unpublish("vol", "node-b")
+
+    assert (await cluster.holder("vol"), await cluster.epoch("vol")) == ("node-a", 4)
+    with pytest.raises(HeldElsewhere, match="node-a"):
+        await mooring.publish("vol", "node-b")
