@@ -185,8 +185,8 @@ class RunReader:
             self.held_by = tuple(node for node in self.held_by or () if not self._lets_go(node))
 
     def _lets_go(self, node: str) -> bool:
-        """Whether the unpublish took the volume from the node; one that was bound to what somebody had seen may have left it there."""
-        bound = any(self.asked.get(name) not in (None, "", False) for name in ("stray", "at_epoch", "at_run"))
+        """Whether the unpublish took the volume from the node; one that was bound to what somebody had seen may have left it."""
+        bound = self.asked.get("stray") or self.asked.get("at_run") or self.asked.get("at_epoch") is not None
         return node in self.result.get("released", ()) if bound else self.node_id in ("", node)
 
     async def _failed(self, failure: Failure) -> None:
