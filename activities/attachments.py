@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from temporalio import activity
 
 from activities.running import running
+from mooring.asking import Asking
 from mooring.errors import HeldElsewhere, Incompatible, InvalidRequest, MalformedRecord, MooringError
-from mooring.evidence import Asking
 from mooring.models import (
     Glance,
     Limits,

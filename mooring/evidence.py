@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from mooring import names
+from mooring.asking import Asking
 from mooring.errors import MooringError
 from mooring.last_run import LastRun, held_without_pv, is_newer, last_run
 from mooring.models import AccessMode, Attachment, Mark, VolumeRecord, VolumeRef
@@ -37,15 +38,6 @@ if TYPE_CHECKING:
 
 CONFIRMED: Final = 20
 """How many VolumeAttachments without a known PV are looked into."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """Who asks: the run, and its workflow's type. What holds without a PV is evidence to itself, and an adoption judges
-    VolumeAttachments itself."""
-
-    run_id: str
-    workflow: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +107,7 @@ class Evidence:
 
     async def settle(self) -> None:
         """Look again at the holders of PVs that went, so that those that have let go are forgotten. Raises as `look_found` does."""
-        nobody = Asking("", "")
+        nobody = Asking()
         for departure in self.manager.departures.open():
             handle = departure.seen.handle
             await self._known(handle, departure, await self._last(handle, nobody), set(), nobody)
