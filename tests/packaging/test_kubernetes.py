@@ -31,7 +31,7 @@ def test_the_cluster_role_grants_the_rights_of_the_design_and_no_more() -> None:
     assert granted == {
         ("", "persistentvolumes"): {"get", "list", "watch", "patch"},
         ("storage.k8s.io", "csinodes"): {"list", "watch"},
-        ("storage.k8s.io", "volumeattachments"): {"list"},
+        ("storage.k8s.io", "volumeattachments"): {"list", "watch"},
         ("", "nodes"): {"list", "watch"},
         ("events.k8s.io", "events"): {"create", "patch"},
     }
