@@ -26,7 +26,6 @@ class Claimant:
 
     def __init__(self, steps: Steps) -> None:
         self.reclaims = False
-        self._stayed = False
         self.may_land = False
         self._written_by = ""
         self._in_part = False
@@ -37,7 +36,8 @@ class Claimant:
         stop_if_cancelled()
         if seen.record is None:
             raise AssertionError("a claim is decided on a record")
-        self.reclaims = fence.stays(claim, seen.record, seen.by, stayed=self._stayed)
+        # NB: the claim before may have landed and said nothing of it, on a PV that went.
+        self.reclaims = fence.stays(claim, seen.record, seen.by, stayed=self.stays(seen))
         self._written_by, self.may_land = "", True
         try:
             result = await self._steps.record(claim.write)
@@ -47,8 +47,6 @@ class Claimant:
         # NB: refused on one of several PVs, it stands on those before, and an attempt that got past that one may land on the rest.
         self._in_part = self._in_part or (not result.landed and bool(claim.write.others))
         self.may_land = result.landed or self._in_part
-        if self.may_land:
-            self._stayed = self.reclaims
         if result.landed and result.record is not None:
             self._written_by = result.record.operation
         return result
