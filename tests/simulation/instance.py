@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.bridge.proto.workflow_activation import InitializeWorkflow, WorkflowActivation, WorkflowActivationJob
+from temporalio.bridge.proto.workflow_activation import (
+    InitializeWorkflow,
+    NotifyHasPatch,
+    WorkflowActivation,
+    WorkflowActivationJob,
+)
 from temporalio.bridge.proto.workflow_commands import WorkflowCommand
 from temporalio.common import MetricMeter, Priority, TypedSearchAttributes
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -33,6 +38,8 @@ class Given:
     answered: tuple[str, ...]
     flags: tuple[int, ...]
     """What the SDK notes in the history, to do the same when it is replayed."""
+    patches: tuple[str, ...]
+    """The patches whose markers it left in the history, of which a replay is told first."""
     goes_on: bool
     """Whether it is the end of the task before, which had waited for a local activity."""
 
@@ -66,6 +73,7 @@ class Instance:
 
         """
         activation = WorkflowActivation(run_id=self.run_id, is_replaying=noted is not None, history_length=3 + len(self.history))
+        activation.jobs.extend(_notified(noted.patches if noted else ()))
         activation.jobs.extend(jobs)
         activation.available_internal_flags.extend(noted.flags if noted else ())
         activation.timestamp.FromDatetime(START + timedelta(seconds=len(self.history)))
@@ -75,7 +83,7 @@ class Instance:
         commands = list(done.successful.commands)
         flags = noted.flags if noted else tuple(done.successful.used_internal_flags)
         goes_on = any(job.resolve_activity.is_local for job in jobs)
-        self.history.append(Given(jobs, tuple(map(_named, commands)), flags, goes_on))
+        self.history.append(Given(jobs, tuple(map(_named, commands)), flags, _patches(commands), goes_on))
         return commands
 
     def replayed(self, run_id: str, length: int) -> tuple[Instance, list[WorkflowCommand]]:
@@ -92,6 +100,15 @@ class Instance:
             if again.history[-1].answered != given.answered:
                 raise TaskFailedError(f"a reset decides otherwise: {again.history[-1].answered}, it was {given.answered}")
         return again, commands
+
+
+def _notified(patches: Sequence[str]) -> Iterator[WorkflowActivationJob]:
+    for patch in patches:
+        yield WorkflowActivationJob(notify_has_patch=NotifyHasPatch(patch_id=patch))
+
+
+def _patches(commands: Sequence[WorkflowCommand]) -> tuple[str, ...]:
+    return tuple(command.set_patch_marker.patch_id for command in commands if command.HasField("set_patch_marker"))
 
 
 def _named(command: WorkflowCommand) -> str:

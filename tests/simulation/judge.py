@@ -12,10 +12,10 @@ from workflows.publish import PublishVolume
 from workflows.unpublish import UnpublishVolume
 
 if TYPE_CHECKING:
-    from tests.simulation.world import World
+    from tests.simulation.server import Server
 
 
-def always(world: World) -> None:
+def always(world: Server) -> None:
     """Judge a moment."""
     holders, hold = world.cluster.holders(), world.hold()
     if len(holders) > 1:
@@ -32,7 +32,7 @@ def always(world: World) -> None:
         run.found_held = run.found_held or (record is not None and record.operation != run.run_id and run.node in holders)
 
 
-def begun(world: World, run: Run) -> None:
+def begun(world: Server, run: Run) -> None:
     """Note what an operation takes back of what was told."""
     if run.instance.kind is PublishVolume:
         world.gone.discard(run.node)
@@ -40,7 +40,7 @@ def begun(world: World, run: Run) -> None:
         world.granted -= {run.node} if run.node else set(world.granted)
 
 
-def ended(world: World, run: Run) -> None:
+def ended(world: Server, run: Run) -> None:
     """Judge what an operation tells its caller."""
     if run.instance.kind is PublishVolume:
         _published(world, run) if run.status is Status.COMPLETED else _not_published(world, run)
@@ -48,14 +48,14 @@ def ended(world: World, run: Run) -> None:
         _unpublished(world, run)
 
 
-def landed(world: World, run: Run, write: Write, holders: list[str]) -> None:
+def landed(world: Server, run: Run, write: Write, holders: list[str]) -> None:
     """Judge a write that changed the record after nobody waited for it any more; `holders` were those before."""
     gives = write.node_id not in holders and write.node_id in [held.node_id for held in write.holders]
     if gives and any(heir.told and not heir.saw_nothing for heir in run.heirs()):
         raise world.fail(f"a write of {run.run_id} for {write.node_id} lands after its operation has ended")
 
 
-def at_rest(world: World) -> None:
+def at_rest(world: Server) -> None:
     """Judge what is left when nothing moves any more."""
     held = _held(world)
     if lost := world.granted - held:
@@ -69,13 +69,13 @@ def at_rest(world: World) -> None:
     _judge_wait(world)
 
 
-def empty(world: World) -> None:
+def empty(world: Server) -> None:
     """Judge what is left after the volume was taken from everybody."""
     if _held(world) or set(world.cluster.attached) - world.loose:
         raise world.fail(f"unpublished from all, and {sorted(_held(world))} hold it, {world.cluster.attached} have it attached")
 
 
-def _published(world: World, run: Run) -> None:
+def _published(world: Server, run: Run) -> None:
     if run.node not in _held(world):
         raise world.fail(f"{run.run_id} has published to {run.node}, and nothing holds the volume for it")
     if run.node not in world.cluster.attached:
@@ -83,7 +83,7 @@ def _published(world: World, run: Run) -> None:
     world.granted.add(run.node)
 
 
-def _not_published(world: World, run: Run) -> None:
+def _not_published(world: Server, run: Run) -> None:
     record = world.cluster.read()
     if record is not None and record.operation == run.run_id and run.node in world.cluster.holders() and not run.found_held:
         raise world.fail(f"{run.run_id} has failed, and its record is left")
@@ -94,7 +94,7 @@ def _not_published(world: World, run: Run) -> None:
         raise world.fail(f"{run.run_id} is refused, and no other node held the volume while it ran")
 
 
-def _unpublished(world: World, run: Run) -> None:
+def _unpublished(world: Server, run: Run) -> None:
     result = CONVERTER.from_payload(run.result, UnpublishResult) if run.result else None
     if result is None or not result.annotation_cleared:
         return
@@ -104,7 +104,7 @@ def _unpublished(world: World, run: Run) -> None:
     world.gone |= nodes
 
 
-def _judge_wait(world: World) -> None:
+def _judge_wait(world: Server) -> None:
     hold = world.hold()
     if hold is None or hold.steps or hold.timers:
         return
@@ -113,6 +113,6 @@ def _judge_wait(world: World) -> None:
         raise world.fail(f"{hold.run_id} waits for the word of {publisher.run_id}, which has ended")
 
 
-def _held(world: World) -> set[str]:
+def _held(world: Server) -> set[str]:
     hold = world.hold()
     return {*world.cluster.holders(), *([hold.node] if hold else [])}

@@ -13,7 +13,7 @@ from tests.simulation.instance import CONVERTER
 from tests.simulation.temporal import Run, Status, Step
 
 if TYPE_CHECKING:
-    from tests.simulation.world import World
+    from tests.simulation.server import Server
 
 LIMITS: Final = Limits(
     attempt_timeout=10,
@@ -38,7 +38,7 @@ FATES: Final = {
 }
 
 
-def is_ready(world: World, step: Step) -> bool:
+def is_ready(world: Server, step: Step) -> bool:
     """Whether something can become of a step now."""
     if step.name == "wait_for_volume":
         return step.cancelled or world.cluster.pv is not None
@@ -48,7 +48,7 @@ def is_ready(world: World, step: Step) -> bool:
     return True
 
 
-def carry_out(world: World, run: Run, step: Step) -> None:
+def carry_out(world: Server, run: Run, step: Step) -> None:
     """Have something become of a step, and tell it; without faults it succeeds."""
     before, attempt = len(run.jobs), step.attempt
     _carry_out(world, run, step)
@@ -57,7 +57,7 @@ def carry_out(world: World, run: Run, step: Step) -> None:
     world.story[-1] += f": {ends or again}, {world.describe()}"
 
 
-def _carry_out(world: World, run: Run, step: Step) -> None:
+def _carry_out(world: Server, run: Run, step: Step) -> None:
     if step.cancelled and (step.name == "wait_for_volume" or world.happens(0.5)):
         _leave(world, run, step)
         run.cancel_step(step)
@@ -72,7 +72,7 @@ def _carry_out(world: World, run: Run, step: Step) -> None:
         ANSWERS[step.name](world, run, step)
 
 
-def leave_behind(world: World, run: Run) -> None:
+def leave_behind(world: Server, run: Run) -> None:
     """Leave what a run that is cut off has under way."""
     for step in run.steps.values():
         _leave(world, run, step)
@@ -80,7 +80,7 @@ def leave_behind(world: World, run: Run) -> None:
         world.loose.add(run.node)
 
 
-def _leave(world: World, run: Run, step: Step) -> None:
+def _leave(world: Server, run: Run, step: Step) -> None:
     """Have an attempt that nobody waits for any more do its work: never, at once, or, a write, later."""
     if step.name in WRITES and world.happens(0.5):
         world.strays.append((run, _argument(step, Write)))
@@ -88,7 +88,7 @@ def _leave(world: World, run: Run, step: Step) -> None:
         _at_driver(world, step)
 
 
-def _write(world: World, run: Run, step: Step) -> None:
+def _write(world: Server, run: Run, step: Step) -> None:
     write = _argument(step, Write)
     if step.name in WRITES[:2] and not run.is_reset and world.happens(0.04):
         run.refuse(step, KubernetesForbidden("The API server denies it."))
@@ -104,7 +104,7 @@ def _write(world: World, run: Run, step: Step) -> None:
     run.succeed(step, result.model_copy(update={"by": run.run_id}))
 
 
-def _call(world: World, run: Run, step: Step) -> None:
+def _call(world: Server, run: Run, step: Step) -> None:
     if step.name == "backend_publish" and world.happens(0.08):
         run.refuse(step, BackendInvalidArgument("The backend will not."))
         return
@@ -117,7 +117,7 @@ def _call(world: World, run: Run, step: Step) -> None:
         run.succeed(step, done)
 
 
-def _at_driver(world: World, step: Step) -> dict[str, str] | None:
+def _at_driver(world: Server, step: Step) -> dict[str, str] | None:
     call = _argument(step, BackendCall)
     if step.name == "backend_publish":
         world.cluster.attach(call.node_id)
@@ -127,20 +127,20 @@ def _at_driver(world: World, step: Step) -> dict[str, str] | None:
     return None
 
 
-def _observe(world: World, run: Run, step: Step) -> None:
+def _observe(world: Server, run: Run, step: Step) -> None:
     seen = world.cluster.seen(world.dice) if world.faults else world.cluster.read()
     run.succeed(step, Glance(record=seen, waiting=_waiting(world, run), limits=LIMITS))
 
 
-def _look(world: World, run: Run, step: Step) -> None:
+def _look(world: Server, run: Run, step: Step) -> None:
     run.succeed(step, Looked(record=world.cluster.read(), by=run.run_id))
 
 
-def _find(world: World, run: Run, step: Step) -> None:
+def _find(world: Server, run: Run, step: Step) -> None:
     run.succeed(step, _waiting(world, run))
 
 
-def _waiting(world: World, run: Run) -> Waiting | None:
+def _waiting(world: Server, run: Run) -> Waiting | None:
     hold = world.hold()
     if hold is None or hold.memo is None:
         return None
@@ -148,7 +148,7 @@ def _waiting(world: World, run: Run) -> Waiting | None:
     return Waiting(attachment=attachment, run_id=hold.run_id, by=run.run_id, ending=hold.cancel_requested)
 
 
-def _drop(world: World, run: Run, step: Step) -> None:
+def _drop(world: Server, run: Run, step: Step) -> None:
     hold = world.run(_argument(step, RunRef).run_id)
     if hold is None or not hold.open:
         run.succeed(step, None)
@@ -156,22 +156,22 @@ def _drop(world: World, run: Run, step: Step) -> None:
         world.cancel(hold)
 
 
-def _publisher(world: World, run: Run, step: Step) -> None:
+def _publisher(world: Server, run: Run, step: Step) -> None:
     publisher = world.run(_argument(step, RunRef).run_id)
     fate = FATES[publisher.status] if publisher else Fate.UNKNOWN
     learnt = publisher is None or fate is not Fate.CUT_OFF or publisher.child_started
     run.succeed(step, holds.lives(fate, learnt=learnt))
 
 
-def _wait(world: World, run: Run, step: Step) -> None:
+def _wait(world: Server, run: Run, step: Step) -> None:
     run.succeed(step, world.cluster.read())
 
 
-def _nothing(_: World, run: Run, step: Step) -> None:
+def _nothing(_: Server, run: Run, step: Step) -> None:
     run.succeed(step, None)
 
 
-ANSWERS: Final[dict[str, Callable[[World, Run, Step], None]]] = {
+ANSWERS: Final[dict[str, Callable[[Server, Run, Step], None]]] = {
     "observe_volume": _observe,
     "look_at_volume": _look,
     "find_unpersisted": _find,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.simulation.bugs import BUGS, Bug
-from tests.simulation.world import Violation, World
+from tests.simulation.server import Violation
+from tests.simulation.world import World
 
 STORIES = 150
 """Worlds of a dozen operations each; the time they take is why there are no more."""
