@@ -1,7 +1,7 @@
 """Asks the backend to attach and detach.
 
-Contract: each call carries the fencing token it was decided at, and says whether the volume's PV names a Secret. `undo` is
-retried whatever the error.
+Contract: each call carries the fencing token of the epoch it was decided at, whichever worker decided it, and says whether the
+volume's PV names a Secret. `undo` is retried whatever the error.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from temporalio import activity
 
 from activities.running import running
+from mooring import fence
 from mooring.errors import BackendFailed, BackendNotFound
 from mooring.models import MAP_BYTES, BackendCall, map_bytes
 
@@ -36,13 +37,13 @@ class BackendActivities:
     async def publish(self, call: BackendCall) -> dict[str, str]:
         """Attach; the publish context."""
         async with running():
-            return _context(call, await self._backend.publish(self._whole(call)))
+            return _context(call, await self._backend.publish(self._whole(call, fence.attach_token(call.epoch))))
 
     @activity.defn(name="backend_unpublish")
     async def unpublish(self, call: BackendCall) -> None:
         """Detach."""
         async with running():
-            await self._backend.unpublish(self._whole(call))
+            await self._backend.unpublish(self._whole(call, fence.detach_token(call.epoch)))
 
     @activity.defn(name="backend_undo")
     async def undo(self, call: BackendCall) -> None:
@@ -52,15 +53,15 @@ class BackendActivities:
         """
         async with running(patient=True):
             try:
-                await self._backend.unpublish(self._whole(call))
+                await self._backend.unpublish(self._whole(call, fence.detach_token(call.epoch)))
             except BackendNotFound:
                 if await self._nodes.look(call.node_id) is not None:
                     raise
 
-    def _whole(self, call: BackendCall) -> BackendCall:
-        """Return the call with what this worker knows of the volume."""
+    def _whole(self, call: BackendCall, token: int | None) -> BackendCall:
+        """Return the call with its token, and with what this worker knows of the volume."""
         needs = self._needs_secrets(call.volume.volume_handle)
-        return call.model_copy(update={"needs_secrets": True}) if needs else call
+        return call.model_copy(update={"token": token, "needs_secrets": needs or call.needs_secrets})
 
 
 def _context(call: BackendCall, given: object) -> dict[str, str]:

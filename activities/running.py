@@ -1,8 +1,8 @@
 """How an activity runs: it heartbeats, so that a cancellation reaches it, and its errors become Temporal failures.
 
 Contract: a `MooringError` leaves as an `ApplicationError` whose type is the error's name, retried only where the error is retryable
-or the activity is patient, benign where it is expected, with the attempt's number as its detail (0: part of what was asked is
-done). Anything else leaves as it is, and Temporal retries it.
+or the activity is patient, benign where it is expected, with the attempt's number as its detail (1 for the very first one alone;
+0: attempts were before it, or part of what was asked is done). Anything else leaves as it is, and Temporal retries it.
 
 Not kept here: which error means what (mooring/errors.py).
 """
@@ -39,11 +39,21 @@ def to_failure(error: MooringError, *, patient: bool = False) -> ApplicationErro
     """The Temporal failure that stands for the error."""
     return ApplicationError(
         str(error),
-        0 if error.landed_in_part else activity.info().attempt,
+        0 if error.landed_in_part else _attempt(),
         type=error.type_name(),
         non_retryable=not (error.retryable or patient),
         category=ApplicationErrorCategory.BENIGN if error.expected else ApplicationErrorCategory.UNSPECIFIED,
     )
+
+
+def _attempt() -> int:
+    """Return the attempt's number, 0 where it is counted anew.
+
+    NB: a reset or unpaused activity begins at 1 again, with an attempt before it that may be under way; its schedule is older then.
+    """
+    info = activity.info()
+    first = info.attempt > 1 or info.current_attempt_scheduled_time == info.scheduled_time
+    return info.attempt if first else 0
 
 
 def _interval() -> float:

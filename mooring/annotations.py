@@ -121,6 +121,16 @@ def read(driver: str, pv: str, uid: str, annotations: Mapping[str, str] | None, 
     return Reading(record, times.count(None))
 
 
+def named_nodes(keys: Keys, found: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the nodes that the annotations name, though they be no record: a list of what is attached leaves none of them out."""
+    try:
+        entries = json.loads(found.get(keys.attachments, "[]"))
+    except ValueError:
+        entries = []
+    listed = [entry.get("nodeId") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    return tuple(dict.fromkeys(node for node in (found.get(keys.node), *listed) if node and isinstance(node, str)))
+
+
 def patch(write: Write, place: int = 0) -> list[PatchOp]:
     """The JSON patch for the write's PV of this place: it tests its mark and sets the record (RFC 6902)."""
     keys = Keys.of(write.volume.driver)

@@ -1,8 +1,9 @@
 """The step that makes an attachment physical, behind an interface.
 
 Contract: both calls may be repeated, and must then answer as the first time (CSI: ControllerPublishVolume and
-ControllerUnpublishVolume are idempotent). `call.epoch` is the fencing token: a backend that keeps the highest it has seen for
-a volume may refuse a lower one.
+ControllerUnpublishVolume are idempotent). `call.token` is the fencing token: of two calls for one volume the later bears the higher
+one. A backend that keeps the highest of a volume may refuse a lower one, and an attach with an equal one unless it repeats the
+attach that had it. It is None where the volume has no record with an epoch: such a call is not fenced.
 
 Not kept here: when the calls are made, retried and undone (workflows/).
 """

@@ -19,6 +19,8 @@ Invariants, each searched exhaustively in tests/fence:
    may hang on the run's own id, or a reset run could not replay its history.
 6. What is written is written on every PV of the volume, and holds by any of them: two observers of whom one doesn't know the newest
    PV yet still meet on the one that both know.
+7. Of two calls of the backend for one volume the later bears the higher token (`attach_token`, `detach_token`), given that each
+   is decided at the record's epoch and whatever comes next at a later one.
 
 Not kept here: how a write travels (volumes.py), and the order of the steps (workflows/).
 """
@@ -149,6 +151,19 @@ def undo(seen: VolumeRecord, volume: VolumeRef, node_id: str, operation: str, *,
 def holds_by(seen: VolumeRecord, node_id: str, operation: str) -> bool:
     """Whether every PV that names the node as holder bears this operation's id."""
     return all(copy.operation == operation for copy in seen.copies if copy.holder(node_id) is not None)
+
+
+def attach_token(epoch: int) -> int | None:
+    """Return the token of an attach that was decided at this epoch; None for a record without one."""
+    return 2 * epoch or None
+
+
+def detach_token(epoch: int) -> int | None:
+    """Return the token of a detach that was decided at this epoch; None for a record without one.
+
+    It is above that of an attach at the same epoch, which a rollback undoes, and below those of the next.
+    """
+    return 2 * epoch + 1 if epoch else None
 
 
 def landed(write: Write, found: VolumeRecord) -> bool:

@@ -174,6 +174,11 @@ class AttachmentManager:
         """The node ids of the volume's holders."""
         return [*self._index.nodes(volume_handle), *(held.node_id for held in self._tracked.get(volume_handle, ()))]
 
+    def listed_nodes(self, volume_handle: str) -> list[str]:
+        """Return the node ids of the volume's holders, and whom its PV names though its record is doubted or can't be read."""
+        recorded = [node for sighting in self._index.claims(volume_handle) for node in sighting.listed]
+        return list(dict.fromkeys((*recorded, *(held.node_id for held in self._tracked.get(volume_handle, ())))))
+
     def volumes_on(self, node_id: str) -> int:
         """How many volumes the node holds, persisted or not."""
         return self._index.volumes_on[node_id] + self._unpersisted[node_id]

@@ -402,9 +402,11 @@ class Glance(Model):
 
 
 class BackendCall(Model):
-    """What the backend is asked to publish or unpublish; `epoch` is the fencing token that it may enforce.
+    """Asks the backend to publish or unpublish. `epoch` is that of the record on which it was decided, 0 where it has none.
 
-    `needs_secrets` is said by the worker that makes the call, and travels nowhere: without the CO's secrets it must not be made.
+    `token` is the fencing token that the backend may enforce (mooring/fence.py), None where there is no epoch. With `needs_secrets`
+    the call must not be made without the CO's secrets.
+    NB: the worker that carries the call out says both. In the payload, one of the version before would refuse them as unknown.
     """
 
     volume: VolumeRef
@@ -416,6 +418,7 @@ class BackendCall(Model):
     volume_context: dict[str, str] = _added({})
     handed_over: bool = _added(False)
     needs_secrets: bool = _added(False)
+    token: int | None = _added(None)
 
 
 class Unpersisted(Model):

@@ -127,7 +127,13 @@ class Settings(BaseSettings):
     migration_nodes: int = Field(
         0, ge=0, description="How many nodes may hold a ReadWriteMany block volume at once, while it migrates live; 0: any number."
     )
-    migration_deadline: Seconds = Field(3600, description="How long a live migration may take before operators are told.")
+    migration_deadline: float = Field(
+        3600,
+        ge=0,
+        le=86400,
+        allow_inf_nan=False,
+        description="How long a live migration may take before operators are told; 0: as long as it takes.",
+    )
     evacuate: EvacuateMode = Field(
         EvacuateMode.AUTO, description="Evacuate a node that is deleted or out of service: `auto`, or by command alone (`off`)."
     )

@@ -19,7 +19,7 @@ from sys import intern
 
 import msgspec
 
-from mooring.annotations import Keys, parse_time, read, read_epoch, unsaid_mode
+from mooring.annotations import Keys, named_nodes, parse_time, read, read_epoch, unsaid_mode
 from mooring.errors import MalformedRecord
 from mooring.models import NODE_ID_BYTES, AccessMode, Attachment, Mark, VolumeRecord
 
@@ -58,6 +58,7 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
     `holders` None: `node` holds since `at`, as the annotations but `attachments` say, or nobody does where `at` is None.
     `sure` False: this process has reason to doubt it, so it is listed, and decides nothing. `secret`: the PV names a Secret for the
     driver's ControllerPublishVolume and ControllerUnpublishVolume.
+    `named`: the nodes that the PV names, where it is doubted or its record can't be read.
     """
 
     handle: str
@@ -73,6 +74,7 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
     sure: bool = True
     beside: tuple[str, ...] = ()
     secret: bool = False
+    named: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, handle: str, record: VolumeRecord) -> Sighting:
@@ -124,6 +126,11 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
         return () if self.at is None else (self.node or "",)
 
     @property
+    def listed(self) -> tuple[str, ...]:
+        """The nodes that hold the volume, and those that may."""
+        return tuple(dict.fromkeys((*self.nodes, *self.named))) if self.named else self.nodes
+
+    @property
     def fence(self) -> int:
         """The epoch; 0 where the record has none or can't be read."""
         return self.epoch or 0
@@ -139,7 +146,7 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
     def doubted(self, node_id: str) -> Sighting:
         """The same without the node (without any, where empty), to be looked at again before anything is decided."""
         left = tuple(held for held in self.held() if node_id and held.node != node_id)
-        return msgspec.structs.replace(self, at=None, holders=left, sure=False)
+        return msgspec.structs.replace(self, at=None, holders=left, sure=False, named=self.listed)
 
 
 def sight(
@@ -152,7 +159,8 @@ def sight(
         reading = read(driver, pv, uid, found, now)
         return Sighting.of(handle, reading.record), reading.replaced_times
     except MalformedRecord as error:
-        return Sighting(handle=handle, pv=pv, uid=pack(uid), problem=str(error)), 0
+        named = named_nodes(keys, found or {})
+        return Sighting(handle=handle, pv=pv, uid=pack(uid), problem=str(error), named=named), 0
 
 
 def pack(text: str) -> int | str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -93,9 +93,11 @@ async def worker(temporal_client: Client, cluster: Cluster, driver: str) -> Asyn
 
 
 @pytest.fixture
-def backend() -> JournalBackend:
-    """The backend of `backed_worker`."""
-    return JournalBackend()
+def backend() -> Iterator[JournalBackend]:
+    """The backend of `backed_worker`; no call of it comes with a token that is too old, unless the test expects that."""
+    journal = JournalBackend()
+    yield journal
+    assert journal.expects_stragglers or not journal.refused, journal.refused
 
 
 @pytest.fixture
@@ -131,3 +133,4 @@ async def fleet(temporal_client: Client, cluster: Cluster, tmp_path: Path) -> As
     """Worker processes; none yet."""
     async with open_fleet(temporal_client.service_client.config.target_host, cluster, tmp_path) as opened:
         yield opened
+    assert not opened.journal.stragglers()

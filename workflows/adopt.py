@@ -24,7 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from mooring.names import ADOPT, State
     from workflows.cancellation import stop_if_cancelled, to_the_end
     from workflows.claiming import Claimant
-    from workflows.failures import STOPPED, ended, failed_step, failure, is_final
+    from workflows.failures import STOPPED, ended, failed_step, failure, is_final, stopped
     from workflows.outcome import count, show
     from workflows.requests import NOTHING, read_request
     from workflows.steps import Steps
@@ -50,7 +50,7 @@ class AdoptAttachment:
         try:
             result = self._result(await self._adopt(seen))
         except STOPPED as error:
-            raise await self._failed(error) from failed_step(error)
+            raise await self._failed(stopped(error)) from failed_step(error)
         self._end(State.ATTACHED)
         adopted = f"Volume {result.volume_handle} was attached to node {self._node} already and is adopted."
         tell_of(self._steps, Reason.ATTACHED, self._node, adopted)
@@ -58,7 +58,7 @@ class AdoptAttachment:
 
     async def _adopt(self, seen: Looked) -> VolumeRecord:
         decision = self._decide(seen)
-        if isinstance(decision, fence.Refuse):
+        while isinstance(decision, fence.Refuse) and not self._steps.trusts(seen):
             seen = await self._steps.look()
             decision = self._decide(seen)
         if isinstance(decision, fence.Refuse):

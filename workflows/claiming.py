@@ -16,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from mooring.models import Looked, WriteResult
     from workflows.cancellation import stop_if_cancelled
     from workflows.failures import STOPPED, is_final_at_once
+    from workflows.steps import LIVES
 
 if TYPE_CHECKING:
     from workflows.steps import Steps
@@ -29,6 +30,7 @@ class Claimant:
         self.may_land = False
         self._written_by = ""
         self._in_part = False
+        self._life = steps.life
         self._steps = steps
 
     async def make(self, claim: fence.Claim, seen: Looked) -> WriteResult:
@@ -38,7 +40,7 @@ class Claimant:
             raise AssertionError("a claim is decided on a record")
         # NB: the claim before may have landed and said nothing of it, on a PV that went.
         self.reclaims = fence.stays(claim, seen.record, seen.by, stayed=self.stays(seen))
-        self._written_by, self.may_land = "", True
+        self._written_by, self.may_land, self._life = "", True, self._steps.life
         try:
             result = await self._steps.record(claim.write)
         except STOPPED as error:
@@ -50,6 +52,11 @@ class Claimant:
         if result.landed and result.record is not None:
             self._written_by = result.record.operation
         return result
+
+    @property
+    def outlived(self) -> bool:
+        """Whether the run was reset since it decided on the claim, which its former self may have rolled back."""
+        return self._life != self._steps.life and workflow.patched(LIVES)
 
     def stays(self, seen: Looked) -> bool:
         """Whether the node keeps the volume: it held it before, or by a claim of the run that this one was reset from.

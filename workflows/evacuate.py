@@ -30,7 +30,7 @@ with workflow.unsafe.imports_passed_through():
     from mooring.names import APPROVE, EVACUATE, PROGRESS, State
     from workflows.cancellation import stop_if_cancelled
     from workflows.evacuation_steps import EvacuationSteps
-    from workflows.failures import STOPPED, ended, failed_step, failure
+    from workflows.failures import STOPPED, ended, failed_step, failure, stopped
     from workflows.outcome import count, explain, show_node
     from workflows.proof import Proof, is_back, moment
     from workflows.releasing import Releases
@@ -82,7 +82,7 @@ class EvacuateNode:
             why_not = "" if self._evidence else await self._prove()
             return self._end(State.NOT_NEEDED, why_not) if why_not else await self._evacuate(self._releases)
         except STOPPED as error:
-            raise ended(error, f"{self._what()} was stopped: {self._counts()}") from failed_step(error)
+            raise ended(stopped(error), f"{self._what()} was stopped: {self._counts()}") from failed_step(error)
 
     @workflow.signal(name=EVACUATE)
     def asked_again(self, request: EvacuateRequest) -> None:

@@ -19,7 +19,7 @@ from temporalio.exceptions import (
 )
 
 with workflow.unsafe.imports_passed_through():
-    from mooring.errors import TABLE, KubernetesUnavailable, MooringError, from_failure
+    from mooring.errors import TABLE, BackendUncertain, KubernetesUnavailable, MooringError, from_failure
 
 STOPPED = (FailureError, asyncio.CancelledError)
 """What a failed or cancelled step raises.
@@ -49,6 +49,16 @@ def says(error: BaseException, kind: type[MooringError]) -> bool:
     return root is not None and root.type == kind.type_name()
 
 
+def stopped(error: BaseException) -> BaseException:
+    """Return what stopped an operation: the cancellation, too, where a step could not heed it because its worker was dead.
+
+    NB: such a step times out. A final answer stands, whatever was cancelled meanwhile.
+    """
+    if workflow.cancellation_reason() is None or is_cancelled_exception(error) or is_final(error):
+        return error
+    return CancelledError("Cancelled") if workflow.patched("cancelled beside a dead worker") else error
+
+
 def is_final(error: BaseException) -> bool:
     """Whether the error is an answer that no retry would change, as opposed to a step that was cancelled or ran out of time."""
     root = cause(error)
@@ -75,7 +85,12 @@ def ended(error: BaseException, what: str) -> FailureError:
         return failure(from_failure(root.type, root.message))  # NB: the same object would become its own cause, without end
     if root is not None:
         return failure(from_failure(root.type, f"{what}. The cause: {root.message}"))
-    return failure(KubernetesUnavailable(f"{what}. The cause: {reason(error)}"))
+    ran_out = BackendUncertain if _asks_the_backend(error) else KubernetesUnavailable
+    return failure(ran_out(f"{what}. The cause: {reason(error)}"))
+
+
+def _asks_the_backend(error: BaseException) -> bool:
+    return isinstance(error, ActivityError) and error.activity_type.startswith("backend_")
 
 
 def failed_step(error: BaseException) -> ActivityError | None:

@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from mooring.events.happenings import Happening, Reason
     from mooring.models import Migrating, MigrationResult, PublishRequest, VolumeRecord
     from mooring.names import State
-    from workflows.failures import STOPPED, ended, failed_step
+    from workflows.failures import STOPPED, ended, failed_step, stopped
     from workflows.outcome import count, show
     from workflows.steps import Steps
     from workflows.telling import tell
@@ -63,7 +63,7 @@ class WatchMigration:
         try:
             record = await self._end_of(self._steps.wait_for_migration())
         except STOPPED as error:
-            raise ended(error, f"{self._what()} is watched no longer") from failed_step(error)
+            raise ended(stopped(error), f"{self._what()} is watched no longer") from failed_step(error)
         result = self._result(record)
         self._enter(State.MIGRATED, Reason.MIGRATION_COMPLETED, result.message)
         count("migrate", State.MIGRATED)
@@ -71,7 +71,7 @@ class WatchMigration:
 
     async def _end_of(self, wait: ActivityHandle[VolumeRecord | None]) -> VolumeRecord | None:
         limit = timedelta(seconds=self._steps.limits.migration_deadline)
-        while True:
+        while limit:
             deadline = asyncio.create_task(workflow.sleep(limit, summary="deadline of the migration"))
             await workflow.wait([wait, deadline], return_when=asyncio.FIRST_COMPLETED)
             if wait.done():
@@ -79,6 +79,7 @@ class WatchMigration:
                 return await wait
             self._say_overdue()
             limit *= 2  # so that a history stays short, however long it takes
+        return await wait
 
     def _say_overdue(self) -> None:
         if not self._overdue:

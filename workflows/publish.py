@@ -27,12 +27,12 @@ with workflow.unsafe.imports_passed_through():
     from mooring.names import PUBLISH, State
     from workflows.cancellation import stop_if_cancelled, to_the_end
     from workflows.claiming import Claimant
-    from workflows.failures import STOPPED, ended, failed_step, failure, is_final, is_final_at_once, reason
+    from workflows.failures import STOPPED, ended, failed_step, failure, is_final, is_final_at_once, reason, stopped
     from workflows.keeper import Keeper
     from workflows.migrate import watch_migration
     from workflows.outcome import count, show
     from workflows.requests import NOTHING, read_request
-    from workflows.steps import Steps
+    from workflows.steps import LIVES, Steps
     from workflows.telling import tell_not_attached, tell_of
 
 
@@ -46,6 +46,8 @@ class PublishVolume:
         self._keeper: Keeper
         self._claimant: Claimant
         self._backend_begun = False
+        self._asked_at = 0
+        """The highest epoch at which the backend was asked to attach."""
 
     @workflow.run
     async def run(self, request: RawValue = NOTHING) -> PublishResult:
@@ -58,7 +60,7 @@ class PublishVolume:
         try:
             result = await self._publish(await self._admit(seen))
         except STOPPED as error:
-            raise await self._failed(error) from failed_step(error)
+            raise await self._failed(stopped(error)) from failed_step(error)
         self._end(State.ATTACHED)
         if not result.reclaimed:
             self._tell(Reason.ATTACHED, f"Volume {result.volume_handle} is attached to node {result.node_id}.")
@@ -106,6 +108,9 @@ class PublishVolume:
                 seen = await self._steps.look()
                 continue
             await watch_migration(self._steps, self._asked, record)
+            if self._claimant.outlived:
+                seen = await self._steps.look()
+                continue
             described = await self._describe(record, await self._ask_backend(record.epoch))
             stop_if_cancelled()
             if described.record is not None and self._steps.is_current(described):
@@ -157,11 +162,16 @@ class PublishVolume:
             return None
         stop_if_cancelled()
         before, self._backend_begun = self._backend_begun, True
+        self._asked_at = max(self._asked_at, epoch)
         try:
             return await self._steps.backend_publish(self._call(epoch))
         except STOPPED as error:
-            self._backend_begun = before or not is_final_at_once(error)
+            self._backend_begun = before or not is_final_at_once(error) or self._may_be_asked_again()
             raise
+
+    def _may_be_asked_again(self) -> bool:
+        """Whether a reset may lead to where the attach is waited for: that is where a cancellation found it."""
+        return workflow.cancellation_reason() is not None and workflow.patched(LIVES)
 
     async def _hold_without_pv(self) -> PublishResult | None:
         """Hold the volume until it has a PV; None where it has got one meanwhile."""
@@ -193,7 +203,7 @@ class PublishVolume:
         held = seen.record is not None and seen.record.holder(self._asked.node_id) is not None
         others = held and seen.record is not None and not fence.holds_by(seen.record, self._asked.node_id, seen.by)
         if self._backend_begun and not others and not self._leaves(seen):
-            await self._steps.backend_undo(self._call(seen.record.epoch if seen.record else 0))
+            await self._steps.backend_undo(self._call(max(self._asked_at, seen.record.epoch if seen.record else 0)))
             self._backend_begun = False
         return seen.record is not None and not await self._keeper.others_wait()
 

@@ -40,7 +40,7 @@ with workflow.unsafe.imports_passed_through():
     from mooring.events.happenings import Happening, Reason
     from mooring.models import Approval
     from mooring.names import State
-    from workflows.failures import STOPPED, cause, ended, failed_step, failure, reason
+    from workflows.failures import STOPPED, cause, ended, failed_step, failure, reason, stopped
     from workflows.outcome import count, show_driver
     from workflows.requests import NOTHING, read_request
     from workflows.telling import tell
@@ -106,7 +106,7 @@ class ReconcileAttachments:
                 await self._heal()
         except STOPPED as error:
             what = f"The reconciliation of driver {self._driver} did not come to its end"
-            raise ended(error, what) from failed_step(error)
+            raise ended(stopped(error), what) from failed_step(error)
         return self._end()
 
     async def _begin(self, asked: ReconcileRequest) -> Terms:

@@ -54,6 +54,8 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", Looked, WriteResult)
 
+LIVES = "look again where the run was reset"
+"""The patch since which no call of the backend hangs on what a former self was shown."""
 _WAIT = 86400.0
 """Seconds of one attempt to wait for a PV; there is no last one."""
 _GLANCE = 60.0
@@ -97,6 +99,14 @@ class Steps:
         id: `trusts`, `is_current`. Any other decision compares ids that the history holds.
         """
         return workflow.info().run_id
+
+    @property
+    def life(self) -> int:
+        """A number that a reset changes where it happened.
+
+        NB: a replay finds it as it was, so any decision may hang on whether the run was reset since another one.
+        """
+        return workflow.random_seed()
 
     def trusts(self, seen: Looked) -> bool:
         """Whether the run may end on what was seen: on the PV, and by this very run."""
@@ -161,13 +171,25 @@ class Steps:
         `leaves` says whether the node keeps what it holds; `first`, awaited before each try, whether there is a record to write to.
         """
         while True:
-            seen = await self._look_patiently(budget)
+            seen = await self._look_before_undoing(budget)
             writable = await first(seen)
             write = None
             if writable and seen.record is not None:
                 write = fence.undo(seen.record, self.volume, node_id, seen.by, reclaims=leaves(seen))
             if self.trusts(seen) if write is None else self.is_current(await self._undo(write, budget)):
                 return
+
+    async def _look_before_undoing(self, budget: float | None) -> Looked:
+        """The live record; another look where the run was reset since, and the record that its former self saw is no more.
+
+        NB: the record's undo tests what was seen, the backend's doesn't.
+        """
+        life = self.life
+        seen = await self._look_patiently(budget)
+        if life == self.life or not workflow.patched(LIVES):
+            return seen
+        now = await self._look_patiently(budget)
+        return seen if now.record == seen.record else now
 
     async def find_waiting(self) -> Waiting | None:
         """What waits for the volume's PV now.

@@ -5,6 +5,9 @@ where nothing was attached, and has then moved the epoch, so that no earlier att
 can't be cleared does not hold it up for ever: within the budget it ends in success with `annotation_cleared=False`, the
 volume still fenced to its holder, and an Event.
 
+The backend detaches at the epoch that is then released, so that its token is above that of any attach which may still hang: an
+index that is behind costs another call, not the fence.
+
 Cancelled, it stops where it is; asked again, it goes on.
 
 Not kept here: what is written (mooring/fence.py), and how a step is retried (steps.py).
@@ -25,7 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from mooring.events.happenings import Reason
     from mooring.models import Attachment, BackendCall, Looked, UnpublishRequest, UnpublishResult, VolumeRecord, Warned, WriteResult
     from mooring.names import UNPUBLISH, State
-    from workflows.failures import STOPPED, ended, failed_step, failure, reason, says
+    from workflows.failures import STOPPED, ended, failed_step, failure, reason, says, stopped
     from workflows.outcome import count, show
     from workflows.requests import NOTHING, read_request
     from workflows.steps import Steps
@@ -33,6 +36,9 @@ with workflow.unsafe.imports_passed_through():
 
 
 T = TypeVar("T")
+
+_AT_LIVE_EPOCH = "detach at the live epoch"
+"""The patch since which a detach at an earlier epoch than the one to be released is none."""
 
 
 class _UnclearableError(Exception):
@@ -56,7 +62,7 @@ async def _clearing(step: Awaitable[T], seen: VolumeRecord | None) -> T:
     try:
         return await step
     except ActivityError as error:
-        if is_cancelled_exception(error):
+        if is_cancelled_exception(stopped(error)):
             raise
         raise _UnclearableError(reason(error), seen) from error
 
@@ -69,7 +75,8 @@ class UnpublishVolume:
         self._asked: UnpublishRequest
         self._steps: Steps
         self._released: dict[str, None] = {}
-        self._detached: set[str] = set()
+        self._detached: dict[str, int] = {}
+        """The nodes that the backend has detached, and the epoch that it did so at."""
         self._dropped: set[str] = set()
         """The runs whose wait for a PV this operation has ended."""
 
@@ -83,7 +90,7 @@ class UnpublishVolume:
             result = await self._unpublish(seen)
         except STOPPED as error:
             self._end(State.NOT_DETACHED)
-            raise ended(error, f"{self._what()} failed; the record is as it was, ask again") from failed_step(error)
+            raise ended(stopped(error), f"{self._what()} failed; the record is as it was, ask again") from failed_step(error)
         self._end(State.DETACHED if result.annotation_cleared else State.NOT_CLEARED)
         self._tell()
         return result
@@ -92,6 +99,8 @@ class UnpublishVolume:
         try:
             if self._asked.stray or self._asked.at_epoch is not None:
                 seen = await self._steps.look(self._steps.limits.clear_budget)  # NB: what can't be read may name the node
+                if self._asked.stray and self._belongs(seen.record):
+                    seen = await self._own(seen)
                 if self._asked.stray and self._belongs(seen.record):
                     return self._leave(seen.record, "it is no stray")
             return await self._clear(seen)
@@ -103,25 +112,44 @@ class UnpublishVolume:
     async def _clear(self, seen: Looked) -> UnpublishResult:
         for _ in range(self._steps.limits.conflicts_max):
             if self._overtaken(seen.record):
+                seen = await self._own(seen)
+            if self._overtaken(seen.record):
                 raise _OvertakenError(f"its record is not at epoch {self._asked.at_epoch} any more", seen.record)
-            others = await self._release_unpersisted()
-            if seen.record is None and not self._steps.trusts(seen):
-                seen = await _clearing(self._steps.look(self._steps.limits.clear_budget), None)
-            await self._detach(seen.record or seen.departed)
-            if others is not None and (seen.record is None or not holds.releases(seen.record, self._asked.node_id, beside=True)):
-                if self._steps.trusts(seen):
-                    return self._result(0, f"it is held by node {others.node_id}, whose record waits for a PersistentVolume")
-                seen = await _clearing(self._steps.look(self._steps.limits.clear_budget), None)
-                continue
-            if seen.record is None:
-                self._released.update(dict.fromkeys(self._leaving(seen.departed)))
-                return self._result(0, "it has no PersistentVolume")
-            result = await _clearing(self._release(seen.record), seen.record)
-            if result.record is not None and self._steps.is_current(result):
-                return self._result(result.record.epoch, "")
-            brought = Looked(record=result.record, by=result.by, departed=result.departed)
-            seen = await _clearing(self._steps.look(self._steps.limits.clear_budget), None) if result.landed else brought
+            tried = await self._try_to_clear(seen)
+            if isinstance(tried, UnpublishResult):
+                return tried
+            seen = tried
         raise failure(Contended(f"{self._what()} lost to another writer of the record {self._steps.limits.conflicts_max} times."))
+
+    async def _try_to_clear(self, seen: Looked) -> UnpublishResult | Looked:
+        """Detach and release; what was seen instead of the record that this was decided on."""
+        others = await self._release_unpersisted()
+        if seen.record is None and not self._steps.trusts(seen):
+            seen = await self._look()
+        outgrown = await self._detach_or_look(seen)
+        if outgrown is not None:
+            return outgrown
+        if others is not None and (seen.record is None or not holds.releases(seen.record, self._asked.node_id, beside=True)):
+            if self._steps.trusts(seen):
+                return self._result(0, f"it is held by node {others.node_id}, whose record waits for a PersistentVolume")
+            return await self._look()
+        if seen.record is None and not self._steps.trusts(seen):
+            return await self._look()
+        if seen.record is None:
+            self._released.update(dict.fromkeys(self._leaving(seen.departed)))
+            return self._result(0, "it has no PersistentVolume")
+        result = await _clearing(self._release(seen.record), seen.record)
+        if result.record is not None and self._steps.is_current(result):
+            return self._result(result.record.epoch, "")
+        brought = Looked(record=result.record, by=result.by, departed=result.departed)
+        return await self._look() if result.landed else brought
+
+    async def _own(self, seen: Looked) -> Looked:
+        """A look of this very run: where it was reset, its former self has seen this, and no run ends on that."""
+        return seen if self._steps.trusts(seen) else await self._steps.look(self._steps.limits.clear_budget)
+
+    async def _look(self) -> Looked:
+        return await _clearing(self._steps.look(self._steps.limits.clear_budget), None)
 
     def _belongs(self, seen: VolumeRecord | None) -> bool:
         """Whether a node that was taken for a stray may have the volume; where nothing records it, nobody can say."""
@@ -163,6 +191,28 @@ class UnpublishVolume:
         self._released[held.node_id] = None
         return None
 
+    async def _detach_or_look(self, seen: Looked) -> Looked | None:
+        """Have the backend detach; the live record, where it refuses and the one that was seen is out of date.
+
+        NB: the index may be behind, and a backend refuses the token of an epoch that is over.
+        """
+        try:
+            await self._detach(seen.record or seen.departed)
+        except ActivityError as error:
+            if is_cancelled_exception(stopped(error)) or self._steps.trusts(seen) or not workflow.patched(_AT_LIVE_EPOCH):
+                raise
+            live = await self._look_instead_of(error)
+            if (live.record or live.departed) == (seen.record or seen.departed):
+                raise
+            return live
+        return None
+
+    async def _look_instead_of(self, failed: ActivityError) -> Looked:
+        try:
+            return await self._steps.look(self._steps.limits.clear_budget)
+        except ActivityError as error:
+            raise (error if is_cancelled_exception(stopped(error)) else failed) from None
+
     async def _detach(self, seen: VolumeRecord | None) -> None:
         """Have the backend detach whoever leaves; the node asked for even if no record names it, as one may have been lost."""
         leaving = self._leaving(seen)
@@ -176,7 +226,7 @@ class UnpublishVolume:
         NB: not otherwise: NOT_FOUND says that the volume is not assumed to be detached (CSI spec, ControllerUnpublishVolume).
         """
         has_detached = self._asked.detached and self._asked.at_epoch is not None
-        if not self._steps.limits.backend or node_id in self._detached or has_detached:
+        if not self._steps.limits.backend or has_detached or self._is_detached(node_id, epoch):
             return
         handed_over = self._asked.handed_over
         call = BackendCall(volume=self._steps.volume, node_id=node_id, epoch=epoch, handed_over=handed_over)
@@ -185,7 +235,12 @@ class UnpublishVolume:
         except ActivityError as error:
             if not says(error, BackendNotFound) or (recorded and await self._steps.node_is_there(node_id)):
                 raise
-        self._detached.add(node_id)
+        self._detached[node_id] = epoch
+
+    def _is_detached(self, node_id: str, epoch: int) -> bool:
+        """Whether it was at this epoch or a later one: an attach that hangs has a token above those of all before."""
+        at = self._detached.get(node_id)
+        return at is not None and (at >= epoch or not workflow.patched(_AT_LIVE_EPOCH))
 
     async def _give_up(self, unclearable: _UnclearableError) -> UnpublishResult:
         """End in success all the same, the backend having detached: what can't be cleared must not keep the volume on the node."""

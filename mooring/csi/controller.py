@@ -92,7 +92,7 @@ class Controller(csi_pb2_grpc.ControllerServicer):
         )
         if Rpc.LIST_VOLUMES_PUBLISHED_NODES not in rpcs:
             for entry in answer.entries:
-                entry.status.published_node_ids[:] = manager.nodes_of(entry.volume.volume_id)
+                entry.status.published_node_ids[:] = manager.listed_nodes(entry.volume.volume_id)
         return answer
 
     async def ValidateVolumeCapabilities(

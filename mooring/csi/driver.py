@@ -1,7 +1,7 @@
 """A CSI driver behind Mooring: what it says of itself, and its ControllerPublishVolume and ControllerUnpublishVolume as a backend.
 
-Contract: each backend call carries the fencing token as the metadata `mooring-fencing-token`, in decimal; but for an unpublish of
-a volume without a record: it has none, and a driver that knows a higher one would refuse it for ever. The driver's answer is told
+Contract: each backend call carries its fencing token as the metadata `mooring-fencing-token`, in decimal. One of a volume whose
+record has no epoch has none: a driver that remembers a higher one would refuse it for ever. The driver's answer is told
 by its gRPC code: one that settles the matter is a `BackendFailed` of that code, one that leaves open what has become of the call a
 `BackendUncertain`.
 
@@ -149,9 +149,9 @@ class DriverBackend:
         return whole
 
     async def _ask(self, rpc: Any, request: _Request, call: BackendCall) -> Any:
-        unfenced = not call.epoch and isinstance(request, csi_pb2.ControllerUnpublishVolumeRequest)
+        token = () if call.token is None else ((TOKEN, str(call.token)),)
         try:
-            return await rpc(request, timeout=self._seconds, metadata=() if unfenced else ((TOKEN, str(call.epoch)),))
+            return await rpc(request, timeout=self._seconds, metadata=token)
         except aio.AioRpcError as error:
             raise _error(error, type(request).__name__.removesuffix("Request"), call, _sensitive(request)) from None
 

@@ -1,7 +1,9 @@
 """ListVolumes from the index, in pages.
 
 Contract: a list is of the volumes as they were when its first page was asked for; who holds each is what the index says when its
-page is. A token is good for the lists of this process that are not followed by `LISTS` newer ones; any other is refused, and the
+page is, and whom a record names that is in doubt or can't be read: a CO takes who is left out for detached.
+
+A token is good for the lists of this process that are not followed by `LISTS` newer ones; any other is refused, and the
 CO begins anew (CSI spec, ListVolumes: ABORTED).
 """
 
@@ -41,7 +43,7 @@ class Listing:
         for handle in handles[start:end]:
             entry = answer.entries.add()
             entry.volume.volume_id = handle
-            entry.status.published_node_ids.extend(manager.nodes_of(handle))
+            entry.status.published_node_ids.extend(manager.listed_nodes(handle))
         return answer
 
     async def _begin(self, manager: AttachmentManager) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from grpc import StatusCode
 
@@ -51,3 +53,16 @@ async def test_a_token_of_no_list_is_aborted(csi: Peer, token: str) -> None:
 async def test_a_negative_size_is_refused(csi: Peer) -> None:
     with refused(StatusCode.INVALID_ARGUMENT, "-1"):
         await csi.list_volumes(-1)
+
+
+async def test_it_names_whom_a_record_names_that_cannot_be_read(csi: Peer, cluster: Cluster) -> None:
+    for handle in ("alone", "shared"):
+        await cluster.create(handle)
+        await csi.publish(handle, "node-a")
+    both = '[{"nodeId": "node-a"}, {"nodeId": "node-b", "accessMode": "NONE"}]'
+    await cluster.annotate("alone", {cluster.keys.epoch: "seven"})
+    await cluster.annotate("shared", {cluster.keys.attachments: both})
+
+    async with asyncio.timeout(20):  # the watch brings what was changed last last
+        while _nodes(await csi.list_volumes()) != {"alone": ["node-a"], "shared": ["node-a", "node-b"]}:
+            await asyncio.sleep(0.05)

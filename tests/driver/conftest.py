@@ -13,7 +13,7 @@ from tests.harness.driver.handle import ReferenceDriver
 @pytest.fixture(scope="package")
 async def driver(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ReferenceDriver]:
     """A driver that ignores fencing tokens."""
-    async with ReferenceDriver.start(tmp_path_factory.mktemp("driver")) as started:
+    async with ReferenceDriver.start(tmp_path_factory.mktemp("driver"), "--heedless") as started:
         yield started
 
 
@@ -27,8 +27,9 @@ async def caller(driver: ReferenceDriver) -> AsyncIterator[Peer]:
 @pytest.fixture(scope="package")
 async def strict(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ReferenceDriver]:
     """A driver with every rule that it can be told to enforce; a test may restart it."""
-    rules = ("--enforce-fencing", "--attach-limit", "2", "--expect-secret", "canary", "--name", "strict.csi.example")
+    rules = ("--attach-limit", "2", "--expect-secret", "canary", "--name", "strict.csi.example")
     async with ReferenceDriver.start(tmp_path_factory.mktemp("strict"), *rules) as started:
+        started.expects_stragglers = True
         yield started
 
 

@@ -25,7 +25,7 @@ def driver() -> str:
 
 @pytest.fixture(scope="package")
 async def reference(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ReferenceDriver]:
-    """A driver that ignores fencing tokens."""
+    """A driver that enforces fencing tokens."""
     async with ReferenceDriver.start(tmp_path_factory.mktemp("reference"), "--name", NAME) as started:
         yield started
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from grpc import StatusCode
+from grpc.aio import AioRpcError
 from temporalio.client import Client
 
 from mooring.devstack.kubernetes.kubeconfig import ApiServer
+from mooring.models import VolumeRef
+from mooring.names import volume_id
 from tests.harness.cluster import Cluster
-from tests.harness.co import Peer, refused
+from tests.harness.co import Peer, peer, refused
 from tests.harness.driver.handle import ReferenceDriver
 from tests.harness.driver.orders import Order
 from tests.harness.front import SCHEDULED, fronting
@@ -27,36 +31,136 @@ def driver() -> str:
 
 @pytest.fixture
 async def strict(tmp_path: Path) -> AsyncIterator[ReferenceDriver]:
-    """A driver that refuses a fencing token lower than one it has seen."""
-    async with ReferenceDriver.start(tmp_path, "--name", STRICT, "--enforce-fencing") as started:
+    """A driver that enforces fencing tokens."""
+    async with ReferenceDriver.start(tmp_path, "--name", STRICT) as started:
         yield started
 
 
 @pytest.fixture
-async def front(temporal_client: Client, account: ApiServer, strict: ReferenceDriver, tmp_path: Path) -> AsyncIterator[Peer]:
+async def front(temporal_client: Client, cluster: Cluster, strict: ReferenceDriver, tmp_path: Path) -> AsyncIterator[Peer]:
     """Mooring in front of it, with little patience for its calls."""
     short = {"backend_timeout": 1, "backend_budget": 2}
-    async with fronting(temporal_client, account.kubeconfig(), strict.endpoint, tmp_path, **short) as co:
+    async with fronting(temporal_client, cluster.proxy.kubeconfig(), strict.endpoint, tmp_path, **short) as co:
         yield co
 
 
-async def test_a_driver_that_knows_the_token_refuses_a_straggler(front: Peer, strict: ReferenceDriver, volume: str) -> None:
+async def _late(strict: ReferenceDriver, stuck: Order) -> set[str]:
+    """What the calls are answered that the order held, now that nobody waits for them any longer."""
+    strict.expects_stragglers = True
+    held = [entry.call.number for entry in strict.entries() if entry.event == "held" and entry.order == stuck.id]
+    strict.withdraw(stuck)
+    return {await strict.answered(number) for number in held}
+
+
+async def _hanging(front: Peer, strict: ReferenceDriver, volume: str) -> Order:
+    """Have a publish to node-a rolled back, because no call of it is answered: they hang in the driver."""
     stuck = strict.order(Order(rpc="publish", volume=volume, node="node-a", hold="before"))
     with refused(StatusCode.UNAVAILABLE, volume, "rolled back"):
         await front.publish(volume, "node-a", deadline=30)
-    await front.publish(volume, "node-b")
-    stragglers = [call.number for call in strict.calls() if call.node == "node-a" and call.rpc == "publish"]
-    strict.withdraw(stuck)
+    return stuck
 
-    assert {await strict.answered(number) for number in stragglers} == {"FAILED_PRECONDITION"}
+
+async def test_a_driver_that_knows_the_token_refuses_a_straggler(front: Peer, strict: ReferenceDriver, volume: str) -> None:
+    stuck = await _hanging(front, strict, volume)
+    await front.publish(volume, "node-b")
+
+    assert await _late(strict, stuck) == {"FAILED_PRECONDITION"}
     assert (strict.attached(), strict.violations()) == ({volume: {"node-b"}}, [])
+
+
+async def test_an_attach_that_was_rolled_back_is_refused_before_anybody_else_attaches(
+    front: Peer, strict: ReferenceDriver, volume: str
+) -> None:
+    stuck = await _hanging(front, strict, volume)
+
+    assert await _late(strict, stuck) == {"FAILED_PRECONDITION"}
+    await front.publish(volume, "node-b")
+    assert (strict.attached(), strict.violations()) == ({volume: {"node-b"}}, [])
+
+
+async def test_an_attach_is_refused_that_was_rolled_back_after_the_pv_had_gone(
+    front: Peer, strict: ReferenceDriver, cluster: Cluster, volume: str
+) -> None:
+    stuck = strict.order(Order(rpc="publish", volume=volume, node="node-a", hold="before"))
+    publish = asyncio.create_task(front.publish(volume, "node-a", deadline=30))
+    await strict.holds(stuck)
+    await cluster.delete(volume)
+    with refused(StatusCode.UNAVAILABLE, volume, "rolled back"):
+        await publish
+
+    assert await _late(strict, stuck) == {"FAILED_PRECONDITION"}
+    assert strict.attached() == {}
+
+
+async def test_a_detach_that_hangs_is_refused_once_the_node_has_claimed_the_volume_again(
+    front: Peer, strict: ReferenceDriver, volume: str
+) -> None:
+    await front.publish(volume, "node-a")
+    stuck = strict.order(Order(rpc="unpublish", volume=volume, hold="before", times=1))
+    await front.unpublish(volume, "node-a")
+    await front.publish(volume, "node-a")
+
+    assert await _late(strict, stuck) == {"FAILED_PRECONDITION"}
+    assert strict.attached() == {volume: {"node-a"}}
+
+
+async def test_a_detach_of_a_run_that_was_terminated_is_refused_once_the_node_has_claimed_the_volume_again(
+    front: Peer, strict: ReferenceDriver, volume: str, temporal_client: Client
+) -> None:
+    await front.publish(volume, "node-a")
+    stuck = strict.order(Order(rpc="unpublish", volume=volume, hold="before", times=1))
+    unpublish = asyncio.create_task(front.unpublish(volume, "node-a"))
+    await strict.holds(stuck)
+    await temporal_client.get_workflow_handle(volume_id(VolumeRef(driver=STRICT, volume_handle=volume))).terminate()
+    with pytest.raises(AioRpcError):
+        await unpublish
+    await front.publish(volume, "node-a")
+
+    assert await _late(strict, stuck) == {"FAILED_PRECONDITION"}
+    assert strict.attached() == {volume: {"node-a"}}
+
+
+@pytest.mark.parametrize("seen", [True, False], ids=["the-driver-knows", "the-driver-does-not-know"])
+async def test_an_unpublish_by_an_index_that_is_behind_detaches_at_the_live_epoch(
+    front: Peer, strict: ReferenceDriver, cluster: Cluster, volume: str, seen: bool
+) -> None:
+    await front.publish(volume, "node-a")
+    watch = cluster.proxy.drop("WATCH")
+    cluster.proxy.cut_watches()
+    await cluster.annotate(volume, {cluster.keys.epoch: "40"})
+    if seen:
+        strict.expects_stragglers = True
+        async with peer(strict.endpoint) as another_worker:
+            await another_worker.publish(volume, "node-a", token=80)
+    await front.unpublish(volume, "node-a")
+    watch.stop()
+
+    assert [call.token for call in strict.calls() if call.rpc == "unpublish"][-1] == 81
+    assert (strict.attached(), await cluster.holder(volume), await cluster.epoch(volume)) == ({}, None, 41)
+
+
+async def test_a_volume_without_a_pv_bears_no_token_until_it_has_one(
+    front: Peer, strict: ReferenceDriver, cluster: Cluster
+) -> None:
+    handle = f"vol-{uuid.uuid4().hex[:8]}"
+    await front.publish(handle, "node-a")
+    await front.unpublish(handle, "node-a")
+    await front.publish(handle, "node-a")
+    await cluster.create(handle)
+    async with asyncio.timeout(20):
+        while await cluster.holder(handle) != "node-a":
+            await asyncio.sleep(0.05)
+    epoch = await cluster.epoch(handle)
+    await front.unpublish(handle, "node-a")
+
+    assert [call.token for call in strict.calls()] == [None, None, None, 2 * epoch + 1]
 
 
 async def test_one_that_a_heedless_driver_carries_out_is_found_and_detached(
     temporal_client: Client, account: ApiServer, cluster: Cluster, volume: str, tmp_path: Path
 ) -> None:
     async with (
-        ReferenceDriver.start(tmp_path, "--name", STRICT) as heedless,
+        ReferenceDriver.start(tmp_path, "--name", STRICT, "--heedless") as heedless,
         fronting(
             temporal_client, account.kubeconfig(), heedless.endpoint, tmp_path, backend_timeout=1, backend_budget=2, **SCHEDULED
         ) as co,

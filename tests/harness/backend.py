@@ -1,20 +1,28 @@
-"""A backend in memory that keeps a journal of every physical attach and detach, and fails as told."""
+"""A backend in memory that keeps a journal of every physical attach and detach, enforces the fencing tokens, and fails as told."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
 
-from mooring.errors import BackendFailed, MooringError
+from mooring.errors import BackendFailed, BackendFailedPrecondition, MooringError
 from mooring.models import BackendCall
+from tests.harness.tokens import Tokens, Verb
 
 
 @dataclass(slots=True)
 class JournalBackend:
-    """Attaches for real, as far as its own `attached` goes: volume handle -> nodes."""
+    """Attaches for real, as far as its own `attached` goes: volume handle -> nodes.
+
+    A test that `expects_stragglers` is content with calls that were `refused` for their token.
+    """
 
     attached: dict[str, set[str]] = field(default_factory=dict)
     journal: list[tuple[str, str, str, int]] = field(default_factory=list)
+    calls: list[BackendCall] = field(default_factory=list)
+    tokens: Tokens = field(default_factory=Tokens)
+    refused: list[str] = field(default_factory=list)
+    expects_stragglers: bool = False
     publish_errors: list[MooringError] = field(default_factory=list)
     unpublish_errors: list[MooringError] = field(default_factory=list)
     apply_before_error: bool = False
@@ -43,7 +51,12 @@ class JournalBackend:
         nodes = self.attached.setdefault(call.volume.volume_handle, set())
         nodes -= {call.node_id} if call.node_id else set(nodes)
 
-    def _note(self, verb: str, call: BackendCall) -> None:
+    def _note(self, verb: Verb, call: BackendCall) -> None:
+        refusal = self.tokens.refusal(call.volume.volume_handle, verb, call.node_id, call.token)
+        if refusal:
+            self.refused.append(refusal)
+            raise BackendFailedPrecondition(f"{refusal}.")
+        self.calls.append(call)
         self.journal.append((verb, call.volume.volume_handle, call.node_id, call.epoch))
 
 

@@ -1,6 +1,7 @@
 """A backend for worker processes: what it attached is a journal on disk, and files tell it to wait or to fail.
 
-The journal outlives the process that wrote it, as a storage array outlives a controller. Every volume has gates of its own.
+The journal outlives the process that wrote it, as a storage array outlives a controller. Every volume has gates of its own. Fencing
+tokens are enforced, but for those of an older version, which were the epoch itself.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Final
 
 from mooring.errors import BackendFailed
 from mooring.models import BackendCall
+from tests.harness.tokens import Tokens, Verb
 
 FOLDER: Final = "JOURNAL_FOLDER"
 FACTORY: Final = "tests.harness.journal:open_backend"
@@ -49,9 +51,17 @@ class Journal:
 
     def calls(self, handle: str) -> list[tuple[str, str]]:
         """What was done to the volume, in order: `publish` or `unpublish`, and the node."""
+        return [(verb, node) for verb, node, _ in self.lines(handle)]
+
+    def lines(self, handle: str) -> list[tuple[Verb, str, int | None]]:
+        """The same, with the fencing token of each call."""
         journal = self.folder / f"journal-{handle}"
         lines = journal.read_text().splitlines() if journal.exists() else []
-        return [(verb, node) for verb, node in map(json.loads, lines)]
+        return [(verb, node, token) for verb, node, token in map(json.loads, lines)]
+
+    def stragglers(self) -> list[str]:
+        """The calls that were refused for their token."""
+        return [path.read_text() for path in self.folder.glob("straggler-*")]
 
     async def reached(self, step: str, handle: str) -> None:
         """Wait until a call is held at the step."""
@@ -87,9 +97,21 @@ class FileBackend:
             (self._journal.folder / f"reached-{step}-{handle}").touch()
             await asyncio.sleep(GLANCE_SECONDS)
 
-    def _note(self, verb: str, call: BackendCall) -> None:
-        with (self._journal.folder / f"journal-{call.volume.volume_handle}").open("a") as journal:
-            journal.write(json.dumps([verb, call.node_id]) + "\n")
+    def _note(self, verb: Verb, call: BackendCall) -> None:
+        token: int | None = getattr(call, "token", None)  # the model may be of an older version
+        handle = call.volume.volume_handle
+        self._check(handle, verb, call.node_id, token)
+        with (self._journal.folder / f"journal-{handle}").open("a") as journal:
+            journal.write(json.dumps([verb, call.node_id, token]) + "\n")
+
+    def _check(self, handle: str, verb: Verb, node: str, token: int | None) -> None:
+        tokens = Tokens()
+        for before, where, had in self._journal.lines(handle):
+            tokens.refusal(handle, before, where, had)
+        refusal = tokens.refusal(handle, verb, node, token)
+        if refusal:
+            (self._journal.folder / f"straggler-{handle}-{verb}-{token}").write_text(refusal)
+            raise BackendFailed(f"{refusal}.")
 
 
 def open_backend() -> FileBackend:

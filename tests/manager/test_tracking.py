@@ -86,6 +86,15 @@ def test_untracking_what_a_pv_records_leaves_nothing_to_decide_on_until_the_pv_i
     assert manager.observe("vol-1") == record("node-a", epoch=4)
 
 
+def test_a_node_that_is_doubted_is_listed_as_long_as_its_pv_names_it() -> None:
+    manager = AttachmentManager()
+    manager.replace_all([sighting("vol-1", attachment("node-a", SHARED), attachment("node-b", SHARED), epoch=4)])
+    manager.untrack_attachment("vol-1", "node-b")
+    assert (manager.nodes_of("vol-1"), manager.listed_nodes("vol-1")) == (["node-a"], ["node-a", "node-b"])
+    manager.learn("vol-1", record("node-a", epoch=5))
+    assert manager.listed_nodes("vol-1") == ["node-a"]
+
+
 def test_an_empty_node_untracks_every_node() -> None:
     manager = AttachmentManager()
     manager.replace_all([sighting("vol-1", attachment("node-a", SHARED))])

@@ -193,3 +193,20 @@ async def test_nodes_that_share_a_volume_for_good_occupy_no_worker(
     await api.close()
 
     assert not waits.value.non_retryable
+
+
+async def test_without_a_deadline_it_is_never_overdue(
+    temporal_client: Client, cluster: Cluster, mooring: MooringClient, publish: Publish, watch: Watch
+) -> None:
+    settings = quick(cluster.driver, migration_deadline=0)
+    async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig()):
+        await cluster.create("vm")
+        await publish("node-a")
+        await publish("node-b")
+        await mooring.unpublish("vm", "node-a")
+
+        assert not (await watch.result()).overdue
+        timers = [
+            event.event_id for event in (await watch.fetch_history()).events if event.HasField("timer_started_event_attributes")
+        ]
+        assert timers == []

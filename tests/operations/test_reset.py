@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from typing import Any
 
 import pytest
 from temporalio.api.common.v1 import WorkflowExecution
@@ -13,12 +14,15 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 
 from mooring import names
 from mooring.client import MooringClient
-from mooring.models import PublishResult, UnpublishResult, VolumeRef
+from mooring.errors import BackendFailed, BackendFailedPrecondition, HeldElsewhere
+from mooring.models import PublishResult, UnpublishRequest, UnpublishResult, VolumeRef
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
 from worker import MooringWorker
 
 WAIT_SECONDS = 30
+CLAIMED = 1
+"""The workflow task in which a publish is told that its claim has landed."""
 Run = WorkflowHandle[object, object]
 
 
@@ -126,3 +130,85 @@ async def test_a_publish_without_a_pv_reset_after_another_node_has_the_volume_le
     status = await mooring.get("vol")
     assert status.unpersisted is not None
     assert (status.unpersisted.node_id, backend.attached["vol"]) == ("node-b", {"node-b"})
+
+
+async def test_a_publish_reset_at_the_end_of_its_rollback_ends(
+    backed_worker: MooringWorker, cluster: Cluster, temporal_client: Client, mooring: MooringClient, backend: JournalBackend
+) -> None:
+    await cluster.create("vol")
+    backend.publish_errors.append(refusal())
+    with pytest.raises(BackendFailed):
+        await mooring.publish("vol", "node-a")
+
+    again = await reset(temporal_client, await last_run(temporal_client, cluster, "vol"), -1, PublishResult)
+    with pytest.raises(WorkflowFailureError, match="failed"):
+        await asyncio.wait_for(again.result(), WAIT_SECONDS)
+
+    assert (await cluster.holder("vol"), backend.attached.get("vol", set())) == (None, set())
+
+
+async def test_a_publish_that_was_refused_is_not_refused_again_by_what_its_former_self_saw(
+    worker: MooringWorker, cluster: Cluster, temporal_client: Client, mooring: MooringClient
+) -> None:
+    await cluster.create("vol")
+    await mooring.publish("vol", "node-b")
+    with pytest.raises(HeldElsewhere):
+        await mooring.publish("vol", "node-a")
+    refused = await last_run(temporal_client, cluster, "vol")
+    await mooring.unpublish("vol", "node-b")
+
+    again = await reset(temporal_client, refused, -1, PublishResult)
+    await asyncio.wait_for(again.result(), WAIT_SECONDS)
+
+    assert await cluster.holder("vol") == "node-a"
+
+
+async def test_an_unpublish_that_found_no_pv_looks_again_after_a_reset(
+    worker: MooringWorker, cluster: Cluster, temporal_client: Client, mooring: MooringClient
+) -> None:
+    await mooring.unpublish("vol", "node-a")
+    found_none = await last_run(temporal_client, cluster, "vol")
+    await cluster.create("vol")
+    await mooring.publish("vol", "node-a")
+
+    again = await reset(temporal_client, found_none, -1, UnpublishResult)
+    await asyncio.wait_for(again.result(), WAIT_SECONDS)
+
+    assert await cluster.holder("vol") is None
+
+
+async def test_a_publish_reset_before_its_attach_attaches_on_no_claim_that_was_rolled_back(
+    backed_worker: MooringWorker, cluster: Cluster, temporal_client: Client, mooring: MooringClient, backend: JournalBackend
+) -> None:
+    await cluster.create("vol")
+    backend.publish_errors.append(BackendFailedPrecondition("not now"))
+    with pytest.raises(BackendFailedPrecondition):
+        await mooring.publish("vol", "node-a")
+    rolled_back = await last_run(temporal_client, cluster, "vol")
+    await mooring.publish("vol", "node-b")
+    backend.tokens.highest.clear()  # as if the attach to node-b hung
+
+    again = await reset(temporal_client, rolled_back, CLAIMED, PublishResult)
+    with pytest.raises(WorkflowFailureError):
+        await asyncio.wait_for(again.result(), WAIT_SECONDS)
+
+    assert (await cluster.holder("vol"), [call.node_id for call in backend.calls]) == ("node-b", ["node-b"])
+
+
+@pytest.mark.parametrize("asked", [{"stray": True}, {"at_epoch": 2}], ids=["stray", "at-epoch"])
+async def test_an_unpublish_that_left_all_as_it_was_looks_again_after_a_reset(
+    worker: MooringWorker, cluster: Cluster, temporal_client: Client, mooring: MooringClient, asked: dict[str, Any]
+) -> None:
+    await cluster.create("vol")
+    await mooring.publish("vol", "node-a")
+    request = UnpublishRequest(driver=cluster.driver, volume_handle="vol", node_id="node-a", **asked)
+    left = await mooring.request_unpublish(request)
+    assert "leaves everything as it is" in left.message
+    run = await last_run(temporal_client, cluster, "vol")
+    await mooring.unpublish("vol", "node-a")
+
+    again = await reset(temporal_client, run, -1, UnpublishResult)
+    result = await asyncio.wait_for(again.result(), WAIT_SECONDS)
+
+    assert isinstance(result, UnpublishResult)
+    assert "leaves everything as it is" not in result.message

@@ -14,7 +14,7 @@ from mooring.errors import BackendFailed, BackendUncertain, KubernetesForbidden,
 from mooring.models import PublishRequest, VolumeRef
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
-from tests.harness.workers import indexed
+from tests.harness.workers import indexed, quick, running_worker, until
 from worker import MooringWorker
 
 
@@ -314,3 +314,49 @@ async def test_cancelled_while_the_backend_attaches_without_a_pv_it_leaves_nothi
 
     assert backend.attached["vol"] == set()
     assert (await mooring.get("vol")).unpersisted is None
+
+
+async def test_a_backend_that_gives_no_answer_in_time_is_told_as_such(
+    temporal_client: Client, cluster: Cluster, mooring: MooringClient, backend: JournalBackend
+) -> None:
+    await cluster.create("vol")
+    backend.publish_gate = asyncio.Event()
+    hasty = quick(cluster.driver, backend_timeout=0.5, backend_budget=1.2)
+    async with running_worker(temporal_client, hasty, cluster.proxy.kubeconfig(), backend):
+        with pytest.raises(BackendUncertain, match=r"vol to node node-a failed; it is rolled back.*TIMEOUT|timeout|timed out"):
+            await mooring.publish("vol", "node-a", deadline=30)
+
+    assert await cluster.holder("vol") is None
+
+
+async def test_a_rollback_that_is_cancelled_has_the_backend_detach_all_the_same(
+    backed_worker: MooringWorker, cluster: Cluster, temporal_client: Client, backend: JournalBackend
+) -> None:
+    await cluster.create("vol")
+    backend.apply_before_error = True
+    backend.publish_errors.append(refusal())
+    backend.unpublish_errors += [refusal("still busy")] * 1000
+    run = await started(temporal_client, cluster, "vol", "node-a")
+    await until(lambda: len(backend.unpublish_errors) < 1000)
+    await run.cancel()
+    await cancel_is_heeded(run)
+    backend.unpublish_errors.clear()
+
+    assert await outcome(run) == "BackendFailed"
+
+    assert (await cluster.holder("vol"), backend.attached["vol"]) == (None, set())
+
+
+async def cancel_is_heeded(run: WorkflowHandle[object, object]) -> None:
+    """Wait until the workflow has had a task since it was told to stop."""
+    async with asyncio.timeout(30):
+        while True:
+            events = (await run.fetch_history()).events
+            asked = [
+                place
+                for place, event in enumerate(events)
+                if event.HasField("workflow_execution_cancel_requested_event_attributes")
+            ]
+            if asked and any(event.HasField("workflow_task_completed_event_attributes") for event in events[asked[0] :]):
+                return
+            await asyncio.sleep(0.05)

@@ -14,6 +14,7 @@ attempts   what may become of an attempt
 world      all that may happen next, from inside and outside an operation
 judge      what must hold in every state
 canonical  which states are one
+driver     a driver that enforces the fencing tokens, where the rules have one (tokens, lighter)
 search     breadth first, so that the first fault found is a nearest one
 switches   the rules with one left out
 =========  =============================================================================
@@ -39,6 +40,10 @@ each reduction is sound:
 
 test_explorer.py walks at random to compare states with their canonical ones, and every trace is walked again without them.
 
+With a driver the operations are bounded, their attempts and hanging calls are not: the tokens keep the epochs apart. The PV stays
+then, and has an epoch from the beginning. A reset returns to where a call is waited for only if the operation was cancelled
+there, since nothing else has a run do something while it waits.
+
 Not searched: other programs that change a holder without moving the epoch (the holder in a mark is there for them), attachments
-that wait for their PV, what a backend holds, and publishes of one volume in different access modes (test_decisions.py has those).
+that wait for their PV, and publishes of one volume in different access modes (test_decisions.py has those).
 """

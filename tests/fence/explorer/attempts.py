@@ -44,7 +44,9 @@ def land(world: World, write: Write, made: Record) -> World:
 
 
 def abandoned(world: World, run: Run) -> World:
-    """The world in which nobody waits any longer for the run's attempt."""
+    """The world in which nobody waits any longer for the run's attempt, or its call of the driver."""
+    if run.call is not None and world.driver is not None:
+        return world._replace(driver=world.driver._replace(calls=world.driver.calls | {run.call}))
     return world if run.write is None else world._replace(flying=world.flying | {run.write})
 
 

@@ -28,10 +28,10 @@ _AFTER_REFUSAL = {"claim": "look", "describe": "look", "release": "look", "undoi
 
 def canonical(world: World, rules: Rules, any_index: bool) -> World:
     """The state that stands for all that are like this one."""
-    first = _first_told_apart(world)
+    first = first_told_apart(world)
     if first:
-        return _renamed(world if first == NODES[0] else _mirrored(world), rules, any_index)
-    return min((_renamed(twin, rules, any_index) for twin in (world, _mirrored(world))), key=_order)
+        return _renamed(world if first == NODES[0] else mirrored(world), rules, any_index)
+    return min((_renamed(twin, rules, any_index) for twin in (world, mirrored(world))), key=_order)
 
 
 @dataclass(slots=True)
@@ -137,7 +137,7 @@ def _as_reset(run: Run, pv: Record | None, rules: Rules) -> Run:
     return again if signs else decided
 
 
-def _first_told_apart(world: World) -> str:
+def first_told_apart(world: World) -> str:
     """The first node that the state plainly tells from the other, which becomes A; "" where it takes a closer look."""
     named = [run.node for run in (world.run, world.remembered) if run and run.node in NODES]
     named += world.pv.holders[:1] if world.pv else ()
@@ -149,7 +149,8 @@ def _order(world: World) -> str:
     return repr((*world[:3], sorted(world.flying), sorted(world.past), *world[5:6]))
 
 
-def _mirrored(world: World) -> World:
+def mirrored(world: World) -> World:
+    """The state with the names of the nodes exchanged."""
     return world._replace(
         pv=world.pv and _mirror_record(world.pv),
         run=world.run and _mirror_run(world.run),

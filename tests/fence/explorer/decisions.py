@@ -7,7 +7,7 @@ the run's own id, which a reset changes, is asked for only where the answer may 
 from __future__ import annotations
 
 from tests.fence.explorer.rules import Rules
-from tests.fence.explorer.state import NOBODY, Look, Run
+from tests.fence.explorer.state import NOBODY, Call, Look, Record, Run
 
 DECIDING = {"looked", "attached", "released", "undo looked", "undone"}
 """The steps at which an operation has been told what it needs to decide."""
@@ -15,6 +15,9 @@ DECIDING = {"looked", "attached", "released", "undo looked", "undone"}
 
 def decide(run: Run, rules: Rules) -> Run | str:
     """The next step, or how the operation ends."""
+    call = _due(run, rules) if rules.driver else None
+    if call is not None:
+        return call
     if run.look is not None:
         on_look = {"looked": _claim if run.kind == "publish" else _release, "undo looked": _undo}[run.step]
         return on_look(run, run.look, rules)
@@ -38,7 +41,34 @@ def only_decides(run: Run, rules: Rules) -> bool:
 
 def at(run: Run, step: str) -> Run:
     """The run at a step that needs nothing it was told last."""
-    return run._replace(step=step, look=None, write=None, record=None)
+    return run._replace(step=step, look=None, write=None, record=None, call=None, tried=False, cancelled=False)
+
+
+def asks(run: Run, record: Record, rules: Rules) -> Run:
+    """What a publish does whose claim has landed: it asks the driver, or makes another claim where it was reset since."""
+    if rules.outlived(record, run):
+        return at(run, "look")
+    call = Call("attach", run.node, rules.attach_token(record.epoch))
+    return run._replace(step="attaching", call=call, asked=max(run.asked, record.epoch))
+
+
+def _due(run: Run, rules: Rules) -> Run | None:
+    """The operation with the call of the driver that comes before its write; None where that is made, or there is none."""
+    if run.look is None:
+        return None
+    record = run.look.record
+    epoch = record.epoch if record else 0
+    if run.step == "undo looked":
+        others = record is not None and run.node in record.holders and record.operation != run.look.by
+        if not run.begun or others or rules.leaves(run, run.look):
+            return None
+        token = rules.undo_token(max(run.asked, epoch))
+        return run._replace(step="undo backend", call=Call("detach", run.node, token))
+    if run.kind != "unpublish" or (record is None and not rules.trusts(run.look, run)):
+        return None
+    leaving = [node for node in (record.holders if record else ()) if node in run.nodes] or [run.node]
+    left = [node for node in leaving if not rules.is_detached(run, node, epoch)]
+    return run._replace(step="detaching", call=Call("detach", left[0], rules.detach_token(epoch))) if left else None
 
 
 def _claim(run: Run, look: Look, rules: Rules) -> Run | str:

@@ -7,7 +7,7 @@ new operation that knows what its former self knew up to then; its former self w
 from __future__ import annotations
 
 from tests.fence.explorer.rules import Rules
-from tests.fence.explorer.state import Run, World
+from tests.fence.explorer.state import Driver, Run, World
 
 
 def fault(world: World, single_node: bool) -> str:
@@ -17,12 +17,26 @@ def fault(world: World, single_node: bool) -> str:
     lost = world.believed.difference(holders)
     if world.broken:
         return world.broken
+    if world.driver is not None and (wrong := _at_the_driver(world, world.driver, single_node)):
+        return wrong
     if single_node and len(holders) > 1:
         return f"a single-node volume has the holders {', '.join(holders)}"
     if lost:
         return f"{', '.join(sorted(lost))} was told to have the volume, nobody unpublished it, and the record doesn't hold it"
     if ghosts:
         return f"ghost: {', '.join(sorted(ghosts))} was told to be off, nobody published it since, and the record holds it"
+    return ""
+
+
+def _at_the_driver(world: World, driver: Driver, single_node: bool) -> str:
+    unnamed = driver.attached.difference(world.pv.holders if world.pv else ())
+    lost = world.believed.difference(driver.attached)
+    if single_node and len(driver.attached) > 1:
+        return f"two nodes have a single-node volume at the driver: {', '.join(sorted(driver.attached))}"
+    if lost:
+        return f"{', '.join(sorted(lost))} was told to have the volume, nobody unpublished it, and the driver has detached it"
+    if unnamed:
+        return f"{', '.join(sorted(unnamed))} has the volume at the driver, and the record doesn't name it"
     return ""
 
 

@@ -35,6 +35,9 @@ class Rules:
     exact = False
     """Whether attempts can land that the rules as designed let nobody see again, so that none may be forgotten."""
 
+    driver = False
+    """Whether there is a driver that attaches and detaches, and enforces tokens."""
+
     looks_expire = True
     """Whether a run that was reset looks again before it ends on what its former self was shown."""
 
@@ -91,6 +94,37 @@ class Rules:
     def identity(self, remembered: Run, number: int) -> int:  # noqa: ARG002 - an override looks
         """The id under which a reset operation goes on: its run's own, a new one."""
         return number
+
+    def attach_token(self, epoch: int) -> int:
+        """`fence.attach_token`."""
+        return fence.attach_token(epoch) or 0
+
+    def detach_token(self, epoch: int) -> int:
+        """`fence.detach_token`."""
+        return fence.detach_token(epoch) or 0
+
+    def undo_token(self, epoch: int) -> int:
+        """The token of a rollback's detach."""
+        return self.detach_token(epoch)
+
+    def is_detached(self, run: Run, node: str, epoch: int) -> bool:
+        """Whether an unpublish has had the node detached, at this epoch or a later one."""
+        return any(each == node and at >= epoch for each, at in run.detached)
+
+    def begun(self, run: Run) -> bool:
+        """Whether an attach that was refused, or one before it, may have been carried out.
+
+        NB: a run that is cancelled may be reset to where it waits for the attach, which is then asked for again.
+        """
+        return run.begun or run.tried or run.cancelled
+
+    def outlived(self, record: Record, run: Run) -> bool:
+        """Whether a claim is that of a former self, and no attach was asked for on it."""
+        return record.operation != run.operation
+
+    def undoes_on(self, look: Look, run: Run, pv: Record | None) -> bool:
+        """Whether a rollback goes on from a look: its own, or its former self's where the record still is as it was."""
+        return look.by == run.operation or (look.record and look.record.mark) == (pv and pv.mark)
 
     def leaves(self, run: Run, look: Look) -> bool:
         """Whether a failing publish leaves its node: it held before, or the claim is that of a run this one was reset from."""

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from tests.fence.explorer import judge
 from tests.fence.explorer.canonical import canonical
+from tests.fence.explorer.lighter import lighter
 from tests.fence.explorer.rules import VOLUME, Rules
-from tests.fence.explorer.state import START, World
+from tests.fence.explorer.state import START, START_WITH_DRIVER, World
 from tests.fence.explorer.world import Bounds, ends, moves
 
 
@@ -29,7 +30,7 @@ class Found:
 
 def search(rules: Rules, bounds: Bounds) -> Found:
     """Every state from `START` on, under these rules."""
-    start = _form(START, rules, bounds)
+    start = _form(_start(rules), rules, bounds)
     came_from: dict[World, World | None] = {start: None}
     level, count, can_end = [start], 0, set[tuple[object, ...]]()
     while level:
@@ -48,7 +49,13 @@ def search(rules: Rules, bounds: Bounds) -> Found:
     return Found(len(came_from), count)
 
 
+def _start(rules: Rules) -> World:
+    return START_WITH_DRIVER if rules.driver else START
+
+
 def _form(world: World, rules: Rules, bounds: Bounds) -> World:
+    if rules.driver:
+        return lighter(world, rules)
     return world if rules.exact else canonical(world, rules, bounds.any_index)
 
 
@@ -66,7 +73,7 @@ def _trace(last: World, came_from: dict[World, World | None], rules: Rules, boun
         forms.append(step)
         step = came_from[step]
     forms.reverse()
-    lines, world, fault = [f"volume {VOLUME.volume_handle}, {rules.mode}"], START, ""
+    lines, world, fault = [f"volume {VOLUME.volume_handle}, {rules.mode}"], _start(rules), ""
     for form in forms[1:]:
         told, after = next(move for move in moves(world, rules, bounds) if _form(move[1], rules, bounds) == form)
         fault = _fault(world, after, form, rules, bounds, set())

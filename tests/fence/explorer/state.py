@@ -49,6 +49,32 @@ class Write(NamedTuple):
     aim: str
 
 
+class Call(NamedTuple):
+    """A call of the driver: `attach` or `detach`, the node ("all nodes", too), and the fencing token."""
+
+    verb: str
+    node: str
+    token: int
+
+    @property
+    def told(self) -> str:
+        """How a trace tells it."""
+        return f"{self.verb} {self.node} with token {self.token}"
+
+
+class Driver(NamedTuple):
+    """What a driver remembers: who has the volume, and the call with the highest token; and the `calls` that hang in it."""
+
+    attached: frozenset[str] = frozenset()
+    last: Call | None = None
+    calls: frozenset[Call] = frozenset()
+
+    @property
+    def highest(self) -> int:
+        """The highest token that it has seen."""
+        return self.last.token if self.last else 0
+
+
 class Look(NamedTuple):
     """What an operation was shown: by the PV if `live`, else by the index. `by` is the run that looked."""
 
@@ -61,6 +87,9 @@ class Run(NamedTuple):
     """An operation: what it is, where it stands, and what its history tells it.
 
     `claimed` is the operation that signed its last claim to land, as the answer said; NOBODY before.
+
+    With a driver: `call` is what it waits for, `tried` before or `cancelled` as may be; `begun`, whether an attach may be
+    carried out, and `asked`, the highest epoch of one; `detached`, which node the driver has detached at which epoch.
     """
 
     kind: str
@@ -72,6 +101,12 @@ class Run(NamedTuple):
     reclaims: bool = False
     claimed: int = NOBODY
     record: Record | None = None
+    call: Call | None = None
+    tried: bool = False
+    begun: bool = False
+    asked: int = 0
+    detached: frozenset[tuple[str, int]] = frozenset()
+    cancelled: bool = False
 
     @property
     def nodes(self) -> frozenset[str]:
@@ -104,6 +139,7 @@ class World(NamedTuple):
     broken: str = ""
     operations: int = 0
     volumes: int = 1
+    driver: Driver | None = None
 
     @property
     def made(self) -> dict[str, int]:
@@ -115,3 +151,5 @@ Move = tuple[str, World]
 """What happened, in words, and the state after it."""
 
 START = World(pv=Record(uid=1, epoch=0, holders=(), operation=NOBODY))
+START_WITH_DRIVER = World(pv=Record(uid=1, epoch=1, holders=(), operation=NOBODY), driver=Driver())
+"""NB: a record without an epoch has no token, so nothing of it is fenced at a driver."""

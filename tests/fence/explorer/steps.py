@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.fence.explorer import attempts, judge
-from tests.fence.explorer.decisions import at, decide, describe
+from tests.fence.explorer import attempts, driver, judge
+from tests.fence.explorer.decisions import asks, at, decide, describe
 from tests.fence.explorer.rules import Rules
 from tests.fence.explorer.state import Look, Move, Record, Run, World
 
@@ -30,7 +30,8 @@ def steps(world: World, run: Run, rules: Rules, index: frozenset[Record]) -> Ite
     if run.kind == "unpublish":
         yield f"{run.name}: is cancelled, or gives up clearing the record", left._replace(run=None)
     elif not run.step.startswith("und"):
-        yield f"{run.name}: fails or is cancelled at step {run.step}, and rolls back", left._replace(run=at(run, "undo"))
+        begun = run._replace(begun=run.begun or run.call is not None)
+        yield f"{run.name}: fails or is cancelled at step {run.step}, and rolls back", left._replace(run=at(begun, "undo"))
 
 
 def _ahead(world: World, run: Run, rules: Rules, index: frozenset[Record]) -> Iterator[Move]:
@@ -41,6 +42,10 @@ def _ahead(world: World, run: Run, rules: Rules, index: frozenset[Record]) -> It
     elif run.step in {"look", "undo"}:
         step = "looked" if run.step == "look" else "undo looked"
         yield f"{run.name}: looks at the PV", world._replace(run=_shown(run, step, world.pv, live=True))
+    elif run.step == "backend" and world.driver is not None and run.record is not None:
+        yield f"{run.name}: asks the driver", world._replace(run=asks(run, run.record, rules))
+    elif run.call is not None and world.driver is not None:
+        yield from driver.outcomes(world, run, run.call, world.driver, rules)
     elif run.step == "backend":
         yield f"{run.name}: the backend attaches", world._replace(run=run._replace(step="attached"))
         yield f"{run.name}: the backend attaches, with a publish context", world._replace(run=describe(run, rules))
@@ -55,6 +60,8 @@ def _shown(run: Run, step: str, record: Record | None, live: bool) -> Run:
 
 
 def _decides(world: World, run: Run, rules: Rules) -> Move:
+    if rules.driver and run.step == "undo looked" and run.look and not rules.undoes_on(run.look, run, world.pv):
+        return f"{run.name}: looks again", world._replace(run=at(run, "undo"))
     decided = decide(run, rules)
     fault = judge.replayed(run, decided, decide(run._replace(operation=world.operations + 1), rules))
     if fault:

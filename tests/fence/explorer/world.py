@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import permutations
 
-from tests.fence.explorer import attempts, judge
+from tests.fence.explorer import attempts, driver, judge
 from tests.fence.explorer import steps as operation
 from tests.fence.explorer.decisions import only_decides
 from tests.fence.explorer.rules import Rules
@@ -42,7 +42,9 @@ def moves(world: World, rules: Rules, bounds: Bounds) -> Iterator[Move]:
     if world.run is None and _may_start(world, bounds):
         yield from _starts(world)
     yield from attempts.stragglers(world, rules)
-    yield from _pv_comes_and_goes(world, bounds)
+    yield from driver.stragglers(world, rules)
+    if not rules.driver:
+        yield from _pv_comes_and_goes(world, bounds)
     if bounds.resets and _may_start(world, bounds):
         yield from _resets(world, rules, bounds)
 
@@ -94,6 +96,10 @@ def _pv_comes_and_goes(world: World, bounds: Bounds) -> Iterator[Move]:
 def _remembers(world: World, run: Run, rules: Rules, bounds: Bounds) -> Iterator[Move]:
     """The moment becomes one to which a reset may return, unless a new operation may come to the same."""
     trusted = run.look is not None and run.look.live and not rules.looks_expire
+    if run.call is not None:
+        # NB: a run is reset to where it does something, and while it waits for a call it does nothing, unless it is cancelled.
+        run = run._replace(cancelled=True)
+        world = world._replace(run=run)
     new = run.step in {"observe", "look", "looked"} and not (run.reclaims or run.claimed or trusted)
     if bounds.resets and not new:
         yield f"(remembers {run.name} at step {run.step})", world._replace(remembered=run)

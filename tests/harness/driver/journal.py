@@ -15,7 +15,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 Rpc: TypeAlias = Literal["publish", "unpublish"]
-Event: TypeAlias = Literal["call", "order", "held", "fence", "attach", "detach", "violation", "answer"]
+Event: TypeAlias = Literal["call", "order", "held", "fence", "straggler", "attach", "detach", "violation", "answer"]
 
 
 class Call(msgspec.Struct, frozen=True, omit_defaults=True):

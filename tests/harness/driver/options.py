@@ -17,7 +17,7 @@ class Options:
     orders: Path
     name: str
     attach_limit: int
-    enforce_fencing: bool
+    heedless: bool
     expected_secret: str
 
 
@@ -29,7 +29,7 @@ def read_options(arguments: Sequence[str]) -> Options:
     parser.add_argument("--orders", required=True, type=Path, help="the file that says what to do to calls")
     parser.add_argument("--name", default="reference.csi.example", help="the driver's name")
     parser.add_argument("--attach-limit", default=0, type=int, metavar="N", help="volumes a node; 0: any number")
-    parser.add_argument("--enforce-fencing", action="store_true", help="refuse a fencing token lower than one seen before")
+    parser.add_argument("--heedless", action="store_true", help="take a call whatever its fencing token")
     parser.add_argument("--expect-secret", default="", dest="expected_secret", metavar="SECRET",
                         help="refuse calls whose secrets aren't {'secret': SECRET}")  # fmt: skip
     return Options(**vars(parser.parse_args(arguments)))

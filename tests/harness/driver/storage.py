@@ -1,8 +1,8 @@
 """The storage behind the driver: what is attached where, with nothing but the journal to remember it by.
 
 Contract: each method decides and writes without letting another call in between. Two nodes at once are let happen, and written
-down as a violation unless every access mode allows it. With `enforce_fencing` a call whose token is lower than one already seen
-for the volume changes nothing.
+down as a violation unless every access mode allows it. A call whose fencing token is too old (`tokens.py`) changes nothing, and is
+written down as a straggler, unless the driver is `heedless`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from tests.harness.driver.journal import Attachments, Call, Entry, Journal, apply_entry, attachments_of
 from tests.harness.driver.options import Options
+from tests.harness.tokens import Tokens
 
 
 @dataclass(slots=True, eq=False)
@@ -33,7 +34,9 @@ class Storage:
         self._journal = journal
         self._options = options
         self._attachments: Attachments = attachments_of(entries)
-        self._highest = {entry.call.volume: entry.call.token or 0 for entry in entries if entry.event == "fence"}
+        self._tokens = Tokens()
+        for call in (entry.call for entry in entries if entry.event == "fence"):
+            self._tokens.refusal(call.volume, call.rpc, call.node, call.token)
 
     def attach(self, call: Call) -> None:
         """Attach the volume to the call's node; attached there already for the same use, nothing."""
@@ -73,14 +76,9 @@ class Storage:
             raise Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
 
     def _check_fence(self, call: Call) -> None:
-        if not self._options.enforce_fencing or call.token is None:
+        if self._options.heedless:
             return
-        highest = self._highest.get(call.volume, 0)
-        if call.token < highest:
-            message = (
-                f"{call.rpc} of volume {call.volume} on node {call.node!r} has fencing token {call.token}, and {highest} was seen"
-            )
-            raise Refusal(grpc.StatusCode.FAILED_PRECONDITION, message)
-        if call.token > highest:
-            self._journal.write("fence", call)
-            self._highest[call.volume] = call.token
+        refusal = self._tokens.refusal(call.volume, call.rpc, call.node, call.token)
+        self._journal.write("straggler" if refusal else "fence", call)
+        if refusal:
+            raise Refusal(grpc.StatusCode.FAILED_PRECONDITION, refusal)

@@ -1,0 +1,41 @@
+"""An operation that is cancelled while the worker of its step is dead ends as one that was cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from temporalio.client import Client
+
+from mooring import names
+from mooring.client import MooringClient
+from mooring.errors import OperationCancelled
+from mooring.models import VolumeRef
+from tests.harness.cluster import Cluster
+from tests.harness.processes import Fleet, backed
+
+SLOW = {"heartbeat_timeout": 12, "backend_timeout": 60, "backend_budget": 60}
+"""The step of the dead worker counts as lost only once the next one has been told of the cancellation."""
+
+
+@pytest.mark.parametrize("verb", ["publish", "unpublish"])
+async def test_an_operation_ends_as_cancelled_though_the_worker_of_its_step_is_dead(
+    fleet: Fleet, cluster: Cluster, mooring: MooringClient, temporal_client: Client, verb: str
+) -> None:
+    await cluster.create("vol")
+    first = await (await fleet.start(**backed(**SLOW))).ready()
+    if verb == "unpublish":
+        await mooring.publish("vol", "node-a")
+    fleet.journal.hold(verb, "vol")
+    asked = mooring.publish if verb == "publish" else mooring.unpublish
+    operation = asyncio.create_task(asked("vol", "node-a", deadline=60))
+    await fleet.journal.reached(verb, "vol")
+    await first.child.kill()
+    fleet.journal.release(verb, "vol")
+    await (await fleet.start(**backed(**SLOW))).ready()
+    await temporal_client.get_workflow_handle(names.volume_id(VolumeRef(driver=cluster.driver, volume_handle="vol"))).cancel()
+
+    with pytest.raises(OperationCancelled):
+        await operation
+    kept = None if verb == "publish" else "node-a"
+    assert (await cluster.holder("vol"), fleet.journal.attached("vol")) == (kept, {kept} - {None})
