@@ -72,6 +72,8 @@ async def test_an_attach_that_was_rolled_back_is_refused_before_anybody_else_att
     front: Peer, strict: ReferenceDriver, volume: str
 ) -> None:
     stuck = await _hanging(front, strict, volume)
+    asked = [(call.rpc, call.token) for call in strict.calls()]
+    assert set(asked) == {("publish", 2), ("unpublish", 3)}  # NB: there are drivers that take an equal one
 
     assert await _late(strict, stuck) == {"FAILED_PRECONDITION"}
     await front.publish(volume, "node-b")
