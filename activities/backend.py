@@ -13,8 +13,9 @@ from temporalio import activity
 
 from activities.running import running
 from mooring import fence
+from mooring.annotations import ALL_BYTES
 from mooring.errors import BackendFailed, BackendNotFound
-from mooring.models import MAP_BYTES, BackendCall, map_bytes
+from mooring.models import BackendCall, map_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,6 +72,6 @@ def _context(call: BackendCall, given: object) -> dict[str, str]:
     except ValidationError:
         raise BackendFailed(f"{where} and gave a publish context that is no map of strings to strings.") from None
     size = map_bytes(context)
-    if size > MAP_BYTES:
-        raise BackendFailed(f"{where} and gave a publish context of {size} bytes; CSI allows {MAP_BYTES}.")
+    if size > ALL_BYTES:
+        raise BackendFailed(f"{where} and gave a publish context of {size} bytes; annotations have room for {ALL_BYTES}.")
     return context

@@ -11,6 +11,7 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
+from pydantic_core import to_json
 from temporalio import activity
 
 from activities.running import running
@@ -18,6 +19,8 @@ from mooring.evacuation.models import EvacuationTerms, HeldVolume, HeldVolumes, 
 from mooring.models import UnpublishRequest, UnpublishResult
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mooring.client import MooringClient
     from mooring.co_calls import CoCalls
     from mooring.drift.runs import DriverRuns
@@ -27,7 +30,9 @@ if TYPE_CHECKING:
 
 PAGE_SIZE: Final = 500
 AT_MOST: Final = 5000
-"""Volumes that a list names; even with the longest handles they stay far below a payload's limit of 2 MB."""
+"""Volumes that a list names."""
+AT_MOST_BYTES: Final = 1_000_000
+"""What their handles may have together, which stays below a payload's limit of 2 MB."""
 
 
 class EvacuationActivities:
@@ -84,7 +89,7 @@ class EvacuationActivities:
             for handle, waits in (await self._runs.waiting()).items():
                 if waits.node_id == asked.node_id:
                     held.append(HeldVolume(volume_handle=handle, epoch=None, run_id=waits.run_id))
-        return HeldVolumes(volumes=tuple(held[:AT_MOST]), total=len(held))
+        return HeldVolumes(volumes=tuple(_first(held)), total=len(held))
 
     @activity.defn(name="release_volume")
     async def release(self, asked: Release) -> UnpublishResult:
@@ -112,3 +117,13 @@ class EvacuationActivities:
                     epochs[seen.handle] = max(seen.fence, epochs.get(seen.handle, 0))  # of several PVs, as an unpublish sees it
                     holding.update({seen.handle} if node_id in seen.nodes else ())
         return [HeldVolume(volume_handle=handle, epoch=epochs[handle]) for handle in epochs if handle in holding]
+
+
+def _first(held: list[HeldVolume]) -> Iterator[HeldVolume]:
+    """The first of them, as many as a list names: one of them at least."""
+    room = AT_MOST_BYTES
+    for number, volume in enumerate(held[:AT_MOST]):
+        room -= len(to_json(volume.volume_handle))
+        if room < 0 and number:
+            return
+        yield volume

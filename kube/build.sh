@@ -18,6 +18,7 @@ PROGRAMS=( # name package
     "csi-sanity github.com/kubernetes-csi/csi-test/v5/cmd/csi-sanity"
     "mock-driver ./mock-driver"
     "list-volumes ./list-volumes"
+    "translate-volumes ./translate-volumes"
 )
 DAYS_UNUSED=30
 

@@ -22,7 +22,7 @@ from mooring.adoption import Attached, Finding, Verdict, Volume, found, judge, r
 from mooring.backoff import pauses
 from mooring.copies import merge
 from mooring.detachments import Detachments, look_back
-from mooring.errors import Contended, MalformedRecord, MooringError
+from mooring.errors import Contended, MalformedRecord, MooringError, UntranslatableVolume
 from mooring.manager import AttachmentManager
 from mooring.metrics import Metrics
 from mooring.models import AdoptRequest, PublishResult
@@ -83,7 +83,7 @@ class Survey:
         """The VolumeAttachments of one volume."""
         try:
             volume = await self._volume(dict.fromkeys(each.pv for each in attached if each.pv))
-        except MalformedRecord as error:
+        except (MalformedRecord, UntranslatableVolume) as error:
             return [found(each, Verdict.UNREADABLE, why=str(error)) for each in attached]
         if volume is None:
             return [found(each, Verdict.NO_VOLUME) for each in attached]

@@ -38,6 +38,8 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from mooring.errors import MalformedRecord
 from mooring.models import AccessMode, Attachment, Mark, Model, Part, VolumeRecord, Write, faults
 
+ALL_BYTES = 256 * 1024
+"""What Kubernetes lets all annotations of an object have, keys and values together."""
 _EPOCH = re.compile(r"0|[1-9][0-9]{0,17}")
 PatchOp = dict[str, Any]
 
@@ -149,6 +151,12 @@ def patch(write: Write, place: int = 0) -> list[PatchOp]:
         *([_test(_path(keys.node), mark.node)] if _is_comparable(mark.node) else []),
     ]
     return tests + [op for key, value in values.items() for op in _set(key, value)]
+
+
+def size(write: Write, part: Part, found: Mapping[str, str]) -> int:
+    """Return how many bytes the annotations of a PV that has these would have after its part of the write."""
+    after = dict(found) | _values(Keys.of(write.volume.driver), write, part)
+    return sum(len(key.encode()) + len(value.encode()) for key, value in after.items() if value is not None)
 
 
 def read_epoch(pv: str, keys: Keys, found: Mapping[str, str]) -> int | None:

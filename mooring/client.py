@@ -22,6 +22,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from mooring import names, runs
 from mooring.errors import InvalidRequest, MooringError, OperationPending, WorkerUnavailable
+from mooring.guidance import arguments, code
 from mooring.models import (
     DEFAULT_DRIVER,
     AccessMode,
@@ -43,6 +44,10 @@ DEADLINE = 15.0
 """Seconds a call waits for its answer: the default timeout of the CSI sidecars."""
 
 GOES_ON = "the operation goes on"
+NAMES_CHARACTERS = 65536
+"""What handle and node id of an unpublish may have together to be carried out: no object of Kubernetes holds much more."""
+EXPLAINED = 1024
+"""Characters of a volume handle that a run's details name; a server takes 20,000 bytes of them."""
 
 
 class MooringClient:
@@ -97,7 +102,12 @@ class MooringClient:
         return await self.request_unpublish(asked, deadline=deadline)
 
     async def request_unpublish(self, asked: UnpublishRequest, *, deadline: float = DEADLINE) -> UnpublishResult:
-        """Carry out an unpublish as it was asked for elsewhere; raises as `publish` does."""
+        """Carry out an unpublish as it was asked for elsewhere; raises as `publish` does.
+
+        What is longer than any name of a volume or a node is attached nowhere, and answered so at once.
+        """
+        if len(asked.volume_handle) + len(asked.node_id) > NAMES_CHARACTERS:
+            return _detached_already(asked)
         summary = f"unpublish {asked.volume_handle} from {asked.node_id or 'every node'}"
         return await self._operate(names.UNPUBLISH, asked, UnpublishResult, summary, deadline)
 
@@ -134,7 +144,7 @@ class MooringClient:
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 execution_timeout=timedelta(seconds=deadline * 0.9),  # so that the caller hears that no worker has answered
                 result_type=VolumeStatus,
-                static_summary=f"read {volume_handle}",
+                static_summary=names.summary(f"read {volume_handle}"),
             )
             call.pending = GOES_ON
             return await runs.answer(handle, what)
@@ -187,8 +197,8 @@ class MooringClient:
                 task_queue=names.adoption_queue(self._queue) if workflow == names.ADOPT else self._queue,
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
                 result_type=result,
-                static_summary=summary[:200],
-                static_details=f"`mooring explain {asked.volume_handle}` shows all that is known of this volume, and what to do.",
+                static_summary=names.summary(summary),
+                static_details=_details(asked.volume_handle),
                 task_timeout=names.TASK_TIMEOUT,
                 request_eager_start=self._eager,
             )
@@ -217,6 +227,23 @@ def _valid(model: type[M], **fields: object) -> M:
         return model(**fields)
     except ValidationError as error:
         raise InvalidRequest(f"The request for volume {fields['volume_handle']!r} is malformed ({faults(error)}).") from None
+
+
+def _detached_already(asked: UnpublishRequest) -> UnpublishResult:
+    return UnpublishResult(
+        driver=asked.driver,
+        volume_handle=asked.volume_handle,
+        node_id=asked.node_id,
+        released=(),
+        epoch=0,
+        annotation_cleared=True,
+        message="Volume and node have names that are longer than any that can be attached, so nothing was to be done.",
+    )
+
+
+def _details(volume_handle: str) -> str:
+    command = code(f"mooring explain {arguments(volume_handle)}") if len(volume_handle) < EXPLAINED else "`mooring explain`"
+    return f"{command} shows all that is known of this volume, and what to do."
 
 
 def _expected(answer: RebuildResult | BaseException) -> RebuildResult | MooringError:

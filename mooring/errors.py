@@ -107,6 +107,13 @@ class MalformedRecord(MooringError):
     advice = "Find out which node has the volume, correct the annotations with kubectl, then try again."
 
 
+class UntranslatableVolume(MooringError):
+    """A PV has an in-tree source of the driver that gives no volume handle, so nobody can say which volume it is."""
+
+    grpc_code = "FAILED_PRECONDITION"
+    advice = "Create the PersistentVolume anew with a source that the CSI driver serves, or as a CSI volume."
+
+
 class Contended(MooringError):
     """The record kept changing between a look at it and the write decided on it."""
 
@@ -157,6 +164,16 @@ class KubernetesRejected(MooringError):
 
     grpc_code = "INTERNAL"
     advice = "Read the API server's reason above; an admission policy or a limit on annotations may be in the way."
+
+
+class RecordTooLarge(KubernetesRejected):
+    """The record has grown beyond what the annotations of one PV may hold together (256 KiB)."""
+
+    grpc_code = "FAILED_PRECONDITION"
+    advice = (
+        "Unpublish the volume from nodes that need it no longer, or have other annotations of the PersistentVolume removed; see "
+        "how many holders fit in docs/operations.md."
+    )
 
 
 class RecordAltered(MooringError):

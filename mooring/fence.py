@@ -91,14 +91,7 @@ def adopt(seen: VolumeRecord, asked: AdoptRequest, operation: str) -> Claim | Re
     if seen.epoch != asked.epoch or (known is not None and not seen.evidence):
         what = f"Volume {asked.volume_handle} is at epoch {seen.epoch} now, and node {held.node_id} was to be adopted at epoch"
         return Refuse(Contended(f"{what} {asked.epoch}."))
-    publish = PublishRequest(
-        driver=asked.driver,
-        volume_handle=asked.volume_handle,
-        node_id=held.node_id,
-        access_mode=held.access_mode or AccessMode.SINGLE_NODE_WRITER,
-        readonly=held.readonly,
-    )
-    refusal = bar(seen, publish, operation)
+    refusal = bar(seen, PublishRequest.of(asked.driver, asked.volume_handle, held), operation)
     if refusal is not None:
         return Refuse(refusal)
     return Claim(_write(seen, asked, held.node_id, operation, _adding(held)), reclaims=known is not None)

@@ -4,6 +4,7 @@ Invariants: `holders`, `attached` and `volumes_on` (of each node) count what the
 (by uid) is never there twice under a handle.
 
 It relies on this: a PV's driver and volume handle never change (the API server holds the source of a PersistentVolume immutable).
+The handle of an in-tree PV may (`Sighting.in_tree`); the PV is under its newest one alone.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from mooring.sighting import Held, Sighting
 class Index:
     """Sightings by volume handle: one a handle, but where several PVs claim the same."""
 
-    __slots__ = ("_first", "_more", "attached", "holders", "volumes_on")
+    __slots__ = ("_first", "_in_tree", "_more", "attached", "holders", "volumes_on")
 
     def __init__(self) -> None:
         self._first: dict[str, Sighting] = {}
         self._more: dict[str, tuple[Sighting, ...]] = {}
+        self._in_tree: dict[int | str, str] = {}
+        """The uid of each in-tree PV -> its handle."""
         self.holders = 0
         self.attached = 0
         self.volumes_on: Counter[str] = Counter()
@@ -72,6 +75,10 @@ class Index:
 
     def put(self, sighting: Sighting) -> None:
         """Enter what a PV says, in place of what it, or the PV that had its name before, said."""
+        if sighting.in_tree:
+            if (before := self._in_tree.get(sighting.uid, sighting.handle)) != sighting.handle:
+                self.remove(before, sighting.uid)
+            self._in_tree[sighting.uid] = sighting.handle
         if sighting.handle not in self._first:
             self._first[sighting.handle] = sighting
             self._count(sighting.nodes, 1)
@@ -87,6 +94,7 @@ class Index:
 
     def remove(self, handle: str, uid: int | str) -> None:
         """Forget a PV; nothing where it isn't known."""
+        self._in_tree.pop(uid, None)
         self._replace(handle, tuple(other for other in self.claims(handle) if other.uid != uid))
 
     def _replace(self, handle: str, claims: tuple[Sighting, ...]) -> None:

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12mooring/kube.proto\x12\x0cmooring.kube\")\n\x06Status\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"2\n\x08ListMeta\x12\x18\n\x10resource_version\x18\x02 \x01(\t\x12\x0c\n\x04next\x18\x03 \x01(\t\"p\n\x10PersistentVolume\x12*\n\x08metadata\x18\x01 \x01(\x0b\x32\x18.mooring.kube.ObjectMeta\x12\x30\n\x04spec\x18\x02 \x01(\x0b\x32\".mooring.kube.PersistentVolumeSpec\"\xb5\x01\n\nObjectMeta\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03uid\x18\x05 \x01(\t\x12\x18\n\x10resource_version\x18\x06 \x01(\t\x12>\n\x0b\x61nnotations\x18\x0c \x03(\x0b\x32).mooring.kube.ObjectMeta.AnnotationsEntry\x1a\x32\n\x10\x41nnotationsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"L\n\x14PersistentVolumeSpec\x12\x34\n\x06source\x18\x02 \x01(\x0b\x32$.mooring.kube.PersistentVolumeSource\"N\n\x16PersistentVolumeSource\x12\x34\n\x03\x63si\x18\x16 \x01(\x0b\x32\'.mooring.kube.CSIPersistentVolumeSource\"\x88\x01\n\x19\x43SIPersistentVolumeSource\x12\x0e\n\x06\x64river\x18\x01 \x01(\t\x12\x15\n\rvolume_handle\x18\x02 \x01(\t\x12\x44\n\x1d\x63ontroller_publish_secret_ref\x18\x06 \x01(\x0b\x32\x1d.mooring.kube.SecretReference\"\x11\n\x0fSecretReferenceb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12mooring/kube.proto\x12\x0cmooring.kube\")\n\x06Status\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\"2\n\x08ListMeta\x12\x18\n\x10resource_version\x18\x02 \x01(\t\x12\x0c\n\x04next\x18\x03 \x01(\t\"p\n\x10PersistentVolume\x12*\n\x08metadata\x18\x01 \x01(\x0b\x32\x18.mooring.kube.ObjectMeta\x12\x30\n\x04spec\x18\x02 \x01(\x0b\x32\".mooring.kube.PersistentVolumeSpec\"\xb5\x01\n\nObjectMeta\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03uid\x18\x05 \x01(\t\x12\x18\n\x10resource_version\x18\x06 \x01(\t\x12>\n\x0b\x61nnotations\x18\x0c \x03(\x0b\x32).mooring.kube.ObjectMeta.AnnotationsEntry\x1a\x32\n\x10\x41nnotationsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"L\n\x14PersistentVolumeSpec\x12\x34\n\x06source\x18\x02 \x01(\x0b\x32$.mooring.kube.PersistentVolumeSource\"N\n\x16PersistentVolumeSource\x12\x34\n\x03\x63si\x18\x16 \x01(\x0b\x32\'.mooring.kube.CSIPersistentVolumeSource\"\x88\x01\n\x19\x43SIPersistentVolumeSource\x12\x0e\n\x06\x64river\x18\x01 \x01(\t\x12\x15\n\rvolume_handle\x18\x02 \x01(\t\x12\x44\n\x1d\x63ontroller_publish_secret_ref\x18\x06 \x01(\x0b\x32\x1d.mooring.kube.SecretReference\"\x11\n\x0fSecretReference\"l\n\x16InTreePersistentVolume\x12*\n\x08metadata\x18\x01 \x01(\x0b\x32\x18.mooring.kube.InTreeMeta\x12&\n\x04spec\x18\x02 \x01(\x0b\x32\x18.mooring.kube.InTreeSpec\"q\n\nInTreeMeta\x12\x34\n\x06labels\x18\x0b \x03(\x0b\x32$.mooring.kube.InTreeMeta.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"j\n\nInTreeSpec\x12*\n\x06source\x18\x02 \x01(\x0b\x32\x1a.mooring.kube.InTreeSource\x12\x30\n\tclaim_ref\x18\x04 \x01(\x0b\x32\x1d.mooring.kube.ObjectReference\"$\n\x0fObjectReference\x12\x11\n\tnamespace\x18\x02 \x01(\t\"\xc6\x02\n\x0cInTreeSource\x12<\n\x13gce_persistent_disk\x18\x01 \x01(\x0b\x32\x1f.mooring.kube.GCEPersistentDisk\x12\x43\n\x17\x61ws_elastic_block_store\x18\x02 \x01(\x0b\x32\".mooring.kube.AWSElasticBlockStore\x12$\n\x06\x63inder\x18\x08 \x01(\x0b\x32\x14.mooring.kube.Cinder\x12+\n\nazure_file\x18\r \x01(\x0b\x32\x17.mooring.kube.AzureFile\x12\x33\n\x0evsphere_volume\x18\x0e \x01(\x0b\x32\x1b.mooring.kube.VsphereVolume\x12+\n\nazure_disk\x18\x10 \x01(\x0b\x32\x17.mooring.kube.AzureDisk\"$\n\x11GCEPersistentDisk\x12\x0f\n\x07pd_name\x18\x01 \x01(\t\")\n\x14\x41WSElasticBlockStore\x12\x11\n\tvolume_id\x18\x01 \x01(\t\"\x1b\n\x06\x43inder\x12\x11\n\tvolume_id\x18\x01 \x01(\t\"h\n\tAzureFile\x12\x13\n\x0bsecret_name\x18\x01 \x01(\t\x12\x12\n\nshare_name\x18\x02 \x01(\t\x12\x1d\n\x10secret_namespace\x18\x04 \x01(\tH\x00\x88\x01\x01\x42\x13\n\x11_secret_namespace\"$\n\rVsphereVolume\x12\x13\n\x0bvolume_path\x18\x01 \x01(\t\"9\n\tAzureDisk\x12\x10\n\x08\x64isk_uri\x18\x02 \x01(\t\x12\x11\n\x04kind\x18\x06 \x01(\tH\x00\x88\x01\x01\x42\x07\n\x05_kindb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,6 +33,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_OBJECTMETA_ANNOTATIONSENTRY']._loaded_options = None
   _globals['_OBJECTMETA_ANNOTATIONSENTRY']._serialized_options = b'8\001'
+  _globals['_INTREEMETA_LABELSENTRY']._loaded_options = None
+  _globals['_INTREEMETA_LABELSENTRY']._serialized_options = b'8\001'
   _globals['_STATUS']._serialized_start=36
   _globals['_STATUS']._serialized_end=77
   _globals['_LISTMETA']._serialized_start=79
@@ -51,4 +53,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CSIPERSISTENTVOLUMESOURCE']._serialized_end=724
   _globals['_SECRETREFERENCE']._serialized_start=726
   _globals['_SECRETREFERENCE']._serialized_end=743
+  _globals['_INTREEPERSISTENTVOLUME']._serialized_start=745
+  _globals['_INTREEPERSISTENTVOLUME']._serialized_end=853
+  _globals['_INTREEMETA']._serialized_start=855
+  _globals['_INTREEMETA']._serialized_end=968
+  _globals['_INTREEMETA_LABELSENTRY']._serialized_start=923
+  _globals['_INTREEMETA_LABELSENTRY']._serialized_end=968
+  _globals['_INTREESPEC']._serialized_start=970
+  _globals['_INTREESPEC']._serialized_end=1076
+  _globals['_OBJECTREFERENCE']._serialized_start=1078
+  _globals['_OBJECTREFERENCE']._serialized_end=1114
+  _globals['_INTREESOURCE']._serialized_start=1117
+  _globals['_INTREESOURCE']._serialized_end=1443
+  _globals['_GCEPERSISTENTDISK']._serialized_start=1445
+  _globals['_GCEPERSISTENTDISK']._serialized_end=1481
+  _globals['_AWSELASTICBLOCKSTORE']._serialized_start=1483
+  _globals['_AWSELASTICBLOCKSTORE']._serialized_end=1524
+  _globals['_CINDER']._serialized_start=1526
+  _globals['_CINDER']._serialized_end=1553
+  _globals['_AZUREFILE']._serialized_start=1555
+  _globals['_AZUREFILE']._serialized_end=1659
+  _globals['_VSPHEREVOLUME']._serialized_start=1661
+  _globals['_VSPHEREVOLUME']._serialized_end=1697
+  _globals['_AZUREDISK']._serialized_start=1699
+  _globals['_AZUREDISK']._serialized_end=1756
 # @@protoc_insertion_point(module_scope)

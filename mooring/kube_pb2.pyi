@@ -223,3 +223,279 @@ class SecretReference(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SecretReference: _TypeAlias = SecretReference  # noqa: Y015
+
+@_typing.final
+class InTreePersistentVolume(_message.Message):
+    """A PV whose source is none of CSI, with all that its translation needs: read only of such PVs, so that the others cost nothing more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    METADATA_FIELD_NUMBER: _builtins.int
+    SPEC_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def metadata(self) -> Global___InTreeMeta: ...
+    @_builtins.property
+    def spec(self) -> Global___InTreeSpec: ...
+    def __init__(
+        self,
+        *,
+        metadata: Global___InTreeMeta | None = ...,
+        spec: Global___InTreeSpec | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "spec", b"spec"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["metadata", b"metadata", "spec", b"spec"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InTreePersistentVolume: _TypeAlias = InTreePersistentVolume  # noqa: Y015
+
+@_typing.final
+class InTreeMeta(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LabelsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    LABELS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["labels", b"labels"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InTreeMeta: _TypeAlias = InTreeMeta  # noqa: Y015
+
+@_typing.final
+class InTreeSpec(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    CLAIM_REF_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def source(self) -> Global___InTreeSource: ...
+    @_builtins.property
+    def claim_ref(self) -> Global___ObjectReference: ...
+    def __init__(
+        self,
+        *,
+        source: Global___InTreeSource | None = ...,
+        claim_ref: Global___ObjectReference | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["claim_ref", b"claim_ref", "source", b"source"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claim_ref", b"claim_ref", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InTreeSpec: _TypeAlias = InTreeSpec  # noqa: Y015
+
+@_typing.final
+class ObjectReference(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMESPACE_FIELD_NUMBER: _builtins.int
+    namespace: _builtins.str
+    def __init__(
+        self,
+        *,
+        namespace: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["namespace", b"namespace"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ObjectReference: _TypeAlias = ObjectReference  # noqa: Y015
+
+@_typing.final
+class InTreeSource(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GCE_PERSISTENT_DISK_FIELD_NUMBER: _builtins.int
+    AWS_ELASTIC_BLOCK_STORE_FIELD_NUMBER: _builtins.int
+    CINDER_FIELD_NUMBER: _builtins.int
+    AZURE_FILE_FIELD_NUMBER: _builtins.int
+    VSPHERE_VOLUME_FIELD_NUMBER: _builtins.int
+    AZURE_DISK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def gce_persistent_disk(self) -> Global___GCEPersistentDisk: ...
+    @_builtins.property
+    def aws_elastic_block_store(self) -> Global___AWSElasticBlockStore: ...
+    @_builtins.property
+    def cinder(self) -> Global___Cinder: ...
+    @_builtins.property
+    def azure_file(self) -> Global___AzureFile: ...
+    @_builtins.property
+    def vsphere_volume(self) -> Global___VsphereVolume: ...
+    @_builtins.property
+    def azure_disk(self) -> Global___AzureDisk: ...
+    def __init__(
+        self,
+        *,
+        gce_persistent_disk: Global___GCEPersistentDisk | None = ...,
+        aws_elastic_block_store: Global___AWSElasticBlockStore | None = ...,
+        cinder: Global___Cinder | None = ...,
+        azure_file: Global___AzureFile | None = ...,
+        vsphere_volume: Global___VsphereVolume | None = ...,
+        azure_disk: Global___AzureDisk | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["aws_elastic_block_store", b"aws_elastic_block_store", "azure_disk", b"azure_disk", "azure_file", b"azure_file", "cinder", b"cinder", "gce_persistent_disk", b"gce_persistent_disk", "vsphere_volume", b"vsphere_volume"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aws_elastic_block_store", b"aws_elastic_block_store", "azure_disk", b"azure_disk", "azure_file", b"azure_file", "cinder", b"cinder", "gce_persistent_disk", b"gce_persistent_disk", "vsphere_volume", b"vsphere_volume"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InTreeSource: _TypeAlias = InTreeSource  # noqa: Y015
+
+@_typing.final
+class GCEPersistentDisk(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PD_NAME_FIELD_NUMBER: _builtins.int
+    pd_name: _builtins.str
+    def __init__(
+        self,
+        *,
+        pd_name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["pd_name", b"pd_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GCEPersistentDisk: _TypeAlias = GCEPersistentDisk  # noqa: Y015
+
+@_typing.final
+class AWSElasticBlockStore(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VOLUME_ID_FIELD_NUMBER: _builtins.int
+    volume_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        volume_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["volume_id", b"volume_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AWSElasticBlockStore: _TypeAlias = AWSElasticBlockStore  # noqa: Y015
+
+@_typing.final
+class Cinder(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VOLUME_ID_FIELD_NUMBER: _builtins.int
+    volume_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        volume_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["volume_id", b"volume_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Cinder: _TypeAlias = Cinder  # noqa: Y015
+
+@_typing.final
+class AzureFile(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SECRET_NAME_FIELD_NUMBER: _builtins.int
+    SHARE_NAME_FIELD_NUMBER: _builtins.int
+    SECRET_NAMESPACE_FIELD_NUMBER: _builtins.int
+    secret_name: _builtins.str
+    share_name: _builtins.str
+    secret_namespace: _builtins.str
+    def __init__(
+        self,
+        *,
+        secret_name: _builtins.str = ...,
+        share_name: _builtins.str = ...,
+        secret_namespace: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_secret_namespace", b"_secret_namespace", "secret_namespace", b"secret_namespace"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_secret_namespace", b"_secret_namespace", "secret_name", b"secret_name", "secret_namespace", b"secret_namespace", "share_name", b"share_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__secret_namespace: _TypeAlias = _typing.Literal["secret_namespace"]  # noqa: Y015
+    _WhichOneofArgType__secret_namespace: _TypeAlias = _typing.Literal["_secret_namespace", b"_secret_namespace"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__secret_namespace) -> _WhichOneofReturnType__secret_namespace | None: ...
+
+Global___AzureFile: _TypeAlias = AzureFile  # noqa: Y015
+
+@_typing.final
+class VsphereVolume(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VOLUME_PATH_FIELD_NUMBER: _builtins.int
+    volume_path: _builtins.str
+    def __init__(
+        self,
+        *,
+        volume_path: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["volume_path", b"volume_path"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VsphereVolume: _TypeAlias = VsphereVolume  # noqa: Y015
+
+@_typing.final
+class AzureDisk(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DISK_URI_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    disk_uri: _builtins.str
+    kind: _builtins.str
+    def __init__(
+        self,
+        *,
+        disk_uri: _builtins.str = ...,
+        kind: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_kind", b"_kind", "kind", b"kind"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_kind", b"_kind", "disk_uri", b"disk_uri", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__kind: _TypeAlias = _typing.Literal["kind"]  # noqa: Y015
+    _WhichOneofArgType__kind: _TypeAlias = _typing.Literal["_kind", b"_kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__kind) -> _WhichOneofReturnType__kind | None: ...
+
+Global___AzureDisk: _TypeAlias = AzureDisk  # noqa: Y015

@@ -25,7 +25,7 @@ from mooring.copies import disagreement, distinct, merge
 from mooring.departures import Departures
 from mooring.fence import refuse
 from mooring.index import Index, count_by
-from mooring.models import AccessMode, Attachment, PublishRequest, VolumeRecord
+from mooring.models import Attachment, PublishRequest, VolumeRecord
 from mooring.sighting import Held, Sighting, pack, unpack
 from mooring.views import Change, ChangeKind
 
@@ -95,7 +95,7 @@ class AttachmentManager:
 
         """
         holders = self._holders(volume_handle)
-        refusal = refuse(holders, _request(volume_handle, attachment))
+        refusal = refuse(holders, PublishRequest.of("", volume_handle, attachment))
         if refusal is not None:
             raise refusal
         if any(held.node_id == attachment.node_id for held in holders):
@@ -289,12 +289,3 @@ class AttachmentManager:
         if handle in self._tracked:
             recorded = {held.node for sighting in self._index.claims(handle) for held in sighting.held()}
             self._track(handle, tuple(held for held in self._tracked[handle] if held.node_id not in recorded))
-
-
-def _request(volume_handle: str, attachment: Attachment) -> PublishRequest:
-    return PublishRequest(
-        volume_handle=volume_handle,
-        node_id=attachment.node_id,
-        access_mode=attachment.access_mode or AccessMode.SINGLE_NODE_WRITER,
-        readonly=attachment.readonly,
-    )

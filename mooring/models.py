@@ -15,28 +15,38 @@ from itertools import chain
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import to_json
 
 DEFAULT_DRIVER = "rds.csi.srvlab.io"
-VOLUME_HANDLE_BYTES = 128
+VOLUME_HANDLE_BYTES = 1024
+"""What a volume's handle may have to be published. NB: CSI's 128 bytes bind nobody: Kubernetes passes any, and Azure's have 165."""
 NODE_ID_BYTES = 256
-MAP_BYTES = 4096
-"""The limit of a map's keys and values together (CSI spec, "Size Limits")."""
+"""What Kubernetes lets a CSINode say."""
+MAP_BYTES = 1 << 20
+"""What a map may have as JSON, in which it travels: half of what Temporal takes of a payload."""
 
 
 def _at_most(limit: int) -> AfterValidator:
     def check(value: str) -> str:
         if len(value.encode()) > limit:
-            raise ValueError(f"is longer than {limit} bytes, the limit of the CSI specification")
+            raise ValueError(f"is longer than {limit} bytes")
         return value
 
     return AfterValidator(check)
 
 
-DRIVER_NAME = r"^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,61}[a-zA-Z])?$"
-DriverName = Annotated[str, StringConstraints(pattern=DRIVER_NAME)]
-"""CSI plugin name: at most 63 characters of a domain name, ending in a letter (CSI spec, GetPluginInfo)."""
+def _fits(given: dict[str, str]) -> dict[str, str]:
+    if map_bytes(given) > MAP_BYTES:
+        raise ValueError(f"has more than {MAP_BYTES} bytes")
+    return given
 
-VolumeHandle = Annotated[str, StringConstraints(min_length=1), _at_most(VOLUME_HANDLE_BYTES)]
+
+DRIVER_NAME = r"[a-zA-Z0-9]([a-zA-Z0-9.-]{0,61}[a-zA-Z0-9])?"
+"""CSI plugin name: at most 63 characters of a domain name, the first and the last alphanumeric (CSI spec, GetPluginInfo)."""
+DriverName = Annotated[str, StringConstraints(pattern=f"^{DRIVER_NAME}$")]
+
+VolumeHandle = Annotated[str, StringConstraints(min_length=1)]
+"""NB: however long: what is attached already is told, recorded and detached, whatever it is called."""
 NodeId = Annotated[str, StringConstraints(min_length=1), _at_most(NODE_ID_BYTES)]
 
 
@@ -70,7 +80,7 @@ def faults(error: ValidationError, whole: str = "") -> str:
 
 def map_bytes(given: Mapping[str, str]) -> int:
     """How much of `MAP_BYTES` a map takes."""
-    return sum(len(text.encode()) for pair in given.items() for text in pair)
+    return len(to_json(dict(given)))
 
 
 class VolumeRef(Model):
@@ -103,12 +113,21 @@ class PublishRequest(VolumeRef):
     say; it waits in the memory of the worker that was asked (mooring/csi/handover.py).
     """
 
+    volume_handle: Annotated[VolumeHandle, _at_most(VOLUME_HANDLE_BYTES)]
     node_id: NodeId
     access_mode: AccessMode = AccessMode.SINGLE_NODE_WRITER
     readonly: bool = False
     access_type: AccessType | None = _added(None)
-    volume_context: dict[str, str] = _added({})
+    volume_context: Annotated[dict[str, str], AfterValidator(_fits)] = _added({})
     handed_over: bool = _added(False)
+
+    @classmethod
+    def of(cls, driver: str, volume_handle: str, held: Attachment) -> PublishRequest:
+        """Return what would ask for an attachment that is there; never refused for its form, as that has been taken already."""
+        mode = held.access_mode or AccessMode.SINGLE_NODE_WRITER
+        return cls.model_construct(
+            driver=driver, volume_handle=volume_handle, node_id=held.node_id, access_mode=mode, readonly=held.readonly
+        )
 
     @property
     def migrates(self) -> bool:
@@ -126,7 +145,7 @@ class UnpublishRequest(VolumeRef):
     has detached already, so it is not asked.
     """
 
-    node_id: Annotated[str, _at_most(NODE_ID_BYTES)] = ""
+    node_id: str = ""
     handed_over: bool = _added(False)
     stray: bool = _added(False)
     at_epoch: int | None = _added(None)

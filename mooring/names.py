@@ -5,9 +5,11 @@ Contract: a name here is part of the public interface and of every history alrea
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from mooring.models import VolumeRef
@@ -28,6 +30,15 @@ PROGRESS = "progress"
 """The query that says how far a run has come."""
 
 ATTACHMENT_MEMO = "attachment"
+HANDLE_MEMO = "volume_handle"
+"""The volume handle, where the workflow id has its short form alone."""
+
+SHORT_BYTES: Final = 176
+"""The length of a short form, so that the longest id has 255 bytes, which every store of Temporal takes."""
+_HASH_BYTES: Final = 64
+_NOT_PRINTABLE: Final = re.compile(r"[^ -~]")
+SUMMARY_BYTES: Final = 200
+"""How much of a summary is kept; a server takes 400 bytes unless told otherwise."""
 
 TASK_TIMEOUT = timedelta(seconds=4)
 """How long a workflow task may take. A worker killed within one stalls its operation for as long, a frozen one twice; the server's
@@ -70,9 +81,40 @@ class State(StrEnum):
     MIGRATED = "Migrated"
 
 
+def short(name: str) -> str:
+    """Return what stands for a volume handle or a node id in workflow ids and search attributes: itself, where it has less than
+    `SHORT_BYTES` bytes and no NUL, which a database may not take; else its beginning, `~` to fill up, and its SHA-256.
+
+    Two names never have the same: what is itself is shorter than what is not. The beginning has `~` for what isn't printable ASCII,
+    because Temporal's Go SDK sends a workflow id as a header, which takes nothing else.
+    """
+    if not may_be_shortened(name):
+        return name
+    sent = name.encode()
+    if len(sent) < SHORT_BYTES and "\0" not in name:
+        return name
+    beginning = _NOT_PRINTABLE.sub("~", name)[: SHORT_BYTES - _HASH_BYTES - 1]
+    return beginning.ljust(SHORT_BYTES - _HASH_BYTES, "~") + sha256(sent).hexdigest()
+
+
+def may_be_shortened(name: str) -> bool:
+    """Whether `short` has to be asked; of 100,000 names it takes milliseconds to say."""
+    return len(name) * 4 >= SHORT_BYTES or "\0" in name
+
+
+def cut(text: str, limit: int) -> str:
+    """Return as much of the text as fits into so many bytes."""
+    return text.encode()[:limit].decode(errors="ignore")
+
+
+def summary(text: str) -> str:
+    """Return a summary as a server takes it."""
+    return cut(text.replace("\0", "~"), SUMMARY_BYTES)
+
+
 def volume_id(volume: VolumeRef) -> str:
     """The workflow id of a volume's operations: at most one is open, so it is the volume's lock."""
-    return f"volume/{volume.driver}/{volume.volume_handle}"
+    return f"volume/{volume.driver}/{short(volume.volume_handle)}"
 
 
 def runs_of(*workflow_ids: str) -> str:
@@ -82,12 +124,18 @@ def runs_of(*workflow_ids: str) -> str:
 
 def unpersisted_id(volume: VolumeRef) -> str:
     """The workflow id of the run that holds a volume while it has no PV."""
-    return f"unpersisted/{volume.driver}/{volume.volume_handle}"
+    return f"unpersisted/{volume.driver}/{short(volume.volume_handle)}"
+
+
+def handle_memo(volume: VolumeRef) -> dict[str, str]:
+    """What a run's memo says of the volume handle, where the workflow id doesn't say it."""
+    handle = volume.volume_handle
+    return {} if short(handle) == handle else {HANDLE_MEMO: handle}
 
 
 def read_id(volume: VolumeRef) -> str:
     """The workflow id of a look at a volume."""
-    return f"read/{volume.driver}/{volume.volume_handle}"
+    return f"read/{volume.driver}/{short(volume.volume_handle)}"
 
 
 def rebuild_id(driver: str, worker: str) -> str:
@@ -102,12 +150,12 @@ def reconcile_id(driver: str) -> str:
 
 def evacuate_id(driver: str, node_id: str) -> str:
     """The workflow id of a node's evacuation."""
-    return f"evacuate/{driver}/{node_id}"
+    return f"evacuate/{driver}/{short(node_id)}"
 
 
 def migration_id(volume: VolumeRef) -> str:
     """The workflow id of the watch over a volume's live migration."""
-    return f"migration/{volume.driver}/{volume.volume_handle}"
+    return f"migration/{volume.driver}/{short(volume.volume_handle)}"
 
 
 def worker_queue(queue: str, worker: str) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client import CollectorRegistry
 
 from mooring.copies import disagreement, merge
-from mooring.errors import DuplicateVolume, MalformedRecord, MooringError
+from mooring.errors import DuplicateVolume, MalformedRecord, MooringError, UntranslatableVolume
 from mooring.metrics import Metrics
 from mooring.models import VolumeStatus
 from mooring.volumes import KubernetesVolumes, Volumes
@@ -30,10 +30,11 @@ PAGE_SIZE: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """What the PVs said as of `resource_version`."""
+    """What the PVs said as of `resource_version`; `untranslatable`: of which of them the driver has no volume."""
 
     resource_version: str = ""
     sightings: list[Sighting] = field(default_factory=list)
+    untranslatable: list[UntranslatableVolume] = field(default_factory=list)
 
 
 def volumes_of(api: KubernetesApi, driver: str, now: Callable[[], datetime]) -> Volumes:
@@ -53,6 +54,7 @@ async def read_records(volumes: Volumes) -> Records:
         async for page in pages:
             read = Records(page.resource_version) if page.first else read
             read.sightings.extend(page.sightings)
+            read.untranslatable.extend(page.untranslatable)
     return read
 
 

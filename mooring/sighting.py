@@ -57,8 +57,8 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
 
     `holders` None: `node` holds since `at`, as the annotations but `attachments` say, or nobody does where `at` is None.
     `sure` False: this process has reason to doubt it, so it is listed, and decides nothing. `secret`: the PV names a Secret for the
-    driver's ControllerPublishVolume and ControllerUnpublishVolume.
-    `named`: the nodes that the PV names, where it is doubted or its record can't be read.
+    driver's ControllerPublishVolume and ControllerUnpublishVolume. `in_tree`: its PV was seen to have an in-tree source, so the
+    handle may change. `named`: the nodes that the PV names, where it is doubted or its record can't be read.
     """
 
     handle: str
@@ -75,6 +75,7 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
     beside: tuple[str, ...] = ()
     secret: bool = False
     named: tuple[str, ...] = ()
+    in_tree: bool = False
 
     @classmethod
     def of(cls, handle: str, record: VolumeRecord) -> Sighting:

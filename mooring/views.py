@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from mooring.errors import UntranslatableVolume
 from mooring.sighting import Sighting
 
 
@@ -18,6 +19,7 @@ class Skip(StrEnum):
     NOT_CSI = "not_csi"
     OTHER_DRIVER = "other_driver"
     NO_VOLUME_HANDLE = "no_volume_handle"
+    UNTRANSLATABLE = "untranslatable_in_tree_source"
     MALFORMED = "malformed_record"
     DUPLICATE = "duplicate_volume_handle"
 
@@ -27,6 +29,7 @@ class Page:
     """Part of a list of PVs, all as of one `resource_version`. `first`: the list begins (anew) here, and earlier pages are void.
 
     A malformed record is sighted, with its problem, and counted among `skipped` too; `replaced_times` counts unreadable times.
+    `untranslatable` says of each PV with an in-tree source of the driver why it is no volume; these are counted as well.
     """
 
     resource_version: str
@@ -34,6 +37,7 @@ class Page:
     sightings: list[Sighting] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     replaced_times: int = 0
+    untranslatable: list[UntranslatableVolume] = field(default_factory=list)
 
 
 class ChangeKind(StrEnum):

@@ -22,8 +22,9 @@ from mooring.annotations import read as read_record
 from mooring.apiserver import Ask, KubernetesApi, NotFound
 from mooring.collection import Event, Kind, Listed, T, decoded, list_all
 from mooring.nodes.kinds import CSI_NODES
+from mooring.views import Skip
 from mooring.volumes import PVS
-from mooring.wire import SecretRef
+from mooring.wire import PV, access_modes, handle, is_readonly, untranslatable
 
 NODE_ID: Final = "csi.alpha.kubernetes.io/node-id"
 """The annotation in which external-attacher notes what it calls the node."""
@@ -68,44 +69,12 @@ class VolumeAttachment(msgspec.Struct):
     status: State = msgspec.field(default_factory=State)
 
 
-class PvMetadata(msgspec.Struct):
-    """A PV's metadata."""
-
-    name: str
-    uid: str
-    annotations: dict[str, str] | None = None
-
-
-class PvSource(msgspec.Struct, rename="camel"):
-    """A PV's CSI source."""
-
-    driver: str
-    volume_handle: str
-    read_only: bool = False
-    controller_publish_secret_ref: SecretRef | None = None
-
-
-class PvSpec(msgspec.Struct, rename="camel"):
-    """How a PV may be used."""
-
-    csi: PvSource | None = None
-    access_modes: list[str] | None = None
-
-
-class Pv(msgspec.Struct):
-    """A PV."""
-
-    metadata: PvMetadata
-    spec: PvSpec
-
-
 VOLUME_ATTACHMENTS: Final = Kind(
     "VolumeAttachments",
     "/apis/storage.k8s.io/v1/volumeattachments",
     msgspec.json.Decoder(Listed[VolumeAttachment]),
     msgspec.json.Decoder(Event[VolumeAttachment]),
 )
-PV: Final = msgspec.json.Decoder(Pv)
 
 
 class VolumeAttachments(Protocol):
@@ -130,6 +99,7 @@ class VolumeAttachments(Protocol):
 
         Raises:
             MalformedRecord: its record can't be read.
+            UntranslatableVolume: it has an in-tree source that the driver serves, and no handle can be made of it.
             KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say.
 
         """
@@ -195,12 +165,13 @@ class ClusterAttachments:
             named = decoded(PV, ask, await self.api.request(ask))
         except NotFound:
             return None
-        csi, meta = named.spec.csi, named.metadata
-        if csi is None or csi.driver != self.driver or not csi.volume_handle:
+        found, meta = handle(self.driver, named), named.metadata
+        if isinstance(found, Skip):
+            if (problem := untranslatable(self.driver, named)) is not None:
+                raise problem
             return None
         record = read_record(self.driver, meta.name, meta.uid, meta.annotations, self.now()).record
-        mode = shared_mode(named.spec.access_modes or [])
-        return Volume(self.driver, csi.volume_handle, pv, record, mode, csi.read_only)
+        return Volume(self.driver, found, pv, record, shared_mode(access_modes(named)), is_readonly(self.driver, named))
 
     async def node_id(self, node: str) -> str | None:
         """See `VolumeAttachments`."""

@@ -18,17 +18,17 @@ from typing import Final, Protocol
 from urllib.parse import quote
 
 from mooring import fence
-from mooring.annotations import patch
+from mooring.annotations import ALL_BYTES, patch, size
 from mooring.annotations import read as read_record
 from mooring.apiserver import Ask, KubernetesApi, NotFound, Refused
 from mooring.collection import Collection, Event, Kind, decoded
 from mooring.copies import merge
-from mooring.errors import KubernetesRejected, MalformedRecord, MooringError, RecordAltered
+from mooring.errors import KubernetesRejected, MalformedRecord, MooringError, RecordAltered, RecordTooLarge
 from mooring.metrics import Metrics
 from mooring.models import Part, VolumeRecord, Write, WriteResult
 from mooring.pv_search import PvSearch
 from mooring.views import Change, ChangeKind, Page, Skip
-from mooring.wire import PV, PV_EVENT, Pv, PvLists, Sighter
+from mooring.wire import PV, PV_EVENT, Pv, PvLists, Sighter, handle
 
 PVS: Final = "/api/v1/persistentvolumes"
 FIELD_MANAGER: Final = "mooring"
@@ -57,6 +57,7 @@ class Volumes(Protocol):
 
         Raises:
             KubernetesRejected: the record had not changed; the API server refuses the write itself.
+            RecordTooLarge: because the PV's annotations have no room for it.
             What `read` raises. After KubernetesUnavailable the write may have landed, or land later.
 
         """
@@ -158,6 +159,7 @@ class KubernetesVolumes:
         if found is not None and fence.made(write, part, found):
             return found
         if found is not None and found.mark == part.mark:
+            _refuse_what_is_too_large(write, part, pv)
             raise KubernetesRejected(f"{refusal} The record is as it was expected, so the write itself was refused.")
         return None
 
@@ -201,8 +203,7 @@ class KubernetesVolumes:
         return Change(ChangeKind.GONE if event.type == "DELETED" else ChangeKind.SEEN, *look)
 
     def _claims(self, pv: Pv, volume_handle: str) -> bool:
-        csi = pv.spec.csi
-        return csi is not None and (csi.driver, csi.volume_handle) == (self._driver, volume_handle)
+        return handle(self._driver, pv) == volume_handle
 
     def _records(self, pvs: list[Pv]) -> VolumeRecord:
         records, unreadable = list[VolumeRecord](), list[MalformedRecord]()
@@ -222,3 +223,13 @@ class KubernetesVolumes:
 
 def _path(pv: str) -> str:
     return f"{PVS}/{quote(pv, safe='')}"
+
+
+def _refuse_what_is_too_large(write: Write, part: Part, pv: Pv | None) -> None:
+    needed = size(write, part, (pv.metadata.annotations if pv else None) or {})
+    if needed > ALL_BYTES:
+        who = f"volume {write.volume.volume_handle} with {len(part.holders)} holders, node {write.node_id or '(every)'} among them,"
+        whole = (
+            f"would bring the annotations of PersistentVolume {part.mark.pv} to {needed} bytes, and Kubernetes takes {ALL_BYTES}"
+        )
+        raise RecordTooLarge(f"The record of {who} {whole}.")

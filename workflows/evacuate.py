@@ -26,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from mooring.errors import NothingToApprove
     from mooring.evacuation.models import EvacuateRequest, EvacuationProgress, EvacuationResult, NodeSeen, SoFar
     from mooring.events.happenings import Happening, Reason
+    from mooring.guidance import arguments, code
     from mooring.models import Approval
     from mooring.names import APPROVE, EVACUATE, PROGRESS, State
     from workflows.cancellation import stop_if_cancelled
@@ -202,12 +203,13 @@ class EvacuateNode:
 
     def _wait(self, seen: NodeSeen) -> None:
         begins = not self._waits_for
+        approved = arguments(f"evacuate/{self._node}")
         due = f", which will be at {moment(self._proof.due)}" if self._proof.due else ""
         each = "Each of them" if len(seen.names) > 1 else "It"
         self._waits_for = (
             f"{seen.words[0].upper()}{seen.words[1:]}. {each} has to bear the taint node.kubernetes.io/out-of-service, "
             f"or be gone for {self._proof.gone:g} s{due}, or an operator has to say that it is off: "
-            f"`mooring approve evacuate/{self._node} --by WHO --reason WHY`"
+            f"{code(f'mooring approve {approved} --by WHO --reason WHY')}"
         )
         explain(State.AWAITING_PROOF, self._waits_for)
         if begins:

@@ -113,7 +113,7 @@ class Keeper:
             id=names.unpersisted_id(self._asked),
             parent_close_policy=ParentClosePolicy.ABANDON,
             task_timeout=names.TASK_TIMEOUT,
-            memo={names.ATTACHMENT_MEMO: held},
-            static_summary=f"{held.node_id} holds {self._asked.volume_handle} until it has a PersistentVolume",
+            memo={names.ATTACHMENT_MEMO: held, **names.handle_memo(self._asked)},
+            static_summary=names.summary(f"{held.node_id} holds {self._asked.volume_handle} until it has a PersistentVolume"),
         )
         self.started = Waiting(attachment=held, run_id=run.first_execution_run_id or "")

@@ -41,7 +41,7 @@ async def watch_migration(steps: Steps, asked: PublishRequest, record: VolumeRec
             id=names.migration_id(steps.volume),
             parent_close_policy=ParentClosePolicy.ABANDON,
             task_timeout=names.TASK_TIMEOUT,
-            static_summary=f"{asked.volume_handle} migrates from {', '.join(others)} to {asked.node_id}"[:200],
+            static_summary=names.summary(f"{asked.volume_handle} migrates from {', '.join(others)} to {asked.node_id}"),
         )
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.workflow import ActivityCancellationType, ActivityConfig
+
+with workflow.unsafe.imports_passed_through():
+    from mooring import names
 
 if TYPE_CHECKING:
     from mooring.models import Limits
@@ -23,5 +27,5 @@ def patient(limits: Limits, summary: str, attempt: float) -> ActivityConfig:
         ),
         # NB: any other type starts the rollback while the step is still running, and what it then does stays.
         "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-        "summary": summary[:200],
+        "summary": names.summary(summary),
     }

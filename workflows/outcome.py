@@ -31,8 +31,8 @@ def show(limits: Limits, volume: VolumeRef, node_id: str, state: names.State) ->
         workflow.upsert_search_attributes(
             [
                 _DRIVER.value_set(volume.driver),
-                _VOLUME.value_set(volume.volume_handle),
-                _NODE.value_set(node_id),
+                _VOLUME.value_set(names.short(volume.volume_handle)),
+                _NODE.value_set(names.short(node_id)),
                 _STATE.value_set(state),
             ]
         )
@@ -49,7 +49,9 @@ def show_node(limits: Limits, driver: str, node_id: str, state: names.State, det
     """Set the search attributes of a run that is about a node, and what it says of itself."""
     explain(state, details)
     if limits.search_attributes:
-        workflow.upsert_search_attributes([_DRIVER.value_set(driver), _NODE.value_set(node_id), _STATE.value_set(state)])
+        workflow.upsert_search_attributes(
+            [_DRIVER.value_set(driver), _NODE.value_set(names.short(node_id)), _STATE.value_set(state)]
+        )
 
 
 def explain(state: names.State, details: str) -> None:

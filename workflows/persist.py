@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from mooring import fence, holds, names
     from mooring.backoff import pauses
     from mooring.events.happenings import Reason
-    from mooring.models import AccessMode, Attachment, Looked, PublishRequest, Unpersisted, VolumeRecord
+    from mooring.models import Attachment, Looked, PublishRequest, Unpersisted, VolumeRecord
     from workflows.cancellation import stop_if_cancelled, to_the_end
     from workflows.failures import STOPPED, ended, failed_step, reason
     from workflows.outcome import explain, show
@@ -79,7 +79,7 @@ class PersistAttachment:
             claim = self._claim(seen, attachment)
             if isinstance(claim, fence.Refuse):
                 # NB: to end here would forget an attachment that was answered.
-                await workflow.sleep(next(waits), summary=str(claim.error)[:200])
+                await workflow.sleep(next(waits), summary=names.summary(str(claim.error)))
                 continue
             self._reclaims, self._wrote = claim.reclaims, True
             result = await self._steps.persist(claim.write)
@@ -119,13 +119,7 @@ class PersistAttachment:
         show(self._steps.limits, self._waiting.volume, self._waiting.attachment.node_id, state)
 
     def _claim(self, seen: VolumeRecord, held: Attachment) -> fence.Claim | fence.Refuse:
-        asked = PublishRequest(
-            driver=self._waiting.volume.driver,
-            volume_handle=self._waiting.volume.volume_handle,
-            node_id=held.node_id,
-            access_mode=held.access_mode or AccessMode.SINGLE_NODE_WRITER,
-            readonly=held.readonly,
-        )
+        asked = PublishRequest.of(self._waiting.volume.driver, self._waiting.volume.volume_handle, held)
         return fence.claim(seen, asked, self._waiting.operation, held.attached_at, held.publish_context)
 
     def _unsettled(self) -> str:

@@ -135,7 +135,7 @@ class ReconcileAttachments:
             await workflow.wait_condition(
                 lambda: self._approval is not None,
                 timeout=self._terms.approval_wait,
-                timeout_summary=f"{self._due()} wait for an operator's approval"[:200],
+                timeout_summary=names.summary(f"{self._due()} wait for an operator's approval"),
             )
         if self._approval is None:
             return False
@@ -191,7 +191,7 @@ class ReconcileAttachments:
                 start_to_close_timeout=_ATTEMPT,
                 heartbeat_timeout=_SILENCE,
                 retry_policy=RetryPolicy(maximum_interval=_RETRY_AT_MOST, maximum_attempts=_HEAL_ATTEMPTS),
-                summary=f"{drift.heal}: {drift.volume_handle} on {drift.node_id}"[:200],
+                summary=names.summary(f"{drift.heal}: {drift.volume_handle} on {drift.node_id}"),
             )
         except ActivityError as error:
             if is_cancelled_exception(error):

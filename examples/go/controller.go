@@ -88,8 +88,8 @@ func (c *Controller) startOrFind(ctx context.Context, asked operation) (client.W
 		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		// NB: without this the SDK gives the open run, even that of another node, as if it had started it.
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
-		StaticSummary:                            fmt.Sprintf("%.200s", asked),
-		StaticDetails:                            fmt.Sprintf(details, asked.VolumeHandle),
+		StaticSummary:                            summary(asked.String()),
+		StaticDetails:                            fmt.Sprintf(details, explains(asked.VolumeHandle)),
 	}, asked.workflow, asked.request)
 	var found *serviceerror.WorkflowExecutionAlreadyStarted
 	if !errors.As(err, &found) {

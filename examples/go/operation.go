@@ -14,7 +14,7 @@ const (
 	unpublish     = "UnpublishVolume"
 	defaultDriver = "rds.csi.srvlab.io"
 	defaultMode   = "SINGLE_NODE_WRITER"
-	details       = "`mooring explain %s` shows all that is known of this volume, and what to do."
+	details       = "%s shows all that is known of this volume, and what to do."
 )
 
 // operation is a workflow and the JSON that it is asked with.
@@ -82,7 +82,7 @@ func (o operation) takesBack(open opened) bool {
 
 // id is the workflow id of all the volume's operations: at most one is open, so it is the volume's lock.
 func (o operation) id() string {
-	return "volume/" + o.Driver + "/" + o.VolumeHandle
+	return "volume/" + o.Driver + "/" + short(o.VolumeHandle)
 }
 
 // String says in one line what is asked.

@@ -17,7 +17,7 @@ from mooring.apiserver import Ask, NotFound, Refused
 from mooring.checks.outcome import Answer, Question, failed, ok, skipped, warning
 from mooring.checks.rights import missing_rights
 from mooring.collection import decoded
-from mooring.errors import KubernetesForbidden, MalformedRecord
+from mooring.errors import KubernetesForbidden, MalformedRecord, MooringError
 from mooring.models import VolumeRef, Write
 from mooring.records import Records, duplicates, read_records, volumes_of
 from mooring.volumes import FIELD_MANAGER, PVS
@@ -100,6 +100,7 @@ class KubernetesChecks:
                 KUBERNETES, "kubernetes-admission", "Records are protected by the admission policy", self._admission, needs=there
             ),
             Question(RECORDS, READABLE, "The PersistentVolumes can be listed", self._readable, needs=there),
+            Question(RECORDS, "records-placed", "Every PersistentVolume of the driver is a volume", self._placed, needs=read),
             Question(RECORDS, "records-sound", "Every record can be read", self._sound, needs=read),
             Question(RECORDS, "records-unique", "The PersistentVolumes of a volume agree", self._unique, needs=read),
             Question(RECORDS, "records-patch", "A record can be written (dry run)", self._patched, needs=(*read, RIGHTS)),
@@ -167,13 +168,15 @@ class KubernetesChecks:
         held = sum(bool(each.nodes) for each in seen)
         return ok(f"{len(seen)} of driver {self._driver}, {held} of them attached to {sum(len(each.nodes) for each in seen)} nodes")
 
+    async def _placed(self) -> Answer:
+        return _told_of(self._records.untranslatable)
+
     async def _sound(self) -> Answer:
         problems = [each.problem for each in self._records.sightings if each.problem]
         return _told([problem.removesuffix(MalformedRecord.advice).rstrip() for problem in problems], MalformedRecord.advice)
 
     async def _unique(self) -> Answer:
-        found = duplicates(self._records.sightings)
-        return _told([str(error).removesuffix(error.advice).rstrip() for error in found], found[0].advice if found else "")
+        return _told_of(duplicates(self._records.sightings))
 
     async def _patched(self) -> Answer:
         if self._account:
@@ -198,6 +201,10 @@ class KubernetesChecks:
                 return skipped("the admission policy lets the workers' account alone write; to try it, run this in a worker's Pod")
             raise
         return ok(seen.pv)
+
+
+def _told_of(errors: Sequence[MooringError]) -> Answer:
+    return _told([str(error).removesuffix(error.advice).rstrip() for error in errors], errors[0].advice if errors else "")
 
 
 def _told(problems: Sequence[str], fix: str) -> Answer:

@@ -9,6 +9,7 @@ import typer
 from mooring.cli.output import Text, note, print_data, print_lines
 from mooring.cli.session import Session
 from mooring.errors import MooringError
+from mooring.guidance import arguments, code
 
 if TYPE_CHECKING:
     from mooring.models import PublishResult, RebuildResult, UnpublishResult
@@ -100,7 +101,7 @@ def _refuse_unknown(access_mode: str) -> None:
 
 
 def _joined_by(volume: str) -> str:
-    return f"the same command joins it, and `mooring history {volume}` shows it."
+    return f"the same command joins it, and {code(f'mooring history {arguments(volume)}')} shows it."
 
 
 def _show(result: PublishResult | UnpublishResult, output: str) -> None:

@@ -57,6 +57,7 @@ def list_volumes(
     from mooring.records import statuses
 
     found, errors = statuses(session.driver, records.sightings)
+    errors += records.untranslatable
     wanted = [status for status in found if _wanted(status, node, attached)]
     if watch:
         from mooring.cli.watch import follow

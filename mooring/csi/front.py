@@ -82,10 +82,10 @@ class Front:
 
 
 def _check(name: str, settings: Settings) -> None:
-    if not _NAME.match(name):
+    if not _NAME.fullmatch(name):
         raise WrongDriver(
             f"The driver at {settings.driver_endpoint} calls itself {name!r}. A CSI driver's name has at most 63 characters of a "
-            "domain name, and ends in a letter."
+            "domain name, and begins and ends with a letter or a digit."
         )
     if "driver" in settings.model_fields_set and settings.driver != name:
         raise WrongDriver(f"MOORING_DRIVER is {settings.driver}, but the driver at {settings.driver_endpoint} is {name}.")

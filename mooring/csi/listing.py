@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 LISTS: Final = 8
 PAGE: Final = 5000
-"""Entries of a page at most: clients take 4 MiB a message."""
+"""Entries of a page at most."""
+PAGE_BYTES: Final = 3 << 20
+"""What a page has at most, but for its last entry: clients take 4 MiB a message."""
 
 
 class Listing:
@@ -38,12 +40,16 @@ class Listing:
             raise InvalidRequest(f"ListVolumes asks for {request.max_entries} entries.")
         number, start = self._parsed(request.starting_token) if request.starting_token else (await self._begin(manager), 0)
         handles = self._lists[number]
-        end = start + min(request.max_entries or PAGE, PAGE)
-        answer = csi_pb2.ListVolumesResponse(next_token=f"{number}:{end}" if end < len(handles) else "")
-        for handle in handles[start:end]:
+        answer, size = csi_pb2.ListVolumesResponse(), 0
+        for handle in handles[start : start + min(request.max_entries or PAGE, PAGE)]:
             entry = answer.entries.add()
             entry.volume.volume_id = handle
             entry.status.published_node_ids.extend(manager.listed_nodes(handle))
+            size += entry.ByteSize()
+            if size > PAGE_BYTES:
+                break
+        end = start + len(answer.entries)
+        answer.next_token = f"{number}:{end}" if end < len(handles) else ""
         return answer
 
     async def _begin(self, manager: AttachmentManager) -> int:

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Final
 
 from mooring.copies import disagreement, unite
 from mooring.drift.models import Drift, DriftKind, Heal
+from mooring.names import short
 from mooring.sighting import unpack
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def _same(fresh: Sighting, known: Sighting) -> bool:
 
 def _holder(pv: Sighting, held: Held, evidence: Evidence) -> Drift | None:
     who = f"Volume {pv.handle} is recorded as held by node {held.node} since {_time(held.at)}"
-    if evidence.uncleared.get(pv.handle) in ("", held.node):
+    if evidence.uncleared.get(pv.handle) in ("", short(held.node)):
         why = f"{who}, but was unpublished from it, and the record could not be cleared then."
         return _drift(DriftKind.NOT_CLEARED, pv, held.node, why, Heal.UNPUBLISH, since=held.at)
     if evidence.gone(held.node):

@@ -10,18 +10,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from shlex import quote
-from typing import Final
+from typing import Final, TypeVar
 
 from pydantic import AwareDatetime, Field
+from pydantic_core import to_json
 
 from mooring.models import Approval, DriverName, Mark, Model
 from mooring.names import State
 
 IN_FULL: Final = 500
-"""Drifts that a look hands over in full: even with the longest names there are they stay far below a payload's limit of 2 MB."""
+"""Drifts that a look hands over in full."""
+IN_FULL_BYTES: Final = 1_000_000
+"""What the drifts of one payload have together at most, half of its limit."""
 TOLD: Final = 200
 """Drifts that a report shows in full."""
 
@@ -121,6 +124,9 @@ class Drift(Model):
         return Mark(pv=self.pv, uid=self.uid) if self.pv and self.uid else None
 
 
+D = TypeVar("D", bound=Drift)
+
+
 def advice(drift: Drift) -> str:
     """What an operator can do about it; the commands in it are safe to paste, whatever the names."""
     named = {"VOLUME": quote(drift.volume_handle), "NODE": quote(drift.node_id)}
@@ -140,11 +146,16 @@ class Found(Model):
     compared: int = 0
     not_compared: tuple[str, ...] = ()
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all drifts are in full."""
+        return len(self.drifts) == sum(self.counts.values())
+
     def both(self, again: Found) -> Found:
         """What two looks showed. Beyond what they hand over in full it is at most the smaller of their counts."""
         keys = {drift.key for drift in self.drifts}
         drifts = tuple(drift for drift in again.drifts if drift.key in keys)
-        if sum(self.counts.values()) <= IN_FULL or sum(again.counts.values()) <= IN_FULL:
+        if self.is_whole or again.is_whole:
             return hand_over(drifts, again.compared, again.not_compared)
         counts = {kind: min(number, self.counts.get(kind, 0)) for kind, number in again.counts.items()}
         return again.model_copy(update={"drifts": drifts, "counts": counts, "due": min(self.due, again.due)})
@@ -159,12 +170,22 @@ def hand_over(drifts: Iterable[Drift], compared: int, not_compared: Sequence[str
     """What a look hands over of all that it found."""
     found = ranked(drifts)
     return Found(
-        drifts=tuple(found[:IN_FULL]),
+        drifts=tuple(within(found[:IN_FULL])),
         counts=dict(Counter(drift.kind.value for drift in found)),
         due=sum(drift.heal.guarded for drift in found),
         compared=compared,
         not_compared=tuple(not_compared),
     )
+
+
+def within(drifts: Iterable[D]) -> Iterator[D]:
+    """The first of the drifts, as many as a payload has room for."""
+    room = IN_FULL_BYTES
+    for drift in drifts:
+        room -= len(to_json(drift))
+        if room < 0:
+            return
+        yield drift
 
 
 class Terms(Model):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from mooring.drift.models import TOLD, Drift, Found, HealResult, Key, Outcome, ReconcileResult, Settled, advice
+from mooring.drift.models import TOLD, Drift, Found, HealResult, Key, Outcome, ReconcileResult, Settled, advice, within
 from mooring.models import Approval
 from mooring.names import State
 
@@ -27,7 +27,7 @@ def conclude(
         begun=outcomes[Outcome.BEGUN],
         refused=outcomes[Outcome.REFUSED],
         failed=outcomes[Outcome.FAILED],
-        drifts=tuple(settled[:TOLD]),
+        drifts=tuple(within(settled[:TOLD])),
         compared=found.compared,
         not_compared=found.not_compared,
         approval=approval,

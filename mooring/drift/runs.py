@@ -8,6 +8,7 @@ volume's newest, from Temporal's own state of it, which doesn't. Whatever Tempor
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Final
 
 from temporalio.client import WorkflowExecutionStatus
@@ -21,7 +22,7 @@ from mooring.models import Attachment
 from mooring.runs import look_up
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
     from temporalio.client import Client, WorkflowExecution, WorkflowExecutionDescription
 
@@ -29,6 +30,7 @@ AT_ONCE: Final = 16
 RUNS: Final = 1000
 """Runs that are looked at for uncleared records, the newest ones: where there are more, the next reconciliation sees them."""
 
+logger = logging.getLogger(__name__)
 _NODE: Final = SearchAttributeKey.for_keyword(names.NODE_ID)
 
 
@@ -45,7 +47,15 @@ class DriverRuns:
         """Volume handle -> what waits for its PV, of all volumes: an evacuation may leave none of them behind."""
         prefix = f"unpersisted/{self._driver}/"
         query = f"WorkflowType = '{names.PERSIST}' AND ExecutionStatus = 'Running' AND WorkflowId STARTS_WITH '{prefix}'"
-        return {run.id.removeprefix(prefix): await _waits(run) for run in await self._list(query)}
+        found: dict[str, Waits] = {}
+        for run in await self._list(query):
+            try:
+                found[await _handle(run, prefix)] = await _waits(run)
+            except (KeyError, ValueError, RuntimeError) as error:
+                logger.warning(
+                    "Run %s of %s does not say which node holds the volume, so it is left out: %s", run.run_id, run.id, error
+                )
+        return found
 
     async def uncleared(self, held: Collection[str]) -> dict[str, str]:
         """Of these volumes the ones whose newest operation left the record uncleared -> the node that it was about, "" for
@@ -56,8 +66,9 @@ class DriverRuns:
             f"WorkflowType = '{names.UNPUBLISH}' AND {names.CSI_DRIVER} = '{self._driver}' "
             f"AND {names.ATTACHMENT_STATE} = '{names.State.NOT_CLEARED}'"
         )
-        runs = {run.run_id: run for run in await self._list(query, at_most=self._at_most) if self._handle(run) in held}
-        newest = await self._newest(map(self._handle, runs.values()))
+        listed = await self._list(query, at_most=self._at_most)
+        runs = {run.run_id: run for run in listed}
+        newest = await self._newest(self._named(listed, held))
         return {handle: _node(runs[run.run_id]) for handle, run in newest.items() if run.run_id in runs}
 
     async def busy(self, handles: Iterable[str]) -> set[str]:
@@ -65,8 +76,11 @@ class DriverRuns:
         newest = await self._newest(handles)
         return {handle for handle, run in newest.items() if run.status is WorkflowExecutionStatus.RUNNING}
 
-    def _handle(self, run: WorkflowExecution) -> str:
-        return run.id.removeprefix(self._prefix)
+    def _named(self, runs: Sequence[WorkflowExecution], handles: Collection[str]) -> set[str]:
+        """Those of these volumes that the runs are about."""
+        asked = {run.id.removeprefix(self._prefix) for run in runs}
+        shortened = {names.short(handle): handle for handle in handles if names.may_be_shortened(handle)} if asked else {}
+        return {handle for name in asked if (handle := shortened.get(name, name)) in handles}
 
     @property
     def _prefix(self) -> str:
@@ -78,7 +92,7 @@ class DriverRuns:
 
         async def describe(handle: str) -> tuple[str, WorkflowExecutionDescription | None]:
             async with turns:
-                return handle, await look_up(self._client, self._prefix + handle)
+                return handle, await look_up(self._client, self._prefix + names.short(handle))
 
         found = await asyncio.gather(*(describe(handle) for handle in set(handles)))
         return {handle: run for handle, run in found if run is not None}
@@ -88,6 +102,11 @@ class DriverRuns:
             return [run async for run in self._client.list_workflows(query, limit=at_most)]
         except RPCError as error:
             raise TemporalUnavailable(f"Temporal did not list the runs of driver {self._driver}: {error}.") from error
+
+
+async def _handle(run: WorkflowExecution, prefix: str) -> str:
+    handle: str = (await run.memo()).get(names.HANDLE_MEMO, run.id.removeprefix(prefix))
+    return handle
 
 
 async def _waits(run: WorkflowExecution) -> Waits:

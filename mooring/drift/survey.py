@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol, TypeVar, runtime_checkable
 
+from mooring import intree
 from mooring.adoption import Attached
 from mooring.copies import unite
 from mooring.drift.comparison import Evidence, behind, compare, compare_several, release, unpersisted
@@ -142,7 +143,8 @@ class DriftSurvey:
         try:
             async with aclosing(self._ask.published.published()) as published:
                 async for handle, node_id in published:
-                    found[handle].add(node_id)
+                    for name in intree.handles(self._ask.driver, handle, node_id):
+                        found[name].add(node_id)
         except MooringError as error:
             not_compared.append(str(error))
             return None

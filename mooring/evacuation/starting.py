@@ -46,7 +46,7 @@ async def start_evacuation(client: Client, task_queue: str, asked: EvacuateReque
             start_signal=names.EVACUATE,
             start_signal_args=[asked],
             task_timeout=names.TASK_TIMEOUT,
-            static_summary=f"evacuate node {asked.node_id}"[:200],
+            static_summary=names.summary(f"evacuate node {asked.node_id}"),
         )
     return evacuation_of(client, asked.driver, asked.node_id)
 

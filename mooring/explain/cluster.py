@@ -23,6 +23,7 @@ from mooring.explain.objects import ATTACHMENT_KIND, NODE, NODES, PV_KIND, Pv, V
 from mooring.models import VolumeRecord, VolumeRef
 from mooring.nodes.kinds import CSI_NODES, PlainNode
 from mooring.volume_attachments import NODE_ID
+from mooring.wire import access_modes, handle, is_readonly
 
 PAGE_SIZE: Final = 500
 
@@ -69,8 +70,7 @@ class ClusterReader:
         return part
 
     def _claims(self, pv: Pv) -> bool:
-        csi = pv.spec.csi
-        return csi is not None and (csi.driver, csi.volume_handle) == (self.volume.driver, self.volume.volume_handle)
+        return handle(self.volume.driver, pv) == self.volume.volume_handle
 
     def _pv(self, pv: Pv) -> PvFacts:
         claim = pv.spec.claim_ref
@@ -99,10 +99,10 @@ class ClusterReader:
     ) -> list[Finding]:
         """What a worker that starts would make of the VolumeAttachments; nothing where the record can't be trusted."""
         records = [fact.record for fact in facts if fact.record is not None]
-        if len(records) != len(pvs) or not pvs or pvs[0].spec.csi is None:
+        if len(records) != len(pvs) or not pvs:
             return []
-        modes = {shared_mode(pv.spec.access_modes or []) for pv in pvs}
-        mode, readonly = modes.pop() if len(modes) == 1 else None, pvs[0].spec.csi.read_only
+        modes = {shared_mode(access_modes(pv)) for pv in pvs}
+        mode, readonly = modes.pop() if len(modes) == 1 else None, is_readonly(self.volume.driver, pvs[0])
         volume = Volume(self.volume.driver, self.volume.volume_handle, facts[0].name, merge(records), mode, readonly)
         attached = [self._attached(each, node_ids) for each in found if each.status.attached]
         return judge(volume, attached, await look_back(volume, attached, self.detachments))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Final
+
+from mooring.guidance import arguments
 
 if TYPE_CHECKING:
     from mooring.explain.facts import Facts
@@ -15,30 +16,25 @@ BREAK_GLASS: Final = '--as="$(id -un)" --as-group=mooring:break-glass'
 def unpublish(facts: Facts, node_id: str) -> str:
     """Release the volume from the node, from every node where the id is ""."""
     if not node_id:
-        return f"mooring unpublish --all-nodes {_words(facts.volume_handle)}"
-    return f"mooring unpublish {_words(facts.volume_handle, node_id)}"
+        return f"mooring unpublish --all-nodes {arguments(facts.volume_handle)}"
+    return f"mooring unpublish {arguments(facts.volume_handle, node_id)}"
 
 
 def evacuate(node_id: str) -> str:
     """Release every volume of the node."""
-    return f"mooring evacuate {_words(node_id)}"
+    return f"mooring evacuate {arguments(node_id)}"
 
 
 def approve_evacuation(node_id: str) -> str:
     """Say that the node is off."""
-    return f"mooring approve {shlex.quote(f'evacuate/{node_id}')} --reason 'How you know that the node is off'"
+    return f"mooring approve {arguments(f'evacuate/{node_id}')} --reason 'How you know that the node is off'"
 
 
 def history(facts: Facts) -> str:
     """Show the volume's operations."""
-    return f"mooring history {_words(facts.volume_handle)}"
+    return f"mooring history {arguments(facts.volume_handle)}"
 
 
 def whom(node_id: str) -> str:
     """For which node an operation is."""
     return f"for node {node_id}" if node_id else "for every node"
-
-
-def _words(*names: str) -> str:
-    """The names as arguments, of which none is taken for an option."""
-    return shlex.join(["--", *names] if any(name.startswith("-") for name in names) else names)

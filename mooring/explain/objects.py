@@ -9,35 +9,25 @@ import msgspec
 
 from mooring.collection import Event, Kind, Listed
 from mooring.nodes.kinds import PlainNode
-from mooring.volume_attachments import PvSpec as CsiPvSpec
 from mooring.volume_attachments import Spec
 from mooring.volumes import PVS
+from mooring.wire import Metadata as PlacedMetadata
+from mooring.wire import Pv as PlacedPv
+from mooring.wire import Spec as PlacedSpec
 
 NODES: Final = "/api/v1/nodes"
 
 
-class Metadata(msgspec.Struct, rename="camel"):
+class Metadata(PlacedMetadata, rename="camel"):
     """The metadata of each."""
 
-    name: str = ""
-    uid: str = ""
-    resource_version: str = ""
-    annotations: dict[str, str] | None = None
     creation_timestamp: datetime | None = None
     deletion_timestamp: datetime | None = None
 
 
-class ClaimRef(msgspec.Struct):
-    """The PersistentVolumeClaim."""
-
-    namespace: str = ""
-    name: str = ""
-
-
-class PvSpec(CsiPvSpec, rename="camel"):
+class PvSpec(PlacedSpec, rename="camel"):
     """How a PV may be used, and by whom it is."""
 
-    claim_ref: ClaimRef | None = None
     persistent_volume_reclaim_policy: str = ""
 
 
@@ -47,11 +37,11 @@ class PvStatus(msgspec.Struct):
     phase: str = ""
 
 
-class Pv(msgspec.Struct):
+class Pv(PlacedPv):
     """A PV."""
 
-    metadata: Metadata
-    spec: PvSpec
+    metadata: Metadata = msgspec.field(default_factory=Metadata)
+    spec: PvSpec = msgspec.field(default_factory=PvSpec)
     status: PvStatus = msgspec.field(default_factory=PvStatus)
 
 

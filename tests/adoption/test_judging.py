@@ -99,8 +99,8 @@ def test_what_an_unpublish_has_left_behind_does_not() -> None:
     assert verdicts(findings) == [("node-b", Verdict.ADOPT, False), ("node-a", Verdict.LEAVING, False)]
 
 
-def test_a_volume_that_no_request_can_name_is_told_apart() -> None:
-    [finding] = judge(replace(volume(), handle="x" * 129), [at("node-a")], {})
+def test_a_node_that_no_request_can_name_is_told_apart() -> None:
+    [finding] = judge(volume(), [at("n" * 257)], {})
 
     assert (finding.verdict, finding.request) == (Verdict.UNREADABLE, None)
 

@@ -200,7 +200,7 @@ async def test_a_rebuild_without_workers_says_that_there_are_none(mooring: Moori
         await mooring.rebuild()
 
 
-@pytest.mark.parametrize(("handle", "node"), [("", "node-a"), ("vol", ""), ("v" * 129, "node-a"), ("vol", "n" * 257)])
+@pytest.mark.parametrize(("handle", "node"), [("", "node-a"), ("vol", ""), ("v" * 1025, "node-a"), ("vol", "n" * 257)])
 async def test_a_malformed_request_is_refused_before_it_is_sent(mooring: MooringClient, handle: str, node: str) -> None:
     with pytest.raises(InvalidRequest, match=r"volume_handle|node_id"):
         await mooring.publish(handle, node)

@@ -89,7 +89,7 @@ MALFORMED: Final[dict[str, tuple[list[Any], str]]] = {
     "secrets": ([{"volume_handle": "vol", "node_id": "node-a", "secrets": {"password": CANARY}}], "secrets"),
     "a wrong type": ([{"volume_handle": "vol", "node_id": ["node-a", CANARY]}], "node_id"),
     "an unknown access mode": ([{"volume_handle": "vol", "node_id": "node-a", "access_mode": CANARY}], "access_mode"),
-    "an overlong handle": ([{"volume_handle": CANARY * 20, "node_id": "node-a"}], "volume_handle"),
+    "an overlong handle": ([{"volume_handle": CANARY * 200, "node_id": "node-a"}], "volume_handle"),
     "no payload": ([], "payload"),
     "null": ([None], "payload"),
     "a bare string": ([CANARY], "payload"),

@@ -7,9 +7,12 @@ import asyncio
 import pytest
 from grpc import StatusCode
 
+from mooring.csi.listing import Listing
 from mooring.csi.wire import csi_pb2
+from mooring.manager import AttachmentManager
 from tests.harness.cluster import Cluster
 from tests.harness.co import Peer, refused
+from tests.harness.records import sighting
 
 
 @pytest.fixture
@@ -66,3 +69,17 @@ async def test_it_names_whom_a_record_names_that_cannot_be_read(csi: Peer, clust
     async with asyncio.timeout(20):  # the watch brings what was changed last last
         while _nodes(await csi.list_volumes()) != {"alone": ["node-a"], "shared": ["node-a", "node-b"]}:
             await asyncio.sleep(0.05)
+
+
+async def test_a_page_is_no_larger_than_a_client_takes() -> None:
+    manager, handles = AttachmentManager(), [f"{number:04}" + "v" * 1020 for number in range(9000)]
+    manager.replace_all(sighting(handle, "node-a") for handle in handles)
+    listing, request, seen = Listing(), csi_pb2.ListVolumesRequest(), list[str]()
+    while True:
+        answer = await listing.page(manager, request)
+        assert answer.ByteSize() < 4 << 20
+        seen += _nodes(answer)
+        request.starting_token = answer.next_token
+        if not answer.next_token:
+            break
+    assert seen == handles

@@ -46,7 +46,14 @@ async def test_alone_it_leaves_the_work_to_a_worker(fleet: Fleet, cluster: Clust
     assert await cluster.holder("vol-1") == "node-a"
 
 
-@pytest.mark.parametrize(("name", "told"), [("other.csi.example", "MOORING_DRIVER is"), ("driver.example1", "ends in a letter")])
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("other.csi.example", "MOORING_DRIVER is"),
+        ("driver.example-", "ends with a letter or a digit"),
+        ("driver.example\n", "ends with a letter or a digit"),
+    ],
+)
 async def test_another_driver_than_the_one_that_was_set_ends_it(fleet: Fleet, tmp_path: Path, name: str, told: str) -> None:
     async with ReferenceDriver.start(tmp_path, "--name", name) as reference:
         endpoint = f"unix://{tmp_path}/front.sock"

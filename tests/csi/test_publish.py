@@ -62,10 +62,10 @@ async def test_an_upgrade_of_the_driver_changes_the_mode_of_what_is_attached(csi
         ({"volume_capability": None}, "volume_capability"),
         ({"volume_capability": mount("UNKNOWN")}, "access_mode"),
         ({"volume_capability": csi_pb2.VolumeCapability(access_mode=mount().access_mode)}, "access_type"),
-        ({"volume": "v" * 129}, "128 bytes"),
-        ({"volume_context": {"k": "v" * 4096}}, "4096"),
-        ({"secrets": {"k": "v" * 4096}}, "4096"),
-        ({"volume_capability": mount(fs_type="x" * 129)}, "fs_type"),
+        ({"volume": "v" * 1025}, "1024 bytes"),
+        ({"volume_context": {"k": "v" * 1048576}}, "1048576"),
+        ({"secrets": {"k": "v" * 1048576}}, "1048576"),
+        ({"volume_capability": mount(fs_type="x" * 1025)}, "fs_type"),
     ],
 )
 async def test_a_missing_or_oversized_field_is_named(csi: Peer, fields: dict[str, Any], word: str) -> None:

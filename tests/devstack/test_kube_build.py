@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 
 KUBE = Path(__file__).parents[2] / "kube"
-PROGRAMS = {"kube-apiserver", "kube-controller-manager", "etcd", "csi-attacher", "csi-sanity", "mock-driver", "list-volumes"}
+PROGRAMS = {
+    "kube-apiserver",
+    "kube-controller-manager",
+    "etcd",
+    "csi-attacher",
+    "csi-sanity",
+    "mock-driver",
+    "list-volumes",
+    "translate-volumes",
+}
 GO = """#!/bin/sh
 case $1 in
 env) echo go{release} ;;

@@ -224,3 +224,15 @@ async def test_no_release_begins_long_after_the_look_that_it_rests_on(
     steps = [event.activity_task_scheduled_event_attributes async for event in evacuation.fetch_history_events()]
     [release] = [step for step in steps if step.activity_type.name == "release_volume"]
     assert release.schedule_to_start_timeout.ToTimedelta() == timedelta(seconds=30)
+
+
+async def test_strange_volumes_hold_up_no_other(nurse: MooringWorker, ward: Ward, cluster: Cluster) -> None:
+    await ward.admit("vol-1")
+    await cluster.create("v" * 2048, {cluster.keys.node: "node-a"}, name=cluster.pv("long"))
+    await cluster.create("odd", {cluster.keys.node: "node-a", cluster.keys.epoch: "many"})
+    await ward.taint(TAINT)
+
+    assert (await ended(await ward.evacuate())).released == 2
+
+    assert await ward.holders("vol-1", "odd") == [None, "node-a"]
+    assert cluster.keys.node not in await cluster.annotations("", name=cluster.pv("long"))

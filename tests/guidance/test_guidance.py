@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -9,10 +11,14 @@ from temporalio.client import Client
 
 from mooring import names
 from mooring.client import MooringClient
+from mooring.evacuation.models import EvacuateRequest
+from mooring.evacuation.starting import start_evacuation
 from mooring.guidance import GUIDANCE, guidance
 from mooring.models import VolumeRef
 from mooring.names import State
+from mooring.settings import default_task_queue
 from tests.harness.cluster import Cluster
+from tests.harness.workers import indexed
 from worker import MooringWorker
 
 HANDBOOK = Path("docs/operations.md").read_text()
@@ -38,3 +44,40 @@ async def test_a_run_shows_what_its_state_means(
 
     assert metadata.current_details == guidance(State.ATTACHED)
     assert "mooring explain vol" in str(await (await run.describe()).static_details())
+
+
+STRANGE = ["it's $HOME", "a `tick` and ``two``", "-rf", 'say "so" & | ; *', "ends in \\"]
+
+
+def command(details: str) -> list[str]:
+    """The first command of Mooring's that Markdown shows, as a shell takes it apart."""
+    spans = re.findall(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", details)
+    return next(shlex.split(span) for _, span in spans if span.strip().startswith("mooring"))
+
+
+@pytest.mark.parametrize("handle", STRANGE)
+async def test_the_command_in_a_runs_details_is_safe_to_paste(
+    worker: MooringWorker, mooring: MooringClient, temporal_client: Client, driver: str, handle: str
+) -> None:
+    await mooring.unpublish(handle, "node-a")
+
+    run = temporal_client.get_workflow_handle(names.volume_id(VolumeRef(driver=driver, volume_handle=handle)))
+    details = str(await (await run.describe()).static_details())
+
+    assert command(details) == ["mooring", "explain", *(["--"] if handle.startswith("-") else []), handle]
+
+
+@pytest.mark.parametrize("node", STRANGE)
+async def test_so_is_the_one_that_approves_an_evacuation(
+    worker: MooringWorker, temporal_client: Client, cluster: Cluster, node: str
+) -> None:
+    await cluster.create("vol", {cluster.keys.node: node})
+    await indexed(worker, "vol")
+    asked = EvacuateRequest(driver=cluster.driver, node_id=node)
+    evacuation = await start_evacuation(temporal_client, default_task_queue(cluster.driver), asked)
+    details = ""
+    while "approve" not in details:
+        details = (await evacuation.query("__temporal_workflow_metadata")).current_details
+
+    assert command(details) == ["mooring", "approve", f"evacuate/{node}", "--by", "WHO", "--reason", "WHY"]
+    await evacuation.cancel()

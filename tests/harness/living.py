@@ -31,15 +31,17 @@ class Living:
         spec = {"drivers": [{"name": self.cluster.driver, "nodeID": node_id, "topologyKeys": None}]}
         await self.cluster.ask("POST", CSI_NODES, _object("CSINode", self.name(node_id), spec))
 
-    async def attach(self, handle: str, node_id: str, *, known: bool = True, attached: bool = True, noted: str = "") -> str:
+    async def attach(
+        self, handle: str, node_id: str, *, known: bool = True, attached: bool = True, noted: str = "", pv: str = ""
+    ) -> str:
         """Have the volume attached to the node; the VolumeAttachment's name.
 
-        `known`: a CSINode gives the node's id; `noted`: the attacher has noted it, too.
+        `known`: a CSINode gives the node's id; `noted`: the attacher has noted it, too. `pv`: the PV's name, if another.
         """
         if known and node_id not in self.known:
             await self.register(node_id)
         name = f"csi-{handle}-{self.name(node_id)}"
-        source = {"persistentVolumeName": self.cluster.pv(handle)}
+        source = {"persistentVolumeName": pv or self.cluster.pv(handle)}
         spec = {"attacher": self.cluster.driver, "nodeName": self.name(node_id), "source": source}
         body = _object("VolumeAttachment", name, spec)
         body["metadata"]["finalizers"] = ["external-attacher/test"]

@@ -275,7 +275,7 @@ async def test_terminated_while_it_records_it_is_settled_by_the_unpublish_that_f
     assert names.volume_id(VolumeRef(driver=cluster.driver, volume_handle="vol")) == run.id
 
 
-@pytest.mark.parametrize("context", [{"lun": 3}, "x", {"a": None}, {"a": "b" * 5000}])
+@pytest.mark.parametrize("context", [{"lun": 3}, "x", {"a": None}, {"a": "b" * 300_000}])
 async def test_a_backend_with_an_unfit_publish_context_is_rolled_back(
     backed_worker: MooringWorker, cluster: Cluster, mooring: MooringClient, backend: JournalBackend, context: object
 ) -> None:

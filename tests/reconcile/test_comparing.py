@@ -268,3 +268,16 @@ def test_what_could_not_be_compared_is_said() -> None:
     found = hand_over([], 7, ["The driver is away."])
 
     assert "Not compared: The driver is away." in conclude("d", found, {}, seconds=1, approval=None, unapproved="").message
+
+
+def test_long_names_leave_a_payload_below_its_limit_and_none_uncounted() -> None:
+    many = [
+        Drift(kind=DriftKind.NOT_CLEARED, volume_handle="v" * 4000, node_id=f"node-{number}", why="v" * 4000, heal=Heal.UNPUBLISH)
+        for number in range(400)
+    ]
+    found = hand_over(many, compared=400)
+    result = conclude("d", found, {}, seconds=0, approval=None, unapproved="")
+
+    assert len(found.model_dump_json()) < 1_500_000 > len(result.model_dump_json())
+    assert 0 < len(found.drifts) < 400
+    assert found.both(found).counts == found.counts == result.left == {"not_cleared": 400}

@@ -80,7 +80,7 @@ async def test_a_volume_is_found_by_a_list_that_had_to_begin_anew(open_volumes: 
 
 def test_a_pv_without_a_volume_handle_is_counted() -> None:
     # No API server lets one be made, but what it stored before it knew that rule it shows.
-    listed = Listed(ListMetadata("7"), [Pv(Metadata("pv-1", "uid"), Spec(Csi(DEFAULT_DRIVER)))])
+    listed = Listed(ListMetadata("7"), [Pv(Metadata("pv-1", "uid"), Spec(csi=Csi(DEFAULT_DRIVER)))])
     (page,) = Sighter(DEFAULT_DRIVER, lambda: NOW).pages(listed, first=True)
     assert (page.sightings, page.skipped) == ([], {Skip.NO_VOLUME_HANDLE: 1})
 

@@ -1,0 +1,1 @@
+"""PVs with an in-tree source."""
