@@ -64,8 +64,13 @@ class UnpersistedActivities:
         if run is None or run.status is not WorkflowExecutionStatus.RUNNING:
             return None
         attachment = await run.memo_value(ATTACHMENT_MEMO, type_hint=Attachment)
-        ending = run.raw_description.workflow_extended_info.cancel_requested
-        return Waiting(attachment=attachment, run_id=run.run_id, by=activity.info().workflow_run_id or "", ending=ending)
+        return Waiting(
+            attachment=attachment,
+            run_id=run.run_id,
+            by=activity.info().workflow_run_id or "",
+            ending=run.raw_description.workflow_extended_info.cancel_requested,
+            begun_by=run.parent_run_id or "",
+        )
 
     @activity.defn(name="drop_unpersisted")
     async def drop(self, run: RunRef) -> None:

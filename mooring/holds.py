@@ -8,8 +8,11 @@ Invariants, each searched in tests/fence:
    again before anything depends on it, because a hold ends by itself.
 2. The word of its publish (`settle`) beats whatever can be asked about that publish. Only a rollback that was seen ends a hold: a
    publish that can't be found proves nothing.
-3. While a hold is open nobody else becomes a holder. What the record already says is released as ever.
-4. A publish succeeds on its hold only if it has seen it open, and not about to end, after the backend attached.
+3. While a hold is open nobody else becomes a holder. Who ends an operation moves the epoch beside it as ever, and releases what the
+   record says.
+4. What a hold wrote in its publish's name it takes back in its own: the publish has yet to kill attempts of its own.
+5. A hold ends after the backend has detached, like a record.
+6. A publish succeeds on its hold only if it has seen it open, and not about to end, after the backend attached.
 
 Not kept here: how a hold is found and ended (activities/unpersisted.py), and the record (fence.py).
 """
@@ -20,7 +23,7 @@ from enum import StrEnum
 
 from mooring import fence
 from mooring.errors import Contended, MooringError
-from mooring.models import Attachment, PublishRequest, VolumeRecord, Waiting
+from mooring.models import Attachment, PublishRequest, VolumeRecord, VolumeRef, Waiting, Write
 
 
 class Fate(StrEnum):
@@ -65,6 +68,16 @@ def may_succeed(found: Waiting, operation: str) -> bool:
     return found.by == operation
 
 
-def releases(seen: VolumeRecord, node_id: str, *, beside: bool) -> bool:
-    """Whether an unpublish writes the record: always, but `beside` another node's hold only to take its own node away."""
-    return not beside or any(node_id in ("", held.node_id) for held in seen.everyone)
+def is_mine(found: Waiting) -> bool:
+    """Whether the very run that found the hold had begun it.
+
+    The hold of a run that this one was reset from stays: that run may have had the backend attach, and have reported success.
+    """
+    return found.begun_by in {"", found.by}
+
+
+def take_back(seen: VolumeRecord, volume: VolumeRef, node_id: str, publish: str, by: str, *, reclaims: bool) -> Write | None:
+    """Return what `by` writes to undo what it may have written in the name of `publish`, which may be itself (`fence.undo`)."""
+    if seen.holder(node_id) is not None and seen.operation == publish and not reclaims:
+        return fence.release(seen, volume, node_id, by)
+    return fence.undo(seen, volume, node_id, by, reclaims=reclaims)

@@ -376,13 +376,14 @@ class Looked(Model):
 class Waiting(Model):
     """An attachment that waits for its PV, and the PersistAttachment run that holds the volume with it; `by` looked.
 
-    `ending`: somebody has asked the run to end, so it holds the volume only until it has.
+    `ending`: somebody has asked the run to end, so it holds the volume only until it has. `begun_by` is the publish that began it.
     """
 
     attachment: Attachment
     run_id: str
     by: str = ""
     ending: bool = _added(False)
+    begun_by: str = _added("")
 
 
 class Observe(VolumeRef):

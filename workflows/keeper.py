@@ -30,6 +30,7 @@ class Keeper:
         self._asked = asked
         self.found: Waiting | None = None
         self.started: Waiting | None = None
+        self._has_begun = False
         self.may_have_recorded = False
         """Whether the run that this publish had started was given its word, and so may have written the record in its name."""
 
@@ -37,17 +38,17 @@ class Keeper:
         """Whether an attachment that this publish has not made waits for the volume's PV."""
         if self._steps.waiting is None or self.started is not None:
             return False
-        self.found = await self._steps.find_waiting()
-        if self.found is not None and self.found.ending:
-            await self._steps.drop_waiting(self.found.run_id)
-            self.found = await self._steps.find_waiting()
-        self._steps.waiting = self.found
+        found = await self._steps.find_waiting()
+        if found is not None and found.ending:
+            await self._steps.drop_waiting(found.run_id)
+            found = await self._steps.find_waiting()
+        self.found = self._steps.waiting = found
         return self.found is not None
 
     @property
     def kept(self) -> bool:
-        """Whether the node held the volume without a PV before this publish."""
-        return self.found is not None and self.found.attachment.node_id == self._asked.node_id
+        """Whether the node held the volume without a PV before this publish, or the one that it was reset from."""
+        return not self._has_begun and self.found is not None and self.found.attachment.node_id == self._asked.node_id
 
     async def hold(self) -> Waiting | None:
         """What holds the volume until it has a PV: what waits already, where that is this node's, or a new run.
@@ -79,8 +80,16 @@ class Keeper:
         now = await self._steps.find_waiting()
         if now is not None and holds.is_open(held, now):
             return now
-        self.started, self.found, self._steps.waiting = None, now, now
+        self.started, self.found, self._steps.waiting = None, None, now
         return None
+
+    async def leave_former(self) -> None:
+        """Leave the run that the publish from which this one was reset had started, and which may have reported success."""
+        if self.started is None:
+            return
+        found = await self._steps.find_waiting()
+        if found is not None and found.run_id == self.started.run_id and not holds.is_mine(found):
+            self.started, self.found, self._steps.waiting, self._has_begun = None, found, found, False
 
     async def drop(self) -> None:
         """End the run that this publish has started, where it has."""
@@ -116,4 +125,5 @@ class Keeper:
             memo={names.ATTACHMENT_MEMO: held, **names.handle_memo(self._asked)},
             static_summary=names.summary(f"{held.node_id} holds {self._asked.volume_handle} until it has a PersistentVolume"),
         )
+        self._has_begun = True
         self.started = Waiting(attachment=held, run_id=run.first_execution_run_id or "")

@@ -106,9 +106,9 @@ class PersistAttachment:
         """Undo what may have been written; what may be left of it where that can't be done within the budget."""
         if not self._wrote:
             return ""
-        budget = self._steps.limits.clear_budget
+        node, budget, publish = self._waiting.attachment.node_id, self._steps.limits.clear_budget, self._waiting.operation
         try:
-            await self._steps.take_back(self._waiting.attachment.node_id, lambda _: self._reclaims, _always, budget)
+            await self._steps.take_back(node, lambda _: self._reclaims, _always, budget, publish)
         except FailureError as error:
             if is_cancelled_exception(error):
                 raise

@@ -35,6 +35,9 @@ with workflow.unsafe.imports_passed_through():
     from workflows.steps import LIVES, Steps
     from workflows.telling import tell_not_attached, tell_of
 
+_ROLLS_BACK_BESIDE_HOLDS = "rolls back beside holds"
+"""The patch since which a rollback detaches before its hold ends, and moves the epoch beside another's."""
+
 
 @workflow.defn(name=PUBLISH)
 class PublishVolume:
@@ -193,8 +196,17 @@ class PublishVolume:
         return self._claimant.may_land or self._backend_begun or self._keeper.started is not None or self._keeper.may_have_recorded
 
     async def _roll_back(self) -> None:
+        if self._keeper.started is not None and workflow.patched(_ROLLS_BACK_BESIDE_HOLDS):
+            await self._undo_hold()
         await self._keeper.drop()
         await self._steps.take_back(self._asked.node_id, self._leaves, self._before_undo)
+
+    async def _undo_hold(self) -> None:
+        """Have the backend detach before the hold ends, as before the record does."""
+        await self._keeper.leave_former()
+        if self._keeper.started is not None and self._backend_begun and not self._claimant.reclaims:
+            await self._steps.backend_undo(self._call(0))
+            self._backend_begun = False
 
     def _leaves(self, seen: Looked) -> bool:
         return self._keeper.kept or self._claimant.stays(seen)
@@ -205,7 +217,9 @@ class PublishVolume:
         if self._backend_begun and not others and not self._leaves(seen):
             await self._steps.backend_undo(self._call(max(self._asked_at, seen.record.epoch if seen.record else 0)))
             self._backend_begun = False
-        return seen.record is not None and not await self._keeper.others_wait()
+        if self._steps.waiting is not None and not workflow.patched(_ROLLS_BACK_BESIDE_HOLDS):
+            return seen.record is not None and not await self._keeper.others_wait()
+        return seen.record is not None
 
     def _call(self, epoch: int) -> BackendCall:
         return BackendCall(

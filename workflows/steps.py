@@ -25,7 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.migrations import MigrationActivities
     from activities.nodes import NodeActivities
     from activities.unpersisted import UnpersistedActivities
-    from mooring import fence
+    from mooring import fence, holds
     from mooring.errors import NodeNotFound
     from mooring.models import (
         BackendCall,
@@ -165,8 +165,11 @@ class Steps:
         leaves: Callable[[Looked], bool],
         first: Callable[[Looked], Awaitable[bool]],
         budget: float | None = None,
+        publish: str = "",
     ) -> None:
-        """Undo what the operation may have written, however long it takes; with a `budget`, each step fails beyond it.
+        """Undo what the operation, or its hold in the name of `publish`, may have written, however long it takes.
+
+        With a `budget`, each step fails beyond it.
 
         `leaves` says whether the node keeps what it holds; `first`, awaited before each try, whether there is a record to write to.
         """
@@ -175,7 +178,7 @@ class Steps:
             writable = await first(seen)
             write = None
             if writable and seen.record is not None:
-                write = fence.undo(seen.record, self.volume, node_id, seen.by, reclaims=leaves(seen))
+                write = holds.take_back(seen.record, self.volume, node_id, publish or seen.by, seen.by, reclaims=leaves(seen))
             if self.trusts(seen) if write is None else self.is_current(await self._undo(write, budget)):
                 return
 

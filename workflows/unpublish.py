@@ -23,7 +23,7 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from mooring import fence, holds
+    from mooring import fence
     from mooring.errors import BackendNotFound, Contended
     from mooring.events.happenings import Reason
     from mooring.models import Attachment, BackendCall, Looked, UnpublishRequest, UnpublishResult, VolumeRecord, Warned, WriteResult
@@ -129,15 +129,12 @@ class UnpublishVolume:
         outgrown = await self._detach_or_look(seen)
         if outgrown is not None:
             return outgrown
-        if others is not None and (seen.record is None or not holds.releases(seen.record, self._asked.node_id, beside=True)):
-            if self._steps.trusts(seen):
-                return self._result(0, f"it is held by node {others.node_id}, whose record waits for a PersistentVolume")
-            return await self._look()
         if seen.record is None and not self._steps.trusts(seen):
             return await self._look()
         if seen.record is None:
             self._released.update(dict.fromkeys(self._leaving(seen.departed)))
-            return self._result(0, "it has no PersistentVolume")
+            held = f"it is held by node {others.node_id}, whose record waits for a PersistentVolume" if others else ""
+            return self._result(0, held or "it has no PersistentVolume")
         result = await _clearing(self._release(seen.record), seen.record)
         if result.record is not None and self._steps.is_current(result):
             return self._result(result.record.epoch, "")

@@ -1,0 +1,76 @@
+"""What holds a volume without a PV, as far as it is searched, and no rule of it can be left out.
+
+`pytest -s` shows counts and traces.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.fence.waiting import switches
+from tests.fence.waiting.rules import Rules
+from tests.fence.waiting.search import search
+from tests.fence.waiting.state import START, Fate, Found, Hold, Run, World
+from tests.fence.waiting.world import Bounds
+
+ALONE = Bounds(operations=2, operators=False, records=False, late=False, states=40_000)
+OPERATORS = Bounds(operations=2, records=False, late=False, states=40_000)
+WITH_RECORDS = Bounds(operations=2, operators=False, late=False, states=40_000)
+LATE = Bounds(operations=2, operators=False, records=False, states=40_000)
+DEEP = Bounds(operations=2, records=False, late=False)
+TWO_MORE = Bounds(operations=3, operators=False, records=False, late=False, states=40_000)
+RESET = Bounds(operations=3, records=False, late=False, resets=True, states=40_000)
+
+HOLD = Hold(1, "A", 1, Fate.SUCCEEDED, learnt=True, step="waits", settled=True)
+PUBLISHED = World(hold=HOLD, backend=frozenset("A"), believed=frozenset("A"), operations=1, held=1)
+"""Operation 1 has published the volume to A."""
+BEFORE_ITS_ATTACH = PUBLISHED._replace(remembered=Run("publish", "A", 1, step="attach", started=1, has_begun=True))
+BEFORE_ITS_END = PUBLISHED._replace(
+    remembered=Run(
+        "publish", "A", 1, step="found", started=1, has_begun=True, begun=True, answer=Found(1, "A", 1, ending=False, by=1)
+    )
+)
+
+SAFE = {
+    "alone": (ALONE, START),
+    "operators": (OPERATORS, START),
+    "records": (WITH_RECORDS, START),
+    "late": (LATE, START),
+    "two-more": (TWO_MORE, PUBLISHED),
+    "reset-before-attach": (RESET, BEFORE_ITS_ATTACH),
+    "reset-before-end": (RESET, BEFORE_ITS_END),
+}
+LEFT_OUT = [
+    (switches.EarlyWordIsLost(), ALONE, START),
+    (switches.AskedForNothing(), LATE, START),
+    (switches.AbsenceProvesRollback(), ALONE, START),
+    (switches.TakesNothingBack(), OPERATORS, START),
+    (switches.UnpublishEndsHoldFirst(), TWO_MORE, PUBLISHED),
+    (switches.RollbackEndsHoldFirst(), ALONE, START),
+    (switches.SucceedsWithoutALook(), OPERATORS, START),
+    (switches.HoldsByAnEndingRun(), OPERATORS, START),
+    (switches.WritesBesideHolds(), ALONE, START),
+    (switches.ReleasesNothingBesideHolds(), WITH_RECORDS, START),
+    (switches.OwnHoldIsAnothers(), ALONE, START),
+    (switches.ForgetsItsWord(), ALONE, START),
+    (switches.TakesBackInThePublishsName(), DEEP, START),
+    (switches.EndsOnAnothersWord(), RESET, BEFORE_ITS_END),
+    (switches.EndsTheFormersHold(), RESET, BEFORE_ITS_ATTACH),
+]
+
+
+@pytest.mark.parametrize("name", SAFE)
+def test_every_state_is_safe_and_every_operation_can_end(name: str) -> None:
+    found = search(Rules(), *SAFE[name])
+    print(f"\n{name}: {found}")  # noqa: T201 - the counts are what the search is worth
+    assert not found.trace, str(found)
+    assert found.states > 10_000
+
+
+@pytest.mark.parametrize(
+    ("rules", "bounds", "start"), LEFT_OUT, ids=lambda given: type(given).__name__ if isinstance(given, Rules) else ""
+)
+def test_a_rule_left_out_is_caught(rules: Rules, bounds: Bounds, start: World) -> None:
+    found = search(rules, bounds, start)
+    print(f"\n{type(rules).__doc__}\n{found}")  # noqa: T201 - a trace is the reason for its rule
+    assert found.trace, f"{found}: nothing is wrong without it"

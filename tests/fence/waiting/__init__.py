@@ -1,0 +1,27 @@
+"""A search of what holds a volume that has no PV yet: every interleaving of a few operations and their hold, judged in every state.
+
+One volume for one node, two nodes, and a bounded number of operations under the volume's lock: publish A or B, unpublish A, B or
+all nodes. Beside them runs the *hold*, a run of PersistAttachment, which writes outside the lock. Anything may happen between two
+steps: the PV appears, without a record or with one of either node; an attempt lands and its answer is lost, or hangs and lands
+late; the backend fails, having attached or not; an operation is cancelled, gives up, is terminated, or is reset; a hold is ended by
+an operator, or starts late; a publish is forgotten once it has closed.
+
+=========  =============================================================================
+state      what a state is made of
+rules      the decisions, asked of `mooring.holds` and `mooring.fence` themselves
+publish    the steps of a publish and its rollback
+unpublish  the steps of an unpublish
+hold       the steps of a hold
+world      all that may happen next, and what must hold in every state
+search     breadth first, so that the first fault found is a nearest one
+switches   the rules with one left out
+=========  =============================================================================
+
+The record's own rules are searched without bounds in tests/fence/explorer, so the index here knows the PV as it is, or not at all,
+and the PV stays once it is there. A reset returns to one moment of one run. The search ends with a number of states, too, so what
+takes many steps is not in it; a search may begin in the midst of a story instead.
+
+Not searched: a request to end a hold that arrives after the operation that made it was terminated; a take-back of a hold that hangs
+when the hold has given it up; a hold that is terminated while it takes back; a hold that starts late when another publish has
+begun; a hold that is reset.
+"""

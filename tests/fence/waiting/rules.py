@@ -1,0 +1,155 @@
+"""The rules as designed, each asked of `mooring.holds` or `mooring.fence`. A test leaves one out by overriding a method."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache
+
+from mooring import fence, holds
+from mooring.models import Attachment, Mark, PublishRequest, VolumeRecord, Waiting
+from mooring.models import Write as FenceWrite
+from tests.fence.explorer.rules import Claim
+from tests.fence.explorer.rules import Rules as RecordRules
+from tests.fence.waiting.state import Fate, Found, Hold, Look, Record, Run, Write
+
+_NOW = datetime(2026, 1, 31, tzinfo=UTC)
+_RECORD = RecordRules()
+_HOLDS = 100
+"""What a hold's number is above, as an operation."""
+
+
+class Rules:
+    """Decisions about one volume for one node."""
+
+    backend = True
+    """Whether there is a backend, which attaches and detaches."""
+    settles_first = True
+    """Whether the word of a publish counts that arrives before the hold's first task."""
+    unpublish_detaches_first = True
+    """Whether an unpublish has the backend detach before it ends the hold."""
+    detaches_first = True
+    """Whether a rollback has the backend detach before it ends its hold."""
+    releases_beside = True
+    """Whether an unpublish writes the record although another node's hold is open."""
+    undoes_beside = True
+    """Whether a rollback does."""
+    takes_back = True
+    """Whether a hold that is ended takes back what it may have written."""
+    looks_at_last = True
+    """Whether a publish looks for its hold after it has given its word."""
+    minds_ending = True
+    """Whether a hold that was asked to end counts as none."""
+    signs_for_publish = True
+    """Whether the record of a publish's own hold is its own claim."""
+    counts_recorded = True
+    """Whether a publish remembers that its own hold may have written."""
+    spares_former = True
+    """Whether a rollback leaves the hold that the run it was reset from had begun."""
+
+    def claim(self, seen: Record, node: str, operation: int) -> Claim | None:
+        """`fence.claim`; None for a refusal."""
+        return _RECORD.claim(seen, node, operation)
+
+    def stays(self, seen: Record, look: Look, *, stayed: bool) -> bool:
+        """`fence.stays`, of a claim that re-claims."""
+        return _stays(seen, look.by if self.signs_for_publish else -1, stayed)
+
+    def release(self, seen: Record, node: str, operation: int) -> Write:
+        """`fence.release`."""
+        return _RECORD.release(seen, node, operation)
+
+    def undo(self, seen: Record, node: str, operation: int, *, reclaims: bool) -> Write | None:
+        """`fence.undo`."""
+        return _RECORD.undo(seen, node, operation, reclaims)
+
+    def take_back(self, seen: Record, hold: Hold) -> Write | None:
+        """`holds.take_back`; a hold signs by a number of its own."""
+        return _take_back(seen, hold.node, hold.operation, _HOLDS + hold.number, hold.reclaims)
+
+    def lands(self, write: Write, pv: Record | None) -> Record | None:
+        """What the API server makes of an attempt; None where it refuses it."""
+        return _RECORD.lands(write, pv)
+
+    def landed(self, write: Write, found: Record) -> bool:
+        """`fence.landed`."""
+        return _RECORD.landed(write, found)
+
+    def trusts(self, look: Look, run: Run) -> bool:
+        """Whether a run may end on what it was shown."""
+        return look.live and look.by == run.operation
+
+    def admits(self, found: Found, node: str) -> bool:
+        """`holds.refuse`, the other way round."""
+        return _admits(found.node, node)
+
+    def is_open(self, number: int, found: Found | None) -> bool:
+        """`holds.is_open`."""
+        return holds.is_open(_waiting(Found(number, "A", 0, ending=False, by=0)), found and _waiting(self._known(found)))
+
+    def is_ending(self, found: Found | None) -> bool:
+        """Whether the hold is waited for to end."""
+        return found is not None and self._known(found).ending
+
+    def may_succeed(self, found: Found, operation: int) -> bool:
+        """`holds.may_succeed`."""
+        return holds.may_succeed(_waiting(found), str(operation))
+
+    def joins(self, found: Found | None) -> bool:
+        """Whether a publish minds that an attachment waits."""
+        return found is not None
+
+    def is_needed(self, hold: Hold) -> bool:
+        """`holds.is_needed`, having asked for the publish."""
+        return holds.is_needed(settled=hold.settled, publisher_lives=self.lives(hold))
+
+    def lives(self, hold: Hold) -> bool:
+        """`holds.lives`."""
+        return holds.lives(hold.fate, learnt=hold.learnt)
+
+    def is_mine(self, found: Found) -> bool:
+        """`holds.is_mine`."""
+        return holds.is_mine(_waiting(found)) or not self.spares_former
+
+    def _known(self, found: Found) -> Found:
+        return found if self.minds_ending else found._replace(ending=False)
+
+
+def closed(fate: Fate) -> bool:
+    """Whether a publish of this fate has ended."""
+    return fate not in (Fate.OPEN, Fate.UNKNOWN)
+
+
+@cache
+def _waiting(found: Found) -> Waiting:
+    attachment = Attachment(node_id=found.node, attached_at=_NOW)
+    return Waiting(
+        attachment=attachment, run_id=str(found.number), by=str(found.by), begun_by=str(found.parent), ending=found.ending
+    )
+
+
+@cache
+def _admits(held: str, node: str) -> bool:
+    asked = PublishRequest(volume_handle="pvc-7", node_id=node)
+    return holds.refuse(Attachment(node_id=held, attached_at=_NOW), asked) is None
+
+
+@cache
+def _stays(seen: Record, by: int, stayed: bool) -> bool:
+    record = _record(seen)
+    claim = fence.Claim(FenceWrite(volume=_VOLUME, mark=record.mark, operation="", holders=()), reclaims=True)
+    return fence.stays(claim, record, str(by), stayed=stayed)
+
+
+@cache
+def _take_back(seen: Record, node: str, publish: int, by: int, reclaims: bool) -> Write | None:
+    write = holds.take_back(_record(seen), _VOLUME, node, str(publish), str(by), reclaims=reclaims)
+    return None if write is None else Write(seen.mark, tuple(held.node_id for held in write.holders), by, f"take back {node}")
+
+
+def _record(seen: Record) -> VolumeRecord:
+    mark = Mark(pv="pv-7", uid=str(seen.uid), epoch=seen.epoch or None, node=seen.holders[0] if seen.holders else None)
+    held = tuple(Attachment(node_id=node, attached_at=_NOW) for node in seen.holders)
+    return VolumeRecord(mark=mark, operation=str(seen.operation) if seen.operation else "", holders=held)
+
+
+_VOLUME = PublishRequest(volume_handle="pvc-7", node_id="A")

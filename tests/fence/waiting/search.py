@@ -1,0 +1,67 @@
+"""Breadth first through every state that can be reached, until one is at fault."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tests.fence.waiting.rules import Rules
+from tests.fence.waiting.state import START, World
+from tests.fence.waiting.world import Bounds, ends, fault, moves
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found: how many states and moves, and the trace to the first fault (none: nothing at fault)."""
+
+    states: int
+    moves: int
+    trace: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return "\n".join((f"{self.states} states, {self.moves} moves", *self.trace))
+
+
+def search(rules: Rules, bounds: Bounds, start: World = START) -> Found:
+    """Every state from `start` on, under these rules."""
+    came_from: dict[World, tuple[str, World] | None] = {start: None}
+    level, count, can_end = [start], 0, set[object]()
+    while level and len(came_from) < bounds.states:
+        following: list[World] = []
+        for world in level:
+            for told, made in moves(world, rules, bounds):
+                count += 1
+                after = _tidied(made, rules)
+                if after in came_from:
+                    continue
+                came_from[after] = (told, world)
+                following.append(after)
+                wrong = fault(after) or _stuck(after, rules, can_end)
+                if wrong:
+                    return Found(len(came_from), count, _trace(after, came_from, wrong))
+        level = following
+    return Found(len(came_from), count)
+
+
+def _tidied(world: World, rules: Rules) -> World:
+    """Without attempts that can't land any more: an epoch never comes back."""
+    if not world.flying:
+        return world
+    return world._replace(flying=frozenset(write for write in world.flying if rules.lands(write, world.pv) is not None))
+
+
+def _stuck(world: World, rules: Rules, can_end: set[object]) -> str:
+    form = (world.pv, world.run, world.hold)
+    if form in can_end:
+        return ""
+    can_end.add(form)
+    return "" if ends(world, rules) else f"{world.run.name if world.run else 'the hold'} never ends"
+
+
+def _trace(last: World, came_from: dict[World, tuple[str, World] | None], wrong: str) -> tuple[str, ...]:
+    lines, step = [f"  => {wrong}"], came_from[last]
+    world = last
+    while step is not None:
+        told, before = step
+        lines.append(f"{told}  [{world.pv.told if world.pv else 'no PV'}]")
+        world, step = before, came_from[before]
+    return tuple(reversed(lines))

@@ -1,0 +1,102 @@
+"""The rules with one left out, each as somebody might write it in good faith."""
+
+from __future__ import annotations
+
+from tests.fence.waiting.rules import Rules
+from tests.fence.waiting.state import Fate, Found, Hold, Record, Write
+
+
+class EarlyWordIsLost(Rules):
+    """A hold knows nothing of a word that came before its first task."""
+
+    settles_first = False
+
+
+class AskedForNothing(Rules):
+    """A hold doesn't ask for its publish."""
+
+    def lives(self, hold: Hold) -> bool:  # noqa: ARG002
+        return True
+
+
+class AbsenceProvesRollback(Rules):
+    """A publish that can't be found is taken for rolled back, and that for more than its word."""
+
+    def is_needed(self, hold: Hold) -> bool:
+        return hold.fate is not Fate.UNKNOWN and super().is_needed(hold)
+
+
+class TakesNothingBack(Rules):
+    """A hold that is ended leaves what it may have written."""
+
+    takes_back = False
+
+
+class UnpublishEndsHoldFirst(Rules):
+    """An unpublish ends the hold before the backend has detached."""
+
+    unpublish_detaches_first = False
+
+
+class RollbackEndsHoldFirst(Rules):
+    """A rollback ends the hold before the backend has detached."""
+
+    detaches_first = False
+
+
+class SucceedsWithoutALook(Rules):
+    """A publish that has given its word doesn't look for its hold."""
+
+    looks_at_last = False
+
+
+class HoldsByAnEndingRun(Rules):
+    """A hold that was asked to end counts as one."""
+
+    minds_ending = False
+
+
+class WritesBesideHolds(Rules):
+    """A publish doesn't mind that another attachment waits."""
+
+    def joins(self, found: Found | None) -> bool:  # noqa: ARG002
+        return False
+
+
+class ReleasesNothingBesideHolds(Rules):
+    """An unpublish leaves the record alone while another node's hold is open."""
+
+    releases_beside = False
+
+
+class OwnHoldIsAnothers(Rules):
+    """A publish takes what its own hold has recorded for a holder from before."""
+
+    signs_for_publish = False
+
+
+class ForgetsItsWord(Rules):
+    """A publish that gave its hold its word, and has no backend, thinks that it has left nothing."""
+
+    backend = False
+    counts_recorded = False
+
+
+class TakesBackInThePublishsName(Rules):
+    """A hold that takes back signs as its publish."""
+
+    def take_back(self, seen: Record, hold: Hold) -> Write | None:
+        return self.undo(seen, hold.node, hold.operation, reclaims=hold.reclaims)
+
+
+class EndsOnAnothersWord(Rules):
+    """A publish that was reset ends on what its former self had found."""
+
+    def may_succeed(self, found: Found, operation: int) -> bool:  # noqa: ARG002
+        return True
+
+
+class EndsTheFormersHold(Rules):
+    """A rollback ends the hold of the run that it was reset from."""
+
+    spares_former = False

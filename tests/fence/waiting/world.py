@@ -1,0 +1,159 @@
+"""Everything that may happen next, and what must hold in every state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mooring.holds import Fate
+from tests.fence.waiting import hold as holding
+from tests.fence.waiting import publish, unpublish
+from tests.fence.waiting.effects import abandon, ask_to_end, ended, stragglers
+from tests.fence.waiting.rules import Rules, closed
+from tests.fence.waiting.state import ALL, NOBODY, NODES, Hold, Move, Record, Run, World
+
+_KINDS = tuple(("publish", node) for node in NODES) + tuple(("unpublish", node) for node in (*NODES, ALL))
+_EPOCH = 4
+"""That of a record with which a PV comes."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a search is bounded by.
+
+    How many operations start, resets included; whether operators end holds, PVs come with a record, and holds start late; and how
+    many states there may be before it begins no further round.
+    """
+
+    operations: int = 3
+    resets: bool = False
+    operators: bool = True
+    records: bool = True
+    late: bool = True
+    states: int = 100_000
+
+
+def moves(world: World, rules: Rules, bounds: Bounds) -> Iterator[Move]:
+    """All that may happen next."""
+    run, held = world.run, world.hold
+    if run is not None:
+        yield from steps(world, rules)
+        yield f"{run.name}: is terminated at step {run.step}", _terminated(world, run, late_ones=bounds.late)
+        if bounds.resets and run.kind == "publish" and run.step not in {"observe", "look"}:
+            yield f"(remembers {run.name} at step {run.step})", world._replace(remembered=run)
+    elif world.operations < bounds.operations:
+        yield from _starts(world)
+    if held is not None:
+        yield from holding.moves(world, held, rules)
+        yield from _happens_to_hold(world, held, bounds)
+    elif world.late is not None:
+        late = world.late._replace(number=world.held + 1)
+        yield f"the hold of operation {late.operation} begins late", world._replace(late=None, hold=late, held=late.number)
+    yield from stragglers(world, rules)
+    if world.pv is None:
+        yield from _pv_appears(world, bounds)
+    if bounds.resets and world.remembered is not None and world.operations < bounds.operations:
+        yield _reset(world, world.remembered, bounds)
+
+
+def steps(world: World, rules: Rules) -> Iterator[Move]:
+    """What the open operation may do next."""
+    run = world.run
+    if run is not None:
+        yield from (publish if run.kind == "publish" else unpublish).moves(world, run, rules)
+
+
+def fault(world: World) -> str:
+    """What is wrong in this state; "" where nothing is."""
+    hold = world.hold
+    holders = set(world.pv.holders) if world.pv else set[str]()
+    kept = {hold.node} if hold is not None else set[str]()
+    asked = kept if hold is not None and _claims(hold) else set[str]()
+    if world.broken:
+        return world.broken
+    if len(world.believed) > 1:
+        return "two nodes were told to have the volume"
+    if world.believed - holders - kept:
+        return f"{', '.join(world.believed)} was told to have the volume, nobody unpublished it, and nothing holds it"
+    ghosts = world.gone & (holders | asked | (world.backend - world.forced))
+    if ghosts:
+        return f"ghost: {', '.join(ghosts)} was told to be off, and isn't"
+    if hold is not None and hold.fate is Fate.SUCCEEDED and not hold.settled:
+        return f"hold {hold.number} waits for the word of a publish that has succeeded"
+    return ""
+
+
+def _claims(hold: Hold) -> bool:
+    """Whether it holds for certain; one that has yet to ask may end, and one in doubt shows that it is, until an unpublish."""
+    return hold.step != "begins" and not hold.ending and (hold.settled or hold.fate is not Fate.UNKNOWN)
+
+
+def ends(world: World, rules: Rules) -> bool:
+    """Whether the open operation, or else the hold of a volume whose PV is there and free, ends if all goes well from here on."""
+    for _ in range(40):
+        if world.broken or (world.run is None and not _is_due(world)):
+            return True
+        ahead = next(steps(world, rules), None)
+        if ahead is None or (world.run is not None and ahead[0].endswith("rolls back") and world.hold is not None):
+            ahead = next(holding.moves(world, world.hold, rules), ahead) if world.hold is not None else ahead
+        if ahead is None:
+            return False
+        world = ahead[1]
+    return False
+
+
+def _is_due(world: World) -> bool:
+    hold = world.hold
+    if hold is None or world.pv is None:
+        return False
+    return hold.ending or (hold.settled and not set(world.pv.holders) - {hold.node})
+
+
+def _terminated(world: World, run: Run, *, late_ones: bool) -> World:
+    late = world.late
+    if late_ones and run.step == "start" and world.hold is None:
+        late = Hold(0, run.node, run.operation)  # the server starts it all the same
+    after = ended(abandon(world, run.write)._replace(late=late), run.operation, Fate.CUT_OFF)
+    return after._replace(loose=after.loose | run.nodes) if run.kind == "publish" else after
+
+
+def _starts(world: World) -> Iterator[Move]:
+    number = world.operations + 1
+    for kind, node in _KINDS:
+        if number == 1 and node == NODES[1]:
+            continue  # the nodes may change names
+        run = Run(kind, node, number)
+        after = world._replace(operations=number, run=run, came=frozenset())
+        if kind == "publish":
+            yield f"{run.name}: starts", after._replace(gone=world.gone - run.nodes, late=None)
+        else:
+            yield f"{run.name}: starts", after._replace(believed=world.believed - run.nodes)
+
+
+def _happens_to_hold(world: World, hold: Hold, bounds: Bounds) -> Iterator[Move]:
+    if closed(hold.fate):
+        yield f"operation {hold.operation} is forgotten", world._replace(hold=hold._replace(fate=Fate.UNKNOWN))
+    if bounds.operators and not (world.run is not None and world.run.step == "found"):  # it is about to decide: as well after
+        forced = world._replace(believed=world.believed - {hold.node}, forced=world.forced | {hold.node})
+        if not hold.ending:
+            yield f"an operator cancels hold {hold.number} of {hold.node}", ask_to_end(forced, hold.number)
+        if not hold.step.startswith("und"):
+            yield f"an operator terminates hold {hold.number} of {hold.node}", abandon(forced, hold.write)._replace(hold=None)
+
+
+def _pv_appears(world: World, bounds: Bounds) -> Iterator[Move]:
+    yield "the PV appears", world._replace(pv=Record(1, 0, (), NOBODY))
+    for node in NODES if bounds.records else ():
+        record = Record(1, _EPOCH, (node,), NOBODY)
+        yield (
+            f"the PV appears with a record of {node}",
+            world._replace(pv=record, makers=(NOBODY,), gone=world.gone - {node}, came=frozenset({node} if world.run else ())),
+        )
+
+
+def _reset(world: World, former: Run, bounds: Bounds) -> Move:
+    number = world.operations + 1
+    left = _terminated(world, world.run, late_ones=bounds.late) if world.run is not None else world
+    again = former._replace(operation=number)
+    after = left._replace(operations=number, run=again, gone=left.gone - again.nodes, loose=left.loose | again.nodes)
+    return f"{former.name}: is reset to step {former.step}, and goes on as operation {number}", after
