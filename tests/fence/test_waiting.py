@@ -25,10 +25,9 @@ HOLD = Hold(1, "A", 1, Fate.SUCCEEDED, learnt=True, step="waits", settled=True)
 PUBLISHED = World(hold=HOLD, backend=frozenset("A"), believed=frozenset("A"), operations=1, held=1)
 """Operation 1 has published the volume to A."""
 BEFORE_ITS_ATTACH = PUBLISHED._replace(remembered=Run("publish", "A", 1, step="attach", started=1, has_begun=True))
+FOUND = Found(1, "A", 1, ending=False, by=1)
 BEFORE_ITS_END = PUBLISHED._replace(
-    remembered=Run(
-        "publish", "A", 1, step="found", started=1, has_begun=True, begun=True, answer=Found(1, "A", 1, ending=False, by=1)
-    )
+    remembered=Run("publish", "A", 1, step="found", started=1, has_begun=True, begun=True, answer=FOUND)
 )
 
 SAFE = {

@@ -12,7 +12,8 @@ from temporalio.common import SearchAttributeKey
 
 from mooring import names
 from mooring.client import MooringClient
-from mooring.errors import BackendFailed, HeldElsewhere, MooringError
+from mooring.devstack.faults import Loss
+from mooring.errors import BackendFailed, BackendUncertain, HeldElsewhere, MooringError
 from mooring.models import Attachment, Unpersisted, VolumeRef
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
@@ -117,6 +118,19 @@ async def test_a_hold_whose_publish_is_forgotten_and_never_spoke_holds_on_and_sa
     assert (await mooring.publish("vol", "node-b")).node_id == "node-b"
 
 
+async def test_a_hold_that_has_the_word_of_a_publish_goes_on_though_the_one_that_began_it_was_rolled_back(
+    backed_worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client, backend: JournalBackend
+) -> None:
+    backend.publish_errors.append(refusal())
+    with pytest.raises(BackendFailed):
+        await mooring.publish("vol", "node-a")
+    publish = await the_run(temporal_client, names.volume_id(volume(cluster)))
+    await begin_hold(temporal_client, cluster, publish.run_id or "", attachment("node-a"))
+
+    await cluster.create("vol")
+    await recorded(cluster, "node-a")
+
+
 async def test_a_hold_whose_publish_was_rolled_back_ends_at_once(
     backed_worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client, backend: JournalBackend
 ) -> None:
@@ -159,6 +173,38 @@ async def test_a_hold_that_somebody_ends_takes_back_what_it_may_have_written(
     held.release()
 
     assert (await held.landed(), await cluster.holder("vol")) == (422, None)
+
+
+async def test_a_hold_that_somebody_ends_takes_back_what_it_has_written_though_the_answer_was_lost(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    lost = cluster.proxy.lose_answer("PATCH", loss=Loss.HANG, times=1)
+    await mooring.publish("vol", "node-a")
+    await cluster.create("vol")
+    assert await lost.landed() == 200
+    hold = await hold_of(temporal_client, cluster)
+    await hold.cancel()
+    await ended(hold)
+
+    assert await cluster.holder("vol") is None
+
+
+async def test_a_rollback_that_is_cut_off_before_the_backend_has_detached_leaves_the_volume_held(
+    backed_worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client, backend: JournalBackend
+) -> None:
+    backend.apply_before_error = True
+    backend.publish_errors += [BackendUncertain("no answer")] * 100
+    backend.unpublish_errors += [refusal("the device is busy")] * 100
+    publish = asyncio.create_task(mooring.publish("vol", "node-a", deadline=2 * SECONDS))
+    async with asyncio.timeout(2 * SECONDS):
+        while len(backend.unpublish_errors) == 100:
+            await asyncio.sleep(0.05)
+    await (await the_run(temporal_client, names.volume_id(volume(cluster)))).terminate("an operator lost patience")
+    with pytest.raises(MooringError):
+        await publish
+
+    with pytest.raises(HeldElsewhere, match="node-a"):
+        await mooring.publish("vol", "node-b")
 
 
 async def test_a_record_of_another_node_is_released_while_one_waits_for_its_pv(
