@@ -78,6 +78,6 @@ def is_mine(found: Waiting) -> bool:
 
 def take_back(seen: VolumeRecord, volume: VolumeRef, node_id: str, publish: str, by: str, *, reclaims: bool) -> Write | None:
     """Return what `by` writes to undo what it may have written in the name of `publish`, which may be itself (`fence.undo`)."""
-    if seen.holder(node_id) is not None and seen.operation == publish and not reclaims:
+    if seen.holder(node_id) is not None and fence.holds_by(seen, node_id, publish) and not reclaims:
         return fence.release(seen, volume, node_id, by)
     return fence.undo(seen, volume, node_id, by, reclaims=reclaims)

@@ -95,7 +95,7 @@ def _decides(world: World, run: Run, rules: Rules) -> World:
         return _holds(world, run, rules) if look.live else _at(world, run._replace(step="look"))
     claim = rules.claim(look.record, run.node, run.operation)
     if claim is not None:
-        stays = claim.reclaims and rules.stays(look.record, look, stayed=run.stayed)
+        stays = claim.reclaims and rules.stays(look.record, look, run.node, stayed=run.stayed)
         ahead = run._replace(step="claim", write=claim.write, reclaims=stays, claimed=0, may_land=True)
         return _at(world, ahead)
     if rules.trusts(look, run) or run.left:

@@ -50,9 +50,9 @@ class Rules:
         """`fence.claim`; None for a refusal."""
         return _RECORD.claim(seen, node, operation)
 
-    def stays(self, seen: Record, look: Look, *, stayed: bool) -> bool:
+    def stays(self, seen: Record, look: Look, node: str, *, stayed: bool) -> bool:
         """`fence.stays`, of a claim that re-claims."""
-        return _stays(seen, look.by if self.signs_for_publish else -1, stayed)
+        return _stays(seen, node, look.by if self.signs_for_publish else -1, stayed)
 
     def release(self, seen: Record, node: str, operation: int) -> Write:
         """`fence.release`."""
@@ -134,9 +134,9 @@ def _admits(held: str, node: str) -> bool:
 
 
 @cache
-def _stays(seen: Record, by: int, stayed: bool) -> bool:
+def _stays(seen: Record, node: str, by: int, stayed: bool) -> bool:
     record = _record(seen)
-    claim = fence.Claim(FenceWrite(volume=_VOLUME, mark=record.mark, operation="", holders=()), reclaims=True)
+    claim = fence.Claim(FenceWrite(volume=_VOLUME, node_id=node, mark=record.mark, operation="", holders=()), reclaims=True)
     return fence.stays(claim, record, str(by), stayed=stayed)
 
 
