@@ -205,7 +205,7 @@ class PublishVolume:
         """Have the backend detach before the hold ends, as before the record does."""
         await self._keeper.leave_former()
         if self._keeper.started is not None and self._backend_begun and not self._claimant.reclaims:
-            await self._steps.backend_undo(self._call(0))
+            await self._steps.backend_undo(self._call(self._asked_at))
             self._backend_begun = False
 
     def _leaves(self, seen: Looked) -> bool:
