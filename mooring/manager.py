@@ -166,6 +166,10 @@ class AttachmentManager:
         """Return what each PV of the volume was seen to say, at the highest epoch that it showed."""
         return self._index.claims(volume_handle)
 
+    def known(self, volume_handle: str, uid: int | str) -> Sighting | None:
+        """Return what this one PV was seen to say, at the highest epoch that it showed; None where it is not known."""
+        return self._index.claim(volume_handle, uid)
+
     def volume_handles(self) -> list[str]:
         """Every volume that has a PV or a tracked attachment, in no order; the list is the caller's."""
         return [*self._index.handles(), *(handle for handle in self._tracked if not self._index.claims(handle))]

@@ -6,10 +6,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from mooring.checks.outcome import Answer, failed, ok, skipped, warning
+from mooring.drift.models import VANISHED
+from mooring.guidance import arguments
 from mooring.names import reconcile_id
 from mooring.runs import LIVELY
 
 if TYPE_CHECKING:
+    from mooring.drift.models import ReconcileResult
     from mooring.drift.report import Report
 
 _SEE: Final = "mooring drift -o wide"
@@ -45,9 +48,18 @@ def judge_drift(report: Report | None, driver: str, now: datetime) -> Answer:
     if found is None or report.ended_at is None:
         return skipped("no reconciliation has come to its end yet; mooring drift --now makes one")
     if found.left:
-        left = ", ".join(f"{kind}: {number}" for kind, number in sorted(found.left.items()))
-        return failed(f"Drift is left ({left}).", "The list says what to do about each.", _SEE)
+        return _left(found)
     if found.not_compared:
         return warning(" ".join(found.not_compared), "Mend what is named; the next reconciliation compares it.")
     minutes = (now - report.ended_at) / timedelta(minutes=1)
     return ok(f"{found.compared} compared {minutes:.0f} min ago, {found.healed} healed")
+
+
+def _left(found: ReconcileResult) -> Answer:
+    """Return the answer where drift is left, with the way to the first volume whose record vanished."""
+    left = ", ".join(f"{kind}: {number}" for kind, number in sorted(found.left.items()))
+    lost = next((drift.volume_handle for drift in found.drifts if drift.kind in VANISHED), None)
+    if lost is None:
+        return failed(f"Drift is left ({left}).", "The list says what to do about each.", _SEE)
+    fix = f"`{_SEE}` says what to do about each. Begin with the volumes whose records vanished: they are refused to other nodes."
+    return failed(f"Drift is left ({left}).", fix, f"mooring explain {arguments(lost)}")

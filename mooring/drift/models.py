@@ -40,6 +40,9 @@ class DriftKind(StrEnum):
     NOT_CLEARED = "not_cleared"
     UNKNOWN_TO_RECORD = "unknown_to_record"
     UNKNOWN_TO_BACKEND = "unknown_to_backend"
+    DEPARTED_HOLDER = "departed_holder"
+    UNPLACED_VOLUME_ATTACHMENT = "unplaced_volume_attachment"
+    ALTERED_RECORD = "altered_record"
     UNREADABLE_RECORD = "unreadable_record"
     DUPLICATE_VOLUME = "duplicate_volume"
     INDEX_BEHIND = "index_behind"
@@ -85,6 +88,12 @@ ADVICE: Final[Mapping[DriftKind, str]] = {
     DriftKind.NOT_CLEARED: "See in `mooring history VOLUME` what kept the record from being cleared, then unpublish it again.",
     DriftKind.UNKNOWN_TO_RECORD: "Detach the volume from the node on the storage, once nothing uses it there.",
     DriftKind.UNKNOWN_TO_BACKEND: "Delete the Pod that uses the volume, so that it is detached and attached anew.",
+    DriftKind.DEPARTED_HOLDER: "Once nothing on the node uses the volume, run `mooring unpublish VOLUME NODE`; a publish to the "
+    "same node goes on.",
+    DriftKind.UNPLACED_VOLUME_ATTACHMENT: "Create the PersistentVolume again, or delete the VolumeAttachment once nothing on the "
+    "node uses its volume.",
+    DriftKind.ALTERED_RECORD: "`mooring explain VOLUME` says how to put the record back while the volume is in use. Once nothing "
+    "uses it, run `mooring unpublish VOLUME --all-nodes`.",
     DriftKind.UNREADABLE_RECORD: "Correct the annotations of the PersistentVolume, or have nobody else write them.",
     DriftKind.DUPLICATE_VOLUME: "Find out which node has the volume, and unpublish it from the others.",
     DriftKind.INDEX_BEHIND: "Nothing: the worker rebuilds its index. Where it stays, see the worker's log for its watch.",
@@ -92,14 +101,14 @@ ADVICE: Final[Mapping[DriftKind, str]] = {
 
 
 Key = tuple[str, str, str, int]
-"""What tells a drift from others, the same at every look: kind, volume handle, node id, epoch."""
+"""What tells a drift from others, the same at every look: kind, volume handle (or VolumeAttachment), node id, epoch."""
 
 
 class Drift(Model):
     """One difference.
 
-    `node_id`, `pv`, `volume_attachment` are "" where there is none to name; `uid` is the PV's. `since`: since when the node has the
-    volume, None where nobody says.
+    `volume_handle` is "" where only the VolumeAttachment can be named; `node_id`, `pv`, `volume_attachment` are "" where there is
+    none to name; `uid` is the PV's, "" for one that is gone. `since`: since when the node has the volume, None where nobody says.
     """
 
     kind: DriftKind
@@ -116,7 +125,7 @@ class Drift(Model):
     @property
     def key(self) -> Key:
         """What tells it from others."""
-        return self.kind.value, self.volume_handle, self.node_id, self.epoch
+        return self.kind.value, self.volume_handle or self.volume_attachment, self.node_id, self.epoch
 
     @property
     def mark(self) -> Mark | None:
@@ -124,6 +133,8 @@ class Drift(Model):
         return Mark(pv=self.pv, uid=self.uid) if self.pv and self.uid else None
 
 
+VANISHED: Final = (DriftKind.DEPARTED_HOLDER, DriftKind.ALTERED_RECORD)
+"""Drift of a volume whose record was lost or says less than it did."""
 D = TypeVar("D", bound=Drift)
 
 

@@ -8,14 +8,14 @@ Kubernetes or Temporal doesn't say, there is no look.
 What a look costs: the PVs in pages, as a rebuild; the VolumeAttachments and, where there are any, the CSINodes; two lists of runs;
 and a question to Temporal for each volume that shows drift, at most `IN_FULL`.
 
-Not kept here: what is drift (comparison.py), and how often it must be seen (workflows/reconcile.py).
+Not kept here: what is drift (comparison.py, vanished.py), and how often it must be seen (workflows/reconcile.py).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +27,7 @@ from mooring.copies import unite
 from mooring.drift.comparison import Evidence, behind, compare, compare_several, release, unpersisted
 from mooring.drift.models import IN_FULL, Drift, DriftKind, Found, Key, hand_over, ranked
 from mooring.drift.runs import DriverRuns
+from mooring.drift.vanished import altered, departed, unplaced
 from mooring.errors import MooringError
 from mooring.manager import AttachmentManager
 from mooring.nodes.ids import Nodes
@@ -37,7 +38,13 @@ from mooring.volumes import Volumes
 
 AT_ONCE: Final = 100
 """PVs that are compared in one go, which takes about a millisecond."""
-LASTING: Final = (DriftKind.UNREADABLE_RECORD, DriftKind.DUPLICATE_VOLUME, DriftKind.INDEX_BEHIND, DriftKind.UNPERSISTED)
+LASTING: Final = (
+    DriftKind.UNREADABLE_RECORD,
+    DriftKind.DUPLICATE_VOLUME,
+    DriftKind.INDEX_BEHIND,
+    DriftKind.UNPERSISTED,
+    DriftKind.UNPLACED_VOLUME_ATTACHMENT,
+)
 """Drift that no operation on the volume brings about or ends while it is open."""
 
 Claims = Mapping[str, Sequence[Sighting]]
@@ -95,6 +102,7 @@ class DriftSurvey:
         claims = await self._claims()
         evidence, not_compared = await self._evidence(claims)
         drifts = [drift async for drift in self._compared(claims, evidence)]
+        drifts += self._vanished(claims, evidence, {(drift.volume_handle, drift.node_id) for drift in drifts})
         found = ranked([*drifts, *await self._index_drift(claims)])
         first = await self._released(await self._idle(found[:IN_FULL]))
         return hand_over([*first, *found[IN_FULL:]], sum(map(len, claims.values())), not_compared)
@@ -152,13 +160,27 @@ class DriftSurvey:
 
     async def _compared(self, claims: Claims, evidence: Evidence) -> AsyncGenerator[Drift]:
         async for _, pvs in _some(claims.items()):
-            for drift in compare(pvs[0], evidence) if len(pvs) == 1 else compare_several(pvs, evidence):
+            known = self._ask.manager.known
+            lowered = [drift for pv in pvs if (drift := altered(pv, known(pv.handle, pv.uid))) is not None]
+            for drift in lowered or (compare(pvs[0], evidence) if len(pvs) == 1 else compare_several(pvs, evidence)):
                 yield drift
         for handle, waits in evidence.waiting.items():
             pvs = claims.get(handle, [])
             late = unpersisted(handle, waits, pvs[0].pv if pvs else "", self._ask.now())
             if late is not None:
                 yield late
+
+    def _vanished(self, claims: Claims, evidence: Evidence, told: Container[tuple[str, str]]) -> Iterator[Drift]:
+        """Return what PVs that are gone leave behind; `told` are the volumes and nodes of which another drift says more."""
+        attached = evidence.attached or {}
+        departures = self._ask.manager.departures.open()
+        for departure in departures:
+            seen = departure.seen
+            for drift in departed(departure, claims.get(seen.handle, ()), attached.get(seen.pv, ())):
+                if (drift.volume_handle, drift.node_id) not in told:
+                    yield drift
+        placed = {pv.pv for pvs in claims.values() for pv in pvs}
+        yield from unplaced(attached, placed, {departure.seen.pv: departure for departure in departures})
 
     async def _index_drift(self, claims: Claims) -> list[Drift]:
         known = {seen.uid: seen for seen in self._ask.manager.sightings()}

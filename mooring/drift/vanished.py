@@ -1,0 +1,100 @@
+"""What is amiss with records that vanished: pure, from the PVs just listed, and what the worker that looks has seen of them before.
+
+Contract: nothing here is healed, as nobody but an operator can say whether a node still uses a volume whose record is lost.
+
+Not kept here: what only the histories of operations say of such a volume, which would be a question for every volume without a
+record (mooring/evidence.py asks it of one), and whether a holder has let go since, which the worker looks into again and again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from mooring.drift.models import Drift, DriftKind
+from mooring.sighting import unpack
+
+if TYPE_CHECKING:
+    from mooring.adoption import Attached
+    from mooring.departures import Departure
+    from mooring.models import Attachment
+    from mooring.sighting import Sighting
+
+
+def altered(fresh: Sighting, known: Sighting | None) -> Drift | None:
+    """Return that a PV says less than it was seen to say; None where it doesn't.
+
+    NB: one look alone proves nothing, as a write may have landed after its list.
+    """
+    if known is None or not known.outlasts(fresh):
+        return None
+    says = "no epoch" if fresh.epoch is None else f"epoch {fresh.epoch}"
+    held = " and ".join(f"node {node}" for node in known.nodes) or "nobody"
+    return Drift(
+        kind=DriftKind.ALTERED_RECORD,
+        volume_handle=fresh.handle,
+        node_id=next(iter(known.nodes), ""),
+        epoch=known.fence,
+        pv=fresh.pv,
+        uid=unpack(fresh.uid),
+        why=f"PersistentVolume {fresh.pv} of volume {fresh.handle} says {says}, and it was at epoch {known.fence}, held by {held}: "
+        "its annotations were removed, or restored from an older copy. The volume is published to nobody.",
+    )
+
+
+def departed(departure: Departure, claims: Sequence[Sighting], attached: Sequence[Attached]) -> Iterator[Drift]:
+    """Yield the holders of a PV that went, which have not let go.
+
+    `claims` are the PVs that the volume has now, `attached` the VolumeAttachments of the one that went.
+    """
+    seen = departure.seen
+    if any(claim.uid == seen.uid or claim.fence > seen.fence for claim in claims):
+        return
+    for held in departure.holders:
+        name = next((each.name for each in attached if each.node_id == held.node_id), departure.shown.get(held.node_id, ""))
+        yield _departed(seen, held, name)
+
+
+def unplaced(
+    attached: Mapping[str, Sequence[Attached]], placed: Collection[str], departures: Mapping[str, Departure]
+) -> Iterator[Drift]:
+    """Yield the VolumeAttachments that are attached, and stay so, of PVs that nobody knows.
+
+    `departures` are by the name of the PV that went.
+    """
+    for pv in attached.keys() - placed:
+        departure = departures.get(pv)
+        holders = {held.node_id for held in departure.holders} if departure else set()
+        for each in attached[pv]:
+            if each.attached and not each.leaving and each.node_id not in holders:
+                yield _unplaced(each, departure.seen.handle if departure else "")
+
+
+def _departed(seen: Sighting, held: Attachment, volume_attachment: str) -> Drift:
+    since = f"{held.attached_at:%Y-%m-%dT%H:%M:%SZ}"
+    asks = f" VolumeAttachment {volume_attachment} speaks for the node." if volume_attachment else ""
+    return Drift(
+        kind=DriftKind.DEPARTED_HOLDER,
+        volume_handle=seen.handle,
+        node_id=held.node_id,
+        epoch=seen.fence,
+        pv=seen.pv,
+        volume_attachment=volume_attachment,
+        since=held.attached_at,
+        why=f"PersistentVolume {seen.pv} of volume {seen.handle} went while its record named node {held.node_id} as holder since "
+        f"{since}, at epoch {seen.fence}, and nobody has unpublished it since.{asks} Other nodes are refused.",
+    )
+
+
+def _unplaced(each: Attached, handle: str) -> Drift:
+    what = f"PersistentVolume {each.pv}, which is not known" if each.pv else "a volume that names no PersistentVolume"
+    return Drift(
+        kind=DriftKind.UNPLACED_VOLUME_ATTACHMENT,
+        volume_handle=handle,
+        node_id=each.node_id or "",
+        pv=each.pv,
+        volume_attachment=each.name,
+        since=each.since,
+        why=f"VolumeAttachment {each.name} attaches {what}, to node {each.node}. While nobody knows which volume that is, one "
+        "without a PersistentVolume is published to no other node.",
+    )
