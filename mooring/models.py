@@ -241,6 +241,11 @@ class VolumeRecord(Model):
         return max(mark.epoch or 0 for mark in self.marks)
 
     @property
+    def token_epoch(self) -> int:
+        """The epoch that a detach is decided at: the highest that is known of the volume; 0, for no token, where it has no PV."""
+        return max(self.epoch, self.floor) if self.mark.pv else 0
+
+    @property
     def marks(self) -> tuple[Mark, ...]:
         """What a write tests of each PV."""
         return (self.mark, *(other.mark for other in self.others))

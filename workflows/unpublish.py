@@ -215,7 +215,7 @@ class UnpublishVolume:
         leaving = self._leaving(seen)
         for node in leaving or [self._asked.node_id]:
             recorded = bool(leaving and seen and not seen.evidence)
-            await self._ask_backend(node, seen.epoch if seen else 0, recorded=recorded)
+            await self._ask_backend(node, seen.token_epoch if seen else 0, recorded=recorded)
 
     async def _ask_backend(self, node_id: str, epoch: int, *, recorded: bool) -> None:
         """Have the backend detach, which may know nothing of it if no record names the node, or the node is gone.

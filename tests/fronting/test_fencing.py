@@ -15,7 +15,7 @@ from temporalio.client import Client
 from mooring.devstack.kubernetes.kubeconfig import ApiServer
 from mooring.models import VolumeRef
 from mooring.names import volume_id
-from tests.harness.cluster import Cluster
+from tests.harness.cluster import PVS, Cluster
 from tests.harness.co import Peer, peer, refused
 from tests.harness.driver.handle import ReferenceDriver
 from tests.harness.driver.orders import Order
@@ -139,6 +139,34 @@ async def test_an_unpublish_by_an_index_that_is_behind_detaches_at_the_live_epoc
 
     assert [call.token for call in strict.calls() if call.rpc == "unpublish"][-1] == 81
     assert (strict.attached(), await cluster.holder(volume), await cluster.epoch(volume)) == ({}, None, 41)
+
+
+@pytest.mark.parametrize("node", ["node-a", ""], ids=["its-holder", "all-nodes"])
+@pytest.mark.parametrize("altered", [None, "1"], ids=["stripped", "lowered"])
+async def test_a_volume_whose_record_was_altered_is_detached_above_what_was_seen(
+    front: Peer, strict: ReferenceDriver, cluster: Cluster, volume: str, node: str, altered: str | None
+) -> None:
+    await _outlive_another_pv(front, cluster, volume)
+    epoch, keys = await cluster.epoch(volume), cluster.keys
+    await cluster.annotate(volume, {keys.node: None, keys.at: None, keys.attachments: None, keys.epoch: altered})
+    with refused(StatusCode.FAILED_PRECONDITION, f"it was at epoch {epoch}, held by node-a"):
+        await front.publish(volume, "node-b")
+
+    await front.unpublish(volume, node)
+
+    assert strict.calls()[-1].token == 2 * epoch + 1
+    assert (strict.attached(), await cluster.holder(volume), await cluster.epoch(volume)) == ({}, None, epoch + 1)
+
+
+async def _outlive_another_pv(front: Peer, cluster: Cluster, volume: str) -> None:
+    """Have node-a hold the volume by a PV that names another one, now gone, as bearing the record too: no index is sure of that."""
+    other = f"other-{cluster.pv(volume)}"
+    await front.publish(volume, "node-a")
+    await cluster.create(volume, name=other)
+    async with asyncio.timeout(20):
+        while cluster.keys.node not in await cluster.annotations(volume, name=other):
+            await front.publish(volume, "node-a")
+    await cluster.ask("DELETE", f"{PVS}/{other}")
 
 
 async def test_a_volume_without_a_pv_bears_no_token_until_it_has_one(
