@@ -148,7 +148,11 @@ class AttachmentActivities:
             self._manager.learn(handle, result.record)
             return result.model_copy(update={"by": _run_id()})
         pvs = [part.mark.pv for part in write.parts]
-        found = await self._evidence.look_found(handle, before, pvs, result.record, _asking())
+        try:
+            found = await self._evidence.look_found(handle, before, pvs, result.record, _asking())
+        except MooringError as error:
+            error.landed_in_part = bool(write.others)  # refused on one PV, it may stand on those before
+            raise
         return WriteResult(landed=False, record=found.record, by=_run_id(), departed=found.departed, unplaced=found.unplaced)
 
     def _track(self, write: Write) -> bool:

@@ -115,12 +115,12 @@ class KubernetesVolumes:
         for place, part in enumerate(write.parts):
             try:
                 record = await self._set(write, part, place)
+                if record is None:
+                    self._metrics.conflict()
+                    return WriteResult(landed=False, record=await self._read_again(write))
             except MooringError as error:
                 error.landed_in_part = bool(written)
                 raise
-            if record is None:
-                self._metrics.conflict()
-                return WriteResult(landed=False, record=await self._read_again(write))
             written.append(record)
         return WriteResult(landed=True, record=merge(written))
 

@@ -8,10 +8,11 @@ from mooring.client import MooringClient
 from mooring.errors import BackendFailed, DuplicateVolume, HeldElsewhere, KubernetesForbidden, MalformedRecord
 from mooring.models import AccessMode
 from tests.harness.backend import JournalBackend, refusal
-from tests.harness.cluster import Cluster
+from tests.harness.cluster import PVS, Cluster
 from tests.harness.workers import until
 from worker import MooringWorker
 
+MERGE = "application/merge-patch+json"
 RWX = AccessMode.MULTI_NODE_MULTI_WRITER
 
 
@@ -174,6 +175,24 @@ async def test_a_publish_that_reaches_the_first_pv_alone_is_rolled_back(
 
     assert cluster.proxy.count("PATCH", f"/{first}") == 2
     assert await holders(cluster, other) == [(None, "2"), (None, "2")]
+
+
+async def test_a_publish_that_may_read_nothing_after_it_reached_the_first_pv_alone_is_rolled_back(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient
+) -> None:
+    await cluster.create("vol")
+    other = await second(worker, cluster)
+    first, last = sorted((cluster.pv("vol"), other))
+    stale = cluster.proxy.drop("WATCH")
+    cluster.proxy.cut_watches()
+    await cluster.ask("PATCH", f"{PVS}/{last}", {"metadata": {"annotations": {cluster.keys.epoch: "7"}}}, MERGE)
+    cluster.proxy.fail("GET", path=f"/persistentvolumes/{first}", status=403, times=1)
+
+    with pytest.raises(KubernetesForbidden, match="rolled back"):
+        await mooring.publish("vol", "node-a")
+
+    stale.stop()
+    assert await holders(cluster, other) == [(None, "8"), (None, "8")]
 
 
 async def test_a_pv_whose_write_is_refused_for_good_is_told_after_all_others_are_cleared(
