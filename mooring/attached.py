@@ -7,7 +7,7 @@ Not kept here: a live look at them (volume_attachments.py), and what follows fro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Collection as Names
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from mooring.adoption import Attached
 from mooring.apiserver import KubernetesApi
 from mooring.collection import Collection
 from mooring.mirror import Mirror
@@ -75,6 +76,35 @@ class NothingAttached:
 
     def following(self) -> AbstractAsyncContextManager[None]:
         """See `AttachedVolumes`; there is nothing to follow."""
+        return nullcontext()
+
+    async def filled(self) -> None:
+        """See `AttachedVolumes`."""
+
+
+class ListedAttached:
+    """The VolumeAttachments that were attached when they were listed; `placed` are the PVs of known volumes."""
+
+    missing: Final[list[str]] = []
+
+    def __init__(self, attached: Iterable[Attached], placed: Names[str]) -> None:
+        self._placed = placed
+        self._shown = [Shown(each.name, each.pv, each.node, each.node_id or "", each.since) for each in attached]
+
+    def of(self, pv: str) -> list[Shown]:
+        """See `AttachedVolumes`."""
+        return [shown for shown in self._shown if shown.pv == pv]
+
+    def named(self, name: str) -> Shown | None:
+        """See `AttachedVolumes`."""
+        return next((shown for shown in self._shown if shown.name == name), None)
+
+    def beyond(self, pvs: Names[str]) -> list[Shown]:
+        """See `AttachedVolumes`."""
+        return [shown for shown in self._shown if shown.pv not in pvs and shown.pv not in self._placed]
+
+    def following(self) -> AbstractAsyncContextManager[None]:
+        """See `AttachedVolumes`; nothing is followed."""
         return nullcontext()
 
     async def filled(self) -> None:

@@ -315,16 +315,27 @@ def _in_doubt(seen: VolumeRecord, asked: PublishRequest) -> MooringError:
 
 
 def _lowered(seen: VolumeRecord, asked: PublishRequest) -> MooringError:
-    pv, volume, keys = seen.mark.pv, asked.volume_handle, Keys.of(asked.driver)
-    says = "no epoch" if seen.mark.epoch is None else f"epoch {seen.mark.epoch}"
-    node = f" {quote(f'{keys.node}={seen.holders[0].node_id}')}" if seen.holders else ""
-    back = f"`kubectl annotate --overwrite pv {pv} {keys.epoch}={seen.floor + 1}{node}`"
     return MalformedRecord(
-        f"PersistentVolume {pv} of volume {volume} says {says}, and it was at epoch {seen.floor}, held by "
-        f"{' and '.join(_nodes(seen.holders)) or 'nobody'}: its annotations were removed, or restored from an older copy. "
-        f"Once nothing uses the volume, release it by `mooring unpublish {quote(volume)} --all-nodes`; "
-        f"while it is in use, put its record back, {back}."
+        f"{how_altered(seen, asked)} "
+        f"Once nothing uses the volume, release it by `mooring unpublish {quote(asked.volume_handle)} --all-nodes`; "
+        f"while it is in use, put its record back, `{put_back(seen, asked.driver)}`."
     )
+
+
+def how_altered(seen: VolumeRecord, volume: VolumeRef) -> str:
+    """Return what an altered record says, and what it was seen to say, as a sentence."""
+    says = "no epoch" if seen.mark.epoch is None else f"epoch {seen.mark.epoch}"
+    return (
+        f"PersistentVolume {seen.mark.pv} of volume {volume.volume_handle} says {says}, and it was at epoch {seen.floor}, held by "
+        f"{' and '.join(_nodes(seen.holders)) or 'nobody'}: its annotations were removed, or restored from an older copy."
+    )
+
+
+def put_back(seen: VolumeRecord, driver: str) -> str:
+    """Return the command that puts an altered record back."""
+    keys = Keys.of(driver)
+    node = f" {quote(f'{keys.node}={seen.holders[0].node_id}')}" if seen.holders else ""
+    return f"kubectl annotate --overwrite pv {seen.mark.pv} {keys.epoch}={seen.floor + 1}{node}"
 
 
 def _crowded(holders: tuple[Attachment, ...], asked: PublishRequest, most: int) -> MooringError | None:

@@ -33,7 +33,9 @@ def print_page(explained: Explanation, now: datetime) -> None:
 def _print_volume(explained: Explanation, now: datetime) -> None:
     record = explained.record
     lines = [("Volume", explained.volume_handle), ("Driver", explained.driver)]
-    lines += [("Held by", _holder(held, now)) for held in explained.holders] or [("Held by", _nobody(explained))]
+    held_by = [_holder(held, now) for held in explained.holders]
+    held_by += [f"{_holder(held, now)}, as was last known" for held in explained.lost]
+    lines += [("Held by", text) for text in held_by or [_nobody(explained)]]
     if record is not None:
         lines += [("Epoch", str(record.epoch)), ("Written by", record.operation or NONE)]
     _fields(lines)

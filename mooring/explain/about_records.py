@@ -36,6 +36,41 @@ def duplicated(facts: Facts) -> Iterator[Advice]:
         )
 
 
+def altered(facts: Facts) -> Iterator[Advice]:
+    """A PV says less than it was seen to say."""
+    known = facts.vanished
+    if known is not None and known.altered:
+        yield Advice(
+            situation="altered-record",
+            says=f"{fence.how_altered(known, facts)} It is published to nobody. While the volume is in use, put its record "
+            "back; once nothing uses it, unpublish it from every node.",
+            commands=(f"{fence.put_back(known, facts.driver)} {BREAK_GLASS}", unpublish(facts, "")),
+        )
+
+
+def departed(facts: Facts) -> Iterator[Advice]:
+    """The PV of a holder went."""
+    known = facts.vanished
+    if known is None or known.altered:
+        return
+    for held in facts.lost:
+        node, name = held.node_id, known.shown.get(held.node_id)
+        instead = f", or delete VolumeAttachment {name}, which speaks for it" if name else ""
+        yield Advice(
+            situation="departed-holder",
+            says=f"Node {node} may still have the volume, so other nodes are refused: {known.evidence} A publish to the same "
+            f"node goes on. Once nothing uses the volume there, unpublish it{instead}.",
+            commands=(unpublish(facts, node), *([f"kubectl delete volumeattachment {name}"] if name else [])),
+        )
+
+
+def unplaced(facts: Facts) -> Iterator[Advice]:
+    """What is attached and can't be placed may be this volume, which has no PV."""
+    if facts.unpersisted is None and facts.vanished is None:
+        for node, why in facts.unplaced.items():
+            yield Advice(situation="may-be-attached", says=f"{why} It is published to node {node} alone until then.")
+
+
 def in_doubt(facts: Facts) -> Iterator[Advice]:
     """VolumeAttachments contradict the record or each other, so the volume is published to nobody."""
     doubts = [finding for finding in facts.findings if finding.publish_refused and finding.verdict is not Verdict.LEAVING]

@@ -14,6 +14,9 @@ from mooring.explain.facts import Advice, Facts
 RULES: Final[tuple[Callable[[Facts], Iterator[Advice]], ...]] = (
     about_records.unreadable,
     about_records.duplicated,
+    about_records.altered,
+    about_records.departed,
+    about_records.unplaced,
     about_records.in_doubt,
     about_records.unrecorded,
     about_records.left_over,

@@ -18,10 +18,12 @@ from mooring.collection import Kind, T, decoded, list_all
 from mooring.copies import merge
 from mooring.detachments import Detachments, look_back
 from mooring.errors import MalformedRecord, MooringError
+from mooring.evidence import Beyond
 from mooring.explain.facts import AttachmentFacts, NodeFacts, PvFacts
 from mooring.explain.objects import ATTACHMENT_KIND, NODE, NODES, PV_KIND, Pv, VolumeAttachment
 from mooring.models import VolumeRecord, VolumeRef
 from mooring.nodes.kinds import CSI_NODES, PlainNode
+from mooring.views import Skip
 from mooring.volume_attachments import NODE_ID
 from mooring.wire import access_modes, handle, is_readonly
 
@@ -32,23 +34,29 @@ A = TypeVar("A")
 
 @dataclass(slots=True)
 class ClusterPart:
-    """What Kubernetes knows, and the errors of what it did not say."""
+    """What Kubernetes knows, and the errors of what it did not say. `placed` are the names of all PVs of the driver's volumes."""
 
     pvs: tuple[PvFacts, ...] = ()
     attachments: tuple[AttachmentFacts, ...] | None = None
     nodes: tuple[NodeFacts, ...] = ()
     findings: tuple[Finding, ...] = ()
     errors: list[MooringError] = field(default_factory=list)
+    placed: set[str] = field(default_factory=set)
+    beyond: Beyond = field(default_factory=lambda: Beyond(None))
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterReader:
-    """Reads the facts of one volume. `now` is UTC, `detachments` are asked of VolumeAttachments that the record doesn't know."""
+    """Reads the facts of one volume.
+
+    `now` is UTC, `detachments` are asked of VolumeAttachments that the record doesn't know, `before` names PVs that the volume had.
+    """
 
     api: KubernetesApi
     volume: VolumeRef
     now: Callable[[], datetime]
     detachments: Detachments
+    before: frozenset[str] = frozenset()
 
     async def read(self) -> ClusterPart:
         """All that there is.
@@ -58,19 +66,25 @@ class ClusterReader:
 
         """
         part = ClusterPart()
-        pvs = await self._list(PV_KIND, self._claims)
+        pvs = await self._list(PV_KIND, lambda pv: self._claims(pv, part.placed))
         names = {pv.metadata.name for pv in pvs}
         part.pvs = tuple(self._pv(pv) for pv in pvs)
-        found = await _or_told(self._list(ATTACHMENT_KIND, lambda each: each.spec.source.persistent_volume_name in names), part)
+        known = names | self.before
+        found = await _or_told(self._list(ATTACHMENT_KIND, lambda each: each.spec.source.persistent_volume_name in known), part)
         node_ids = await _or_told(self._node_ids(), part)
         part.attachments = None if found is None else tuple(_attachment(each, node_ids or {}) for each in found)
-        part.findings = tuple(await self._judge(pvs, part.pvs, found or (), node_ids or {}))
+        own = [each for each in found or () if each.spec.source.persistent_volume_name in names]
+        part.findings = tuple(await self._judge(pvs, part.pvs, own, node_ids or {}))
         wanted = _nodes_of(part, node_ids)
         part.nodes = tuple(filter(None, [await _or_told(self._node(*pair, part, node_ids or {}), part) for pair in wanted.items()]))
         return part
 
-    def _claims(self, pv: Pv) -> bool:
-        return handle(self.volume.driver, pv) == self.volume.volume_handle
+    def _claims(self, pv: Pv, placed: set[str]) -> bool:
+        """Whether the PV is one of the volume's; the name of one that is any volume's of the driver is noted."""
+        named = handle(self.volume.driver, pv)
+        if not isinstance(named, Skip):
+            placed.add(pv.metadata.name)
+        return named == self.volume.volume_handle
 
     def _pv(self, pv: Pv) -> PvFacts:
         claim = pv.spec.claim_ref

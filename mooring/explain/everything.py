@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from mooring.detachments import CLOCK_SKEW, LateDetachments
 from mooring.errors import MooringError
 from mooring.explain.advice import advise
+from mooring.explain.beyond import BeyondReader
 from mooring.explain.cluster import ClusterPart, ClusterReader
 from mooring.explain.facts import Explanation, Facts
 from mooring.explain.operations import OperationsPart, read_operations, read_related
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
     from mooring.apiserver import KubernetesApi
-    from mooring.models import VolumeRef
+    from mooring.evidence import Beyond
+    from mooring.models import VolumeRecord, VolumeRef
 
 A = TypeVar("A")
 
@@ -45,14 +47,17 @@ class Explainer:
         reached = await client
         related = await self._or_told(read_related(reached, volume, nodes), errors) if reached and operations else None
         errors += part.errors
+        vanished = _vanished(part.beyond)
         facts = Facts(
             driver=volume.driver,
             volume_handle=volume.volume_handle,
             pvs=part.pvs,
             volume_attachments=part.attachments,
             nodes=part.nodes,
-            findings=part.findings,
+            findings=() if vanished and vanished.altered else part.findings,
             unpersisted=operations.unpersisted if operations else None,
+            vanished=vanished,
+            unplaced=part.beyond.unplaced,
             runs=operations.runs if operations else (),
             related=related or (),
             workers=operations.workers if operations else None,
@@ -63,9 +68,24 @@ class Explainer:
     async def _cluster(self, client: Awaitable[Client | None], volume: VolumeRef) -> ClusterPart:
         api = await self.kubernetes()
         try:
-            return await ClusterReader(api, volume, self.now, LateDetachments(lambda: client, CLOCK_SKEW)).read()
+            beyond = BeyondReader(reached, api, volume, self.now) if (reached := await client) else None
+            part = await self._read(client, api, volume, beyond)
+            # NB: what was written between two questions makes a record look as if it said too little, so it is looked at twice
+            return await self._read(client, api, volume, beyond) if _vanished(part.beyond) else part
         finally:
             await api.close()
+
+    async def _read(
+        self, client: Awaitable[Client | None], api: KubernetesApi, volume: VolumeRef, beyond: BeyondReader | None
+    ) -> ClusterPart:
+        told: list[MooringError] = []
+        last = (await self._or_told(beyond.last(), told) or ()) if beyond else ()
+        before = frozenset(seen.pv for seen in last)
+        part = await ClusterReader(api, volume, self.now, LateDetachments(lambda: client, CLOCK_SKEW), before).read()
+        if beyond and not told:
+            part.beyond = await self._or_told(beyond.read(last, part), told) or part.beyond
+        part.errors += [error for error in told if str(error) not in map(str, part.errors)]
+        return part
 
     async def _operations(self, client: Awaitable[Client | None], volume: VolumeRef) -> OperationsPart | None:
         reached = await client
@@ -77,3 +97,9 @@ class Explainer:
         except MooringError as error:
             errors.append(error)
             return None
+
+
+def _vanished(beyond: Beyond) -> VolumeRecord | None:
+    """What is known beyond the PVs, where it says more than they do."""
+    known = beyond.record or beyond.departed
+    return known if known is not None and (known.altered or known.evidence) else None

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from pydantic import Field
+
 from mooring import names
 from mooring.adoption import Finding
 from mooring.copies import merge
@@ -81,7 +83,9 @@ class Facts(VolumeRef):
     """What is known of the volume.
 
     `volume_attachments` and `workers` are None where nobody could say. `unpersisted`: who holds the volume while it has no PV.
-    `runs` are its operations, newest first.
+    `vanished`: the volume's record with what is known beyond its PVs, where that names more holders, or a PV was altered; and
+    `unplaced`: by node id why a volume without a PV may be attached there (mooring/evidence.py). `runs` are its operations, newest
+    first.
     """
 
     pvs: tuple[PvFacts, ...] = ()
@@ -89,6 +93,8 @@ class Facts(VolumeRef):
     nodes: tuple[NodeFacts, ...] = ()
     findings: tuple[Finding, ...] = ()
     unpersisted: Attachment | None = None
+    vanished: VolumeRecord | None = None
+    unplaced: dict[str, str] = Field(default_factory=dict)
     runs: tuple[VolumeRun, ...] = ()
     related: tuple[RelatedRun, ...] = ()
     workers: tuple[str, ...] | None = None
@@ -104,6 +110,12 @@ class Facts(VolumeRef):
     def holders(self) -> tuple[Attachment, ...]:
         """Who holds the volume by its record."""
         return self.record.everyone if self.record else ()
+
+    @property
+    def lost(self) -> tuple[Attachment, ...]:
+        """Who holds the volume by what is known beyond its PVs, and neither by these nor by a VolumeAttachment of theirs alone."""
+        named = {held.node_id for held in self.holders} | {finding.node_id for finding in self.findings}
+        return tuple(held for held in self.vanished.everyone if held.node_id not in named) if self.vanished else ()
 
     @property
     def open(self) -> VolumeRun | None:

@@ -1,0 +1,80 @@
+"""What is known of a volume beyond its PVs, as a worker that has just started would know it: all of it is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from mooring.asking import Asking
+from mooring.attached import ListedAttached
+from mooring.copies import merge
+from mooring.evidence import Beyond, Evidence
+from mooring.last_run import last_run
+from mooring.manager import AttachmentManager
+from mooring.nodes.ids import AnyNode
+from mooring.runs import deadline
+from mooring.sighting import Sighting
+from mooring.views import Change, ChangeKind
+from mooring.volume_attachments import ClusterAttachments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from temporalio.client import Client
+
+    from mooring.apiserver import KubernetesApi
+    from mooring.explain.cluster import ClusterPart
+    from mooring.models import VolumeRecord, VolumeRef
+
+SECONDS: Final = 15.0
+_NOTHING: Final = Beyond(None)
+
+
+@dataclass(frozen=True, slots=True)
+class BeyondReader:
+    """Asks what is known of one volume beyond its PVs. `now` is UTC."""
+
+    client: Client
+    api: KubernetesApi
+    volume: VolumeRef
+    now: Callable[[], datetime]
+
+    async def last(self) -> tuple[Sighting, ...]:
+        """Return what the newest operation that knew the volume's holders left on its PVs.
+
+        NB: to be asked before the PVs are listed, or what is written in between would make them look altered.
+
+        Raises:
+            TemporalUnavailable: Temporal does not say.
+
+        """
+        handle = self.volume.volume_handle
+        async with deadline(SECONDS, f"What the operations of volume {handle} left"):
+            left = await last_run(self.client, self.volume, "")
+        return tuple(Sighting.of(handle, copy) for copy in left.record.copies if copy.mark.uid) if left else ()
+
+    async def read(self, last: tuple[Sighting, ...], part: ClusterPart) -> Beyond:
+        """Return it; nothing where a PV can't be read.
+
+        Raises:
+            TemporalUnavailable, KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: one of them does not say.
+
+        """
+        records = [pv.record for pv in part.pvs if pv.record is not None]
+        if len(records) != len(part.pvs):
+            return _NOTHING
+        attachments = ClusterAttachments(self.api, self.volume.driver, self.now)
+        attached = ListedAttached(await attachments.attached(), part.placed)
+        manager = _seen(self.volume.volume_handle, records)
+        evidence = Evidence(self.volume.driver, self.client, manager, attached, attachments, AnyNode())
+        live = merge(records) if records else None
+        async with deadline(SECONDS, f"What became of volume {self.volume.volume_handle}"):
+            return await evidence.look_found(self.volume.volume_handle, last, {seen.pv for seen in last}, live, Asking())
+
+
+def _seen(handle: str, records: list[VolumeRecord]) -> AttachmentManager:
+    manager = AttachmentManager()
+    for record in records:
+        manager.apply_event(Change(ChangeKind.SEEN, Sighting.of(handle, record)))
+    return manager
