@@ -54,7 +54,7 @@ def all_activities(
     namespace knows Mooring's.
     """
     limits = settings.limits(search_attributes=search_attributes, backend=not isinstance(backend, NoBackend))
-    unpersisted = UnpersistedActivities(client, manager, storage.volumes, slots.volumes)
+    unpersisted = UnpersistedActivities(client, manager, storage.volumes, evidence, slots.volumes)
     admission = Admission(storage.nodes, manager)
     attachments = AttachmentActivities(
         settings.driver, manager, storage.volumes, evidence, limits, unpersisted.look_up, admission.glance

@@ -19,15 +19,17 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.glancing import glance
 from activities.running import running
+from mooring.asking import Asking
 from mooring.errors import HeldElsewhere, Incompatible, OperationPending, TemporalUnavailable, VolumeAwaited
 from mooring.holds import Fate, lives
 from mooring.models import Attachment, RunRef, Unpersisted, VolumeRecord, VolumeRef, Waiting
-from mooring.names import ATTACHMENT_MEMO, unpersisted_id, volume_id
+from mooring.names import ATTACHMENT_MEMO, PERSIST, unpersisted_id, volume_id
 from mooring.runs import look_up
 
 if TYPE_CHECKING:
     from temporalio.client import WorkflowExecutionDescription
 
+    from mooring.evidence import Evidence
     from mooring.manager import AttachmentManager
     from mooring.volumes import Volumes
 
@@ -46,8 +48,9 @@ _CHILD_STARTED = EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED
 class UnpersistedActivities:
     """The unpersisted attachments of one driver; `waits` of them are waited for at once."""
 
-    def __init__(self, client: Client, manager: AttachmentManager, volumes: Volumes, waits: int) -> None:
+    def __init__(self, client: Client, manager: AttachmentManager, volumes: Volumes, evidence: Evidence, waits: int) -> None:
         self._free = waits
+        self._evidence = evidence
         self._client = client
         self._manager = manager
         self._volumes = volumes
@@ -102,7 +105,7 @@ class UnpersistedActivities:
 
     @activity.defn(name="wait_for_volume")
     async def wait(self, waiting: Unpersisted) -> VolumeRecord:
-        """The volume's record, once there is a PV; the attachment is in this worker's index meanwhile."""
+        """The record with what is known beyond it, once there is a PV; the attachment is in this worker's index meanwhile."""
         handle = waiting.volume.volume_handle
         async with running(patient=True):
             if self._free <= 0 and self._manager.pv_name(handle) is None:
@@ -123,10 +126,14 @@ class UnpersistedActivities:
             return False  # this worker's index is older than the publish
 
     async def _appearance(self, handle: str) -> VolumeRecord:
+        asking = Asking(activity.info().workflow_run_id or "", PERSIST)
         while True:
-            record = await self._volumes.read(handle, self._manager.pvs(handle))
+            before, pvs = self._manager.claims(handle), self._manager.pvs(handle)
+            record = await self._volumes.read(handle, pvs)
             if record is not None:
-                return record
+                found = await self._evidence.look_found(handle, before, pvs, record, asking)
+                if found.record is not None:
+                    return found.record
             await glance(
                 lambda: self._manager.pv_name(handle) is not None,
                 VolumeAwaited(f"Volume {handle} has no PersistentVolume yet; another worker waits on."),

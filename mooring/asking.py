@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Asking:
     """A run, and its workflow's type; both "" for no run.
 
-    PersistAttachment is evidence itself of what it holds, and AdoptAttachment judges VolumeAttachments by itself.
+    PersistAttachment is evidence itself of what a VolumeAttachment says, and AdoptAttachment judges them by itself.
     """
 
     run_id: str = ""

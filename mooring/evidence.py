@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from mooring import names
 from mooring.asking import Asking
 from mooring.errors import MooringError
-from mooring.last_run import LastRun, held_without_pv, is_newer, last_run
+from mooring.last_run import LastRun, is_newer, last_run, let_go_without_pv
 from mooring.models import AccessMode, Attachment, Mark, VolumeRecord, VolumeRef
 from mooring.sighting import pack
 
@@ -100,10 +100,7 @@ class Evidence:
         last = None if written else await self._last(handle, asking)
         if last is not None and _lowered(live, last.record):
             return _altered(live, last.record)
-        known = await self._known(handle, departure, last, {mark.pv for mark in live.marks}, asking)
-        if asking.workflow == names.PERSIST:
-            known.holders.clear()
-        return _beyond(live, known)
+        return _beyond(live, await self._known(handle, departure, last, {mark.pv for mark in live.marks}, asking))
 
     async def settle(self) -> None:
         """Look again at the holders of PVs that went, so that those that have let go are forgotten. Raises as `look_found` does."""
@@ -137,10 +134,10 @@ class Evidence:
             _take_departure(known, departure)
         if last is not None:
             _take_last(known, last)
-        if known.holders:
-            known.holders.pop(await held_without_pv(self.client, volume, last), None)
-        if asking.workflow != names.ADOPT:
+            known.holders.pop(await let_go_without_pv(self.client, volume, last), None)
+        if asking.workflow not in (names.ADOPT, names.PERSIST):
             await self._take_shown(known, last)
+        if asking.workflow != names.ADOPT:
             self._let_go(handle, known, departure)
         return known
 

@@ -37,13 +37,17 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LastRun:
-    """An operation that has ended, and what it left: `record` is the last that it knew, with the holders that it left."""
+    """An operation that has ended, and what it left: `record` is the last that it knew, with the holders that it left.
+
+    `unrecorded`: the nodes among these that nothing but a run of PersistAttachment spoke for.
+    """
 
     run_id: str
     operation: str
     node_id: str
     started_at: datetime
     record: VolumeRecord
+    unrecorded: frozenset[str] = frozenset()
 
     @property
     def epoch(self) -> int:
@@ -95,21 +99,23 @@ async def is_newer(client: Client, volume: VolumeRef, last: LastRun, operation: 
     return wrote is None or last.started_at > wrote.start_time
 
 
-async def held_without_pv(client: Client, volume: VolumeRef, last: LastRun | None) -> str:
-    """Return the node that a run of PersistAttachment speaks for, "" for none.
+async def let_go_without_pv(client: Client, volume: VolumeRef, last: LastRun) -> str:
+    """Return the node that the operation left on a run of PersistAttachment alone, and which is that run's to keep; "" for none.
 
-    An open one holds the volume for it; one that began after the operation and was cancelled has let go.
+    An open run holds the volume for it; one that began after the operation and was cancelled has let go.
+    NB: such a run takes away what it gave, and no more: a node that was a holder before it has not let go with it.
 
     Raises:
         TemporalUnavailable: Temporal does not say.
 
     """
-    hold = await look_up(client, names.unpersisted_id(volume))
+    hold = await look_up(client, names.unpersisted_id(volume)) if last.unrecorded else None
     if hold is None or hold.status not in (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CANCELED):
         return ""
-    if hold.status is WorkflowExecutionStatus.CANCELED and (last is None or hold.start_time < last.started_at):
+    if hold.status is WorkflowExecutionStatus.CANCELED and hold.start_time < last.started_at:
         return ""
-    return (await hold.memo_value(names.ATTACHMENT_MEMO, type_hint=Attachment)).node_id
+    node_id = (await hold.memo_value(names.ATTACHMENT_MEMO, type_hint=Attachment)).node_id
+    return node_id if node_id in last.unrecorded else ""
 
 
 async def _read(client: Client, workflow_id: str, run_id: str) -> LastRun | None:
@@ -122,23 +128,22 @@ async def _read(client: Client, workflow_id: str, run_id: str) -> LastRun | None
         if error.status is RPCStatusCode.NOT_FOUND:
             return None
         raise
-    record = _left(reader) if reader.ended_at is not None and reader.held_by is not None else None
-    return None if record is None else LastRun(run_id, reader.operation, reader.node_id, reader.started_at, record)
+    return _left(reader, run_id) if reader.ended_at is not None and reader.held_by is not None else None
 
 
-def _left(reader: RunReader) -> VolumeRecord | None:
+def _left(reader: RunReader, run_id: str) -> LastRun | None:
     """What the run left; None where another version of Mooring wrote what this one can't read."""
-    told = reader.record or {"mark": {"pv": "", "uid": ""}}
+    held_by = reader.held_by or ()
     try:
-        record = VolumeRecord.model_validate(told)
+        record = VolumeRecord.model_validate(reader.record or {"mark": {"pv": "", "uid": ""}})
         known = {held.node_id: held for held in record.holders}
-        held_by = reader.held_by or ()
         holders = tuple(known.get(node) or _unpersisted(reader, node) for node in held_by)
     except ValidationError:
         return None
-    return record.model_copy(
-        update={"holders": holders, "shown": {node: record.shown[node] for node in held_by if node in record.shown}}
-    )
+    shown = {node: record.shown[node] for node in held_by if node in record.shown}
+    left = record.model_copy(update={"holders": holders, "shown": shown})
+    unrecorded = frozenset(held_by) - set(known)
+    return LastRun(run_id, reader.operation, reader.node_id, reader.started_at, left, unrecorded)
 
 
 def _unpersisted(reader: RunReader, node_id: str) -> Attachment:

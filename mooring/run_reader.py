@@ -180,7 +180,7 @@ class RunReader:
         self.result = result if isinstance(result, dict) else {"message": result}
         self.message = str(self.result.get("message") or "")
         if self.result.get("persisted") is False:
-            self.held_by, self.epoch = (self.node_id,), 0
+            self.held_by, self.epoch = self._beside_record(self.node_id), 0
         elif self.result.get("annotation_cleared"):
             self.held_by = tuple(node for node in self.held_by or () if not self._lets_go(node))
 
@@ -198,14 +198,18 @@ class RunReader:
         if activity in _RECORDS:
             self._saw(result.get("record") or result.get("departed"))
         elif activity == _FIND and result:
-            self.held_by, self.epoch = (result["attachment"]["node_id"],), 0
+            self.held_by, self.epoch = self._beside_record(result["attachment"]["node_id"]), 0
         elif activity == _DROP:
-            self.held_by = ()
+            self.held_by = self._beside_record()
+
+    def _beside_record(self, *nodes: str) -> tuple[str, ...]:
+        """Who is known to hold the volume where these do without a record, which neither gives nor takes what the record says."""
+        return tuple(dict.fromkeys((*(held["node_id"] for held in (self.record or {}).get("holders", ())), *nodes)))
 
     def _saw(self, record: Any) -> None:
         """A record, or None where there is none."""
         self.record = record
-        self.held_by = tuple(held["node_id"] for held in record["holders"]) if record else ()
+        self.held_by = self._beside_record()
         self.epoch = max(record["mark"]["epoch"] or 0, record.get("floor", 0)) if record else 0
 
     async def _decode(self, payloads: Sequence[Payload]) -> Any:

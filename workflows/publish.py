@@ -37,6 +37,8 @@ with workflow.unsafe.imports_passed_through():
 
 _ROLLS_BACK_BESIDE_HOLDS = "rolls back beside holds"
 """The patch since which a rollback detaches before its hold ends, and moves the epoch beside another's."""
+_KEEPS_DEPARTED = "keeps what it held when the PV went"
+"""The patch since which a rollback leaves a node that held the volume when its PV went."""
 
 
 @workflow.defn(name=PUBLISH)
@@ -51,6 +53,8 @@ class PublishVolume:
         self._backend_begun = False
         self._asked_at = 0
         """The highest epoch at which the backend was asked to attach."""
+        self._had_departed = False
+        """Whether the node was a holder, by another operation, when there was no PV to say so."""
 
     @workflow.run
     async def run(self, request: RawValue = NOTHING) -> PublishResult:
@@ -98,8 +102,12 @@ class PublishVolume:
 
     def _holds(self, seen: Looked) -> bool:
         waiting, node = self._steps.waiting, self._asked.node_id
-        recorded = seen.record is not None and seen.record.holder(node) is not None
-        return recorded or (waiting is not None and waiting.attachment.node_id == node)
+        return self._is_named(seen) or (waiting is not None and waiting.attachment.node_id == node)
+
+    def _is_named(self, seen: Looked) -> bool:
+        """Whether the record names the node, or without a PV what is known of the volume."""
+        known = seen.record or seen.departed
+        return known is not None and known.holder(self._asked.node_id) is not None
 
     async def _publish(self, seen: Looked) -> PublishResult:
         while True:
@@ -128,6 +136,7 @@ class PublishVolume:
             if seen.record is None:
                 if self._steps.trusts(seen) or (seen.by and not self._steps.limits.reject_missing_pv):
                     self._refuse_in_doubt(seen)
+                    self._had_departed = self._had_departed or self._is_departed(seen)
                     return None
             else:
                 most = self._steps.limits.migration_nodes
@@ -152,6 +161,9 @@ class PublishVolume:
         for node_id, why in seen.unplaced.items():
             if node_id != self._asked.node_id:
                 raise failure(Disputed(why))
+
+    def _is_departed(self, seen: Looked) -> bool:
+        return self._is_named(seen) and seen.departed is not None and seen.departed.operation != seen.by
 
     async def _describe(self, record: VolumeRecord, context: dict[str, str] | None) -> WriteResult:
         """Keep the backend's publish context with the record."""
@@ -204,12 +216,15 @@ class PublishVolume:
     async def _undo_hold(self) -> None:
         """Have the backend detach before the hold ends, as before the record does."""
         await self._keeper.leave_former()
-        if self._keeper.started is not None and self._backend_begun and not self._claimant.reclaims:
+        if self._keeper.started is not None and self._backend_begun and not (self._claimant.reclaims or self._keeps_departed()):
             await self._steps.backend_undo(self._call(self._asked_at))
             self._backend_begun = False
 
     def _leaves(self, seen: Looked) -> bool:
-        return self._keeper.kept or self._claimant.stays(seen)
+        return self._keeper.kept or self._claimant.stays(seen) or (self._is_named(seen) and self._keeps_departed())
+
+    def _keeps_departed(self) -> bool:
+        return self._had_departed and workflow.patched(_KEEPS_DEPARTED)
 
     async def _before_undo(self, seen: Looked) -> bool:
         held = seen.record is not None and seen.record.holder(self._asked.node_id) is not None

@@ -120,6 +120,17 @@ async def test_a_full_node_is_refused_until_it_has_room(worker: MooringWorker, c
     await mooring.publish("vol-3", "node-a")
 
 
+async def test_a_full_node_may_have_again_what_it_held_when_the_pv_went(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient
+) -> None:
+    await hold(cluster, mooring, "vol-1", "vol-2")
+    await cluster.delete("vol-1")
+    await until(lambda: worker.manager.pv_name("vol-1") is None)
+    await hold(cluster, mooring, "vol-3")
+
+    assert not (await mooring.publish("vol-1", "node-a")).persisted
+
+
 async def test_a_volume_without_a_pv_counts(worker: MooringWorker, cluster: Cluster, mooring: MooringClient) -> None:
     await mooring.publish("late-1", "node-a")
     await mooring.publish("late-2", "node-a")

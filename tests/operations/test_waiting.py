@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from prometheus_client import CollectorRegistry
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError
@@ -16,12 +15,10 @@ from mooring import names
 from mooring.client import MooringClient
 from mooring.devstack.faults import Loss
 from mooring.errors import HeldElsewhere
-from mooring.manager import AttachmentManager
-from mooring.memory import MemoryVolumes
-from mooring.metrics import Metrics
 from mooring.models import RunRef, Unpersisted, VolumeRef
 from tests.harness.cluster import Cluster
-from tests.harness.records import attachment, sighting
+from tests.harness.records import attachment
+from tests.harness.workers import indexed
 from worker import MooringWorker
 
 
@@ -32,6 +29,10 @@ def volume(cluster: Cluster) -> VolumeRef:
 def waiting_run(client: Client, cluster: Cluster) -> WorkflowHandle[object, object]:
     """The newest run that holds the volume without a PV."""
     return client.get_workflow_handle(names.unpersisted_id(volume(cluster)))
+
+
+def unpersisted(client: Client, worker: MooringWorker, *, waits: int) -> UnpersistedActivities:
+    return UnpersistedActivities(client, worker.manager, worker._storage.volumes, worker._evidence, waits)
 
 
 async def ended(run: WorkflowHandle[object, object]) -> None:
@@ -108,7 +109,7 @@ async def test_a_late_attempt_to_drop_a_run_leaves_the_next_ones_alone(
     await mooring.unpublish("vol", "node-a")
     await mooring.publish("vol", "node-b")
 
-    activities = UnpersistedActivities(temporal_client, worker.manager, MemoryVolumes(Metrics(CollectorRegistry())), waits=1)
+    activities = unpersisted(temporal_client, worker, waits=1)
     await ActivityEnvironment().run(activities.drop, RunRef(volume=volume(cluster), run_id=first))
 
     with pytest.raises(HeldElsewhere, match="node-b"):
@@ -139,13 +140,15 @@ async def test_a_run_that_ends_shows_how(
     assert found[SearchAttributeKey.for_keyword(names.ATTACHMENT_STATE)] == "Attached"
 
 
-async def test_where_many_wait_a_further_one_occupies_no_worker_until_its_pv_is_there(temporal_client: Client) -> None:
-    manager, volumes = AttachmentManager(), MemoryVolumes(Metrics(CollectorRegistry()))
-    activities = UnpersistedActivities(temporal_client, manager, volumes, waits=0)
-    waiting = Unpersisted(volume=VolumeRef(volume_handle="vol"), attachment=attachment("node-a"), operation="publish-1")
+async def test_where_many_wait_a_further_one_occupies_no_worker_until_its_pv_is_there(
+    worker: MooringWorker, cluster: Cluster, temporal_client: Client
+) -> None:
+    activities = unpersisted(temporal_client, worker, waits=0)
+    waiting = Unpersisted(volume=volume(cluster), attachment=attachment("node-a"), operation="publish-1")
 
     with pytest.raises(ApplicationError, match="as have many others"):
         await ActivityEnvironment().run(activities.wait, waiting)
-    manager.replace_all([sighting("vol", epoch=None)])
+    await cluster.create("vol")
+    await indexed(worker, "vol")
 
     assert (await ActivityEnvironment().run(activities.wait, waiting)).holders == ()

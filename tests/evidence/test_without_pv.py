@@ -1,0 +1,125 @@
+"""A holder whose PV went holds on through whatever becomes of the hold that a publish to the same node begins."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import pytest
+
+from mooring.client import MooringClient
+from mooring.errors import BackendFailed, BackendFailedPrecondition, BackendUncertain, Disputed, MooringError
+from mooring.models import AccessMode
+from tests.evidence.conftest import Serving
+from tests.harness.backend import JournalBackend
+from tests.harness.cluster import Cluster
+from tests.harness.workers import indexed, until
+from worker import MooringWorker
+
+Departed = AbstractAsyncContextManager[MooringWorker]
+REFUSED = BackendFailedPrecondition("the array is busy")
+UNCERTAIN = BackendUncertain("no answer")
+SECONDS = 30
+
+
+@pytest.fixture
+def departed(serving: Serving, cluster: Cluster, mooring: MooringClient, backend: JournalBackend) -> Departed:
+    """Have a worker see node-a hold the volume `vol` at epoch 6, and its PV go."""
+
+    @asynccontextmanager
+    async def seen() -> AsyncIterator[MooringWorker]:
+        await cluster.create("vol")
+        async with serving(backend, backend_budget=1) as worker:
+            for _ in range(3):
+                await mooring.publish("vol", "node-a")
+            await cluster.delete("vol")
+            await until(lambda: worker.manager.pv_name("vol") is None)
+            yield worker
+
+    return seen()
+
+
+async def recorded(cluster: Cluster, node: str) -> None:
+    """Wait until the PV records the node."""
+    async with asyncio.timeout(SECONDS):
+        while (await cluster.annotations("vol")).get(cluster.keys.node) != node:
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("bare", [False, True], ids=["no PV", "a bare PV"])
+async def test_a_departed_holder_is_known_after_a_publish_to_it_was_refused(
+    departed: Departed, cluster: Cluster, mooring: MooringClient, backend: JournalBackend, bare: bool
+) -> None:
+    async with departed as worker:
+        backend.publish_errors.append(REFUSED)
+        with pytest.raises(BackendFailed):
+            await mooring.publish("vol", "node-a")
+        if bare:
+            await cluster.create("vol")
+            await indexed(worker, "vol")
+
+        for _ in range(2):
+            with pytest.raises(Disputed, match=r"mooring unpublish vol node-a"):
+                await mooring.publish("vol", "node-b")
+
+
+async def test_a_worker_of_later_knows_a_departed_holder_after_a_publish_to_it_was_refused(
+    departed: Departed, serving: Serving, mooring: MooringClient, backend: JournalBackend
+) -> None:
+    async with departed:
+        backend.publish_errors.append(REFUSED)
+        with pytest.raises(BackendFailed):
+            await mooring.publish("vol", "node-a")
+
+    async with serving(backend):
+        with pytest.raises(Disputed, match=r"mooring unpublish vol node-a"):
+            await mooring.publish("vol", "node-b")
+
+
+async def test_a_rollback_leaves_a_departed_holder_what_it_held(
+    departed: Departed, mooring: MooringClient, backend: JournalBackend
+) -> None:
+    async with departed:
+        backend.publish_errors.extend([UNCERTAIN] * 1000)
+        with pytest.raises(MooringError):
+            await mooring.publish("vol", "node-a")
+        backend.publish_errors.clear()
+
+        assert backend.attached["vol"] == {"node-a"}
+        with pytest.raises(Disputed, match=r"mooring unpublish vol node-a"):
+            await mooring.publish("vol", "node-b")
+
+
+async def test_a_hold_of_one_node_takes_nothing_from_another_that_shared_the_volume(
+    serving: Serving, cluster: Cluster, mooring: MooringClient
+) -> None:
+    shared = AccessMode.MULTI_NODE_MULTI_WRITER
+    await cluster.create("vol")
+    async with serving():
+        for node in ("node-a", "node-b"):
+            await mooring.publish("vol", node, access_mode=shared)
+    await cluster.delete("vol")
+    async with serving():
+        assert not (await mooring.publish("vol", "node-a", access_mode=shared)).persisted
+    await cluster.create("vol")
+    async with serving():
+        await recorded(cluster, "node-a")
+        await mooring.unpublish("vol", "node-a")
+
+        with pytest.raises(MooringError, match="node-b"):
+            await mooring.publish("vol", "node-c")
+
+
+async def test_a_hold_is_recorded_above_what_is_known_of_the_volume(
+    departed: Departed, cluster: Cluster, mooring: MooringClient
+) -> None:
+    async with departed as worker:
+        known = worker.manager.departures.open()[0].seen.fence
+        assert not (await mooring.publish("vol", "node-a")).persisted
+        await cluster.create("vol")
+        await recorded(cluster, "node-a")
+
+        assert await cluster.epoch("vol") > known
+        assert (await mooring.unpublish("vol", "node-a")).released == ("node-a",)
+        assert (await mooring.publish("vol", "node-b")).persisted
