@@ -2,7 +2,7 @@
 
 Contract: a run says when it began and ended by Temporal's clock, a VolumeAttachment when it was made by the API server's, and these
 may differ by `skew` seconds. What is closer together than that is UNKNOWN, and so is what Temporal may have forgotten. An unpublish
-counts where it was carried out: one that left everything as it was says nothing.
+counts where it was carried out: one that left everything as it was says nothing, unless the record bears its id.
 
 Not kept here: what follows (adoption.py).
 """
@@ -133,8 +133,8 @@ class TemporalDetachments:
         if conclude(attached.since, ended, (), self._skew) is Past.YOUNGER:
             return Past.YOUNGER
         listed = await self._unpublishes(volume, attached)
-        runs = {run.run_id: run for run in (*([writer] if writer else []), *listed)}
-        began = [run.start_time for run in runs.values() if await self._detached(run, attached)]
+        runs = {run.run_id: run for run in (*listed, *([writer] if writer else []))}
+        began = [run.start_time for run in runs.values() if await self._detached(run, attached, wrote=run is writer)]
         past = conclude(attached.since, ended, began, self._skew)
         remembered = past is not Past.KEPT or (len(listed) < RUNS and await self._remembers(volume, attached))
         return past if remembered else Past.UNKNOWN
@@ -153,9 +153,12 @@ class TemporalDetachments:
         )
         return [run async for run in self._client.list_workflows(query, limit=RUNS)]
 
-    async def _detached(self, run: WorkflowExecution, attached: Attached) -> bool:
-        """Whether the run took the volume from the VolumeAttachment's node."""
-        if run.workflow_type != names.UNPUBLISH or run.status is not WorkflowExecutionStatus.COMPLETED:
+    async def _detached(self, run: WorkflowExecution, attached: Attached, *, wrote: bool) -> bool:
+        """Whether the run took the volume from the VolumeAttachment's node.
+
+        NB: one that `wrote` the record did, though it was cut off or did not learn of it: the record comes after the backend.
+        """
+        if run.workflow_type != names.UNPUBLISH or not (wrote or run.status is WorkflowExecutionStatus.COMPLETED):
             return False
         read = await read_run(self._client, run.id, run.run_id)
         try:
@@ -164,7 +167,7 @@ class TemporalDetachments:
             return False
         if asked.node_id not in ("", attached.node_id):
             return False
-        return not asked.bound or await self._released(run, attached.node_id or "")
+        return wrote or not asked.bound or await self._released(run, attached.node_id or "")
 
     async def _released(self, run: WorkflowExecution, node_id: str) -> bool:
         handle = self._client.get_workflow_handle(run.id, run_id=run.run_id, result_type=UnpublishResult)

@@ -13,9 +13,10 @@ from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client
 
 from mooring.client import MooringClient
-from mooring.errors import Disputed, HeldElsewhere
+from mooring.devstack.faults import Loss
+from mooring.errors import Disputed, HeldElsewhere, OperationTerminated
 from mooring.evacuation.starting import approve
-from mooring.models import Approval, VolumeRef
+from mooring.models import Approval, UnpublishRequest, VolumeRef
 from mooring.names import State, volume_id
 from mooring.runs import describe
 from tests.harness.cluster import Cluster
@@ -86,6 +87,44 @@ async def test_what_was_unpublished_by_hand_is_not_adopted_again(
     async with joined():
         assert await cluster.holder("vol") is None
         await mooring.publish("vol", "node-c")
+
+
+async def test_what_a_bound_unpublish_freed_without_learning_of_it_is_not_adopted_again(
+    attached: str, cluster: Cluster, mooring: MooringClient, joined: Joined
+) -> None:
+    async with joined():
+        cluster.proxy.lose_answer("PATCH", path="/persistentvolumes/", times=1)
+        down = cluster.proxy.fail("PATCH", path="/persistentvolumes/", status=503)
+        unpublished = await mooring.request_unpublish(await bound(cluster))
+        down.stop()
+        assert (unpublished.released, unpublished.annotation_cleared) == ((), False)
+
+    async with joined():
+        assert await cluster.holder("vol") is None
+        await mooring.publish("vol", "node-b")
+
+
+async def test_what_a_bound_unpublish_freed_before_it_was_terminated_is_not_adopted_again(
+    attached: str, cluster: Cluster, mooring: MooringClient, temporal_client: Client, joined: Joined
+) -> None:
+    async with joined():
+        cluster.proxy.lose_answer("PATCH", path="/persistentvolumes/", loss=Loss.HANG, times=1)
+        unpublish = asyncio.create_task(mooring.request_unpublish(await bound(cluster)))
+        async with asyncio.timeout(SECONDS):
+            while await cluster.holder("vol") is not None:
+                await asyncio.sleep(0.05)
+        await temporal_client.get_workflow_handle(volume_id(VolumeRef(driver=cluster.driver, volume_handle="vol"))).terminate()
+        with pytest.raises(OperationTerminated):
+            await unpublish
+
+    async with joined():
+        assert await cluster.holder("vol") is None
+        await mooring.publish("vol", "node-b")
+
+
+async def bound(cluster: Cluster) -> UnpublishRequest:
+    """What an evacuation asks of the volume that node-a holds now."""
+    return UnpublishRequest(driver=cluster.driver, volume_handle="vol", node_id="node-a", at_epoch=await cluster.epoch("vol"))
 
 
 async def test_what_was_attached_since_the_record_was_freed_is_adopted(
