@@ -17,9 +17,9 @@ Invariants, each searched exhaustively in tests/fence:
 6. A run ends only on a record that bears its own id (`is_current`), or on a look of its own. One that was reset finds neither in
    what it replays, so it writes or looks again, and with that kills every attempt of its former self. No other decision
    may hang on the run's own id, or a reset run could not replay its history.
-6. What is written is written on every PV of the volume, and holds by any of them: two observers of whom one doesn't know the newest
+7. What is written is written on every PV of the volume, and holds by any of them: two observers of whom one doesn't know the newest
    PV yet still meet on the one that both know.
-7. Of two calls of the backend for one volume the later bears the higher token (`attach_token`, `detach_token`), given that each
+8. Of two calls of the backend for one volume the later bears the higher token (`attach_token`, `detach_token`), given that each
    is decided at the record's epoch and whatever comes next at a later one.
 
 Not kept here: how a write travels (volumes.py), and the order of the steps (workflows/).
