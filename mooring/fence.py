@@ -114,6 +114,12 @@ def refuse(holders: Iterable[Attachment], asked: PublishRequest) -> MooringError
     return None
 
 
+def mode_changes(seen: VolumeRecord, asked: PublishRequest) -> Incompatible | None:
+    """Return why a publish of the node that holds the volume would be refused, were modes that agree told apart; else None."""
+    held = seen.holder(asked.node_id)
+    return _differ(held, asked) if held is not None and held.access_mode not in (None, asked.access_mode) else None
+
+
 def describe(seen: VolumeRecord, node_id: str, operation: str, volume: VolumeRef, context: dict[str, str]) -> Write | None:
     """The write that keeps the backend's publish context with the node's attachment; None where it is kept already."""
     held = seen.holder(node_id)
@@ -280,6 +286,10 @@ def _incompatible(held: Attachment, asked: PublishRequest) -> MooringError | Non
     # NB: another program's record doesn't say how the volume is used, so a re-claim may: nothing contradicts it.
     if held.access_mode is None or (held.readonly == asked.readonly and _agree(held.access_mode, asked.access_mode)):
         return None
+    return _differ(held, asked)
+
+
+def _differ(held: Attachment, asked: PublishRequest) -> Incompatible:
     return Incompatible(
         f"Volume {asked.volume_handle} is attached to node {held.node_id} as {_usage(held.access_mode, held.readonly)}, "
         f"and asked for as {_usage(asked.access_mode, asked.readonly)}."

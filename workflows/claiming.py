@@ -13,13 +13,22 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from mooring import fence
-    from mooring.models import Looked, WriteResult
+    from mooring.models import Looked, PublishRequest, VolumeRecord, WriteResult
     from workflows.cancellation import stop_if_cancelled
     from workflows.failures import STOPPED, is_final_at_once
     from workflows.steps import LIVES
 
 if TYPE_CHECKING:
     from workflows.steps import Steps
+
+_MODES = "a node keeps a volume in a mode that agrees"
+"""The patch since which modes that agree are not told apart."""
+
+
+def heeding_history(decision: fence.Claim | fence.Refuse, seen: VolumeRecord, asked: PublishRequest) -> fence.Claim | fence.Refuse:
+    """Return the decision; that of a version which told modes that agree apart, where the history is of one."""
+    changes = fence.mode_changes(seen, asked) if isinstance(decision, fence.Claim) else None
+    return decision if changes is None or workflow.patched(_MODES) else fence.Refuse(changes)
 
 
 class Claimant:

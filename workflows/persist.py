@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from mooring.events.happenings import Reason
     from mooring.models import Attachment, Looked, PublishRequest, Unpersisted, VolumeRecord
     from workflows.cancellation import stop_if_cancelled, to_the_end
+    from workflows.claiming import heeding_history
     from workflows.failures import STOPPED, ended, failed_step, reason
     from workflows.outcome import explain, show
     from workflows.steps import Steps
@@ -120,7 +121,8 @@ class PersistAttachment:
 
     def _claim(self, seen: VolumeRecord, held: Attachment) -> fence.Claim | fence.Refuse:
         asked = PublishRequest.of(self._waiting.volume.driver, self._waiting.volume.volume_handle, held)
-        return fence.claim(seen, asked, self._waiting.operation, held.attached_at, held.publish_context)
+        decision = fence.claim(seen, asked, self._waiting.operation, held.attached_at, held.publish_context)
+        return heeding_history(decision, seen, asked)
 
     def _unsettled(self) -> str:
         run = f"run `{self._waiting.operation}` of `{names.volume_id(self._waiting.volume)}`"

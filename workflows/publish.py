@@ -26,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from mooring.models import Attachment, BackendCall, Looked, NodeGlance, PublishRequest, PublishResult, VolumeRecord, WriteResult
     from mooring.names import PUBLISH, State
     from workflows.cancellation import stop_if_cancelled, to_the_end
-    from workflows.claiming import Claimant
+    from workflows.claiming import Claimant, heeding_history
     from workflows.failures import STOPPED, ended, failed_step, failure, is_final, is_final_at_once, reason, stopped
     from workflows.keeper import Keeper
     from workflows.migrate import watch_migration
@@ -139,8 +139,7 @@ class PublishVolume:
                     self._had_departed = self._had_departed or self._is_departed(seen)
                     return None
             else:
-                most = self._steps.limits.migration_nodes
-                decision = fence.claim(seen.record, self._asked, self._steps.operation, workflow.now(), migration_nodes=most)
+                decision = self._decide(seen.record)
                 if isinstance(decision, fence.Claim):
                     result = await self._claimant.make(decision, seen)
                     if result.landed:
@@ -151,6 +150,11 @@ class PublishVolume:
                     raise failure(decision.error)
             seen = await self._steps.look()
         raise failure(Contended(f"{self._what()} lost to another writer of the record {self._steps.limits.conflicts_max} times."))
+
+    def _decide(self, seen: VolumeRecord) -> fence.Claim | fence.Refuse:
+        most = self._steps.limits.migration_nodes
+        decision = fence.claim(seen, self._asked, self._steps.operation, workflow.now(), migration_nodes=most)
+        return heeding_history(decision, seen, self._asked)
 
     def _refuse_in_doubt(self, seen: Looked) -> None:
         """Raise where a volume without a PV may be attached to another node."""
