@@ -159,8 +159,9 @@ class AttachmentManager:
         return {sighting.pv: unpack(sighting.uid) for sighting in self._index.claims(volume_handle)}
 
     def needs_secrets(self, volume_handle: str) -> bool:
-        """Whether the volume's driver is to be called with secrets, by what a PV of the volume says."""
-        return any(sighting.secret for sighting in self._index.claims(volume_handle))
+        """Whether the volume's driver is to be called with secrets, by what a PV of the volume says, or said before all went."""
+        departure = self.departures.get(volume_handle)
+        return any(seen.secret for seen in self._index.claims(volume_handle) or ([departure.seen] if departure else []))
 
     def claims(self, volume_handle: str) -> tuple[Sighting, ...]:
         """Return what each PV of the volume was seen to say, at the highest epoch that it showed."""

@@ -12,7 +12,7 @@ from temporalio.client import Client
 
 from mooring.client import MooringClient
 from mooring.devstack.kubernetes.kubeconfig import ApiServer
-from mooring.errors import SecretsNeeded
+from mooring.errors import Disputed, SecretsNeeded
 from mooring.evacuation.starting import approve
 from mooring.models import Approval
 from mooring.names import State
@@ -91,3 +91,19 @@ async def test_what_is_asked_by_hand_is_refused_before_the_driver_is_asked(
     with pytest.raises(SecretsNeeded, match="delete the Pod"):
         await by_hand.publish(volume, "node-b", deadline=SECONDS)
     assert await cluster.holder(volume) is None
+
+
+async def test_one_whose_pv_went_while_it_was_attached_is_still_known_by_its_secret(
+    front: Peer, locked: ReferenceDriver, volume: str, cluster: Cluster, temporal_client: Client, driver: str
+) -> None:
+    await cluster.delete(volume)
+    by_hand = MooringClient(temporal_client, driver=driver)
+    with pytest.raises(Disputed, match="mooring unpublish"):
+        await by_hand.publish(volume, "node-b", deadline=SECONDS)
+
+    with pytest.raises(SecretsNeeded, match="this call is none of the CO's"):
+        await by_hand.unpublish(volume, "node-a", deadline=SECONDS)
+
+    assert refused(locked, volume) == 0
+    await front.unpublish(volume, "node-a", secrets=SECRETS)
+    assert volume not in locked.attached()
