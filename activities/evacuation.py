@@ -9,6 +9,7 @@ Not kept here: what proves that a node is dead (workflows/evacuate.py).
 from __future__ import annotations
 
 from contextlib import aclosing
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from pydantic_core import to_json
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from mooring.volumes import Volumes
 
 PAGE_SIZE: Final = 500
+DEPARTED: Final = 20
+"""Volumes whose PV went that a list names."""
 AT_MOST: Final = 5000
 """Volumes that a list names."""
 AT_MOST_BYTES: Final = 1_000_000
@@ -80,7 +83,7 @@ class EvacuationActivities:
 
     @activity.defn(name="list_volumes_of_node")
     async def held(self, asked: NodeAsked) -> HeldVolumes:
-        """What the node holds by the PVs as they are now, and what waits for its PV.
+        """What the node holds by the PVs as they are now, and what waits for its PV; and what it held when its PV went.
 
         NB: which volumes wait is asked of Temporal's visibility, which lags by a moment; the list of the next round has them all.
         """
@@ -89,7 +92,7 @@ class EvacuationActivities:
             for handle, waits in (await self._runs.waiting()).items():
                 if waits.node_id == asked.node_id:
                     held.append(HeldVolume(volume_handle=handle, epoch=None, run_id=waits.run_id))
-        return HeldVolumes(volumes=tuple(_first(held)), total=len(held))
+        return HeldVolumes(volumes=tuple(_first(held)), total=len(held), departed=tuple(self._departed(asked.node_id)))
 
     @activity.defn(name="release_volume")
     async def release(self, asked: Release) -> UnpublishResult:
@@ -105,6 +108,11 @@ class EvacuationActivities:
                 at_run=held.run_id,
             )
             return await self._mooring.request_unpublish(request, deadline=asked.deadline)
+
+    def _departed(self, node_id: str) -> Iterator[str]:
+        """Yield volumes whose PV went while its record named the node, as far as this worker saw it."""
+        held = (each for each in self._manager.departures.open() if any(holder.node_id == node_id for holder in each.holders))
+        return (departure.seen.handle for departure in islice(held, DEPARTED))
 
     async def _recorded(self, node_id: str) -> list[HeldVolume]:
         epochs: dict[str, int] = {}

@@ -80,7 +80,7 @@ class EvacuateNode:
         self._proof = Proof(self._steps.terms.node_gone, self._steps.terms.limits.attempt_timeout)
         self._releases = self._go_on(self._asked.so_far or SoFar(since=self._since))
         try:
-            why_not = "" if self._evidence else await self._prove()
+            why_not = "" if self._evidence else await self._prove(self._releases)
             return self._end(State.NOT_NEEDED, why_not) if why_not else await self._evacuate(self._releases)
         except STOPPED as error:
             raise ended(stopped(error), f"{self._what()} was stopped: {self._counts()}") from failed_step(error)
@@ -103,6 +103,7 @@ class EvacuateNode:
             failed=dict(islice(failed.items(), _TOLD)),
             evidence=self._evidence,
             since=self._since,
+            departed=self._releases.departed if self._releases else (),
         )
 
     @workflow.update(name=APPROVE)
@@ -118,14 +119,14 @@ class EvacuateNode:
         if self._evidence or self._approval:
             raise failure(NothingToApprove(f"{self._what()} doesn't wait for an approval: {self._evidence or 'it has one'}."))
 
-    async def _prove(self) -> str:
+    async def _prove(self, releases: Releases) -> str:
         """Wait for proof; "" once there is some, else why there is nothing to be done."""
         while True:
             seen = await self._look()
             self._evidence = self._proof.weigh(seen, self._approval, workflow.now())
             if self._evidence:
                 return ""
-            if not seen.holds and not (await self._steps.held()).total:
+            if not seen.holds and not (await releases.relist()).total:
                 return f"no volume is recorded as held by it ({seen.words})"
             if self._automatic and is_back(seen) and not self._woken:
                 return f"{seen.words}, and nobody says that it is off"
@@ -237,6 +238,7 @@ class EvacuateNode:
             evidence=self._evidence,
             approval=self._approval,
             message=message,
+            departed=self._releases.departed if self._releases else (),
         )
 
     def _enter(self, state: State, details: str) -> None:
@@ -256,7 +258,13 @@ class EvacuateNode:
         return self._releases.held if self._releases and self._evidence else self._held
 
     def _counts(self) -> str:
-        return f"{self._released} volumes released, {self._left} left"
+        counted = f"{self._released} volumes released, {self._left} left"
+        departed = self._releases.departed if self._releases else ()
+        if not departed:
+            return counted
+        commands = ", ".join(code(f"mooring unpublish {arguments(handle, self._node)}") for handle in departed)
+        went = "of some that it held the PersistentVolume went, and nobody has unpublished them since"
+        return f"{counted}; {went}. Once nothing uses them there, release them by {commands}"
 
     def _what(self) -> str:
         return f"The evacuation of node {self._node}"

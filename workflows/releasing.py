@@ -29,13 +29,15 @@ if TYPE_CHECKING:
 class Releases:
     """The volumes of one node: `released` so far, still `held`, and of these the `failed`, each with the reason.
 
-    After `at_most` releases it is `full`: the history is long enough.
+    `departed` are not released: their PV went, so nothing says whether what was listed is still so. After `at_most` releases it is
+    `full`: the history is long enough.
     """
 
     def __init__(self, steps: EvacuationSteps, is_still_dead: Callable[[], Awaitable[bool]], released: int, at_most: int) -> None:
         self.released = released
         self.held = 0
         self.failed: dict[str, str] = {}
+        self.departed: tuple[str, ...] = ()
         self._steps = steps
         self._is_still_dead = is_still_dead
         self._end = released + at_most
@@ -47,15 +49,16 @@ class Releases:
 
     async def round(self) -> bool:
         """Try each volume that the node holds once; whether any was released. Where there is none, `held` is 0."""
-        listed = await self._list()
+        listed = await self.relist()
         before, due = self.released, deque(listed.volumes)
         await asyncio.gather(*(self._release_from(due) for _ in range(self._steps.terms.at_once)))
         return self.released > before
 
-    async def _list(self) -> HeldVolumes:
+    async def relist(self) -> HeldVolumes:
+        """Return what the node holds now."""
         listed = await self._steps.held()
         left = {held.volume_handle for held in listed.volumes}
-        self.held = listed.total
+        self.held, self.departed = listed.total, listed.departed
         self.failed = {handle: why for handle, why in self.failed.items() if handle in left}
         return listed
 

@@ -166,10 +166,10 @@ def _words(progress: EvacuationProgress) -> str:
 
 
 def _end(result: EvacuationResult, output: str) -> None:
-    """Say how it ended; the command has failed where the node still holds anything."""
+    """Say how it ended; the command has failed where the node still holds anything, or may."""
     if output == "text":
         print_lines([result.message])
     else:
         print_data(result, output)
-    if result.left:
+    if result.left or result.departed:
         raise typer.Exit(ExitCode.FAILED)

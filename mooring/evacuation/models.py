@@ -114,10 +114,14 @@ class HeldVolume(Model):
 
 
 class HeldVolumes(Model):
-    """The volumes that a node holds, or the first of very many; `total` counts them all."""
+    """The volumes that a node holds, or the first of very many; `total` counts them all.
+
+    `departed`: some whose PV went while its record named the node. No epoch is left that a release could be bound to.
+    """
 
     volumes: tuple[HeldVolume, ...]
     total: int
+    departed: tuple[str, ...] = _added(())
 
 
 class Release(Model):
@@ -133,7 +137,7 @@ class EvacuationProgress(Model):
 
     `state` is an AttachmentState. `waits_for`: what has to happen before it goes on, "" where it is at work. `total` counts the
     volumes released and those still held. `failing`: how many of these could not be released in the last try; `failed`: some of
-    them, and why.
+    them, and why. `departed`: volumes that are not released, as their PV went while its record named the node.
     """
 
     state: str
@@ -144,13 +148,15 @@ class EvacuationProgress(Model):
     failed: dict[str, str]
     evidence: str
     since: datetime
+    departed: tuple[str, ...] = _added(())
 
 
 class EvacuationResult(Model):
     """How an evacuation ended.
 
     `released` and `left`: how many volumes it released, and how many the node still held. `evidence`: how it was known that the
-    node is dead, "" where it was not. `approval`: the operator's word, where it took one.
+    node is dead, "" where it was not. `approval`: the operator's word, where it took one. `departed`: volumes whose PV went while
+    its record named the node, which are left to an operator.
     """
 
     driver: DriverName
@@ -163,3 +169,4 @@ class EvacuationResult(Model):
     evidence: str
     approval: Approval | None
     message: str
+    departed: tuple[str, ...] = _added(())

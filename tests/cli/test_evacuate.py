@@ -47,6 +47,19 @@ async def test_it_follows_the_evacuation_to_its_end(ward: Ward, run: Mooring) ->
     assert await ward.holders("vol") == [None]
 
 
+async def test_it_fails_and_says_what_to_do_where_the_pv_of_what_the_node_holds_went(
+    ward: Ward, cluster: Cluster, run: Mooring
+) -> None:
+    await ward.taint(TAINT)
+    await cluster.delete("vol")
+
+    async with asyncio.timeout(SECONDS):
+        while "`mooring unpublish vol node-a`" not in (ran := await run("evacuate", "node-a")).out:
+            await asyncio.sleep(0.1)
+
+    assert ran.code == ExitCode.FAILED
+
+
 async def test_it_says_what_it_waits_for_and_how_to_approve_it(ward: Ward, run: Mooring, environment: dict[str, str]) -> None:
     command = await process(environment, "evacuate", "node-a")
     assert command.stderr is not None

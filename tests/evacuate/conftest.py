@@ -24,6 +24,6 @@ def ward(cluster: Cluster, temporal_client: Client, mooring: MooringClient) -> W
 @pytest.fixture
 async def nurse(temporal_client: Client, cluster: Cluster, driver: str, backend: JournalBackend) -> AsyncIterator[MooringWorker]:
     """A worker that evacuates by command alone; a Node is gone for good after a second."""
-    settings = quick(driver, node_check="csinode", evacuate="off", node_gone=1, backend="in:tests")
+    settings = quick(driver, node_check="csinode", evacuate="off", node_gone=1, backend="in:tests", adopt_interval=0.1)
     async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig(), backend) as running:
         yield running
