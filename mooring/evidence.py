@@ -125,6 +125,8 @@ class Evidence:
         known, volume = _Known(pvs=pvs), VolumeRef(driver=self.driver, volume_handle=handle)
         if departure is not None:
             operation = departure.seen.record().operation
+            if last is not None and last.let_go and last.run_id == operation:
+                self.manager.departures.let_go(handle, last.let_go)
             if last is not None and await is_newer(self.client, volume, last, operation):
                 left = {held.node_id for held in last.record.holders}
                 for node in set(departure.seen.nodes) - left:

@@ -39,7 +39,8 @@ logger = logging.getLogger(__name__)
 class LastRun:
     """An operation that has ended, and what it left: `record` is the last that it knew, with the holders that it left.
 
-    `unrecorded`: the nodes among these that nothing but a run of PersistAttachment spoke for.
+    `unrecorded`: the nodes among these that nothing but a run of PersistAttachment spoke for. `let_go`: the node that it took back,
+    where the PV that it had claimed it on had gone.
     """
 
     run_id: str
@@ -48,6 +49,7 @@ class LastRun:
     started_at: datetime
     record: VolumeRecord
     unrecorded: frozenset[str] = frozenset()
+    let_go: str = ""
 
     @property
     def epoch(self) -> int:
@@ -143,7 +145,7 @@ def _left(reader: RunReader, run_id: str) -> LastRun | None:
     shown = {node: record.shown[node] for node in held_by if node in record.shown}
     left = record.model_copy(update={"holders": holders, "shown": shown})
     unrecorded = frozenset(held_by) - set(known)
-    return LastRun(run_id, reader.operation, reader.node_id, reader.started_at, left, unrecorded)
+    return LastRun(run_id, reader.operation, reader.node_id, reader.started_at, left, unrecorded, reader.let_go)
 
 
 def _unpersisted(reader: RunReader, node_id: str) -> Attachment:

@@ -31,6 +31,8 @@ PROGRESS = "progress"
 
 ATTACHMENT_MEMO = "attachment"
 HANDLE_MEMO = "volume_handle"
+LET_GO_MEMO = "let_go"
+"""The node that a publish took back, where no record is left to say so."""
 """The volume handle, where the workflow id has its short form alone."""
 
 SHORT_BYTES: Final = 176

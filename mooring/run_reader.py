@@ -94,6 +94,8 @@ class RunReader:
     asked: dict[str, Any] = field(default_factory=dict)
     """Its request."""
     result: dict[str, Any] = field(default_factory=dict)
+    let_go: str = ""
+    """The node that it took back, where its PV had gone."""
     record: dict[str, Any] | None = None
     """What it read or wrote last, of a volume with a record."""
     scheduled: dict[int, tuple[str, str, str]] = field(default_factory=dict)
@@ -106,6 +108,8 @@ class RunReader:
                 await self._started(event)
             case EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES:
                 await self._showed(event)
+            case EventType.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED:
+                await self._noted(event)
             case EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
                 activity = event.activity_task_scheduled_event_attributes
                 summary = await self._decode([event.user_metadata.summary]) if event.user_metadata.HasField("summary") else ""
@@ -162,6 +166,12 @@ class RunReader:
         if names.ATTACHMENT_STATE in shown:
             # NB: search attributes are never encrypted, so the client's codec doesn't apply.
             self.state = json.loads(shown[names.ATTACHMENT_STATE].data)
+
+    async def _noted(self, event: HistoryEvent) -> None:
+        noted = event.workflow_properties_modified_event_attributes.upserted_memo.fields
+        if names.LET_GO_MEMO in noted:
+            self.let_go = await self._decode([noted[names.LET_GO_MEMO]])
+            self.held_by = tuple(node for node in self.held_by or () if node != self.let_go)
 
     async def _ended(self, event: HistoryEvent) -> None:
         match event.event_type:

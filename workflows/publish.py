@@ -20,7 +20,7 @@ from temporalio.common import RawValue
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from mooring import fence
+    from mooring import fence, names
     from mooring.errors import Contended, Disputed
     from mooring.events.happenings import Reason
     from mooring.models import Attachment, BackendCall, Looked, NodeGlance, PublishRequest, PublishResult, VolumeRecord, WriteResult
@@ -39,6 +39,8 @@ _ROLLS_BACK_BESIDE_HOLDS = "rolls back beside holds"
 """The patch since which a rollback detaches before its hold ends, and moves the epoch beside another's."""
 _KEEPS_DEPARTED = "keeps what it held when the PV went"
 """The patch since which a rollback leaves a node that held the volume when its PV went."""
+_SAYS_LET_GO = "says what it took back without a PV"
+"""The patch since which a rollback whose PV went says so in its memo."""
 
 
 @workflow.defn(name=PUBLISH)
@@ -215,7 +217,14 @@ class PublishVolume:
         if self._keeper.started is not None and workflow.patched(_ROLLS_BACK_BESIDE_HOLDS):
             await self._undo_hold()
         await self._keeper.drop()
-        await self._steps.take_back(self._asked.node_id, self._leaves, self._before_undo)
+        seen = await self._steps.take_back(self._asked.node_id, self._leaves, self._before_undo)
+        if self._took_back_without_pv(seen) and workflow.patched(_SAYS_LET_GO):
+            workflow.upsert_memo({names.LET_GO_MEMO: self._asked.node_id})
+
+    def _took_back_without_pv(self, seen: Looked) -> bool:
+        """Whether the node was claimed on a PV that went, so that what this worker or another saw go may still name it."""
+        claimed = seen.record is None and self._claimant.may_land
+        return claimed and not self._leaves(seen) and not self._is_departed(seen)
 
     async def _undo_hold(self) -> None:
         """Have the backend detach before the hold ends, as before the record does."""

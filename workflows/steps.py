@@ -166,8 +166,8 @@ class Steps:
         first: Callable[[Looked], Awaitable[bool]],
         budget: float | None = None,
         publish: str = "",
-    ) -> None:
-        """Undo what the operation, or its hold in the name of `publish`, may have written, however long it takes.
+    ) -> Looked:
+        """Undo what the operation, or its hold in the name of `publish`, may have written, however long it takes; what it saw last.
 
         With a `budget`, each step fails beyond it.
 
@@ -180,7 +180,7 @@ class Steps:
             if writable and seen.record is not None:
                 write = holds.take_back(seen.record, self.volume, node_id, publish or seen.by, seen.by, reclaims=leaves(seen))
             if self.trusts(seen) if write is None else self.is_current(await self._undo(write, budget)):
-                return
+                return seen
 
     async def _look_before_undoing(self, budget: float | None) -> Looked:
         """The live record; another look where the run was reset since, and the record that its former self saw is no more.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 import pytest
 
@@ -12,7 +12,7 @@ from mooring.client import MooringClient
 from mooring.errors import BackendFailed, BackendFailedPrecondition, BackendUncertain, Disputed, MooringError
 from mooring.models import AccessMode
 from tests.evidence.conftest import Serving
-from tests.harness.backend import JournalBackend
+from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
 from tests.harness.workers import indexed, until
 from worker import MooringWorker
@@ -123,3 +123,50 @@ async def test_a_hold_is_recorded_above_what_is_known_of_the_volume(
         assert await cluster.epoch("vol") > known
         assert (await mooring.unpublish("vol", "node-a")).released == ("node-a",)
         assert (await mooring.publish("vol", "node-b")).persisted
+
+
+async def publish_beside_a_pv_that_goes(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, backend: JournalBackend
+) -> None:
+    """Have a publish of `vol` to node-a be refused by the backend, and the PV go before that."""
+    backend.publish_gate = asyncio.Event()
+    backend.entered.clear()
+    backend.publish_errors.append(refusal())
+    publish = asyncio.create_task(mooring.publish("vol", "node-a"))
+    await asyncio.wait_for(backend.entered.wait(), SECONDS)
+    await cluster.delete("vol")
+    await until(lambda: worker.manager.pv_name("vol") is None)
+    backend.publish_gate.set()
+    with pytest.raises(BackendFailed):
+        await publish
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["a worker that saw it", "a worker of later"])
+async def test_a_publish_that_was_rolled_back_leaves_no_holder_though_its_pv_went_meanwhile(
+    serving: Serving, cluster: Cluster, mooring: MooringClient, backend: JournalBackend, later: bool
+) -> None:
+    await cluster.create("vol")
+    async with AsyncExitStack() as stack:
+        await publish_beside_a_pv_that_goes(await stack.enter_async_context(serving(backend)), cluster, mooring, backend)
+        if later:
+            await stack.aclose()
+            await stack.enter_async_context(serving(backend))
+
+        assert not (await mooring.publish("vol", "node-b")).persisted
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["a worker that saw it", "a worker of later"])
+async def test_a_publish_that_was_rolled_back_leaves_the_holder_of_before_though_its_pv_went_meanwhile(
+    serving: Serving, cluster: Cluster, mooring: MooringClient, backend: JournalBackend, later: bool
+) -> None:
+    await cluster.create("vol")
+    async with AsyncExitStack() as stack:
+        worker = await stack.enter_async_context(serving(backend))
+        await mooring.publish("vol", "node-a")
+        await publish_beside_a_pv_that_goes(worker, cluster, mooring, backend)
+        if later:
+            await stack.aclose()
+            await stack.enter_async_context(serving(backend))
+
+        with pytest.raises(Disputed, match=r"mooring unpublish vol node-a"):
+            await mooring.publish("vol", "node-b")
