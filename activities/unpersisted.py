@@ -23,7 +23,7 @@ from mooring.asking import Asking
 from mooring.errors import HeldElsewhere, Incompatible, OperationPending, TemporalUnavailable, VolumeAwaited
 from mooring.holds import Fate, lives
 from mooring.models import Attachment, RunRef, Unpersisted, VolumeRecord, VolumeRef, Waiting
-from mooring.names import ATTACHMENT_MEMO, PERSIST, unpersisted_id, volume_id
+from mooring.names import ATTACHMENT_MEMO, PERSIST, SECRETS_MEMO, unpersisted_id, volume_id
 from mooring.runs import look_up
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ class UnpersistedActivities:
             by=activity.info().workflow_run_id or "",
             ending=run.raw_description.workflow_extended_info.cancel_requested,
             begun_by=run.parent_run_id or "",
+            with_secrets=await run.memo_value(SECRETS_MEMO, False, type_hint=bool),
         )
 
     @activity.defn(name="drop_unpersisted")

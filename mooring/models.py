@@ -110,7 +110,7 @@ class PublishRequest(VolumeRef):
     """Asks that `node_id` hold the volume.
 
     `access_type` and `volume_context` are for the backend. `handed_over`: the backend needs more than a payload may hold, secrets
-    say; it waits in the memory of the worker that was asked (mooring/csi/handover.py).
+    say; it waits in the memory of the worker that was asked (mooring/csi/handover.py). `with_secrets`: there are secrets in it.
     """
 
     volume_handle: Annotated[VolumeHandle, _at_most(VOLUME_HANDLE_BYTES)]
@@ -120,6 +120,7 @@ class PublishRequest(VolumeRef):
     access_type: AccessType | None = _added(None)
     volume_context: Annotated[dict[str, str], AfterValidator(_fits)] = _added({})
     handed_over: bool = _added(False)
+    with_secrets: bool = _added(False)
 
     @classmethod
     def of(cls, driver: str, volume_handle: str, held: Attachment) -> PublishRequest:
@@ -381,7 +382,8 @@ class Looked(Model):
 class Waiting(Model):
     """An attachment that waits for its PV, and the PersistAttachment run that holds the volume with it; `by` looked.
 
-    `ending`: somebody has asked the run to end, so it holds the volume only until it has. `begun_by` is the publish that began it.
+    `ending`: somebody has asked the run to end, so it holds the volume only until it has. `begun_by` is the publish that began it;
+    `with_secrets`: the CO brought secrets with it.
     """
 
     attachment: Attachment
@@ -389,6 +391,7 @@ class Waiting(Model):
     by: str = ""
     ending: bool = _added(False)
     begun_by: str = _added("")
+    with_secrets: bool = _added(False)
 
 
 class Observe(VolumeRef):

@@ -30,6 +30,7 @@ PROGRESS = "progress"
 """The query that says how far a run has come."""
 
 ATTACHMENT_MEMO = "attachment"
+SECRETS_MEMO = "with-secrets"
 HANDLE_MEMO = "volume_handle"
 LET_GO_MEMO = "let_go"
 """The node that a publish took back, where no record is left to say so."""

@@ -122,7 +122,7 @@ class Keeper:
             id=names.unpersisted_id(self._asked),
             parent_close_policy=ParentClosePolicy.ABANDON,
             task_timeout=names.TASK_TIMEOUT,
-            memo={names.ATTACHMENT_MEMO: held, **names.handle_memo(self._asked)},
+            memo={names.ATTACHMENT_MEMO: held, names.SECRETS_MEMO: self._asked.with_secrets, **names.handle_memo(self._asked)},
             static_summary=names.summary(f"{held.node_id} holds {self._asked.volume_handle} until it has a PersistentVolume"),
         )
         self._has_begun = True

@@ -182,7 +182,7 @@ class UnpublishVolume:
         if self._asked.node_id not in ("", held.node_id):
             return held
         self._steps.waiting = None
-        await self._ask_backend(held.node_id, 0, recorded=True)
+        await self._ask_backend(held.node_id, 0, recorded=True, needs_secrets=waiting.with_secrets)
         await self._steps.drop_waiting(waiting.run_id)
         self._dropped.add(waiting.run_id)
         self._released[held.node_id] = None
@@ -217,7 +217,7 @@ class UnpublishVolume:
             recorded = bool(leaving and seen and not seen.evidence)
             await self._ask_backend(node, seen.token_epoch if seen else 0, recorded=recorded)
 
-    async def _ask_backend(self, node_id: str, epoch: int, *, recorded: bool) -> None:
+    async def _ask_backend(self, node_id: str, epoch: int, *, recorded: bool, needs_secrets: bool = False) -> None:
         """Have the backend detach, which may know nothing of it if no record names the node, or the node is gone.
 
         NB: not otherwise: NOT_FOUND says that the volume is not assumed to be detached (CSI spec, ControllerUnpublishVolume).
@@ -225,8 +225,13 @@ class UnpublishVolume:
         has_detached = self._asked.detached and self._asked.at_epoch is not None
         if not self._steps.limits.backend or has_detached or self._is_detached(node_id, epoch):
             return
-        handed_over = self._asked.handed_over
-        call = BackendCall(volume=self._steps.volume, node_id=node_id, epoch=epoch, handed_over=handed_over)
+        call = BackendCall(
+            volume=self._steps.volume,
+            node_id=node_id,
+            epoch=epoch,
+            handed_over=self._asked.handed_over,
+            needs_secrets=needs_secrets,
+        )
         try:
             await self._steps.backend_unpublish(call)
         except ActivityError as error:

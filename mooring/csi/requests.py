@@ -43,6 +43,7 @@ def publish_request(driver: str, asked: csi_pb2.ControllerPublishVolumeRequest) 
         access_type=access_type(what, asked.volume_capability),
         volume_context=dict(asked.volume_context),
         handed_over=handover.is_needed(asked),
+        with_secrets=bool(asked.secrets),
     )
 
 

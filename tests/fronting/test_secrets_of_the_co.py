@@ -107,3 +107,22 @@ async def test_one_whose_pv_went_while_it_was_attached_is_still_known_by_its_sec
     assert refused(locked, volume) == 0
     await front.unpublish(volume, "node-a", secrets=SECRETS)
     assert volume not in locked.attached()
+
+
+async def test_one_that_waits_for_its_pv_is_known_by_the_secrets_that_came_with_it(
+    front: Peer, locked: ReferenceDriver, cluster: Cluster, temporal_client: Client, driver: str
+) -> None:
+    volume = f"vol-{uuid.uuid4().hex[:8]}"
+    await front.publish(volume, "node-w", secrets=SECRETS)
+    dead = Ward(cluster, temporal_client, MooringClient(temporal_client, driver=driver), node_id="node-w")
+    evacuation = await dead.evacuate()
+    await dead.reaches(evacuation, State.AWAITING_PROOF)
+    await approve(evacuation, Approval(by="ada", reason="it is off"))
+    progress = await dead.reaches(evacuation, State.EVACUATING, failing=1)
+
+    assert "this call is none of the CO's" in progress.failed[volume]
+    assert refused(locked, volume) == 0
+
+    await front.unpublish(volume, "node-w", secrets=SECRETS)
+    assert (await ended(evacuation)).state == State.EVACUATED
+    assert volume not in locked.attached()
