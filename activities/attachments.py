@@ -8,7 +8,8 @@ Not kept here: what to write (mooring/fence.py), and when (workflows/).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Final
 
 from temporalio import activity
 
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from mooring.manager import AttachmentManager
     from mooring.sighting import Sighting
     from mooring.volumes import Volumes
+
+_GLANCE: Final = 2.0
+"""Seconds that the first step, which nobody sees waiting, asks beyond memory; a live look has a budget."""
 
 
 class AttachmentActivities:
@@ -130,8 +134,9 @@ class AttachmentActivities:
         handle = volume.volume_handle
         try:
             record = self._manager.observe(handle)
-            return record and await self._evidence.as_known(handle, record, _asking())
-        except MooringError:
+            async with asyncio.timeout(_GLANCE):
+                return record and await self._evidence.as_known(handle, record, _asking())
+        except (MooringError, TimeoutError):
             return None  # the index may be stale, and an outage short: a live look says it again, if it still is so
 
     async def _persist(self, write: Write, *, leaves: bool = False) -> WriteResult:

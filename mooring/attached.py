@@ -44,8 +44,8 @@ class AttachedVolumes(Protocol):
     def of(self, pv: str) -> list[Shown]:
         """Return those of the PV of this name."""
 
-    def named(self, name: str) -> Shown | None:
-        """Return the one of this name; None where it is gone, or not attached."""
+    def is_gone(self, name: str) -> bool:
+        """Return whether the one of this name is gone, or not attached; False where that is unknown."""
 
     def beyond(self, pvs: Names[str]) -> list[Shown]:
         """Return those of none of these PVs."""
@@ -58,7 +58,7 @@ class AttachedVolumes(Protocol):
 
 
 class NothingAttached:
-    """Nothing is attached, or nobody wants to know."""
+    """Nothing is attached, or nobody wants to know: what another worker knew of is not gone for that."""
 
     missing: Final[list[str]] = []
 
@@ -66,9 +66,9 @@ class NothingAttached:
         """See `AttachedVolumes`."""
         return []
 
-    def named(self, name: str) -> Shown | None:  # noqa: ARG002 - there is none of any name
+    def is_gone(self, name: str) -> bool:  # noqa: ARG002 - of none it is known
         """See `AttachedVolumes`."""
-        return None
+        return False
 
     def beyond(self, pvs: Names[str]) -> list[Shown]:  # noqa: ARG002 - there are none
         """See `AttachedVolumes`."""
@@ -95,9 +95,9 @@ class ListedAttached:
         """See `AttachedVolumes`."""
         return [shown for shown in self._shown if shown.pv == pv]
 
-    def named(self, name: str) -> Shown | None:
+    def is_gone(self, name: str) -> bool:
         """See `AttachedVolumes`."""
-        return next((shown for shown in self._shown if shown.name == name), None)
+        return all(shown.name != name for shown in self._shown)
 
     def beyond(self, pvs: Names[str]) -> list[Shown]:
         """See `AttachedVolumes`."""
@@ -131,9 +131,9 @@ class ClusterAttached:
         """See `AttachedVolumes`."""
         return list(self._by_pv.get(pv, ()))
 
-    def named(self, name: str) -> Shown | None:
+    def is_gone(self, name: str) -> bool:
         """See `AttachedVolumes`."""
-        return self._seen.get(name)
+        return not self._mirror.missing and name not in self._seen
 
     def beyond(self, pvs: Names[str]) -> list[Shown]:
         """See `AttachedVolumes`."""

@@ -156,7 +156,7 @@ class Evidence:
 
     def _let_go(self, handle: str, known: _Known, departure: Departure | None) -> None:
         """Forget whom a VolumeAttachment spoke for that is gone."""
-        for node_id in [node for node, name in known.shown.items() if self.attached.named(name) is None]:
+        for node_id in [node for node, name in known.shown.items() if self.attached.is_gone(name)]:
             known.holders.pop(node_id, None)
             del known.shown[node_id]
             self.manager.departures.let_go(handle, node_id)

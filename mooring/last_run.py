@@ -24,12 +24,13 @@ from mooring.run_reader import RunReader
 from mooring.runs import look_up
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from datetime import datetime
 
-    from temporalio.client import Client
+    from temporalio.client import Client, WorkflowExecution
 
-LOOKED_AT: Final = 30
-"""How many runs of one volume are looked at for one that knew anything."""
+PAGE: Final = 30
+"""How many runs of one volume are listed at once; mostly the first of them knew something."""
 _UNASKED: Final = (RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED)
 
 logger = logging.getLogger(__name__)
@@ -76,9 +77,8 @@ async def last_run(client: Client, volume: VolumeRef, asking: str) -> LastRun | 
     """
     workflow_id = names.volume_id(volume)
     try:
-        listed = [run async for run in client.list_workflows(names.runs_of(workflow_id), limit=LOOKED_AT)]
-        for run in sorted(listed, key=lambda run: run.start_time, reverse=True):
-            found = None if run.run_id == asking else await _read(client, workflow_id, run.run_id)
+        async for run_id in _newest_first(client, workflow_id):
+            found = None if run_id == asking else await _read(client, workflow_id, run_id)
             if found is not None:
                 return found
     except RPCError as error:
@@ -118,6 +118,26 @@ async def let_go_without_pv(client: Client, volume: VolumeRef, last: LastRun) ->
         return ""
     node_id = (await hold.memo_value(names.ATTACHMENT_MEMO, type_hint=Attachment)).node_id
     return node_id if node_id in last.unrecorded else ""
+
+
+async def _newest_first(client: Client, workflow_id: str) -> AsyncIterator[str]:
+    """The ids of all runs: those that failed before they looked say nothing, however many they are.
+
+    NB: visibility lists the latest first, but for a run that it takes for open though it has ended.
+    """
+    page: list[WorkflowExecution] = []
+    async for run in client.list_workflows(names.runs_of(workflow_id), page_size=PAGE):
+        page.append(run)
+        if len(page) == PAGE:
+            for each in _sorted(page):
+                yield each
+            page = []
+    for each in _sorted(page):
+        yield each
+
+
+def _sorted(page: list[WorkflowExecution]) -> list[str]:
+    return [run.run_id for run in sorted(page, key=lambda run: run.start_time, reverse=True)]
 
 
 async def _read(client: Client, workflow_id: str, run_id: str) -> LastRun | None:

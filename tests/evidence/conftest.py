@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, Interceptor
 
 from mooring.backend import Backend
 from tests.harness.cluster import Cluster
@@ -29,9 +29,12 @@ def serving(temporal_client: Client, cluster: Cluster) -> Serving:
     """Have a worker serve while the block lasts."""
 
     @asynccontextmanager
-    async def served(backend: Backend | None = None, **overrides: Any) -> AsyncIterator[MooringWorker]:
+    async def served(backend: Backend | None = None, *interceptors: Interceptor, **overrides: Any) -> AsyncIterator[MooringWorker]:
         settings = quick(cluster.driver, adopt_interval=0.1, **overrides)
-        async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig(), backend) as worker:
+        config = temporal_client.config()
+        config["interceptors"] = interceptors
+        client = Client(**config)
+        async with running_worker(client, settings, cluster.proxy.kubeconfig(), backend) as worker:
             yield worker
 
     return served

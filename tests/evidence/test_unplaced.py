@@ -79,7 +79,7 @@ async def test_a_volume_attachment_of_a_pv_without_a_record_speaks_for_its_node(
         await cluster.create("vol")
         await until(lambda: worker.manager.pv_name("vol") is not None)
         name = await living.attach("vol", "node-a", noted="node-a")
-        await until(lambda: worker._storage.attached.named(name) is not None)
+        await until(lambda: not worker._storage.attached.is_gone(name))
 
         with pytest.raises(Disputed, match=f"VolumeAttachment {name} says that it is attached to node node-a"):
             await mooring.publish("vol", "node-b")

@@ -150,10 +150,26 @@ async def test_a_holder_lets_go_with_its_volume_attachment(
     await living.register("node-a")
     worker = await vanished(way)
     name = await living.attach("vol", "node-a", noted="node-a")
-    await until(lambda: worker._storage.attached.named(name) is not None)
+    await until(lambda: not worker._storage.attached.is_gone(name))
     with pytest.raises(Disputed, match="node-a"):
         await mooring.publish("vol", "node-b")
 
     await living.remove(name)
 
     await eventually(lambda: mooring.publish("vol", "node-b"))
+
+
+async def test_a_worker_that_follows_no_volume_attachments_lets_nobody_go_for_that(
+    serving: Serving, cluster: Cluster, mooring: MooringClient, living: Living
+) -> None:
+    async with serving() as worker:
+        await cluster.create("vol")
+        await until(lambda: worker.manager.pv_name("vol") is not None)
+        name = await living.attach("vol", "node-a", noted="node-a")
+        await until(lambda: not worker._storage.attached.is_gone(name))
+        with pytest.raises(Disputed, match=name):
+            await mooring.publish("vol", "node-b")
+
+    async with serving(adopt=False):
+        with pytest.raises(Disputed, match=r"node-a.*mooring unpublish vol node-a"):
+            await mooring.publish("vol", "node-b")

@@ -69,7 +69,8 @@ async def running_worker(
 async def _own(client: Client) -> Client:
     # NB: the SDK has no two workers of one task queue share a client.
     address = client.service_client.config.target_host
-    return await Client.connect(address, namespace=client.namespace, data_converter=client.data_converter)
+    between = client.config()["interceptors"]
+    return await Client.connect(address, namespace=client.namespace, data_converter=client.data_converter, interceptors=between)
 
 
 async def _ready(worker: MooringWorker, running: asyncio.Task[None]) -> None:

@@ -1,0 +1,105 @@
+"""The newest operation that knew a volume's holders is found, whatever operations that knew nothing came after it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+from temporalio.client import Client, Interceptor, OutboundInterceptor, WorkflowExecutionAsyncIterator
+
+from mooring import names
+from mooring.errors import Disputed, NodeNotFound
+from mooring.models import VolumeRef
+from mooring.runs import describe
+from tests.harness.workers import indexed
+
+if TYPE_CHECKING:
+    from temporalio.client import ListWorkflowsInput
+
+    from mooring.client import MooringClient
+    from tests.evidence.conftest import Serving
+    from tests.harness.cluster import Cluster
+    from tests.harness.living import Living
+
+FRUITLESS = 40
+SECONDS = 30
+
+
+class Unanswered(WorkflowExecutionAsyncIterator):
+    """A list of runs that never comes."""
+
+    def __init__(self) -> None:
+        """Nothing to ask, and nobody."""
+
+    async def __anext__(self) -> NoReturn:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+class NoVisibility(Interceptor, OutboundInterceptor):
+    """A way to a Temporal whose visibility does not answer."""
+
+    def __init__(self) -> None:
+        """What comes next is known only once a client is made."""
+
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002 - the SDK's name
+        OutboundInterceptor.__init__(self, next)
+        return self
+
+    def list_workflows(self, input: ListWorkflowsInput) -> WorkflowExecutionAsyncIterator:  # noqa: A002, ARG002 - the SDK's name
+        return Unanswered()
+
+
+async def waits_for(client: Client, volume: VolumeRef) -> set[str]:
+    """The types of the activities that the volume's operation shows that it waits for, once there are any."""
+    async with asyncio.timeout(SECONDS):
+        while True:
+            run = await describe(client, names.volume_id(volume))
+            pending = run.raw_description.pending_activities if run else ()
+            if pending:
+                return {step.activity_type.name for step in pending}
+            await asyncio.sleep(0.05)
+
+
+async def test_any_number_of_refusals_before_a_look_hides_no_holder(
+    serving: Serving, cluster: Cluster, mooring: MooringClient, living: Living
+) -> None:
+    async with AsyncExitStack() as first:
+        await first.enter_async_context(serving())
+        await cluster.create("vol")
+        await mooring.publish("vol", "node-a")
+    await cluster.delete("vol")
+    await cluster.create("vol")
+    async with serving(node_check="csinode"):
+        for _ in range(FRUITLESS):
+            with pytest.raises(NodeNotFound):
+                await mooring.publish("vol", "node-b")
+        await living.register("node-b")
+
+        with pytest.raises(Disputed, match=r"node node-a.*mooring unpublish vol node-a"):
+            await mooring.publish("vol", "node-b")
+
+
+async def test_an_operation_shows_what_it_waits_for_while_visibility_does_not_answer(
+    serving: Serving, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    await cluster.create("vol")
+    async with serving(None, NoVisibility()) as worker:
+        await indexed(worker, "vol")
+        publishing = asyncio.create_task(mooring.publish("vol", "node-a"))
+
+        assert await waits_for(temporal_client, VolumeRef(driver=cluster.driver, volume_handle="vol")) == {"look_at_volume"}
+
+        publishing.cancel()
+
+
+async def test_an_unpublish_ends_within_its_bound_while_visibility_does_not_answer(
+    serving: Serving, cluster: Cluster, mooring: MooringClient
+) -> None:
+    await cluster.create("vol")
+    async with serving(None, NoVisibility()) as worker:
+        await indexed(worker, "vol")
+
+        assert not (await mooring.unpublish("vol", "node-a")).annotation_cleared
