@@ -25,7 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from mooring.models import Attachment, Looked, PublishRequest, Unpersisted, VolumeRecord
     from workflows.cancellation import stop_if_cancelled, to_the_end
     from workflows.claiming import heeding_history
-    from workflows.failures import STOPPED, ended, failed_step, reason
+    from workflows.failures import STOPPED, ended, failed_step, reason, stopped
     from workflows.outcome import explain, show
     from workflows.steps import Steps
     from workflows.telling import tell_of
@@ -62,7 +62,7 @@ class PersistAttachment:
         try:
             answer = await self._hold()
         except STOPPED as error:
-            raise await self._ended(error) from failed_step(error)
+            raise await self._ended(stopped(error)) from failed_step(error)
         return answer
 
     async def _hold(self) -> str:

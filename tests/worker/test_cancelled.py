@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from temporalio.client import Client
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.exceptions import CancelledError
 
 from mooring import names
 from mooring.client import MooringClient
@@ -39,3 +41,26 @@ async def test_an_operation_ends_as_cancelled_though_the_worker_of_its_step_is_d
         await operation
     kept = None if verb == "publish" else "node-a"
     assert (await cluster.holder("vol"), fleet.journal.attached("vol")) == (kept, {kept} - {None})
+
+
+async def test_a_hold_ends_as_cancelled_though_the_worker_that_waits_for_its_pv_is_dead(
+    fleet: Fleet, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    first = await (await fleet.start(**backed(**SLOW))).ready()
+    await mooring.publish("vol", "node-a")
+    hold = temporal_client.get_workflow_handle(names.unpersisted_id(VolumeRef(driver=cluster.driver, volume_handle="vol")))
+    async with asyncio.timeout(20):
+        while not [each async for each in hold.fetch_history_events() if names_the_wait(each)]:
+            await asyncio.sleep(0.05)
+    await first.child.kill()
+    await (await fleet.start(**backed(**SLOW))).ready()
+    await hold.cancel()
+
+    with pytest.raises(WorkflowFailureError) as ended:
+        await hold.result()
+    assert isinstance(ended.value.cause, CancelledError)
+
+
+def names_the_wait(event: HistoryEvent) -> bool:
+    """Whether the event is that of the wait for a PV, which begins."""
+    return event.activity_task_scheduled_event_attributes.activity_type.name == "wait_for_volume"
