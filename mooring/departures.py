@@ -14,6 +14,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from mooring.copies import unite
 from mooring.models import Attachment
 from mooring.sighting import Sighting
 
@@ -24,17 +25,30 @@ SETTLED: Final = 1000
 class Departure:
     """A PV that went: what it said last, the nodes that have let go since, and the VolumeAttachments that still named the others.
 
-    `shown`: node id -> name of the VolumeAttachment.
+    `shown`: node id -> name of the VolumeAttachment. `pvs`: the name of the PV by its uid; of several PVs of the volume that went,
+    each, and `seen` is what they said together.
     """
 
     seen: Sighting
     released: set[str] = field(default_factory=set)
     shown: dict[str, str] = field(default_factory=dict)
+    pvs: dict[int | str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with the PV that was seen."""
+        self.pvs = {self.seen.uid: self.seen.pv}
 
     @property
     def holders(self) -> tuple[Attachment, ...]:
         """The holders that have not let go."""
         return tuple(held for held in self.seen.attachments() if held.node_id not in self.released)
+
+    def add(self, gone: Sighting) -> None:
+        """Take in another PV of the volume: whom any of them named has not let go, unless it was taken off this one."""
+        self.released -= set(gone.nodes)
+        self.pvs[gone.uid] = gone.pv
+        left = replace(self.seen, at=None, holders=tuple(held for held in self.seen.held() if held.node not in self.released))
+        self.seen = unite([left, gone])
 
 
 class Departures:
@@ -55,10 +69,14 @@ class Departures:
         if not gone.nodes or any(other.fence >= gone.fence and set(other.nodes) >= set(gone.nodes) for other in left):
             return
         epoch = max((gone.fence, *(other.fence for other in left)))
-        known = self.get(gone.handle)
-        if known is None or (known.seen.fence <= epoch and known.seen.uid != gone.uid):
+        known, gone = self.get(gone.handle), replace(gone, epoch=epoch or None)
+        if known is not None and gone.uid in known.pvs:
+            return
+        if gone.handle in self._open:
+            self._open[gone.handle].add(gone)
+        elif known is None or known.seen.fence <= epoch:
             self._settled.pop(gone.handle, None)
-            self._open[gone.handle] = Departure(replace(gone, epoch=epoch or None))
+            self._open[gone.handle] = Departure(gone)
 
     def get(self, handle: str) -> Departure | None:
         """Return the departure, settled or not; None where the PV of no such volume went."""

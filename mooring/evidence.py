@@ -124,10 +124,10 @@ class Evidence:
     async def _known(self, handle: str, departure: Departure | None, last: LastRun | None, pvs: set[str], asking: Asking) -> _Known:
         known, volume = _Known(pvs=pvs), VolumeRef(driver=self.driver, volume_handle=handle)
         if departure is not None:
-            operation = departure.seen.record().operation
-            if last is not None and last.let_go and last.run_id == operation:
+            seen = departure.seen.record()
+            if last is not None and last.let_go and last.run_id == seen.operation:
                 self.manager.departures.let_go(handle, last.let_go)
-            if last is not None and await is_newer(self.client, volume, last, operation):
+            if last is not None and await is_newer(self.client, volume, last, seen):
                 left = {held.node_id for held in last.record.holders}
                 for node in set(departure.seen.nodes) - left:
                     self.manager.departures.let_go(handle, node)
@@ -185,7 +185,7 @@ class Evidence:
         return {await self._node_id(shown): _told(handle, shown, len(unplaced) - 1) for shown in unplaced[:CONFIRMED]}
 
     def _departed_pvs(self) -> set[str]:
-        return {departure.seen.pv for departure in self.manager.departures.open()}
+        return {pv for departure in self.manager.departures.open() for pv in departure.pvs.values()}
 
     async def _is_there(self, pv: str) -> bool:
         try:
@@ -205,7 +205,7 @@ def _told(handle: str, shown: Shown, others: int) -> str:
 
 def _take_departure(known: _Known, departure: Departure) -> None:
     seen = departure.seen
-    known.pvs.add(seen.pv)
+    known.pvs.update(departure.pvs.values())
     known.epoch, known.operation = seen.fence, seen.record().operation
     known.holders = {held.node_id: held for held in departure.holders}
     known.shown.update(departure.shown)

@@ -24,7 +24,7 @@ from mooring.run_reader import RunReader
 from mooring.runs import look_up
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from datetime import datetime
 
     from temporalio.client import Client, WorkflowExecution
@@ -41,7 +41,7 @@ class LastRun:
     """An operation that has ended, and what it left: `record` is the last that it knew, with the holders that it left.
 
     `unrecorded`: the nodes among these that nothing but a run of PersistAttachment spoke for. `let_go`: the node that it took back,
-    where the PV that it had claimed it on had gone.
+    where the PV that it had claimed it on had gone. `frees` says whether it took the volume from a node.
     """
 
     run_id: str
@@ -49,8 +49,9 @@ class LastRun:
     node_id: str
     started_at: datetime
     record: VolumeRecord
-    unrecorded: frozenset[str] = frozenset()
-    let_go: str = ""
+    unrecorded: frozenset[str]
+    let_go: str
+    frees: Callable[[str], bool]
 
     @property
     def epoch(self) -> int:
@@ -88,16 +89,20 @@ async def last_run(client: Client, volume: VolumeRef, asking: str) -> LastRun | 
     return None
 
 
-async def is_newer(client: Client, volume: VolumeRef, last: LastRun, operation: str) -> bool:
-    """Return whether the run began after the operation of this id; one that Temporal has forgotten is older.
+async def is_newer(client: Client, volume: VolumeRef, last: LastRun, seen: VolumeRecord) -> bool:
+    """Return whether the run began after the operation that wrote the record; one that Temporal has forgotten is older.
+
+    NB: of a record that no operation wrote, none need know. Newer is only one that took the volume from its holders since.
 
     Raises:
         TemporalUnavailable: Temporal does not say.
 
     """
-    if last.run_id == operation:
+    if not seen.operation:
+        return all(last.frees(held.node_id) and last.started_at > held.attached_at for held in seen.holders)
+    if last.run_id == seen.operation:
         return False
-    wrote = await look_up(client, names.volume_id(volume), operation) if operation else None
+    wrote = await look_up(client, names.volume_id(volume), seen.operation)
     return wrote is None or last.started_at > wrote.start_time
 
 
@@ -158,14 +163,15 @@ def _left(reader: RunReader, run_id: str) -> LastRun | None:
     held_by = reader.held_by or ()
     try:
         record = VolumeRecord.model_validate(reader.record or {"mark": {"pv": "", "uid": ""}})
-        known = {held.node_id: held for held in record.holders}
+        known = {held.node_id: held for held in record.everyone}
         holders = tuple(known.get(node) or _unpersisted(reader, node) for node in held_by)
     except ValidationError:
         return None
     shown = {node: record.shown[node] for node in held_by if node in record.shown}
     left = record.model_copy(update={"holders": holders, "shown": shown})
     unrecorded = frozenset(held_by) - set(known)
-    return LastRun(run_id, reader.operation, reader.node_id, reader.started_at, left, unrecorded, reader.let_go)
+    started_at, went = reader.started_at, reader.let_go
+    return LastRun(run_id, reader.operation, reader.node_id, started_at, left, unrecorded, went, reader.frees)
 
 
 def _unpersisted(reader: RunReader, node_id: str) -> Attachment:

@@ -194,6 +194,10 @@ class RunReader:
         elif self.result.get("annotation_cleared"):
             self.held_by = tuple(node for node in self.held_by or () if not self._lets_go(node))
 
+    def frees(self, node: str) -> bool:
+        """Return whether it took the volume from the node."""
+        return bool(self.result.get("annotation_cleared")) and self._lets_go(node)
+
     def _lets_go(self, node: str) -> bool:
         """Whether the unpublish took the volume from the node; one that was bound to what somebody had seen may have left it."""
         bound = self.asked.get("stray") or self.asked.get("at_run") or self.asked.get("at_epoch") is not None
@@ -214,7 +218,10 @@ class RunReader:
 
     def _beside_record(self, *nodes: str) -> tuple[str, ...]:
         """Who is known to hold the volume where these do without a record, which neither gives nor takes what the record says."""
-        return tuple(dict.fromkeys((*(held["node_id"] for held in (self.record or {}).get("holders", ())), *nodes)))
+        record = self.record or {}
+        copies = (record, *record.get("others", ()))
+        recorded = (held["node_id"] for copy in copies for held in copy.get("holders") or ())
+        return tuple(dict.fromkeys((*recorded, *nodes)))
 
     def _saw(self, record: Any) -> None:
         """A record, or None where there is none."""

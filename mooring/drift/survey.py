@@ -175,12 +175,12 @@ class DriftSurvey:
         attached = evidence.attached or {}
         departures = self._ask.manager.departures.open()
         for departure in departures:
-            seen = departure.seen
-            for drift in departed(departure, claims.get(seen.handle, ()), attached.get(seen.pv, ())):
+            named = [each for pv in departure.pvs.values() for each in attached.get(pv, ())]
+            for drift in departed(departure, claims.get(departure.seen.handle, ()), named):
                 if (drift.volume_handle, drift.node_id) not in told:
                     yield drift
         placed = {pv.pv for pvs in claims.values() for pv in pvs}
-        yield from unplaced(attached, placed, {departure.seen.pv: departure for departure in departures})
+        yield from unplaced(attached, placed, {pv: departure for departure in departures for pv in departure.pvs.values()})
 
     async def _index_drift(self, claims: Claims) -> list[Drift]:
         known = {seen.uid: seen for seen in self._ask.manager.sightings()}

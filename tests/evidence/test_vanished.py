@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 
 import pytest
 
@@ -173,3 +174,24 @@ async def test_a_worker_that_follows_no_volume_attachments_lets_nobody_go_for_th
     async with serving(adopt=False):
         with pytest.raises(Disputed, match=r"node-a.*mooring unpublish vol node-a"):
             await mooring.publish("vol", "node-b")
+
+
+async def test_a_holder_that_no_operation_knew_outlasts_those_that_came_before_it(
+    serving: Serving, cluster: Cluster, mooring: MooringClient
+) -> None:
+    async with serving() as worker:
+        await cluster.create("vol")
+        await mooring.publish("vol", "node-a")
+        await mooring.unpublish("vol", "node-a")
+        await cluster.delete("vol")
+        await until(lambda: worker.manager.pv_name("vol") is None)
+        await cluster.create("vol", {cluster.keys.node: "node-a", cluster.keys.at: f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"})
+        await indexed(worker, "vol")
+        await cluster.delete("vol")
+        await until(lambda: worker.manager.pv_name("vol") is None)
+
+        with pytest.raises(Disputed, match=r"node-a.*mooring unpublish vol node-a"):
+            await mooring.publish("vol", "node-b")
+
+        await mooring.unpublish("vol", "node-a")
+        await eventually(lambda: mooring.publish("vol", "node-b"))
