@@ -41,7 +41,8 @@ class LastRun:
     """An operation that has ended, and what it left: `record` is the last that it knew, with the holders that it left.
 
     `unrecorded`: the nodes among these that nothing but a run of PersistAttachment spoke for. `let_go`: the node that it took back,
-    where the PV that it had claimed it on had gone. `frees` says whether it took the volume from a node.
+    where the PV that it had claimed it on had gone. `frees` says whether it took the volume from a node. `looked`: it knew more
+    than which node waits for a PV.
     """
 
     run_id: str
@@ -52,6 +53,7 @@ class LastRun:
     unrecorded: frozenset[str]
     let_go: str
     frees: Callable[[str], bool]
+    looked: bool
 
     @property
     def epoch(self) -> int:
@@ -77,16 +79,18 @@ async def last_run(client: Client, volume: VolumeRef, asking: str) -> LastRun | 
 
     """
     workflow_id = names.volume_id(volume)
+    waits: LastRun | None = None
     try:
         async for run_id in _newest_first(client, workflow_id):
             found = None if run_id == asking else await _read(client, workflow_id, run_id)
-            if found is not None:
+            if found is not None and found.looked:
                 return found
+            waits = waits or found
     except RPCError as error:
         if error.status not in _UNASKED:
             raise TemporalUnavailable(f"Temporal did not say what became of {workflow_id}: {error}.") from error
         logger.warning("The namespace lists no runs, so a record that has vanished may go unnoticed: %s", error)
-    return None
+    return waits
 
 
 async def is_newer(client: Client, volume: VolumeRef, last: LastRun, seen: VolumeRecord) -> bool:
@@ -171,7 +175,7 @@ def _left(reader: RunReader, run_id: str) -> LastRun | None:
     left = record.model_copy(update={"holders": holders, "shown": shown})
     unrecorded = frozenset(held_by) - set(known)
     started_at, went = reader.started_at, reader.let_go
-    return LastRun(run_id, reader.operation, reader.node_id, started_at, left, unrecorded, went, reader.frees)
+    return LastRun(run_id, reader.operation, reader.node_id, started_at, left, unrecorded, went, reader.frees, reader.looked)
 
 
 def _unpersisted(reader: RunReader, node_id: str) -> Attachment:

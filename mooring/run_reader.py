@@ -94,6 +94,8 @@ class RunReader:
     asked: dict[str, Any] = field(default_factory=dict)
     """Its request."""
     result: dict[str, Any] = field(default_factory=dict)
+    looked: bool = False
+    """Whether it read, wrote or cleared what is known of the holders; else it knew of an attachment that waits at most."""
     let_go: str = ""
     """The node that it took back, where its PV had gone."""
     record: dict[str, Any] | None = None
@@ -192,6 +194,7 @@ class RunReader:
         if self.result.get("persisted") is False:
             self.held_by, self.epoch = self._beside_record(self.node_id), 0
         elif self.result.get("annotation_cleared"):
+            self.looked = True  # it may have ended what waited without a look, and is the last word on its node
             self.held_by = tuple(node for node in self.held_by or () if not self._lets_go(node))
 
     def frees(self, node: str) -> bool:
@@ -225,7 +228,7 @@ class RunReader:
 
     def _saw(self, record: Any) -> None:
         """A record, or None where there is none."""
-        self.record = record
+        self.record, self.looked = record, True
         self.held_by = self._beside_record()
         self.epoch = max(record["mark"]["epoch"] or 0, record.get("floor", 0)) if record else 0
 

@@ -102,6 +102,8 @@ async def test_a_hold_of_one_node_takes_nothing_from_another_that_shared_the_vol
     await cluster.delete("vol")
     async with serving():
         assert not (await mooring.publish("vol", "node-a", access_mode=shared)).persisted
+        with pytest.raises(MooringError, match="node-a"):
+            await mooring.publish("vol", "node-c", access_mode=shared)
     await cluster.create("vol")
     async with serving():
         await recorded(cluster, "node-a")
