@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.cancellation import to_the_end
     from workflows.failures import failure
     from workflows.persist import PersistAttachment
-    from workflows.steps import Steps
+    from workflows.steps import LIVES, Steps
 
 
 class Keeper:
@@ -31,12 +31,16 @@ class Keeper:
         self.found: Waiting | None = None
         self.started: Waiting | None = None
         self._has_begun = False
+        self._begun_in = steps.life
+        """The life in which the run was started: a former self may have reported success on it."""
         self.may_have_recorded = False
         """Whether the run that this publish had started was given its word, and so may have written the record in its name."""
 
     async def others_wait(self) -> bool:
         """Whether an attachment that this publish has not made waits for the volume's PV."""
-        if self._steps.waiting is None or self.started is not None:
+        if self._outlived:
+            self.started, self._has_begun = None, False
+        elif not self._steps.may_wait or self.started is not None:
             return False
         found = await self._steps.find_waiting()
         if found is not None and found.ending:
@@ -91,10 +95,21 @@ class Keeper:
         if found is not None and found.run_id == self.started.run_id and not holds.is_mine(found):
             self.started, self.found, self._steps.waiting, self._has_begun = None, found, found, False
 
+    async def learn_anew(self) -> None:
+        """Ask what waits where the publish was reset since it was asked; what its former self has started is then `found`."""
+        if self._outlived or self._steps.is_waiting_unknown:
+            await self.others_wait()
+
     async def drop(self) -> None:
         """End the run that this publish has started, where it has."""
+        await self.learn_anew()
         if self.started is not None:
             await self._steps.drop_waiting(self.started.run_id)
+
+    @property
+    def _outlived(self) -> bool:
+        """Whether the run was reset since it started that which holds the volume."""
+        return self.started is not None and self._begun_in != self._steps.life and workflow.patched(LIVES)
 
     async def _start(self) -> Waiting:
         if self._steps.limits.reject_missing_pv:
@@ -116,6 +131,7 @@ class Keeper:
         return self.started
 
     async def _start_run(self, held: Attachment) -> None:
+        self._begun_in = self._steps.life
         run = await workflow.start_child_workflow(
             PersistAttachment.run,
             Unpersisted(volume=self._steps.volume, attachment=held, operation=self._steps.operation),

@@ -32,7 +32,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.migrate import watch_migration
     from workflows.outcome import count, show
     from workflows.requests import NOTHING, read_request
-    from workflows.steps import LIVES, Steps
+    from workflows.steps import LIVES, Steps, was_reset
     from workflows.telling import tell_not_attached, tell_of
 
 _ROLLS_BACK_BESIDE_HOLDS = "rolls back beside holds"
@@ -53,6 +53,8 @@ class PublishVolume:
         self._keeper: Keeper
         self._claimant: Claimant
         self._backend_begun = False
+        self._seen_itself = False
+        """Whether the run itself looked before its last decision but a claim: no write of a former self lands behind that."""
         self._asked_at = 0
         """The highest epoch at which the backend was asked to attach."""
         self._had_departed = False
@@ -62,11 +64,13 @@ class PublishVolume:
     async def run(self, request: RawValue = NOTHING) -> PublishResult:
         """Publish; see the module."""
         self._asked = read_request(PublishRequest, request)
-        self._steps, seen = await Steps.begin(self._asked, self._asked.node_id)
+        self._steps, seen = await Steps.begin(self._asked, self._asked.node_id, rolls_back=True)
         self._keeper = Keeper(self._steps, self._asked)
         self._claimant = Claimant(self._steps)
         self._show(State.PUBLISHING)
         try:
+            if self._steps.stopped is not None:
+                raise self._steps.stopped
             result = await self._publish(await self._admit(seen))
         except STOPPED as error:
             raise await self._failed(stopped(error)) from failed_step(error)
@@ -77,7 +81,7 @@ class PublishVolume:
 
     async def _failed(self, error: BaseException) -> FailureError:
         tell_not_attached(self._steps, self._asked.node_id, error)
-        if is_final(error) and not self._left_something():
+        if is_final(error) and not self._left_something() and (self._seen_itself or not was_reset()):
             self._end(State.REFUSED)
             return ended(error, f"{self._what()} failed, and nothing of it was written")
         self._show(State.ROLLING_BACK)
@@ -136,12 +140,14 @@ class PublishVolume:
             if await self._keeper.others_wait():
                 return None
             if seen.record is None:
-                if self._steps.trusts(seen) or (seen.by and not self._steps.limits.reject_missing_pv):
+                self._seen_itself = self._steps.trusts(seen)
+                if self._steps.trusts(seen) or self._may_hold(seen):
                     self._refuse_in_doubt(seen)
                     self._had_departed = self._had_departed or self._is_departed(seen)
                     return None
             else:
                 decision = self._decide(seen.record)
+                self._seen_itself = self._steps.trusts(seen) and isinstance(decision, fence.Refuse)
                 if isinstance(decision, fence.Claim):
                     result = await self._claimant.make(decision, seen)
                     if result.landed:
@@ -157,6 +163,10 @@ class PublishVolume:
         most = self._steps.limits.migration_nodes
         decision = fence.claim(seen, self._asked, self._steps.operation, workflow.now(), migration_nodes=most)
         return heeding_history(decision, seen, self._asked)
+
+    def _may_hold(self, seen: Looked) -> bool:
+        """Whether a look at a volume without a PV lets it be held."""
+        return bool(seen.by) and not self._steps.limits.reject_missing_pv and not self._steps.is_look_outlived
 
     def _refuse_in_doubt(self, seen: Looked) -> None:
         """Raise where a volume without a PV may be attached to another node."""
@@ -203,6 +213,8 @@ class PublishVolume:
             await self._keeper.drop()
             self._keeper.started = None
             return None
+        if self._steps.is_waiting_unknown:  # NB: a reset may have come after the hold has ended
+            return None
         context = await self._ask_backend(0)
         stop_if_cancelled()
         if context is not None:
@@ -214,6 +226,7 @@ class PublishVolume:
         return self._claimant.may_land or self._backend_begun or self._keeper.started is not None or self._keeper.may_have_recorded
 
     async def _roll_back(self) -> None:
+        await self._keeper.learn_anew()
         if self._keeper.started is not None and workflow.patched(_ROLLS_BACK_BESIDE_HOLDS):
             await self._undo_hold()
         await self._keeper.drop()
@@ -240,6 +253,9 @@ class PublishVolume:
         return self._had_departed and workflow.patched(_KEEPS_DEPARTED)
 
     async def _before_undo(self, seen: Looked) -> bool:
+        if self._steps.is_waiting_unknown:
+            await self._keeper.others_wait()
+            seen = await self._steps.look_patiently()  # NB: what waited until a moment ago may have become the record
         held = seen.record is not None and seen.record.holder(self._asked.node_id) is not None
         others = held and seen.record is not None and not fence.holds_by(seen.record, self._asked.node_id, seen.by)
         if self._backend_begun and not others and not self._leaves(seen):

@@ -9,13 +9,13 @@ Not kept here: which step follows which (publish.py, unpublish.py, persist.py).
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, is_cancelled_exception
 from temporalio.workflow import ActivityConfig, ActivityHandle
 
 with workflow.unsafe.imports_passed_through():
@@ -62,6 +62,20 @@ _GLANCE = 60.0
 """Seconds that an attempt to wait for the end of a migration may take beside its look at the PV, and between two attempts."""
 
 
+def was_reset() -> bool:
+    """Whether this run was reset from another, which may have left something under way.
+
+    NB: a reset changes it for what is replayed, too, so only the end of a run may hang on it, as on its own id.
+    """
+    return workflow.info().run_id != workflow.info().original_execution_run_id
+
+
+async def _glance(observe: Observe) -> Glance:
+    return await workflow.execute_local_activity_method(
+        AttachmentActivities.observe, observe, start_to_close_timeout=timedelta(seconds=10)
+    )
+
+
 @dataclass(slots=True)
 class Steps:
     """The steps of one operation on one volume."""
@@ -76,19 +90,32 @@ class Steps:
     """Why the volume could be published to nobody when the operation began."""
     seen: VolumeRecord | None = None
     """The last record that was seen, for operators to be told on its PV."""
+    stopped: ActivityError | None = None
+    """The cancellation that came before the first look, where there may be something to roll back."""
+    _asked_in: int = field(init=False)
+    """The life in which `waiting` was asked for."""
+    _looked_in: int = field(init=False)
+    """The life in which the PV was looked at last."""
+
+    def __post_init__(self) -> None:
+        self._asked_in = self._looked_in = self.life
 
     @classmethod
-    async def begin(cls, asked: VolumeRef, node_id: str = "") -> tuple[Steps, Looked]:
-        """The first step of every operation: what memory says, of a node that is to hold the volume too, and the limits to keep."""
+    async def begin(cls, asked: VolumeRef, node_id: str = "", *, rolls_back: bool = False) -> tuple[Steps, Looked]:
+        """The first step of every operation: what memory says, of a node that is to hold the volume too, and the limits to keep.
+
+        One that `rolls_back` what its former self may have left looks even if it is cancelled.
+        """
         volume = VolumeRef(driver=asked.driver, volume_handle=asked.volume_handle)
         observe = Observe(driver=asked.driver, volume_handle=asked.volume_handle, node_id=node_id)
+        cancelled: ActivityError | None = None
         try:
-            glance: Glance = await workflow.execute_local_activity_method(
-                AttachmentActivities.observe, observe, start_to_close_timeout=timedelta(seconds=10)
-            )
+            glance = await _glance(observe)
         except ActivityError as error:
-            raise cause(error) or error from None
-        steps = cls(volume, glance.limits, glance.waiting, glance.node, glance.doubt)
+            if not (rolls_back and was_reset() and is_cancelled_exception(error) and workflow.patched(LIVES)):
+                raise cause(error) or error from None
+            cancelled, glance = error, await _glance(observe)
+        steps = cls(volume, glance.limits, glance.waiting, glance.node, glance.doubt, stopped=cancelled)
         return steps, steps._saw(Looked(record=glance.record))
 
     @property
@@ -108,6 +135,24 @@ class Steps:
         """
         return workflow.random_seed()
 
+    @property
+    def may_wait(self) -> bool:
+        """Whether an attachment may wait for the volume's PV: one did, or nobody knows."""
+        return self.waiting is not None or self.is_waiting_unknown
+
+    @property
+    def is_waiting_unknown(self) -> bool:
+        """Whether nobody has asked what waits for the volume's PV since the run was reset.
+
+        NB: what was known holds for as long as the operation has the volume's lock, and a reset may come after others had it.
+        """
+        return self._asked_in != self.life and workflow.patched(LIVES)
+
+    @property
+    def is_look_outlived(self) -> bool:
+        """Whether the run was reset since it looked at the PV."""
+        return self._looked_in != self.life and workflow.patched(LIVES)
+
     def trusts(self, seen: Looked) -> bool:
         """Whether the run may end on what was seen: on the PV, and by this very run."""
         return seen.by == self.operation
@@ -118,11 +163,12 @@ class Steps:
 
     async def look(self, budget: float | None = None) -> Looked:
         """The live record, within the budget: that of a publish unless given."""
+        self._looked_in = self.life
         options = self._bounded("look at the PV", budget or self.limits.publish_budget)
         look = Look(volume=self.volume, pvs=self._several())
         return self._saw(await workflow.execute_activity_method(AttachmentActivities.look, look, **options))
 
-    async def _look_patiently(self, budget: float | None) -> Looked:
+    async def look_patiently(self, budget: float | None = None) -> Looked:
         """The live record, whatever the errors meanwhile."""
         options = self._within(budget, "roll back: look at the PV")
         look = Look(volume=self.volume, patient=True, pvs=self._several())
@@ -146,6 +192,7 @@ class Steps:
 
     async def record(self, write: Write) -> WriteResult:
         """Try to make the node a holder."""
+        self._looked_in = self.life
         options = self._bounded(f"record {write.node_id} as holder, epoch {write.epoch}", self.limits.publish_budget)
         return self._saw(await workflow.execute_activity_method(AttachmentActivities.record, write, **options))
 
@@ -188,10 +235,10 @@ class Steps:
         NB: the record's undo tests what was seen, the backend's doesn't.
         """
         life = self.life
-        seen = await self._look_patiently(budget)
+        seen = await self.look_patiently(budget)
         if life == self.life or not workflow.patched(LIVES):
             return seen
-        now = await self._look_patiently(budget)
+        now = await self.look_patiently(budget)
         return seen if now.record == seen.record else now
 
     async def find_waiting(self) -> Waiting | None:
@@ -199,6 +246,7 @@ class Steps:
 
         NB: while it is another node's, nobody may write the record: an epoch on it would say that nobody holds the volume.
         """
+        self._asked_in = self.life
         options = self._patient("look for an unpersisted holder", self.limits.attempt_timeout)
         return await workflow.execute_activity_method(UnpersistedActivities.find, self.volume, **options)
 

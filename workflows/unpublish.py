@@ -24,14 +24,14 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from mooring import fence
-    from mooring.errors import BackendNotFound, Contended
+    from mooring.errors import BackendInvalidArgument, BackendNotFound, Contended
     from mooring.events.happenings import Reason
     from mooring.models import Attachment, BackendCall, Looked, UnpublishRequest, UnpublishResult, VolumeRecord, Warned, WriteResult
     from mooring.names import UNPUBLISH, State
     from workflows.failures import STOPPED, ended, failed_step, failure, reason, says, stopped
     from workflows.outcome import count, show
     from workflows.requests import NOTHING, read_request
-    from workflows.steps import Steps
+    from workflows.steps import LIVES, Steps
     from workflows.telling import tell_of
 
 
@@ -39,6 +39,10 @@ T = TypeVar("T")
 
 _AT_LIVE_EPOCH = "detach at the live epoch"
 """The patch since which a detach at an earlier epoch than the one to be released is none."""
+
+
+_ALL = "detach what no record names"
+"""The patch since which an unpublish from every node asks the backend for all of them, too, and not only for those recorded."""
 
 
 class _UnclearableError(Exception):
@@ -75,8 +79,8 @@ class UnpublishVolume:
         self._asked: UnpublishRequest
         self._steps: Steps
         self._released: dict[str, None] = {}
-        self._detached: dict[str, int] = {}
-        """The nodes that the backend has detached, and the epoch that it did so at."""
+        self._detached: dict[str, tuple[int, int]] = {}
+        """The nodes that the backend has detached, the epoch that it did so at, and the run's life then."""
         self._dropped: set[str] = set()
         """The runs whose wait for a PV this operation has ended."""
 
@@ -173,7 +177,7 @@ class UnpublishVolume:
 
     async def _release_unpersisted(self) -> Attachment | None:
         """End the wait of what leaves; the attachment that goes on waiting for its PV."""
-        waiting = self._steps.waiting = await self._steps.find_waiting() if self._steps.waiting else None
+        waiting = self._steps.waiting = await self._steps.find_waiting() if self._steps.may_wait else None
         if self._asked.at_run not in ("", *self._dropped, waiting.run_id if waiting else ""):
             raise _OvertakenError(f"it doesn't wait for a PersistentVolume in run {self._asked.at_run} any more", None)
         if waiting is None:
@@ -212,10 +216,24 @@ class UnpublishVolume:
 
     async def _detach(self, seen: VolumeRecord | None) -> None:
         """Have the backend detach whoever leaves; the node asked for even if no record names it, as one may have been lost."""
-        leaving = self._leaving(seen)
-        for node in leaving or [self._asked.node_id]:
-            recorded = bool(leaving and seen and not seen.evidence)
-            await self._ask_backend(node, seen.token_epoch if seen else 0, recorded=recorded)
+        leaving, epoch = self._leaving(seen), seen.token_epoch if seen else 0
+        for node in leaving:
+            await self._ask_backend(node, epoch, recorded=bool(seen and not seen.evidence))
+        if not leaving:
+            await self._ask_backend(self._asked.node_id, epoch, recorded=False)
+        elif not self._asked.node_id and workflow.patched(_ALL):
+            await self._detach_unrecorded(epoch)
+
+    async def _detach_unrecorded(self, epoch: int) -> None:
+        """Have the backend detach from every node, as one that was cut off may have left the volume where no record says so.
+
+        NB: many a driver takes no call without a node id; what the records name is detached by then.
+        """
+        try:
+            await self._ask_backend("", epoch, recorded=False)
+        except ActivityError as error:
+            if not says(error, BackendInvalidArgument):
+                raise
 
     async def _ask_backend(self, node_id: str, epoch: int, *, recorded: bool, needs_secrets: bool = False) -> None:
         """Have the backend detach, which may know nothing of it if no record names the node, or the node is gone.
@@ -232,17 +250,25 @@ class UnpublishVolume:
             handed_over=self._asked.handed_over,
             needs_secrets=needs_secrets,
         )
+        life = self._steps.life  # NB: a reset may come before the answer
         try:
             await self._steps.backend_unpublish(call)
         except ActivityError as error:
             if not says(error, BackendNotFound) or (recorded and await self._steps.node_is_there(node_id)):
                 raise
-        self._detached[node_id] = epoch
+        self._detached[node_id] = epoch, life
 
     def _is_detached(self, node_id: str, epoch: int) -> bool:
-        """Whether it was at this epoch or a later one: an attach that hangs has a token above those of all before."""
-        at = self._detached.get(node_id)
-        return at is not None and (at >= epoch or not workflow.patched(_AT_LIVE_EPOCH))
+        """Whether it was at this epoch or a later one: an attach that hangs has a token above those of all before.
+
+        NB: not by a former self of a run that was reset, since which the volume may have been published again.
+        """
+        if node_id not in self._detached:
+            return False
+        at, life = self._detached[node_id]
+        if life != self._steps.life and workflow.patched(LIVES):
+            return False
+        return at >= epoch or not workflow.patched(_AT_LIVE_EPOCH)
 
     async def _give_up(self, unclearable: _UnclearableError) -> UnpublishResult:
         """End in success all the same, the backend having detached: what can't be cleared must not keep the volume on the node."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from mooring.errors import BackendFailed, BackendFailedPrecondition, MooringError
+from mooring.errors import BackendFailed, BackendFailedPrecondition, BackendInvalidArgument, MooringError
 from mooring.models import BackendCall
 from tests.harness.tokens import Tokens, Verb
 
@@ -26,6 +26,8 @@ class JournalBackend:
     publish_errors: list[MooringError] = field(default_factory=list)
     unpublish_errors: list[MooringError] = field(default_factory=list)
     apply_before_error: bool = False
+    needs_node: bool = False
+    """Whether it refuses a detach without a node id, as many a driver does."""
     publish_gate: asyncio.Event | None = None
     entered: asyncio.Event = field(default_factory=asyncio.Event)
     context: dict[str, str] = field(default_factory=lambda: {"device": "/dev/sdx"})
@@ -47,6 +49,8 @@ class JournalBackend:
         """Detach, unless an error is due."""
         if self.unpublish_errors:
             raise self.unpublish_errors.pop(0)
+        if self.needs_node and not call.node_id:
+            raise BackendInvalidArgument("A node id is needed.")
         self._note("unpublish", call)
         nodes = self.attached.setdefault(call.volume.volume_handle, set())
         nodes -= {call.node_id} if call.node_id else set(nodes)

@@ -23,6 +23,8 @@ from worker import MooringWorker
 WAIT_SECONDS = 30
 CLAIMED = 1
 """The workflow task in which a publish is told that its claim has landed."""
+HELD = -4
+"""The workflow task in which a publish without a PV has the backend attach."""
 Run = WorkflowHandle[object, object]
 
 
@@ -212,3 +214,43 @@ async def test_an_unpublish_that_left_all_as_it_was_looks_again_after_a_reset(
 
     assert isinstance(result, UnpublishResult)
     assert "leaves everything as it is" not in result.message
+
+
+async def test_a_publish_without_a_pv_that_is_reset_and_cancelled_keeps_what_its_former_self_has_reported(
+    backed_worker: MooringWorker, cluster: Cluster, temporal_client: Client, mooring: MooringClient, backend: JournalBackend
+) -> None:
+    await mooring.publish("vol", "node-a")
+    published = await last_run(temporal_client, cluster, "vol")
+    backend.publish_gate = asyncio.Event()
+    backend.entered.clear()
+
+    again = await reset(temporal_client, published, HELD, PublishResult)
+    await asyncio.wait_for(backend.entered.wait(), WAIT_SECONDS)
+    await again.cancel()
+    backend.publish_gate.set()
+    with pytest.raises(WorkflowFailureError):
+        await asyncio.wait_for(again.result(), WAIT_SECONDS)
+
+    status = await mooring.get("vol")
+    assert status.unpersisted is not None
+    assert (status.unpersisted.node_id, backend.attached["vol"]) == ("node-a", {"node-a"})
+
+
+@pytest.mark.parametrize("task", [0, -1, -2])
+async def test_an_unpublish_without_a_pv_takes_after_a_reset_what_was_published_meanwhile(
+    backed_worker: MooringWorker,
+    cluster: Cluster,
+    temporal_client: Client,
+    mooring: MooringClient,
+    backend: JournalBackend,
+    task: int,
+) -> None:
+    await mooring.unpublish("vol", "node-a")
+    found_none = await last_run(temporal_client, cluster, "vol")
+    await mooring.publish("vol", "node-a")
+
+    again = await reset(temporal_client, found_none, task, UnpublishResult)
+    await asyncio.wait_for(again.result(), WAIT_SECONDS)
+
+    status = await mooring.get("vol")
+    assert (status.unpersisted, backend.attached["vol"]) == (None, set())

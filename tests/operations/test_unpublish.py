@@ -243,3 +243,27 @@ async def test_one_decided_at_an_earlier_epoch_leaves_everything_as_it_is(
     assert "leaves everything as it is" in result.message
     assert (await cluster.holder("vol-1"), await cluster.epoch("vol-1")) == ("node-a", again.epoch)
     assert backend.attached == {"vol-1": {"node-a"}}
+
+
+async def test_an_empty_node_id_detaches_what_no_record_names(
+    backed_worker: MooringWorker, cluster: Cluster, mooring: MooringClient, backend: JournalBackend
+) -> None:
+    await cluster.create("vol")
+    await mooring.publish("vol", "node-a")
+    backend.attached["vol"].add("node-b")
+
+    result = await mooring.unpublish("vol")
+
+    assert (result.released, backend.attached["vol"]) == (("node-a",), set())
+
+
+async def test_a_backend_that_takes_no_empty_node_id_detaches_what_the_record_names(
+    backed_worker: MooringWorker, cluster: Cluster, mooring: MooringClient, backend: JournalBackend
+) -> None:
+    await cluster.create("vol")
+    await mooring.publish("vol", "node-a")
+    backend.needs_node = True
+
+    result = await mooring.unpublish("vol")
+
+    assert (result.released, await cluster.holder("vol"), backend.attached["vol"]) == (("node-a",), None, set())

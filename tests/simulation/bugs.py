@@ -38,12 +38,12 @@ def every_look_is_trusted(patch: pytest.MonkeyPatch) -> None:
 
 def undo_is_signed_by_the_run(patch: pytest.MonkeyPatch) -> None:
     """A rollback takes what the run itself has claimed for its own, whoever looked."""
-    look = Steps._look_patiently
+    look = Steps.look_patiently
 
     async def own(self: Steps, budget: float | None) -> Looked:
         return (await look(self, budget)).model_copy(update={"by": self.operation})
 
-    patch.setattr(Steps, "_look_patiently", own)
+    patch.setattr(Steps, "look_patiently", own)
 
 
 def unpublish_lets_go_before_it_detaches(patch: pytest.MonkeyPatch) -> None:
@@ -94,6 +94,11 @@ def rollback_leaves_the_backend(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Steps, "backend_undo", nothing)
 
 
+def reset_runs_trust_what_waited(patch: pytest.MonkeyPatch) -> None:
+    """A run that was reset goes by what its former self knew of holds."""
+    patch.setattr(Steps, "is_waiting_unknown", False)
+
+
 BUGS: Final[list[Bug]] = [
     rollback_gives_way_to_a_cancellation,
     every_look_is_trusted,
@@ -103,4 +108,5 @@ BUGS: Final[list[Bug]] = [
     nothing_is_burned,
     hold_of_another_node_is_not_seen,
     rollback_leaves_the_backend,
+    reset_runs_trust_what_waited,
 ]

@@ -52,11 +52,14 @@ class Instance:
     workflow_id: str
     run_id: str
     argument: Any
+    original: str = ""
+    """The run that this one was reset from, over however many resets; itself where none."""
     history: list[Given] = field(default_factory=list)
     _made: WorkflowInstance = field(init=False)
 
     def __post_init__(self) -> None:
-        self._made = _create(self.kind, self.workflow_id, self.run_id)
+        self.original = self.original or self.run_id
+        self._made = _create(self.kind, self.workflow_id, self.run_id, self.original)
 
     def first_job(self) -> WorkflowActivationJob:
         """Return the job that begins the run."""
@@ -93,7 +96,7 @@ class Instance:
             TaskFailedError: it decides otherwise than before.
 
         """
-        again = Instance(self.kind, self.workflow_id, run_id, self.argument)
+        again = Instance(self.kind, self.workflow_id, run_id, self.argument, self.original)
         commands: list[WorkflowCommand] = []
         for given in self.history[:length]:
             commands += again.activate(given.jobs, given)
@@ -120,7 +123,7 @@ def _definition(kind: type) -> workflow._Definition:
     return workflow._Definition.must_from_class(kind)
 
 
-def _create(kind: type, workflow_id: str, run_id: str) -> WorkflowInstance:
+def _create(kind: type, workflow_id: str, run_id: str, original: str) -> WorkflowInstance:
     info = workflow.Info(
         attempt=1,
         continued_run_id=None,
@@ -129,7 +132,7 @@ def _create(kind: type, workflow_id: str, run_id: str) -> WorkflowInstance:
         first_execution_run_id=run_id,
         headers={},
         namespace="simulation",
-        original_execution_run_id=run_id,
+        original_execution_run_id=original,
         parent=None,
         root=None,
         raw_memo={},

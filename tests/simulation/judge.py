@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from mooring.errors import HeldElsewhere
 from mooring.models import UnpublishResult, Write
 from tests.simulation.instance import CONVERTER
-from tests.simulation.temporal import Run, Status
+from tests.simulation.temporal import Run, Status, Step
 from workflows.publish import PublishVolume
 from workflows.unpublish import UnpublishVolume
 
@@ -48,10 +48,16 @@ def ended(world: Server, run: Run) -> None:
         _unpublished(world, run)
 
 
+def attaches(world: Server, step: Step, node: str) -> None:
+    """Judge a call that has the driver attach."""
+    if not step.again and (others := world.granted - {node}):
+        raise world.fail(f"the driver is asked to attach to {node} beside {sorted(others)}")
+
+
 def landed(world: Server, run: Run, write: Write, holders: list[str]) -> None:
     """Judge a write that changed the record after nobody waited for it any more; `holders` were those before."""
     gives = write.node_id not in holders and write.node_id in [held.node_id for held in write.holders]
-    if gives and any(heir.told and not heir.saw_nothing for heir in run.heirs()):
+    if gives and any(heir.told for heir in run.heirs()):
         raise world.fail(f"a write of {run.run_id} for {write.node_id} lands after its operation has ended")
 
 
@@ -71,7 +77,7 @@ def at_rest(world: Server) -> None:
 
 def empty(world: Server) -> None:
     """Judge what is left after the volume was taken from everybody."""
-    if _held(world) or set(world.cluster.attached) - world.loose:
+    if _held(world) or world.cluster.attached:
         raise world.fail(f"unpublished from all, and {sorted(_held(world))} hold it, {world.cluster.attached} have it attached")
 
 
@@ -98,7 +104,7 @@ def _unpublished(world: Server, run: Run) -> None:
     result = CONVERTER.from_payload(run.result, UnpublishResult) if run.result else None
     if result is None or not result.annotation_cleared:
         return
-    nodes = {run.node} if run.node else {*world.cluster.attached, *_held(world)} - world.loose
+    nodes = {run.node} if run.node else {*world.cluster.attached, *_held(world)}
     if left := nodes & (_held(world) | set(world.cluster.attached)):
         raise world.fail(f"{run.run_id} has unpublished, and {sorted(left)} still hold the volume")
     world.gone |= nodes

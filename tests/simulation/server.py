@@ -137,7 +137,6 @@ class Server:
             jobs=[_reseeded(instance), *given],
             saw_rival=old.saw_rival,
             child_started=old.child_started,
-            is_reset=True,
         )
         before = [job for each in instance.history for job in each.jobs] + list(given)
         new.cancel_requested = any(job.HasField("cancel_workflow") for job in before)
@@ -145,6 +144,8 @@ class Server:
             self._wait_for(new, command)
         for seq in (job.resolve_activity.seq for job in before if job.HasField("resolve_activity")):
             new.steps.pop(seq, None)
+        for step in new.steps.values():
+            step.again = True
         old.successor = new
         self.runs.append(new)
         judge.begun(self, new)

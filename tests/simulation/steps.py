@@ -9,6 +9,7 @@ from mooring import holds
 from mooring.errors import BackendFailed, BackendInvalidArgument, KubernetesForbidden
 from mooring.holds import Fate
 from mooring.models import BackendCall, Glance, Limits, Looked, RunRef, Waiting, Write
+from tests.simulation import judge
 from tests.simulation.instance import CONVERTER
 from tests.simulation.temporal import Run, Status, Step
 
@@ -90,7 +91,7 @@ def _leave(world: Server, run: Run, step: Step) -> None:
 
 def _write(world: Server, run: Run, step: Step) -> None:
     write = _argument(step, Write)
-    if step.name in WRITES[:2] and not run.is_reset and world.happens(0.04):
+    if step.name in WRITES[:2] and world.happens(0.04):
         run.refuse(step, KubernetesForbidden("The API server denies it."))
         return
     if world.happens(0.12):
@@ -120,10 +121,11 @@ def _call(world: Server, run: Run, step: Step) -> None:
 def _at_driver(world: Server, step: Step) -> dict[str, str] | None:
     call = _argument(step, BackendCall)
     if step.name == "backend_publish":
+        judge.attaches(world, step, call.node_id)
         world.cluster.attach(call.node_id)
         return {}
     world.cluster.detach(call.node_id)
-    world.loose -= {call.node_id}
+    world.loose -= {call.node_id} if call.node_id else set(world.loose)
     return None
 
 
@@ -145,7 +147,13 @@ def _waiting(world: Server, run: Run) -> Waiting | None:
     if hold is None or hold.memo is None:
         return None
     attachment = world.attachment(hold)
-    return Waiting(attachment=attachment, run_id=hold.run_id, by=run.run_id, ending=hold.cancel_requested)
+    return Waiting(
+        attachment=attachment,
+        run_id=hold.run_id,
+        by=run.run_id,
+        ending=hold.cancel_requested,
+        begun_by=hold.instance.argument.operation,
+    )
 
 
 def _drop(world: Server, run: Run, step: Step) -> None:

@@ -39,6 +39,8 @@ class Step:
     bounded: bool
     attempt: int = 1
     cancelled: bool = False
+    again: bool = False
+    """Whether the run was reset to where it waits for this, and so must ask again whatever has become of the volume."""
 
 
 @dataclass(slots=True, eq=False)
@@ -59,7 +61,6 @@ class Run:
     saw_rival: bool = False
     """Whether another node held the volume at some time while this run was open."""
     child_started: bool = False
-    is_reset: bool = False
     found_held: bool = False
     """Whether its node held the volume by another operation at some time while it was open."""
 
@@ -77,11 +78,6 @@ class Run:
     def told(self) -> bool:
         """Whether it has told its caller how it ended."""
         return self.status in (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
-
-    @property
-    def saw_nothing(self) -> bool:
-        """Whether it was cancelled in its very first task, and so before it knew of anything that its former self did."""
-        return len(self.instance.history) == 1
 
     def heirs(self) -> Iterator[Run]:
         """Yield this run and those that it was reset to."""

@@ -36,9 +36,6 @@ class World(Server):
     """A story: what happens next, chosen by the seed. `left` operations are still to be started."""
 
     left: int = 12
-    resets_of_closed: bool = False
-    """Whether runs that have ended are reset, too. Not yet: an old publish attaches, and an old unpublish releases, behind the
-    driver's back."""
 
     def _begin(self) -> None:
         """Decide whether the volume has a PV from the beginning."""
@@ -94,7 +91,7 @@ class World(Server):
             return []
         node, kind = self.dice.choice(NODES), self.dice.choice([PublishVolume, PublishVolume, UnpublishVolume])
         moves = [Move(2.0, f"{kind.__name__} {node}", partial(self._start, kind, node))]
-        closed = [run for run in self.runs if self.resets_of_closed and _may_be_reset(run)]
+        closed = [run for run in self.runs if _may_be_reset(run)]
         if closed:
             old = self.dice.choice(closed[-3:])
             moves.append(Move(0.3, f"reset {old.run_id}", partial(self._do_again, old)))
@@ -145,8 +142,5 @@ class World(Server):
 
 
 def _may_be_reset(run: Run) -> bool:
-    """Whether stories reset this run.
-
-    Not yet those of a publish that began a hold: its new self takes that for its own, and drops what may have been told a success.
-    """
-    return run.instance.kind is not PersistAttachment and bool(run.instance.history) and not run.child_started
+    """Whether stories reset this run."""
+    return run.instance.kind is not PersistAttachment and bool(run.instance.history)
