@@ -127,8 +127,9 @@ class UnpublishVolume:
 
     async def _try_to_clear(self, seen: Looked) -> UnpublishResult | Looked:
         """Detach and release; what was seen instead of the record that this was decided on."""
+        anew = self._steps.is_waiting_unknown  # NB: what is detached again after a reset must not hang on `trusts`
         others = await self._release_unpersisted()
-        if seen.record is None and not self._steps.trusts(seen):
+        if anew or (seen.record is None and not self._steps.trusts(seen)):
             seen = await self._look()
         outgrown = await self._detach_or_look(seen)
         if outgrown is not None:

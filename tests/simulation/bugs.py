@@ -40,7 +40,7 @@ def undo_is_signed_by_the_run(patch: pytest.MonkeyPatch) -> None:
     """A rollback takes what the run itself has claimed for its own, whoever looked."""
     look = Steps.look_patiently
 
-    async def own(self: Steps, budget: float | None) -> Looked:
+    async def own(self: Steps, budget: float | None = None) -> Looked:
         return (await look(self, budget)).model_copy(update={"by": self.operation})
 
     patch.setattr(Steps, "look_patiently", own)
