@@ -41,6 +41,14 @@ LEFT_OUT = [
     (switches.LooksOutliveReset(SINGLE), WITH_RESETS),
     (switches.UndoUnderOwnId(SINGLE), WITH_RESETS),
     (switches.DescribesAnothersClaim(SINGLE), WITH_RESETS),
+    (switches.HoldersGoWithTheirPv(SINGLE), WITHOUT_RESETS),
+    (switches.EpochBeginsAnew(SINGLE), WITHOUT_RESETS),
+    (switches.StrippedIsFree(SINGLE), WITHOUT_RESETS),
+    (switches.UnpublishFreesAll(SINGLE), WITHOUT_RESETS),
+    (switches.UnpublishIsNoWord(SINGLE), WITHOUT_RESETS),
+    (switches.FailureIsNoWord(SINGLE), WITHOUT_RESETS),
+    (switches.ForgottenClaimStays(SINGLE), WITHOUT_RESETS),
+    (switches.ReclaimIsOwn(SINGLE), WITHOUT_RESETS),
 ]
 
 

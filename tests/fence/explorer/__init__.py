@@ -3,7 +3,8 @@
 One volume, two nodes, and *any number* of operations, drawn from publish A, publish B, unpublish A, unpublish B and unpublish all
 nodes. One is open at a time. Anything may happen between two steps of it: an attempt lands and its answer is lost; it hangs, is
 given up, and lands at any later time; the operation is cancelled, terminated, or reset to any earlier point of any run, open or
-closed; the index shows any record at all; the PV is deleted and created anew.
+closed; the index shows any record at all; the PV is deleted, held or not, and created anew, or has its annotations taken away.
+What is known beyond the PV stands beside it then (mooring/evidence.py), and the promise holds across all of it.
 
 =========  =============================================================================
 state      what a state is made of
@@ -37,6 +38,8 @@ each reduction is sound:
 - *A reset is prepared by remembering.* A state remembers at most one moment of one run, any, chosen whenever; a later reset
   returns there. Not searched, therefore: two resets of which the second returns to before the first.
 - *A reset to where a new operation may get by itself isn't a case of its own.* It is a terminate and a start.
+- *What is known is known to everybody.* Of its sources one is taken to answer. Annotations are taken away only while no operation
+  is open, and an attempt that hangs is over by then: one that was decided before the first write would land on what is stripped.
 
 test_explorer.py walks at random to compare states with their canonical ones, and every trace is walked again without them.
 

@@ -24,7 +24,8 @@ def outcomes(world: World, run: Run, write: Write, rules: Rules, when_landed: st
     if found is not None and rules.landed(write, found):
         yield f"{run.name}: its attempt had landed, as the PV shows", world._replace(run=_landed(run, found, when_landed))
     else:
-        refused = run._replace(step=when_refused, write=None, record=None, look=Look(found, live=True, by=run.operation))
+        seen = found and rules.as_known(found, world.known)
+        refused = run._replace(step=when_refused, write=None, record=None, look=Look(seen, live=True, by=run.operation))
         yield f"{run.name}: its attempt is refused, and brings what the PV says", world._replace(run=refused)
 
 
@@ -40,7 +41,7 @@ def stragglers(world: World, rules: Rules) -> Iterator[Move]:
 def land(world: World, write: Write, made: Record) -> World:
     """The PV as the write made it."""
     makers = tuple(world.made.get(node, write.operation) for node in made.holders)
-    return world._replace(pv=made, makers=makers, past=world.past | ({world.pv} if world.pv else set()))
+    return world._replace(pv=made, makers=makers, past=world.past | ({world.pv} if world.pv else set()), known=None)
 
 
 def abandoned(world: World, run: Run) -> World:

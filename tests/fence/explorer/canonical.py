@@ -63,22 +63,30 @@ class _Names:
         return self.numbers.get(number, NOBODY)
 
     def write(self, write: Write) -> Write:
-        epoch = _PRESENT - ((self.pv.epoch if self.pv else 0) - write.mark.epoch)
-        return Write(Mark(1, epoch, write.mark.node), write.holders, self.operation(write.operation), "")
+        can_land = self.pv is not None and self.rules.passes(write.mark, self.pv)
+        epoch, floor = (self.epoch, int(write.floor > 0)) if can_land else (_PRESENT - 1, 0)
+        return Write(Mark(1, epoch, write.mark.node), write.holders, self.operation(write.operation), "", floor)
 
     def record(self, record: Record, operation: int) -> Record:
         same = self.pv is not None and record.uid == self.pv.uid
-        return Record(int(same), _PRESENT if self.present(record) else -1, record.holders, operation)
+        if self.present(record):
+            return Record(int(same), self.epoch, record.holders, operation, int(record.floor > 0), record.altered)
+        return Record(int(same), -1, record.holders, operation, 0, record.altered)
+
+    @property
+    def epoch(self) -> int:
+        return _PRESENT if self.pv and self.pv.epoch else 0
 
     def present(self, record: Record | None) -> bool:
         return self.pv is not None and record is not None and record.mark == self.pv.mark
 
     def look(self, look: Look, run: Run, own: int) -> Look:
         if run.step != "undo looked":
-            shown = look.record and self.record(look.record, NOBODY)
             mine = look.by == own
+            by = self.operation(own) if mine else _FORMER
+            signed = look.record is not None and look.record.operation == look.by
             live = look.live and (mine or not self.rules.looks_expire)
-            return Look(shown, live, self.operation(own) if mine else NOBODY)
+            return Look(look.record and self.record(look.record, by if signed else NOBODY), live, by)
         if look.record is None or self.present(look.record):
             return Look(look.record and self.record(look.record, self.operation(look.record.operation)), True, self._by(look, own))
         by = self._by(look, own)
@@ -107,6 +115,10 @@ class _Names:
             run.record and self.record(run.record, self.operation(own) if run.record.operation == own else NOBODY),
         )
 
+    def known(self, known: Record) -> Record:
+        same = self.pv is not None and known.uid == self.pv.uid
+        return Record(int(same), 1, known.holders, self.operation(known.operation))
+
 
 def _renamed(world: World, rules: Rules, any_index: bool) -> World:
     world = world._replace(remembered=world.remembered and _as_reset(world.remembered, world.pv, rules))
@@ -123,6 +135,7 @@ def _renamed(world: World, rules: Rules, any_index: bool) -> World:
         broken=world.broken and "broken",
         operations=_ENOUGH,
         volumes=1,
+        known=world.known and names.known(world.known),
     )
 
 
@@ -140,13 +153,13 @@ def _as_reset(run: Run, pv: Record | None, rules: Rules) -> Run:
 def first_told_apart(world: World) -> str:
     """The first node that the state plainly tells from the other, which becomes A; "" where it takes a closer look."""
     named = [run.node for run in (world.run, world.remembered) if run and run.node in NODES]
-    named += world.pv.holders[:1] if world.pv else ()
+    named += world.holders[:1]
     named += [next(iter(nodes)) for nodes in (world.believed, world.gone) if len(nodes) == 1]
     return named[0] if named else ""
 
 
 def _order(world: World) -> str:
-    return repr((*world[:3], sorted(world.flying), sorted(world.past), *world[5:6]))
+    return repr((*world[:3], sorted(world.flying), sorted(world.past), *world[5:6], world.known))
 
 
 def mirrored(world: World) -> World:
@@ -159,6 +172,7 @@ def mirrored(world: World) -> World:
         past=frozenset(map(_mirror_record, world.past)),
         believed=frozenset(map(_other, world.believed)),
         gone=frozenset(map(_other, world.gone)),
+        known=world.known and _mirror_record(world.known),
     )
 
 

@@ -76,7 +76,8 @@ def _claim(run: Run, look: Look, rules: Rules) -> Run | str:
         return "succeeds"
     claim = look.record and rules.claim(look.record, run.node, run.operation)
     if claim:
-        return run._replace(step="claim", look=None, write=claim.write, reclaims=claim.reclaims, claimed=NOBODY)
+        reclaims = rules.stays(claim, look, run)
+        return run._replace(step="claim", look=None, write=claim.write, reclaims=reclaims, claimed=NOBODY)
     return "is refused" if rules.trusts(look, run) else at(run, "look")
 
 

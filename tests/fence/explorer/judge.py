@@ -12,7 +12,7 @@ from tests.fence.explorer.state import Driver, Run, World
 
 def fault(world: World, single_node: bool) -> str:
     """What is wrong in this state; "" where nothing is."""
-    holders = world.pv.holders if world.pv else ()
+    holders = world.holders
     ghosts = world.gone.intersection(holders)
     lost = world.believed.difference(holders)
     if world.broken:
@@ -43,9 +43,10 @@ def _at_the_driver(world: World, driver: Driver, single_node: bool) -> str:
 def misstep(before: World, after: World) -> str:
     """What is wrong with a step; "" where nothing is."""
     old, new = before.pv, after.pv
-    if old and new and old != new and old.uid == new.uid and new.epoch <= old.epoch:
-        return f"the epoch went from {old.epoch} to {new.epoch}"
-    return ""
+    if old is None or new is None or old == new or not new.epoch:
+        return ""
+    most = max(old.epoch if old.uid == new.uid else 0, before.known.epoch if before.known else 0)
+    return f"the epoch went from {most} to {new.epoch}" if new.epoch <= most else ""
 
 
 def started(world: World, run: Run) -> World:
@@ -55,12 +56,12 @@ def started(world: World, run: Run) -> World:
     return world._replace(run=run, believed=world.believed - run.nodes)
 
 
-def ended(world: World, run: Run, how: str) -> World:
+def ended(world: World, run: Run, how: str, rules: Rules) -> World:
     """The operation told its caller how it ended: a publish "succeeds", "fails" or "is refused", an unpublish "succeeds"."""
     if run.kind == "unpublish":
-        return world._replace(run=None, gone=world.gone | run.nodes)
+        return world.forgets(rules.lets_go(run))._replace(run=None, gone=world.gone | run.nodes)
     if how == "fails":
-        return _failed(world, run)
+        return _failed(world, run, rules)
     return _succeeded(world, run) if how == "succeeds" else world._replace(run=None)
 
 
@@ -80,13 +81,12 @@ def replayed(run: Run, decided: Run | str, again: Run | str) -> str:
 
 
 def _succeeded(world: World, run: Run) -> World:
-    # NB: where the PV it was recorded on is gone by now, the success is about a volume that is no more.
-    record = run.record or (run.look and run.look.record)
-    same_volume = world.pv is not None and record is not None and record.uid == world.pv.uid
-    return world._replace(run=None, believed=world.believed | run.nodes if same_volume else world.believed)
+    return world._replace(run=None, believed=world.believed | run.nodes)
 
 
-def _failed(world: World, run: Run) -> World:
+def _failed(world: World, run: Run, rules: Rules) -> World:
+    if world.made.get(run.node) == run.operation:
+        world = world.forgets(rules.lets_go(run))
     if world.made.get(run.node) == run.operation:
         return world._replace(broken=f"{run.name} failed, and left {run.node} the holder it had made it")
     return world._replace(run=None, gone=world.gone if run.node in world.made else world.gone | run.nodes)

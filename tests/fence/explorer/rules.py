@@ -41,6 +41,20 @@ class Rules:
     looks_expire = True
     """Whether a run that was reset looks again before it ends on what its former self was shown."""
 
+    def as_known(self, pv: Record, known: Record | None) -> Record:
+        """What a look brings: the PV's record and, where that has no epoch, what is known beyond it (mooring/evidence.py)."""
+        if known is None or pv.epoch:
+            return pv
+        return Record(pv.uid, 0, known.holders, known.operation, floor=known.epoch, altered=known.uid == pv.uid)
+
+    def stays(self, claim: Claim, look: Look, run: Run) -> bool:
+        """`fence.stays`, as the claimant of a run asks it."""
+        return look.record is not None and _stays(self.mode, claim.reclaims, look.record, run.node, look.by, self.leaves(run, look))
+
+    def lets_go(self, run: Run) -> frozenset[str]:
+        """The nodes of which an operation that ended says that they hold the volume no longer."""
+        return run.nodes
+
     def claim(self, seen: Record, node: str, operation: int) -> Claim | None:
         """`fence.claim`; None for a refusal."""
         return _claim(self.mode, seen, node, operation)
@@ -69,7 +83,7 @@ class Rules:
         """What the API server makes of an attempt: the PV's next record, or None where a test of the mark is refused."""
         if pv is None or not self.passes(write.mark, pv):
             return None
-        return Record(pv.uid, pv.epoch + 1, write.holders, write.operation)
+        return Record(pv.uid, max(write.mark.epoch, write.floor) + 1, write.holders, write.operation)
 
     def passes(self, mark: Mark, pv: Record) -> bool:
         """Whether the PV passes the tests of the JSON patch."""
@@ -139,6 +153,13 @@ def _claim(mode: AccessMode, seen: Record, node: str, operation: int) -> Claim |
 
 
 @cache
+def _stays(mode: AccessMode, reclaims: bool, seen: Record, node: str, by: int, stayed: bool) -> bool:
+    record = _record(mode, seen)
+    nothing = models.Write(volume=VOLUME, node_id=node, mark=record.mark, operation=str(by), holders=())
+    return fence.stays(fence.Claim(nothing, reclaims), record, str(by), stayed=stayed)
+
+
+@cache
 def _release(mode: AccessMode, seen: Record, node: str, operation: int) -> Write:
     write = fence.release(_record(mode, seen), VOLUME, "" if node == ALL else node, str(operation))
     return _plain(seen, write, f"release {node}")
@@ -159,7 +180,8 @@ def _describe(mode: AccessMode, seen: Record, node: str, operation: int) -> Writ
 @cache
 def _landed(mode: AccessMode, write: Write, found: Record) -> bool:
     mark = models.Mark(pv="pv-7", uid=str(write.mark.uid), epoch=write.mark.epoch or None, node=write.mark.node or None)
-    sent = models.Write(volume=VOLUME, mark=mark, operation=str(write.operation), holders=_holders(mode, write.holders))
+    holders = _holders(mode, write.holders)
+    sent = models.Write(volume=VOLUME, mark=mark, operation=str(write.operation), holders=holders, floor=write.floor)
     return fence.landed(sent, _record(mode, found))
 
 
@@ -169,10 +191,15 @@ def _is_current(mode: AccessMode, record: Record, operation: int) -> bool:
 
 
 def _record(mode: AccessMode, record: Record) -> models.VolumeRecord:
-    node = record.holders[0] if record.holders else None
-    mark = models.Mark(pv="pv-7", uid=str(record.uid), epoch=record.epoch or None, node=node)
-    operation = str(record.operation) if record.operation else ""
-    return models.VolumeRecord(mark=mark, operation=operation, holders=_holders(mode, record.holders))
+    mark = models.Mark(pv="pv-7", uid=str(record.uid), epoch=record.epoch or None, node=record.mark.node or None)
+    return models.VolumeRecord(
+        mark=mark,
+        operation=str(record.operation) if record.operation else "",
+        holders=_holders(mode, record.holders),
+        floor=record.floor,
+        evidence="It went." if record.floor and record.holders else "",
+        altered=record.altered,
+    )
 
 
 def _holders(mode: AccessMode, nodes: tuple[str, ...]) -> tuple[models.Attachment, ...]:
@@ -183,4 +210,4 @@ def _plain(seen: Record, write: models.Write, aim: str) -> Write:
     same = (write.mark.uid, write.mark.epoch or 0, write.mark.node or "") == (str(seen.uid), seen.epoch, seen.mark.node)
     if not same:
         raise AssertionError(f"decided on {seen}, written against {write.mark}")
-    return Write(seen.mark, tuple(held.node_id for held in write.holders), int(write.operation), aim)
+    return Write(seen.mark, tuple(held.node_id for held in write.holders), int(write.operation), aim, write.floor)

@@ -21,32 +21,38 @@ class Mark(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What the PV says."""
+    """What the PV says. Where it has no epoch and more is known, `floor` is the epoch that is known, and so are the others: the PV
+    itself names nobody. `altered`: it is known of this very PV.
+    """
 
     uid: int
     epoch: int
     holders: tuple[str, ...]
     operation: int
+    floor: int = 0
+    altered: bool = False
 
     @property
     def mark(self) -> Mark:
         """What a write decided on this record tests."""
-        return Mark(self.uid, self.epoch, self.holders[0] if self.holders else "")
+        return Mark(self.uid, self.epoch, self.holders[0] if self.holders and not self.floor else "")
 
     @property
     def told(self) -> str:
         """How a trace tells it."""
         by = f", by operation {self.operation}" if self.operation else ""
-        return f"PV {self.uid}, epoch {self.epoch}: {' and '.join(self.holders) or 'nobody'}{by}"
+        known = f" (known from epoch {self.floor})" if self.floor else ""
+        return f"PV {self.uid}, epoch {self.epoch}: {' and '.join(self.holders) or 'nobody'}{by}{known}"
 
 
 class Write(NamedTuple):
-    """A compare-and-set, decided. `aim` is what it is for, such as "claim A"."""
+    """A compare-and-set, decided. `aim` is what it is for, such as "claim A"; `floor` the epoch that is known beyond the mark's."""
 
     mark: Mark
     holders: tuple[str, ...]
     operation: int
     aim: str
+    floor: int = 0
 
 
 class Call(NamedTuple):
@@ -122,10 +128,11 @@ class Run(NamedTuple):
 class World(NamedTuple):
     """Everything at one moment.
 
-    `makers` are the operations that made the PV's holders holders; `flying` the attempts that nobody waits for any longer; `past`
-    the records the index may still show; `remembered` where a reset would return. `believed` are the nodes whose publish succeeded
-    and whose unpublish hasn't started; `gone` those told to be off the volume, with no publish of them started since. `broken`
-    is what a step did that it must not.
+    `known` is what is known beyond the PV: the record that went with the PV before it, or was taken off it; None once a record is
+    written. `makers` are the operations that made the holders holders, those that are known if not the PV's; `flying` the attempts
+    that nobody waits for any longer; `past` the records the index may still show; `remembered` where a reset would return.
+    `believed` are the nodes whose publish succeeded and whose unpublish hasn't started; `gone` those told to be off the volume,
+    with no publish of them started since. `broken` is what a step did that it must not.
     """
 
     pv: Record | None
@@ -140,11 +147,25 @@ class World(NamedTuple):
     operations: int = 0
     volumes: int = 1
     driver: Driver | None = None
+    known: Record | None = None
+
+    @property
+    def holders(self) -> tuple[str, ...]:
+        """Who holds the volume, as far as it is known."""
+        record = self.known or self.pv
+        return record.holders if record else ()
 
     @property
     def made(self) -> dict[str, int]:
-        """The PV's holders, and who made each one."""
-        return dict(zip(self.pv.holders if self.pv else (), self.makers, strict=True))
+        """The holders, and who made each one."""
+        return dict(zip(self.holders, self.makers, strict=True))
+
+    def forgets(self, nodes: frozenset[str]) -> World:
+        """The world in which these nodes are known to have let go."""
+        if self.known is None:
+            return self
+        made = {node: maker for node, maker in self.made.items() if node not in nodes}
+        return self._replace(known=self.known._replace(holders=tuple(made)), makers=tuple(made.values()))
 
 
 Move = tuple[str, World]

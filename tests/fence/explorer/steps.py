@@ -41,7 +41,8 @@ def _ahead(world: World, run: Run, rules: Rules, index: frozenset[Record]) -> It
             yield f"{run.name}: observes in the index {record.told}", world._replace(run=_shown(run, "looked", record, live=False))
     elif run.step in {"look", "undo"}:
         step = "looked" if run.step == "look" else "undo looked"
-        yield f"{run.name}: looks at the PV", world._replace(run=_shown(run, step, world.pv, live=True))
+        seen = world.pv and rules.as_known(world.pv, world.known)
+        yield f"{run.name}: looks at the PV", world._replace(run=_shown(run, step, seen, live=True))
     elif run.step == "backend" and world.driver is not None and run.record is not None:
         yield f"{run.name}: asks the driver", world._replace(run=asks(run, run.record, rules))
     elif run.call is not None and world.driver is not None:
@@ -69,4 +70,4 @@ def _decides(world: World, run: Run, rules: Rules) -> Move:
     if isinstance(decided, Run):
         aim = decided.write.aim if decided.write else decided.step
         return f"{run.name}: decides to {aim}", judge.goes_on(world, decided, rules)
-    return f"{run.name}: {decided}", judge.ended(world, run, decided)
+    return f"{run.name}: {decided}", judge.ended(world, run, decided, rules)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.fence.explorer.rules import Claim, Rules
-from tests.fence.explorer.state import Look, Mark, Record, Run, Write
+from tests.fence.explorer.state import NOBODY, Look, Mark, Record, Run, Write
 
 
 class NoBurn(Rules):
@@ -148,6 +148,68 @@ class DescribesAnothersClaim(Rules):
 
     def leaves(self, run: Run, look: Look) -> bool:  # noqa: ARG002
         return run.reclaims
+
+
+class HoldersGoWithTheirPv(Rules):
+    """A record that has vanished is a release: only the epoch is known of it."""
+
+    def as_known(self, pv: Record, known: Record | None) -> Record:
+        seen = super().as_known(pv, known)
+        return seen._replace(holders=()) if seen.floor and not seen.altered else seen
+
+
+class EpochBeginsAnew(Rules):
+    """A PV that was made anew begins at epoch 1."""
+
+    def claim(self, seen: Record, node: str, operation: int) -> Claim | None:
+        claim = super().claim(seen, node, operation)
+        return claim and claim._replace(write=claim.write._replace(floor=0))
+
+    def release(self, seen: Record, node: str, operation: int) -> Write:
+        return super().release(seen, node, operation)._replace(floor=0)
+
+
+class StrippedIsFree(Rules):
+    """A PV whose annotations were taken away is one that nobody has written yet, above the epoch that was seen."""
+
+    def as_known(self, pv: Record, known: Record | None) -> Record:
+        seen = super().as_known(pv, known)
+        return seen._replace(holders=(), altered=False) if seen.altered else seen
+
+
+class UnpublishFreesAll(Rules):
+    """An unpublish writes only the holders that the PV itself names."""
+
+    def release(self, seen: Record, node: str, operation: int) -> Write:
+        return super().release(seen._replace(holders=()) if seen.floor else seen, node, operation)
+
+
+class UnpublishIsNoWord(Rules):
+    """An unpublish that finds no PV says nothing of the holder that went with it."""
+
+    def lets_go(self, run: Run) -> frozenset[str]:
+        return frozenset() if run.kind == "unpublish" else run.nodes
+
+
+class FailureIsNoWord(Rules):
+    """A claim whose PV went before it was taken back still counts."""
+
+    def lets_go(self, run: Run) -> frozenset[str]:
+        return frozenset() if run.kind == "publish" else run.nodes
+
+
+class ReclaimIsOwn(Rules):
+    """What the run had re-claimed on a PV that went is its own claim, because it bears the run's id."""
+
+    def stays(self, claim: Claim, look: Look, run: Run) -> bool:
+        return super().stays(claim, look, run._replace(reclaims=False, claimed=NOBODY))
+
+
+class ForgottenClaimStays(Rules):
+    """A claim on what the run itself had claimed, on a PV that went, is a re-claim."""
+
+    def stays(self, claim: Claim, look: Look, run: Run) -> bool:  # noqa: ARG002
+        return claim.reclaims
 
 
 def _holders(look: Look) -> tuple[str, ...]:

@@ -67,10 +67,10 @@ def ends(world: World, rules: Rules, bounds: Bounds) -> bool:
 
 def _index(world: World, rules: Rules, bounds: Bounds) -> frozenset[Record]:
     if not bounds.any_index:
-        return world.past | ({world.pv} if world.pv else set())
+        return world.past | ({rules.as_known(world.pv, world.known)} if world.pv else set())
     sizes = range(3 if rules.mode.multi_node else 2)
     stale = {Record(0, -1, holders, NOBODY) for size in sizes for holders in permutations(NODES, size)}
-    return frozenset(stale | ({world.pv} if world.pv else set()))
+    return frozenset(stale | ({rules.as_known(world.pv, world.known)} if world.pv else set()))
 
 
 def _may_start(world: World, bounds: Bounds) -> bool:
@@ -86,8 +86,12 @@ def _starts(world: World) -> Iterator[Move]:
 
 def _pv_comes_and_goes(world: World, bounds: Bounds) -> Iterator[Move]:
     if world.pv is not None:
-        gone = world._replace(pv=None, makers=(), past=world.past | {world.pv}, believed=frozenset())
-        yield "the PV is deleted", gone
+        known = world.pv if world.pv.epoch else world.known
+        yield "the PV is deleted", world._replace(pv=None, past=world.past | {world.pv}, known=known)
+        if world.pv.epoch and world.run is None:
+            bare = Record(world.pv.uid, 0, (), NOBODY)
+            stripped = world._replace(pv=bare, known=known, past=frozenset(), remembered=None, flying=frozenset())
+            yield "the PV's annotations are taken away", stripped
     elif bounds.volumes is None or world.volumes < bounds.volumes:
         uid = world.volumes + 1
         yield "a PV is created under the same name", world._replace(pv=START.pv and START.pv._replace(uid=uid), volumes=uid)
