@@ -115,11 +115,9 @@ class MooringWorker:
     async def missing(self) -> list[str]:
         """What keeps the worker from being ready."""
         if self._worker is None or not self._worker.is_running:
-            return (
-                self._storage.nodes.missing
-                or self._storage.attached.missing
-                or (self._adopter.missing if self._rebuilt else [_NO_INDEX])
-            )
+            if not self._rebuilt:
+                return self._storage.nodes.missing or [_NO_INDEX]
+            return self._storage.nodes.missing or self._storage.attached.missing or self._adopter.missing
         try:
             healthy = await self._client.service_client.check_health(timeout=timedelta(seconds=2))
         except RPCError as error:
@@ -159,9 +157,9 @@ class MooringWorker:
 
     async def _fill(self) -> None:
         await self._rebuild()
+        self._rebuilt = True
         await self._storage.nodes.filled()
         await self._storage.attached.filled()
-        self._rebuilt = True
 
     async def _keep_up(self) -> None:
         async with asyncio.TaskGroup() as group:

@@ -10,6 +10,13 @@ from mooring.errors import KubernetesUnavailable
 from mooring.volumes import KubernetesVolumes
 from tests.harness.cluster import PVS, Cluster
 from tests.harness.workers import until
+from tests.volumes.conftest import OpenVolumes
+
+
+@pytest.fixture
+def volumes(open_volumes: OpenVolumes) -> KubernetesVolumes:
+    """Lists all PVs in one page, however many other tests have left there, so that requests count lists."""
+    return open_volumes(page_size=10_000)
 
 
 async def test_all_who_ask_while_a_list_is_under_way_share_the_next_one(volumes: KubernetesVolumes, cluster: Cluster) -> None:
