@@ -12,6 +12,7 @@ from mooring.devstack.temporal import DevTemporal
 from mooring.errors import HeldElsewhere
 from tests.harness.cluster import Cluster
 from tests.harness.living import VOLUME_ATTACHMENTS, Living
+from tests.harness.patient import PATIENCE
 from tests.harness.processes import Fleet, open_fleet
 
 
@@ -49,7 +50,7 @@ async def test_an_adoption_that_a_killed_worker_began_is_gone_on_with(
     await living.attach("vol", "node-a")
     held = cluster.proxy.hold("PATCH", times=1)
     async with open_fleet(temporal.address, cluster, tmp_path) as fleet:
-        first = await fleet.start()
+        first = await fleet.start(publish_budget=PATIENCE)
         await held.reached()
         await first.child.kill()
         second = await fleet.start()
