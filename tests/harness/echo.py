@@ -1,7 +1,11 @@
-"""A reverse proxy that is as bad with secrets as a server can be: while told to, it answers with the credentials it was sent."""
+"""A reverse proxy that is as bad with secrets as a server can be: while told to, it answers with the credentials it was sent.
+
+It serves by TLS, since no credentials are sent over plain http.
+"""
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -28,7 +32,7 @@ class Echo:
 
     @classmethod
     @asynccontextmanager
-    async def start(cls, upstream: FaultProxy) -> AsyncIterator[Echo]:
+    async def start(cls, upstream: FaultProxy, tls: ssl.SSLContext) -> AsyncIterator[Echo]:
         """Stand before a proxy while the block lasts."""
         async with aiohttp.ClientSession() as session:
             echo = cls(upstream, session)
@@ -36,8 +40,8 @@ class Echo:
             app.router.add_route("*", "/{path:.*}", echo._handle)
             runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
             await runner.setup()
-            await web.TCPSite(runner, HOST, 0).start()
-            echo.url = f"http://{HOST}:{runner.addresses[0][1]}"
+            await web.TCPSite(runner, HOST, 0, ssl_context=tls).start()
+            echo.url = f"https://{HOST}:{runner.addresses[0][1]}"
             try:
                 yield echo
             finally:

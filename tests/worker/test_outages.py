@@ -16,7 +16,7 @@ from mooring.devstack.ports import free_port
 from mooring.devstack.temporal import DevTemporal
 from mooring.runs import workers_of
 from mooring.settings import default_task_queue
-from tests.harness.cluster import Cluster
+from tests.harness.cluster import PVS, Cluster
 from tests.harness.processes import Fleet, open_fleet
 from tests.harness.workers import indexed
 from worker import MooringWorker
@@ -122,7 +122,7 @@ async def test_a_watch_whose_history_is_gone_leads_to_a_new_rebuild_and_a_curren
     worker: MooringWorker, cluster: Cluster, temporal_client: Client
 ) -> None:
     before = await rebuilds(temporal_client, cluster.driver)
-    cluster.proxy.fail("WATCH", status=410, times=1)
+    cluster.proxy.fail("WATCH", path=PVS, status=410, times=1)
     cluster.proxy.cut_watches()
     await cluster.create("new")
 
@@ -136,7 +136,7 @@ async def test_the_old_index_serves_while_a_rebuild_has_to_wait(
 ) -> None:
     await cluster.create("vol")
     await indexed(worker, "vol")
-    cluster.proxy.fail("WATCH", status=410, times=1)
+    cluster.proxy.fail("WATCH", path=PVS, status=410, times=1)
     lists = cluster.proxy.fail("GET", status=503)
     cluster.proxy.cut_watches()
     async with asyncio.timeout(20):

@@ -12,8 +12,11 @@ from temporalio.client import Client
 
 from mooring.client import MooringClient
 from mooring.devstack.kubernetes.kubeconfig import ApiServer
+from mooring.devstack.ports import HOST
 from mooring.devstack.process import Child
 from mooring.errors import KubernetesForbidden
+from tests.credentials.api import context
+from tests.credentials.authority import Authority
 from tests.harness.cluster import PVS, Cluster
 from tests.harness.echo import Echo
 from tests.harness.processes import Fleet, WorkerProcess
@@ -24,15 +27,21 @@ EVENTS: Final = "/apis/events.k8s.io/v1/namespaces/default/events"
 
 
 @pytest.fixture
-async def echo(cluster: Cluster) -> AsyncIterator[Echo]:
-    async with Echo.start(cluster.proxy) as running:
+def authority(tmp_path: Path) -> Authority:
+    return Authority.create(tmp_path / "authority")
+
+
+@pytest.fixture
+async def echo(cluster: Cluster, authority: Authority) -> AsyncIterator[Echo]:
+    served = context(authority.issue("server", alternatives=f"IP:{HOST}"), None)
+    async with Echo.start(cluster.proxy, served) as running:
         yield running
 
 
 @pytest.fixture
-async def worker(fleet: Fleet, echo: Echo, tmp_path: Path) -> WorkerProcess[Child]:
+async def worker(fleet: Fleet, echo: Echo, authority: Authority, tmp_path: Path) -> WorkerProcess[Child]:
     """A worker whose token is the canary, and whose first look at the cluster was answered with it."""
-    ApiServer(echo.url, token=CANARY).write_kubeconfig(tmp_path / "kubeconfig")
+    ApiServer(echo.url, authority.certificate.read_text(), CANARY).write_kubeconfig(tmp_path / "kubeconfig")
     echo.leaks = {"GET": 500}
     started = await fleet.start(log_level="DEBUG")
     await leaked(echo, 2)
