@@ -11,6 +11,7 @@ import tarfile
 import uuid
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Final
 
 import pytest
 from temporalio.api.enums.v1 import EventType
@@ -31,6 +32,8 @@ from tests.harness.records import attachment
 BEFORE = Path(__file__).with_name("mooring-0.1.0.tar.xz")
 VOLUMES = 12
 DEADLINE = 60
+PATIENTLY: Final = {"publish_budget": 45, "clear_budget": 45}
+"""Budgets within the deadline that a busy machine doesn't run into."""
 
 
 @pytest.fixture(scope="module")
@@ -67,12 +70,12 @@ async def test_a_rolling_change_of_versions_loses_nothing(
     handles = [f"vol-{number}" for number in range(VOLUMES)]
     await asyncio.gather(*map(cluster.create, handles))
     async with AsyncExitStack() as stack:
-        old = [await stack.enter_async_context(fleet.own(first, **backed())) for _ in range(2)]
+        old = [await stack.enter_async_context(fleet.own(first, **backed(**PATIENTLY))) for _ in range(2)]
         await asyncio.gather(*(each.ready() for each in old))
         stop = asyncio.Event()
         moving = [asyncio.create_task(_keep_moving(mooring, handle, stop)) for handle in handles]
         for each in old:
-            new = await stack.enter_async_context(fleet.own(second, **backed()))
+            new = await stack.enter_async_context(fleet.own(second, **backed(**PATIENTLY)))
             await new.ready()
             await _replace(each)
         stop.set()
@@ -89,7 +92,7 @@ async def test_what_the_version_before_does_not_know_is_done_beside_its_workers(
     await cluster.create("vol")
     async with AsyncExitStack() as stack, asyncio.timeout(DEADLINE):
         for script in (before, None):
-            worker = await stack.enter_async_context(fleet.own(script, **backed()))
+            worker = await stack.enter_async_context(fleet.own(script, **backed(**PATIENTLY)))
             await worker.ready()
         await mooring.publish("vol", "node-a", deadline=DEADLINE)
 
