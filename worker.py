@@ -3,8 +3,8 @@
 Contract: until the rebuild has succeeded the worker polls nothing but its own task queue. Until what is attached already is
 recorded it polls the adoptions' queue besides, as all workers do, so that each goes on with what another began. Then it polls the
 driver's queue, and that of the steps that wait for operations, and is ready. A server that can't be reached, or doesn't serve this
-worker yet, is waited for, never a reason to exit. SIGTERM and SIGINT drain: no new work, running attempts may finish within
-MOORING_DRAIN_TIMEOUT, and what is left then goes on in another worker.
+worker yet or any longer (its namespace was deleted, say), is waited for, never a reason to exit. SIGTERM and SIGINT drain: no new
+work, running attempts may finish within MOORING_DRAIN_TIMEOUT, and what is left then goes on in another worker.
 
 Exit codes: 0 drained, 1 a fault that a restart may mend, 2 the settings are wrong.
 """
@@ -39,7 +39,7 @@ from mooring.csi.front import WrongDriver, csi_front
 from mooring.detachments import TemporalDetachments
 from mooring.drift.duty import Reconciling
 from mooring.drift.schedule import Plan
-from mooring.errors import MooringError
+from mooring.errors import MooringError, TemporalUnavailable
 from mooring.evacuation.dead_nodes import look_after
 from mooring.events.interceptor import Telling
 from mooring.evidence import Evidence
@@ -50,6 +50,7 @@ from mooring.leaving import end
 from mooring.lifetime import first, unless, until_signalled
 from mooring.manager import AttachmentManager
 from mooring.metrics import Metrics, WorkerRegistry
+from mooring.namespace import Tenure, namespace_id
 from mooring.open_runs import count_open
 from mooring.polls import Polls, Slots
 from mooring.rebuilding import rebuild
@@ -61,6 +62,7 @@ from workflows.rebuild import RebuildAttachments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractAsyncContextManager
     from typing import Any, TypeAlias
 
     from temporalio.client import Client
@@ -69,6 +71,7 @@ if TYPE_CHECKING:
     from mooring.backend import Backend
 
     Activities: TypeAlias = Sequence[Callable[..., Any]]
+    Polling: TypeAlias = AbstractAsyncContextManager[Worker]
 
 log = logging.getLogger("mooring.worker")
 
@@ -94,7 +97,8 @@ class MooringWorker:
     ) -> None:
         self.manager = AttachmentManager()
         self._slots = slots or Slots()
-        self._polls = Polls(client, identity, settings.drain_timeout, [Telling(storage.events.take)])
+        self._tenure = Tenure(client)
+        self._polls = Polls(client, identity, settings.drain_timeout, [Telling(storage.events.take)], self._tenure.refuse)
         self._desk = desk or Desk(settings.driver)
         self._settings = settings
         self._client = client
@@ -114,38 +118,52 @@ class MooringWorker:
 
     async def missing(self) -> list[str]:
         """What keeps the worker from being ready."""
+        if self._tenure.refused:
+            return [self._tenure.refused]
         if self._worker is None or not self._worker.is_running:
             if not self._rebuilt:
                 return self._storage.nodes.missing or [_NO_INDEX]
             return self._storage.nodes.missing or self._storage.attached.missing or self._adopter.missing
         try:
-            healthy = await self._client.service_client.check_health(timeout=timedelta(seconds=2))
+            if not await self._client.service_client.check_health(timeout=timedelta(seconds=2)):
+                return ["Temporal says it is not serving."]
+            await namespace_id(self._client)
         except RPCError as error:
             return [f"Temporal can't be reached: {error}."]
-        return [] if healthy else ["Temporal says it is not serving."]
+        except TemporalUnavailable as error:
+            return [str(error)]
+        return []
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Rebuild, then serve until `stop` is set, then drain."""
+        """Serve until `stop` is set, then drain; what Temporal refuses is waited for."""
+        await self._tenure.serve(stop, self._serve)
+
+    async def _serve(self, halt: asyncio.Event) -> None:
+        """Rebuild, then serve until `halt` is set, then drain."""
         unregistered = await register_search_attributes(self._client)
         if unregistered:
             log.warning("The namespace does not take search attributes, so operations go without them: %s", unregistered)
         async with AsyncExitStack() as stack:
+            stack.callback(self._unready)
             stack.push_async_callback(self._follower.stop)
             await stack.enter_async_context(self._own_worker())
             await stack.enter_async_context(self._storage.nodes.following())
             await stack.enter_async_context(self._storage.attached.following())
-            if not await first(stop, self._fill()):
+            if not await first(halt, self._fill()):
                 return
             activities = self._activities(search_attributes=not unregistered)
             await stack.enter_async_context(self._serving(names.adoption_queue(self._settings.queue), activities))
-            if not await first(stop, self._adopter.join()):
+            if not await first(halt, self._adopter.join()):
                 return
             await stack.enter_async_context(self._waiting(activities))
             self._worker = await stack.enter_async_context(self._serving(self._settings.queue, activities))
             log.info("Worker %s serves task queue %s.", self._identity, self._settings.queue)
             with self._open_desk():
-                await first(stop, self._keep_up())
+                await first(halt, self._keep_up())
             log.info("Worker %s drains for at most %g s.", self._identity, self._settings.drain_timeout)
+
+    def _unready(self) -> None:
+        self._worker, self._rebuilt = None, False
 
     @contextmanager
     def _open_desk(self) -> Iterator[None]:
@@ -192,15 +210,15 @@ class MooringWorker:
         survey = Survey(self._storage.attachments, self.manager, detachments, behind is None or behind.takes_readonly)
         return Adopter(survey, partial(self._mooring.adopt, deadline=_ADOPT_AT_MOST), metrics, self._settings.adopt_interval)
 
-    def _own_worker(self) -> Worker:
+    def _own_worker(self) -> Polling:
         own_queue = names.worker_queue(self._settings.queue, self._identity)
-        return self._polls.worker(own_queue, [RebuildAttachments], [self._rebuild_activities().rebuild], slots=1)
+        return self._polls.polling(own_queue, [RebuildAttachments], [self._rebuild_activities().rebuild], slots=1)
 
-    def _serving(self, queue: str, activities: Activities) -> Worker:
-        return self._polls.worker(queue, WORKFLOWS, activities, self._slots.steps)
+    def _serving(self, queue: str, activities: Activities) -> Polling:
+        return self._polls.polling(queue, WORKFLOWS, activities, self._slots.steps)
 
-    def _waiting(self, activities: Activities) -> Worker:
-        return self._polls.worker(names.waiting_queue(self._settings.queue), [], activities, self._slots.waits)
+    def _waiting(self, activities: Activities) -> Polling:
+        return self._polls.polling(names.waiting_queue(self._settings.queue), [], activities, self._slots.waits)
 
     def _rebuild_activities(self) -> RebuildActivities:
         return RebuildActivities(self._follower, self._identity)

@@ -32,6 +32,7 @@ from mooring.volume_attachments import VolumeAttachments
 AT_ONCE: Final = 50
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 5.0
+NOT_LOOKED: Final = ["What is attached already has not been looked at yet."]
 TOLD: Final = 20
 """Findings that a look logs one by one; the metrics count them all."""
 
@@ -130,7 +131,7 @@ class Adopter:
     """Brings one worker into a cluster that lives already; `interval` is in seconds, between two looks at what is in doubt."""
 
     def __init__(self, survey: Survey, adopt: Adopt, metrics: Metrics, interval: float) -> None:
-        self.missing = ["What is attached already has not been looked at yet."]
+        self.missing = NOT_LOOKED
         self.survey = survey
         self._manager = survey.manager
         self._adopt = adopt
@@ -139,6 +140,7 @@ class Adopter:
 
     async def join(self) -> None:
         """Adopt all that can be, however long it takes."""
+        self.missing = NOT_LOOKED
         for pause in pauses(FIRST_PAUSE, LONGEST_PAUSE):
             try:
                 findings = await self._look()

@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mooring.leaving import end
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 T = TypeVar("T")
 
@@ -49,6 +50,22 @@ async def first(stop: asyncio.Event, work: Awaitable[Any]) -> bool:
     finally:
         working.cancel()
         stopping.cancel()
+
+
+@asynccontextmanager
+async def set_with(stop: asyncio.Event) -> AsyncIterator[asyncio.Event]:
+    """Yield an event that is set with `stop`, and by whoever has a reason of its own."""
+    also = asyncio.Event()
+
+    async def follow() -> None:
+        await stop.wait()
+        also.set()
+
+    following = asyncio.create_task(follow())
+    try:
+        yield also
+    finally:
+        following.cancel()
 
 
 async def unless(stop: asyncio.Event, work: Awaitable[T]) -> T | None:

@@ -7,7 +7,9 @@ of an evacuation leaves room for publishes. What waits for the cluster has a sha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -44,16 +46,24 @@ class Slots:
 
 @dataclass(frozen=True, slots=True)
 class Polls:
-    """How one worker polls each of its queues."""
+    """How one worker polls each of its queues; `refused` is told why, where Temporal takes no more polls."""
 
     client: Client
     identity: str
     drain_timeout: float
     interceptors: Sequence[Interceptor]
+    refused: Callable[[str], None]
 
-    def worker(self, queue: str, workflows: Sequence[type], activities: Sequence[Callable[..., Any]], slots: int) -> Worker:
-        """What polls a queue while it is entered."""
-        return Worker(
+    @asynccontextmanager
+    async def polling(
+        self, queue: str, workflows: Sequence[type], activities: Sequence[Callable[..., Any]], slots: int
+    ) -> AsyncIterator[Worker]:
+        """Poll a queue while the block lasts.
+
+        NB: the SDK ends a worker whose polls are refused for good. Its own context manager would then cancel the block, for each of
+        several workers once, in the midst of what the first one has to end.
+        """
+        worker = Worker(
             self.client,
             task_queue=queue,
             workflows=workflows,
@@ -68,3 +78,15 @@ class Polls:
             max_heartbeat_throttle_interval=_HEARTBEATS,
             default_heartbeat_throttle_interval=_HEARTBEATS,
         )
+
+        def ended(run: asyncio.Task[None]) -> None:
+            if not run.cancelled() and (error := run.exception()) is not None:
+                self.refused(f"Temporal takes no more polls of task queue {queue}: {error}.")
+
+        running = asyncio.create_task(worker.run(), name=f"polls of {queue}")
+        running.add_done_callback(ended)
+        try:
+            yield worker
+        finally:
+            await worker.shutdown()
+            await asyncio.wait([running])

@@ -9,21 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shlex
 from typing import TYPE_CHECKING, Final
 
-from temporalio.api.enums.v1 import IndexedValueType, NamespaceState
+from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
-from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 from temporalio.runtime import LogForwardingConfig, LoggingConfig, PrometheusConfig, Runtime, TelemetryConfig, TelemetryFilter
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from mooring import names
-from mooring.backoff import pauses
 from mooring.errors import TemporalUnavailable
+from mooring.namespace import namespace_id, patiently
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -64,48 +62,14 @@ async def connect(
 
 
 async def reach(identity: str, runtime: Runtime, tell: Callable[[str], None]) -> Client:
-    """A client as of `connect`, however long the server and the namespace take to be there; `tell` is told what is missing.
+    """Return a client as of `connect`, however long server and namespace take to be there; `tell` is told what is missing."""
 
-    NB: nothing that Temporal refuses is taken for final, because whatever it is (a namespace, a right) may be mended there.
-    """
-    waits = pauses(0.5, 5.0)
-    while True:
-        try:
-            client = await connect(identity=identity, runtime=runtime)
-            await _check_namespace(client)
-        except TemporalUnavailable as error:
-            tell(str(error))
-            logger.warning("%s", error)
-            await asyncio.sleep(next(waits))
-        else:
-            return client
+    async def reached() -> Client:
+        client = await connect(identity=identity, runtime=runtime)
+        await namespace_id(client)
+        return client
 
-
-async def _check_namespace(client: Client) -> None:
-    """Return where the namespace takes work; raise TemporalUnavailable where it doesn't."""
-    name = client.namespace
-    try:
-        async with asyncio.timeout(CONNECT_SECONDS):
-            found = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=name))
-    except TimeoutError:
-        raise TemporalUnavailable(
-            f"Temporal did not answer in {CONNECT_SECONDS:g} s whether there is a namespace {name}."
-        ) from None
-    except RPCError as error:
-        raise TemporalUnavailable(_no_namespace(name, error)) from error
-    if found.namespace_info.state == NamespaceState.NAMESPACE_STATE_DELETED:
-        raise TemporalUnavailable(f"Namespace {name} is being deleted; name another one with TEMPORAL_NAMESPACE.")
-
-
-def _no_namespace(name: str, error: RPCError) -> str:
-    if error.status is RPCStatusCode.NOT_FOUND:
-        return f"There is no namespace {name}. Name another one with TEMPORAL_NAMESPACE, or create it: `{create_namespace(name)}`."
-    return f"Namespace {name} can't be used: {error}. Give this account access to it (TEMPORAL_API_KEY, TLS)."
-
-
-def create_namespace(name: str) -> str:
-    """Return the command that creates a namespace."""
-    return f"temporal operator namespace create --namespace {shlex.quote(name)} --retention 168h"
+    return await patiently(reached, tell)
 
 
 def runtime(metrics_address: str, driver: str, log: logging.Logger) -> Runtime:

@@ -17,8 +17,9 @@ from mooring.checks.outcome import Answer, Question, failed, ok, warning
 from mooring.drift.report import last_report
 from mooring.drift.schedule import scheduled_queue
 from mooring.errors import TemporalUnavailable
+from mooring.namespace import create_namespace
 from mooring.runs import LIVELY, pollers
-from mooring.temporal import SEARCH_ATTRIBUTES, create_namespace
+from mooring.temporal import SEARCH_ATTRIBUTES
 
 if TYPE_CHECKING:
     from temporalio.api.workflowservice.v1 import DescribeNamespaceResponse

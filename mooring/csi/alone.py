@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Final
 from mooring.backoff import pauses
 from mooring.client import MooringClient
 from mooring.csi.desk import Serving
-from mooring.errors import MooringError
+from mooring.errors import MooringError, TemporalUnavailable
 from mooring.follower import Follower
 from mooring.lifetime import first
 from mooring.manager import AttachmentManager
+from mooring.namespace import namespace_id
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -41,10 +42,17 @@ class LoneEndpoint:
         self._serving = Serving(mooring, AttachmentManager(), hands_over=False)
         self._follower = Follower(storage.volumes, self._serving.manager, metrics, time.monotonic, settings.page_size)
         self._desk = desk
+        self._client = client
 
     async def missing(self) -> list[str]:
         """What keeps the endpoint from being ready."""
-        return [] if self._desk.serving else ["The index is not rebuilt yet; the log says why."]
+        if not self._desk.serving:
+            return ["The index is not rebuilt yet; the log says why."]
+        try:
+            await namespace_id(self._client)
+        except TemporalUnavailable as error:
+            return [str(error)]
+        return []
 
     async def run(self, stop: asyncio.Event) -> None:
         """Fill the index, then serve until `stop` is set."""

@@ -1,0 +1,139 @@
+"""The Temporal namespace that a process works in: waiting for it, and serving in it for as long as it is there.
+
+Contract: nothing that Temporal refuses is taken for final, because whatever it is (a namespace, a right) may be mended there. What
+is missing is told, and waited for; what serves is ended in order, and begun again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shlex
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from temporalio.api.enums.v1 import NamespaceState
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.service import RPCError, RPCStatusCode
+
+from mooring.backoff import pauses
+from mooring.errors import TemporalUnavailable
+from mooring.lifetime import first, set_with, unless
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from temporalio.client import Client
+
+ANSWER_SECONDS: Final = 5.0
+LOOK_EVERY: Final = 5.0
+"""Seconds between two looks at a namespace that is in use. NB: a poll that is open when it goes says so only after a minute."""
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+
+class Tenure:
+    """The time that something serves in the client's namespace; `refused` is why Temporal does not let it, "" while it does."""
+
+    def __init__(self, client: Client) -> None:
+        self.refused = ""
+        self._client = client
+        self._halt = asyncio.Event()
+
+    def refuse(self, why: str) -> None:
+        """End what serves, because Temporal refuses it."""
+        self.refused = self.refused or why
+        self._halt.set()
+
+    async def serve(self, stop: asyncio.Event, work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+        """Have the work serve until `stop` is set; its own event says so, and is set as well where Temporal refuses it.
+
+        It begins again once there is a namespace.
+        """
+        for pause in pauses(0.5, 30.0):
+            known = await unless(stop, patiently(partial(namespace_id, self._client), self._tell))
+            if known is None:
+                return
+            self.refused = ""
+            async with set_with(stop) as self._halt:
+                await self._while_there(known, work)
+            if not self.refused:
+                return
+            logger.error("%s Whatever was served ends, and begins again once that is mended.", self.refused)
+            await first(stop, asyncio.sleep(pause))
+
+    def _tell(self, why: str) -> None:
+        self.refused = why
+
+    async def _while_there(self, known: str, work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+        async def watch() -> None:
+            self.refuse(await _goes(self._client, known))
+
+        watching = asyncio.create_task(watch())
+        try:
+            await work(self._halt)
+        finally:
+            watching.cancel()
+
+
+async def namespace_id(client: Client) -> str:
+    """Return the id of the client's namespace.
+
+    Raises:
+        TemporalUnavailable: it takes no work, or Temporal does not say.
+
+    """
+    found, why = await _look(client)
+    if why:
+        raise TemporalUnavailable(why)
+    return found
+
+
+async def patiently(ask: Callable[[], Awaitable[T]], tell: Callable[[str], None]) -> T:
+    """Return what is asked for, however often Temporal can't say; `tell` is told why."""
+    waits = pauses(0.5, 5.0)
+    while True:
+        try:
+            return await ask()
+        except TemporalUnavailable as error:
+            tell(str(error))
+            logger.warning("%s", error)
+            await asyncio.sleep(next(waits))
+
+
+def create_namespace(name: str) -> str:
+    """Return the command that creates a namespace."""
+    return f"temporal operator namespace create --namespace {shlex.quote(name)} --retention 168h"
+
+
+async def _goes(client: Client, known: str) -> str:
+    """Return why the namespace of this id takes no more work, once that is so; a server that does not say is no reason."""
+    while True:
+        await asyncio.sleep(LOOK_EVERY)
+        try:
+            found, why = await _look(client)
+        except TemporalUnavailable as error:
+            logger.debug("%s", error)
+            continue
+        if found != known:
+            return why or f"Namespace {client.namespace} was deleted and created again."
+
+
+async def _look(client: Client) -> tuple[str, str]:
+    """Return the id of the namespace, or "" and why it takes no work. Raises TemporalUnavailable where Temporal does not say."""
+    name = client.namespace
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            found = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=name))
+    except TimeoutError:
+        raise TemporalUnavailable(f"Temporal did not answer in {ANSWER_SECONDS:g} s whether there is a namespace {name}.") from None
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            create = f"Name another one with TEMPORAL_NAMESPACE, or create it: `{create_namespace(name)}`."
+            return "", f"There is no namespace {name}. {create}"
+        access = "Give this account access to it (TEMPORAL_API_KEY, TLS)."
+        raise TemporalUnavailable(f"Namespace {name} can't be used: {error}. {access}") from error
+    if found.namespace_info.state == NamespaceState.NAMESPACE_STATE_DELETED:
+        return "", f"Namespace {name} is being deleted; name another one with TEMPORAL_NAMESPACE."
+    return found.namespace_info.id, ""
