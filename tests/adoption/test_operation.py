@@ -15,7 +15,7 @@ from mooring.history import read_history
 from mooring.models import AdoptRequest, PublishResult, VolumeRef
 from tests.harness.cluster import Cluster
 from tests.harness.records import SHARED, attachment
-from tests.operations.test_reset import last_run, reset
+from tests.harness.resets import last_run, reset
 from worker import MooringWorker
 
 PATIENCE: Final = 30

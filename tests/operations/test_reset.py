@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from typing import Any
 
 import pytest
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import EventType
-from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
-from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.client import Client, WorkflowFailureError
 
-from mooring import names
 from mooring.client import MooringClient
 from mooring.errors import BackendFailed, BackendFailedPrecondition, HeldElsewhere
-from mooring.models import PublishResult, UnpublishRequest, UnpublishResult, VolumeRef
+from mooring.models import PublishResult, UnpublishRequest, UnpublishResult
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
+from tests.harness.resets import last_run, reset
 from worker import MooringWorker
 
 WAIT_SECONDS = 30
@@ -25,31 +21,6 @@ CLAIMED = 1
 """The workflow task in which a publish is told that its claim has landed."""
 HELD = -4
 """The workflow task in which a publish without a PV has the backend attach."""
-Run = WorkflowHandle[object, object]
-
-
-async def last_run(client: Client, cluster: Cluster, handle: str) -> Run:
-    """The newest run on a volume."""
-    workflow_id = names.volume_id(VolumeRef(driver=cluster.driver, volume_handle=handle))
-    run = await client.get_workflow_handle(workflow_id).describe()
-    return client.get_workflow_handle(workflow_id, run_id=run.run_id)
-
-
-async def reset(client: Client, run: Run, task: int, result: type[object]) -> Run:
-    """The run that begins again at one of `run`'s workflow tasks (0 the first, -1 the last)."""
-    completed = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
-    tasks = [event.event_id for event in (await run.fetch_history()).events if event.event_type == completed]
-    answer = await client.workflow_service.reset_workflow_execution(
-        ResetWorkflowExecutionRequest(
-            namespace=client.namespace,
-            workflow_execution=WorkflowExecution(workflow_id=run.id, run_id=run.run_id or ""),
-            reason="a test",
-            workflow_task_finish_event_id=tasks[task],
-            request_id=str(uuid.uuid4()),
-        )
-    )
-    again: Run = client.get_workflow_handle(run.id, run_id=answer.run_id, result_type=result)
-    return again
 
 
 async def test_a_publish_reset_after_it_was_recorded_claims_the_record_anew(

@@ -1,0 +1,90 @@
+"""An array that many volumes are attached at: a call that it has got goes on though nobody waits for it any more.
+
+Contract: it enforces the fencing tokens as little as a driver may that enforces them at all: one below the highest is refused, an
+equal one is taken. Two nodes at once, and a token that doesn't say which of two calls came later (`tokens.py`), are breaches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from enum import Enum
+
+from mooring.errors import BackendFailed, BackendFailedPrecondition, BackendUncertain
+from mooring.models import BackendCall
+from tests.harness.tokens import Tokens, Verb
+
+
+class Turn(Enum):
+    """What becomes of a call: it is kept back, and its caller waits or is told that nothing is known; or it is refused."""
+
+    HANGS = "hangs"
+    STRAYS = "strays"
+    REFUSED = "refused"
+
+
+@dataclass(slots=True)
+class Array:
+    """By volume: who has it `attached`, what is wrong, which calls are `kept` back, and the `turns` of those to come."""
+
+    attached: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    breaches: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    kept: dict[str, list[tuple[Verb, BackendCall]]] = field(default_factory=lambda: defaultdict(list))
+    turns: dict[tuple[Verb, str], list[Turn]] = field(default_factory=lambda: defaultdict(list))
+    first: dict[tuple[str, str], Callable[[], Awaitable[None]]] = field(default_factory=dict)
+    """By volume and node: what happens before the next call that attaches them."""
+    _order: Tokens = field(default_factory=Tokens)
+    _highest: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+    async def publish(self, call: BackendCall) -> dict[str, str]:
+        """Attach, unless another turn is due."""
+        first = self.first.pop((call.volume.volume_handle, call.node_id), None)
+        if first is not None:
+            await first()
+        await self._take("publish", call)
+        return {"device": "/dev/sdx"}
+
+    async def unpublish(self, call: BackendCall) -> None:
+        """Detach, unless another turn is due."""
+        await self._take("unpublish", call)
+
+    def land(self, volume: str) -> None:
+        """Carry out what was kept back, which nobody may wait for any more."""
+        kept = self.kept.pop(volume, [])
+        for verb, call in kept:
+            self._carry_out(verb, call)
+
+    async def _take(self, verb: Verb, call: BackendCall) -> None:
+        volume = call.volume.volume_handle
+        refusal = self._order.refusal(volume, verb, call.node_id, call.token)
+        self.breaches[volume] += [refusal] if refusal else []
+        turns = self.turns[verb, volume]
+        match turns.pop(0) if turns else None:
+            case Turn.REFUSED:
+                raise BackendFailed("The array is full.")
+            case None:
+                refusal = self._carry_out(verb, call)
+                if refusal:
+                    raise BackendFailedPrecondition(refusal)
+            case turn:
+                self.kept[volume].append((verb, call))
+                if turn is Turn.HANGS:
+                    await asyncio.Event().wait()  # NB: ends when the activity runs out of time or is cancelled
+                raise BackendUncertain("No answer.")
+
+    def _carry_out(self, verb: Verb, call: BackendCall) -> str:
+        """Change who has the volume; why not, where the token is too low."""
+        volume, token = call.volume.volume_handle, call.token or 0
+        if token < self._highest[volume]:
+            return f"{verb} of {volume} on {call.node_id} has token {token}, and {self._highest[volume]} was seen."
+        self._highest[volume] = token
+        nodes = self.attached[volume]
+        if verb == "unpublish":
+            nodes -= {call.node_id} if call.node_id else set(nodes)
+        else:
+            nodes.add(call.node_id)
+        if len(nodes) > 1:
+            self.breaches[volume].append(f"attached to {sorted(nodes)} at once by {verb} with token {token}")
+        return ""
