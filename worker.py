@@ -109,7 +109,8 @@ class MooringWorker:
         self._follower = Follower(storage.volumes, self.manager, metrics, time.monotonic, settings.page_size)
         self._adopter = self._make_adopter(metrics)
         attachments, attached = storage.attachments, storage.attached
-        self._evidence = Evidence(settings.driver, client, self.manager, attached, attachments, storage.nodes)
+        skew = timedelta(seconds=settings.clock_skew)
+        self._evidence = Evidence(settings.driver, client, self.manager, attached, attachments, storage.nodes, skew)
         self._reconciling = Reconciling(client, Plan.of(settings), metrics, _now)
         self._look_after_nodes = partial(look_after, settings, client, storage, self.manager)
         self._count_open = partial(count_open, client, settings.driver, metrics, _now)

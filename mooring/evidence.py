@@ -20,12 +20,14 @@ from typing import TYPE_CHECKING, Final
 from mooring import names
 from mooring.asking import Asking
 from mooring.errors import MooringError
-from mooring.last_run import LastRun, is_newer, last_run, let_go_without_pv
+from mooring.last_run import LastRun, last_run, let_go_without_pv, newer
 from mooring.models import AccessMode, Attachment, Mark, VolumeRecord, VolumeRef
+from mooring.past_holders import PastHolders, altered, lowered
 from mooring.sighting import pack
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
+    from datetime import timedelta
 
     from temporalio.client import Client
 
@@ -49,21 +51,9 @@ class Beyond:
     unplaced: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class _Known:
-    """What is known of a volume's holders."""
-
-    holders: dict[str, Attachment] = field(default_factory=dict)
-    epoch: int = 0
-    operation: str = ""
-    pvs: set[str] = field(default_factory=set)
-    shown: dict[str, str] = field(default_factory=dict)
-    words: list[str] = field(default_factory=list)
-
-
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What one worker knows of the volumes of one driver."""
+    """What one worker knows of the volumes of one driver. The clocks of Temporal and the API server differ by `skew` at most."""
 
     driver: str
     client: Client
@@ -71,6 +61,7 @@ class Evidence:
     attached: AttachedVolumes
     attachments: VolumeAttachments
     nodes: Nodes
+    skew: timedelta
 
     async def look_found(
         self, handle: str, before: Sequence[Sighting], asked: Container[str], record: VolumeRecord | None, asking: Asking
@@ -89,7 +80,7 @@ class Evidence:
             return Beyond(None, *await self._of_gone(handle, asking))
         epochs = {pack(mark.uid): mark.epoch or 0 for mark in record.marks}
         higher = next((seen for seen in before if seen.fence > epochs.get(seen.uid, seen.fence)), None)
-        return Beyond(await self.as_known(handle, record, asking) if higher is None else _altered(record, higher.record()))
+        return Beyond(await self.as_known(handle, record, asking) if higher is None else altered(record, higher.record()))
 
     async def as_known(self, handle: str, live: VolumeRecord, asking: Asking) -> VolumeRecord:
         """Return what the PV says, and beyond it what is known. Raises as `look_found` does."""
@@ -97,10 +88,10 @@ class Evidence:
         written = any(mark.epoch is not None for mark in live.marks)
         if written and (departure is None or departure.seen.fence < live.epoch):
             return live
-        last = None if written else await self._last(handle, asking)
-        if last is not None and _lowered(live, last.record):
-            return _altered(live, last.record)
-        return _beyond(live, await self._known(handle, departure, last, {mark.pv for mark in live.marks}, asking))
+        last = await self._last(handle, asking)
+        if last is not None and lowered(live, last.record):
+            return altered(live, last.record)
+        return (await self._known(handle, departure, last, {mark.pv for mark in live.marks}, asking)).beyond(live)
 
     async def settle(self) -> None:
         """Look again at the holders of PVs that went, so that those that have let go are forgotten. Raises as `look_found` does."""
@@ -115,46 +106,51 @@ class Evidence:
             return None, {}
         last = await self._last(handle, asking)
         known = await self._known(handle, self.manager.departures.get(handle), last, set(), asking)
-        departed = _beyond(VolumeRecord(mark=Mark(pv="", uid="")), known)
+        departed = known.beyond(VolumeRecord(mark=Mark(pv="", uid="")))
         return departed if departed.floor or departed.holders else None, await self._unplaced(handle)
 
     async def _last(self, handle: str, asking: Asking) -> LastRun | None:
         return await last_run(self.client, VolumeRef(driver=self.driver, volume_handle=handle), asking.run_id)
 
-    async def _known(self, handle: str, departure: Departure | None, last: LastRun | None, pvs: set[str], asking: Asking) -> _Known:
-        known, volume = _Known(pvs=pvs), VolumeRef(driver=self.driver, volume_handle=handle)
+    async def _known(
+        self, handle: str, departure: Departure | None, last: LastRun | None, pvs: set[str], asking: Asking
+    ) -> PastHolders:
+        known, runs = PastHolders(pvs=pvs), [last, *last.since] if last else []
         if departure is not None:
-            seen = departure.seen.record()
-            if last is not None and last.let_go and last.run_id == seen.operation:
-                self.manager.departures.let_go(handle, last.let_go)
-            if last is not None and await is_newer(self.client, volume, last, seen):
-                left = {held.node_id for held in last.record.holders}
-                for node in set(departure.seen.nodes) - left:
-                    self.manager.departures.let_go(handle, node)
-            else:
-                last = None
-            _take_departure(known, departure)
+            runs = await self._since(handle, departure, last) if last else []
+            last = last if last in runs and last.knew else None
+            known.take_departure(departure)
         if last is not None:
-            _take_last(known, last)
-            known.holders.pop(await let_go_without_pv(self.client, volume, last), None)
+            known.take_last(last)
+            known.holders.pop(await let_go_without_pv(self.client, VolumeRef(driver=self.driver, volume_handle=handle), last), None)
         if asking.workflow not in (names.ADOPT, names.PERSIST):
-            await self._take_shown(known, last)
+            await self._take_shown(known, runs)
         if asking.workflow != names.ADOPT:
             self._let_go(handle, known, departure)
         return known
 
-    async def _take_shown(self, known: _Known, last: LastRun | None) -> None:
+    async def _since(self, handle: str, departure: Departure, last: LastRun) -> list[LastRun]:
+        """The operations after the record that went; what these let go of is forgotten."""
+        seen = departure.seen.record()
+        if last.let_go and last.run_id == seen.operation:
+            self.manager.departures.let_go(handle, last.let_go)
+        runs = await newer(self.client, VolumeRef(driver=self.driver, volume_handle=handle), last, seen, self.skew)
+        for node in departure.seen.nodes:
+            if any(run.lets_go(node) for run in runs):
+                self.manager.departures.let_go(handle, node)
+        return runs
+
+    async def _take_shown(self, known: PastHolders, runs: Sequence[LastRun]) -> None:
         for shown in (each for pv in known.pvs for each in self.attached.of(pv)):
             node_id = await self._node_id(shown)
             if node_id in known.holders:
                 known.shown[node_id] = shown.name
-            elif last is None or last.started_at <= shown.since:
+            elif not any(run.outdates(node_id, shown.since, self.skew) for run in runs):
                 mode, readonly = await self._mode(shown.pv)
                 held = Attachment(node_id=node_id, attached_at=shown.since, access_mode=mode, readonly=readonly)
-                known.holders[node_id], known.shown[node_id] = held, shown.name
-                known.words.append(f"VolumeAttachment {shown.name} says that it is attached to node {node_id}.")
+                known.take_shown(held, shown.name)
 
-    def _let_go(self, handle: str, known: _Known, departure: Departure | None) -> None:
+    def _let_go(self, handle: str, known: PastHolders, departure: Departure | None) -> None:
         """Forget whom a VolumeAttachment spoke for that is gone."""
         for node_id in [node for node, name in known.shown.items() if self.attached.is_gone(name)]:
             known.holders.pop(node_id, None)
@@ -201,54 +197,3 @@ def _told(handle: str, shown: Shown, others: int) -> str:
         f"Volume {handle} has no PersistentVolume, and may be attached: VolumeAttachment {shown.name} attaches {what}, to node "
         f"{shown.node}{more}. Create the PersistentVolume of either, or delete the VolumeAttachment once nothing uses it there."
     )
-
-
-def _take_departure(known: _Known, departure: Departure) -> None:
-    seen = departure.seen
-    known.pvs.update(departure.pvs.values())
-    known.epoch, known.operation = seen.fence, seen.record().operation
-    known.holders = {held.node_id: held for held in departure.holders}
-    known.shown.update(departure.shown)
-    if known.holders:
-        held = f"while its record named node {' and '.join(known.holders)} at epoch {seen.fence}"
-        known.words.append(f"PersistentVolume {seen.pv} went {held}, and nobody has unpublished it since.")
-
-
-def _take_last(known: _Known, last: LastRun) -> None:
-    """What a newer operation left, in place of what was known before."""
-    record = last.record
-    known.pvs |= {record.mark.pv} - {""}
-    known.epoch = max(known.epoch, last.epoch)
-    known.operation = record.operation
-    known.holders = {held.node_id: held for held in record.holders}
-    known.shown = {**known.shown, **record.shown}
-    known.words = [f"Its PersistentVolume doesn't say so, but {last.words}"] if known.holders else []
-
-
-def _beyond(live: VolumeRecord, known: _Known) -> VolumeRecord:
-    """The record with what is known beyond it; the very same where that is nothing."""
-    holders = (*live.holders, *(held for node, held in known.holders.items() if live.holder(node) is None))
-    more = len(holders) > len(live.holders)
-    if not more and known.epoch <= live.epoch:
-        return live
-    return live.model_copy(
-        update={
-            "holders": holders,
-            "operation": live.operation or known.operation,
-            "floor": known.epoch,
-            "evidence": " ".join(known.words) if more else "",
-            "shown": {node: name for node, name in known.shown.items() if node in known.holders},
-        }
-    )
-
-
-def _lowered(live: VolumeRecord, left: VolumeRecord) -> bool:
-    """Whether a PV without an epoch had one when an operation left it."""
-    uids = {mark.uid for mark in live.marks}
-    return any(mark.uid in uids and (left.altered or mark.epoch) for mark in left.marks)
-
-
-def _altered(live: VolumeRecord, seen: VolumeRecord) -> VolumeRecord:
-    """The record of a PV that says less than it was seen to say."""
-    known = _Known({held.node_id: held for held in seen.holders}, max(seen.epoch, seen.floor), seen.operation)
-    return _beyond(live, known).model_copy(update={"altered": True, "operation": seen.operation})

@@ -1,8 +1,9 @@
-"""What the newest operation of a volume that knew anything of its holders left them as, by its history.
+"""What the newest operation of a volume that knew its holders left them as, by its history, and what unpublishes took away since.
 
 Contract: it is one that has ended, and not the one that asks. An operation that was refused says what it was refused for, so what
-is known of a volume outlasts the run that attached it for as long as somebody asks. Visibility may lag: an operation that ended a
-moment ago may not be listed yet.
+is known of a volume outlasts the run that attached it for as long as somebody asks. An unpublish that knew no record of the volume
+is the last word on the nodes that it took it from, and on no other. Visibility may lag: an operation that ended a moment ago may
+not be listed yet.
 
 Not kept here: what follows from it (evidence.py), and how a history is read (run_reader.py).
 """
@@ -10,7 +11,7 @@ Not kept here: what follows from it (evidence.py), and how a history is read (ru
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
@@ -18,19 +19,22 @@ from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from mooring import names
+from mooring.adoption import Past
+from mooring.detachments import conclude
 from mooring.errors import TemporalUnavailable
 from mooring.models import AccessMode, Attachment, VolumeRecord, VolumeRef
-from mooring.run_reader import RunReader
+from mooring.run_reader import OPERATIONS, RunReader
 from mooring.runs import look_up
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-    from datetime import datetime
+    from collections.abc import AsyncIterator, Callable, Sequence
+    from datetime import datetime, timedelta
 
     from temporalio.client import Client, WorkflowExecution
 
 PAGE: Final = 30
 """How many runs of one volume are listed at once; mostly the first of them knew something."""
+UNPUBLISH: Final = OPERATIONS[names.UNPUBLISH]
 _UNASKED: Final = (RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED)
 
 logger = logging.getLogger(__name__)
@@ -41,8 +45,8 @@ class LastRun:
     """An operation that has ended, and what it left: `record` is the last that it knew, with the holders that it left.
 
     `unrecorded`: the nodes among these that nothing but a run of PersistAttachment spoke for. `let_go`: the node that it took back,
-    where the PV that it had claimed it on had gone. `frees` says whether it took the volume from a node. `looked`: it knew more
-    than which node waits for a PV.
+    where the PV that it had claimed it on had gone. `frees` says whether it took the volume from a node. `knew`: it is the last
+    word on every node, as it knew what there was to know. `since`: the unpublishes after it, which didn't.
     """
 
     run_id: str
@@ -53,7 +57,8 @@ class LastRun:
     unrecorded: frozenset[str]
     let_go: str
     frees: Callable[[str], bool]
-    looked: bool
+    knew: bool
+    since: tuple[LastRun, ...] = ()
 
     @property
     def epoch(self) -> int:
@@ -70,6 +75,43 @@ class LastRun:
             f"the last operation that knew its holders, the {self.operation}{where} of run {self.run_id}, left it with {nodes}{at}."
         )
 
+    def lets_go(self, node_id: str) -> bool:
+        """Return whether a node that held the volume before it holds it no longer."""
+        return self.frees(node_id) if not self.knew else self.record.holder(node_id) is None
+
+    def outdates(self, node_id: str, noted: datetime, skew: timedelta) -> bool:
+        """Return whether it says more of the node than what another clock noted then: in doubt it doesn't."""
+        newer = conclude(noted, None, [self.started_at], skew) is Past.DETACHED
+        return newer and (self.knew or self.frees(node_id))
+
+    def followed_by(self, since: Sequence[LastRun]) -> LastRun:
+        """Return the same, less what these unpublishes took away."""
+        left = tuple(held for held in self.record.holders if not any(run.frees(held.node_id) for run in since))
+        return replace(self, record=self.record.model_copy(update={"holders": left}), since=tuple(since))
+
+
+@dataclass(slots=True)
+class Reading:
+    """The operations of one volume as they are read, the newest first: what they say together."""
+
+    _since: list[LastRun] = field(default_factory=list)
+    _waits: LastRun | None = None
+
+    def take(self, run: LastRun) -> LastRun | None:
+        """Take in the next; return what the volume was left as, once one knew its holders."""
+        if run.knew:
+            return run.followed_by(self._since)
+        if run.operation == UNPUBLISH:
+            self._since.append(run)
+        else:
+            self._waits = self._waits or run
+        return None
+
+    @property
+    def rest(self) -> LastRun | None:
+        """What is known where none did: which node waited for a PV, else what the newest unpublish took away."""
+        return self._waits or (self._since[0].followed_by(self._since[1:]) if self._since else None)
+
 
 async def last_run(client: Client, volume: VolumeRef, asking: str) -> LastRun | None:
     """Return what the newest operation but the run `asking` left; None where there is none, or the namespace lists no runs.
@@ -78,23 +120,22 @@ async def last_run(client: Client, volume: VolumeRef, asking: str) -> LastRun | 
         TemporalUnavailable: Temporal does not say.
 
     """
-    workflow_id = names.volume_id(volume)
-    waits: LastRun | None = None
+    workflow_id, reading = names.volume_id(volume), Reading()
     try:
         async for run_id in _newest_first(client, workflow_id):
             found = None if run_id == asking else await _read(client, workflow_id, run_id)
-            if found is not None and found.looked:
-                return found
-            waits = waits or found
+            left = reading.take(found) if found is not None else None
+            if left is not None:
+                return left
     except RPCError as error:
         if error.status not in _UNASKED:
             raise TemporalUnavailable(f"Temporal did not say what became of {workflow_id}: {error}.") from error
         logger.warning("The namespace lists no runs, so a record that has vanished may go unnoticed: %s", error)
-    return waits
+    return reading.rest
 
 
-async def is_newer(client: Client, volume: VolumeRef, last: LastRun, seen: VolumeRecord) -> bool:
-    """Return whether the run began after the operation that wrote the record; one that Temporal has forgotten is older.
+async def newer(client: Client, volume: VolumeRef, last: LastRun, seen: VolumeRecord, skew: timedelta) -> list[LastRun]:
+    """Return those of the runs that began after the operation that wrote the record; one that Temporal has forgotten is older.
 
     NB: of a record that no operation wrote, none need know. Newer is only one that took the volume from its holders since.
 
@@ -102,12 +143,11 @@ async def is_newer(client: Client, volume: VolumeRef, last: LastRun, seen: Volum
         TemporalUnavailable: Temporal does not say.
 
     """
+    runs = [run for run in (last, *last.since) if run.run_id != seen.operation]
     if not seen.operation:
-        return all(last.frees(held.node_id) and last.started_at > held.attached_at for held in seen.holders)
-    if last.run_id == seen.operation:
-        return False
-    wrote = await look_up(client, names.volume_id(volume), seen.operation)
-    return wrote is None or last.started_at > wrote.start_time
+        return [run for run in runs if all(run.frees(on) and run.outdates(on, at, skew) for on, at in _since(seen))]
+    wrote = await look_up(client, names.volume_id(volume), seen.operation) if runs else None
+    return [run for run in runs if wrote is None or run.started_at > wrote.start_time]
 
 
 async def let_go_without_pv(client: Client, volume: VolumeRef, last: LastRun) -> str:
@@ -127,6 +167,10 @@ async def let_go_without_pv(client: Client, volume: VolumeRef, last: LastRun) ->
         return ""
     node_id = (await hold.memo_value(names.ATTACHMENT_MEMO, type_hint=Attachment)).node_id
     return node_id if node_id in last.unrecorded else ""
+
+
+def _since(seen: VolumeRecord) -> list[tuple[str, datetime]]:
+    return [(held.node_id, held.attached_at) for held in seen.holders]
 
 
 async def _newest_first(client: Client, workflow_id: str) -> AsyncIterator[str]:
@@ -175,7 +219,8 @@ def _left(reader: RunReader, run_id: str) -> LastRun | None:
     left = record.model_copy(update={"holders": holders, "shown": shown})
     unrecorded = frozenset(held_by) - set(known)
     started_at, went = reader.started_at, reader.let_go
-    return LastRun(run_id, reader.operation, reader.node_id, started_at, left, unrecorded, went, reader.frees, reader.looked)
+    knew = reader.looked and (reader.record is not None or reader.operation != UNPUBLISH)
+    return LastRun(run_id, reader.operation, reader.node_id, started_at, left, unrecorded, went, reader.frees, knew)
 
 
 def _unpersisted(reader: RunReader, node_id: str) -> Attachment:

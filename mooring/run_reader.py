@@ -95,7 +95,7 @@ class RunReader:
     """Its request."""
     result: dict[str, Any] = field(default_factory=dict)
     looked: bool = False
-    """Whether it read, wrote or cleared what is known of the holders; else it knew of an attachment that waits at most."""
+    """Whether it read or wrote what is known of the holders; else it knew of an attachment that waits at most."""
     let_go: str = ""
     """The node that it took back, where its PV had gone."""
     record: dict[str, Any] | None = None
@@ -194,7 +194,6 @@ class RunReader:
         if self.result.get("persisted") is False:
             self.held_by, self.epoch = self._beside_record(self.node_id), 0
         elif self.result.get("annotation_cleared"):
-            self.looked = True  # it may have ended what waited without a look, and is the last word on its node
             self.held_by = tuple(node for node in self.held_by or () if not self._lets_go(node))
 
     def frees(self, node: str) -> bool:

@@ -103,7 +103,9 @@ class Settings(BaseSettings):
     )
     adopt_interval: Seconds = Field(10, description="Pause between two looks at what can't be recorded because it is in doubt.")
     clock_skew: Seconds = Field(
-        10, description="How far the clocks of Temporal and the API server may differ: closer times decide no adoption."
+        10,
+        description="How far the clocks of Temporal and the API server may differ: closer times decide no adoption, and take no "
+        "holder's evidence away.",
     )
     http_address: str = Field("127.0.0.1:9440", description="host:port of /livez, /readyz and /metrics; port 0 picks one.")
     attempt_timeout: Seconds = Field(10, description="One attempt of a step that talks to Kubernetes.")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from mooring.asking import Asking
 from mooring.attached import ListedAttached
 from mooring.copies import merge
+from mooring.detachments import CLOCK_SKEW
 from mooring.evidence import Beyond, Evidence
 from mooring.last_run import last_run
 from mooring.manager import AttachmentManager
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from mooring.models import VolumeRecord, VolumeRef
 
 SECONDS: Final = 15.0
+_SKEW: Final = timedelta(seconds=CLOCK_SKEW)
 _NOTHING: Final = Beyond(None)
 
 
@@ -67,7 +70,9 @@ class BeyondReader:
         attachments = ClusterAttachments(self.api, self.volume.driver, self.now)
         attached = ListedAttached(await attachments.attached(), part.placed)
         manager = _seen(self.volume.volume_handle, records)
-        evidence = Evidence(self.volume.driver, self.client, manager, attached, attachments, AnyNode())
+        evidence = Evidence(
+            self.volume.driver, self.client, manager, attached, attachments, AnyNode(), timedelta(seconds=CLOCK_SKEW)
+        )
         live = merge(records) if records else None
         async with deadline(SECONDS, f"What became of volume {self.volume.volume_handle}"):
             return await evidence.look_found(self.volume.volume_handle, last, {seen.pv for seen in last}, live, Asking())

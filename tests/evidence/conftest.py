@@ -26,11 +26,11 @@ def living(cluster: Cluster, kubernetes: Kubernetes) -> Living:
 
 @pytest.fixture
 def serving(temporal_client: Client, cluster: Cluster) -> Serving:
-    """Have a worker serve while the block lasts."""
+    """Have a worker serve while the block lasts, for which clocks are equal."""
 
     @asynccontextmanager
     async def served(backend: Backend | None = None, *interceptors: Interceptor, **overrides: Any) -> AsyncIterator[MooringWorker]:
-        settings = quick(cluster.driver, adopt_interval=0.1, **overrides)
+        settings = quick(cluster.driver, **{"adopt_interval": 0.1, "clock_skew": 0.01, **overrides})
         config = temporal_client.config()
         config["interceptors"] = interceptors
         client = Client(**config)

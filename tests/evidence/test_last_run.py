@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, NoReturn
+from uuid import uuid4
 
 import pytest
 from temporalio.client import Client, Interceptor, OutboundInterceptor, WorkflowExecutionAsyncIterator
 
 from mooring import names
 from mooring.errors import Disputed, NodeNotFound
-from mooring.models import VolumeRef
+from mooring.models import UnpublishRequest, VolumeRef
 from mooring.runs import describe
-from tests.harness.workers import indexed
+from tests.harness.workers import indexed, until
 
 if TYPE_CHECKING:
     from temporalio.client import ListWorkflowsInput
@@ -103,3 +104,25 @@ async def test_an_unpublish_ends_within_its_bound_while_visibility_does_not_answ
         await indexed(worker, "vol")
 
         assert not (await mooring.unpublish("vol", "node-a")).annotation_cleared
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["a worker that saw it", "a worker of later"])
+async def test_an_unpublish_that_looked_at_nothing_is_no_last_word_on_another_node(
+    serving: Serving, cluster: Cluster, mooring: MooringClient, later: bool
+) -> None:
+    bound = UnpublishRequest(driver=cluster.driver, volume_handle="vol", node_id="node-b", at_run=str(uuid4()))
+    await cluster.create("vol")
+    async with AsyncExitStack() as stack:
+        worker = await stack.enter_async_context(serving())
+        await mooring.publish("vol", "node-a")
+        if later:
+            await stack.aclose()
+        await cluster.delete("vol")
+        if later:
+            await stack.enter_async_context(serving())
+        else:
+            await until(lambda: worker.manager.pv_name("vol") is None)
+        assert (await mooring.request_unpublish(bound)).released == ()
+
+        with pytest.raises(Disputed, match=r"node node-a.*mooring unpublish vol node-a"):
+            await mooring.publish("vol", "node-b")

@@ -193,5 +193,8 @@ async def test_a_holder_that_no_operation_knew_outlasts_those_that_came_before_i
         with pytest.raises(Disputed, match=r"node-a.*mooring unpublish vol node-a"):
             await mooring.publish("vol", "node-b")
 
-        await mooring.unpublish("vol", "node-a")
-        await eventually(lambda: mooring.publish("vol", "node-b"))
+        async def move() -> None:
+            await mooring.unpublish("vol", "node-a")
+            await mooring.publish("vol", "node-b")
+
+        await eventually(move)

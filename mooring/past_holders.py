@@ -1,0 +1,88 @@
+"""Who may hold a volume beyond what its PV says, and at which epoch: pure, from the evidence that there is.
+
+Contract: what a newer operation left comes before the record of a PV that went, and a record with what is known beyond it names all
+holders, so that `mooring.fence` decides on it like on any other.
+
+Not kept here: how the evidence is come by, and which of it is newer (evidence.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mooring.departures import Departure
+    from mooring.last_run import LastRun
+    from mooring.models import Attachment, VolumeRecord
+
+
+@dataclass(slots=True)
+class PastHolders:
+    """What is known: the holders by node id, the names of their PVs, and why it is believed, in sentences.
+
+    `operation` is the run that wrote it. `shown`: node id -> name of the VolumeAttachment that speaks for the node.
+    """
+
+    holders: dict[str, Attachment] = field(default_factory=dict)
+    epoch: int = 0
+    operation: str = ""
+    pvs: set[str] = field(default_factory=set)
+    shown: dict[str, str] = field(default_factory=dict)
+    words: list[str] = field(default_factory=list)
+
+    def take_departure(self, departure: Departure) -> None:
+        """Take in a PV that went."""
+        seen = departure.seen
+        self.pvs.update(departure.pvs.values())
+        self.epoch, self.operation = seen.fence, seen.record().operation
+        self.holders = {held.node_id: held for held in departure.holders}
+        self.shown.update(departure.shown)
+        if self.holders:
+            held = f"while its record named node {' and '.join(self.holders)} at epoch {seen.fence}"
+            self.words.append(f"PersistentVolume {seen.pv} went {held}, and nobody has unpublished it since.")
+
+    def take_last(self, last: LastRun) -> None:
+        """Take in what a newer operation left, in place of what was known before."""
+        record = last.record
+        self.pvs |= {record.mark.pv} - {""}
+        self.epoch = max(self.epoch, last.epoch)
+        self.operation = record.operation
+        self.holders = {held.node_id: held for held in record.holders}
+        self.shown = {**self.shown, **record.shown}
+        self.words = [f"Its PersistentVolume doesn't say so, but {last.words}"] if self.holders else []
+
+    def take_shown(self, held: Attachment, volume_attachment: str) -> None:
+        """Take in a node for which nothing but a VolumeAttachment speaks."""
+        self.holders[held.node_id], self.shown[held.node_id] = held, volume_attachment
+        self.words.append(f"VolumeAttachment {volume_attachment} says that it is attached to node {held.node_id}.")
+
+    def beyond(self, live: VolumeRecord) -> VolumeRecord:
+        """Return the record with what is known beyond it; the very same where that is nothing."""
+        holders = (*live.holders, *(held for node, held in self.holders.items() if live.holder(node) is None))
+        more = len(holders) > len(live.holders)
+        if not more and self.epoch <= live.epoch:
+            return live
+        return live.model_copy(
+            update={
+                "holders": holders,
+                "operation": live.operation or self.operation,
+                "floor": self.epoch,
+                "evidence": " ".join(self.words) if more else "",
+                "shown": {node: name for node, name in self.shown.items() if node in self.holders},
+            }
+        )
+
+
+def lowered(live: VolumeRecord, left: VolumeRecord) -> bool:
+    """Return whether a PV says a lower epoch than an operation knew of it."""
+    epochs = {mark.uid: mark.epoch or 0 for mark in live.marks}
+    return any(
+        mark.uid in epochs and epochs[mark.uid] < max(mark.epoch or 0, left.floor if left.altered else 0) for mark in left.marks
+    )
+
+
+def altered(live: VolumeRecord, seen: VolumeRecord) -> VolumeRecord:
+    """Return the record of a PV that says less than it was seen to say."""
+    known = PastHolders({held.node_id: held for held in seen.holders}, max(seen.epoch, seen.floor), seen.operation)
+    return known.beyond(live).model_copy(update={"altered": True, "operation": seen.operation})
