@@ -13,6 +13,7 @@ fi
 PROGRAMS=( # name package
     "kube-apiserver k8s.io/kubernetes/cmd/kube-apiserver"
     "kube-controller-manager k8s.io/kubernetes/cmd/kube-controller-manager"
+    "kubectl k8s.io/kubernetes/cmd/kubectl"
     "etcd go.etcd.io/etcd/server/v3"
     "csi-attacher github.com/kubernetes-csi/external-attacher/v4/cmd/csi-attacher"
     "csi-sanity github.com/kubernetes-csi/csi-test/v5/cmd/csi-sanity"

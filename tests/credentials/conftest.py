@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -59,12 +57,9 @@ async def scene(
 
 
 @pytest.fixture(scope="session")
-def kubectl() -> str:
-    """The kubectl that KUBECTL names."""
-    program = shutil.which(os.environ.get("KUBECTL", ""))
-    if program is None:
-        pytest.skip("no kubectl to compare with: set KUBECTL to the path of one")
-    return program
+def kubectl(assets: Path) -> str:
+    """The kubectl of the real Kubernetes."""
+    return str(assets / "kubectl")
 
 
 @pytest.fixture

@@ -30,7 +30,6 @@ async def test_mooring_takes_it_as_the_table_says(case: Case, scene: Scene) -> N
     assert not shows(caught.value, TOKEN)
 
 
-@pytest.mark.optional
 @EVERY
 async def test_kubectl_takes_it_as_the_table_says(case: Case, scene: Scene, kubectl: str) -> None:
     code, printed = await scene.kubectl(kubectl, case.write(scene))

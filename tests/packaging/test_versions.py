@@ -16,7 +16,7 @@ ROOT: Final = Path(__file__).parents[2]
 GO_MOD: Final = (ROOT / "kube" / "go.mod").read_text()
 PROMTOOL_MOD: Final = (ROOT / "promtool" / "go.mod").read_text()
 MODULES: Final = {
-    "kube-apiserver, kube-controller-manager, mock CSI driver": "k8s.io/kubernetes",
+    "kube-apiserver, kube-controller-manager, kubectl, mock CSI driver": "k8s.io/kubernetes",
     "etcd": "go.etcd.io/etcd/server/v3",
     "external-attacher": "github.com/kubernetes-csi/external-attacher/v4",
     "csi-sanity": "github.com/kubernetes-csi/csi-test/v5",
