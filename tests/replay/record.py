@@ -1,22 +1,17 @@
-"""Records the histories that test_replay.py replays:  python -m tests.replay.record
+"""Records the histories that test_replay.py replays and that aren't there yet:  python -m tests.replay.record
 
-Run it when an operation gets a step that old histories cannot have, behind `workflow.patched`; keep the old histories beside
-the new ones for as long as runs of that age may be open. Stack traces and identities are left out, as they name machines.
+Run it when an operation gets a step that old histories cannot have, behind `workflow.patched`, and its scene is in patches.py. The
+old histories remain beside the new ones for as long as runs of that age may be open; to have one recorded again, delete it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
 from temporalio.client import Client
 
 from mooring import names
-from mooring.client import MooringClient
 from mooring.devstack.kubernetes.embedded import EmbeddedKubernetes
 from mooring.devstack.kubernetes.kubeconfig import ApiServer
 from mooring.devstack.proxy import FaultProxy
@@ -31,51 +26,12 @@ from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
 from tests.harness.living import Living
 from tests.harness.ward import TAINT, Ward, ended
-from tests.harness.workers import indexed, quick, running_worker
-from worker import MooringWorker
+from tests.harness.workers import quick, running_worker
+from tests.replay.patches import record_patches
+from tests.replay.recorder import DRIVER, Recorder
 
-HISTORIES = Path(__file__).parent / "histories"
-DRIVER = "replay.csi.test"
 BEFORE = datetime(2026, 1, 31, 4, 0, 41, tzinfo=UTC)
 RWX = AccessMode.MULTI_NODE_MULTI_WRITER
-
-
-class Recorder:
-    """Runs operations and writes down the history of the newest run after each."""
-
-    def __init__(self, client: Client, cluster: Cluster, worker: MooringWorker) -> None:
-        self.mooring = MooringClient(client, driver=DRIVER)
-        self.cluster = cluster
-        self._client = client
-        self._worker = worker
-
-    async def new(self, handle: str) -> None:
-        """Create a volume, and wait until the worker knows it."""
-        await self.cluster.create(handle)
-        await indexed(self._worker, handle)
-
-    async def save(self, name: str, workflow_id: str) -> None:
-        """Write the newest run of the id down as `name`."""
-        run = await self._client.get_workflow_handle(workflow_id).describe()
-        history = await self._client.get_workflow_handle(workflow_id, run_id=run.run_id).fetch_history()
-        text = json.dumps(scrubbed(json.loads(history.to_json())), indent=1)
-        (HISTORIES / f"{name}.json").write_text(text + "\n")
-
-    async def operation(self, name: str, handle: str, operation: Any) -> None:
-        """Await an operation on a volume, however it ends, and save its history."""
-        with suppress(MooringError):
-            await operation
-        await self.save(name, names.volume_id(VolumeRef(driver=DRIVER, volume_handle=handle)))
-
-
-def scrubbed(value: Any) -> Any:
-    """The history without what names a machine."""
-    if isinstance(value, list):
-        return [scrubbed(item) for item in value]
-    if isinstance(value, dict):
-        kept = {key: scrubbed(item) for key, item in value.items() if key not in ("stackTrace", "workerVersion")}
-        return {key: "recorded" if key == "identity" else item for key, item in kept.items()}
-    return value
 
 
 async def record_publishes(recorder: Recorder, backend: JournalBackend) -> None:
@@ -100,7 +56,7 @@ async def record_cancellation(recorder: Recorder) -> None:
     held = recorder.cluster.proxy.hold("PATCH", times=1)
     publish = asyncio.create_task(recorder.mooring.publish("cancelled", "node-a"))
     await held.reached()
-    run = recorder._client.get_workflow_handle(names.volume_id(VolumeRef(driver=DRIVER, volume_handle="cancelled")))
+    run = recorder.client.get_workflow_handle(names.volume_id(VolumeRef(driver=DRIVER, volume_handle="cancelled")))
     await run.cancel()
     await recorder.operation("publish-cancelled", "cancelled", publish)
     held.release()
@@ -121,7 +77,7 @@ async def record_unpersisted(recorder: Recorder) -> None:
     volume = VolumeRef(driver=DRIVER, volume_handle="late")
     await recorder.operation("publish-without-pv", "late", recorder.mooring.publish("late", "node-a"))
     await recorder.cluster.create("late")
-    run = recorder._client.get_workflow_handle(names.unpersisted_id(volume))
+    run = recorder.client.get_workflow_handle(names.unpersisted_id(volume))
     await asyncio.wait_for(run.result(), 60)
     await recorder.save("persist", run.id)
     await recorder.mooring.publish("never", "node-a")
@@ -212,7 +168,7 @@ async def record_reads(recorder: Recorder) -> None:
 
 
 async def main() -> None:
-    """Record everything anew."""
+    """Record what there is no history of."""
     async with DevTemporal.start() as temporal, EmbeddedKubernetes.start() as kubernetes:
         client = await temporal.connect()
         await register_search_attributes(client)
@@ -231,6 +187,7 @@ async def main() -> None:
             await record_reconciliation(client, cluster)
             await record_evacuations(client, cluster)
             await record_unknown_node(client, cluster)
+            await record_patches(client, cluster)
 
 
 if __name__ == "__main__":

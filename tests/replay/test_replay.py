@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import ast
+import base64
+import inspect
 import json
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
+from types import ModuleType
 
 import pytest
 from temporalio.client import WorkflowHistory
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
+import workflows
 from workflows.everything import WORKFLOWS
 
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.json"))
@@ -30,3 +38,27 @@ def test_every_workflow_has_a_history() -> None:
     }
 
     assert started == {workflow.__name__ for workflow in WORKFLOWS}
+
+
+def test_every_patch_is_in_a_history() -> None:
+    asked = {patch for module in iter_modules(workflows.__path__) for patch in patches(import_module(f"workflows.{module.name}"))}
+
+    missing = asked - {patch for path in HISTORIES for patch in marked(path)}
+    assert not missing, f"{missing}: add a scene for each to tests/replay/patches.py, and run `python -m tests.replay.record`"
+
+
+def patches(module: ModuleType) -> Iterator[str]:
+    """Yield the ids of the patches that a module asks for."""
+    for call in ast.walk(ast.parse(inspect.getsource(module))):
+        if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("patched"):
+            name = call.args[0]
+            yield str(name.value) if isinstance(name, ast.Constant) else str(vars(module)[ast.unparse(name)])
+
+
+def marked(path: Path) -> Iterator[str]:
+    """Yield the ids of the patches that a history has a marker of."""
+    for event in json.loads(path.read_text())["events"]:
+        marker = event.get("markerRecordedEventAttributes", {})
+        if marker.get("markerName") == "core_patch":
+            (payload,) = marker["details"]["patch-data"]["payloads"]
+            yield json.loads(base64.b64decode(payload["data"]))["id"]

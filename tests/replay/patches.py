@@ -1,0 +1,138 @@
+"""Operations whose histories have a marker of `workflow.patched`: for each patch a scene in which the workflow asks for it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from temporalio.client import Client
+
+from mooring import names
+from mooring.devstack.proxy import FaultProxy
+from mooring.errors import BackendUncertain
+from mooring.models import AccessMode, BackendCall, PublishResult, UnpublishResult, VolumeRef
+from tests.harness.backend import JournalBackend, refusal
+from tests.harness.cluster import Cluster
+from tests.harness.resets import LAST, last_run, reset
+from tests.harness.workers import quick, running_worker, until
+from tests.replay.recorder import DRIVER, Recorder
+
+SECONDS = 60
+
+
+class DeafBackend(JournalBackend):
+    """A backend that knows nothing of the attach which it is told to stop: to its caller, as if its worker had died."""
+
+    async def publish(self, call: BackendCall) -> dict[str, str]:
+        """Attach, unless an error is due."""
+        try:
+            return await JournalBackend.publish(self, call)
+        except asyncio.CancelledError:
+            raise BackendUncertain("no answer") from None
+
+
+async def record_patches(client: Client, cluster: Cluster) -> None:
+    """Record an operation for each patch."""
+    backend = DeafBackend()
+    settings = quick(DRIVER, backend="in:tests", backend_timeout=30, backend_budget=60)
+    async with running_worker(client, settings, cluster.proxy.kubeconfig(), backend) as worker:
+        recorder = Recorder(client, cluster, worker)
+        await _record_resets(recorder)
+        await _record_unpublishes(recorder, cluster.proxy)
+        await _record_another_mode(recorder)
+        await _record_holds(recorder, backend)
+        await _record_pvs_that_go(recorder, backend)
+        await _record_cancellation(recorder, backend)
+
+
+async def _record_resets(recorder: Recorder) -> None:
+    """Operations that are reset to their last task, with a PV and without."""
+    await recorder.new("reset")
+    for handle, name in (("reset", "reset"), ("reset-late", "without-pv-reset")):
+        await recorder.mooring.publish(handle, "node-a")
+        await _reset(recorder, f"publish-{name}", handle, PublishResult)
+        await recorder.mooring.unpublish(handle, "node-a")
+        await _reset(recorder, f"unpublish-{name}", handle, UnpublishResult)
+
+
+async def _reset(recorder: Recorder, name: str, handle: str, result: type[object]) -> None:
+    run = await reset(recorder.client, await last_run(recorder.client, recorder.cluster, handle), LAST, result)
+    await asyncio.wait_for(run.result(), SECONDS)
+    await recorder.save(name, run.id)
+
+
+async def _record_unpublishes(recorder: Recorder, proxy: FaultProxy) -> None:
+    """An unpublish from every node, and one by an index that is behind."""
+    for handle in ("everywhere", "behind"):
+        await recorder.new(handle)
+        await recorder.mooring.publish(handle, "node-a")
+    await recorder.operation("unpublish-every-node", "everywhere", recorder.mooring.unpublish("everywhere"))
+    watch = proxy.drop("WATCH")
+    proxy.cut_watches()
+    await recorder.cluster.annotate("behind", {recorder.cluster.keys.epoch: "40"})
+    await recorder.operation("unpublish-behind", "behind", recorder.mooring.unpublish("behind", "node-a"))
+    watch.stop()
+
+
+async def _record_another_mode(recorder: Recorder) -> None:
+    """A publish in another mode that agrees with the one before."""
+    await recorder.new("mode")
+    await recorder.mooring.publish("mode", "node-a")
+    again = recorder.mooring.publish("mode", "node-a", access_mode=AccessMode.SINGLE_NODE_MULTI_WRITER)
+    await recorder.operation("publish-in-another-mode", "mode", again)
+
+
+async def _record_holds(recorder: Recorder, backend: JournalBackend) -> None:
+    """Publishes without a PV that are rolled back: one that began its hold, and one whose node had held the volume by a PV."""
+    backend.publish_errors += [BackendUncertain("no answer"), refusal()]
+    undone = recorder.mooring.publish("undone", "node-a")
+    await recorder.operation("publish-without-pv-rolled-back", "undone", undone)
+    await recorder.new("departed")
+    await recorder.mooring.publish("departed", "node-a")
+    await _delete(recorder, "departed")
+    backend.publish_errors += [BackendUncertain("no answer"), refusal()]
+    departed = recorder.mooring.publish("departed", "node-a")
+    await recorder.operation("publish-departed-rolled-back", "departed", departed)
+
+
+async def _record_pvs_that_go(recorder: Recorder, backend: JournalBackend) -> None:
+    """A publish whose PV goes before it is rolled back."""
+    await recorder.new("gone")
+    backend.publish_errors.append(refusal())
+    publish = await _attaching(recorder, backend, "gone")
+    await _delete(recorder, "gone")
+    _open(backend)
+    await recorder.operation("publish-rolled-back-without-its-pv", "gone", publish)
+
+
+async def _record_cancellation(recorder: Recorder, backend: JournalBackend) -> None:
+    """A publish that is cancelled, and whose step says nothing of that."""
+    await recorder.new("lost")
+    publish = await _attaching(recorder, backend, "lost")
+    run = recorder.client.get_workflow_handle(names.volume_id(VolumeRef(driver=DRIVER, volume_handle="lost")))
+    await run.cancel()
+    with suppress(Exception):
+        await asyncio.wait_for(run.result(), SECONDS)
+    _open(backend)
+    await recorder.operation("publish-cancelled-beside-a-dead-worker", "lost", publish)
+
+
+async def _attaching(recorder: Recorder, backend: JournalBackend, handle: str) -> asyncio.Task[PublishResult]:
+    """Begin a publish, which waits at the backend until that is opened again."""
+    backend.publish_gate = asyncio.Event()
+    backend.entered.clear()
+    publish = asyncio.create_task(recorder.mooring.publish(handle, "node-a", deadline=SECONDS))
+    await asyncio.wait_for(backend.entered.wait(), SECONDS)
+    return publish
+
+
+def _open(backend: JournalBackend) -> None:
+    if backend.publish_gate is not None:
+        backend.publish_gate.set()
+    backend.publish_gate = None
+
+
+async def _delete(recorder: Recorder, handle: str) -> None:
+    """Delete a volume's PV, and wait until the worker has seen that."""
+    await recorder.cluster.delete(handle)
+    await until(lambda: recorder.worker.manager.pv_name(handle) is None)
