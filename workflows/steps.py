@@ -8,6 +8,7 @@ Not kept here: which step follows which (publish.py, unpublish.py, persist.py).
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -90,7 +91,7 @@ class Steps:
     """Why the volume could be published to nobody when the operation began."""
     seen: VolumeRecord | None = None
     """The last record that was seen, for operators to be told on its PV."""
-    stopped: ActivityError | None = None
+    stopped: BaseException | None = None
     """The cancellation that came before the first look, where there may be something to roll back."""
     _asked_in: int = field(init=False)
     """The life in which `waiting` was asked for."""
@@ -108,10 +109,10 @@ class Steps:
         """
         volume = VolumeRef(driver=asked.driver, volume_handle=asked.volume_handle)
         observe = Observe(driver=asked.driver, volume_handle=asked.volume_handle, node_id=node_id)
-        cancelled: ActivityError | None = None
+        cancelled: BaseException | None = None
         try:
             glance = await _glance(observe)
-        except ActivityError as error:
+        except (ActivityError, asyncio.CancelledError) as error:  # NB: the latter where the cancellation came with the first task
             if not (rolls_back and was_reset() and is_cancelled_exception(error) and workflow.patched(LIVES)):
                 raise cause(error) or error from None
             cancelled, glance = error, await _glance(observe)

@@ -27,16 +27,20 @@ async def last_run(client: Client, cluster: Cluster, handle: str) -> Run:
     return client.get_workflow_handle(workflow_id, run_id=run.run_id)
 
 
+async def tasks_done(run: Run) -> list[int]:
+    """Return the events with which the run's workflow tasks ended."""
+    completed = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+    return [event.event_id for event in (await run.fetch_history()).events if event.event_type == completed]
+
+
 async def reset(client: Client, run: Run, task: int, result: type[object]) -> Run:
     """Return the run that begins again at one of `run`'s workflow tasks, by its place in the list of them."""
-    completed = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
-    tasks = [event.event_id for event in (await run.fetch_history()).events if event.event_type == completed]
     answer = await client.workflow_service.reset_workflow_execution(
         ResetWorkflowExecutionRequest(
             namespace=client.namespace,
             workflow_execution=WorkflowExecution(workflow_id=run.id, run_id=run.run_id or ""),
             reason="a test",
-            workflow_task_finish_event_id=tasks[task],
+            workflow_task_finish_event_id=(await tasks_done(run))[task],
             request_id=str(uuid.uuid4()),
         )
     )

@@ -1,0 +1,101 @@
+"""A run that was reset and is stopped before it has looked, or at its first attempt: what its former self has under way is dead."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+from temporalio.client import Client, WorkflowFailureError
+
+from mooring.client import MooringClient
+from mooring.devstack.faults import Hold, Request
+from mooring.errors import BackendFailed
+from mooring.models import PublishResult
+from tests.harness.array import Array, Turn
+from tests.harness.cluster import Cluster
+from tests.harness.patient import patient
+from tests.harness.resets import FIRST, Run, last_run, reset, tasks_done
+from tests.harness.workers import indexed, running_worker, until
+
+SECONDS = 60
+
+
+def by_another(run: Run) -> Callable[[Request], bool]:
+    """Return whether a request is none of this run's."""
+    return lambda request: (run.run_id or "").encode() not in request.body
+
+
+async def claiming(client: Client, cluster: Cluster, mooring: MooringClient) -> tuple[Run, Hold]:
+    """Return a publish whose claim hangs at the API server, and that claim."""
+    held = cluster.proxy.hold("PATCH", times=1)
+    caller = asyncio.create_task(mooring.publish("vol", "node-a"))
+    caller.add_done_callback(lambda done: done.cancelled() or done.exception())
+    await held.reached()
+    return await last_run(client, cluster, "vol"), held
+
+
+async def test_one_that_may_not_write_says_that_it_failed_once_no_claim_of_its_former_self_can_land(
+    temporal_client: Client, cluster: Cluster, mooring: MooringClient
+) -> None:
+    async with running_worker(temporal_client, patient(cluster.driver), cluster.proxy.kubeconfig()) as worker:
+        await cluster.create("vol")
+        await indexed(worker, "vol")
+        publish, held = await claiming(temporal_client, cluster, mooring)
+        cluster.proxy.fail("PATCH", status=403, times=1, when=by_another(publish))
+
+        again = await reset(temporal_client, publish, FIRST, PublishResult)
+        with pytest.raises(WorkflowFailureError):
+            await asyncio.wait_for(again.result(), SECONDS)
+
+        held.release()
+        assert (await held.landed(), await cluster.holder("vol")) == (422, None)
+
+
+async def test_one_that_is_cancelled_before_its_first_look_ends_once_no_claim_of_its_former_self_can_land(
+    temporal_client: Client, cluster: Cluster, mooring: MooringClient
+) -> None:
+    async with running_worker(temporal_client, patient(cluster.driver), cluster.proxy.kubeconfig()) as worker:
+        await cluster.create("vol")
+        await indexed(worker, "vol")
+        publish, held = await claiming(temporal_client, cluster, mooring)
+    again = await reset(temporal_client, publish, FIRST, PublishResult)
+    await again.cancel()
+
+    async with running_worker(temporal_client, patient(cluster.driver), cluster.proxy.kubeconfig()):
+        with pytest.raises(WorkflowFailureError):
+            await asyncio.wait_for(again.result(), SECONDS)
+
+    held.release()
+    assert (await held.landed(), await cluster.holder("vol")) == (422, None)
+
+
+async def test_one_that_asks_again_where_its_former_self_was_cancelled_attaches_nothing_after_the_rollback_of_that(
+    temporal_client: Client, cluster: Cluster, mooring: MooringClient
+) -> None:
+    array = Array()
+    array.first["vol", "node-a"] = until_cancelled
+    array.turns["publish", "vol"].append(Turn.REFUSED)
+    settings = patient(cluster.driver, backend="in:tests")
+    async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig(), array):
+        await cluster.create("vol")
+        caller = asyncio.create_task(mooring.publish("vol", "node-a"))
+        await until(lambda: not array.first)
+        publish = await last_run(temporal_client, cluster, "vol")
+        attaching = len(await tasks_done(publish))
+        await publish.cancel()
+        with pytest.raises(BackendFailed):
+            await caller
+
+        again = await reset(temporal_client, publish, attaching, PublishResult)
+        with pytest.raises(WorkflowFailureError):
+            await asyncio.wait_for(again.result(), SECONDS)
+
+    assert (array.attached["vol"], await cluster.holder("vol")) == (set(), None)
+
+
+async def until_cancelled() -> None:
+    """Wait for the cancellation, and go on as if none had come."""
+    with suppress(asyncio.CancelledError):
+        await asyncio.Event().wait()
