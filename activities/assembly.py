@@ -10,6 +10,7 @@ from activities.reconciling import ReconcileActivities
 from mooring.client import MooringClient
 from mooring.co_calls import CoCalls
 from mooring.drift.healing import Healer
+from mooring.drift.past_runs import PastRuns
 from mooring.drift.runs import DriverRuns
 from mooring.drift.survey import DriftSurvey, ListsNodes, Sources
 from mooring.evacuation.models import EvacuateRequest
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from activities.rebuild import RebuildActivities
     from mooring.adopter import Survey
     from mooring.backend import Backend
+    from mooring.evidence import Evidence
     from mooring.settings import Settings
     from mooring.storage import Storage
 
@@ -33,10 +35,15 @@ def reconciliation(
     backend: Backend,
     rebuild: RebuildActivities,
     adoptions: Survey,
+    evidence: Evidence,
     *,
     search_attributes: bool,
 ) -> ReconcileActivities:
-    """The activities; `adoptions` judges what may be adopted, `search_attributes`: the namespace knows Mooring's."""
+    """The activities; `adoptions` judges what may be adopted, `evidence` is what this worker knows beyond the records.
+
+    `search_attributes`: the namespace knows Mooring's.
+    """
+    runs = DriverRuns(client, settings.driver, search_attributes=search_attributes)
     sources = Sources(
         driver=settings.driver,
         worker=rebuild.worker,
@@ -44,7 +51,8 @@ def reconciliation(
         attachments=storage.attachments,
         nodes=storage.nodes,
         node_states=storage.node_states,
-        runs=DriverRuns(client, settings.driver, search_attributes=search_attributes),
+        runs=runs,
+        past_runs=PastRuns(runs, evidence),
         manager=adoptions.manager,
         published=backend if settings.adopt and isinstance(backend, ListsNodes) else None,
         releases=bool(settings.csi_endpoint),

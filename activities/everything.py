@@ -66,7 +66,9 @@ def all_activities(
     evacuation = EvacuationActivities(
         settings.driver, mooring, runs, manager, storage.volumes, storage.machines, terms, CoCalls(manager, backend)
     )
-    reconciling = reconciliation(settings, client, storage, backend, rebuild, adoptions, search_attributes=search_attributes)
+    reconciling = reconciliation(
+        settings, client, storage, backend, rebuild, adoptions, evidence, search_attributes=search_attributes
+    )
     return [
         *(attachments.observe, attachments.look, attachments.record),
         *(attachments.release, attachments.persist, attachments.undo),

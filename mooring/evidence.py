@@ -93,6 +93,13 @@ class Evidence:
             return altered(live, last.record)
         return (await self._known(handle, departure, last, {mark.pv for mark in live.marks}, asking)).beyond(live)
 
+    async def departed(self, handle: str, asking: Asking) -> VolumeRecord | None:
+        """Return what is known of a volume without a PV, None for nothing. Raises as `look_found` does."""
+        last = await self._last(handle, asking)
+        known = await self._known(handle, self.manager.departures.get(handle), last, set(), asking)
+        departed = known.beyond(VolumeRecord(mark=Mark(pv="", uid="")))
+        return departed if departed.floor or departed.holders else None
+
     async def settle(self) -> None:
         """Look again at the holders of PVs that went, so that those that have let go are forgotten. Raises as `look_found` does."""
         nobody = Asking()
@@ -104,10 +111,7 @@ class Evidence:
         """What is known of a volume without a PV, None for nothing, and by node id why it may be attached."""
         if asking.workflow == names.PERSIST:
             return None, {}
-        last = await self._last(handle, asking)
-        known = await self._known(handle, self.manager.departures.get(handle), last, set(), asking)
-        departed = known.beyond(VolumeRecord(mark=Mark(pv="", uid="")))
-        return departed if departed.floor or departed.holders else None, await self._unplaced(handle)
+        return await self.departed(handle, asking), await self._unplaced(handle)
 
     async def _last(self, handle: str, asking: Asking) -> LastRun | None:
         return await last_run(self.client, VolumeRef(driver=self.driver, volume_handle=handle), asking.run_id)

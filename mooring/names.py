@@ -100,6 +100,11 @@ def short(name: str) -> str:
     return beginning.ljust(SHORT_BYTES - _HASH_BYTES, "~") + sha256(sent).hexdigest()
 
 
+def is_short_form(name: str) -> bool:
+    """Return whether a name in a workflow id is the short form of a longer one."""
+    return len(name) >= SHORT_BYTES
+
+
 def may_be_shortened(name: str) -> bool:
     """Whether `short` has to be asked; of 100,000 names it takes milliseconds to say."""
     return len(name) * 4 >= SHORT_BYTES or "\0" in name

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from temporalio.client import WorkflowExecutionStatus
@@ -19,10 +20,11 @@ from mooring import names
 from mooring.drift.comparison import Waits
 from mooring.errors import TemporalUnavailable
 from mooring.models import Attachment
-from mooring.runs import look_up
+from mooring.runs import look_up, read_run
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+    from datetime import datetime
 
     from temporalio.client import Client, WorkflowExecution, WorkflowExecutionDescription
 
@@ -30,8 +32,21 @@ AT_ONCE: Final = 16
 RUNS: Final = 1000
 """Runs that are looked at for uncleared records, the newest ones: where there are more, the next reconciliation sees them."""
 
+LISTED: Final = 20_000
+"""Runs that are looked through for volumes without a record, the newest ones."""
+
 logger = logging.getLogger(__name__)
 _NODE: Final = SearchAttributeKey.for_keyword(names.NODE_ID)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRun:
+    """The newest operation of a volume, as visibility has it; `name` is the volume's in workflow ids."""
+
+    name: str
+    run_id: str
+    started_at: datetime
+    is_open: bool
 
 
 class DriverRuns:
@@ -76,6 +91,27 @@ class DriverRuns:
         newest = await self._newest(handles)
         return {handle for handle, run in newest.items() if run.status is WorkflowExecutionStatus.RUNNING}
 
+    async def newest_listed(self) -> dict[str, ListedRun]:
+        """Return the newest operation of each volume, by the volume's name in workflow ids, of the newest `LISTED` operations."""
+        found: dict[str, ListedRun] = {}
+        async for run in self._runs(f"WorkflowId STARTS_WITH '{self._prefix}'", at_most=LISTED):
+            name = run.id.removeprefix(self._prefix)
+            known = found.get(name)
+            if known is None or run.start_time > known.started_at:
+                found[name] = ListedRun(name, run.run_id, run.start_time, run.status is WorkflowExecutionStatus.RUNNING)
+        return found
+
+    async def handle_of(self, listed: ListedRun) -> str:
+        """Return the handle of the volume that an operation is about; "" where Temporal has forgotten what its short form means."""
+        if not names.is_short_form(listed.name):
+            return listed.name
+        try:
+            run = await read_run(self._client, self._prefix + listed.name, listed.run_id)
+        except RPCError as error:
+            raise TemporalUnavailable(f"Temporal did not say which volume {listed.name} is: {error}.") from error
+        handle = run.payload.get("volume_handle") if run is not None and isinstance(run.payload, dict) else None
+        return handle if isinstance(handle, str) and names.short(handle) == listed.name else ""
+
     def _named(self, runs: Sequence[WorkflowExecution], handles: Collection[str]) -> set[str]:
         """Those of these volumes that the runs are about."""
         asked = {run.id.removeprefix(self._prefix) for run in runs}
@@ -98,8 +134,12 @@ class DriverRuns:
         return {handle: run for handle, run in found if run is not None}
 
     async def _list(self, query: str, at_most: int | None = None) -> list[WorkflowExecution]:
+        return [run async for run in self._runs(query, at_most)]
+
+    async def _runs(self, query: str, at_most: int | None = None) -> AsyncIterator[WorkflowExecution]:
         try:
-            return [run async for run in self._client.list_workflows(query, limit=at_most)]
+            async for run in self._client.list_workflows(query, limit=at_most):
+                yield run
         except RPCError as error:
             raise TemporalUnavailable(f"Temporal did not list the runs of driver {self._driver}: {error}.") from error
 

@@ -5,8 +5,8 @@ Contract: a look changes nothing, but for one thing: what the index doesn't know
 What an operation that is open may explain is left out. Where the driver doesn't list its volumes, the rest is compared; where
 Kubernetes or Temporal doesn't say, there is no look.
 
-What a look costs: the PVs in pages, as a rebuild; the VolumeAttachments and, where there are any, the CSINodes; two lists of runs;
-and a question to Temporal for each volume that shows drift, at most `IN_FULL`.
+What a look costs: the PVs in pages, as a rebuild; the VolumeAttachments and, where there are any, the CSINodes; three lists of
+runs; a question to Temporal for each volume that shows drift, at most `IN_FULL`; and the histories that past_runs.py reads.
 
 Not kept here: what is drift (comparison.py, vanished.py), and how often it must be seen (workflows/reconcile.py).
 """
@@ -21,11 +21,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol, TypeVar, runtime_checkable
 
-from mooring import intree
+from mooring import intree, names
 from mooring.adoption import Attached
 from mooring.copies import unite
 from mooring.drift.comparison import Evidence, behind, compare, compare_several, release, unpersisted
 from mooring.drift.models import IN_FULL, Drift, DriftKind, Found, Key, hand_over, ranked
+from mooring.drift.past_runs import PastRuns
 from mooring.drift.runs import DriverRuns
 from mooring.drift.vanished import altered, departed, unplaced
 from mooring.errors import MooringError
@@ -75,6 +76,7 @@ class Sources:
     nodes: Nodes
     node_states: NodeStates
     runs: DriverRuns
+    past_runs: PastRuns
     manager: AttachmentManager
     published: ListsNodes | None
     releases: bool
@@ -102,7 +104,8 @@ class DriftSurvey:
         claims = await self._claims()
         evidence, not_compared = await self._evidence(claims)
         drifts = [drift async for drift in self._compared(claims, evidence)]
-        drifts += self._vanished(claims, evidence, {(drift.volume_handle, drift.node_id) for drift in drifts})
+        drifts += self._vanished(claims, evidence, _told(drifts))
+        drifts += await self._unrecorded(claims, _told(drifts))
         found = ranked([*drifts, *await self._index_drift(claims)])
         first = await self._released(await self._idle(found[:IN_FULL]))
         return hand_over([*first, *found[IN_FULL:]], sum(map(len, claims.values())), not_compared)
@@ -182,6 +185,19 @@ class DriftSurvey:
         placed = {pv.pv for pvs in claims.values() for pv in pvs}
         yield from unplaced(attached, placed, {pv: departure for departure in departures for pv in departure.pvs.values()})
 
+    async def _unrecorded(self, claims: Claims, told: Container[tuple[str, str]]) -> list[Drift]:
+        """Return what only the operations of volumes say, likewise."""
+        unwritten: dict[str, Sequence[Sighting]] = {}
+        written: set[str] = set()
+        async for handle, pvs in _some(claims.items()):
+            name = names.short(handle) if names.may_be_shortened(handle) else handle
+            if any(pv.epoch is not None for pv in pvs):
+                written.add(name)
+            else:
+                unwritten[name] = pvs
+        found = await self._ask.past_runs.look(unwritten, written)
+        return [drift for drift in found if (drift.volume_handle, drift.node_id) not in told]
+
     async def _index_drift(self, claims: Claims) -> list[Drift]:
         known = {seen.uid: seen for seen in self._ask.manager.sightings()}
         fresh = [(pv, known.pop(pv.uid, None)) async for _, pvs in _some(claims.items()) for pv in pvs]
@@ -207,6 +223,10 @@ class DriftSurvey:
         states = await self._ask.node_states.ask({drift.node_id for drift in suspects})
         released = {drift.key: release(drift, self._ask.driver, states.get(drift.node_id)) for drift in suspects}
         return [released.get(drift.key, drift) for drift in drifts]
+
+
+def _told(drifts: Iterable[Drift]) -> set[tuple[str, str]]:
+    return {(drift.volume_handle, drift.node_id) for drift in drifts}
 
 
 async def _by_pv(attached: Sequence[Attached]) -> dict[str, list[Attached]]:

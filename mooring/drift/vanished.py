@@ -2,8 +2,8 @@
 
 Contract: nothing here is healed, as nobody but an operator can say whether a node still uses a volume whose record is lost.
 
-Not kept here: what only the histories of operations say of such a volume, which would be a question for every volume without a
-record (mooring/evidence.py asks it of one), and whether a holder has let go since, which the worker looks into again and again.
+Not kept here: of which volumes the histories of their operations are asked (past_runs.py), and whether a holder has let go since,
+which the worker looks into again and again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mooring.sighting import unpack
 if TYPE_CHECKING:
     from mooring.adoption import Attached
     from mooring.departures import Departure
-    from mooring.models import Attachment
+    from mooring.models import Attachment, VolumeRecord
     from mooring.sighting import Sighting
 
 
@@ -53,6 +53,38 @@ def departed(departure: Departure, claims: Sequence[Sighting], attached: Sequenc
     for held in departure.holders:
         name = next((each.name for each in attached if each.node_id == held.node_id), departure.shown.get(held.node_id, ""))
         yield _departed(seen, held, name)
+
+
+def unrecorded(handle: str, known: VolumeRecord, live: VolumeRecord | None) -> Iterator[Drift]:
+    """Yield what the operations of a volume say of it beyond its PVs; `live` is what these say, None where there are none."""
+    pv, uid = (live.mark.pv, live.mark.uid) if live else ("", "")
+    if known.altered:
+        node = next((held.node_id for held in known.holders), "")
+        held_by = f"node {node}" if node else "nobody"
+        yield Drift(
+            kind=DriftKind.ALTERED_RECORD,
+            volume_handle=handle,
+            node_id=node,
+            epoch=known.floor,
+            pv=pv,
+            uid=uid,
+            why=f"PersistentVolume {pv} of volume {handle} says no epoch, and the last operation that wrote it left it at epoch "
+            f"{known.floor}, held by {held_by}: its annotations were removed. The volume is published to nobody.",
+        )
+        return
+    for held in known.holders:
+        if live is None or live.holder(held.node_id) is None:
+            yield Drift(
+                kind=DriftKind.DEPARTED_HOLDER,
+                volume_handle=handle,
+                node_id=held.node_id,
+                epoch=known.floor,
+                pv=pv,
+                uid=uid,
+                volume_attachment=known.shown.get(held.node_id, ""),
+                since=held.attached_at,
+                why=f"Volume {handle} may still be attached to node {held.node_id}. {known.evidence} Other nodes are refused.",
+            )
 
 
 def unplaced(

@@ -1,0 +1,80 @@
+"""Holders that only the histories of operations know: of volumes whose PV went, or lost its record, while no worker looked.
+
+Contract: a look asks about the volumes whose operations the namespace still lists and that have no PV with an epoch; what it finds
+is what a publish would be refused for (mooring/evidence.py). It reads the histories of `VOLUMES` volumes at most: those it found
+something of first, then the latest. One of which nobody is left as holder is not asked about again before it has another operation,
+so that later looks get to all the others.
+
+Not kept here: what the index saw go (survey.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from mooring.asking import Asking
+from mooring.copies import merge
+from mooring.drift.vanished import unrecorded
+
+if TYPE_CHECKING:
+    from mooring.drift.models import Drift
+    from mooring.drift.runs import DriverRuns, ListedRun
+    from mooring.evidence import Evidence
+    from mooring.sighting import Sighting
+
+VOLUMES: Final = 1000
+AT_ONCE: Final = 16
+
+logger = logging.getLogger(__name__)
+
+
+class PastRuns:
+    """Asks the histories of one driver's operations, `volumes` at a look."""
+
+    def __init__(self, runs: DriverRuns, evidence: Evidence, volumes: int = VOLUMES) -> None:
+        self._runs = runs
+        self._evidence = evidence
+        self._volumes = volumes
+        self._free: dict[str, str] = {}
+        """Name of the volume in workflow ids -> the run that was its newest when nobody was left as holder."""
+        self._held: set[str] = set()
+
+    async def look(self, unwritten: Mapping[str, Sequence[Sighting]], written: set[str]) -> list[Drift]:
+        """Return the holders that no record names.
+
+        By the names that volumes have in workflow ids, `unwritten` has the PVs of those without an epoch, `written` all others.
+
+        Raises:
+            TemporalUnavailable: Temporal does not say.
+            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say which node is meant.
+
+        """
+        listed = {name: run for name, run in (await self._runs.newest_listed()).items() if name not in written}
+        self._free = {name: run_id for name, run_id in self._free.items() if name in listed and listed[name].run_id == run_id}
+        due = listed.keys() - self._free.keys()
+        first = sorted(due, key=lambda name: (name in self._held, listed[name].started_at), reverse=True)[: self._volumes]
+        if len(due) > len(first):
+            logger.info("The histories of %d volumes without a record are left to later looks.", len(due) - len(first))
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def ask(name: str) -> list[Drift]:
+            async with turns:
+                return await self._ask(name, listed[name], unwritten.get(name, ()))
+
+        found = await asyncio.gather(*map(ask, first))
+        return [drift for drifts in found for drift in drifts]
+
+    async def _ask(self, name: str, newest: ListedRun, pvs: Sequence[Sighting]) -> list[Drift]:
+        handle = pvs[0].handle if pvs else await self._runs.handle_of(newest)
+        if not handle or any(pv.problem for pv in pvs):
+            return []
+        live = merge([pv.record() for pv in pvs]) if pvs else None
+        known = await (self._evidence.as_known(handle, live, Asking()) if live else self._evidence.departed(handle, Asking()))
+        drifts = [*unrecorded(handle, known, live)] if known else []
+        self._held.add(name) if drifts else self._held.discard(name)
+        if not drifts and not newest.is_open:
+            self._free[name] = newest.run_id
+        return drifts

@@ -1,0 +1,130 @@
+"""Records that vanished while no worker looked: reconciliation learns of their holders from the histories of operations."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
+
+import pytest
+from temporalio.client import Client
+
+from mooring.attached import NothingAttached
+from mooring.client import MooringClient
+from mooring.drift.models import ReconcileResult
+from mooring.drift.past_runs import PastRuns
+from mooring.drift.runs import DriverRuns
+from mooring.evidence import Evidence
+from mooring.manager import AttachmentManager
+from mooring.names import State
+from mooring.nodes.ids import AnyNode
+from mooring.volume_attachments import NoAttachments
+from tests.harness.cluster import Cluster
+from tests.harness.workers import running_worker
+from tests.reconcile.conftest import Reconcile, found, settling
+from worker import MooringWorker
+
+SECONDS = 60
+Serving = Callable[[], AbstractAsyncContextManager[MooringWorker]]
+
+
+@pytest.fixture
+def serving(temporal_client: Client, cluster: Cluster) -> Serving:
+    """Have a worker serve, whose index has seen nothing before."""
+    return lambda: running_worker(temporal_client, settling(cluster.driver), cluster.proxy.kubeconfig())
+
+
+async def until_found(reconcile: Reconcile, wanted: list[tuple[str, str, str, str]]) -> ReconcileResult:
+    """Reconcile until that is found, since Temporal's visibility lags by a moment."""
+    async with asyncio.timeout(SECONDS):
+        while found(result := await reconcile()) != wanted:
+            await asyncio.sleep(0.1)
+    return result
+
+
+@pytest.mark.parametrize("anew", [True, False])
+async def test_a_holder_whose_pv_went_while_no_worker_ran_is_reported_until_it_is_unpublished(
+    serving: Serving, cluster: Cluster, mooring: MooringClient, reconcile: Reconcile, anew: bool
+) -> None:
+    await cluster.create("vol")
+    async with serving():
+        await mooring.publish("vol", "node-a")
+    await cluster.delete("vol")
+    if anew:
+        await cluster.create("vol")
+
+    async with serving():
+        result = await until_found(reconcile, [("departed_holder", "vol", "node-a", "left")])
+        assert "left it with node-a at epoch 1" in result.drifts[0].why
+        assert "`mooring unpublish vol node-a`" in result.drifts[0].advice
+        await mooring.unpublish("vol", "node-a")
+        assert (await until_found(reconcile, [])).state is State.IN_STEP
+
+
+async def test_a_record_that_was_stripped_while_no_worker_ran_is_reported(
+    serving: Serving, cluster: Cluster, mooring: MooringClient, reconcile: Reconcile
+) -> None:
+    keys = cluster.keys
+    await cluster.create("vol")
+    async with serving():
+        await mooring.publish("vol", "node-a")
+    await cluster.annotate("vol", dict.fromkeys((keys.node, keys.at, keys.epoch, keys.operation)))
+
+    async with serving():
+        result = await until_found(reconcile, [("altered_record", "vol", "node-a", "left")])
+
+    assert f"PersistentVolume {cluster.pv('vol')} of volume vol says no epoch" in result.drifts[0].why
+    assert (result.drifts[0].epoch, "held by node node-a" in result.drifts[0].why) == (1, True)
+
+
+async def test_a_volume_whose_handle_no_workflow_id_holds_is_reported_by_its_handle(
+    serving: Serving, cluster: Cluster, mooring: MooringClient, reconcile: Reconcile
+) -> None:
+    handle = "vol-" + "x" * 200
+    await cluster.create(handle)
+    async with serving():
+        await mooring.publish(handle, "node-a")
+    await cluster.delete(handle)
+
+    async with serving():
+        await until_found(reconcile, [("departed_holder", handle, "node-a", "left")])
+
+
+async def test_a_volume_that_was_unpublished_before_its_pv_went_is_in_step(
+    serving: Serving, cluster: Cluster, mooring: MooringClient, reconcile: Reconcile
+) -> None:
+    for handle in ("held", "free"):
+        await cluster.create(handle)
+    async with serving():
+        for handle in ("free", "held"):
+            await mooring.publish(handle, "node-a")
+        await mooring.unpublish("free", "node-a")
+    for handle in ("held", "free"):
+        await cluster.delete(handle)
+
+    async with serving():
+        await until_found(reconcile, [("departed_holder", "held", "node-a", "left")])
+
+
+async def test_what_is_beyond_one_look_is_read_by_later_ones(
+    temporal_client: Client, serving: Serving, cluster: Cluster, mooring: MooringClient
+) -> None:
+    async with serving():
+        await cluster.create("held")
+        await mooring.publish("held", "node-a")
+        for handle in ("free", "another", "last"):
+            await cluster.create(handle)
+            await mooring.unpublish(handle, "node-a")
+    runs = DriverRuns(temporal_client, cluster.driver, search_attributes=True)
+    evidence = Evidence(
+        cluster.driver, temporal_client, AttachmentManager(), NothingAttached(), NoAttachments(), AnyNode(), timedelta()
+    )
+    past = PastRuns(runs, evidence, volumes=1)
+
+    async with asyncio.timeout(SECONDS):
+        while not (drifts := await past.look({}, set())):
+            pass
+
+    assert [(drift.volume_handle, drift.node_id) for drift in drifts] == [("held", "node-a")]
+    assert await past.look({}, set()) == drifts
