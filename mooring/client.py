@@ -21,8 +21,8 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from mooring import names, runs
+from mooring.commands import arguments, code
 from mooring.errors import InvalidRequest, MooringError, OperationPending, WorkerUnavailable
-from mooring.guidance import arguments, code
 from mooring.models import (
     DEFAULT_DRIVER,
     AccessMode,

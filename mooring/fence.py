@@ -33,6 +33,7 @@ from datetime import datetime
 from shlex import quote
 
 from mooring.annotations import Keys
+from mooring.commands import code, unpublish
 from mooring.errors import Contended, Disputed, DuplicateVolume, HeldElsewhere, Incompatible, MalformedRecord, MooringError
 from mooring.models import AccessMode, AdoptRequest, Attachment, Copy, Part, PublishRequest, VolumeRecord, VolumeRef, Write
 
@@ -317,7 +318,7 @@ def _excludes(held: Attachment, asked: PublishRequest) -> MooringError | None:
 
 def _in_doubt(seen: VolumeRecord, asked: PublishRequest) -> MooringError:
     nodes, volume = _nodes(seen.holders), asked.volume_handle
-    commands = " and ".join(f"`mooring unpublish {quote(volume)} {quote(node)}`" for node in nodes)
+    commands = " and ".join(code(unpublish(volume, node)) for node in nodes)
     return Disputed(
         f"Volume {volume} may still be attached to node {' and '.join(nodes)}, so node {asked.node_id} can't have it: "
         f"{seen.evidence} Once nothing uses it there, release it by {commands}."
@@ -327,8 +328,8 @@ def _in_doubt(seen: VolumeRecord, asked: PublishRequest) -> MooringError:
 def _lowered(seen: VolumeRecord, asked: PublishRequest) -> MooringError:
     return MalformedRecord(
         f"{how_altered(seen, asked)} "
-        f"Once nothing uses the volume, release it by `mooring unpublish {quote(asked.volume_handle)} --all-nodes`; "
-        f"while it is in use, put its record back, `{put_back(seen, asked.driver)}`."
+        f"Once nothing uses the volume, release it by {code(unpublish(asked.volume_handle, ''))}; "
+        f"while it is in use, put its record back, {code(put_back(seen, asked.driver))}."
     )
 
 

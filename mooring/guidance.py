@@ -5,8 +5,6 @@ Contract: every state has a row. The texts are Markdown in plain sentences, of n
 
 from __future__ import annotations
 
-import re
-import shlex
 from typing import Final, NamedTuple
 
 from mooring.names import State
@@ -83,18 +81,6 @@ GUIDANCE: Final = {
     ),
     State.MIGRATED: Guidance("One node is left that holds the volume.", _NOTHING),
 }
-
-
-def arguments(*names: str) -> str:
-    """Return the names as a command's arguments, of which a shell takes none apart and the command none for an option."""
-    return shlex.join(["--", *names] if any(name.startswith("-") for name in names) else names)
-
-
-def code(command: str) -> str:
-    """Return a command as Markdown shows it, whatever is in it."""
-    longest = max((len(run) for run in re.findall("`+", command)), default=0)
-    fence = "`" * (longest + 1)
-    return f"{fence} {command} {fence}" if longest else f"`{command}`"
 
 
 def guidance(state: State) -> str:

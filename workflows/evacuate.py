@@ -23,10 +23,10 @@ from temporalio import workflow
 from temporalio.common import RawValue
 
 with workflow.unsafe.imports_passed_through():
+    from mooring.commands import arguments, code
     from mooring.errors import NothingToApprove
     from mooring.evacuation.models import EvacuateRequest, EvacuationProgress, EvacuationResult, NodeSeen, SoFar
     from mooring.events.happenings import Happening, Reason
-    from mooring.guidance import arguments, code
     from mooring.models import Approval
     from mooring.names import APPROVE, EVACUATE, PROGRESS, State
     from workflows.cancellation import stop_if_cancelled

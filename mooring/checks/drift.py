@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from mooring.checks.outcome import Answer, failed, ok, skipped, warning
+from mooring.commands import arguments
 from mooring.drift.models import VANISHED
-from mooring.guidance import arguments
 from mooring.names import reconcile_id
 from mooring.runs import LIVELY
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -121,7 +122,7 @@ class TemporalChecks:
         return warning(
             f"Namespace {name} forgets a run {kept / timedelta(hours=1):g} h after its end, and with it who held what.",
             "Have it remember for a week.",
-            f"temporal operator namespace update --namespace {name} --retention 168h",
+            f"temporal operator namespace update --namespace {shlex.quote(name)} --retention 168h",
         )
 
     async def _serving(self) -> Answer:
@@ -136,9 +137,12 @@ class TemporalChecks:
         queue = names.waiting_queue(self._queue)
         lively = sorted(await pollers(self._temporal, queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY))
         if lively:
-            return ok(", ".join(lively))
+            others = await pollers(self._temporal, self._queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY) - {*lively}
+            beside = f"; not by {', '.join(sorted(others))}, as version 0.1.0 doesn't" if others else ""
+            return ok(", ".join(lively) + beside)
         return failed(
-            f"Nobody has polled task queue {queue} in the last {LIVELY.seconds} s, so evacuations and heals wait.",
+            f"Nobody has polled task queue {queue} in the last {LIVELY.seconds} s, so evacuations, heals and the watch over "
+            "migrations wait.",
             "Have a worker run that is newer than version 0.1.0; each polls this queue as long as it serves.",
         )
 
@@ -176,4 +180,4 @@ def _no_namespace(name: str, error: RPCError) -> Answer:
 
 def _register(namespace: str, missing: Sequence[str]) -> str:
     each = " ".join(f"--name {name} --type Keyword" for name in missing)
-    return f"temporal operator search-attribute create --namespace {namespace} {each}"
+    return f"temporal operator search-attribute create --namespace {shlex.quote(namespace)} {each}"

@@ -23,6 +23,7 @@ def print_page(explained: Explanation, now: datetime) -> None:
     _table("VolumeAttachments", ("NAME", "NODE", "ATTACHED", "AGE", "DELETING", "ERROR"), _attachments(explained, now))
     _table("Nodes", ("NODE-ID", "NODE", "READY", "OUT-OF-SERVICE", "DRIVER"), _nodes(explained))
     _print_open(explained, now)
+    _print_workers(explained)
     related = [[run.kind, run.about, run.state, age(run.started_at, now), run.workflow_id] for run in explained.related]
     _table("Also", ("WHAT", "OF", "STATE", "AGE", "WORKFLOW"), map(Row, related))
     runs = [Row([age(run.started_at, now), *cells(run)], STYLES.get(run.state, "")) for run in explained.runs]
@@ -91,11 +92,16 @@ def _print_open(explained: Explanation, now: datetime) -> None:
         return
     print_lines(["", "Open operation"])
     what = f"{run.operation} {run.node_id or 'every node'}, for {age(run.started_at, now)}"
-    workers = [("Workers", ", ".join(explained.workers) or NONE)] if explained.workers is not None else []
-    _fields(
-        [("What", what), ("State", run.state), ("Waits for", run.message or "its next step"), ("Run", run.run_id), *workers],
-        _INDENT,
-    )
+    _fields([("What", what), ("State", run.state), ("Waits for", run.message or "its next step"), ("Run", run.run_id)], _INDENT)
+
+
+def _print_workers(explained: Explanation) -> None:
+    if explained.workers is None or explained.waiters is None:
+        return
+    print_lines(["", "Workers"])
+    steps = ", ".join(explained.workers) or f"{NONE}: publishes and unpublishes wait"
+    waits = ", ".join(explained.waiters) or f"{NONE}: evacuations, heals and the watch over migrations wait"
+    _fields([("Operations", steps), ("Waits", waits)], _INDENT)
 
 
 def _print_advice(explained: Explanation) -> None:

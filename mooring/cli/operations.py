@@ -8,8 +8,8 @@ import typer
 
 from mooring.cli.output import Text, note, print_data, print_lines
 from mooring.cli.session import Session
+from mooring.commands import arguments, code
 from mooring.errors import MooringError
-from mooring.guidance import arguments, code
 
 if TYPE_CHECKING:
     from mooring.models import PublishResult, RebuildResult, UnpublishResult

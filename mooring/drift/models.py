@@ -8,16 +8,15 @@ Not kept here: how a drift is found (comparison.py, survey.py), and how it is he
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from shlex import quote
 from typing import Final, TypeVar
 
 from pydantic import AwareDatetime, Field
 from pydantic_core import to_json
 
+from mooring.commands import filled_in
 from mooring.models import Approval, DriverName, Mark, Model
 from mooring.names import State
 
@@ -83,7 +82,7 @@ ADVICE: Final[Mapping[DriftKind, str]] = {
     DriftKind.VOLUME_ATTACHMENT_ELSEWHERE: "See which node really has the volume (`mooring explain VOLUME` names both), then "
     "delete the VolumeAttachment of the other one, or unpublish the volume from the recorded node where that is wrong.",
     DriftKind.HOLDER_ON_GONE_NODE: "`mooring evacuate NODE` says what it takes to prove that the node is dead. If it is powered "
-    "off for certain, give your word: `mooring evacuate NODE --approve --reason WHY`.",
+    "off for certain, give your word: `mooring evacuate --approve --reason WHY NODE`.",
     DriftKind.UNPERSISTED: "Create the PersistentVolume, or run `mooring unpublish VOLUME NODE` to give the attachment up.",
     DriftKind.NOT_CLEARED: "See in `mooring history VOLUME` what kept the record from being cleared, then unpublish it again.",
     DriftKind.UNKNOWN_TO_RECORD: "Detach the volume from the node on the storage, once nothing uses it there.",
@@ -93,7 +92,7 @@ ADVICE: Final[Mapping[DriftKind, str]] = {
     DriftKind.UNPLACED_VOLUME_ATTACHMENT: "Create the PersistentVolume again, or delete the VolumeAttachment once nothing on the "
     "node uses its volume.",
     DriftKind.ALTERED_RECORD: "`mooring explain VOLUME` says how to put the record back while the volume is in use. Once nothing "
-    "uses it, run `mooring unpublish VOLUME --all-nodes`.",
+    "uses it, run `mooring unpublish --all-nodes VOLUME`.",
     DriftKind.UNREADABLE_RECORD: "Correct the annotations of the PersistentVolume, or have nobody else write them.",
     DriftKind.DUPLICATE_VOLUME: "Find out which node has the volume, and unpublish it from the others.",
     DriftKind.INDEX_BEHIND: "Nothing: the worker rebuilds its index. Where it stays, see the worker's log for its watch.",
@@ -140,8 +139,7 @@ D = TypeVar("D", bound=Drift)
 
 def advice(drift: Drift) -> str:
     """What an operator can do about it; the commands in it are safe to paste, whatever the names."""
-    named = {"VOLUME": quote(drift.volume_handle), "NODE": quote(drift.node_id)}
-    return re.sub("VOLUME|NODE", lambda name: named[name[0]], ADVICE[drift.kind])
+    return filled_in(ADVICE[drift.kind], drift.volume_handle, drift.node_id)
 
 
 class Found(Model):

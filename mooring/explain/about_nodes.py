@@ -35,7 +35,8 @@ def evacuations(facts: Facts) -> Iterator[Advice]:
     for run in facts.related:
         if run.kind == "evacuation" and run.ended_at is None:
             waits = run.state in WAITS
-            goes_on = "It waits for proof that the node is off, or for your word." if waits else "It goes on by itself."
+            by_itself = "It goes on by itself." if facts.waiters != () else "It waits for a worker that carries out its releases."
+            goes_on = "It waits for proof that the node is off, or for your word." if waits else by_itself
             yield Advice(
                 situation="evacuation-waits" if waits else "evacuation-runs",
                 says=f"Node {run.about} is being evacuated ({run.state}). {goes_on}",

@@ -12,6 +12,7 @@ from mooring.explain.facts import Advice, AttachmentFacts, Facts
 from mooring.run_reader import VolumeRun
 
 FORBIDDEN: Final = "KubernetesForbidden"
+NO_WORKER: Final = ("mooring check", "kubectl -n mooring logs deploy/mooring-worker")
 UNSOUND: Final = {
     names.State.NOT_CLEARED: "is detached, but its record could not be cleared, so it stays fenced to its holder",
     names.State.NOT_DETACHED: "could not be detached at the backend",
@@ -27,7 +28,7 @@ def under_way(facts: Facts) -> Iterator[Advice]:
     operation = f"The {run.operation} {whom(run.node_id)}"
     if facts.workers == ():
         says = f"{operation} waits, and no worker polls the task queue. Start one, or see why none is ready."
-        yield Advice(situation="no-worker", says=says, commands=("mooring check", "kubectl -n mooring logs deploy/mooring-worker"))
+        yield Advice(situation="no-worker", says=says, commands=NO_WORKER)
     elif run.failure == FORBIDDEN:
         commands = ("kubectl apply -f deploy/kubernetes/rbac.yaml", "mooring check --account mooring:mooring")
         yield Advice(situation="no-rights", says=f"{operation} can't go on: {_advised(run)}", commands=commands)
@@ -36,6 +37,19 @@ def under_way(facts: Facts) -> Iterator[Advice]:
     else:
         says = f"{operation} is under way, and nothing has failed. If it stays so, ask again and compare the step."
         yield Advice(situation="under-way", says=says, commands=(history(facts),))
+
+
+def waits_for_workers(facts: Facts) -> Iterator[Advice]:
+    """An evacuation or a migration is open, and nobody carries out its waits."""
+    open_runs = [f"the {run.kind} of {run.about}" for run in facts.related if run.ended_at is None]
+    if open_runs and facts.waiters == ():
+        served = "publishes and unpublishes go on" if facts.workers else "nor the queue of publishes and unpublishes"
+        yield Advice(
+            situation="no-waiting-worker",
+            says=f"No worker polls the task queue of the steps that wait for other operations, so {' and '.join(open_runs)} can't "
+            f"go on ({served}). Start a worker that is newer than version 0.1.0, or see why none is ready.",
+            commands=NO_WORKER,
+        )
 
 
 def leaving(facts: Facts) -> Iterator[Advice]:

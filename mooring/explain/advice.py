@@ -24,6 +24,7 @@ RULES: Final[tuple[Callable[[Facts], Iterator[Advice]], ...]] = (
     about_nodes.evacuations,
     about_operations.migrations,
     about_operations.under_way,
+    about_operations.waits_for_workers,
     about_operations.leaving,
     about_operations.attach_fails,
     about_operations.waits_for_co,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from mooring.guidance import arguments
+from mooring import commands
+from mooring.commands import arguments
 
 if TYPE_CHECKING:
     from mooring.explain.facts import Facts
@@ -15,9 +16,7 @@ BREAK_GLASS: Final = '--as="$(id -un)" --as-group=mooring:break-glass'
 
 def unpublish(facts: Facts, node_id: str) -> str:
     """Release the volume from the node, from every node where the id is ""."""
-    if not node_id:
-        return f"mooring unpublish --all-nodes {arguments(facts.volume_handle)}"
-    return f"mooring unpublish {arguments(facts.volume_handle, node_id)}"
+    return commands.unpublish(facts.volume_handle, node_id)
 
 
 def evacuate(node_id: str) -> str:

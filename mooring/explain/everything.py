@@ -61,6 +61,7 @@ class Explainer:
             runs=operations.runs if operations else (),
             related=related or (),
             workers=operations.workers if operations else None,
+            waiters=operations.waiters if operations else None,
             unasked=tuple(map(str, errors)),
         )
         return Explanation(**dict(facts), what_to_do=advise(facts)), errors

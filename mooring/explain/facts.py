@@ -82,7 +82,8 @@ class RelatedRun(Model):
 class Facts(VolumeRef):
     """What is known of the volume.
 
-    `volume_attachments` and `workers` are None where nobody could say. `unpersisted`: who holds the volume while it has no PV.
+    `volume_attachments`, `workers` and `waiters` are None where nobody could say; `waiters` are those workers that carry out the
+    steps that wait for other operations, from a task queue of their own. `unpersisted`: who holds the volume while it has no PV.
     `vanished`: the volume's record with what is known beyond its PVs, where that names more holders, or a PV was altered; and
     `unplaced`: by node id why a volume without a PV may be attached there (mooring/evidence.py). `runs` are its operations, newest
     first.
@@ -98,6 +99,7 @@ class Facts(VolumeRef):
     runs: tuple[VolumeRun, ...] = ()
     related: tuple[RelatedRun, ...] = ()
     workers: tuple[str, ...] | None = None
+    waiters: tuple[str, ...] | None = None
     unasked: tuple[str, ...] = ()
 
     @property

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.common import SearchAttributeKey
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 LAST: Final = 10
 """How many operations are shown."""
 SECONDS: Final = 15.0
+_ACTIVITIES: Final = TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
 _STATE: Final = SearchAttributeKey.for_keyword(names.ATTACHMENT_STATE)
 
 
@@ -34,6 +36,7 @@ class OperationsPart:
     runs: tuple[VolumeRun, ...]
     unpersisted: Attachment | None
     workers: tuple[str, ...]
+    waiters: tuple[str, ...]
 
 
 async def read_operations(client: Client, volume: VolumeRef, queue: str) -> OperationsPart:
@@ -44,10 +47,13 @@ async def read_operations(client: Client, volume: VolumeRef, queue: str) -> Oper
 
     """
     async with runs.deadline(SECONDS, f"What happened to volume {volume.volume_handle}"):
-        history, waiting, workers = await asyncio.gather(
-            read_history(client, volume, LAST), _unpersisted(client, volume), runs.workers_of(client, queue)
+        history, waiting, workers, waiters = await asyncio.gather(
+            read_history(client, volume, LAST),
+            _unpersisted(client, volume),
+            runs.pollers(client, queue, _ACTIVITIES),
+            runs.pollers(client, names.waiting_queue(queue), _ACTIVITIES),
         )
-    return OperationsPart(history.runs, waiting, tuple(workers))
+    return OperationsPart(history.runs, waiting, tuple(sorted(workers)), tuple(sorted(waiters)))
 
 
 async def read_related(client: Client, volume: VolumeRef, node_ids: Iterable[str]) -> tuple[RelatedRun, ...]:

@@ -8,15 +8,20 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from temporalio import activity
+from temporalio.client import Client
 
 from mooring.cli.exits import ExitCode
 from mooring.client import MooringClient
 from mooring.devstack.proxy import FaultProxy
+from mooring.polls import Polls
+from mooring.settings import default_task_queue
 from tests.cli.conftest import Mooring, Ran
 from tests.harness.cluster import Cluster
 from tests.harness.kubernetes import Kubernetes
 from tests.harness.living import MERGE_PATCH, VOLUME_ATTACHMENTS, Living
 from worker import MooringWorker
+from workflows.everything import WORKFLOWS
 
 BOUND = 20
 
@@ -45,6 +50,11 @@ async def until(look: Mooring, there: Callable[[Any], bool]) -> Ran:
             if ran.out and there(ran.data):
                 return ran
             await asyncio.sleep(0.1)
+
+
+@activity.defn
+async def nothing() -> None:
+    """Any step of the main task queue."""
 
 
 def situations(ran: Ran) -> list[str]:
@@ -246,3 +256,27 @@ async def test_rights_that_the_operator_lacks_hide_no_more_than_their_part(
 
 async def test_a_handle_that_can_be_none_is_a_usage_error(look: Mooring) -> None:
     assert (await look("explain", "")).code == ExitCode.USAGE
+
+
+async def test_the_workers_of_both_task_queues_are_listed(worker: MooringWorker, cluster: Cluster, look: Mooring) -> None:
+    await cluster.create("vol")
+
+    ran = await look("explain", "vol", "-o", "json")
+    page = (await look("explain", "vol")).out
+
+    [name] = ran.data["workers"]
+    assert ran.data["waiters"] == [name]
+    assert re.search(rf"Workers\n +Operations: +{name}\n +Waits: +{name}\n", page)
+
+
+async def test_a_task_queue_that_nobody_polls_is_told_with_what_waits_for_it(
+    temporal_client: Client, cluster: Cluster, look: Mooring
+) -> None:
+    await cluster.create("vol")
+    polls = Polls(temporal_client, "old-worker", 1, [], pytest.fail)
+    async with polls.polling(default_task_queue(cluster.driver), WORKFLOWS, [nothing], 1):
+        ran = await until(look, lambda data: data["workers"] == ["old-worker"])
+        page = (await look("explain", "vol")).out
+
+    assert ran.data["waiters"] == []
+    assert re.search("Waits: +<none>: evacuations, heals and the watch over migrations wait", page)

@@ -48,7 +48,7 @@ async def test_it_is_published_to_nobody_and_says_what_helps(
 
     back = f"kubectl annotate --overwrite pv {cluster.pv('vol')} {cluster.keys.epoch}=4 {cluster.keys.node}=node-a"
     for _ in range(2):
-        with pytest.raises(MalformedRecord, match=f"it was at epoch 3, held by node-a.*mooring unpublish vol --all-nodes.*{back}"):
+        with pytest.raises(MalformedRecord, match=f"it was at epoch 3, held by node-a.*mooring unpublish --all-nodes vol.*{back}"):
             await mooring.publish("vol", node)
 
 

@@ -109,6 +109,7 @@ SITUATIONS: list[tuple[str, str, dict[str, Any]]] = [
     ("evacuation-runs", "mooring evacuate node-a", {**HELD, "related": (other("evacuation", "node-a", "Evacuating"),)}),
     ("migration-overdue", "mooring unpublish vol node-a", {**HELD, "related": (other("migration", "vol", "MigrationOverdue"),)}),
     ("no-worker", "mooring check", {"runs": (BUSY,), "workers": ()}),
+    ("no-waiting-worker", "mooring check", {"related": (other("migration", "vol", "Migrating"),), "waiters": ()}),
     ("no-rights", "mooring check --account mooring:mooring", {"runs": (BUSY,), "workers": ("w",)}),
     ("retrying", "mooring history vol", {"runs": (BUSY.model_copy(update={"failure": "SecretsAwaited"}),)}),
     ("retrying", "mooring history vol", {"runs": (BUSY.model_copy(update={"failure": "SomethingElse"}),)}),
