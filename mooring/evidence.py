@@ -80,7 +80,7 @@ class Evidence:
             return Beyond(None, *await self._of_gone(handle, asking))
         epochs = {pack(mark.uid): mark.epoch or 0 for mark in record.marks}
         higher = next((seen for seen in before if seen.fence > epochs.get(seen.uid, seen.fence)), None)
-        return Beyond(await self.as_known(handle, record, asking) if higher is None else altered(record, higher.record()))
+        return Beyond(await self.as_known(handle, record, asking) if higher is None else altered(record, higher.readable.record()))
 
     async def as_known(self, handle: str, live: VolumeRecord, asking: Asking) -> VolumeRecord:
         """Return what the PV says, and beyond it what is known. Raises as `look_found` does."""

@@ -87,10 +87,10 @@ class Index:
         self._replace(sighting.handle, (sighting, *rest))
 
     def missing_from(self, other: Index) -> list[Sighting]:
-        """Return the PVs that the other index doesn't know, where nodes hold them."""
+        """Return the PVs that the other index doesn't know, where nodes hold them, or did when they could be read last."""
         first = other._first
         unlike = [seen for seen in self if (there := first.get(seen.handle)) is None or there.uid != seen.uid]
-        return [seen for seen in unlike if seen.nodes and other.claim(seen.handle, seen.uid) is None]
+        return [seen for seen in unlike if seen.readable.nodes and other.claim(seen.handle, seen.uid) is None]
 
     def remove(self, handle: str, uid: int | str) -> None:
         """Forget a PV; nothing where it isn't known."""

@@ -67,8 +67,7 @@ class Draft:
     def add(self, sightings: Iterable[Sighting]) -> None:
         """Enter part of a list of PVs. A list may be old: what the index in use knows of the same PV at a higher epoch stands."""
         for sighting in sightings:
-            known = self._live.claim(sighting.handle, sighting.uid)
-            self.index.put(known if known is not None and known.outlasts(sighting) else sighting)
+            self.index.put(sighting.after(self._live.claim(sighting.handle, sighting.uid)))
 
 
 class AttachmentManager:
@@ -225,8 +224,7 @@ class AttachmentManager:
         seen = change.sighting
         if seen is None:
             return
-        known = self._index.claim(seen.handle, seen.uid)
-        seen = known if known is not None and known.outlasts(seen) else seen
+        seen = seen.after(self._index.claim(seen.handle, seen.uid))
         if change.kind is ChangeKind.GONE:
             self._index.remove(seen.handle, seen.uid)
             self._depart([seen])
@@ -287,7 +285,7 @@ class AttachmentManager:
 
     def _depart(self, gone: Iterable[Sighting]) -> None:
         for seen in gone:
-            self.departures.note(seen, self._index.claims(seen.handle))
+            self.departures.note(seen.readable, self._index.claims(seen.handle))
 
     def _settle(self, handle: str) -> None:
         """Stop tracking what the volume's PV records now."""

@@ -58,7 +58,8 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
     `holders` None: `node` holds since `at`, as the annotations but `attachments` say, or nobody does where `at` is None.
     `sure` False: this process has reason to doubt it, so it is listed, and decides nothing. `secret`: the PV names a Secret for the
     driver's ControllerPublishVolume and ControllerUnpublishVolume. `in_tree`: its PV was seen to have an in-tree source, so the
-    handle may change. `named`: the nodes that the PV names, where it is doubted or its record can't be read.
+    handle may change. `named`: the nodes that the PV names, where it is doubted or its record can't be read. `problem`: why the
+    record can't be read; the rest is then what it said when it could be.
     """
 
     handle: str
@@ -112,7 +113,9 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
         return tuple(held.attachment() for held in self.held())
 
     def held(self) -> tuple[Held, ...]:
-        """The holders."""
+        """The holders; none where the record can't be read."""
+        if self.problem:
+            return ()
         if self.holders is not None:
             return self.holders
         if self.at is None:
@@ -121,7 +124,9 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        """The nodes that hold the volume."""
+        """The nodes that hold the volume; none where the record can't be read."""
+        if self.problem:
+            return ()
         if self.holders is not None:
             return tuple(held.node for held in self.holders)
         return () if self.at is None else (self.node or "",)
@@ -133,12 +138,26 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def fence(self) -> int:
-        """The epoch; 0 where the record has none or can't be read."""
+        """The epoch, of a record that can't be read the last one; 0 where there is none."""
         return self.epoch or 0
+
+    @property
+    def readable(self) -> Sighting:
+        """The same as it was when its record could be read last."""
+        return msgspec.structs.replace(self, problem="", named=()) if self.problem else self
 
     def outlasts(self, other: Sighting) -> bool:
         """Whether this stands against `other`, a later look at the same PV: it does where it has the higher epoch."""
-        return not (self.problem or other.problem) and self.fence > other.fence
+        return not other.problem and self.fence > other.fence
+
+    def after(self, known: Sighting | None) -> Sighting:
+        """Return what is known of the PV, of which that was known before, now that it says this.
+
+        NB: what can't be read takes nothing from what is known, so that a lower epoch is noticed once it can be read again.
+        """
+        if known is None or not (self.problem or known.outlasts(self)):
+            return self
+        return msgspec.structs.replace(known.readable, problem=self.problem, named=self.named) if self.problem else known.readable
 
     def secretive(self) -> Sighting:
         """Return the same of a PV that names a Secret."""

@@ -138,6 +138,8 @@ def unique_name(driver: str, handle: str) -> str:
 
 
 def _same(fresh: Sighting, known: Sighting) -> bool:
+    if fresh.problem or known.problem:
+        return bool(fresh.problem and known.problem)
     return fresh.fence == known.fence and (not known.sure or set(fresh.nodes) == set(known.nodes))
 
 

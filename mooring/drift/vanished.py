@@ -28,6 +28,7 @@ def altered(fresh: Sighting, known: Sighting | None) -> Drift | None:
     """
     if known is None or not known.outlasts(fresh):
         return None
+    known = known.readable
     says = "no epoch" if fresh.epoch is None else f"epoch {fresh.epoch}"
     held = " and ".join(f"node {node}" for node in known.nodes) or "nobody"
     return Drift(

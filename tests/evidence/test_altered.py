@@ -11,9 +11,11 @@ from mooring.client import MooringClient
 from mooring.errors import HeldElsewhere, MalformedRecord
 from tests.evidence.conftest import Serving
 from tests.harness.cluster import Cluster
+from tests.harness.workers import until
 from worker import MooringWorker
 
-STRIPPED, LOWERED = "stripped", "lowered"
+STRIPPED, LOWERED, UNREADABLE = "stripped", "lowered", "unreadable for a while, then lowered"
+WAYS = [STRIPPED, LOWERED, UNREADABLE]
 Altered = Callable[[str], Awaitable[None]]
 
 
@@ -28,18 +30,22 @@ async def alter(cluster: Cluster, how: str) -> None:
 
 @pytest.fixture
 async def altered(worker: MooringWorker, cluster: Cluster, mooring: MooringClient) -> Altered:
-    """Have node-a hold the volume `vol` at epoch 3, and have its record altered so."""
+    """Have node-a hold the volume `vol` at epoch 3, and its record altered so."""
 
     async def done(how: str) -> None:
         await cluster.create("vol")
         for _ in range(3):
             await mooring.publish("vol", "node-a")
+        if how == UNREADABLE:
+            await cluster.annotate("vol", {cluster.keys.epoch: "many"})
+            await until(lambda: any(seen.problem for seen in worker.manager.claims("vol")))
         await alter(cluster, how)
+        await until(lambda: not any(seen.problem for seen in worker.manager.claims("vol")))
 
     return done
 
 
-@pytest.mark.parametrize("how", [STRIPPED, LOWERED])
+@pytest.mark.parametrize("how", WAYS)
 @pytest.mark.parametrize("node", ["node-a", "node-b"])
 async def test_it_is_published_to_nobody_and_says_what_helps(
     altered: Altered, how: str, node: str, cluster: Cluster, mooring: MooringClient
@@ -77,7 +83,7 @@ async def test_the_record_put_back_counts(altered: Altered, cluster: Cluster, mo
     assert (await mooring.publish("vol", "node-a")).epoch == 5
 
 
-@pytest.mark.parametrize("how", [STRIPPED, LOWERED])
+@pytest.mark.parametrize("how", WAYS)
 async def test_an_unpublish_goes_through_and_writes_above_what_was_seen(altered: Altered, how: str, mooring: MooringClient) -> None:
     await altered(how)
 
@@ -87,7 +93,7 @@ async def test_an_unpublish_goes_through_and_writes_above_what_was_seen(altered:
     assert (await mooring.publish("vol", "node-b")).epoch == 5
 
 
-@pytest.mark.parametrize("how", [STRIPPED, LOWERED])
+@pytest.mark.parametrize("how", WAYS)
 async def test_an_unpublish_of_another_node_restores_the_holder(
     altered: Altered, how: str, cluster: Cluster, mooring: MooringClient
 ) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
+from itertools import product
+
 import pytest
 
 from mooring.errors import MalformedRecord
@@ -139,6 +142,58 @@ def test_a_record_that_became_unreadable_is_not_believed_any_longer() -> None:
     with pytest.raises(MalformedRecord):
         manager.observe("vol-1")
     assert manager.attachments == 0
+
+
+def test_a_pv_that_goes_while_its_record_cannot_be_read_leaves_its_holder() -> None:
+    manager = known(sighting("vol-1", "node-a", epoch=9))
+    manager.apply_event(Change(ChangeKind.SEEN, malformed("vol-1")))
+    manager.apply_event(Change(ChangeKind.GONE, malformed("vol-1")))
+    assert [held.node_id for departure in manager.departures.open() for held in departure.holders] == ["node-a"]
+
+
+LOOKS = (malformed("vol-1"), *(sighting("vol-1", epoch=epoch) for epoch in (None, 1, 2)))
+"""What a PV may say."""
+
+
+def watched(looks: Iterable[Sighting]) -> Sighting | None:
+    manager = known()
+    for look in looks:
+        manager.apply_event(Change(ChangeKind.SEEN, look))
+    return manager.known("vol-1", LOOKS[0].uid)
+
+
+def listed(looks: Iterable[Sighting]) -> Sighting | None:
+    manager = known()
+    for look in looks:
+        manager.replace_all([look])
+    return manager.known("vol-1", LOOKS[0].uid)
+
+
+def taken_as_it_comes(looks: Iterable[Sighting]) -> Sighting | None:
+    """What is known where what can't be read takes the place of what could."""
+    last: Sighting | None = None
+    for look in looks:
+        last = look if look.problem or (last and last.problem) else look.after(last)
+    return last
+
+
+def forgetting(follow: Callable[[Iterable[Sighting]], Sighting | None]) -> list[tuple[Sighting, ...]]:
+    """The stories after which less than the highest epoch is known, or the PV passes for readable when it isn't."""
+
+    def forgets(looks: Sequence[Sighting]) -> bool:
+        seen = follow(looks)
+        return seen is None or seen.fence < max(look.fence for look in looks) or bool(seen.problem) != bool(looks[-1].problem)
+
+    return [looks for length in range(1, 5) for looks in product(LOOKS, repeat=length) if forgets(looks)]
+
+
+@pytest.mark.parametrize("follow", [watched, listed])
+def test_no_look_whatever_it_brings_has_an_epoch_forgotten(follow: Callable[[Iterable[Sighting]], Sighting | None]) -> None:
+    assert forgetting(follow) == []
+
+
+def test_an_epoch_would_be_forgotten_where_what_cannot_be_read_took_the_place_of_what_could() -> None:
+    assert forgetting(taken_as_it_comes)
 
 
 def test_a_sign_of_life_changes_nothing() -> None:
