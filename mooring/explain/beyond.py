@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from mooring.asking import Asking
 from mooring.attached import ListedAttached
 from mooring.copies import merge
@@ -55,7 +57,7 @@ class BeyondReader:
         handle = self.volume.volume_handle
         async with deadline(SECONDS, f"What the operations of volume {handle} left"):
             left = await last_run(self.client, self.volume, "")
-        return tuple(Sighting.of(handle, copy) for copy in left.record.copies if copy.mark.uid) if left else ()
+        return tuple(_left(handle, copy, left.record) for copy in left.record.copies if copy.mark.uid) if left else ()
 
     async def read(self, last: tuple[Sighting, ...], part: ClusterPart) -> Beyond:
         """Return it; nothing where a PV can't be read.
@@ -76,6 +78,12 @@ class BeyondReader:
         live = merge(records) if records else None
         async with deadline(SECONDS, f"What became of volume {self.volume.volume_handle}"):
             return await evidence.look_found(self.volume.volume_handle, last, {seen.pv for seen in last}, live, Asking())
+
+
+def _left(handle: str, copy: VolumeRecord, record: VolumeRecord) -> Sighting:
+    """What an operation left on a PV; on one that it knew to be altered, what it had been before."""
+    seen = Sighting.of(handle, copy)
+    return replace(seen, epoch=max(record.epoch, record.floor)) if record.altered else seen
 
 
 def _seen(handle: str, records: list[VolumeRecord]) -> AttachmentManager:

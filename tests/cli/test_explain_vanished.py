@@ -10,6 +10,7 @@ from temporalio.client import Client
 
 from mooring.cli.exits import ExitCode
 from mooring.client import MooringClient
+from mooring.errors import MalformedRecord
 from tests.cli.conftest import Mooring, Ran
 from tests.harness.cluster import Cluster
 from tests.harness.kubernetes import Kubernetes
@@ -92,6 +93,24 @@ async def test_an_altered_record_is_told_with_what_it_was_and_how_it_is_put_back
     back, release = advice["commands"]
     assert back.startswith(f"kubectl annotate --overwrite pv {cluster.pv('vol')} {keys.epoch}=4 {keys.node}=node-a")
     assert release == "mooring unpublish --all-nodes vol"
+
+
+@pytest.mark.parametrize("epoch", [None, "1"])
+async def test_an_altered_record_is_told_by_the_refusal_that_it_met_with(
+    temporal_client: Client, cluster: Cluster, mooring: MooringClient, look: Mooring, epoch: str | None
+) -> None:
+    keys = cluster.keys
+    async with running_worker(temporal_client, quick(cluster.driver), cluster.proxy.kubeconfig()):
+        await cluster.create("vol")
+        for _ in range(3):
+            await mooring.publish("vol", "node-a")
+        await cluster.annotate("vol", {**dict.fromkeys((keys.node, keys.at, keys.operation)), keys.epoch: epoch})
+        with pytest.raises(MalformedRecord):
+            await mooring.publish("vol", "node-b")
+
+    [advice] = (await until(look, "altered-record")).data["what_to_do"]
+
+    assert "it was at epoch 3, held by node-a" in advice["says"]
 
 
 async def test_what_is_attached_and_can_not_be_placed_is_told_of_a_volume_without_a_pv(
