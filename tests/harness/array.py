@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
-from mooring.errors import BackendFailed, BackendFailedPrecondition, BackendUncertain
+from mooring.errors import BackendFailedPrecondition, BackendUncertain
 from mooring.models import BackendCall
 from tests.harness.tokens import Tokens, Verb
 
@@ -63,7 +63,7 @@ class Array:
         turns = self.turns[verb, volume]
         match turns.pop(0) if turns else None:
             case Turn.REFUSED:
-                raise BackendFailed("The array is full.")
+                raise BackendFailedPrecondition("The array is full.")
             case None:
                 refusal = self._carry_out(verb, call)
                 if refusal:

@@ -11,7 +11,7 @@ from temporalio.client import Client, WorkflowFailureError
 
 from mooring.client import MooringClient
 from mooring.devstack.faults import Hold, Request
-from mooring.errors import BackendFailed
+from mooring.errors import BackendFailedPrecondition
 from mooring.models import PublishResult
 from tests.harness.array import Array, Turn
 from tests.harness.cluster import Cluster
@@ -85,7 +85,7 @@ async def test_one_that_asks_again_where_its_former_self_was_cancelled_attaches_
         publish = await last_run(temporal_client, cluster, "vol")
         attaching = len(await tasks_done(publish))
         await publish.cancel()
-        with pytest.raises(BackendFailed):
+        with pytest.raises(BackendFailedPrecondition):
             await caller
 
         again = await reset(temporal_client, publish, attaching, PublishResult)
