@@ -2,7 +2,8 @@
 
 Contract: it succeeds when the record names the node, by this very run or by the one that it was reset from, and asks the backend
 for nothing. It writes on no other record than the one that it was decided on: where that has changed it fails, and leaves it as it
-is. Where its own write may still land it is rolled back before it fails: the record alone, since the attachment is not its doing.
+is. Where its own write may still land, or that of the run that it was reset from, it is rolled back before it fails: the record
+alone, since the attachment is not its doing.
 
 Not kept here: which attachments those are (mooring/adoption.py), what is written (mooring/fence.py).
 """
@@ -27,7 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.failures import STOPPED, ended, failed_step, failure, is_final, stopped
     from workflows.outcome import count, show
     from workflows.requests import NOTHING, read_request
-    from workflows.steps import Steps
+    from workflows.steps import Steps, was_reset
     from workflows.telling import tell_of
 
 
@@ -39,15 +40,19 @@ class AdoptAttachment:
         self._asked: AdoptRequest
         self._steps: Steps
         self._claimant: Claimant
+        self._refuses = False
+        """Whether the run itself looked before it refused: no write of a former self lands behind that."""
 
     @workflow.run
     async def run(self, request: RawValue = NOTHING) -> PublishResult:
         """Adopt; see the module."""
         self._asked = read_request(AdoptRequest, request)
-        self._steps, seen = await Steps.begin(self._asked)
+        self._steps, seen = await Steps.begin(self._asked, rolls_back=True)
         self._claimant = Claimant(self._steps)
         self._show(State.ADOPTING)
         try:
+            if self._steps.stopped is not None:
+                raise self._steps.stopped
             result = self._result(await self._adopt(seen))
         except STOPPED as error:
             raise await self._failed(stopped(error)) from failed_step(error)
@@ -62,6 +67,7 @@ class AdoptAttachment:
             seen = await self._steps.look()
             decision = self._decide(seen)
         if isinstance(decision, fence.Refuse):
+            self._refuses = True
             raise failure(decision.error)
         written = await self._claimant.make(decision, seen)
         stop_if_cancelled()
@@ -78,7 +84,7 @@ class AdoptAttachment:
         return fence.adopt(seen.record, self._asked, self._steps.operation)
 
     async def _failed(self, error: BaseException) -> FailureError:
-        if is_final(error) and not self._claimant.may_land:
+        if is_final(error) and not self._claimant.may_land and (self._refuses or not was_reset()):
             self._end(State.REFUSED)
             return ended(error, f"{self._what()} failed, and nothing of it was written")
         self._show(State.ROLLING_BACK)

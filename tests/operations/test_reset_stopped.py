@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from temporalio.client import Client, WorkflowFailureError
@@ -12,14 +13,24 @@ from temporalio.client import Client, WorkflowFailureError
 from mooring.client import MooringClient
 from mooring.devstack.faults import Hold, Request
 from mooring.errors import BackendFailedPrecondition
-from mooring.models import PublishResult
+from mooring.models import AdoptRequest, PublishResult
 from tests.harness.array import Array, Turn
 from tests.harness.cluster import Cluster
 from tests.harness.patient import patient
+from tests.harness.records import attachment
 from tests.harness.resets import FIRST, Run, last_run, reset, tasks_done
 from tests.harness.workers import indexed, running_worker, until
 
 SECONDS = 60
+
+
+def begun(verb: str, mooring: MooringClient, driver: str) -> Coroutine[Any, Any, PublishResult]:
+    """Begin an operation that makes node-a a holder."""
+    if verb == "publish":
+        return mooring.publish("vol", "node-a")
+    held = attachment("node-a", None)
+    asked = AdoptRequest(driver=driver, volume_handle="vol", attachment=held, epoch=0, volume_attachment="csi-1")
+    return mooring.adopt(asked, deadline=SECONDS)
 
 
 def by_another(run: Run) -> Callable[[Request], bool]:
@@ -27,25 +38,26 @@ def by_another(run: Run) -> Callable[[Request], bool]:
     return lambda request: (run.run_id or "").encode() not in request.body
 
 
-async def claiming(client: Client, cluster: Cluster, mooring: MooringClient) -> tuple[Run, Hold]:
-    """Return a publish whose claim hangs at the API server, and that claim."""
+async def claiming(client: Client, cluster: Cluster, operation: Coroutine[Any, Any, PublishResult]) -> tuple[Run, Hold]:
+    """Return the run of an operation whose claim hangs at the API server, and that claim."""
     held = cluster.proxy.hold("PATCH", times=1)
-    caller = asyncio.create_task(mooring.publish("vol", "node-a"))
+    caller = asyncio.create_task(operation)
     caller.add_done_callback(lambda done: done.cancelled() or done.exception())
     await held.reached()
     return await last_run(client, cluster, "vol"), held
 
 
+@pytest.mark.parametrize("verb", ["publish", "adopt"])
 async def test_one_that_may_not_write_says_that_it_failed_once_no_claim_of_its_former_self_can_land(
-    temporal_client: Client, cluster: Cluster, mooring: MooringClient
+    temporal_client: Client, cluster: Cluster, mooring: MooringClient, verb: str
 ) -> None:
     async with running_worker(temporal_client, patient(cluster.driver), cluster.proxy.kubeconfig()) as worker:
         await cluster.create("vol")
         await indexed(worker, "vol")
-        publish, held = await claiming(temporal_client, cluster, mooring)
-        cluster.proxy.fail("PATCH", status=403, times=1, when=by_another(publish))
+        run, held = await claiming(temporal_client, cluster, begun(verb, mooring, cluster.driver))
+        cluster.proxy.fail("PATCH", status=403, times=1, when=by_another(run))
 
-        again = await reset(temporal_client, publish, FIRST, PublishResult)
+        again = await reset(temporal_client, run, FIRST, PublishResult)
         with pytest.raises(WorkflowFailureError):
             await asyncio.wait_for(again.result(), SECONDS)
 
@@ -53,14 +65,15 @@ async def test_one_that_may_not_write_says_that_it_failed_once_no_claim_of_its_f
         assert (await held.landed(), await cluster.holder("vol")) == (422, None)
 
 
+@pytest.mark.parametrize("verb", ["publish", "adopt"])
 async def test_one_that_is_cancelled_before_its_first_look_ends_once_no_claim_of_its_former_self_can_land(
-    temporal_client: Client, cluster: Cluster, mooring: MooringClient
+    temporal_client: Client, cluster: Cluster, mooring: MooringClient, verb: str
 ) -> None:
     async with running_worker(temporal_client, patient(cluster.driver), cluster.proxy.kubeconfig()) as worker:
         await cluster.create("vol")
         await indexed(worker, "vol")
-        publish, held = await claiming(temporal_client, cluster, mooring)
-    again = await reset(temporal_client, publish, FIRST, PublishResult)
+        run, held = await claiming(temporal_client, cluster, begun(verb, mooring, cluster.driver))
+    again = await reset(temporal_client, run, FIRST, PublishResult)
     await again.cancel()
 
     async with running_worker(temporal_client, patient(cluster.driver), cluster.proxy.kubeconfig()):
