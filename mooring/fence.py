@@ -27,7 +27,7 @@ Not kept here: how a write travels (volumes.py), and the order of the steps (wor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from shlex import quote
@@ -135,22 +135,25 @@ def release(seen: VolumeRecord, volume: VolumeRef, node_id: str, operation: str)
     return _write(seen, volume, node_id, operation, lambda holders: _without(holders, node_id))
 
 
-def undo(seen: VolumeRecord, volume: VolumeRef, node_id: str, operation: str, *, reclaims: bool) -> Write | None:
+def undo(
+    seen: VolumeRecord, volume: VolumeRef, node_id: str, operation: str, *, reclaims: bool, mine: Collection[str] = ()
+) -> Write | None:
     """What a publish that failed or was cancelled writes before it says so; None where nothing of it is left to undo.
 
     A node that isn't a holder may still become one by an attempt under way: the epoch is burned. A node that is one by this
-    operation is released. A node that holds by another operation, or held before this one, stays.
+    operation, or by a run that is `mine` as well (holds.py), is released. A node that holds by another one, or held before this
+    one, stays.
     """
     if seen.holder(node_id) is None:
         return None if is_current(seen, operation) else release(seen, volume, node_id, operation)
-    if reclaims or not holds_by(seen, node_id, operation):
+    if reclaims or not holds_by(seen, node_id, operation, *mine):
         return None
     return release(seen, volume, node_id, operation)
 
 
-def holds_by(seen: VolumeRecord, node_id: str, operation: str) -> bool:
-    """Whether every PV that names the node as holder bears this operation's id."""
-    return all(copy.operation == operation for copy in seen.copies if copy.holder(node_id) is not None)
+def holds_by(seen: VolumeRecord, node_id: str, *operations: str) -> bool:
+    """Return whether every PV that names the node as holder bears the id of one of these operations."""
+    return all(copy.operation in operations for copy in seen.copies if copy.holder(node_id) is not None)
 
 
 def attach_token(epoch: int) -> int | None:
@@ -228,13 +231,13 @@ def _unsure(seen: VolumeRecord, volume: VolumeRef, operation: str) -> MooringErr
     return disagreement(seen, volume.volume_handle, operation)
 
 
-def stays(claim: Claim, seen: VolumeRecord, by: str, *, stayed: bool) -> bool:
-    """Whether the node keeps the volume if the run that makes this claim fails: somebody else had made it a holder.
+def stays(claim: Claim, seen: VolumeRecord, *mine: str, stayed: bool) -> bool:
+    """Return whether the node keeps the volume if the run that makes this claim fails: somebody else had made it a holder.
 
-    `by` is the run that saw the record. A record that this very run signed, on each PV that names the node, which also its hold
-    does (holds.py), is its own claim, unless that was one on what `stayed` already.
+    `mine` are the run that saw the record and those that write for it (holds.py). A record that these signed, on each PV that names
+    the node, is its own claim, unless that was one on what `stayed` already.
     """
-    return claim.reclaims and (stayed or not holds_by(seen, claim.write.node_id, by))
+    return claim.reclaims and (stayed or not holds_by(seen, claim.write.node_id, *mine))
 
 
 def _attachment(asked: PublishRequest, now: datetime, held: Attachment | None, context: dict[str, str] | None) -> Attachment:

@@ -10,7 +10,8 @@ Invariants, each searched in tests/fence:
    publish that can't be found proves nothing.
 3. While a hold is open nobody else becomes a holder. Who ends an operation moves the epoch beside it as ever, and releases what the
    record says.
-4. What a hold wrote in its publish's name it takes back in its own: the publish has yet to kill attempts of its own.
+4. A hold signs all that it writes with an id of its own: else its publish takes for its own what the hold is about to take back.
+   To that publish a claim of its hold is its own claim, to any later one what was there before.
 5. A hold ends after the backend has detached, like a record.
 6. A publish succeeds on its hold only if it has seen it open, and not about to end, after the backend attached.
 
@@ -23,7 +24,7 @@ from enum import StrEnum
 
 from mooring import fence
 from mooring.errors import Contended, MooringError
-from mooring.models import Attachment, PublishRequest, VolumeRecord, VolumeRef, Waiting, Write
+from mooring.models import Attachment, PublishRequest, Waiting
 
 
 class Fate(StrEnum):
@@ -74,10 +75,3 @@ def is_mine(found: Waiting) -> bool:
     The hold of a run that this one was reset from stays: that run may have had the backend attach, and have reported success.
     """
     return found.begun_by in {"", found.by}
-
-
-def take_back(seen: VolumeRecord, volume: VolumeRef, node_id: str, publish: str, by: str, *, reclaims: bool) -> Write | None:
-    """Return what `by` writes to undo what it may have written in the name of `publish`, which may be itself (`fence.undo`)."""
-    if seen.holder(node_id) is not None and fence.holds_by(seen, node_id, publish) and not reclaims:
-        return fence.release(seen, volume, node_id, by)
-    return fence.undo(seen, volume, node_id, by, reclaims=reclaims)

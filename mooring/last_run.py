@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
     from datetime import datetime, timedelta
 
-    from temporalio.client import Client, WorkflowExecution
+    from temporalio.client import Client, WorkflowExecution, WorkflowExecutionDescription
 
 PAGE: Final = 30
 """How many runs of one volume are listed at once; mostly the first of them knew something."""
@@ -146,8 +146,13 @@ async def newer(client: Client, volume: VolumeRef, last: LastRun, seen: VolumeRe
     runs = [run for run in (last, *last.since) if run.run_id != seen.operation]
     if not seen.operation:
         return [run for run in runs if all(run.frees(on) and run.outdates(on, at, skew) for on, at in _since(seen))]
-    wrote = await look_up(client, names.volume_id(volume), seen.operation) if runs else None
+    wrote = await _writer(client, volume, seen.operation) if runs else None
     return [run for run in runs if wrote is None or run.started_at > wrote.start_time]
+
+
+async def _writer(client: Client, volume: VolumeRef, run_id: str) -> WorkflowExecutionDescription | None:
+    """Return the run that wrote a record, an operation or a hold, None where Temporal has forgotten it."""
+    return await look_up(client, names.volume_id(volume), run_id) or await look_up(client, names.unpersisted_id(volume), run_id)
 
 
 async def let_go_without_pv(client: Client, volume: VolumeRef, last: LastRun) -> str:

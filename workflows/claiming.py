@@ -19,6 +19,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.steps import LIVES
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from workflows.steps import Steps
 
 _MODES = "a node keeps a volume in a mode that agrees"
@@ -42,13 +44,13 @@ class Claimant:
         self._life = steps.life
         self._steps = steps
 
-    async def make(self, claim: fence.Claim, seen: Looked) -> WriteResult:
-        """Try to write it, as decided on what was seen."""
+    async def make(self, claim: fence.Claim, seen: Looked, mine: Collection[str] = ()) -> WriteResult:
+        """Try to write it, as decided on what was seen; a record by a run that is `mine` is the run's own claim."""
         stop_if_cancelled()
         if seen.record is None:
             raise AssertionError("a claim is decided on a record")
         # NB: the claim before may have landed and said nothing of it, on a PV that went.
-        self.reclaims = fence.stays(claim, seen.record, seen.by, stayed=self.stays(seen))
+        self.reclaims = fence.stays(claim, seen.record, seen.by, *mine, stayed=self.stays(seen))
         self._written_by, self.may_land, self._life = "", True, self._steps.life
         try:
             result = await self._steps.record(claim.write)

@@ -33,6 +33,8 @@ class Keeper:
         self._has_begun = False
         self._begun_in = steps.life
         """The life in which the run was started: a former self may have reported success on it."""
+        self._begun: dict[str, int] = {}
+        """The runs that this publish has started, and the life in which it did."""
         self.may_have_recorded = False
         """Whether the run that this publish had started was given its word, and so may have written the record in its name."""
 
@@ -53,6 +55,11 @@ class Keeper:
     def kept(self) -> bool:
         """Whether the node held the volume without a PV before this publish, or the one that it was reset from."""
         return not self._has_begun and self.found is not None and self.found.attachment.node_id == self._asked.node_id
+
+    @property
+    def mine(self) -> tuple[str, ...]:
+        """The runs that write in this publish's stead; none that its former self had begun, which may have reported success."""
+        return tuple(run for run, life in self._begun.items() if life == self._steps.life)
 
     async def hold(self) -> Waiting | None:
         """What holds the volume until it has a PV: what waits already, where that is this node's, or a new run.
@@ -143,3 +150,4 @@ class Keeper:
         )
         self._has_begun = True
         self.started = Waiting(attachment=held, run_id=run.first_execution_run_id or "")
+        self._begun[self.started.run_id] = self._begun_in

@@ -45,6 +45,8 @@ class PersistAttachment:
         self._steps: Steps
         self._settled: Attachment | None = None
         self._reclaims = False
+        self._mine = {waiting.operation, workflow.info().original_execution_run_id}
+        """The runs whose writes are this one's: a version before this one signed as its publish."""
         self._wrote = False
 
     @workflow.signal
@@ -82,8 +84,9 @@ class PersistAttachment:
                 # NB: to end here would forget an attachment that was answered.
                 await workflow.sleep(next(waits), summary=names.summary(str(claim.error)))
                 continue
-            self._reclaims, self._wrote = claim.reclaims, True
+            self._reclaims, self._wrote = fence.stays(claim, seen, *self._mine, stayed=self._reclaims), True
             result = await self._steps.persist(claim.write)
+            self._mine |= {result.by} - {""}
             if result.landed and result.record is not None:
                 self._show(names.State.ATTACHED)
                 volume, node = self._waiting.volume.volume_handle, attachment.node_id
@@ -107,9 +110,9 @@ class PersistAttachment:
         """Undo what may have been written; what may be left of it where that can't be done within the budget."""
         if not self._wrote:
             return ""
-        node, budget, publish = self._waiting.attachment.node_id, self._steps.limits.clear_budget, self._waiting.operation
+        node, budget = self._waiting.attachment.node_id, self._steps.limits.clear_budget
         try:
-            await self._steps.take_back(node, lambda _: self._reclaims, _always, budget, publish)
+            await self._steps.take_back(node, lambda _: self._reclaims, _always, budget, self._mine)
         except FailureError as error:
             if is_cancelled_exception(error):
                 raise
@@ -121,7 +124,7 @@ class PersistAttachment:
 
     def _claim(self, seen: VolumeRecord, held: Attachment) -> fence.Claim | fence.Refuse:
         asked = PublishRequest.of(self._waiting.volume.driver, self._waiting.volume.volume_handle, held)
-        decision = fence.claim(seen, asked, self._waiting.operation, held.attached_at, held.publish_context)
+        decision = fence.claim(seen, asked, self._steps.operation, held.attached_at, held.publish_context)
         return heeding_history(decision, seen, asked)
 
     def _unsettled(self) -> str:

@@ -149,7 +149,7 @@ class PublishVolume:
                 decision = self._decide(seen.record)
                 self._seen_itself = self._steps.trusts(seen) and isinstance(decision, fence.Refuse)
                 if isinstance(decision, fence.Claim):
-                    result = await self._claimant.make(decision, seen)
+                    result = await self._claimant.make(decision, seen, self._keeper.mine)
                     if result.landed:
                         return result.record
                     seen = _brought(result)
@@ -179,7 +179,8 @@ class PublishVolume:
                 raise failure(Disputed(why))
 
     def _is_departed(self, seen: Looked) -> bool:
-        return self._is_named(seen) and seen.departed is not None and seen.departed.operation != seen.by
+        mine = {seen.by, *self._keeper.mine}
+        return self._is_named(seen) and seen.departed is not None and seen.departed.operation not in mine
 
     async def _describe(self, record: VolumeRecord, context: dict[str, str] | None) -> WriteResult:
         """Keep the backend's publish context with the record."""
@@ -230,7 +231,7 @@ class PublishVolume:
         if self._keeper.started is not None and workflow.patched(_ROLLS_BACK_BESIDE_HOLDS):
             await self._undo_hold()
         await self._keeper.drop()
-        seen = await self._steps.take_back(self._asked.node_id, self._leaves, self._before_undo)
+        seen = await self._steps.take_back(self._asked.node_id, self._leaves, self._before_undo, mine=self._keeper.mine)
         if self._took_back_without_pv(seen) and workflow.patched(_SAYS_LET_GO):
             workflow.upsert_memo({names.LET_GO_MEMO: self._asked.node_id})
 
@@ -256,14 +257,19 @@ class PublishVolume:
         if self._steps.is_waiting_unknown:
             await self._keeper.others_wait()
             seen = await self._steps.look_patiently()  # NB: what waited until a moment ago may have become the record
-        held = seen.record is not None and seen.record.holder(self._asked.node_id) is not None
-        others = held and seen.record is not None and not fence.holds_by(seen.record, self._asked.node_id, seen.by)
-        if self._backend_begun and not others and not self._leaves(seen):
+        if self._backend_begun and not self._is_anothers(seen) and not self._leaves(seen):
             await self._steps.backend_undo(self._call(max(self._asked_at, seen.record.epoch if seen.record else 0)))
             self._backend_begun = False
         if self._steps.waiting is not None and not workflow.patched(_ROLLS_BACK_BESIDE_HOLDS):
             return seen.record is not None and not await self._keeper.others_wait()
         return seen.record is not None
+
+    def _is_anothers(self, seen: Looked) -> bool:
+        """Whether another operation has made the node a holder, and neither this one nor its hold."""
+        held = seen.record is not None and seen.record.holder(self._asked.node_id) is not None
+        return (
+            held and seen.record is not None and not fence.holds_by(seen.record, self._asked.node_id, seen.by, *self._keeper.mine)
+        )
 
     def _call(self, epoch: int) -> BackendCall:
         return BackendCall(

@@ -26,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.migrations import MigrationActivities
     from activities.nodes import NodeActivities
     from activities.unpersisted import UnpersistedActivities
-    from mooring import fence, holds
+    from mooring import fence
     from mooring.errors import NodeNotFound
     from mooring.models import (
         BackendCall,
@@ -51,7 +51,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.options import patient
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Collection
 
 S = TypeVar("S", Looked, WriteResult)
 
@@ -213,9 +213,9 @@ class Steps:
         leaves: Callable[[Looked], bool],
         first: Callable[[Looked], Awaitable[bool]],
         budget: float | None = None,
-        publish: str = "",
+        mine: Collection[str] = (),
     ) -> Looked:
-        """Undo what the operation, or its hold in the name of `publish`, may have written, however long it takes; what it saw last.
+        """Undo what the operation, or another run that is `mine`, may have written, however long it takes; return what it saw last.
 
         With a `budget`, each step fails beyond it.
 
@@ -226,7 +226,7 @@ class Steps:
             writable = await first(seen)
             write = None
             if writable and seen.record is not None:
-                write = holds.take_back(seen.record, self.volume, node_id, publish or seen.by, seen.by, reclaims=leaves(seen))
+                write = fence.undo(seen.record, self.volume, node_id, seen.by, reclaims=leaves(seen), mine=mine)
             if self.trusts(seen) if write is None else self.is_current(await self._undo(write, budget)):
                 return seen
 

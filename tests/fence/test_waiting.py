@@ -53,6 +53,7 @@ LEFT_OUT = [
     (switches.OwnHoldIsAnothers(), ALONE, START),
     (switches.ForgetsItsWord(), ALONE, START),
     (switches.TakesBackInThePublishsName(), DEEP, START),
+    (switches.SignsForItsPublish(), DEEP, START),
     (switches.EndsOnAnothersWord(), RESET, BEFORE_ITS_END),
     (switches.EndsTheFormersHold(), RESET, BEFORE_ITS_ATTACH),
 ]

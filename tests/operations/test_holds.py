@@ -16,7 +16,7 @@ from mooring.devstack.faults import Loss
 from mooring.errors import BackendFailed, BackendUncertain, HeldElsewhere, MooringError
 from mooring.models import Attachment, Unpersisted, VolumeRef
 from tests.harness.backend import JournalBackend, refusal
-from tests.harness.cluster import Cluster
+from tests.harness.cluster import PVS, Cluster
 from tests.harness.records import attachment
 from tests.harness.workers import indexed, quick, running_worker
 from tests.nodes.conftest import CSI_NODES, Machines
@@ -24,6 +24,7 @@ from worker import MooringWorker
 
 SECONDS = 30
 Run = WorkflowHandle[object, object]
+MERGE = "application/merge-patch+json"
 STATE = SearchAttributeKey.for_keyword(names.ATTACHMENT_STATE)
 
 
@@ -187,6 +188,44 @@ async def test_a_hold_that_somebody_ends_takes_back_what_it_has_written_though_t
     await ended(hold)
 
     assert await cluster.holder("vol") is None
+
+
+async def test_a_hold_that_is_ended_takes_back_what_it_wrote_on_one_of_several_pvs_though_it_has_decided_again_since(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    await mooring.publish("vol", "node-a")
+    first, last = names_of_pvs = sorted((cluster.pv("vol"), f"second-{cluster.pv('vol')}"))
+    once = cluster.proxy.hold("PATCH", path=f"/persistentvolumes/{last}", times=1)
+    unseen = cluster.proxy.drop("WATCH")
+    cluster.proxy.cut_watches()
+    for name in names_of_pvs:
+        await cluster.create("vol", name=name)
+    unseen.stop()
+    await once.reached()
+    await cluster.ask("PATCH", f"{PVS}/{last}", {"metadata": {"annotations": {cluster.keys.epoch: "7"}}}, MERGE)
+    again = cluster.proxy.hold("PATCH", path=f"/persistentvolumes/{first}", times=1)
+    once.release()
+    await again.reached()
+    assert (await cluster.annotations("vol", name=first))[cluster.keys.node] == "node-a"
+    hold = await hold_of(temporal_client, cluster)
+    await hold.cancel()
+    await ended(hold)
+
+    again.release()
+
+    assert await again.landed() == 422
+    assert [(await cluster.annotations("vol", name=name)).get(cluster.keys.node) for name in names_of_pvs] == [None, None]
+
+
+async def test_a_hold_signs_what_it_records_with_its_own_run_id(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    await mooring.publish("vol", "node-a")
+    hold = await hold_of(temporal_client, cluster)
+    await cluster.create("vol")
+    await recorded(cluster, "node-a")
+
+    assert (await cluster.annotations("vol"))[cluster.keys.operation] == hold.run_id
 
 
 async def test_a_rollback_that_is_cut_off_before_the_backend_has_detached_leaves_the_volume_held(

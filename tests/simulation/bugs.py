@@ -73,9 +73,8 @@ def nothing_is_burned(patch: pytest.MonkeyPatch) -> None:
     """A failed publish writes nothing where it finds nothing of its own."""
     undo = fence.undo
 
-    def unburned(seen: VolumeRecord, volume: VolumeRef, node_id: str, operation: str, *, reclaims: bool) -> Write | None:
-        held = seen.holder(node_id) is not None
-        return undo(seen, volume, node_id, operation, reclaims=reclaims) if held else None
+    def unburned(seen: VolumeRecord, volume: VolumeRef, node_id: str, *given: Any, **more: Any) -> Write | None:
+        return undo(seen, volume, node_id, *given, **more) if seen.holder(node_id) is not None else None
 
     patch.setattr(fence, "undo", unburned)
 

@@ -21,7 +21,7 @@ The record's own rules are searched without bounds in tests/fence/explorer, so t
 and the PV stays once it is there. A reset returns to one moment of one run. The search ends with a number of states, too, so what
 takes many steps is not in it; a search may begin in the midst of a story instead.
 
-Not searched: a request to end a hold that arrives after the operation that made it was terminated; a take-back of a hold that hangs
-when the hold has given it up; a hold that is terminated while it takes back; a hold that starts late when another publish has
+Not searched: a request to end a hold that arrives after the operation that made it was terminated; a hold that is terminated while
+it takes back; a hold that starts late when another publish has
 begun; a hold that is reset.
 """

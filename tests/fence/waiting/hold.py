@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tests.fence.waiting.effects import abandon, attempt
 from tests.fence.waiting.rules import Rules
-from tests.fence.waiting.state import Hold, Move, Record, World
+from tests.fence.waiting.state import Hold, Look, Move, Record, World
 
 
 def moves(world: World, hold: Hold, rules: Rules) -> Iterator[Move]:
@@ -23,7 +23,7 @@ def moves(world: World, hold: Hold, rules: Rules) -> Iterator[Move]:
             yield f"{name}: decides what to undo", _undo(world, hold, rules)
         else:
             yield from _attempts(world, hold, rules, name, "undo")
-        yield f"{name}: gives up taking back, and ends", world._replace(hold=None)
+        yield f"{name}: gives up taking back, and ends", abandon(world, hold.write)._replace(hold=None)
 
 
 def _goes_on(world: World, hold: Hold, rules: Rules, name: str) -> Iterator[Move]:
@@ -34,9 +34,11 @@ def _goes_on(world: World, hold: Hold, rules: Rules, name: str) -> Iterator[Move
     elif hold.step == "unsettled" and hold.settled:
         yield f"{name}: has the word of its publish", _at(world, hold._replace(step="waits"))
     elif hold.step == "waits" and world.pv is not None:
-        claim = rules.claim(world.pv, hold.node, hold.operation)
+        claim = rules.claim(world.pv, hold.node, rules.signs(hold))
         if claim is not None:
-            ahead = hold._replace(step="claim", write=claim.write, wrote=True, reclaims=claim.reclaims)
+            look = Look(world.pv, live=True, by=rules.signs(hold))
+            stays = claim.reclaims and rules.stays(world.pv, look, hold.node, stayed=hold.reclaims)
+            ahead = hold._replace(step="claim", write=claim.write, wrote=True, reclaims=stays)
             yield f"{name}: sees a PV that it can write", _at(world, ahead)
 
 

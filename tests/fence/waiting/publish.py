@@ -9,8 +9,8 @@ from typing import Final
 
 from mooring.holds import Fate
 from tests.fence.waiting.effects import ask_to_end, attempt, ended, settle
-from tests.fence.waiting.rules import Rules
-from tests.fence.waiting.state import Found, Hold, Look, Move, Record, Run, World
+from tests.fence.waiting.rules import Rules, operation_of
+from tests.fence.waiting.state import NOBODY, Found, Hold, Look, Move, Record, Run, World
 
 ROLLBACK = ("whose hold", "detach", "end hold, undo", "undo", "undo looked", "undoing")
 
@@ -95,7 +95,7 @@ def _decides(world: World, run: Run, rules: Rules) -> World:
         return _holds(world, run, rules) if look.live else _at(world, run._replace(step="look"))
     claim = rules.claim(look.record, run.node, run.operation)
     if claim is not None:
-        stays = claim.reclaims and rules.stays(look.record, look, run.node, stayed=run.stayed)
+        stays = claim.reclaims and rules.stays(look.record, look, run.node, rules.mine(run), stayed=run.stayed)
         ahead = run._replace(step="claim", write=claim.write, reclaims=stays, claimed=0, may_land=True)
         return _at(world, ahead)
     if rules.trusts(look, run) or run.left:
@@ -143,7 +143,7 @@ def _starts(world: World, run: Run, rules: Rules) -> Iterator[Move]:
     after = world._replace(hold=hold, held=hold.number)
     yield (
         f"{run.name}: its hold {hold.number} begins",
-        _at(after, run._replace(step="look beside hold", started=hold.number, has_begun=True)),
+        _at(after, run._replace(step="look beside hold", started=hold.number, own=hold.number, has_begun=True)),
     )
 
 
@@ -215,7 +215,8 @@ def _leaves(run: Run, look: Look) -> bool:
 
 def _looks_to_undo(world: World, run: Run, rules: Rules) -> Iterator[Move]:
     look = Look(world.pv, live=True, by=run.operation)
-    others = look.record is not None and run.node in look.record.holders and look.record.operation != look.by
+    mine = {look.by, *rules.mine(run)}
+    others = look.record is not None and run.node in look.record.holders and look.record.operation not in mine
     after = world
     if run.begun and not others and not _leaves(run, look):
         after, run = world._replace(backend=world.backend - {run.node}), run._replace(begun=False)
@@ -228,7 +229,7 @@ def _undoes(world: World, run: Run, rules: Rules) -> World:
         raise AssertionError(f"nothing was seen: {run}")
     write = None
     if look.record is not None and (rules.undoes_beside or run.waiting is None):
-        write = rules.undo(look.record, run.node, look.by, reclaims=_leaves(run, look))
+        write = rules.undo(look.record, run.node, look.by, rules.mine(run), reclaims=_leaves(run, look))
     if write is not None:
         return _at(world, run._replace(step="undoing", write=write))
     return failed(world, run) if rules.trusts(look, run) else _at(world, run._replace(step="undo"))
@@ -259,7 +260,7 @@ def failed(world: World, run: Run) -> World:
 
 def _leftover(world: World, run: Run) -> str:
     hold = world.hold
-    if world.made.get(run.node) == run.operation and run.node not in world.loose:
+    if operation_of(world.made.get(run.node, NOBODY)) == run.operation and run.node not in world.loose:
         return f"{run.name} failed, and left {run.node} the holder that it, or its hold, had made it"
     if hold is not None and hold.operation == run.operation and not hold.ending:
         return f"{run.name} failed, and left its hold"

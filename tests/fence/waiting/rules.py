@@ -15,7 +15,7 @@ from tests.fence.waiting.state import Fate, Found, Hold, Look, Record, Run, Writ
 _NOW = datetime(2026, 1, 31, tzinfo=UTC)
 _RECORD = RecordRules()
 _HOLDS = 100
-"""What a hold's number is above, as an operation."""
+"""How many holds an operation may begin: what a hold signs with names both."""
 
 
 class Rules:
@@ -39,8 +39,10 @@ class Rules:
     """Whether a publish looks for its hold after it has given its word."""
     minds_ending = True
     """Whether a hold that was asked to end counts as none."""
-    signs_for_publish = True
+    owns_hold = True
     """Whether the record of a publish's own hold is its own claim."""
+    signs_itself = True
+    """Whether a hold signs its claims with an id of its own, and not with that of its publish."""
     counts_recorded = True
     """Whether a publish remembers that its own hold may have written."""
     spares_former = True
@@ -50,21 +52,29 @@ class Rules:
         """`fence.claim`; None for a refusal."""
         return _RECORD.claim(seen, node, operation)
 
-    def stays(self, seen: Record, look: Look, node: str, *, stayed: bool) -> bool:
+    def signs(self, hold: Hold) -> int:
+        """Return what a hold signs its claims with."""
+        return signed(hold.operation, hold.number) if self.signs_itself else hold.operation
+
+    def mine(self, run: Run) -> tuple[int, ...]:
+        """Return what the claims of a publish's own holds are signed with."""
+        return (signed(run.operation, run.own),) if run.own and self.owns_hold else ()
+
+    def stays(self, seen: Record, look: Look, node: str, mine: tuple[int, ...] = (), *, stayed: bool) -> bool:
         """`fence.stays`, of a claim that re-claims."""
-        return _stays(seen, node, look.by if self.signs_for_publish else -1, stayed)
+        return _stays(seen, node, (look.by, *mine), stayed)
 
     def release(self, seen: Record, node: str, operation: int) -> Write:
         """`fence.release`."""
         return _RECORD.release(seen, node, operation)
 
-    def undo(self, seen: Record, node: str, operation: int, *, reclaims: bool) -> Write | None:
+    def undo(self, seen: Record, node: str, operation: int, mine: tuple[int, ...] = (), *, reclaims: bool) -> Write | None:
         """`fence.undo`."""
-        return _RECORD.undo(seen, node, operation, reclaims)
+        return _undo(seen, node, operation, mine, reclaims)
 
     def take_back(self, seen: Record, hold: Hold) -> Write | None:
-        """`holds.take_back`; a hold signs by a number of its own."""
-        return _take_back(seen, hold.node, hold.operation, _HOLDS + hold.number, hold.reclaims)
+        """`fence.undo`, of a hold."""
+        return self.undo(seen, hold.node, signed(hold.operation, hold.number), (self.signs(hold),), reclaims=hold.reclaims)
 
     def lands(self, write: Write, pv: Record | None) -> Record | None:
         """What the API server makes of an attempt; None where it refuses it."""
@@ -114,6 +124,16 @@ class Rules:
         return found if self.minds_ending else found._replace(ending=False)
 
 
+def signed(operation: int, hold: int) -> int:
+    """Return what a hold of this operation signs with."""
+    return _HOLDS * operation + hold
+
+
+def operation_of(signature: int) -> int:
+    """Return the operation that has written this, or whose hold has."""
+    return signature // _HOLDS or signature
+
+
 def closed(fate: Fate) -> bool:
     """Whether a publish of this fate has ended."""
     return fate not in (Fate.OPEN, Fate.UNKNOWN)
@@ -134,16 +154,16 @@ def _admits(held: str, node: str) -> bool:
 
 
 @cache
-def _stays(seen: Record, node: str, by: int, stayed: bool) -> bool:
+def _stays(seen: Record, node: str, mine: tuple[int, ...], stayed: bool) -> bool:
     record = _record(seen)
     claim = fence.Claim(FenceWrite(volume=_VOLUME, node_id=node, mark=record.mark, operation="", holders=()), reclaims=True)
-    return fence.stays(claim, record, str(by), stayed=stayed)
+    return fence.stays(claim, record, *map(str, mine), stayed=stayed)
 
 
 @cache
-def _take_back(seen: Record, node: str, publish: int, by: int, reclaims: bool) -> Write | None:
-    write = holds.take_back(_record(seen), _VOLUME, node, str(publish), str(by), reclaims=reclaims)
-    return None if write is None else Write(seen.mark, tuple(held.node_id for held in write.holders), by, f"take back {node}")
+def _undo(seen: Record, node: str, by: int, mine: tuple[int, ...], reclaims: bool) -> Write | None:
+    write = fence.undo(_record(seen), _VOLUME, node, str(by), reclaims=reclaims, mine=tuple(map(str, mine)))
+    return None if write is None else Write(seen.mark, tuple(held.node_id for held in write.holders), by, f"undo {node}")
 
 
 def _record(seen: Record) -> VolumeRecord:

@@ -11,7 +11,7 @@ __all__ = ["ALL", "NOBODY", "NODES", "START", "Fate", "Found", "Hold", "Look", "
 
 
 class Hold(NamedTuple):
-    """An open PersistAttachment run: of this node, begun by this operation, which signs what it writes.
+    """An open PersistAttachment run: of this node, begun by this operation.
 
     `fate` is that of the operation, `learnt` whether it was told that the hold has begun. `step`: begins, unsettled, waits, claim,
     undo, undoing.
@@ -41,7 +41,10 @@ class Found(NamedTuple):
 
 
 class Run(NamedTuple):
-    """An operation, where it stands, and what its history tells it; `then` is where a step goes on that has several ways on."""
+    """An operation, where it stands, and what its history tells it; `then` is where a step goes on that has several ways on.
+
+    `started` is the hold that it has begun and counts on, `own` the last that it has begun.
+    """
 
     kind: str
     node: str
@@ -62,6 +65,7 @@ class Run(NamedTuple):
     begun: bool = False
     recorded: bool = False
     has_begun: bool = False
+    own: int = 0
 
     @property
     def nodes(self) -> frozenset[str]:

@@ -72,7 +72,7 @@ class ReleasesNothingBesideHolds(Rules):
 class OwnHoldIsAnothers(Rules):
     """A publish takes what its own hold has recorded for a holder from before."""
 
-    signs_for_publish = False
+    owns_hold = False
 
 
 class ForgetsItsWord(Rules):
@@ -86,7 +86,13 @@ class TakesBackInThePublishsName(Rules):
     """A hold that takes back signs as its publish."""
 
     def take_back(self, seen: Record, hold: Hold) -> Write | None:
-        return self.undo(seen, hold.node, hold.operation, reclaims=hold.reclaims)
+        return self.undo(seen, hold.node, hold.operation, (self.signs(hold),), reclaims=hold.reclaims)
+
+
+class SignsForItsPublish(Rules):
+    """A hold signs its claims as its publish."""
+
+    signs_itself = False
 
 
 class EndsOnAnothersWord(Rules):
