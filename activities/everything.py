@@ -72,7 +72,8 @@ def all_activities(
     return [
         *(attachments.observe, attachments.look, attachments.record),
         *(attachments.release, attachments.persist, attachments.undo),
-        *(unpersisted.find, unpersisted.drop, unpersisted.publisher_lives, unpersisted.wait),
+        *(unpersisted.find, unpersisted.drop, unpersisted.outwait, unpersisted.is_open),
+        *(unpersisted.publisher_lives, unpersisted.wait),
         *(calls.publish, calls.unpublish, calls.undo),
         NodeActivities(admission).check,
         MigrationActivities(manager, storage.volumes, slots.migrations).wait,

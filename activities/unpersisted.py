@@ -10,11 +10,12 @@ Not kept here: writing the record when the PV appears (workflows/persist.py).
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final
 
 from temporalio import activity
 from temporalio.api.enums.v1 import EventType
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.client import Client, WorkflowContinuedAsNewError, WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.glancing import glance
@@ -23,11 +24,13 @@ from mooring.asking import Asking
 from mooring.errors import HeldElsewhere, Incompatible, OperationPending, TemporalUnavailable, VolumeAwaited
 from mooring.holds import Fate, lives
 from mooring.models import Attachment, RunRef, Unpersisted, VolumeRecord, VolumeRef, Waiting
-from mooring.names import ATTACHMENT_MEMO, PERSIST, SECRETS_MEMO, unpersisted_id, volume_id
+from mooring.names import ATTACHMENT_MEMO, PERSIST, SECRETS_MEMO, asked_by, unpersisted_id, volume_id
 from mooring.runs import look_up
 
 if TYPE_CHECKING:
-    from temporalio.client import WorkflowExecutionDescription
+    from collections.abc import AsyncIterator
+
+    from temporalio.client import WorkflowExecutionDescription, WorkflowHandle
 
     from mooring.evidence import Evidence
     from mooring.manager import AttachmentManager
@@ -78,23 +81,58 @@ class UnpersistedActivities:
 
     @activity.defn(name="drop_unpersisted")
     async def drop(self, run: RunRef) -> None:
-        """Cancel this run, and no later one of its id, and return once it has ended.
+        """Cancel this run or that which goes on in its place, and no other of its id, and return once none of them is open."""
+        async with self._ending(run):
+            while (heir := await self._heir(run)) is not None:
+                await self._cancel(heir)
+                await _closed(heir)
+
+    @activity.defn(name="outwait_unpersisted")
+    async def outwait(self, run: RunRef) -> None:
+        """Return once this run, which was asked to end, has done so, or goes on in another one."""
+        async with self._ending(run):
+            await _closed(self._client.get_workflow_handle(unpersisted_id(run.volume), run_id=run.run_id))
+
+    @activity.defn(name="check_operation")
+    async def is_open(self, operation: RunRef) -> bool:
+        """Return whether this operation on the volume is open."""
+        async with running(patient=True):
+            run = await look_up(self._client, volume_id(operation.volume), operation.run_id)
+            return run is not None and run.status is WorkflowExecutionStatus.RUNNING
+
+    @asynccontextmanager
+    async def _ending(self, run: RunRef) -> AsyncIterator[None]:
+        """Bound the wait for the end of a run.
 
         NB: the run may need a slot like this one to end, so one attempt keeps it for a moment only.
         """
-        handle = self._client.get_workflow_handle(unpersisted_id(run.volume), run_id=run.run_id)
         async with running(patient=True):
             try:
-                await handle.cancel()
                 async with asyncio.timeout(_ENDING):
-                    await handle.result()
-            except WorkflowFailureError:
-                return
+                    yield
             except TimeoutError:
-                raise OperationPending(f"{handle.id} is being ended; it is looked at again.") from None
+                raise OperationPending(f"{unpersisted_id(run.volume)} is being ended; it is looked at again.") from None
             except RPCError as error:
-                if error.status is not RPCStatusCode.NOT_FOUND:  # it has ended already
-                    raise TemporalUnavailable(f"Temporal did not end {handle.id}: {error}.") from error
+                raise TemporalUnavailable(f"Temporal did not end {unpersisted_id(run.volume)}: {error}.") from error
+
+    async def _heir(self, run: RunRef) -> WorkflowHandle[Any, Any] | None:
+        """The open run that is this one, or was continued or reset from it; None where there is none."""
+        workflow_id = unpersisted_id(run.volume)
+        newest = await look_up(self._client, workflow_id)
+        if newest is None or newest.status is not WorkflowExecutionStatus.RUNNING:
+            return None
+        if newest.run_id != run.run_id:
+            named = await look_up(self._client, workflow_id, run.run_id)
+            if named is None or _first(named) != _first(newest):
+                return None
+        return self._client.get_workflow_handle(workflow_id, run_id=newest.run_id)
+
+    async def _cancel(self, run: WorkflowHandle[Any, Any]) -> None:
+        try:
+            await run.cancel(reason=asked_by(activity.info().workflow_run_id or ""))
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:  # it has ended already
+                raise
 
     @activity.defn(name="check_publisher")
     async def publisher_lives(self, publish: RunRef) -> bool:
@@ -146,3 +184,19 @@ class UnpersistedActivities:
             return any([event.event_type == _CHILD_STARTED async for event in events])
         except RPCError as error:
             raise TemporalUnavailable(f"Temporal did not say how far {run.id} has come: {error}.") from error
+
+
+async def _closed(run: WorkflowHandle[Any, Any]) -> None:
+    """Return once the run has ended, however it did."""
+    try:
+        await run.result(follow_runs=False)
+    except (WorkflowFailureError, WorkflowContinuedAsNewError):
+        return
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:  # it ended long ago
+            raise
+
+
+def _first(run: WorkflowExecutionDescription) -> str:
+    """Return the run that this one goes back to, over all that it was continued or reset from."""
+    return run.raw_description.workflow_execution_info.first_run_id

@@ -450,11 +450,18 @@ class BackendCall(Model):
 
 
 class Unpersisted(Model):
-    """An attachment that has no PV to be recorded on yet, and the id of the publish that made it."""
+    """An attachment that has no PV to be recorded on yet, and the id of the publish that made it.
+
+    The rest is what a run hands to the one that goes on with its work: the word of its publish, the runs that may have written the
+    record for it, and whether the node held the volume before.
+    """
 
     volume: VolumeRef
     attachment: Attachment
     operation: str
+    settled: Attachment | None = _added(None)
+    signed: tuple[str, ...] = _added(())
+    stays: bool = _added(False)
 
 
 class RunRef(Model):

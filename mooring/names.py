@@ -32,9 +32,11 @@ PROGRESS = "progress"
 ATTACHMENT_MEMO = "attachment"
 SECRETS_MEMO = "with-secrets"
 HANDLE_MEMO = "volume_handle"
+"""The volume handle, where the workflow id has its short form alone."""
 LET_GO_MEMO = "let_go"
 """The node that a publish took back, where no record is left to say so."""
-"""The volume handle, where the workflow id has its short form alone."""
+
+_ASKED_BY: Final = "asked by operation "
 
 SHORT_BYTES: Final = 176
 """The length of a short form, so that the longest id has 255 bytes, which every store of Temporal takes."""
@@ -133,6 +135,16 @@ def runs_of(*workflow_ids: str) -> str:
 def unpersisted_id(volume: VolumeRef) -> str:
     """The workflow id of the run that holds a volume while it has no PV."""
     return f"unpersisted/{volume.driver}/{short(volume.volume_handle)}"
+
+
+def asked_by(run_id: str) -> str:
+    """Return the reason with which an operation cancels the run that holds its volume."""
+    return _ASKED_BY + run_id
+
+
+def asker(reason: str) -> str:
+    """Return the run id of the operation that cancelled for this reason; "" where it was none."""
+    return reason.removeprefix(_ASKED_BY) if reason.startswith(_ASKED_BY) else ""
 
 
 def handle_memo(volume: VolumeRef) -> dict[str, str]:

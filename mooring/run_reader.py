@@ -43,7 +43,7 @@ _ON_THE_WAY: Final = frozenset(
 # The activities that say something of the record, by type: see activities/.
 _RECORDS: Final = frozenset({"look_at_volume", "record_attachment", "release_attachment", "persist_attachment", "undo_attachment"})
 _FIND: Final = "find_unpersisted"
-_DROP: Final = "drop_unpersisted"
+_ENDED: Final = ("drop_unpersisted", "outwait_unpersisted")
 
 _ENDS: Final = {
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED: "Completed",
@@ -51,6 +51,7 @@ _ENDS: Final = {
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED: "Cancelled",
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED: "Terminated",
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TIMED_OUT: "TimedOut",
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW: "ContinuedAsNew",
 }
 
 
@@ -58,7 +59,7 @@ class VolumeRun(Model):
     """One run. Times are UTC; `ended_at` is None while it is open.
 
     `operation`: publish, unpublish, adopt, or persist (it held the volume until there was a PV). `node_id` is "" for every node.
-    `state`: the AttachmentState it came to, or Cancelled, Terminated, TimedOut; else Running, Completed, Failed.
+    `state`: the AttachmentState it came to, or Cancelled, Terminated, TimedOut, ContinuedAsNew; else Running, Completed, Failed.
     `held_by`: the holders that it knew last, None where it had not looked. `failure`: the failure type of one that failed, or
     of the last attempt of what an open one waits for.
     """
@@ -215,7 +216,7 @@ class RunReader:
             self._saw(result.get("record") or result.get("departed"))
         elif activity == _FIND and result:
             self.held_by, self.epoch = self._beside_record(result["attachment"]["node_id"]), 0
-        elif activity == _DROP:
+        elif activity in _ENDED:
             self.held_by = self._beside_record()
 
     def _beside_record(self, *nodes: str) -> tuple[str, ...]:

@@ -22,6 +22,10 @@ with workflow.unsafe.imports_passed_through():
     from workflows.steps import LIVES, Steps
 
 
+_OUTWAITS = "leaves the end of a hold to who asked for it"
+"""The patch since which a publish ends no hold that it finds being ended."""
+
+
 class Keeper:
     """The PersistAttachment run of one publish's volume: `found`, where it was there before, or `started` by this publish."""
 
@@ -45,6 +49,9 @@ class Keeper:
         elif not self._steps.may_wait or self.started is not None:
             return False
         found = await self._steps.find_waiting()
+        while found is not None and found.ending and workflow.patched(_OUTWAITS):
+            await self._steps.outwait(found.run_id)
+            found = await self._steps.find_waiting()
         if found is not None and found.ending:
             await self._steps.drop_waiting(found.run_id)
             found = await self._steps.find_waiting()

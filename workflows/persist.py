@@ -34,6 +34,9 @@ _PAUSE = 10.0
 _LONGEST_PAUSE = 3600.0
 """Seconds between two looks at a PV that another holder is on."""
 
+_ASKS_WHO = "asks who wants it to end"
+"""The patch since which a run ends for no operation that is over."""
+
 
 @workflow.defn(name=names.PERSIST)
 class PersistAttachment:
@@ -43,11 +46,11 @@ class PersistAttachment:
     def __init__(self, waiting: Unpersisted) -> None:
         self._waiting = waiting
         self._steps: Steps
-        self._settled: Attachment | None = None
-        self._reclaims = False
-        self._mine = {waiting.operation, workflow.info().original_execution_run_id}
+        self._settled = waiting.settled
+        self._reclaims = waiting.stays
+        self._mine = {waiting.operation, workflow.info().original_execution_run_id, *waiting.signed}
         """The runs whose writes are this one's: a version before this one signed as its publish."""
-        self._wrote = False
+        self._wrote = bool(waiting.signed)
 
     @workflow.signal
     def settle(self, attachment: Attachment) -> None:
@@ -59,13 +62,37 @@ class PersistAttachment:
     @workflow.run
     async def run(self, waiting: Unpersisted) -> str:
         """Hold, then record; see the module."""
-        self._steps, _ = await Steps.begin(waiting.volume)
+        await self._begin(waiting)
         self._show(names.State.WAITING_FOR_PV)
         try:
             answer = await self._hold()
         except STOPPED as error:
-            raise await self._ended(stopped(error)) from failed_step(error)
+            why = stopped(error)
+            await self._go_on_if_asked_by_the_dead()
+            raise await self._ended(why) from failed_step(error)
         return answer
+
+    async def _begin(self, waiting: Unpersisted) -> None:
+        try:
+            self._steps, _ = await Steps.begin(waiting.volume)
+        except STOPPED:
+            if not _asker():
+                raise
+            self._steps, _ = await Steps.begin(waiting.volume)
+            await self._go_on_if_asked_by_the_dead()
+            raise
+
+    async def _go_on_if_asked_by_the_dead(self) -> None:
+        """Hold on in a new run, where who asked for the end is an operation that is over.
+
+        NB: it has told nobody that it got what it asked for, and its word may come after another publish has relied on this run.
+        """
+        asker = _asker()
+        if not asker or not workflow.patched(_ASKS_WHO) or await self._steps.is_open(asker):
+            return
+        signed = tuple(sorted(self._mine)) if self._wrote else ()
+        ahead = {"settled": self._settled, "signed": signed, "stays": self._reclaims}
+        workflow.continue_as_new(self._waiting.model_copy(update=ahead), memo=dict(workflow.memo()))
 
     async def _hold(self) -> str:
         lives = await self._steps.publisher_lives(self._waiting.operation)
@@ -136,6 +163,11 @@ class PersistAttachment:
 
     def _what(self) -> str:
         return f"Recording node {self._waiting.attachment.node_id} as holder of volume {self._waiting.volume.volume_handle}"
+
+
+def _asker() -> str:
+    """Return the operation that has asked the run to end; "" where it was none, or nobody has."""
+    return names.asker(workflow.cancellation_reason() or "")
 
 
 async def _always(_: Looked) -> bool:

@@ -271,6 +271,17 @@ class Steps:
         options = self._patient("give up the unpersisted holder", self.limits.attempt_timeout)
         await workflow.execute_activity_method(UnpersistedActivities.drop, RunRef(volume=self.volume, run_id=run_id), **options)
 
+    async def outwait(self, run_id: str) -> None:
+        """Wait until a run that was asked to give up the wait for this volume's PV has done so, or goes on in another."""
+        options = self._patient("wait for the end of the unpersisted holder", self.limits.attempt_timeout)
+        await workflow.execute_activity_method(UnpersistedActivities.outwait, RunRef(volume=self.volume, run_id=run_id), **options)
+
+    async def is_open(self, operation: str) -> bool:
+        """Return whether that operation on the volume is open."""
+        options = self._patient("look at the operation that asks for the end", self.limits.attempt_timeout)
+        run = RunRef(volume=self.volume, run_id=operation)
+        return await workflow.execute_activity_method(UnpersistedActivities.is_open, run, **options)
+
     async def publisher_lives(self, operation: str) -> bool:
         """Whether that publish is open, or has succeeded."""
         options = self._patient("look at the publish that began this", self.limits.attempt_timeout)

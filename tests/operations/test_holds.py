@@ -7,49 +7,24 @@ import asyncio
 import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.sdk.v1 import WorkflowMetadata
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
 
 from mooring import names
 from mooring.client import MooringClient
 from mooring.devstack.faults import Loss
 from mooring.errors import BackendFailed, BackendUncertain, HeldElsewhere, MooringError
-from mooring.models import Attachment, Unpersisted, VolumeRef
+from mooring.models import Attachment, Unpersisted
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import PVS, Cluster
+from tests.harness.holds import SECONDS, Run, ended, hold_of, operation_of, volume
 from tests.harness.records import attachment
 from tests.harness.workers import indexed, quick, running_worker
 from tests.nodes.conftest import CSI_NODES, Machines
 from worker import MooringWorker
 
-SECONDS = 30
-Run = WorkflowHandle[object, object]
 MERGE = "application/merge-patch+json"
 STATE = SearchAttributeKey.for_keyword(names.ATTACHMENT_STATE)
-
-
-def volume(cluster: Cluster) -> VolumeRef:
-    return VolumeRef(driver=cluster.driver, volume_handle="vol")
-
-
-def newest(client: Client, workflow_id: str) -> Run:
-    return client.get_workflow_handle(workflow_id)
-
-
-async def the_run(client: Client, workflow_id: str) -> Run:
-    """The newest run of the id, by its own id."""
-    found = await newest(client, workflow_id).describe()
-    return client.get_workflow_handle(workflow_id, run_id=found.run_id)
-
-
-async def hold_of(client: Client, cluster: Cluster) -> Run:
-    return await the_run(client, names.unpersisted_id(volume(cluster)))
-
-
-async def ended(run: Run) -> None:
-    """Wait until the run has ended, however it does."""
-    await asyncio.wait([asyncio.create_task(run.result())], timeout=SECONDS)
-    assert (await run.describe()).status is not WorkflowExecutionStatus.RUNNING
 
 
 async def recorded(cluster: Cluster, node: str) -> None:
@@ -125,7 +100,7 @@ async def test_a_hold_that_has_the_word_of_a_publish_goes_on_though_the_one_that
     backend.publish_errors.append(refusal())
     with pytest.raises(BackendFailed):
         await mooring.publish("vol", "node-a")
-    publish = await the_run(temporal_client, names.volume_id(volume(cluster)))
+    publish = await operation_of(temporal_client, cluster)
     await begin_hold(temporal_client, cluster, publish.run_id or "", attachment("node-a"))
 
     await cluster.create("vol")
@@ -138,7 +113,7 @@ async def test_a_hold_whose_publish_was_rolled_back_ends_at_once(
     backend.publish_errors.append(refusal())
     with pytest.raises(BackendFailed):
         await mooring.publish("vol", "node-a")
-    publish = await the_run(temporal_client, names.volume_id(volume(cluster)))
+    publish = await operation_of(temporal_client, cluster)
 
     hold = await begin_hold(temporal_client, cluster, publish.run_id or "")
 
@@ -238,7 +213,7 @@ async def test_a_rollback_that_is_cut_off_before_the_backend_has_detached_leaves
     async with asyncio.timeout(2 * SECONDS):
         while len(backend.unpublish_errors) == 100:
             await asyncio.sleep(0.05)
-    await (await the_run(temporal_client, names.volume_id(volume(cluster)))).terminate("an operator lost patience")
+    await (await operation_of(temporal_client, cluster)).terminate("an operator lost patience")
     with pytest.raises(MooringError):
         await publish
 
@@ -370,7 +345,7 @@ async def test_an_unpublish_ends_though_the_pv_that_has_just_appeared_may_not_be
     result = await mooring.unpublish("vol", "node-a", deadline=SECONDS)
 
     hold = await hold_of(temporal_client, cluster)
-    unpublish = await the_run(temporal_client, names.volume_id(volume(cluster)))
+    unpublish = await operation_of(temporal_client, cluster)
     states = [(await run.describe()).typed_search_attributes[STATE] for run in (hold, unpublish)]
     assert (result.annotation_cleared, states) == (False, ["NotCleared", "NotCleared"])
     assert "may not patch" in result.message

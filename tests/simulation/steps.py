@@ -43,9 +43,9 @@ def is_ready(world: Server, step: Step) -> bool:
     """Whether something can become of a step now."""
     if step.name == "wait_for_volume":
         return step.cancelled or world.cluster.pv is not None
-    if step.name == "drop_unpersisted":
+    if step.name in ("drop_unpersisted", "outwait_unpersisted"):
         held = world.run(_argument(step, RunRef).run_id)
-        return held is None or not held.open or not held.cancel_requested
+        return held is None or not held.open or (step.name == "drop_unpersisted" and not held.cancel_requested)
     return True
 
 
@@ -164,6 +164,15 @@ def _drop(world: Server, run: Run, step: Step) -> None:
         world.cancel(hold)
 
 
+def _outwait(world: Server, run: Run, step: Step) -> None:
+    run.succeed(step, None)
+
+
+def _is_open(world: Server, run: Run, step: Step) -> None:
+    operation = world.run(_argument(step, RunRef).run_id)
+    run.succeed(step, operation is not None and operation.open)
+
+
 def _publisher(world: Server, run: Run, step: Step) -> None:
     publisher = world.run(_argument(step, RunRef).run_id)
     fate = FATES[publisher.status] if publisher else Fate.UNKNOWN
@@ -184,6 +193,8 @@ ANSWERS: Final[dict[str, Callable[[Server, Run, Step], None]]] = {
     "look_at_volume": _look,
     "find_unpersisted": _find,
     "drop_unpersisted": _drop,
+    "outwait_unpersisted": _outwait,
+    "check_operation": _is_open,
     "check_publisher": _publisher,
     "wait_for_volume": _wait,
     "check_node": _nothing,

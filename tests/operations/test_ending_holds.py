@@ -1,0 +1,123 @@
+"""A hold ends for an operation that is open, or for an operator, and for nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from temporalio.client import CancelWorkflowInput, Client, Interceptor, OutboundInterceptor
+
+from mooring.client import MooringClient
+from mooring.errors import HeldElsewhere, MooringError
+from tests.harness.cluster import Cluster
+from tests.harness.holds import SECONDS, ended, hold_of, operation_of
+from tests.harness.workers import quick, running_worker
+from tests.operations.test_reset import reset
+from worker import MooringWorker
+
+
+class Straggling(Interceptor):
+    """A way to Temporal that keeps requests to cancel under way until it is told to let them through, whoever has given them up."""
+
+    def __init__(self) -> None:
+        self.keeps = True
+        self.under_way = asyncio.Event()
+        self._let_through = asyncio.Event()
+        self._sent: list[asyncio.Task[None]] = []
+
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002
+        """Return the way through this one."""
+        straggling = self
+
+        class Way(OutboundInterceptor):
+            async def cancel_workflow(self, input: CancelWorkflowInput) -> None:  # noqa: A002
+                await straggling.carry(super().cancel_workflow(input))
+
+        return Way(next)
+
+    async def carry(self, request: Any) -> None:
+        """Send the request, late if it is to be kept."""
+        sent = asyncio.create_task(self._send(request, late=self.keeps))
+        self._sent.append(sent)
+        await asyncio.shield(sent)
+
+    async def _send(self, request: Any, *, late: bool) -> None:
+        if late:
+            self.under_way.set()
+            await self._let_through.wait()
+        await request
+
+    async def let_through(self) -> None:
+        """Let what is under way arrive."""
+        self.keeps = False
+        self._let_through.set()
+        await asyncio.wait_for(asyncio.gather(*self._sent), SECONDS)
+
+
+@pytest.fixture
+async def straggling() -> Straggling:
+    return Straggling()
+
+
+@pytest.fixture
+async def slow_worker(
+    temporal_client: Client, cluster: Cluster, driver: str, straggling: Straggling
+) -> AsyncIterator[MooringWorker]:
+    """A ready worker whose requests to cancel may straggle."""
+    config = temporal_client.config()
+    config["interceptors"] = [straggling]
+    async with running_worker(Client(**config), quick(driver), cluster.proxy.kubeconfig()) as running:
+        yield running
+
+
+async def asked_to_end_too_late(cluster: Cluster, mooring: MooringClient, temporal_client: Client, straggling: Straggling) -> None:
+    """node-a has the volume, an unpublish of it is terminated, node-a has it again, and then that unpublish's word arrives."""
+    await mooring.publish("vol", "node-a")
+    hold = await hold_of(temporal_client, cluster)
+    unpublish = asyncio.create_task(mooring.unpublish("vol", "node-a"))
+    await straggling.under_way.wait()
+    await (await operation_of(temporal_client, cluster)).terminate("an operator lost patience")
+    with pytest.raises(MooringError):
+        await unpublish
+    await mooring.publish("vol", "node-a")
+    await straggling.let_through()
+    await ended(hold)
+
+
+async def test_the_late_word_of_an_unpublish_that_is_over_does_not_end_the_hold_of_a_later_publish(
+    slow_worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client, straggling: Straggling
+) -> None:
+    await asked_to_end_too_late(cluster, mooring, temporal_client, straggling)
+
+    with pytest.raises(HeldElsewhere, match="node-a"):
+        await mooring.publish("vol", "node-b")
+    await cluster.create("vol")
+    async with asyncio.timeout(SECONDS):
+        while await cluster.holder("vol") != "node-a":
+            await asyncio.sleep(0.05)
+
+
+async def test_a_hold_that_went_on_for_want_of_a_living_asker_ends_for_the_next_unpublish(
+    slow_worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client, straggling: Straggling
+) -> None:
+    await asked_to_end_too_late(cluster, mooring, temporal_client, straggling)
+
+    assert (await mooring.unpublish("vol", "node-a")).released == ("node-a",)
+
+    assert (await mooring.publish("vol", "node-b")).node_id == "node-b"
+
+
+async def test_an_unpublish_ends_a_hold_that_was_reset_while_it_was_being_ended(
+    slow_worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client, straggling: Straggling
+) -> None:
+    await mooring.publish("vol", "node-a")
+    hold = await hold_of(temporal_client, cluster)
+    unpublish = asyncio.create_task(mooring.unpublish("vol", "node-a"))
+    await straggling.under_way.wait()
+    await reset(temporal_client, hold, -1, str)
+    await straggling.let_through()
+
+    assert (await unpublish).released == ("node-a",)
+    assert (await mooring.publish("vol", "node-b")).node_id == "node-b"
