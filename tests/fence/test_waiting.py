@@ -19,11 +19,19 @@ WITH_RECORDS = Bounds(operations=2, operators=False, late=False, states=40_000)
 LATE = Bounds(operations=2, operators=False, records=False, states=40_000)
 DEEP = Bounds(operations=2, records=False, late=False)
 TWO_MORE = Bounds(operations=3, operators=False, records=False, late=False, states=40_000)
+ASKS = Bounds(operations=4, operators=False, records=False, late=False, asks=True, states=40_000)
 RESET = Bounds(operations=3, records=False, late=False, resets=True, states=40_000)
 
 HOLD = Hold(1, "A", 1, Fate.SUCCEEDED, learnt=True, step="waits", settled=True)
 PUBLISHED = World(hold=HOLD, backend=frozenset("A"), believed=frozenset("A"), operations=1, held=1)
 """Operation 1 has published the volume to A."""
+UNPUBLISHING = Run("unpublish", "A", 2, step="end hold", waiting=Found(1, "A", 1, ending=False, by=2))
+BEFORE_THE_END = PUBLISHED._replace(
+    backend=frozenset(), believed=frozenset(), operations=2, run=UNPUBLISHING._replace(found=UNPUBLISHING.waiting)
+)
+"""Operation 2 has had the backend detach from A, and is about to end its hold."""
+RELIED_ON = PUBLISHED._replace(operations=3, asks=frozenset({(1, 2)}))
+"""Operation 2 is over, its request to end the hold is under way, and operation 3 has published the volume to A again."""
 BEFORE_ITS_ATTACH = PUBLISHED._replace(remembered=Run("publish", "A", 1, step="attach", started=1, has_begun=True))
 FOUND = Found(1, "A", 1, ending=False, by=1)
 BEFORE_ITS_END = PUBLISHED._replace(
@@ -36,6 +44,8 @@ SAFE = {
     "records": (WITH_RECORDS, START),
     "late": (LATE, START),
     "two-more": (TWO_MORE, PUBLISHED),
+    "late-requests": (ASKS, BEFORE_THE_END),
+    "relied-on": (ASKS, RELIED_ON),
     "reset-before-attach": (RESET, BEFORE_ITS_ATTACH),
     "reset-before-end": (RESET, BEFORE_ITS_END),
 }
@@ -54,6 +64,8 @@ LEFT_OUT = [
     (switches.ForgetsItsWord(), ALONE, START),
     (switches.TakesBackInThePublishsName(), DEEP, START),
     (switches.SignsForItsPublish(), DEEP, START),
+    (switches.HeedsTheDead(), ASKS, RELIED_ON),
+    (switches.EndsWhatIsEnding(), ASKS, RELIED_ON),
     (switches.EndsOnAnothersWord(), RESET, BEFORE_ITS_END),
     (switches.EndsTheFormersHold(), RESET, BEFORE_ITS_ATTACH),
 ]

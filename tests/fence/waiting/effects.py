@@ -49,11 +49,32 @@ def stragglers(world: World, rules: Rules) -> Iterator[Move]:
             yield f"the hanging attempt of operation {write.operation} to {write.aim} lands", late
 
 
-def ask_to_end(world: World, number: int) -> World:
-    """The hold is asked to end."""
-    if world.hold is None or world.hold.number != number:
+def ask_to_end(world: World, number: int, asker: int) -> World:
+    """The hold is asked to end, by an operation or an operator; who asked first counts."""
+    if world.hold is None or world.hold.number != number or world.hold.ending:
         return world
-    return world._replace(hold=world.hold._replace(ending=True))
+    return world._replace(hold=world.hold._replace(ending=True, asker=asker))
+
+
+def late_requests(world: World) -> Iterator[Move]:
+    """A request to end a hold arrives whose operation is over."""
+    for number, operation in world.asks:
+        after = ask_to_end(world, number, operation)._replace(asks=world.asks - {(number, operation)})
+        yield f"the request of operation {operation} to end hold {number} arrives", after
+
+
+def heir(world: World, number: int, rules: Rules) -> int:
+    """Return the open hold that is this one or goes on in its place, 0 for none; only who asks may begin another one meanwhile."""
+    if world.hold is None or (world.hold.number != number and not (number and rules.ends_heirs)):
+        return 0
+    return world.hold.number
+
+
+def go_on(world: World, hold: Hold, rules: Rules) -> World:
+    """Another run holds in place of this one, which may have an attempt under way."""
+    signed = (*hold.signed, rules.signs(hold)) if hold.wrote else hold.signed
+    heir = hold._replace(number=world.held + 1, step="begins", ending=False, asker=0, signed=signed, write=None)
+    return abandon(world, hold.write)._replace(hold=heir, held=heir.number)
 
 
 def settle(world: World, found: Found, rules: Rules) -> World:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.fence.waiting.effects import abandon, attempt
+from tests.fence.waiting.effects import abandon, attempt, go_on
 from tests.fence.waiting.rules import Rules
 from tests.fence.waiting.state import Hold, Look, Move, Record, World
 
@@ -12,7 +12,9 @@ from tests.fence.waiting.state import Hold, Look, Move, Record, World
 def moves(world: World, hold: Hold, rules: Rules) -> Iterator[Move]:
     """Everything that the hold may do next."""
     name = f"hold {hold.number} of {hold.node}"
-    if hold.ending and not hold.step.startswith("und"):
+    if hold.ending and not hold.step.startswith("und") and not rules.heeds(hold, world.run):
+        yield f"{name}: goes on as hold {world.held + 1}, as operation {hold.asker} is over", go_on(world, hold, rules)
+    elif hold.ending and not hold.step.startswith("und"):
         yield f"{name}: is ended", _end(world, hold, rules)
     elif hold.step in {"begins", "unsettled", "waits"}:
         yield from _goes_on(world, hold, rules, name)
@@ -37,7 +39,7 @@ def _goes_on(world: World, hold: Hold, rules: Rules, name: str) -> Iterator[Move
         claim = rules.claim(world.pv, hold.node, rules.signs(hold))
         if claim is not None:
             look = Look(world.pv, live=True, by=rules.signs(hold))
-            stays = claim.reclaims and rules.stays(world.pv, look, hold.node, stayed=hold.reclaims)
+            stays = claim.reclaims and rules.stays(world.pv, look, hold.node, hold.signed, stayed=hold.reclaims)
             ahead = hold._replace(step="claim", write=claim.write, wrote=True, reclaims=stays)
             yield f"{name}: sees a PV that it can write", _at(world, ahead)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from mooring.holds import Fate
-from tests.fence.waiting.effects import ask_to_end, attempt, ended, settle
+from tests.fence.waiting.effects import ask_to_end, attempt, ended, heir, settle
 from tests.fence.waiting.rules import Rules, operation_of
 from tests.fence.waiting.state import NOBODY, Found, Hold, Look, Move, Record, Run, World
 
@@ -27,7 +27,9 @@ def _asks(world: World, run: Run, rules: Rules) -> Iterator[Move]:
 
 
 def _outwaits(world: World, run: Run, rules: Rules) -> Iterator[Move]:
-    if run.answer is not None and not world.is_open(run.answer.number):
+    if not rules.spares_ending and world.hold is not None and not world.hold.ending:
+        yield f"{run.name}: asks what goes on to end", ask_to_end(world, world.hold.number, run.operation)
+    elif run.answer is not None and not (world.is_open(run.answer.number) if rules.spares_ending else world.hold):
         yield f"{run.name}: the hold that was to end has ended", _at(world, run._replace(step="ask", answer=None))
 
 
@@ -80,7 +82,7 @@ def _chooses(world: World, run: Run, rules: Rules) -> World:
 def _asked(world: World, run: Run, rules: Rules) -> World:
     found = world.find(run.operation)
     if found is not None and rules.is_ending(found):
-        return _at(ask_to_end(world, found.number), run._replace(step="outwait", answer=found))
+        return _at(world, run._replace(step="outwait", answer=found))
     run = run._replace(found=found, waiting=found)
     if found is not None and rules.joins(found):
         return _holds(world, run, rules)
@@ -191,9 +193,10 @@ def _rolls_back(world: World, run: Run) -> World:
 
 
 def _ends_hold(world: World, run: Run, rules: Rules) -> Iterator[Move]:
-    if world.hold is not None and world.is_open(run.started) and not world.hold.ending:
-        yield f"{run.name}: asks its hold to end", ask_to_end(world, run.started)
-    elif not world.is_open(run.started):
+    number = heir(world, run.started, rules)
+    if world.hold is not None and number and not world.hold.ending:
+        yield f"{run.name}: asks its hold to end", ask_to_end(world, number, run.operation)
+    elif not number:
         ahead = run._replace(step=run.step.removeprefix("end hold, "))
         yield f"{run.name}: its hold has ended", _at(world, ahead._replace(started=0) if ahead.step == "look" else ahead)
 

@@ -45,6 +45,10 @@ class Rules:
     """Whether a hold signs its claims with an id of its own, and not with that of its publish."""
     counts_recorded = True
     """Whether a publish remembers that its own hold may have written."""
+    ends_heirs = True
+    """Whether who ends a hold ends what goes on in its place."""
+    spares_ending = True
+    """Whether a publish leaves the end of a hold to who has asked for it."""
     spares_former = True
     """Whether a rollback leaves the hold that the run it was reset from had begun."""
 
@@ -74,7 +78,8 @@ class Rules:
 
     def take_back(self, seen: Record, hold: Hold) -> Write | None:
         """`fence.undo`, of a hold."""
-        return self.undo(seen, hold.node, signed(hold.operation, hold.number), (self.signs(hold),), reclaims=hold.reclaims)
+        mine = (self.signs(hold), *hold.signed)
+        return self.undo(seen, hold.node, signed(hold.operation, hold.number), mine, reclaims=hold.reclaims)
 
     def lands(self, write: Write, pv: Record | None) -> Record | None:
         """What the API server makes of an attempt; None where it refuses it."""
@@ -111,6 +116,10 @@ class Rules:
     def is_needed(self, hold: Hold) -> bool:
         """`holds.is_needed`, having asked for the publish."""
         return holds.is_needed(settled=hold.settled, publisher_lives=self.lives(hold))
+
+    def heeds(self, hold: Hold, run: Run | None) -> bool:
+        """Whether a hold ends for who asks for it."""
+        return not hold.asker or (run is not None and run.operation == hold.asker)
 
     def lives(self, hold: Hold) -> bool:
         """`holds.lives`."""

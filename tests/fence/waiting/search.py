@@ -43,10 +43,10 @@ def search(rules: Rules, bounds: Bounds, start: World = START) -> Found:
 
 
 def _tidied(world: World, rules: Rules) -> World:
-    """Without attempts that can't land any more: an epoch never comes back."""
-    if not world.flying:
-        return world
-    return world._replace(flying=frozenset(write for write in world.flying if rules.lands(write, world.pv) is not None))
+    """Without attempts that can't land any more, as an epoch never comes back, and requests to holds that are over."""
+    asks = frozenset(ask for ask in world.asks if world.is_open(ask[0]))
+    flying = frozenset(write for write in world.flying if rules.lands(write, world.pv) is not None)
+    return world._replace(flying=flying, asks=asks) if (world.asks, world.flying) != (asks, flying) else world
 
 
 def _stuck(world: World, rules: Rules, can_end: set[object]) -> str:

@@ -14,7 +14,7 @@ class Hold(NamedTuple):
     """An open PersistAttachment run: of this node, begun by this operation.
 
     `fate` is that of the operation, `learnt` whether it was told that the hold has begun. `step`: begins, unsettled, waits, claim,
-    undo, undoing.
+    undo, undoing. `asker` is the operation for which it is ending, 0 for an operator; `signed` are those in whose place it goes on.
     """
 
     number: int
@@ -25,6 +25,8 @@ class Hold(NamedTuple):
     step: str = "begins"
     settled: bool = False
     ending: bool = False
+    asker: int = 0
+    signed: tuple[int, ...] = ()
     write: Write | None = None
     wrote: bool = False
     reclaims: bool = False
@@ -89,7 +91,8 @@ class World(NamedTuple):
     `makers` made the PV's holders holders; `late` is a hold that may still start; `flying` are attempts that nobody waits for;
     `backend` the nodes it has attached. `believed` were told to have the volume, `gone` to be off it; `loose` are nodes of
     operations that were cut off, `forced` those whose hold an operator has ended, `came` those whose record came with the PV during
-    the open operation. `remembered` is where a reset would return.
+    the open operation. `asks` are the requests to end a hold that are under way although their operation is over: hold, operation.
+    `remembered` is where a reset would return.
     """
 
     pv: Record | None = None
@@ -104,6 +107,7 @@ class World(NamedTuple):
     loose: frozenset[str] = frozenset()
     forced: frozenset[str] = frozenset()
     came: frozenset[str] = frozenset()
+    asks: frozenset[tuple[int, int]] = frozenset()
     remembered: Run | None = None
     broken: str = ""
     operations: int = 0

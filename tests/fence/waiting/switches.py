@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.fence.waiting.rules import Rules
-from tests.fence.waiting.state import Fate, Found, Hold, Record, Write
+from tests.fence.waiting.state import Fate, Found, Hold, Record, Run, Write
 
 
 class EarlyWordIsLost(Rules):
@@ -87,6 +87,19 @@ class TakesBackInThePublishsName(Rules):
 
     def take_back(self, seen: Record, hold: Hold) -> Write | None:
         return self.undo(seen, hold.node, hold.operation, (self.signs(hold),), reclaims=hold.reclaims)
+
+
+class HeedsTheDead(Rules):
+    """A hold ends for an operation that is over."""
+
+    def heeds(self, hold: Hold, run: Run | None) -> bool:  # noqa: ARG002
+        return True
+
+
+class EndsWhatIsEnding(Rules):
+    """A publish ends the hold that it finds being ended, and what goes on in its place."""
+
+    spares_ending = False
 
 
 class SignsForItsPublish(Rules):

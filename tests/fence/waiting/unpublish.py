@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from mooring.holds import Fate
-from tests.fence.waiting.effects import abandon, ask_to_end, attempt, ended
+from tests.fence.waiting.effects import abandon, ask_to_end, attempt, ended, heir
 from tests.fence.waiting.rules import Rules
 from tests.fence.waiting.state import ALL, Look, Move, Record, Run, World
 
@@ -66,9 +66,10 @@ def _detach_held(world: World, run: Run, rules: Rules) -> World:
 
 def _ends_hold(world: World, run: Run, rules: Rules) -> Iterator[Move]:
     number = run.found.number if run.found else 0
-    if world.hold is not None and world.is_open(number) and not world.hold.ending:
-        yield f"{run.name}: asks the hold to end", ask_to_end(world, number)
-    elif not world.is_open(number):
+    open_one = heir(world, number, rules)
+    if world.hold is not None and open_one and not world.hold.ending:
+        yield f"{run.name}: asks the hold to end", ask_to_end(world, open_one, run.operation)
+    elif not open_one:
         ahead = run._replace(step="see" if rules.unpublish_detaches_first else "detach held", waiting=None)
         yield f"{run.name}: the hold has ended", _at(world, ahead)
 

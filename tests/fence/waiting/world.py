@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mooring.holds import Fate
 from tests.fence.waiting import hold as holding
 from tests.fence.waiting import publish, unpublish
-from tests.fence.waiting.effects import abandon, ask_to_end, ended, stragglers
+from tests.fence.waiting.effects import abandon, ask_to_end, ended, late_requests, stragglers
 from tests.fence.waiting.rules import Rules, closed
 from tests.fence.waiting.state import ALL, NOBODY, NODES, Hold, Move, Record, Run, World
 
@@ -21,8 +21,8 @@ _EPOCH = 4
 class Bounds:
     """What a search is bounded by.
 
-    How many operations start, resets included; whether operators end holds, PVs come with a record, and holds start late; and how
-    many states there may be before it begins no further round.
+    How many operations start, resets included; whether operators end holds, PVs come with a record, holds start late, and requests
+    to end a hold arrive late; and how many states there may be before it begins no further round.
     """
 
     operations: int = 3
@@ -30,6 +30,7 @@ class Bounds:
     operators: bool = True
     records: bool = True
     late: bool = True
+    asks: bool = False
     states: int = 100_000
 
 
@@ -38,7 +39,7 @@ def moves(world: World, rules: Rules, bounds: Bounds) -> Iterator[Move]:
     run, held = world.run, world.hold
     if run is not None:
         yield from steps(world, rules)
-        yield f"{run.name}: is terminated at step {run.step}", _terminated(world, run, late_ones=bounds.late)
+        yield f"{run.name}: is terminated at step {run.step}", _terminated(world, run, bounds)
         if bounds.resets and run.kind == "publish" and run.step not in {"observe", "look"}:
             yield f"(remembers {run.name} at step {run.step})", world._replace(remembered=run)
     elif world.operations < bounds.operations:
@@ -50,6 +51,7 @@ def moves(world: World, rules: Rules, bounds: Bounds) -> Iterator[Move]:
         late = world.late._replace(number=world.held + 1)
         yield f"the hold of operation {late.operation} begins late", world._replace(late=None, hold=late, held=late.number)
     yield from stragglers(world, rules)
+    yield from late_requests(world)
     if world.pv is None:
         yield from _pv_appears(world, bounds)
     if bounds.resets and world.remembered is not None and world.operations < bounds.operations:
@@ -109,11 +111,13 @@ def _is_due(world: World) -> bool:
     return hold.ending or (hold.settled and not set(world.pv.holders) - {hold.node})
 
 
-def _terminated(world: World, run: Run, *, late_ones: bool) -> World:
-    late = world.late
-    if late_ones and run.step == "start" and world.hold is None:
+def _terminated(world: World, run: Run, bounds: Bounds) -> World:
+    late, asks = world.late, world.asks
+    if bounds.asks and run.step.startswith("end hold") and world.hold is not None and not world.hold.ending:
+        asks |= {(world.hold.number, run.operation)}
+    if bounds.late and run.step == "start" and world.hold is None:
         late = Hold(0, run.node, run.operation)  # the server starts it all the same
-    after = ended(abandon(world, run.write)._replace(late=late), run.operation, Fate.CUT_OFF)
+    after = ended(abandon(world, run.write)._replace(late=late, asks=asks), run.operation, Fate.CUT_OFF)
     return after._replace(loose=after.loose | run.nodes) if run.kind == "publish" else after
 
 
@@ -136,7 +140,7 @@ def _happens_to_hold(world: World, hold: Hold, bounds: Bounds) -> Iterator[Move]
     if bounds.operators and not (world.run is not None and world.run.step == "found"):  # it is about to decide: as well after
         forced = world._replace(believed=world.believed - {hold.node}, forced=world.forced | {hold.node})
         if not hold.ending:
-            yield f"an operator cancels hold {hold.number} of {hold.node}", ask_to_end(forced, hold.number)
+            yield f"an operator cancels hold {hold.number} of {hold.node}", ask_to_end(forced, hold.number, 0)
         if not hold.step.startswith("und"):
             yield f"an operator terminates hold {hold.number} of {hold.node}", abandon(forced, hold.write)._replace(hold=None)
 
@@ -153,7 +157,7 @@ def _pv_appears(world: World, bounds: Bounds) -> Iterator[Move]:
 
 def _reset(world: World, former: Run, bounds: Bounds) -> Move:
     number = world.operations + 1
-    left = _terminated(world, world.run, late_ones=bounds.late) if world.run is not None else world
+    left = _terminated(world, world.run, bounds) if world.run is not None else world
     again = former._replace(operation=number)
     after = left._replace(operations=number, run=again, gone=left.gone - again.nodes, loose=left.loose | again.nodes)
     return f"{former.name}: is reset to step {former.step}, and goes on as operation {number}", after
