@@ -13,8 +13,8 @@ from mooring.client import MooringClient
 from mooring.errors import HeldElsewhere, MooringError
 from tests.harness.cluster import Cluster
 from tests.harness.holds import SECONDS, ended, hold_of, operation_of
+from tests.harness.resets import reset
 from tests.harness.workers import quick, running_worker
-from tests.operations.test_reset import reset
 from worker import MooringWorker
 
 

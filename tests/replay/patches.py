@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from contextlib import suppress
 
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from mooring import names
 from mooring.devstack.proxy import FaultProxy
 from mooring.errors import BackendUncertain
-from mooring.models import AccessMode, BackendCall, PublishResult, UnpublishResult, VolumeRef
+from mooring.models import AccessMode, BackendCall, PublishResult, Unpersisted, UnpublishResult, VolumeRef
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
+from tests.harness.records import attachment
 from tests.harness.resets import LAST, last_run, reset
 from tests.harness.workers import quick, running_worker, until
 from tests.replay.recorder import DRIVER, Recorder
@@ -41,6 +44,7 @@ async def record_patches(client: Client, cluster: Cluster) -> None:
         await _record_unpublishes(recorder, cluster.proxy)
         await _record_another_mode(recorder)
         await _record_holds(recorder, backend)
+        await _record_ends_of_holds(recorder)
         await _record_pvs_that_go(recorder, backend)
         await _record_cancellation(recorder, backend)
 
@@ -93,6 +97,36 @@ async def _record_holds(recorder: Recorder, backend: JournalBackend) -> None:
     backend.publish_errors += [BackendUncertain("no answer"), refusal()]
     departed = recorder.mooring.publish("departed", "node-a")
     await recorder.operation("publish-departed-rolled-back", "departed", departed)
+
+
+async def _record_ends_of_holds(recorder: Recorder) -> None:
+    """A hold that an operation ends, and a publish that finds one which somebody has asked to end, and which takes its time."""
+    await recorder.mooring.publish("given-up", "node-a")
+    await recorder.mooring.unpublish("given-up", "node-a")
+    await recorder.save("persist-ended", names.unpersisted_id(VolumeRef(driver=DRIVER, volume_handle="given-up")))
+    volume, held = VolumeRef(driver=DRIVER, volume_handle="ending"), attachment("node-a")
+    hold = await recorder.client.start_workflow(
+        names.PERSIST,
+        Unpersisted(volume=volume, attachment=held, operation=str(uuid.uuid4())),
+        id=names.unpersisted_id(volume),
+        task_queue="nobody",
+        memo={names.ATTACHMENT_MEMO: held},
+    )
+    await hold.cancel()
+    publish = asyncio.create_task(recorder.mooring.publish("ending", "node-b"))
+    async with asyncio.timeout(SECONDS):
+        while not await _waits_for(recorder.client, names.volume_id(volume), "outwait_unpersisted"):
+            await asyncio.sleep(0.1)
+    await hold.terminate()
+    await recorder.operation("publish-after-a-hold-that-ends", "ending", publish)
+
+
+async def _waits_for(client: Client, workflow_id: str, step: str) -> bool:
+    try:
+        run = await client.get_workflow_handle(workflow_id).describe()
+    except RPCError:
+        return False
+    return any(pending.activity_type.name == step for pending in run.raw_description.pending_activities)
 
 
 async def _record_pvs_that_go(recorder: Recorder, backend: JournalBackend) -> None:
