@@ -140,9 +140,11 @@ class Server:
         )
         before = [job for each in instance.history for job in each.jobs] + list(given)
         new.cancel_requested = any(job.HasField("cancel_workflow") for job in before)
+        resolved = {job.resolve_activity.seq for job in before if job.HasField("resolve_activity")}
         for command in commands:
-            self._wait_for(new, command)
-        for seq in (job.resolve_activity.seq for job in before if job.HasField("resolve_activity")):
+            if command.request_cancel_local_activity.seq not in resolved:  # NB: such a one is answered at once
+                self._wait_for(new, command)
+        for seq in resolved:
             new.steps.pop(seq, None)
         for step in new.steps.values():
             step.again = True
