@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 from types import ModuleType
 
 import pytest
@@ -41,7 +41,8 @@ def test_every_workflow_has_a_history() -> None:
 
 
 def test_every_patch_is_in_a_history() -> None:
-    asked = {patch for module in iter_modules(workflows.__path__) for patch in patches(import_module(f"workflows.{module.name}"))}
+    modules = [import_module(module.name) for module in walk_packages(workflows.__path__, "workflows.")]
+    asked = {patch for module in modules for patch in patches(module)}
 
     missing = asked - {patch for path in HISTORIES for patch in marked(path)}
     assert not missing, f"{missing}: add a scene for each to tests/replay/patches.py, and run `python -m tests.replay.record`"
