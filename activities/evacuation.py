@@ -1,7 +1,8 @@
 """Looks at a node that is to be evacuated, lists what it holds, and has one volume released.
 
 Contract: what is said of the node and of its volumes is live; a volume is released by an unpublish under the volume's lock, bound
-to the epoch that the list saw, or to the run that waits for its PV, so that one published again since is left alone.
+to the epoch that the list saw, or to the run that waits for its PV, so that one published again since is left alone. What is asked
+again answers as the first time.
 
 Not kept here: what proves that a node is dead (workflows/evacuate.py).
 """
@@ -16,7 +17,8 @@ from pydantic_core import to_json
 from temporalio import activity
 
 from activities.running import running
-from mooring.evacuation.models import EvacuationTerms, HeldVolume, HeldVolumes, NodeAsked, NodeSeen, Release
+from mooring.errors import MooringError
+from mooring.evacuation.models import EvacuationTerms, HeldVolume, HeldVolumes, NodeAsked, NodeSeen, Release, Unheard
 from mooring.models import UnpublishRequest, UnpublishResult
 
 if TYPE_CHECKING:
@@ -96,18 +98,36 @@ class EvacuationActivities:
 
     @activity.defn(name="release_volume")
     async def release(self, asked: Release) -> UnpublishResult:
-        """Have the node let go of the volume, in an operation of its own; where only the CO can, say so and begin none."""
+        """Have the node let go of the volume, in an operation of its own; where only the CO can, say so and begin none.
+
+        Where the very same has been done before, that answer is this one: an attempt was cut off before it could hear it.
+        """
         async with running():
-            held = asked.held
-            self._co_calls.check(held.volume_handle, asked.node_id)
-            request = UnpublishRequest(
-                driver=self._driver,
-                volume_handle=held.volume_handle,
-                node_id=asked.node_id,
-                at_epoch=held.epoch,
-                at_run=held.run_id,
-            )
-            return await self._mooring.request_unpublish(request, deadline=asked.deadline)
+            self._co_calls.check(asked.held.volume_handle, asked.node_id)
+            request = self._request(asked.node_id, asked.held)
+            result = await self._mooring.request_unpublish(request, deadline=asked.deadline)
+            return result if result.released or not result.annotation_cleared else await self._answer_to(request) or result
+
+    @activity.defn(name="count_released")
+    async def count_released(self, asked: Unheard) -> int:
+        """Return how many of the volumes were released as was asked; no operation is begun."""
+        async with running(patient=True):
+            answers = [await self._answer_to(self._request(asked.node_id, held)) for held in asked.volumes]
+        return len([answer for answer in answers if answer is not None])
+
+    def _request(self, node_id: str, held: HeldVolume) -> UnpublishRequest:
+        return UnpublishRequest(
+            driver=self._driver, volume_handle=held.volume_handle, node_id=node_id, at_epoch=held.epoch, at_run=held.run_id
+        )
+
+    async def _answer_to(self, asked: UnpublishRequest) -> UnpublishResult | None:
+        """Return what the very same request has released before; None where that is nothing."""
+        handle = asked.volume_handle
+        try:
+            record = await self._volumes.read(handle, self._manager.pvs(handle))
+        except MooringError:
+            record = None  # it only helps to find the answer
+        return await self._runs.answer_to(asked, record.operation if record else "")
 
     def _departed(self, node_id: str) -> Iterator[str]:
         """Yield volumes whose PV went while its record named the node, as far as this worker saw it."""

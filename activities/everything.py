@@ -77,7 +77,7 @@ def all_activities(
         *(calls.publish, calls.unpublish, calls.undo),
         NodeActivities(admission).check,
         MigrationActivities(manager, storage.volumes, slots.migrations).wait,
-        *(evacuation.terms, evacuation.look, evacuation.held, evacuation.release),
+        *(evacuation.terms, evacuation.look, evacuation.held, evacuation.release, evacuation.count_released),
         EventActivities(storage.events).not_cleared,
         *(reconciling.begin, reconciling.survey, reconciling.heal),
         rebuild.rebuild,

@@ -17,7 +17,7 @@ from temporalio.workflow import ActivityConfig
 
 with workflow.unsafe.imports_passed_through():
     from activities.evacuation import EvacuationActivities
-    from mooring.evacuation.models import EvacuationTerms, HeldVolume, HeldVolumes, NodeAsked, NodeSeen, Release
+    from mooring.evacuation.models import EvacuationTerms, HeldVolume, HeldVolumes, NodeAsked, NodeSeen, Release, Unheard
     from mooring.models import UnpublishResult
     from mooring.names import waiting_queue
     from workflows.options import patient
@@ -69,6 +69,12 @@ class EvacuationSteps:
         options["schedule_to_start_timeout"] = _START
         options["task_queue"] = waiting_queue(workflow.info().task_queue)
         return await workflow.execute_activity_method(EvacuationActivities.release, asked, **options)
+
+    async def count_released(self, volumes: Sequence[HeldVolume]) -> int:
+        """Return how many of these volumes were released as this evacuation has asked, however long it takes to learn it."""
+        options = self._options(f"see which of {len(volumes)} releases were done", _LIST)
+        asked = Unheard(node_id=self.node_id, volumes=tuple(volumes))
+        return await workflow.execute_activity_method(EvacuationActivities.count_released, asked, **options)
 
     def _asked(self, names: Sequence[str]) -> NodeAsked:
         several = tuple(names) if len(names) > 1 else ()

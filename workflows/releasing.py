@@ -1,7 +1,8 @@
 """Releases the volumes of a dead node, several at a time, in rounds that each begin with a fresh list.
 
-Contract: a volume that can't be released keeps no other waiting; why is kept, and the next round tries it again. Before each
-release the caller is asked whether the node is still dead.
+Contract: a volume that can't be released keeps no other waiting; why is kept, and the next round tries it again. A step that fails
+may leave an unpublish that goes on: where the volume is gone from the next list, it is asked how that ended, and counted. Before
+each release the caller is asked whether the node is still dead.
 
 Not kept here: what proves it (proof.py), and how long it goes on (evacuate.py).
 """
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from workflows.evacuation_steps import EvacuationSteps
 
 
+_LOST = "count what was released unheard"
+"""The patch since which releases whose step has failed are looked into."""
+
+
 class Releases:
     """The volumes of one node: `released` so far, still `held`, and of these the `failed`, each with the reason.
 
@@ -41,6 +46,8 @@ class Releases:
         self._steps = steps
         self._is_still_dead = is_still_dead
         self._end = released + at_most
+        self._unheard: dict[str, HeldVolume] = {}
+        """The volumes whose release has failed, as it was asked for."""
 
     @property
     def full(self) -> bool:
@@ -49,8 +56,9 @@ class Releases:
 
     async def round(self) -> bool:
         """Try each volume that the node holds once; whether any was released. Where there is none, `held` is 0."""
-        listed = await self.relist()
-        before, due = self.released, deque(listed.volumes)
+        before, listed = self.released, await self.relist()
+        await self._count_unheard(listed)
+        due = deque(listed.volumes)
         await asyncio.gather(*(self._release_from(due) for _ in range(self._steps.terms.at_once)))
         return self.released > before
 
@@ -61,6 +69,14 @@ class Releases:
         self.held, self.departed = listed.total, listed.departed
         self.failed = {handle: why for handle, why in self.failed.items() if handle in left}
         return listed
+
+    async def _count_unheard(self, listed: HeldVolumes) -> None:
+        """Count what an unpublish of this evacuation has released although the step that began it has failed."""
+        left = {held.volume_handle for held in listed.volumes}
+        gone = [held for handle, held in self._unheard.items() if handle not in left]
+        self._unheard.clear()
+        if gone and workflow.patched(_LOST):
+            self.released += await self._steps.count_released(gone)
 
     async def _release_from(self, due: deque[HeldVolume]) -> None:
         while due and not self.full and await self._is_still_dead():
@@ -75,6 +91,7 @@ class Releases:
             if is_cancelled_exception(error):
                 raise
             self.failed[held.volume_handle] = reason(error)
+            self._unheard[held.volume_handle] = held
             return
         self.failed.pop(held.volume_handle, None)
         if not result.annotation_cleared:

@@ -12,14 +12,14 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from temporalio.client import WorkflowExecutionStatus
+from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError
 
 from mooring import names
 from mooring.drift.comparison import Waits
 from mooring.errors import TemporalUnavailable
-from mooring.models import Attachment
+from mooring.models import Attachment, UnpublishRequest, UnpublishResult
 from mooring.runs import look_up, read_run
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 AT_ONCE: Final = 16
 RUNS: Final = 1000
 """Runs that are looked at for uncleared records, the newest ones: where there are more, the next reconciliation sees them."""
+ANSWERS: Final = 20
+"""Unpublishes of one volume whose answers are read, the newest ones."""
 
 LISTED: Final = 20_000
 """Runs that are looked through for volumes without a record, the newest ones."""
@@ -111,6 +113,30 @@ class DriverRuns:
             raise TemporalUnavailable(f"Temporal did not say which volume {listed.name} is: {error}.") from error
         handle = run.payload.get("volume_handle") if run is not None and isinstance(run.payload, dict) else None
         return handle if isinstance(handle, str) and names.short(handle) == listed.name else ""
+
+    async def answer_to(self, asked: UnpublishRequest, writer: str) -> UnpublishResult | None:
+        """Return what a run that has done the very same before has released; None where none is known that has released anything.
+
+        `writer` is the run that wrote the volume's record last, which visibility may not list yet; "" where that is unknown.
+        """
+        workflow_id = names.volume_id(asked)
+        query = f"{names.runs_of(workflow_id)} AND WorkflowType = '{names.UNPUBLISH}'"
+        listed = await self._list(query, at_most=ANSWERS)
+        for run_id in dict.fromkeys(filter(None, (writer, *(run.run_id for run in listed)))):
+            answer = await self._answer(workflow_id, run_id, asked)
+            if answer is not None and answer.released:
+                return answer
+        return None
+
+    async def _answer(self, workflow_id: str, run_id: str, asked: UnpublishRequest) -> UnpublishResult | None:
+        handle = self._client.get_workflow_handle(workflow_id, run_id=run_id, result_type=UnpublishResult)
+        try:
+            run = await read_run(self._client, workflow_id, run_id)
+            return await handle.result() if run is not None and run.does(names.UNPUBLISH, asked) else None
+        except WorkflowFailureError:
+            return None
+        except RPCError as error:
+            raise TemporalUnavailable(f"Temporal did not say how {workflow_id} ended in run {run_id}: {error}.") from error
 
     def _named(self, runs: Sequence[WorkflowExecution], handles: Collection[str]) -> set[str]:
         """Those of these volumes that the runs are about."""

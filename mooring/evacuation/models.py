@@ -132,6 +132,13 @@ class Release(Model):
     deadline: float
 
 
+class Unheard(Model):
+    """Asks which of these volumes the node let go of, as was asked by releases whose end nobody heard of."""
+
+    node_id: NodeId
+    volumes: tuple[HeldVolume, ...]
+
+
 class EvacuationProgress(Model):
     """How far an evacuation is.
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
@@ -13,57 +11,14 @@ from temporalio.exceptions import CancelledError
 
 from mooring.client import MooringClient
 from mooring.evacuation.starting import approve
-from mooring.models import Approval, BackendCall
+from mooring.models import Approval
 from mooring.names import State
-from tests.harness.backend import JournalBackend, refusal
+from tests.evacuate.conftest import Stubborn
 from tests.harness.cluster import Cluster
 from tests.harness.kubernetes import Kubernetes
 from tests.harness.ward import TAINT, Ward, ended
 from tests.harness.workers import quick, running_worker, until
 from worker import MooringWorker
-
-
-@dataclass(slots=True)
-class Stubborn(JournalBackend):
-    """A backend that keeps some volumes attached, and makes others wait."""
-
-    kept: set[str] = field(default_factory=set)
-    held: dict[str, asyncio.Event] = field(default_factory=dict)
-    reached: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def unpublish(self, call: BackendCall) -> None:
-        """Detach, unless the volume is kept; where it is held, once it no longer is."""
-        handle = call.volume.volume_handle
-        if handle in self.kept:
-            raise refusal(f"{handle} is busy")
-        if handle in self.held:
-            self.reached.set()
-            await self.held[handle].wait()
-        self._note("unpublish", call)
-
-
-@pytest.fixture
-def backend() -> Stubborn:
-    return Stubborn()
-
-
-@pytest.fixture
-async def one_by_one(temporal_client: Client, cluster: Cluster, driver: str, backend: Stubborn) -> AsyncIterator[MooringWorker]:
-    """A worker that releases one volume after the other, in the order of their PVs' names."""
-    settings = quick(driver, node_check="csinode", evacuate="off", node_gone=1, evacuate_at_once=1, backend="in:tests")
-    async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig(), backend) as running:
-        yield running
-
-
-@pytest.fixture
-async def stuck(one_by_one: MooringWorker, ward: Ward, backend: Stubborn) -> asyncio.Event:
-    """A node that holds `vol-1` and `vol-2`; its evacuation listed both, and is at `vol-1` until the event is set."""
-    await ward.admit("vol-1", "vol-2")
-    await ward.taint(TAINT)
-    backend.held["vol-1"] = asyncio.Event()
-    await ward.evacuate()
-    await asyncio.wait_for(backend.reached.wait(), 30)
-    return backend.held["vol-1"]
 
 
 async def test_a_volume_that_the_backend_keeps_holds_up_no_other_and_is_released_once_it_can_be(

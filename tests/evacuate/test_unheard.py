@@ -1,0 +1,71 @@
+"""A release whose answer nobody heard, because a worker or a step was lost, is counted like any other."""
+
+from __future__ import annotations
+
+import asyncio
+
+from temporalio.exceptions import ApplicationError
+
+from mooring.client import MooringClient
+from mooring.models import UnpublishRequest
+from tests.evacuate.conftest import Stubborn
+from tests.harness.cluster import Cluster
+from tests.harness.ward import SECONDS, Ward, ended
+
+
+async def bound(cluster: Cluster, handle: str) -> UnpublishRequest:
+    """What an evacuation of `node-a` asks that lists the volume now."""
+    return UnpublishRequest(driver=cluster.driver, volume_handle=handle, node_id="node-a", at_epoch=await cluster.epoch(handle))
+
+
+async def fail_release(ward: Ward, handle: str) -> None:
+    """Have the step fail that releases the volume, as where no worker takes it for long; the unpublish that it began goes on."""
+    [step] = [
+        event.activity_task_scheduled_event_attributes
+        async for event in ward.evacuation.fetch_history_events()
+        if event.activity_task_scheduled_event_attributes.activity_type.name == "release_volume"
+    ]
+    lost = ward.client.get_async_activity_handle(workflow_id=ward.evacuation.id, run_id=None, activity_id=step.activity_id)
+    await lost.fail(ApplicationError(f"nobody has said what became of {handle}", non_retryable=True))
+
+
+async def test_a_release_whose_answer_was_lost_is_counted(
+    stuck: asyncio.Event, ward: Ward, mooring: MooringClient, cluster: Cluster
+) -> None:
+    await mooring.request_unpublish(await bound(cluster, "vol-2"))  # as an attempt does whose worker dies before it can say so
+    stuck.set()
+
+    assert (await ended(ward.evacuation)).released == 2
+
+
+async def test_it_is_counted_though_another_node_has_got_the_volume_since(
+    stuck: asyncio.Event, ward: Ward, mooring: MooringClient, cluster: Cluster
+) -> None:
+    await Ward(cluster, ward.client, mooring, "node-b", "other").admit()
+    await mooring.request_unpublish(await bound(cluster, "vol-2"))
+    await mooring.publish("vol-2", "node-b")
+    stuck.set()
+
+    assert (await ended(ward.evacuation)).released == 2
+    assert await ward.holders("vol-1", "vol-2") == [None, "node-b"]
+
+
+async def test_what_somebody_else_has_released_is_not_counted(stuck: asyncio.Event, ward: Ward, mooring: MooringClient) -> None:
+    await mooring.unpublish("vol-2", "node-a")
+    stuck.set()
+
+    assert (await ended(ward.evacuation)).released == 1
+
+
+async def test_a_release_that_goes_on_though_its_step_has_failed_is_counted(
+    stuck: asyncio.Event, ward: Ward, backend: Stubborn
+) -> None:
+    backend.held["vol-2"] = asyncio.Event()
+    await fail_release(ward, "vol-1")
+    stuck.set()
+    async with asyncio.timeout(SECONDS):
+        while await ward.holders("vol-1") != [None]:
+            await asyncio.sleep(0.05)
+    backend.held["vol-2"].set()
+
+    assert (await ended(ward.evacuation)).released == 2
