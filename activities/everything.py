@@ -76,7 +76,7 @@ def all_activities(
         *(unpersisted.publisher_lives, unpersisted.wait),
         *(calls.publish, calls.unpublish, calls.undo),
         NodeActivities(admission).check,
-        MigrationActivities(manager, storage.volumes, slots.migrations).wait,
+        MigrationActivities(manager, storage.volumes, slots.migrations, limited=settings.migration_nodes > 0).wait,
         *(evacuation.terms, evacuation.look, evacuation.held, evacuation.release, evacuation.count_released),
         EventActivities(storage.events).not_cleared,
         *(reconciling.begin, reconciling.survey, reconciling.heal),

@@ -2,7 +2,7 @@
 
 Contract: the first attempt waits for a minute, because most migrations are over by then: the index tells when, the live PV that it
 is so. Each later one only looks, and Temporal asks again: volumes that several nodes share for good occupy no worker. A first
-attempt beyond its share of this worker's slots only looks as well.
+attempt beyond its share of this worker's slots only looks as well. Where the nodes are not limited, nothing is waited for.
 
 Not kept here: the deadline (workflows/migrate.py).
 """
@@ -24,23 +24,27 @@ if TYPE_CHECKING:
 
 
 class MigrationActivities:
-    """The migrations of one driver's volumes; `waits` of them are waited for at once."""
+    """The migrations of one driver's volumes; `waits` of them are waited for at once.
 
-    def __init__(self, manager: AttachmentManager, volumes: Volumes, waits: int) -> None:
+    `limited`: how many nodes may hold such a volume is limited; else a second one means no migration.
+    """
+
+    def __init__(self, manager: AttachmentManager, volumes: Volumes, waits: int, *, limited: bool) -> None:
         self._free = waits
+        self._limited = limited
         self._manager = manager
         self._volumes = volumes
 
     @activity.defn(name="wait_for_migration")
     async def wait(self, volume: VolumeRef) -> VolumeRecord | None:
-        """The volume's record once one node holds it, or none does; None where it has no PV any more."""
+        """The volume's record once one node holds it, or none does, or any number may; None where it has no PV any more."""
         handle = volume.volume_handle
         waits = MigrationAwaited(f"Volume {handle} is held by several nodes while it migrates; it is looked at again.")
         async with running(patient=True):
-            if activity.info().attempt == 1 and self._free > 0:
+            if activity.info().attempt == 1 and self._limited and self._free > 0:
                 await self._wait_a_minute(handle, waits)
             record = await self._volumes.read(handle, self._manager.pvs(handle))
-            if record is None or len(record.everyone) < 2:
+            if record is None or len(record.everyone) < 2 or not self._limited:
                 return record
             raise waits
 

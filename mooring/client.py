@@ -43,6 +43,11 @@ M = TypeVar("M", bound=BaseModel)
 DEADLINE = 15.0
 """Seconds a call waits for its answer: the default timeout of the CSI sidecars."""
 
+BOUND = timedelta(hours=1)
+"""How long an unpublish that is bound to what somebody saw may take at least: whoever decided on it decides again.
+
+NB: it ends so, too, where only workers of a version are left that can't carry it on, and doesn't keep the volume locked for good.
+"""
 GOES_ON = "the operation goes on"
 NAMES_CHARACTERS = 65536
 """What handle and node id of an unpublish may have together to be carried out: no object of Kubernetes holds much more."""
@@ -177,7 +182,7 @@ class MooringClient:
         what = f"{summary[0].upper()}{summary[1:]}"
         async with runs.deadline(deadline, what) as call:
             while True:
-                handle, other = await self._start_or_find(workflow, asked, result, summary)
+                handle, other = await self._start_or_find(workflow, asked, result, summary, _longest(asked, deadline))
                 if handle is not None:
                     call.pending = GOES_ON
                     return await runs.answer(handle, what)
@@ -186,7 +191,7 @@ class MooringClient:
                     await self._outwait(other, asked)
 
     async def _start_or_find(
-        self, workflow: str, asked: VolumeRef, result: type[M], summary: str
+        self, workflow: str, asked: VolumeRef, result: type[M], summary: str, longest: timedelta | None = None
     ) -> tuple[WorkflowHandle[Any, M] | None, runs.OpenRun | None]:
         """The run that does what is asked, or the other one that has to end first (neither, where that has just ended)."""
         try:
@@ -196,6 +201,7 @@ class MooringClient:
                 id=names.volume_id(asked),
                 task_queue=names.adoption_queue(self._queue) if workflow == names.ADOPT else self._queue,
                 id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                run_timeout=longest,
                 result_type=result,
                 static_summary=names.summary(summary),
                 static_details=_details(asked.volume_handle),
@@ -220,6 +226,12 @@ class MooringClient:
 def volume_ref(driver: str, volume_handle: str) -> VolumeRef:
     """The volume; InvalidRequest where there can be none of these names."""
     return _valid(VolumeRef, driver=driver, volume_handle=volume_handle)
+
+
+def _longest(asked: VolumeRef, deadline: float) -> timedelta | None:
+    """How long the run may take; None for as long as it takes: a caller's own request is never given up, nor a rollback cut off."""
+    is_bound = isinstance(asked, UnpublishRequest) and asked.bound
+    return max(BOUND, timedelta(seconds=5 * deadline)) if is_bound else None
 
 
 def _valid(model: type[M], **fields: object) -> M:

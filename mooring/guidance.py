@@ -80,6 +80,9 @@ GUIDANCE: Final = {
         "See whether it is still running. End it, or unpublish the volume from the node that is to lose it.",
     ),
     State.MIGRATED: Guidance("One node is left that holds the volume.", _NOTHING),
+    State.SHARED: Guidance(
+        "Any number of nodes may hold the volume (MOORING_MIGRATION_NODES=0), so it is watched no longer.", _NOTHING
+    ),
 }
 
 

@@ -84,6 +84,7 @@ class State(StrEnum):
     MIGRATING = "Migrating"
     MIGRATION_OVERDUE = "MigrationOverdue"
     MIGRATED = "Migrated"
+    SHARED = "Shared"
 
 
 def short(name: str) -> str:

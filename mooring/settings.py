@@ -127,7 +127,10 @@ class Settings(BaseSettings):
     drift_guard: int = Field(50, ge=0, description="Heals that one reconciliation makes without an operator's approval.")
     approval_wait: Seconds = Field(3600, description="How long a reconciliation waits for that approval.")
     migration_nodes: int = Field(
-        0, ge=0, description="How many nodes may hold a ReadWriteMany block volume at once, while it migrates live; 0: any number."
+        0,
+        ge=0,
+        description="How many nodes may hold a ReadWriteMany block volume at once, while it migrates live; 0: any number, and none is "
+        "watched.",
     )
     migration_deadline: float = Field(
         3600,

@@ -1,8 +1,9 @@
 """WatchMigration: while several nodes hold a block volume, because it migrates live from one to the other.
 
-Contract: it ends when one node is left, or none, and changes nothing: who lets go is told by an unpublish. Past the deadline it
-says so, in its state, an Event and a metric, the Event again each time it has taken twice as long, and goes on; nothing is
-detached for being late.
+Contract: a second node means a migration only where the number of nodes is limited (MOORING_MIGRATION_NODES). Without a limit nodes
+share the volume, nothing is watched, and a watch that was begun before ends. It ends when one node is left, or none, and changes
+nothing: who lets go is told by an unpublish. Past the deadline it says so, in its state, an Event and a metric, the Event again each
+time it has taken twice as long, and goes on; nothing is detached for being late.
 
 Not kept here: how many nodes there may be (mooring/fence.py).
 """
@@ -28,10 +29,14 @@ with workflow.unsafe.imports_passed_through():
     from workflows.telling import tell
 
 
+_LIMITED = "watch only where the nodes are limited"
+"""The patch since which nodes that share a volume without a limit are not watched."""
+
+
 async def watch_migration(steps: Steps, asked: PublishRequest, record: VolumeRecord) -> None:
     """Have the migration that this record shows watched, where it shows one and nobody watches it."""
     others = tuple(held.node_id for held in record.everyone if held.node_id != asked.node_id)
-    if not (asked.migrates and others):
+    if not (asked.migrates and others) or (not steps.limits.migration_nodes and workflow.patched(_LIMITED)):
         return
     migrating = Migrating(volume=steps.volume, mark=record.mark, from_nodes=others, to_node=asked.node_id)
     with suppress(WorkflowAlreadyStartedError):
@@ -65,8 +70,11 @@ class WatchMigration:
         except STOPPED as error:
             raise ended(stopped(error), f"{self._what()} is watched no longer") from failed_step(error)
         result = self._result(record)
-        self._enter(State.MIGRATED, Reason.MIGRATION_COMPLETED, result.message)
-        count("migrate", State.MIGRATED)
+        if _is_shared(record):
+            self._show(State.SHARED)
+        else:
+            self._enter(State.MIGRATED, Reason.MIGRATION_COMPLETED, result.message)
+        count("migrate", State.SHARED if _is_shared(record) else State.MIGRATED)
         return result
 
     async def _end_of(self, wait: ActivityHandle[VolumeRecord | None]) -> VolumeRecord | None:
@@ -93,7 +101,9 @@ class WatchMigration:
         self._enter(State.MIGRATION_OVERDUE, Reason.MIGRATION_TIMED_OUT, told)
 
     def _result(self, record: VolumeRecord | None) -> MigrationResult:
-        stays = record.everyone[0].node_id if record and record.everyone else ""
+        nodes = [held.node_id for held in record.everyone] if record else []
+        stays = nodes[0] if len(nodes) == 1 else ""
+        over = f"is watched no longer: any number of nodes may hold the volume, and {' and '.join(nodes)} do"
         return MigrationResult(
             driver=self._asked.volume.driver,
             volume_handle=self._asked.volume.volume_handle,
@@ -101,7 +111,7 @@ class WatchMigration:
             to_node=self._asked.to_node,
             stays=stays,
             overdue=self._overdue,
-            message=f"{self._what()} is over: {self._outcome(stays)}.",
+            message=f"{self._what()} {over if _is_shared(record) else f'is over: {self._outcome(stays)}'}.",
         )
 
     def _outcome(self, stays: str) -> str:
@@ -110,9 +120,17 @@ class WatchMigration:
         return f"node {stays} has the volume to itself" if stays else "no node has the volume any longer"
 
     def _enter(self, state: State, reason: Reason, told: str) -> None:
-        show(self._steps.limits, self._asked.volume, self._asked.to_node, state)
+        self._show(state)
         tell(Happening(reason, self._asked.volume.volume_handle, self._asked.to_node, self._asked.mark, told))
+
+    def _show(self, state: State) -> None:
+        show(self._steps.limits, self._asked.volume, self._asked.to_node, state)
 
     def _what(self) -> str:
         origin = " and ".join(self._asked.from_nodes)
         return f"The migration of volume {self._asked.volume.volume_handle} from node {origin} to node {self._asked.to_node}"
+
+
+def _is_shared(record: VolumeRecord | None) -> bool:
+    """Whether the watch has ended with several holders, since their number is limited no more."""
+    return record is not None and len(record.everyone) > 1

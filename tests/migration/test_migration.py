@@ -8,8 +8,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
 from temporalio.testing import ActivityEnvironment
 
 from activities.migrations import MigrationActivities
@@ -17,15 +18,13 @@ from mooring import names
 from mooring.client import MooringClient
 from mooring.errors import BackendFailed, HeldElsewhere
 from mooring.kubeconfig import connect
-from mooring.models import MigrationResult, VolumeRef
+from mooring.models import VolumeRef
 from mooring.records import volumes_of
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
 from tests.harness.workers import quick, running_worker
-from tests.migration.conftest import Publish
+from tests.migration.conftest import Publish, Watch, shown
 from worker import MooringWorker
-
-Watch = WorkflowHandle[object, MigrationResult]
 
 
 @pytest.fixture
@@ -36,21 +35,8 @@ async def limited(temporal_client: Client, cluster: Cluster) -> AsyncIterator[Mo
         yield running
 
 
-@pytest.fixture
-def watch(temporal_client: Client, cluster: Cluster) -> Watch:
-    """The watch over the migration of `vm`."""
-    volume = VolumeRef(driver=cluster.driver, volume_handle="vm")
-    return temporal_client.get_workflow_handle(names.migration_id(volume), result_type=MigrationResult)
-
-
-async def shown(watch: Watch) -> str:
-    """The state that the watch shows."""
-    found = (await watch.describe()).search_attributes.get(names.ATTACHMENT_STATE, [""])
-    return str(found[0])
-
-
 async def test_the_node_that_stays_becomes_the_first_holder(
-    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, publish: Publish, watch: Watch
+    limited: MooringWorker, cluster: Cluster, mooring: MooringClient, publish: Publish, watch: Watch
 ) -> None:
     await cluster.create("vm")
     await publish("node-a")
@@ -66,7 +52,7 @@ async def test_the_node_that_stays_becomes_the_first_holder(
 
 
 async def test_one_that_is_called_off_ends_where_it_began(
-    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, publish: Publish, watch: Watch
+    limited: MooringWorker, cluster: Cluster, mooring: MooringClient, publish: Publish, watch: Watch
 ) -> None:
     await cluster.create("vm")
     await publish("node-a")
@@ -79,23 +65,17 @@ async def test_one_that_is_called_off_ends_where_it_began(
 
 
 async def test_one_whose_second_publish_is_rolled_back_ends_where_it_began(
-    backed_worker: MooringWorker, cluster: Cluster, publish: Publish, watch: Watch, backend: JournalBackend
+    temporal_client: Client, cluster: Cluster, publish: Publish, watch: Watch, backend: JournalBackend
 ) -> None:
-    await cluster.create("vm")
-    await publish("node-a")
-    backend.publish_errors = [refusal()]
-    with pytest.raises(BackendFailed):
-        await publish("node-b")
+    settings = quick(cluster.driver, migration_nodes=2, backend="in:tests")
+    async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig(), backend):
+        await cluster.create("vm")
+        await publish("node-a")
+        backend.publish_errors = [refusal()]
+        with pytest.raises(BackendFailed):
+            await publish("node-b")
 
-    assert (await watch.result()).stays == "node-a"
-
-
-async def test_a_third_node_shares_it_where_no_limit_is_set(worker: MooringWorker, cluster: Cluster, publish: Publish) -> None:
-    await cluster.create("vm")
-    for node in ("node-a", "node-b", "node-c"):
-        await publish(node)
-
-    assert await cluster.epoch("vm") == 3
+        assert (await watch.result()).stays == "node-a"
 
 
 async def test_a_third_node_is_refused_by_a_limit_that_is_set(limited: MooringWorker, cluster: Cluster, publish: Publish) -> None:
@@ -120,15 +100,13 @@ async def test_the_third_node_is_admitted_once_the_first_has_let_go(
     assert await cluster.holder("vm") == "node-b"
 
 
-async def test_one_node_alone_is_not_watched(
-    worker: MooringWorker, cluster: Cluster, publish: Publish, temporal_client: Client
-) -> None:
+async def test_one_node_alone_is_not_watched(limited: MooringWorker, cluster: Cluster, publish: Publish, watch: Watch) -> None:
     await cluster.create("vm")
     await publish("node-a")
     await publish("node-a")
 
-    runs = temporal_client.list_workflows(f"WorkflowType = '{names.MIGRATE}' AND CsiDriver = '{cluster.driver}'")
-    assert [run.id async for run in runs] == []
+    with pytest.raises(RPCError, match="not found"):
+        await watch.describe()
 
 
 async def test_past_its_deadline_it_is_said_to_be_overdue_and_nothing_is_detached(
@@ -150,7 +128,7 @@ async def test_past_its_deadline_it_is_said_to_be_overdue_and_nothing_is_detache
 
 
 async def test_a_watch_that_was_terminated_is_begun_again_by_the_next_publish(
-    worker: MooringWorker, cluster: Cluster, publish: Publish, watch: Watch
+    limited: MooringWorker, cluster: Cluster, publish: Publish, watch: Watch
 ) -> None:
     await cluster.create("vm")
     await publish("node-a")
@@ -165,7 +143,7 @@ async def test_a_watch_that_was_terminated_is_begun_again_by_the_next_publish(
 async def test_the_watch_goes_on_in_the_next_worker(
     temporal_client: Client, cluster: Cluster, mooring: MooringClient, publish: Publish, watch: Watch
 ) -> None:
-    settings = quick(cluster.driver)
+    settings = quick(cluster.driver, migration_nodes=2)
     async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig()):
         await cluster.create("vm")
         await publish("node-a")
@@ -177,7 +155,7 @@ async def test_the_watch_goes_on_in_the_next_worker(
 
 
 async def test_nodes_that_share_a_volume_for_good_occupy_no_worker(
-    worker: MooringWorker, cluster: Cluster, publish: Publish
+    limited: MooringWorker, cluster: Cluster, publish: Publish
 ) -> None:
     await cluster.create("vm")
     await publish("node-a")
@@ -186,7 +164,9 @@ async def test_nodes_that_share_a_volume_for_good_occupy_no_worker(
     later.info = replace(later.info, attempt=2)
 
     api = await connect(cluster.proxy.kubeconfig(), {}, 5.0)
-    activities = MigrationActivities(worker.manager, volumes_of(api, cluster.driver, lambda: datetime.now(UTC)), waits=1)
+    activities = MigrationActivities(
+        limited.manager, volumes_of(api, cluster.driver, lambda: datetime.now(UTC)), waits=1, limited=True
+    )
     async with asyncio.timeout(10):
         with pytest.raises(ApplicationError, match="is looked at again") as waits:
             await later.run(activities.wait, VolumeRef(driver=cluster.driver, volume_handle="vm"))
@@ -198,7 +178,7 @@ async def test_nodes_that_share_a_volume_for_good_occupy_no_worker(
 async def test_without_a_deadline_it_is_never_overdue(
     temporal_client: Client, cluster: Cluster, mooring: MooringClient, publish: Publish, watch: Watch
 ) -> None:
-    settings = quick(cluster.driver, migration_deadline=0)
+    settings = quick(cluster.driver, migration_deadline=0, migration_nodes=2)
     async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig()):
         await cluster.create("vm")
         await publish("node-a")

@@ -96,7 +96,9 @@ async def record_adoptions(recorder: Recorder) -> None:
 
 async def record_migration(client: Client, cluster: Cluster) -> None:
     """A live migration that is overdue once before it ends."""
-    async with running_worker(client, quick(DRIVER, migration_deadline=0.5), cluster.proxy.kubeconfig()) as worker:
+    async with running_worker(
+        client, quick(DRIVER, migration_deadline=0.5, migration_nodes=2), cluster.proxy.kubeconfig()
+    ) as worker:
         recorder = Recorder(client, cluster, worker)
         await recorder.new("vm")
         asked = PublishRequest(

@@ -1,13 +1,12 @@
 """From one version to the next under load: workers of both serve one task queue, and nothing is lost.
 
-The version before is in the archive beside this file: its packages and its worker.py, as they were released.
+The version before is in the archive beside this file (conftest.py): its packages and its worker.py, as they were released.
 """
 
 from __future__ import annotations
 
 import asyncio
 import signal
-import tarfile
 import uuid
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -29,20 +28,10 @@ from tests.harness.cluster import Cluster
 from tests.harness.processes import Fleet, OwnChild, WorkerProcess, backed
 from tests.harness.records import attachment
 
-BEFORE = Path(__file__).with_name("mooring-0.1.0.tar.xz")
 VOLUMES = 12
 DEADLINE = 60
 PATIENTLY: Final = {"publish_budget": 45, "clear_budget": 45}
 """Budgets within the deadline that a busy machine doesn't run into."""
-
-
-@pytest.fixture(scope="module")
-def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The worker.py of the version before."""
-    folder = tmp_path_factory.mktemp("before")
-    with tarfile.open(BEFORE) as archive:
-        archive.extractall(folder, filter="data")
-    return folder / "worker.py"
 
 
 async def _keep_moving(mooring: MooringClient, handle: str, stop: asyncio.Event) -> str:
