@@ -129,8 +129,8 @@ class Settings(BaseSettings):
     migration_nodes: int = Field(
         0,
         ge=0,
-        description="How many nodes may hold a ReadWriteMany block volume at once, while it migrates live; 0: any number, and none is "
-        "watched.",
+        description="How many nodes may hold a ReadWriteMany block volume at once, while it migrates live; 0: any number, and none "
+        "is watched.",
     )
     migration_deadline: float = Field(
         3600,

@@ -2,8 +2,8 @@
 
 Contract: a second node means a migration only where the number of nodes is limited (MOORING_MIGRATION_NODES). Without a limit nodes
 share the volume, nothing is watched, and a watch that was begun before ends. It ends when one node is left, or none, and changes
-nothing: who lets go is told by an unpublish. Past the deadline it says so, in its state, an Event and a metric, the Event again each
-time it has taken twice as long, and goes on; nothing is detached for being late.
+nothing: who lets go is told by an unpublish. Past the deadline it says so, in its state, an Event and a metric, the Event again
+each time it has taken twice as long, and goes on; nothing is detached for being late.
 
 Not kept here: how many nodes there may be (mooring/fence.py).
 """

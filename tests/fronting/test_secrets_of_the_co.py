@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
+from mooring import names
 from mooring.client import MooringClient
 from mooring.devstack.kubernetes.kubeconfig import ApiServer
 from mooring.errors import Disputed, SecretsNeeded
 from mooring.evacuation.starting import approve
-from mooring.models import Approval
+from mooring.models import Approval, VolumeRef
 from mooring.names import State
 from tests.harness.cluster import Cluster
 from tests.harness.co import Peer
@@ -119,9 +120,12 @@ async def test_one_that_waits_for_its_pv_is_known_by_the_secrets_that_came_with_
     await dead.reaches(evacuation, State.AWAITING_PROOF)
     await approve(evacuation, Approval(by="ada", reason="it is off"))
     progress = await dead.reaches(evacuation, State.EVACUATING, failing=1)
+    await asyncio.sleep(1)
 
-    assert "this call is none of the CO's" in progress.failed[volume]
+    assert "waits for the CO" in progress.failed[volume]
     assert refused(locked, volume) == 0
+    newest = temporal_client.get_workflow_handle(names.volume_id(VolumeRef(driver=driver, volume_handle=volume)))
+    assert (await newest.describe()).workflow_type == names.PUBLISH
 
     await front.unpublish(volume, "node-w", secrets=SECRETS)
     assert (await ended(evacuation)).state == State.EVACUATED

@@ -9,13 +9,14 @@ from dataclasses import replace
 import pytest
 from temporalio.client import Client
 
+from mooring import names
 from mooring.backend import NoBackend
 from mooring.client import MooringClient
 from mooring.co_calls import CoCalls
 from mooring.drift.healing import Healer
 from mooring.drift.models import Drift, DriftKind, Heal, Outcome
 from mooring.errors import MooringError
-from mooring.models import BackendCall
+from mooring.models import BackendCall, PublishRequest
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
 from tests.harness.workers import indexed, quick, running_worker
@@ -70,6 +71,22 @@ async def test_what_only_the_co_can_detach_waits_for_it_and_the_report_says_so(
     result = await keyless.heal(drift(heal, epoch).model_copy(update={"volume_handle": "locked", "kind": kind}))
 
     assert (result.outcome, await cluster.holder("locked")) == (Outcome.FAILED, "node-a")
+    assert "waits for the CO" in result.said
+
+
+@pytest.mark.parametrize("heal", [Heal.UNPUBLISH, Heal.UNPUBLISH_STRAY])
+async def test_what_waits_for_its_pv_with_secrets_waits_for_the_co_too(
+    healer: Healer, mooring: MooringClient, driver: str, temporal_client: Client, heal: Heal
+) -> None:
+    asked = PublishRequest(driver=driver, volume_handle="late", node_id="node-a", with_secrets=True)
+    assert not (await mooring.request_publish(asked)).persisted
+    keyless = replace(healer, co_calls=replace(healer.co_calls, backend=Keyless()))
+
+    kind = DriftKind.HOLDER_WITHOUT_VOLUME_ATTACHMENT
+    result = await keyless.heal(drift(heal).model_copy(update={"volume_handle": "late", "kind": kind}))
+
+    newest = await temporal_client.get_workflow_handle(names.volume_id(asked)).describe()
+    assert (result.outcome, newest.workflow_type) == (Outcome.FAILED, names.PUBLISH)
     assert "waits for the CO" in result.said
 
 
