@@ -61,7 +61,7 @@ def reconciliation(
         now=lambda: datetime.now(UTC),
     )
     mooring = MooringClient(client, driver=settings.driver, task_queue=settings.queue, eager=True)
-    co_calls = CoCalls(adoptions.manager, backend)
+    co_calls = CoCalls(adoptions.manager, backend, runs)
     healer = Healer(settings.driver, mooring, adoptions, partial(_evacuate, client, settings), co_calls)
     terms = settings.reconcile_terms(search_attributes=search_attributes)
     return ReconcileActivities(settings.driver, DriftSurvey(sources, rebuild.ask), healer, terms)

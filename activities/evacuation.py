@@ -103,7 +103,7 @@ class EvacuationActivities:
         Where the very same has been done before, that answer is this one: an attempt was cut off before it could hear it.
         """
         async with running():
-            self._co_calls.check(asked.held.volume_handle, asked.node_id)
+            await self._co_calls.check(asked.held.volume_handle, asked.node_id)
             request = self._request(asked.node_id, asked.held)
             result = await self._mooring.request_unpublish(request, deadline=asked.deadline)
             return result if result.released or not result.annotation_cleared else await self._answer_to(request) or result

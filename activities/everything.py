@@ -64,7 +64,7 @@ def all_activities(
     runs = DriverRuns(client, settings.driver, search_attributes=search_attributes)
     terms = EvacuationTerms(limits=limits, node_gone=settings.node_gone, at_once=settings.evacuate_at_once)
     evacuation = EvacuationActivities(
-        settings.driver, mooring, runs, manager, storage.volumes, storage.machines, terms, CoCalls(manager, backend)
+        settings.driver, mooring, runs, manager, storage.volumes, storage.machines, terms, CoCalls(manager, backend, runs)
     )
     reconciling = reconciliation(
         settings, client, storage, backend, rebuild, adoptions, evidence, search_attributes=search_attributes

@@ -1,7 +1,8 @@
 """What only the CO can have done: attach and detach a volume whose driver takes secrets, which no other call brings.
 
-Contract: a volume is known by the controllerPublishSecretRef of its PV, as the index has it. An operation that nobody's secrets go
-with is not begun, so that the array never sees a call without credentials, and the volume stays free for the CO's own call.
+Contract: a volume is known by the controllerPublishSecretRef of its PV, as the index has it, and while it waits for one by the
+secrets that its publish came with. An operation that nobody's secrets go with is not begun, so that the array never sees a call
+without credentials, and the volume stays free for the CO's own call.
 
 Not kept here: the secrets (mooring/csi/handover.py), and that no call is made without (mooring/csi/driver.py).
 """
@@ -16,6 +17,7 @@ from mooring.errors import SecretsNeeded
 
 if TYPE_CHECKING:
     from mooring.backend import Backend
+    from mooring.drift.runs import DriverRuns
     from mooring.manager import AttachmentManager
 
 
@@ -25,20 +27,28 @@ class CoCalls:
 
     manager: AttachmentManager
     backend: Backend
+    runs: DriverRuns
 
-    def awaits(self, volume_handle: str) -> bool:
-        """Whether the driver takes secrets for the volume, and none are handed over."""
-        takes = isinstance(self.backend, TakesSecrets) and not self.backend.has_secrets(volume_handle)
-        return takes and self.manager.needs_secrets(volume_handle)
+    async def awaits(self, volume_handle: str) -> bool:
+        """Return whether the driver takes secrets for the volume, and none are handed over.
 
-    def check(self, volume_handle: str, node_id: str) -> None:
+        Raises:
+            TemporalUnavailable: Temporal did not say with what the volume waits for a PV.
+
+        """
+        if not isinstance(self.backend, TakesSecrets) or self.backend.has_secrets(volume_handle):
+            return False
+        return self.manager.needs_secrets(volume_handle) or await self.runs.waits_with_secrets(volume_handle)
+
+    async def check(self, volume_handle: str, node_id: str) -> None:
         """Raise where only the CO can have the volume taken from the node.
 
         Raises:
             SecretsNeeded: the driver takes secrets, and none are handed over.
+            TemporalUnavailable: see `awaits`.
 
         """
-        if self.awaits(volume_handle):
+        if await self.awaits(volume_handle):
             raise SecretsNeeded(
                 f"Volume {volume_handle} on node {node_id or '(every)'} waits for the CO: its driver takes secrets, which only the "
                 "CO's own call brings, so it was not asked."

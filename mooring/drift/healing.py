@@ -66,9 +66,9 @@ class Healer:
 
     async def _unpublish(self, drift: Drift, *, stray: bool = False, at_epoch: int | None = None) -> HealResult:
         # NB: where the driver has detached already, what needs its secrets can be cleared without asking it again.
-        detached = drift.kind is DriftKind.NOT_CLEARED and not stray and self.co_calls.awaits(drift.volume_handle)
+        detached = drift.kind is DriftKind.NOT_CLEARED and not stray and await self.co_calls.awaits(drift.volume_handle)
         if not detached:
-            self.co_calls.check(drift.volume_handle, drift.node_id)
+            await self.co_calls.check(drift.volume_handle, drift.node_id)
         asked = UnpublishRequest(
             driver=self.driver,
             volume_handle=drift.volume_handle,

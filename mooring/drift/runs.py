@@ -19,7 +19,7 @@ from temporalio.service import RPCError
 from mooring import names
 from mooring.drift.comparison import Waits
 from mooring.errors import TemporalUnavailable
-from mooring.models import Attachment, UnpublishRequest, UnpublishResult
+from mooring.models import Attachment, UnpublishRequest, UnpublishResult, VolumeRef
 from mooring.runs import look_up, read_run
 
 if TYPE_CHECKING:
@@ -73,6 +73,13 @@ class DriverRuns:
                     "Run %s of %s does not say which node holds the volume, so it is left out: %s", run.run_id, run.id, error
                 )
         return found
+
+    async def waits_with_secrets(self, volume_handle: str) -> bool:
+        """Return whether an attachment of the volume waits for its PV that the CO has brought secrets for."""
+        run = await look_up(self._client, names.unpersisted_id(VolumeRef(driver=self._driver, volume_handle=volume_handle)))
+        if run is None or run.status is not WorkflowExecutionStatus.RUNNING:
+            return False
+        return await run.memo_value(names.SECRETS_MEMO, False, type_hint=bool)
 
     async def uncleared(self, held: Collection[str]) -> dict[str, str]:
         """Of these volumes the ones whose newest operation left the record uncleared -> the node that it was about, "" for

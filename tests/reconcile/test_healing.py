@@ -15,6 +15,7 @@ from mooring.client import MooringClient
 from mooring.co_calls import CoCalls
 from mooring.drift.healing import Healer
 from mooring.drift.models import Drift, DriftKind, Heal, Outcome
+from mooring.drift.runs import DriverRuns
 from mooring.errors import MooringError
 from mooring.models import BackendCall, PublishRequest
 from tests.harness.backend import JournalBackend
@@ -34,13 +35,14 @@ async def worker(temporal_client: Client, cluster: Cluster, driver: str, backend
 
 
 @pytest.fixture
-def healer(worker: MooringWorker, mooring: MooringClient, driver: str) -> Healer:
+def healer(worker: MooringWorker, mooring: MooringClient, temporal_client: Client, driver: str) -> Healer:
     """Heals the test's driver."""
 
     async def evacuate(node_id: str) -> str:
         raise MooringError(f"Nobody evacuates {node_id}.")
 
-    return Healer(driver, mooring, worker._adopter.survey, evacuate, CoCalls(worker.manager, NoBackend()))
+    runs = DriverRuns(temporal_client, driver, search_attributes=True)
+    return Healer(driver, mooring, worker._adopter.survey, evacuate, CoCalls(worker.manager, NoBackend(), runs))
 
 
 class Keyless:
@@ -65,7 +67,7 @@ async def test_what_only_the_co_can_detach_waits_for_it_and_the_report_says_so(
     await cluster.create("locked", secret="array")
     await indexed(worker, "locked")
     epoch = (await mooring.publish("locked", "node-a")).epoch
-    keyless = replace(healer, co_calls=CoCalls(worker.manager, Keyless()))
+    keyless = replace(healer, co_calls=replace(healer.co_calls, backend=Keyless()))
 
     kind = DriftKind.HOLDER_WITHOUT_VOLUME_ATTACHMENT
     result = await keyless.heal(drift(heal, epoch).model_copy(update={"volume_handle": "locked", "kind": kind}))
@@ -96,7 +98,7 @@ async def test_a_record_that_stayed_uncleared_is_cleared_without_the_secrets_as_
     await cluster.create("locked", secret="array")
     await indexed(worker, "locked")
     epoch = (await mooring.publish("locked", "node-a")).epoch
-    keyless = replace(healer, co_calls=CoCalls(worker.manager, Keyless()))
+    keyless = replace(healer, co_calls=replace(healer.co_calls, backend=Keyless()))
 
     result = await keyless.heal(drift(Heal.UNPUBLISH, epoch).model_copy(update={"volume_handle": "locked"}))
 
