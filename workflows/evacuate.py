@@ -3,9 +3,7 @@
 Contract: nothing is released before there is proof (proof.py), and nothing on a look at the node that is older than `_FRESH`: where
 the node is back, the evacuation stops. Each release is an unpublish under the volume's lock, bound to
 the epoch at which it was listed. It ends once a fresh list shows that the node holds nothing. Who approved, and on what evidence it
-went on, is in the history and in the result.
-
-Cancelled, it stops where it is; what was released stays so.
+went on, is in the history and in the result. Cancelled, it stops where it is; what was released stays so.
 
 Not kept here: the rounds of releases (releasing.py), and how a step is retried (evacuation_steps.py).
 """
@@ -13,17 +11,14 @@ Not kept here: the rounds of releases (releasing.py), and how a step is retried 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import NoReturn
 
 from temporalio import workflow
 from temporalio.common import RawValue
 
 with workflow.unsafe.imports_passed_through():
-    from mooring.commands import arguments, code
     from mooring.errors import NothingToApprove
     from mooring.evacuation.models import EvacuateRequest, EvacuationProgress, EvacuationResult, NodeSeen, SoFar
     from mooring.events.happenings import Happening, Reason
@@ -33,14 +28,12 @@ with workflow.unsafe.imports_passed_through():
     from workflows.evacuation_steps import EvacuationSteps
     from workflows.failures import STOPPED, ended, failed_step, failure, stopped
     from workflows.outcome import count, explain, show_node
-    from workflows.proof import Proof, is_back, moment
+    from workflows.proof import Proof, is_back
     from workflows.releasing import Releases
     from workflows.requests import NOTHING, read_request
     from workflows.telling import tell
 
 _FRESH = timedelta(seconds=5)
-_TOLD = 100
-"""Volumes that could not be released whose reason is told."""
 
 
 @workflow.defn(name=EVACUATE)
@@ -93,14 +86,13 @@ class EvacuateNode:
     @workflow.query(name=PROGRESS)
     def progress(self) -> EvacuationProgress:
         """How far it is."""
-        failed = self._releases.failed if self._releases else {}
         return EvacuationProgress(
             state=self._state,
             waits_for=self._waits_for,
             total=self._released + self._left,
             released=self._released,
-            failing=len(failed),
-            failed=dict(islice(failed.items(), _TOLD)),
+            failing=len(self._releases.failed) if self._releases else 0,
+            failed=self._releases.told if self._releases else {},
             evidence=self._evidence,
             since=self._since,
             departed=self._releases.departed if self._releases else (),
@@ -139,7 +131,7 @@ class EvacuateNode:
     async def _evacuate(self, releases: Releases) -> EvacuationResult:
         self._waits_for = ""
         self._enter(State.EVACUATING, f"{self._what()} goes on, because {self._evidence}.")
-        for pause in self._pauses():
+        for pause in self._steps.pauses():
             moved = await releases.round()
             if self._back and not self._woken:
                 return self._end(State.NOT_NEEDED, self._back)
@@ -204,14 +196,7 @@ class EvacuateNode:
 
     def _wait(self, seen: NodeSeen) -> None:
         begins = not self._waits_for
-        approved = arguments(f"evacuate/{self._node}")
-        due = f", which will be at {moment(self._proof.due)}" if self._proof.due else ""
-        each = "Each of them" if len(seen.names) > 1 else "It"
-        self._waits_for = (
-            f"{seen.words[0].upper()}{seen.words[1:]}. {each} has to bear the taint node.kubernetes.io/out-of-service, "
-            f"or be gone for {self._proof.gone:g} s{due}, or an operator has to say that it is off: "
-            f"{code(f'mooring approve {approved} --by WHO --reason WHY')}"
-        )
+        self._waits_for = self._proof.missing(seen, self._node)
         explain(State.AWAITING_PROOF, self._waits_for)
         if begins:
             self._enter(State.AWAITING_PROOF, self._waits_for)
@@ -258,21 +243,7 @@ class EvacuateNode:
         return self._releases.held if self._releases and self._evidence else self._held
 
     def _counts(self) -> str:
-        counted = f"{self._released} volumes released, {self._left} left"
-        departed = self._releases.departed if self._releases else ()
-        if not departed:
-            return counted
-        commands = ", ".join(code(f"mooring unpublish {arguments(handle, self._node)}") for handle in departed)
-        went = "of some that it held the PersistentVolume went, and nobody has unpublished them since"
-        return f"{counted}; {went}. Once nothing uses them there, release them by {commands}"
+        return self._releases.counted(self._left) if self._releases else ""
 
     def _what(self) -> str:
         return f"The evacuation of node {self._node}"
-
-    def _pauses(self) -> Iterator[timedelta]:
-        """Between two rounds."""
-        longest = timedelta(seconds=30 * self._steps.terms.limits.retry_interval_max)
-        pause = timedelta(seconds=self._steps.terms.limits.retry_interval_max / 2)
-        while True:
-            yield pause
-            pause = min(longest, 2 * pause)

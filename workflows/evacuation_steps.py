@@ -23,7 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.options import patient
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 _TERMS = timedelta(seconds=10)
 _START = timedelta(seconds=30)
@@ -43,6 +43,14 @@ class EvacuationSteps:
     async def begin(cls, node_id: str) -> EvacuationSteps:
         """The first step: the settings to keep."""
         return cls(node_id, await workflow.execute_local_activity_method(EvacuationActivities.terms, start_to_close_timeout=_TERMS))
+
+    def pauses(self) -> Iterator[timedelta]:
+        """Yield the pauses between two rounds of releases, without end."""
+        longest = timedelta(seconds=30 * self.terms.limits.retry_interval_max)
+        pause = timedelta(seconds=self.terms.limits.retry_interval_max / 2)
+        while True:
+            yield pause
+            pause = min(longest, 2 * pause)
 
     async def look(self, names: Sequence[str]) -> NodeSeen:
         """Return what there is of the node, which had these names, however long it takes to learn it."""

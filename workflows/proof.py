@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from mooring.commands import arguments, code
     from mooring.evacuation.models import Absence, Presence
 
 if TYPE_CHECKING:
@@ -72,6 +73,16 @@ class Proof:
         self.ailing = self.ailing or not seen.ready
         back = self.ailing and seen.ready and is_back(seen)
         return f"{seen.words} again, since {approval.by} said that it is off" if back else ""
+
+    def missing(self, seen: NodeSeen, node_id: str) -> str:
+        """What has to happen before it is proven."""
+        approve = code(f"mooring approve {arguments(f'evacuate/{node_id}')} --by WHO --reason WHY")
+        due = f", which will be at {moment(self.due)}" if self.due else ""
+        each = "Each of them" if len(seen.names) > 1 else "It"
+        return (
+            f"{seen.words[0].upper()}{seen.words[1:]}. {each} has to bear the taint node.kubernetes.io/out-of-service, "
+            f"or be gone for {self.gone:g} s{due}, or an operator has to say that it is off: {approve}"
+        )
 
     def _lengthened(self, at: datetime) -> Absence:
         longest = self.pause * _MISSED + timedelta(seconds=self.patience)

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
+    from mooring.commands import arguments, code
     from workflows.cancellation import stop_if_cancelled
     from workflows.failures import reason
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from workflows.evacuation_steps import EvacuationSteps
 
 
+_TOLD = 100
+"""Volumes that could not be released whose reason is told."""
 _LOST = "count what was released unheard"
 """The patch since which releases whose step has failed are looked into."""
 
@@ -53,6 +57,20 @@ class Releases:
     def full(self) -> bool:
         """Whether another run has to go on."""
         return self.released >= self._end or workflow.info().is_continue_as_new_suggested()
+
+    @property
+    def told(self) -> dict[str, str]:
+        """Some of those that failed, and why."""
+        return dict(islice(self.failed.items(), _TOLD))
+
+    def counted(self, left: int) -> str:
+        """What was released, in words, where so many volumes are `left`."""
+        counted = f"{self.released} volumes released, {left} left"
+        if not self.departed:
+            return counted
+        commands = ", ".join(code(f"mooring unpublish {arguments(handle, self._steps.node_id)}") for handle in self.departed)
+        went = "of some that it held the PersistentVolume went, and nobody has unpublished them since"
+        return f"{counted}; {went}. Once nothing uses them there, release them by {commands}"
 
     async def round(self) -> bool:
         """Try each volume that the node holds once; whether any was released. Where there is none, `held` is 0."""

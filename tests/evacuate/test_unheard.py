@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-from temporalio.exceptions import ApplicationError
-
 from mooring.client import MooringClient
 from mooring.models import UnpublishRequest
 from tests.evacuate.conftest import Stubborn
@@ -16,17 +14,6 @@ from tests.harness.ward import SECONDS, Ward, ended
 async def bound(cluster: Cluster, handle: str) -> UnpublishRequest:
     """What an evacuation of `node-a` asks that lists the volume now."""
     return UnpublishRequest(driver=cluster.driver, volume_handle=handle, node_id="node-a", at_epoch=await cluster.epoch(handle))
-
-
-async def fail_release(ward: Ward, handle: str) -> None:
-    """Have the step fail that releases the volume, as where no worker takes it for long; the unpublish that it began goes on."""
-    [step] = [
-        event.activity_task_scheduled_event_attributes
-        async for event in ward.evacuation.fetch_history_events()
-        if event.activity_task_scheduled_event_attributes.activity_type.name == "release_volume"
-    ]
-    lost = ward.client.get_async_activity_handle(workflow_id=ward.evacuation.id, run_id=None, activity_id=step.activity_id)
-    await lost.fail(ApplicationError(f"nobody has said what became of {handle}", non_retryable=True))
 
 
 async def test_a_release_whose_answer_was_lost_is_counted(
@@ -61,7 +48,7 @@ async def test_a_release_that_goes_on_though_its_step_has_failed_is_counted(
     stuck: asyncio.Event, ward: Ward, backend: Stubborn
 ) -> None:
     backend.held["vol-2"] = asyncio.Event()
-    await fail_release(ward, "vol-1")
+    await ward.lose_release("vol-1")
     stuck.set()
     async with asyncio.timeout(SECONDS):
         while await ward.holders("vol-1") != [None]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from mooring import names
@@ -90,6 +91,16 @@ class Ward:
                 return False
             raise
         return True
+
+    async def lose_release(self, handle: str) -> None:
+        """Have the step fail that releases the volume, as where no worker takes it for long; the unpublish it began goes on."""
+        [step] = [
+            event.activity_task_scheduled_event_attributes
+            async for event in self.evacuation.fetch_history_events()
+            if event.activity_task_scheduled_event_attributes.activity_type.name == "release_volume"
+        ]
+        lost = self.client.get_async_activity_handle(workflow_id=self.evacuation.id, run_id=None, activity_id=step.activity_id)
+        await lost.fail(ApplicationError(f"nobody has said what became of {handle}", non_retryable=True))
 
     async def reaches(self, evacuation: Evacuation, state: names.State, **fields: Any) -> EvacuationProgress:
         """Wait until its progress says so; what it says."""

@@ -12,11 +12,22 @@ from temporalio.service import RPCError
 from mooring import names
 from mooring.devstack.proxy import FaultProxy
 from mooring.errors import BackendUncertain
-from mooring.models import AccessMode, BackendCall, PublishResult, Unpersisted, UnpublishResult, VolumeRef
+from mooring.models import (
+    AccessMode,
+    AccessType,
+    BackendCall,
+    PublishRequest,
+    PublishResult,
+    Unpersisted,
+    UnpublishResult,
+    VolumeRef,
+)
+from tests.evacuate.conftest import Stubborn
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
 from tests.harness.records import attachment
 from tests.harness.resets import LAST, last_run, reset
+from tests.harness.ward import TAINT, Ward, ended
 from tests.harness.workers import quick, running_worker, until
 from tests.replay.recorder import DRIVER, Recorder
 
@@ -47,6 +58,8 @@ async def record_patches(client: Client, cluster: Cluster) -> None:
         await _record_ends_of_holds(recorder)
         await _record_pvs_that_go(recorder, backend)
         await _record_cancellation(recorder, backend)
+        await _record_sharing(recorder)
+    await _record_unheard_release(client, cluster)
 
 
 async def _record_resets(recorder: Recorder) -> None:
@@ -149,6 +162,43 @@ async def _record_cancellation(recorder: Recorder, backend: JournalBackend) -> N
         await asyncio.wait_for(run.result(), SECONDS)
     _open(backend)
     await recorder.operation("publish-cancelled-beside-a-dead-worker", "lost", publish)
+
+
+async def _record_sharing(recorder: Recorder) -> None:
+    """A publish that has a second node share a raw block volume, where nothing limits how many may."""
+    await recorder.new("block")
+    asked = PublishRequest(
+        driver=DRIVER,
+        volume_handle="block",
+        node_id="node-a",
+        access_mode=AccessMode.MULTI_NODE_MULTI_WRITER,
+        access_type=AccessType(block=True),
+    )
+    await recorder.mooring.request_publish(asked)
+    other = recorder.mooring.request_publish(asked.model_copy(update={"node_id": "node-b"}))
+    await recorder.operation("publish-shares", "block", other)
+
+
+async def _record_unheard_release(client: Client, cluster: Cluster) -> None:
+    """An evacuation that loses a step, which has released its volume all the same."""
+    backend = Stubborn()
+    backend.held = {handle: asyncio.Event() for handle in ("unheard-1", "unheard-2")}
+    settings = quick(DRIVER, backend="in:tests", node_check="csinode", evacuate="off", evacuate_at_once=1)
+    async with running_worker(client, settings, cluster.proxy.kubeconfig(), backend) as worker:
+        recorder = Recorder(client, cluster, worker)
+        ward = Ward(cluster, client, recorder.mooring, "node-u", "unheard")
+        await ward.admit(*backend.held)
+        await ward.taint(TAINT)
+        evacuation = await ward.evacuate()
+        await asyncio.wait_for(backend.reached.wait(), SECONDS)
+        await ward.lose_release("unheard-1")
+        backend.held["unheard-1"].set()
+        async with asyncio.timeout(SECONDS):
+            while await ward.holders("unheard-1") != [None]:
+                await asyncio.sleep(0.05)
+        backend.held["unheard-2"].set()
+        await ended(evacuation)
+        await recorder.save("evacuate-unheard", evacuation.id)
 
 
 async def _attaching(recorder: Recorder, backend: JournalBackend, handle: str) -> asyncio.Task[PublishResult]:
