@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -26,6 +27,13 @@ from tests.harness.workers import quick, running_worker
 from worker import MooringWorker
 
 pytest_plugins = ["tests.harness.required"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupts() -> None:
+    """Have children heed SIGINT, though a shell that runs the suite in the background has it ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

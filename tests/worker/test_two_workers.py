@@ -17,11 +17,12 @@ from mooring.errors import HeldElsewhere
 from mooring.models import AccessMode, PublishResult
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
-from tests.harness.workers import quick, running_worker
+from tests.harness.patient import PATIENCE, patient
+from tests.harness.workers import running_worker
 from worker import MooringWorker
 
 HANDLES: Final = [f"vol-{number}" for number in range(20)]
-DEADLINE: Final = 60
+DEADLINE: Final = PATIENCE
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ async def two_workers(
     temporal_client: Client, account: ApiServer, cluster: Cluster, backend: JournalBackend
 ) -> AsyncIterator[list[MooringWorker]]:
     """Each with a way of its own to the API server, and one storage array."""
-    settings = quick(cluster.driver, backend="in:tests")
+    settings = patient(cluster.driver, backend="in:tests")
     async with AsyncExitStack() as stack:
         other = await stack.enter_async_context(FaultProxy.start(account.kubeconfig()))
         ways = [cluster.proxy.kubeconfig(), other.kubeconfig()]
