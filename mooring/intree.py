@@ -12,7 +12,8 @@ Not kept here: how PVs are read (wire.py, protobuf.py).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
 from typing import Final, Protocol, cast
 from urllib.parse import unquote
 
@@ -202,6 +203,26 @@ def repaired(handle: str, node_id: str) -> str:
         return handle
     zone = node[2] if disk[3] == UNSPECIFIED else disk[3]
     return f"projects/{node[1]}/{disk[2]}/{zone}/disks/{disk[4]}"
+
+
+def underspecified(handles: Iterable[str]) -> list[str]:
+    """Return those of the handles that are GCE disks' and leave their project open."""
+    return [handle for handle in handles if handle.startswith(f"projects/{UNSPECIFIED}/")]
+
+
+def perhaps_one(handles: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the pairs of handles that differ, and yet may be of one GCE disk, as one of them leaves project or zone open."""
+    by_disk: dict[str, list[tuple[str, str, str, str]]] = {}
+    for handle in handles:
+        found = _GCE_DISK.fullmatch(handle)
+        if found is not None:
+            by_disk.setdefault(found[4], []).append((handle, found[1], found[2], found[3]))
+    pairs = [pair for disks in by_disk.values() for pair in combinations(sorted(set(disks)), 2)]
+    return [
+        (one, other)
+        for (one, *place), (other, *elsewhere) in pairs
+        if all(here == there or UNSPECIFIED in (here, there) for here, there in zip(place, elsewhere, strict=True))
+    ]
 
 
 def handles(driver: str, listed: str, node_id: str) -> list[str]:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from mooring import intree
 from mooring.annotations import patch
 from mooring.apiserver import Ask, NotFound, Refused
 from mooring.checks.outcome import Answer, Question, failed, ok, skipped, warning
@@ -176,7 +177,16 @@ class KubernetesChecks:
         return _told([problem.removesuffix(MalformedRecord.advice).rstrip() for problem in problems], MalformedRecord.advice)
 
     async def _unique(self) -> Answer:
-        return _told_of(duplicates(self._records.sightings))
+        wrong = duplicates(self._records.sightings)
+        pairs = intree.perhaps_one(seen.handle for seen in self._records.sightings) if self._driver == intree.GCE else []
+        if wrong or not pairs:
+            return _told_of(wrong)
+        named = "; ".join(f"{one} and {other}" for one, other in pairs[:TOLD])
+        more = f"; and {len(pairs) - TOLD} more pairs" if len(pairs) > TOLD else ""
+        return warning(
+            f"These may each be one disk, and count as two volumes, fenced apart: {named}{more}.",
+            "Keep one PersistentVolume of each disk, or have no two nodes ask for it.",
+        )
 
     async def _patched(self) -> Answer:
         if self._account:

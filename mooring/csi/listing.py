@@ -1,7 +1,9 @@
 """ListVolumes from the index, in pages.
 
 Contract: a list is of the volumes as they were when its first page was asked for; who holds each is what the index says when its
-page is, and whom a record names that is in doubt or can't be read: a CO takes who is left out for detached.
+page is, and whom a record names that is in doubt or can't be read: a CO takes who is left out for detached. A GCE disk whose
+handle leaves its project open, as that of an in-tree PV does, is listed besides by the name that it has on each of its nodes, by
+which external-attacher looks for it. There is one entry a name, as external-attacher keeps the last of several.
 
 A token is good for the lists of this process that are not followed by `LISTS` newer ones; any other is refused, and the
 CO begins anew (CSI spec, ListVolumes: ABORTED).
@@ -10,10 +12,13 @@ CO begins anew (CSI spec, ListVolumes: ABORTED).
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
+from mooring import intree
 from mooring.csi.wire import csi_pb2
 from mooring.errors import InvalidRequest, ListOutdated
 
@@ -27,35 +32,51 @@ PAGE_BYTES: Final = 3 << 20
 """What a page has at most, but for its last entry: clients take 4 MiB a message."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """The names of a list, and by name the volumes that go by it on some of their nodes, though it isn't their handle."""
+
+    all: list[str]
+    repaired: dict[str, list[str]]
+
+    def nodes(self, manager: AttachmentManager, name: str) -> dict[str, None]:
+        """Return the ids of the nodes that have the volume of this name, each once."""
+        nodes = dict.fromkeys(manager.listed_nodes(name))
+        for handle in self.repaired.get(name, ()):
+            nodes |= dict.fromkeys(node for node in manager.listed_nodes(handle) if intree.repaired(handle, node) == name)
+        return nodes
+
+
 class Listing:
     """The lists under way."""
 
     def __init__(self) -> None:
         self._numbers = count(1)
-        self._lists: OrderedDict[int, list[str]] = OrderedDict()
+        self._lists: OrderedDict[int, _Names] = OrderedDict()
 
     async def page(self, manager: AttachmentManager, request: csi_pb2.ListVolumesRequest) -> csi_pb2.ListVolumesResponse:
         """One page; InvalidRequest for a negative size, ListOutdated for a token that isn't known."""
         if request.max_entries < 0:
             raise InvalidRequest(f"ListVolumes asks for {request.max_entries} entries.")
         number, start = self._parsed(request.starting_token) if request.starting_token else (await self._begin(manager), 0)
-        handles = self._lists[number]
+        names = self._lists[number]
         answer, size = csi_pb2.ListVolumesResponse(), 0
-        for handle in handles[start : start + min(request.max_entries or PAGE, PAGE)]:
+        for name in names.all[start : start + min(request.max_entries or PAGE, PAGE)]:
             entry = answer.entries.add()
-            entry.volume.volume_id = handle
-            entry.status.published_node_ids.extend(manager.listed_nodes(handle))
+            entry.volume.volume_id = name
+            entry.status.published_node_ids.extend(names.nodes(manager, name))
             size += entry.ByteSize()
             if size > PAGE_BYTES:
                 break
         end = start + len(answer.entries)
-        answer.next_token = f"{number}:{end}" if end < len(handles) else ""
+        answer.next_token = f"{number}:{end}" if end < len(names.all) else ""
         return answer
 
     async def _begin(self, manager: AttachmentManager) -> int:
-        handles = await asyncio.to_thread(sorted, manager.volume_handles())
+        handles = manager.volume_handles()
+        repaired = _repaired(manager, await asyncio.to_thread(intree.underspecified, handles))
         number = next(self._numbers)
-        self._lists[number] = handles
+        self._lists[number] = _Names(await asyncio.to_thread(sorted, {*handles, *repaired}), repaired)
         while len(self._lists) > LISTS:
             self._lists.popitem(last=False)
         return number
@@ -65,3 +86,11 @@ class Listing:
         if number.isdecimal() and start.isdecimal() and int(number) in self._lists:
             return int(number), int(start)
         raise ListOutdated(f"ListVolumes was asked to go on from token {token!r}, which is of no list that is under way.")
+
+
+def _repaired(manager: AttachmentManager, handles: Iterable[str]) -> dict[str, list[str]]:
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for handle in handles:
+        for name in {intree.repaired(handle, node) for node in manager.listed_nodes(handle)} - {handle}:
+            found[name].append(handle)
+    return dict(found)

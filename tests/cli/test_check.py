@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import uuid
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from mooring.csi.handover import HandOver
 from mooring.devstack.kubernetes.account import RBAC
 from mooring.devstack.kubernetes.manifests import read_manifests
 from mooring.devstack.proxy import FaultProxy
+from mooring.intree import GCE
 from tests.cli.conftest import REPOSITORY, Mooring, Ran, process
 from tests.harness.cluster import Cluster
 from tests.harness.kubernetes import Kubernetes
@@ -213,6 +215,19 @@ async def test_records_that_cant_be_read_are_named(look: Mooring, cluster: Clust
     ran = await look("check", "-o", "json")
     assert "has the epoch 'many'" in await failure(ran, "records-sound")
     assert "The PersistentVolumes of volume odd disagree" in await failure(ran, "records-unique")
+
+
+@pytest.mark.parametrize("driver", [GCE])
+async def test_a_disk_that_counts_as_two_volumes_is_warned_of(look: Mooring, cluster: Cluster) -> None:
+    disk = f"disks/disk-{uuid.uuid4().hex[:10]}"
+    handles = f"projects/UNSPECIFIED/zones/z/{disk}", f"projects/p/zones/z/{disk}"
+    for number, handle in enumerate(handles):
+        await cluster.create(handle, name=f"0-{number}-{disk[-10:]}")
+
+    answer = found(await look("check", "-o", "json"), "records-unique")
+
+    assert answer["result"] == "warning"
+    assert f"{handles[0]} and {handles[1]}" in answer["cause"]
 
 
 async def test_pvs_that_cant_be_listed_are_a_failure(look: Mooring, operator: FaultProxy) -> None:

@@ -35,6 +35,29 @@ async def test_it_names_the_holders(csi: Peer, volumes: list[str]) -> None:
     assert _nodes(await csi.list_volumes()) == {handle: [] if handle == "vol-3" else ["node-a"] for handle in volumes}
 
 
+async def test_a_disk_whose_handle_leaves_its_project_open_is_listed_as_external_attacher_looks_for_it() -> None:
+    places = ("projects/p/zones/z-a", "projects/p/zones/z-b")
+    zoned, unzoned = "projects/UNSPECIFIED/zones/z-a/disks/x", "projects/UNSPECIFIED/zones/UNSPECIFIED/disks/y"
+    manager = AttachmentManager()
+    manager.replace_all(
+        [
+            sighting(zoned, f"{places[0]}/instances/n", pv="in-tree"),
+            sighting(unzoned, f"{places[1]}/instances/n", pv="unlabelled"),
+            sighting(f"{places[0]}/disks/x", f"{places[0]}/instances/m", pv="csi"),
+        ]
+    )
+
+    answer = await Listing().page(manager, csi_pb2.ListVolumesRequest())
+
+    assert sorted(entry.volume.volume_id for entry in answer.entries) == sorted(_nodes(answer))
+    assert _nodes(answer) == {
+        zoned: [f"{places[0]}/instances/n"],
+        f"{places[0]}/disks/x": [f"{places[0]}/instances/m", f"{places[0]}/instances/n"],
+        unzoned: [f"{places[1]}/instances/n"],
+        f"{places[1]}/disks/y": [f"{places[1]}/instances/n"],
+    }
+
+
 async def test_pages_bring_every_volume_once(csi: Peer, volumes: list[str]) -> None:
     seen, token = [], ""
     while True:

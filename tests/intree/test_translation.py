@@ -111,3 +111,22 @@ async def translate(assets: Path, asked: list[dict[str, Any]]) -> list[dict[str,
         told, _ = await program.communicate(json.dumps(asked).encode())
     answers: list[dict[str, Any]] = json.loads(told)
     return answers
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "perhaps"),
+    [
+        ("projects/UNSPECIFIED/zones/z/disks/x", "projects/p/zones/z/disks/x", True),
+        ("projects/UNSPECIFIED/zones/UNSPECIFIED/disks/x", "projects/p/zones/z/disks/x", True),
+        ("projects/UNSPECIFIED/zones/UNSPECIFIED/disks/x", "projects/UNSPECIFIED/zones/z/disks/x", True),
+        ("projects/UNSPECIFIED/regions/r/disks/x", "projects/p/regions/r/disks/x", True),
+        ("projects/UNSPECIFIED/zones/z/disks/x", "projects/p/zones/y/disks/x", False),
+        ("projects/UNSPECIFIED/zones/z/disks/x", "projects/p/zones/z/disks/y", False),
+        ("projects/UNSPECIFIED/zones/UNSPECIFIED/disks/x", "projects/p/regions/r/disks/x", False),
+        ("projects/p/zones/z/disks/x", "projects/q/zones/z/disks/x", False),
+        ("projects/p/zones/z/disks/x", "projects/p/zones/z/disks/x", False),
+        ("vol-0a1", "vol-0a1", False),
+    ],
+)
+def test_two_handles_may_be_of_one_gce_disk_where_one_leaves_open_in_what_they_differ(one: str, other: str, perhaps: bool) -> None:
+    assert bool(intree.perhaps_one([one, other])) is perhaps
