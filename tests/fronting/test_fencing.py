@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from tests.harness.co import Peer, peer, refused
 from tests.harness.driver.handle import ReferenceDriver
 from tests.harness.driver.orders import Order
 from tests.harness.front import SCHEDULED, fronting
+from tests.harness.patient import PATIENCE
 
 STRICT = "strict.csi.example"
 
@@ -37,11 +38,18 @@ async def strict(tmp_path: Path) -> AsyncIterator[ReferenceDriver]:
 
 
 @pytest.fixture
-async def front(temporal_client: Client, cluster: Cluster, strict: ReferenceDriver, tmp_path: Path) -> AsyncIterator[Peer]:
-    """Mooring in front of it, with little patience for its calls."""
-    short = {"backend_timeout": 1, "backend_budget": 2}
-    async with fronting(temporal_client, cluster.proxy.kubeconfig(), strict.endpoint, tmp_path, **short) as co:
+async def front(
+    temporal_client: Client, cluster: Cluster, strict: ReferenceDriver, tmp_path: Path, bounds: dict[str, float]
+) -> AsyncIterator[Peer]:
+    """Mooring in front of it."""
+    async with fronting(temporal_client, cluster.proxy.kubeconfig(), strict.endpoint, tmp_path, **bounds) as co:
         yield co
+
+
+@pytest.fixture
+def bounds() -> dict[str, float]:
+    """What a test means of the bounds of calls."""
+    return {}
 
 
 async def _late(strict: ReferenceDriver, stuck: Order) -> set[str]:
@@ -52,16 +60,25 @@ async def _late(strict: ReferenceDriver, stuck: Order) -> set[str]:
     return {await strict.answered(number) for number in held}
 
 
-async def _hanging(front: Peer, strict: ReferenceDriver, volume: str) -> Order:
-    """Have a publish to node-a rolled back, because no call of it is answered: they hang in the driver."""
-    stuck = strict.order(Order(rpc="publish", volume=volume, node="node-a", hold="before"))
-    with refused(StatusCode.UNAVAILABLE, volume, "rolled back"):
-        await front.publish(volume, "node-a", deadline=30)
+async def _hanging(
+    front: Peer, storage: ReferenceDriver, volume: str, client: Client, meanwhile: Callable[[], Awaitable[object]] | None = None
+) -> Order:
+    """Have a publish to node-a cancelled and rolled back while its call hangs in the driver."""
+    stuck = storage.order(Order(rpc="publish", volume=volume, node="node-a", hold="before"))
+    publish = asyncio.create_task(front.publish(volume, "node-a"))
+    await storage.holds(stuck)
+    if meanwhile is not None:
+        await meanwhile()
+    await client.get_workflow_handle(volume_id(VolumeRef(driver=STRICT, volume_handle=volume))).cancel()
+    with refused(StatusCode.ABORTED, volume, "cancelled"):
+        await publish
     return stuck
 
 
-async def test_a_driver_that_knows_the_token_refuses_a_straggler(front: Peer, strict: ReferenceDriver, volume: str) -> None:
-    stuck = await _hanging(front, strict, volume)
+async def test_a_driver_that_knows_the_token_refuses_a_straggler(
+    front: Peer, strict: ReferenceDriver, volume: str, temporal_client: Client
+) -> None:
+    stuck = await _hanging(front, strict, volume, temporal_client)
     await front.publish(volume, "node-b")
 
     assert await _late(strict, stuck) == {"FAILED_PRECONDITION"}
@@ -69,9 +86,9 @@ async def test_a_driver_that_knows_the_token_refuses_a_straggler(front: Peer, st
 
 
 async def test_an_attach_that_was_rolled_back_is_refused_before_anybody_else_attaches(
-    front: Peer, strict: ReferenceDriver, volume: str
+    front: Peer, strict: ReferenceDriver, volume: str, temporal_client: Client
 ) -> None:
-    stuck = await _hanging(front, strict, volume)
+    stuck = await _hanging(front, strict, volume, temporal_client)
     asked = [(call.rpc, call.token) for call in strict.calls()]
     assert set(asked) == {("publish", 2), ("unpublish", 3)}  # NB: there are drivers that take an equal one
 
@@ -81,19 +98,15 @@ async def test_an_attach_that_was_rolled_back_is_refused_before_anybody_else_att
 
 
 async def test_an_attach_is_refused_that_was_rolled_back_after_the_pv_had_gone(
-    front: Peer, strict: ReferenceDriver, cluster: Cluster, volume: str
+    front: Peer, strict: ReferenceDriver, cluster: Cluster, volume: str, temporal_client: Client
 ) -> None:
-    stuck = strict.order(Order(rpc="publish", volume=volume, node="node-a", hold="before"))
-    publish = asyncio.create_task(front.publish(volume, "node-a", deadline=30))
-    await strict.holds(stuck)
-    await cluster.delete(volume)
-    with refused(StatusCode.UNAVAILABLE, volume, "rolled back"):
-        await publish
+    stuck = await _hanging(front, strict, volume, temporal_client, lambda: cluster.delete(volume))
 
     assert await _late(strict, stuck) == {"FAILED_PRECONDITION"}
     assert strict.attached() == {}
 
 
+@pytest.mark.parametrize("bounds", [{"backend_timeout": 1}])
 async def test_a_detach_that_hangs_is_refused_once_the_node_has_claimed_the_volume_again(
     front: Peer, strict: ReferenceDriver, volume: str
 ) -> None:
@@ -163,7 +176,7 @@ async def _outlive_another_pv(front: Peer, cluster: Cluster, volume: str) -> Non
     other = f"other-{cluster.pv(volume)}"
     await front.publish(volume, "node-a")
     await cluster.create(volume, name=other)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while cluster.keys.node not in await cluster.annotations(volume, name=other):
             await front.publish(volume, "node-a")
     await cluster.ask("DELETE", f"{PVS}/{other}")
@@ -177,7 +190,7 @@ async def test_a_volume_without_a_pv_bears_no_token_until_it_has_one(
     await front.unpublish(handle, "node-a")
     await front.publish(handle, "node-a")
     await cluster.create(handle)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while await cluster.holder(handle) != "node-a":
             await asyncio.sleep(0.05)
     epoch = await cluster.epoch(handle)
@@ -191,14 +204,9 @@ async def test_one_that_a_heedless_driver_carries_out_is_found_and_detached(
 ) -> None:
     async with (
         ReferenceDriver.start(tmp_path, "--name", STRICT, "--heedless") as heedless,
-        fronting(
-            temporal_client, account.kubeconfig(), heedless.endpoint, tmp_path, backend_timeout=1, backend_budget=2, **SCHEDULED
-        ) as co,
+        fronting(temporal_client, account.kubeconfig(), heedless.endpoint, tmp_path, **SCHEDULED) as co,
     ):
-        stuck = heedless.order(Order(rpc="publish", volume=volume, node="node-a", hold="before", times=1))
-        heedless.order(Order(rpc="publish", volume=volume, node="node-a", fail="UNAVAILABLE"))
-        with refused(StatusCode.UNAVAILABLE, volume, "rolled back"):
-            await co.publish(volume, "node-a", deadline=30)
+        stuck = await _hanging(co, heedless, volume, temporal_client)
         await co.publish(volume, "node-b")
         heedless.withdraw(stuck)
         await heedless.answered(1)
@@ -209,7 +217,7 @@ async def test_one_that_a_heedless_driver_carries_out_is_found_and_detached(
 
 
 async def _until_repaired(driver: ReferenceDriver, volume: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while driver.attached()[volume] != {"node-b"}:
             await asyncio.sleep(0.1)
 

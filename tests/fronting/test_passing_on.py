@@ -10,6 +10,7 @@ from mooring.csi.driver import Rpc
 from mooring.csi.wire import csi_pb2
 from tests.harness.co import Peer, refused
 from tests.harness.driver.handle import ReferenceDriver
+from tests.harness.patient import PATIENCE
 
 
 async def test_bytes_of_another_service_come_back_as_they_were_sent(front: Peer) -> None:
@@ -19,12 +20,12 @@ async def test_bytes_of_another_service_come_back_as_they_were_sent(front: Peer)
 
 
 async def test_metadata_and_deadline_are_passed_on(front: Peer) -> None:
-    call = front.raw("/mooring.test.Echo/Any")(b"", timeout=30, metadata=(("x-tenant", "blue"), ("x-bin", b"\x00\xff")))
+    call = front.raw("/mooring.test.Echo/Any")(b"", timeout=300, metadata=(("x-tenant", "blue"), ("x-bin", b"\x00\xff")))
     await call
     told = dict(await call.trailing_metadata())
 
     assert (told["x-tenant"], told["x-bin"]) == ("blue", b"\x00\xff")
-    assert 25 < float(told["seconds-left"]) < 31
+    assert 200 < float(told["seconds-left"]) < 301
 
 
 async def test_metadata_named_almost_like_those_of_a_connection_are_passed_on(front: Peer) -> None:
@@ -42,7 +43,7 @@ async def test_an_error_of_the_driver_is_passed_on(front: Peer) -> None:
 
 async def test_a_stream_is_refused(front: Peer) -> None:
     with refused(StatusCode.UNIMPLEMENTED, "/mooring.test.Echo/Stream"):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await front.raw("/mooring.test.Echo/Stream")(b"again and again")
 
 

@@ -15,6 +15,7 @@ from tests.harness.co import peer
 from tests.harness.driver.handle import ReferenceDriver
 from tests.harness.driver.orders import Order
 from tests.harness.front import SCHEDULED, fronting
+from tests.harness.patient import PATIENCE
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ async def test_one_that_the_driver_keeps_does_not_keep_the_others(
             await cluster.create(each)
             await co.publish(each, "node-b")
             await alone.publish(each, "node-a")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while heedless.attached()[volume] != {"node-b"}:
                 await asyncio.sleep(0.1)
 

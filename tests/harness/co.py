@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +12,11 @@ from grpc import StatusCode, aio
 
 from mooring.csi.driver import OPTIONS, TOKEN
 from mooring.csi.wire import csi_pb2, csi_pb2_grpc
+from tests.harness.patient import DEADLINES, PATIENCE
 
 Mode = csi_pb2.VolumeCapability.AccessMode.Mode
-DEADLINE = 15.0
+DEADLINE = PATIENCE
+"""NB: not external-attacher's 15 s: a test that means a deadline names one."""
 
 
 def mount(mode: str = "SINGLE_NODE_WRITER", fs_type: str = "ext4", flags: tuple[str, ...] = ()) -> csi_pb2.VolumeCapability:
@@ -93,6 +95,21 @@ def refused(code: StatusCode, *words: str) -> Iterator[None]:
     with pytest.raises(aio.AioRpcError) as caught:
         yield
     assert (caught.value.code(), [word for word in words if word not in (caught.value.details() or "")]) == (code, [])
+
+
+async def goes_on(call: Callable[[float], Awaitable[object]]) -> str:
+    """Return what a call is told at its deadline, the first of growing ones by which its operation has begun."""
+    for deadline in DEADLINES:
+        try:
+            await call(deadline)
+        except aio.AioRpcError as error:
+            if error.code() is StatusCode.ABORTED and "goes on" in (error.details() or ""):
+                return str(error.details())
+            if error.code() not in (StatusCode.UNAVAILABLE, StatusCode.DEADLINE_EXCEEDED):
+                raise
+        else:
+            raise AssertionError("the call has had its answer")
+    raise AssertionError(f"the operation has not begun in {DEADLINES[-1]:g} s")
 
 
 def _fencing(token: int | None) -> tuple[tuple[str, str], ...]:

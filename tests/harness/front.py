@@ -13,7 +13,8 @@ from mooring.csi.front import csi_front
 from mooring.drift.schedule import Plan
 from mooring.settings import Settings
 from tests.harness.co import Peer, peer
-from tests.harness.workers import quick, running_worker
+from tests.harness.patient import patient
+from tests.harness.workers import running_worker
 
 SCHEDULED = {"reconcile_interval": 1, "reconcile_settle": 0.2}
 """Settings under which the driver is reconciled again and again."""
@@ -21,11 +22,14 @@ SCHEDULED = {"reconcile_interval": 1, "reconcile_settle": 0.2}
 
 @asynccontextmanager
 async def fronting(client: Client, kubeconfig: dict[str, Any], driver: str, folder: Path, **overrides: Any) -> AsyncIterator[Peer]:
-    """A ready endpoint and its worker, before the driver at this endpoint, while the block lasts; `overrides` are settings."""
+    """A ready endpoint and its worker, before the driver at this endpoint, while the block lasts.
+
+    `overrides` are settings; a test that means a bound names it.
+    """
     asked = Settings(csi_endpoint=f"unix://{folder}/front.sock", driver_endpoint=driver)
     async with csi_front(asked) as front:
         met = await front.meet_driver(asked)
-        settings = quick(met.driver, csi_endpoint=asked.csi_endpoint, driver_endpoint=asked.driver_endpoint, **overrides)
+        settings = patient(met.driver, csi_endpoint=asked.csi_endpoint, driver_endpoint=asked.driver_endpoint, **overrides)
         async with (
             running_worker(client, settings, kubeconfig, front.backend(settings), front.desk),
             peer(settings.csi_endpoint) as co,

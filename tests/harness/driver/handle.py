@@ -21,7 +21,7 @@ from tests.harness.driver.journal import Call, Entry, attachments_of, read_entri
 from tests.harness.driver.orders import Order, OrderFile
 
 ROOT: Final = Path(__file__).parents[3]
-PATIENCE_SECONDS: Final = 30
+PATIENCE_SECONDS: Final = 60
 GLANCE_SECONDS: Final = 0.02
 
 
