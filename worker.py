@@ -57,6 +57,7 @@ from mooring.rebuilding import rebuild
 from mooring.settings import Settings
 from mooring.storage import Storage, open_storage
 from mooring.temporal import reach, register_search_attributes, runtime
+from mooring.unplaced import UnplacedAttachments
 from workflows.everything import WORKFLOWS
 from workflows.rebuild import RebuildAttachments
 
@@ -110,7 +111,8 @@ class MooringWorker:
         self._adopter = self._make_adopter(metrics)
         attachments, attached = storage.attachments, storage.attached
         skew = timedelta(seconds=settings.clock_skew)
-        self._evidence = Evidence(settings.driver, client, self.manager, attached, attachments, storage.nodes, skew)
+        unplaced = UnplacedAttachments(self.manager, attached, attachments, storage.node_states)
+        self._evidence = Evidence(settings.driver, client, self.manager, attached, attachments, storage.nodes, skew, unplaced)
         self._reconciling = Reconciling(client, Plan.of(settings), metrics, _now)
         self._look_after_nodes = partial(look_after, settings, client, storage, self.manager)
         self._count_open = partial(count_open, client, settings.driver, metrics, _now)

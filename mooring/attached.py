@@ -7,8 +7,7 @@ Not kept here: a live look at them (volume_attachments.py), and what follows fro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from collections.abc import Collection as Names
+from collections.abc import Callable, Container, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
@@ -47,7 +46,7 @@ class AttachedVolumes(Protocol):
     def is_gone(self, name: str) -> bool:
         """Return whether the one of this name is gone, or not attached; False where that is unknown."""
 
-    def beyond(self, pvs: Names[str]) -> list[Shown]:
+    def beyond(self, pvs: Container[str]) -> list[Shown]:
         """Return those of none of these PVs."""
 
     def following(self) -> AbstractAsyncContextManager[None]:
@@ -70,7 +69,7 @@ class NothingAttached:
         """See `AttachedVolumes`."""
         return False
 
-    def beyond(self, pvs: Names[str]) -> list[Shown]:  # noqa: ARG002 - there are none
+    def beyond(self, pvs: Container[str]) -> list[Shown]:  # noqa: ARG002 - there are none
         """See `AttachedVolumes`."""
         return []
 
@@ -87,7 +86,7 @@ class ListedAttached:
 
     missing: Final[list[str]] = []
 
-    def __init__(self, attached: Iterable[Attached], placed: Names[str]) -> None:
+    def __init__(self, attached: Iterable[Attached], placed: Container[str]) -> None:
         self._placed = placed
         self._shown = [Shown(each.name, each.pv, each.node, each.node_id or "", each.since) for each in attached]
 
@@ -99,7 +98,7 @@ class ListedAttached:
         """See `AttachedVolumes`."""
         return all(shown.name != name for shown in self._shown)
 
-    def beyond(self, pvs: Names[str]) -> list[Shown]:
+    def beyond(self, pvs: Container[str]) -> list[Shown]:
         """See `AttachedVolumes`."""
         return [shown for shown in self._shown if shown.pv not in pvs and shown.pv not in self._placed]
 
@@ -135,7 +134,7 @@ class ClusterAttached:
         """See `AttachedVolumes`."""
         return not self._mirror.missing and name not in self._seen
 
-    def beyond(self, pvs: Names[str]) -> list[Shown]:
+    def beyond(self, pvs: Container[str]) -> list[Shown]:
         """See `AttachedVolumes`."""
         return [shown for pv, each in self._by_pv.items() if pv not in pvs for shown in each]
 

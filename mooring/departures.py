@@ -26,12 +26,13 @@ class Departure:
     """A PV that went: what it said last, the nodes that have let go since, and the VolumeAttachments that still named the others.
 
     `shown`: node id -> name of the VolumeAttachment. `pvs`: the name of the PV by its uid; of several PVs of the volume that went,
-    each, and `seen` is what they said together.
+    each, and `seen` is what they said together. `heeded`: the newest operation of those that were looked into since; "" for none.
     """
 
     seen: Sighting
     released: set[str] = field(default_factory=set)
     shown: dict[str, str] = field(default_factory=dict)
+    heeded: str = ""
     pvs: dict[int | str, str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -46,6 +47,7 @@ class Departure:
     def add(self, gone: Sighting) -> None:
         """Take in another PV of the volume: whom any of them named has not let go, unless it was taken off this one."""
         self.released -= set(gone.nodes)
+        self.heeded = ""
         self.pvs[gone.uid] = gone.pv
         left = replace(self.seen, at=None, holders=tuple(held for held in self.seen.held() if held.node not in self.released))
         self.seen = unite([left, gone])

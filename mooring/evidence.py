@@ -6,7 +6,8 @@ spoke for it is gone. What is known is, in this order:
 
 1. what this worker's index saw of the PV, or of the one that went;
 2. what the newest operation that knew the holders left (last_run.py); newer than what the index saw, it comes first;
-3. the VolumeAttachments that say attached, unless they are older than that operation, which then knew them too.
+3. the VolumeAttachments that say attached, unless they are older than that operation, which then knew them too: those of its PVs,
+   and those of PVs that nobody knows whose Nodes say that they have the volume.
 
 A record with an epoch answers at once, and nothing is asked. Nothing is decided here: the record that comes of it names the holders
 that are known, and `mooring.fence` decides on that.
@@ -14,6 +15,7 @@ that are known, and `mooring.fence` decides on that.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +25,9 @@ from mooring.errors import MooringError
 from mooring.last_run import LastRun, last_run, let_go_without_pv, newer
 from mooring.models import AccessMode, Attachment, Mark, VolumeRecord, VolumeRef
 from mooring.past_holders import PastHolders, altered, lowered
+from mooring.runs import look_up
 from mooring.sighting import pack
+from mooring.unplaced import CONFIRMED, doubt, word
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
@@ -36,10 +40,11 @@ if TYPE_CHECKING:
     from mooring.manager import AttachmentManager
     from mooring.nodes.ids import Nodes
     from mooring.sighting import Sighting
+    from mooring.unplaced import UnplacedAttachments
     from mooring.volume_attachments import VolumeAttachments
 
-CONFIRMED: Final = 20
-"""How many VolumeAttachments without a known PV are looked into."""
+AT_ONCE: Final = 10
+"""How many PVs that went are looked into at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,7 @@ class Evidence:
     attachments: VolumeAttachments
     nodes: Nodes
     skew: timedelta
+    unplaced: UnplacedAttachments
 
     async def look_found(
         self, handle: str, before: Sequence[Sighting], asked: Container[str], record: VolumeRecord | None, asking: Asking
@@ -102,10 +108,29 @@ class Evidence:
 
     async def settle(self) -> None:
         """Look again at the holders of PVs that went, so that those that have let go are forgotten. Raises as `look_found` does."""
-        nobody = Asking()
-        for departure in self.manager.departures.open():
-            handle = departure.seen.handle
-            await self._known(handle, departure, await self._last(handle, nobody), set(), nobody)
+        turns = asyncio.Semaphore(AT_ONCE)
+
+        async def settle(departure: Departure) -> None:
+            async with turns:
+                await self._settle(departure)
+
+        settled = await asyncio.gather(*map(settle, self.manager.departures.open()), return_exceptions=True)
+        for failed in filter(None, settled):  # NB: one that can't be asked about keeps none of the others
+            raise failed
+
+    async def _settle(self, departure: Departure) -> None:
+        """Look into what came since, which is read once, and at the VolumeAttachments."""
+        volume = VolumeRef(driver=self.driver, volume_handle=departure.seen.handle)
+        newest = await look_up(self.client, names.volume_id(volume))
+        if newest is not None and newest.run_id != departure.heeded:
+            last = await last_run(self.client, volume, "", newest.run_id)
+            if last is not None:
+                await self._since(volume.volume_handle, departure, last)
+            departure.heeded = newest.run_id if newest.close_time is not None else ""
+        known = PastHolders()
+        known.take_departure(departure)
+        await self._name_shown(known)
+        self._let_go(volume.volume_handle, known, departure)
 
     async def _of_gone(self, handle: str, asking: Asking) -> tuple[VolumeRecord | None, dict[str, str]]:
         """What is known of a volume without a PV, None for nothing, and by node id why it may be attached."""
@@ -128,7 +153,7 @@ class Evidence:
             known.take_last(last)
             known.holders.pop(await let_go_without_pv(self.client, VolumeRef(driver=self.driver, volume_handle=handle), last), None)
         if asking.workflow not in (names.ADOPT, names.PERSIST):
-            await self._take_shown(known, runs)
+            await self._take_shown(handle, known, runs)
         if asking.workflow != names.ADOPT:
             self._let_go(handle, known, departure)
         return known
@@ -144,15 +169,22 @@ class Evidence:
                 self.manager.departures.let_go(handle, node)
         return runs
 
-    async def _take_shown(self, known: PastHolders, runs: Sequence[LastRun]) -> None:
-        for shown in (each for pv in known.pvs for each in self.attached.of(pv)):
-            node_id = await self._node_id(shown)
-            if node_id in known.holders:
-                known.shown[node_id] = shown.name
-            elif not any(run.outdates(node_id, shown.since, self.skew) for run in runs):
+    async def _name_shown(self, known: PastHolders) -> list[tuple[str, Shown]]:
+        """Name the VolumeAttachments that speak for holders; the others, each with its node id."""
+        shown = [(await self._node_id(each), each) for pv in known.pvs for each in self.attached.of(pv)]
+        known.shown.update((node_id, each.name) for node_id, each in shown if node_id in known.holders)
+        return [(node_id, each) for node_id, each in shown if node_id not in known.holders]
+
+    async def _take_shown(self, handle: str, known: PastHolders, runs: Sequence[LastRun]) -> None:
+        named = await self._name_shown(known)
+        # NB: these may be of another volume after all, so that their end takes nothing from whom anything else speaks for.
+        unplaced = [(await self._node_id(each), each) for each in await self.unplaced.of(handle)]
+        for node_id, shown in (*named, *unplaced):
+            if node_id not in known.holders and not any(run.outdates(node_id, shown.since, self.skew) for run in runs):
                 mode, readonly = await self._mode(shown.pv)
                 held = Attachment(node_id=node_id, attached_at=shown.since, access_mode=mode, readonly=readonly)
-                known.take_shown(held, shown.name)
+                said = f"VolumeAttachment {shown.name} says that it is attached to node {node_id}."
+                known.take_shown(held, shown.name, said if shown.pv in known.pvs else word(shown))
 
     def _let_go(self, handle: str, known: PastHolders, departure: Departure | None) -> None:
         """Forget whom a VolumeAttachment spoke for that is gone."""
@@ -179,25 +211,5 @@ class Evidence:
 
     async def _unplaced(self, handle: str) -> dict[str, str]:
         """Node id -> why a volume without a PV may be attached there: a VolumeAttachment is, of a PV that nobody knows."""
-        unplaced = self.attached.beyond({seen.pv for seen in self.manager.sightings()} | self._departed_pvs())
-        if len(unplaced) <= CONFIRMED:
-            unplaced = [shown for shown in unplaced if not shown.pv or not await self._is_there(shown.pv)]
-        return {await self._node_id(shown): _told(handle, shown, len(unplaced) - 1) for shown in unplaced[:CONFIRMED]}
-
-    def _departed_pvs(self) -> set[str]:
-        return {pv for departure in self.manager.departures.open() for pv in departure.pvs.values()}
-
-    async def _is_there(self, pv: str) -> bool:
-        try:
-            return await self.attachments.volume(pv) is not None
-        except MooringError:
-            return False
-
-
-def _told(handle: str, shown: Shown, others: int) -> str:
-    what = f"PersistentVolume {shown.pv}, which is not known" if shown.pv else "a volume that names no PersistentVolume"
-    more = f" ({others} more like it)" if others else ""
-    return (
-        f"Volume {handle} has no PersistentVolume, and may be attached: VolumeAttachment {shown.name} attaches {what}, to node "
-        f"{shown.node}{more}. Create the PersistentVolume of either, or delete the VolumeAttachment once nothing uses it there."
-    )
+        shown = await self.unplaced.confirmed()
+        return {await self._node_id(each): doubt(handle, each, len(shown) - 1) for each in shown[:CONFIRMED]}

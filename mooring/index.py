@@ -1,7 +1,7 @@
 """What the PVs were last seen to say, by volume handle. Plain bookkeeping: who may change it, and when, is manager.py's business.
 
 Invariants: `holders`, `attached` and `volumes_on` (of each node) count what the sightings say, several of one volume once; one PV
-(by uid) is never there twice under a handle.
+(by uid) is never there twice under a handle; `pvs` names them all.
 
 It relies on this: a PV's driver and volume handle never change (the API server holds the source of a PersistentVolume immutable).
 The handle of an in-tree PV may (`Sighting.in_tree`); the PV is under its newest one alone.
@@ -20,13 +20,15 @@ from mooring.sighting import Held, Sighting
 class Index:
     """Sightings by volume handle: one a handle, but where several PVs claim the same."""
 
-    __slots__ = ("_first", "_in_tree", "_more", "attached", "holders", "volumes_on")
+    __slots__ = ("_first", "_in_tree", "_more", "attached", "holders", "pvs", "volumes_on")
 
     def __init__(self) -> None:
         self._first: dict[str, Sighting] = {}
         self._more: dict[str, tuple[Sighting, ...]] = {}
         self._in_tree: dict[int | str, str] = {}
         """The uid of each in-tree PV -> its handle."""
+        self.pvs: Counter[str] = Counter()
+        """The names of all PVs; one may be there under its old handle yet."""
         self.holders = 0
         self.attached = 0
         self.volumes_on: Counter[str] = Counter()
@@ -81,6 +83,7 @@ class Index:
             self._in_tree[sighting.uid] = sighting.handle
         if sighting.handle not in self._first:
             self._first[sighting.handle] = sighting
+            count_by(self.pvs, sighting.pv, 1)
             self._count(sighting.nodes, 1)
             return
         rest = tuple(other for other in self.claims(sighting.handle) if sighting.uid != other.uid and sighting.pv != other.pv)
@@ -99,6 +102,10 @@ class Index:
 
     def _replace(self, handle: str, claims: tuple[Sighting, ...]) -> None:
         self._count(self.nodes(handle), -1)
+        for claim in self.claims(handle):
+            count_by(self.pvs, claim.pv, -1)
+        for claim in claims:
+            count_by(self.pvs, claim.pv, 1)
         self._first.pop(handle, None)
         self._more.pop(handle, None)
         if claims:

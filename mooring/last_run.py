@@ -113,8 +113,10 @@ class Reading:
         return self._waits or (self._since[0].followed_by(self._since[1:]) if self._since else None)
 
 
-async def last_run(client: Client, volume: VolumeRef, asking: str) -> LastRun | None:
+async def last_run(client: Client, volume: VolumeRef, asking: str, newest: str = "") -> LastRun | None:
     """Return what the newest operation but the run `asking` left; None where there is none, or the namespace lists no runs.
+
+    `newest`: the run that is known to be the newest, though visibility may not list it yet.
 
     Raises:
         TemporalUnavailable: Temporal does not say.
@@ -122,7 +124,7 @@ async def last_run(client: Client, volume: VolumeRef, asking: str) -> LastRun | 
     """
     workflow_id, reading = names.volume_id(volume), Reading()
     try:
-        async for run_id in _newest_first(client, workflow_id):
+        async for run_id in _newest_first(client, workflow_id, newest):
             found = None if run_id == asking else await _read(client, workflow_id, run_id)
             left = reading.take(found) if found is not None else None
             if left is not None:
@@ -178,14 +180,16 @@ def _since(seen: VolumeRecord) -> list[tuple[str, datetime]]:
     return [(held.node_id, held.attached_at) for held in seen.holders]
 
 
-async def _newest_first(client: Client, workflow_id: str) -> AsyncIterator[str]:
+async def _newest_first(client: Client, workflow_id: str, newest: str) -> AsyncIterator[str]:
     """The ids of all runs: those that failed before they looked say nothing, however many they are.
 
     NB: visibility lists the latest first, but for a run that it takes for open though it has ended.
     """
+    if newest:
+        yield newest
     page: list[WorkflowExecution] = []
     async for run in client.list_workflows(names.runs_of(workflow_id), page_size=PAGE):
-        page.append(run)
+        page += [run] if run.run_id != newest else []
         if len(page) == PAGE:
             for each in _sorted(page):
                 yield each

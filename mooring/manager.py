@@ -162,6 +162,11 @@ class AttachmentManager:
         departure = self.departures.get(volume_handle)
         return any(seen.secret for seen in self._index.claims(volume_handle) or ([departure.seen] if departure else []))
 
+    @property
+    def pv_names(self) -> Container[str]:
+        """The names of all PVs that are known."""
+        return self._index.pvs
+
     def claims(self, volume_handle: str) -> tuple[Sighting, ...]:
         """Return what each PV of the volume was seen to say, at the highest epoch that it showed."""
         return self._index.claims(volume_handle)

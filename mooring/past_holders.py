@@ -52,10 +52,10 @@ class PastHolders:
         self.shown = {**self.shown, **record.shown}
         self.words = [f"Its PersistentVolume doesn't say so, but {last.words}"] if self.holders else []
 
-    def take_shown(self, held: Attachment, volume_attachment: str) -> None:
+    def take_shown(self, held: Attachment, volume_attachment: str, said: str) -> None:
         """Take in a node for which nothing but a VolumeAttachment speaks."""
         self.holders[held.node_id], self.shown[held.node_id] = held, volume_attachment
-        self.words.append(f"VolumeAttachment {volume_attachment} says that it is attached to node {held.node_id}.")
+        self.words.append(said)
 
     def beyond(self, live: VolumeRecord) -> VolumeRecord:
         """Return the record with what is known beyond it; the very same where that is nothing."""

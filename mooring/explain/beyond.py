@@ -16,8 +16,10 @@ from mooring.evidence import Beyond, Evidence
 from mooring.last_run import last_run
 from mooring.manager import AttachmentManager
 from mooring.nodes.ids import AnyNode
+from mooring.nodes.states import ClusterNodeStates
 from mooring.runs import deadline
 from mooring.sighting import Sighting
+from mooring.unplaced import UnplacedAttachments
 from mooring.views import Change, ChangeKind
 from mooring.volume_attachments import ClusterAttachments
 
@@ -72,9 +74,8 @@ class BeyondReader:
         attachments = ClusterAttachments(self.api, self.volume.driver, self.now)
         attached = ListedAttached(await attachments.attached(), part.placed)
         manager = _seen(self.volume.volume_handle, records)
-        evidence = Evidence(
-            self.volume.driver, self.client, manager, attached, attachments, AnyNode(), timedelta(seconds=CLOCK_SKEW)
-        )
+        unplaced = UnplacedAttachments(manager, attached, attachments, ClusterNodeStates(self.api, self.volume.driver))
+        evidence = Evidence(self.volume.driver, self.client, manager, attached, attachments, AnyNode(), _SKEW, unplaced)
         live = merge(records) if records else None
         async with deadline(SECONDS, f"What became of volume {self.volume.volume_handle}"):
             return await evidence.look_found(self.volume.volume_handle, last, {seen.pv for seen in last}, live, Asking())

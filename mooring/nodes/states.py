@@ -1,4 +1,4 @@
-"""What Nodes say of themselves, asked live of the few that matter: are they alive, and which volumes do they use?
+"""What Nodes say of themselves, asked live of the few that matter: are they alive, and which volumes do they have and use?
 
 Contract: a node id is looked for in the CSINodes, by the driver's name, so that nothing is concluded from a node of another name.
 Of an id that several nodes go by, nothing is said.
@@ -16,17 +16,24 @@ import msgspec
 
 from mooring.apiserver import KubernetesApi
 from mooring.collection import Event, Kind, Listed, T, list_all
-from mooring.drift.comparison import NodeState
-from mooring.nodes.kinds import CSI_NODES, NodeStatus, PlainNode
+from mooring.drift.comparison import NodeState, unique_name
+from mooring.nodes.kinds import CSI_NODES, NODE_NAME, NodeStatus, PlainNode
 
 AT_ONCE: Final = 8
 PAGE_SIZE: Final = 500
+
+
+class AttachedVolume(msgspec.Struct):
+    """A volume that Kubernetes' attach-detach controller has attached to a Node, by the name that kubelet has for it."""
+
+    name: str = ""
 
 
 class Status(NodeStatus, rename="camel"):
     """How a Node is."""
 
     volumes_in_use: list[str] | None = None
+    volumes_attached: list[AttachedVolume] | None = None
 
 
 class UsingNode(PlainNode):
@@ -49,6 +56,9 @@ class NodeStates(Protocol):
 
         """
 
+    async def having(self, handle: str, names: Collection[str]) -> set[str]:
+        """Return those of the Nodes of these names that say that the volume is attached to them; raise as `ask` does."""
+
 
 class NoNodeStates:
     """Where there is no Kubernetes, no node says anything."""
@@ -56,6 +66,10 @@ class NoNodeStates:
     async def ask(self, node_ids: Collection[str]) -> dict[str, NodeState]:  # noqa: ARG002 - none says anything
         """See `NodeStates`."""
         return {}
+
+    async def having(self, handle: str, names: Collection[str]) -> set[str]:  # noqa: ARG002 - none says anything
+        """See `NodeStates`."""
+        return set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +83,24 @@ class ClusterNodeStates:
         """See `NodeStates`."""
         if not node_ids:
             return {}
+        names = {name: node_id for node_id, name in (await self._names()).items() if node_id in node_ids}
+        return {names[node.metadata.name]: _state(node) for node in await self._named(names)}
+
+    async def having(self, handle: str, names: Collection[str]) -> set[str]:
+        """See `NodeStates`."""
+        volume = unique_name(self.driver, handle)
+        nodes = await self._named([name for name in names if NODE_NAME.fullmatch(name)])
+        return {node.metadata.name for node in nodes if volume in {each.name for each in node.status.volumes_attached or ()}}
+
+    async def _named(self, names: Collection[str]) -> list[UsingNode]:
+        """The Nodes of these names that there are, some asked at once."""
         turns = asyncio.Semaphore(AT_ONCE)
 
-        async def state(node_id: str, name: str) -> tuple[str, list[UsingNode]]:
+        async def named(name: str) -> list[UsingNode]:
             async with turns:
-                return node_id, await self._list(NODES, {"fieldSelector": f"metadata.name={name}"})
+                return await self._list(NODES, {"fieldSelector": f"metadata.name={name}"})
 
-        names = {node_id: name for node_id, name in (await self._names()).items() if node_id in node_ids}
-        found = await asyncio.gather(*(state(node_id, name) for node_id, name in names.items()))
-        return {node_id: _state(node) for node_id, nodes in found for node in nodes}
+        return [node for nodes in await asyncio.gather(*map(named, names)) for node in nodes]
 
     async def _names(self) -> dict[str, str]:
         """The driver's id of each node -> its name."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mooring.errors import Disputed
+from tests.harness.departing import attach_seen
 from tests.harness.workers import until
 
 if TYPE_CHECKING:
@@ -78,8 +79,7 @@ async def test_a_volume_attachment_of_a_pv_without_a_record_speaks_for_its_node(
     async with serving() as worker:
         await cluster.create("vol")
         await until(lambda: worker.manager.pv_name("vol") is not None)
-        name = await living.attach("vol", "node-a", noted="node-a")
-        await until(lambda: not worker._storage.attached.is_gone(name))
+        name = await attach_seen(worker, living, "vol", "node-a")
 
         with pytest.raises(Disputed, match=f"VolumeAttachment {name} says that it is attached to node node-a"):
             await mooring.publish("vol", "node-b")

@@ -13,6 +13,7 @@ from mooring.client import MooringClient
 from mooring.errors import Disputed, MooringError
 from tests.evidence.conftest import Serving
 from tests.harness.cluster import Cluster
+from tests.harness.departing import attach_seen, delete_seen
 from tests.harness.living import Living
 from tests.harness.workers import indexed, until
 from worker import MooringWorker
@@ -133,8 +134,7 @@ async def test_a_volume_that_was_free_begins_above_its_old_epoch(
         await cluster.create("vol")
         await mooring.publish("vol", "node-a")
         await mooring.unpublish("vol", "node-a")
-        await cluster.delete("vol")
-        await until(lambda: worker.manager.pv_name("vol") is None)
+        await delete_seen(worker, cluster, "vol")
         await cluster.create("vol")
         await indexed(worker, "vol")
 
@@ -150,8 +150,7 @@ async def test_a_holder_lets_go_with_its_volume_attachment(
 ) -> None:
     await living.register("node-a")
     worker = await vanished(way)
-    name = await living.attach("vol", "node-a", noted="node-a")
-    await until(lambda: not worker._storage.attached.is_gone(name))
+    name = await attach_seen(worker, living, "vol", "node-a")
     with pytest.raises(Disputed, match="node-a"):
         await mooring.publish("vol", "node-b")
 
@@ -166,8 +165,7 @@ async def test_a_worker_that_follows_no_volume_attachments_lets_nobody_go_for_th
     async with serving() as worker:
         await cluster.create("vol")
         await until(lambda: worker.manager.pv_name("vol") is not None)
-        name = await living.attach("vol", "node-a", noted="node-a")
-        await until(lambda: not worker._storage.attached.is_gone(name))
+        name = await attach_seen(worker, living, "vol", "node-a")
         with pytest.raises(Disputed, match=name):
             await mooring.publish("vol", "node-b")
 
@@ -183,12 +181,10 @@ async def test_a_holder_that_no_operation_knew_outlasts_those_that_came_before_i
         await cluster.create("vol")
         await mooring.publish("vol", "node-a")
         await mooring.unpublish("vol", "node-a")
-        await cluster.delete("vol")
-        await until(lambda: worker.manager.pv_name("vol") is None)
+        await delete_seen(worker, cluster, "vol")
         await cluster.create("vol", {cluster.keys.node: "node-a", cluster.keys.at: f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"})
         await indexed(worker, "vol")
-        await cluster.delete("vol")
-        await until(lambda: worker.manager.pv_name("vol") is None)
+        await delete_seen(worker, cluster, "vol")
 
         with pytest.raises(Disputed, match=r"node-a.*mooring unpublish vol node-a"):
             await mooring.publish("vol", "node-b")

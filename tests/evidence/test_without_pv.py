@@ -14,7 +14,8 @@ from mooring.models import AccessMode
 from tests.evidence.conftest import Serving
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
-from tests.harness.workers import indexed, until
+from tests.harness.departing import delete_seen
+from tests.harness.workers import indexed
 from worker import MooringWorker
 
 Departed = AbstractAsyncContextManager[MooringWorker]
@@ -33,8 +34,7 @@ def departed(serving: Serving, cluster: Cluster, mooring: MooringClient, backend
         async with serving(backend, backend_budget=1) as worker:
             for _ in range(3):
                 await mooring.publish("vol", "node-a")
-            await cluster.delete("vol")
-            await until(lambda: worker.manager.pv_name("vol") is None)
+            await delete_seen(worker, cluster, "vol")
             yield worker
 
     return seen()
@@ -136,8 +136,7 @@ async def publish_beside_a_pv_that_goes(
     backend.publish_errors.append(refusal())
     publish = asyncio.create_task(mooring.publish("vol", "node-a"))
     await asyncio.wait_for(backend.entered.wait(), SECONDS)
-    await cluster.delete("vol")
-    await until(lambda: worker.manager.pv_name("vol") is None)
+    await delete_seen(worker, cluster, "vol")
     backend.publish_gate.set()
     with pytest.raises(BackendFailed):
         await publish

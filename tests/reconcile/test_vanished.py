@@ -10,6 +10,7 @@ from temporalio.client import Client
 from mooring.client import MooringClient
 from mooring.names import State
 from tests.harness.cluster import Cluster
+from tests.harness.departing import delete_seen
 from tests.harness.living import Living
 from tests.harness.workers import indexed, running_worker, until
 from tests.reconcile.conftest import Reconcile, found, settling
@@ -29,8 +30,7 @@ async def test_a_holder_whose_pv_went_is_reported_until_it_is_unpublished(
 ) -> None:
     await cluster.create("vol")
     await mooring.publish("vol", "node-a")
-    await cluster.delete("vol")
-    await until(lambda: worker.manager.departures.get("vol") is not None)
+    await delete_seen(worker, cluster, "vol")
     if anew:
         await cluster.create("vol")
         await indexed(worker, "vol")
@@ -51,8 +51,7 @@ async def test_a_holder_whose_pv_went_is_told_with_the_volume_attachment_that_sp
     await cluster.create("vol")
     await mooring.publish("vol", "node-a")
     name = await living.attach("vol", "node-a", noted="node-a")
-    await cluster.delete("vol")
-    await until(lambda: worker.manager.departures.get("vol") is not None)
+    await delete_seen(worker, cluster, "vol")
 
     result = await reconcile()
 
@@ -66,8 +65,7 @@ async def test_a_holder_whose_pv_was_made_anew_is_recorded_where_its_volume_atta
     await cluster.create("vol")
     await mooring.publish("vol", "node-a")
     await living.attach("vol", "node-a", noted="node-a")
-    await cluster.delete("vol")
-    await until(lambda: worker.manager.departures.get("vol") is not None)
+    await delete_seen(worker, cluster, "vol")
     await cluster.create("vol")
     await indexed(worker, "vol")
 

@@ -19,6 +19,8 @@ from mooring.evidence import Evidence
 from mooring.manager import AttachmentManager
 from mooring.names import State
 from mooring.nodes.ids import AnyNode
+from mooring.nodes.states import NoNodeStates
+from mooring.unplaced import UnplacedAttachments
 from mooring.volume_attachments import NoAttachments
 from tests.harness.cluster import Cluster
 from tests.harness.workers import running_worker
@@ -117,9 +119,9 @@ async def test_what_is_beyond_one_look_is_read_by_later_ones(
             await cluster.create(handle)
             await mooring.unpublish(handle, "node-a")
     runs = DriverRuns(temporal_client, cluster.driver, search_attributes=True)
-    evidence = Evidence(
-        cluster.driver, temporal_client, AttachmentManager(), NothingAttached(), NoAttachments(), AnyNode(), timedelta()
-    )
+    manager, attached, attachments = AttachmentManager(), NothingAttached(), NoAttachments()
+    unplaced = UnplacedAttachments(manager, attached, attachments, NoNodeStates())
+    evidence = Evidence(cluster.driver, temporal_client, manager, attached, attachments, AnyNode(), timedelta(), unplaced)
     past = PastRuns(runs, evidence, volumes=1)
 
     async with asyncio.timeout(SECONDS):

@@ -1,0 +1,83 @@
+"""The VolumeAttachments that say attached, and whose PV nobody knows: of which volume they may be.
+
+Contract: one may be of any volume, so it keeps a volume without a PV from every node but its own. Where its Node can be asked, and
+says that a volume is attached to it (`status.volumesAttached`), it speaks for that volume; where the Node doesn't say so, that
+proves nothing.
+
+Not kept here: what follows from it (evidence.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from mooring.errors import MooringError
+
+if TYPE_CHECKING:
+    from mooring.attached import AttachedVolumes, Shown
+    from mooring.manager import AttachmentManager
+    from mooring.nodes.states import NodeStates
+    from mooring.volume_attachments import VolumeAttachments
+
+CONFIRMED: Final = 20
+"""How many are looked into, and how many Nodes are asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnplacedAttachments:
+    """Those of one driver."""
+
+    manager: AttachmentManager
+    attached: AttachedVolumes
+    attachments: VolumeAttachments
+    node_states: NodeStates
+
+    async def confirmed(self) -> list[Shown]:
+        """Return those whose PV isn't there, as far as they are few enough to be looked into."""
+        shown = self._unknown()
+        if len(shown) > CONFIRMED:
+            return shown
+        return [each for each in shown if not each.pv or not await self._is_there(each.pv)]
+
+    async def of(self, handle: str) -> list[Shown]:
+        """Return those whose Node says that it has the volume; none where no Node can be asked."""
+        shown = self._unknown()
+        nodes = list(dict.fromkeys(each.node for each in shown))[:CONFIRMED]
+        try:
+            having = await self.node_states.having(handle, nodes) if nodes else set[str]()
+        except MooringError:
+            return []
+        return [each for each in shown if each.node in having]
+
+    def _unknown(self) -> list[Shown]:
+        departed = {pv for departure in self.manager.departures.open() for pv in departure.pvs.values()}
+        return [shown for shown in self.attached.beyond(self.manager.pv_names) if shown.pv not in departed]
+
+    async def _is_there(self, pv: str) -> bool:
+        try:
+            return await self.attachments.volume(pv) is not None
+        except MooringError:
+            return False
+
+
+def doubt(handle: str, shown: Shown, others: int) -> str:
+    """Return why a volume without a PV may be attached, with what helps; there are `others` like it."""
+    more = f" ({others} more like it)" if others else ""
+    return (
+        f"Volume {handle} has no PersistentVolume, and may be attached: VolumeAttachment {shown.name} attaches {_what(shown)}, to "
+        f"node {shown.node}{more}. Create the PersistentVolume of either, or delete the VolumeAttachment once nothing uses it "
+        "there."
+    )
+
+
+def word(shown: Shown) -> str:
+    """Return what one says of a volume that its Node has, as a sentence."""
+    return (
+        f"VolumeAttachment {shown.name} attaches {_what(shown)}, to node {shown.node}, and the Node says that this volume is "
+        "attached to it."
+    )
+
+
+def _what(shown: Shown) -> str:
+    return f"PersistentVolume {shown.pv}, which is not known" if shown.pv else "a volume that names no PersistentVolume"

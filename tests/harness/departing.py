@@ -1,0 +1,26 @@
+"""Volumes that are attached, and PVs that go, as a worker sees it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.harness.workers import until
+
+if TYPE_CHECKING:
+    from tests.harness.cluster import Cluster
+    from tests.harness.living import Living
+    from worker import MooringWorker
+
+
+async def attach_seen(worker: MooringWorker, living: Living, handle: str, node_id: str) -> str:
+    """Have the volume attached to the node, and the worker know; the VolumeAttachment's name."""
+    name = await living.attach(handle, node_id, noted=node_id)
+    await until(lambda: not worker._storage.attached.is_gone(name))
+    return name
+
+
+async def delete_seen(worker: MooringWorker, cluster: Cluster, *handles: str) -> None:
+    """Have the PVs of the volumes go, and the worker know."""
+    for handle in handles:
+        await cluster.delete(handle)
+    await until(lambda: not any(worker.manager.pv_name(handle) for handle in handles))
