@@ -12,7 +12,8 @@ from mooring.csi.front import csi_front
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
 from tests.harness.co import Peer, peer
-from tests.harness.workers import quick, running_worker
+from tests.harness.patient import patient
+from tests.harness.workers import running_worker
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ async def csi(
     temporal_client: Client, cluster: Cluster, driver: str, backend: JournalBackend, tmp_path: Path
 ) -> AsyncIterator[Peer]:
     """A CO's way to Mooring without a driver; the journal backend attaches."""
-    settings = quick(driver, csi_endpoint=f"unix://{tmp_path}/csi.sock")
+    settings = patient(driver, csi_endpoint=f"unix://{tmp_path}/csi.sock")
     async with (
         csi_front(settings) as front,
         running_worker(temporal_client, settings, cluster.proxy.kubeconfig(), backend, front.desk),

@@ -12,6 +12,7 @@ from mooring.csi.wire import csi_pb2
 from mooring.manager import AttachmentManager
 from tests.harness.cluster import Cluster
 from tests.harness.co import Peer, refused
+from tests.harness.patient import PATIENCE
 from tests.harness.records import sighting
 
 
@@ -89,7 +90,7 @@ async def test_it_names_whom_a_record_names_that_cannot_be_read(csi: Peer, clust
     await cluster.annotate("alone", {cluster.keys.epoch: "seven"})
     await cluster.annotate("shared", {cluster.keys.attachments: both})
 
-    async with asyncio.timeout(20):  # the watch brings what was changed last last
+    async with asyncio.timeout(PATIENCE):  # the watch brings what was changed last last
         while _nodes(await csi.list_volumes()) != {"alone": ["node-a"], "shared": ["node-a", "node-b"]}:
             await asyncio.sleep(0.05)
 

@@ -9,6 +9,7 @@ from grpc import StatusCode
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
 from tests.harness.co import Peer, mount, refused
+from tests.harness.patient import PATIENCE
 
 
 async def test_an_unpublished_volume_is_free(csi: Peer, cluster: Cluster, backend: JournalBackend) -> None:
@@ -50,7 +51,7 @@ async def test_it_cancels_the_publish_of_the_same_pair(csi: Peer, cluster: Clust
     await cluster.create("vol-1")
     backend.publish_gate = asyncio.Event()
     publish = asyncio.create_task(csi.publish("vol-1", "node-a"))
-    await asyncio.wait_for(backend.entered.wait(), 10)
+    await asyncio.wait_for(backend.entered.wait(), PATIENCE)
     unpublish = asyncio.create_task(csi.unpublish("vol-1", "node-a"))
     with refused(StatusCode.ABORTED, "cancelled"):
         await publish
