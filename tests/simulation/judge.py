@@ -36,7 +36,7 @@ def begun(world: Server, run: Run) -> None:
     """Note what an operation takes back of what was told."""
     if run.instance.kind is PublishVolume:
         world.gone.discard(run.node)
-    elif run.instance.kind is UnpublishVolume:
+    elif run.instance.kind is UnpublishVolume and not run.instance.argument.bound:
         world.granted -= {run.node} if run.node else set(world.granted)
 
 
@@ -102,7 +102,7 @@ def _not_published(world: Server, run: Run) -> None:
 
 def _unpublished(world: Server, run: Run) -> None:
     result = CONVERTER.from_payload(run.result, UnpublishResult) if run.result else None
-    if result is None or not result.annotation_cleared:
+    if result is None or not result.annotation_cleared or run.instance.argument.bound:
         return
     nodes = {run.node} if run.node else {*world.cluster.attached, *_held(world)}
     if left := nodes & (_held(world) | set(world.cluster.attached)):
