@@ -46,8 +46,8 @@ class AttachedVolumes(Protocol):
     def is_gone(self, name: str) -> bool:
         """Return whether the one of this name is gone, or not attached; False where that is unknown."""
 
-    def beyond(self, pvs: Container[str]) -> list[Shown]:
-        """Return those of none of these PVs."""
+    def beyond(self, pvs: Container[str], left: Iterable[str]) -> list[Shown]:
+        """Return those of none of these PVs, from which those of the names `left` have gone since this was asked last."""
 
     def following(self) -> AbstractAsyncContextManager[None]:
         """Have memory filled and kept current while the block lasts."""
@@ -69,7 +69,7 @@ class NothingAttached:
         """See `AttachedVolumes`."""
         return False
 
-    def beyond(self, pvs: Container[str]) -> list[Shown]:  # noqa: ARG002 - there are none
+    def beyond(self, pvs: Container[str], left: Iterable[str]) -> list[Shown]:  # noqa: ARG002 - there are none
         """See `AttachedVolumes`."""
         return []
 
@@ -98,7 +98,7 @@ class ListedAttached:
         """See `AttachedVolumes`."""
         return all(shown.name != name for shown in self._shown)
 
-    def beyond(self, pvs: Container[str]) -> list[Shown]:
+    def beyond(self, pvs: Container[str], left: Iterable[str]) -> list[Shown]:  # noqa: ARG002 - each is looked at
         """See `AttachedVolumes`."""
         return [shown for shown in self._shown if shown.pv not in pvs and shown.pv not in self._placed]
 
@@ -110,12 +110,35 @@ class ListedAttached:
         """See `AttachedVolumes`."""
 
 
+class UnknownNames:
+    """Those of the names `attached` that aren't among the PVs that are known, without a look at all of either."""
+
+    def __init__(self, attached: Container[str]) -> None:
+        self._attached = attached
+        self._suspect: set[str] = set()
+
+    def add(self, name: str) -> None:
+        """Note that something of this PV is attached now."""
+        self._suspect.add(name)
+
+    def drop(self, name: str) -> None:
+        """Note that nothing of this PV is attached any more."""
+        self._suspect.discard(name)
+
+    def beyond(self, pvs: Container[str], left: Iterable[str]) -> list[str]:
+        """Return them; `left` have gone from the PVs since this was asked last."""
+        self._suspect.update(name for name in left if name in self._attached)
+        self._suspect = {name for name in self._suspect if name not in pvs}
+        return list(self._suspect)
+
+
 class ClusterAttached:
     """The VolumeAttachments on an API server; `reconnected` and `bounds` are those of `Collection`."""
 
     def __init__(self, api: KubernetesApi, driver: str, reconnected: Callable[[], None], **bounds: Any) -> None:
         self._driver = driver
         self._by_pv: dict[str, tuple[Shown, ...]] = {}
+        self._names = UnknownNames(self._by_pv)
         objects = Collection(api, VOLUME_ATTACHMENTS, reconnected, **bounds)
         self._mirror: Mirror[VolumeAttachment, Shown] = Mirror(objects, self._read, self._take_in, "MOORING_ADOPT=false")
         self._seen: dict[str, Shown] = {}
@@ -134,9 +157,9 @@ class ClusterAttached:
         """See `AttachedVolumes`."""
         return not self._mirror.missing and name not in self._seen
 
-    def beyond(self, pvs: Container[str]) -> list[Shown]:
+    def beyond(self, pvs: Container[str], left: Iterable[str]) -> list[Shown]:
         """See `AttachedVolumes`."""
-        return [shown for pv, each in self._by_pv.items() if pv not in pvs for shown in each]
+        return [shown for pv in self._names.beyond(pvs, left) for shown in self._by_pv[pv]]
 
     def following(self) -> AbstractAsyncContextManager[None]:
         """See `AttachedVolumes`."""
@@ -164,5 +187,7 @@ class ClusterAttached:
 
     def _put(self, pv: str, shown: tuple[Shown, ...]) -> None:
         self._by_pv.pop(pv, None)
+        self._names.drop(pv)
         if shown:
             self._by_pv[pv] = shown
+            self._names.add(pv)

@@ -108,6 +108,7 @@ class Evidence:
 
     async def settle(self) -> None:
         """Look again at the holders of PVs that went, so that those that have let go are forgotten. Raises as `look_found` does."""
+        self.unplaced.catch_up()
         turns = asyncio.Semaphore(AT_ONCE)
 
         async def settle(departure: Departure) -> None:

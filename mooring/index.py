@@ -20,7 +20,7 @@ from mooring.sighting import Held, Sighting
 class Index:
     """Sightings by volume handle: one a handle, but where several PVs claim the same."""
 
-    __slots__ = ("_first", "_in_tree", "_more", "attached", "holders", "pvs", "volumes_on")
+    __slots__ = ("_first", "_in_tree", "_more", "attached", "holders", "left", "pvs", "volumes_on")
 
     def __init__(self) -> None:
         self._first: dict[str, Sighting] = {}
@@ -29,6 +29,8 @@ class Index:
         """The uid of each in-tree PV -> its handle."""
         self.pvs: Counter[str] = Counter()
         """The names of all PVs; one may be there under its old handle yet."""
+        self.left: set[str] = set()
+        """The names of PVs that went since somebody has taken these."""
         self.holders = 0
         self.attached = 0
         self.volumes_on: Counter[str] = Counter()
@@ -89,10 +91,11 @@ class Index:
         rest = tuple(other for other in self.claims(sighting.handle) if sighting.uid != other.uid and sighting.pv != other.pv)
         self._replace(sighting.handle, (sighting, *rest))
 
-    def missing_from(self, other: Index) -> list[Sighting]:
-        """Return the PVs that the other index doesn't know, where nodes hold them, or did when they could be read last."""
+    def give_way(self, other: Index) -> list[Sighting]:
+        """Let the other index take this one's place; the PVs that it doesn't know, where nodes hold them, or held them last."""
         first = other._first
         unlike = [seen for seen in self if (there := first.get(seen.handle)) is None or there.uid != seen.uid]
+        other.left |= self.left | {seen.pv for seen in unlike}
         return [seen for seen in unlike if seen.readable.nodes and other.claim(seen.handle, seen.uid) is None]
 
     def remove(self, handle: str, uid: int | str) -> None:
@@ -104,6 +107,8 @@ class Index:
         self._count(self.nodes(handle), -1)
         for claim in self.claims(handle):
             count_by(self.pvs, claim.pv, -1)
+            self.left.add(claim.pv)
+        self.left.difference_update(claim.pv for claim in claims)
         for claim in claims:
             count_by(self.pvs, claim.pv, 1)
         self._first.pop(handle, None)

@@ -167,6 +167,11 @@ class AttachmentManager:
         """The names of all PVs that are known."""
         return self._index.pvs
 
+    def take_left(self) -> set[str]:
+        """Return the names of PVs that went since this was asked last; of some, others may be known by now."""
+        left, self._index.left = self._index.left, set()
+        return left
+
     def claims(self, volume_handle: str) -> tuple[Sighting, ...]:
         """Return what each PV of the volume was seen to say, at the highest epoch that it showed."""
         return self._index.claims(volume_handle)
@@ -254,7 +259,7 @@ class AttachmentManager:
             draft = self.draft()
             draft.add(sightings)
         self._drafts.discard(draft)
-        gone, self._index = self._index.missing_from(draft.index), draft.index
+        gone, self._index = self._index.give_way(draft.index), draft.index
         self._depart(gone)
         for departure in self.departures.open():
             handle = departure.seen.handle

@@ -50,9 +50,14 @@ class UnplacedAttachments:
             return []
         return [each for each in shown if each.node in having]
 
+    def catch_up(self) -> None:
+        """Take in which PVs went, so that nobody has to remember many."""
+        self._unknown()
+
     def _unknown(self) -> list[Shown]:
         departed = {pv for departure in self.manager.departures.open() for pv in departure.pvs.values()}
-        return [shown for shown in self.attached.beyond(self.manager.pv_names) if shown.pv not in departed]
+        beyond = self.attached.beyond(self.manager.pv_names, self.manager.take_left())
+        return [shown for shown in beyond if shown.pv not in departed]
 
     async def _is_there(self, pv: str) -> bool:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import product
 
+from mooring.attached import UnknownNames
 from mooring.index import Index
 from tests.harness.records import sighting
 
@@ -16,10 +17,10 @@ def do(index: Index, kind: str, number: int) -> None:
     index.put(seen) if kind == "put" else index.remove(seen.handle, seen.uid)
 
 
-def wrong(do: Callable[[Index, str, int], None]) -> list[object]:
+def wrong(do: Callable[[Index, str, int], None], length: int) -> list[object]:
     """The stories after which a PV that is known isn't named, or one is named that isn't known."""
     found: list[object] = []
-    for story in product(product(("put", "remove"), range(len(PVS))), repeat=4):
+    for story in product(product(("put", "remove"), range(len(PVS))), repeat=length):
         index = Index()
         for move in story:
             do(index, *move)
@@ -29,7 +30,7 @@ def wrong(do: Callable[[Index, str, int], None]) -> list[object]:
 
 
 def test_every_pv_is_named_and_no_other() -> None:
-    assert wrong(do) == []
+    assert wrong(do, 4) == []
 
 
 def test_one_that_went_would_be_named_if_it_were_left_in() -> None:
@@ -38,4 +39,57 @@ def test_one_that_went_would_be_named_if_it_were_left_in() -> None:
         do(index, kind, number)
         index.pvs.update(before)
 
-    assert wrong(forget)
+    assert wrong(forget, 2)
+
+
+NAMES = ("pv-1", "pv-2")
+ACTS = [(kind, name) for kind in ("attach", "detach", "appear", "go", "rebuild") for name in NAMES]
+
+
+def unlike(taken: Callable[[Index], set[str]], length: int) -> list[object]:
+    """The stories after which others are called unknown than are attached and have no PV; `taken` are those that went."""
+    found: list[object] = []
+    for story in product(ACTS, repeat=length):
+        index, attached = Index(), dict[str, bool]()
+        unknown = UnknownNames(attached)
+        for kind, name in story:
+            index = act(index, attached, unknown, kind, name)
+            told = set(unknown.beyond(index.pvs, taken(index)))
+            if told != attached.keys() - index.pvs.keys():
+                found.append(story)
+    return found
+
+
+def act(index: Index, attached: dict[str, bool], unknown: UnknownNames, kind: str, name: str) -> Index:
+    """Have it happen; the index that there is then. A rebuild lists the PV of this name alone."""
+    seen = sighting(f"of-{name}", uid=name, pv=name)
+    match kind:
+        case "attach":
+            attached[name] = True
+            unknown.add(name)
+        case "detach":
+            attached.pop(name, None)
+            unknown.drop(name)
+        case "appear":
+            index.put(seen)
+        case "go":
+            index.remove(seen.handle, seen.uid)
+        case "rebuild":
+            fresh = Index()
+            fresh.put(seen)
+            index.give_way(fresh)
+            return fresh
+    return index
+
+
+def take(index: Index) -> set[str]:
+    left, index.left = index.left, set()
+    return left
+
+
+def test_what_is_attached_and_not_known_is_told_without_a_look_at_all() -> None:
+    assert unlike(take, 4) == []
+
+
+def test_it_would_not_be_if_it_were_not_told_which_pvs_went() -> None:
+    assert unlike(lambda _: set(), 3)
