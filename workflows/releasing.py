@@ -78,6 +78,8 @@ class Releases:
         await self._count_unheard(listed)
         due = deque(listed.volumes)
         await asyncio.gather(*(self._release_from(due) for _ in range(self._steps.terms.at_once)))
+        if self._unheard and (due or self.full) and workflow.patched(_LOST):  # there is no next round
+            await self._count_unheard(await self.relist())
         return self.released > before
 
     async def relist(self) -> HeldVolumes:

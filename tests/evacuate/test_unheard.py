@@ -8,12 +8,24 @@ from mooring.client import MooringClient
 from mooring.models import UnpublishRequest
 from tests.evacuate.conftest import Stubborn
 from tests.harness.cluster import Cluster
-from tests.harness.ward import SECONDS, Ward, ended
+from tests.harness.ward import SECONDS, TAINT, Ward, ended
+from worker import MooringWorker
 
 
 async def bound(cluster: Cluster, handle: str) -> UnpublishRequest:
     """What an evacuation of `node-a` asks that lists the volume now."""
     return UnpublishRequest(driver=cluster.driver, volume_handle=handle, node_id="node-a", at_epoch=await cluster.epoch(handle))
+
+
+async def lose_first_release(ward: Ward, backend: Stubborn) -> None:
+    """Have the step fail that releases `vol-1`, and `vol-1` released all the same before `vol-2` is."""
+    backend.held["vol-2"] = asyncio.Event()
+    await ward.lose_release("vol-1")
+    backend.held["vol-1"].set()
+    async with asyncio.timeout(SECONDS):
+        while await ward.holders("vol-1") != [None]:
+            await asyncio.sleep(0.05)
+    backend.held["vol-2"].set()
 
 
 async def test_a_release_whose_answer_was_lost_is_counted(
@@ -47,12 +59,19 @@ async def test_what_somebody_else_has_released_is_not_counted(stuck: asyncio.Eve
 async def test_a_release_that_goes_on_though_its_step_has_failed_is_counted(
     stuck: asyncio.Event, ward: Ward, backend: Stubborn
 ) -> None:
-    backend.held["vol-2"] = asyncio.Event()
-    await ward.lose_release("vol-1")
-    stuck.set()
-    async with asyncio.timeout(SECONDS):
-        while await ward.holders("vol-1") != [None]:
-            await asyncio.sleep(0.05)
-    backend.held["vol-2"].set()
+    await lose_first_release(ward, backend)
 
     assert (await ended(ward.evacuation)).released == 2
+
+
+async def test_it_is_counted_though_another_run_goes_on_with_the_evacuation(
+    one_by_one: MooringWorker, ward: Ward, backend: Stubborn
+) -> None:
+    await ward.admit("vol-1", "vol-2", "vol-3")
+    await ward.taint(TAINT)
+    backend.held["vol-1"] = asyncio.Event()
+    evacuation = await ward.evacuate(releases_a_run=1)
+    await asyncio.wait_for(backend.reached.wait(), SECONDS)
+    await lose_first_release(ward, backend)
+
+    assert (await ended(evacuation)).released == 3
