@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from temporalio import activity
@@ -19,13 +20,14 @@ from temporalio.client import Client, WorkflowContinuedAsNewError, WorkflowExecu
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.glancing import glance
-from activities.running import running
+from activities.running import running, to_failure
+from mooring import fence
 from mooring.asking import Asking
-from mooring.errors import HeldElsewhere, Incompatible, OperationPending, TemporalUnavailable, VolumeAwaited
+from mooring.errors import Contended, HeldElsewhere, Incompatible, OperationPending, TemporalUnavailable, VolumeAwaited
 from mooring.holds import Fate, lives
-from mooring.models import Attachment, RunRef, Unpersisted, VolumeRecord, VolumeRef, Waiting
+from mooring.models import Attachment, PublishRequest, RunRef, Unpersisted, VolumeRecord, VolumeRef, Waiting
 from mooring.names import ATTACHMENT_MEMO, PERSIST, SECRETS_MEMO, asked_by, unpersisted_id, volume_id
-from mooring.runs import look_up
+from mooring.runs import look_up, reset_from
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     from mooring.evidence import Evidence
     from mooring.manager import AttachmentManager
+    from mooring.sighting import Sighting
     from mooring.volumes import Volumes
 
 _ENDING: Final = 2.0
@@ -44,6 +47,7 @@ _FATES = {
     WorkflowExecutionStatus.FAILED: Fate.ROLLED_BACK,
     WorkflowExecutionStatus.CANCELED: Fate.ROLLED_BACK,
 }
+_OVER = (WorkflowExecutionStatus.COMPLETED, WorkflowExecutionStatus.FAILED, WorkflowExecutionStatus.CANCELED)
 _CHILD_STARTED = EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED
 """What a publish waits for before it asks the backend."""
 
@@ -73,10 +77,11 @@ class UnpersistedActivities:
         return Waiting(
             attachment=attachment,
             run_id=run.run_id,
-            by=activity.info().workflow_run_id or "",
+            by=_run_id(),
             ending=run.raw_description.workflow_extended_info.cancel_requested,
             begun_by=run.parent_run_id or "",
             with_secrets=await run.memo_value(SECRETS_MEMO, False, type_hint=bool),
+            over=await self._is_over(run),
         )
 
     @activity.defn(name="drop_unpersisted")
@@ -129,7 +134,7 @@ class UnpersistedActivities:
 
     async def _cancel(self, run: WorkflowHandle[Any, Any]) -> None:
         try:
-            await run.cancel(reason=asked_by(activity.info().workflow_run_id or ""))
+            await run.cancel(reason=asked_by(_run_id()))
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:  # it has ended already
                 raise
@@ -144,7 +149,10 @@ class UnpersistedActivities:
 
     @activity.defn(name="wait_for_volume")
     async def wait(self, waiting: Unpersisted) -> VolumeRecord:
-        """The record with what is known beyond it, once there is a PV; the attachment is in this worker's index meanwhile."""
+        """Return the record with what is known beyond it, once there is a PV and the attachment has its place there.
+
+        The attachment is in this worker's index meanwhile.
+        """
         handle = waiting.volume.volume_handle
         async with running(patient=True):
             if self._free <= 0 and self._manager.pv_name(handle) is None:
@@ -152,7 +160,7 @@ class UnpersistedActivities:
             tracked = self._track(waiting)
             self._free -= 1
             try:
-                return await self._appearance(handle)
+                return await self._appearance(waiting)
             finally:
                 self._free += 1
                 if tracked:
@@ -164,19 +172,52 @@ class UnpersistedActivities:
         except (HeldElsewhere, Incompatible):
             return False  # this worker's index is older than the publish
 
-    async def _appearance(self, handle: str) -> VolumeRecord:
-        asking = Asking(activity.info().workflow_run_id or "", PERSIST)
+    async def _appearance(self, waiting: Unpersisted) -> VolumeRecord:
+        """Return the record once nothing on it is in the way, having looked when the index changed, and else once a minute.
+
+        NB: what is in the way is told by a failed attempt, which costs no history: soon after it was seen, and each minute.
+        """
+        handle = waiting.volume.volume_handle
         while True:
-            before, pvs = self._manager.claims(handle), self._manager.pvs(handle)
-            record = await self._volumes.read(handle, pvs)
-            if record is not None:
-                found = await self._evidence.look_found(handle, before, pvs, record, asking)
-                if found.record is not None:
-                    return found.record
-            await glance(
-                lambda: self._manager.pv_name(handle) is not None,
-                VolumeAwaited(f"Volume {handle} has no PersistentVolume yet; another worker waits on."),
-            )
+            before = self._manager.claims(handle)
+            record = await self._look(handle, before)
+            refusal = fence.bar(record, _asked(waiting), _run_id()) if record is not None else None
+            if record is not None and refusal is None:
+                await self._refuse_if_over(waiting)
+                return record
+            awaited = VolumeAwaited(f"{refusal or f'Volume {handle} has no PersistentVolume yet.'} It is looked at again.")
+            if refusal is not None and (activity.info().attempt == 1 or self._free < 0):
+                raise awaited
+            await glance(partial(self._has_changed, handle, before), awaited)
+            if refusal is not None and not self._has_changed(handle, before):
+                raise awaited
+
+    async def _refuse_if_over(self, waiting: Unpersisted) -> None:
+        """Raise where others may have had the volume since the run ended and was reset."""
+        run = await look_up(self._client, unpersisted_id(waiting.volume), _run_id())
+        if run is not None and await self._is_over(run):
+            node, volume = waiting.attachment.node_id, waiting.volume.volume_handle
+            error = Contended(f"This run was reset after it had ended, so it holds volume {volume} for node {node} no longer.")
+            raise to_failure(error)
+
+    async def _is_over(self, run: WorkflowExecutionDescription) -> bool:
+        """Return whether the run was reset from one that had ended by itself.
+
+        NB: one that Temporal has forgotten proves nothing, nor does one that was terminated, as a reset terminates what is open.
+        """
+        base = "" if _first(run) == run.run_id else await reset_from(self._client, run.id, run.run_id)
+        former = await look_up(self._client, run.id, base) if base else None
+        return former is not None and former.status in _OVER
+
+    def _has_changed(self, handle: str, since: tuple[Sighting, ...]) -> bool:
+        return self._manager.claims(handle) != since
+
+    async def _look(self, handle: str, before: tuple[Sighting, ...]) -> VolumeRecord | None:
+        pvs = self._manager.pvs(handle)
+        record = await self._volumes.read(handle, pvs)
+        if record is None:
+            return None
+        return (await self._evidence.look_found(handle, before, pvs, record, Asking(_run_id(), PERSIST))).record
 
     async def _saw_its_child(self, run: WorkflowExecutionDescription) -> bool:
         events = self._client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history_events()
@@ -184,6 +225,14 @@ class UnpersistedActivities:
             return any([event.event_type == _CHILD_STARTED async for event in events])
         except RPCError as error:
             raise TemporalUnavailable(f"Temporal did not say how far {run.id} has come: {error}.") from error
+
+
+def _asked(waiting: Unpersisted) -> PublishRequest:
+    return PublishRequest.of(waiting.volume.driver, waiting.volume.volume_handle, waiting.attachment)
+
+
+def _run_id() -> str:
+    return activity.info().workflow_run_id or ""
 
 
 async def _closed(run: WorkflowHandle[Any, Any]) -> None:

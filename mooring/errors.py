@@ -193,12 +193,12 @@ class KubernetesUnavailable(MooringError):
 
 
 class VolumeAwaited(MooringError):
-    """An attachment waits for its PV to appear, to be recorded on it."""
+    """An attachment waits for its PV to appear, or for whatever keeps it off that, to be recorded there."""
 
     grpc_code = "UNAVAILABLE"
     retryable = True
     expected = True
-    advice = "It is recorded as soon as the PersistentVolume exists; unpublish the volume to give it up."
+    advice = "It is recorded as soon as the PersistentVolume exists and admits the node; unpublish the volume to give it up."
 
 
 class NotReconciled(MooringError):

@@ -51,7 +51,8 @@ GUIDANCE: Final = {
     ),
     State.WAITING_FOR_PV: Guidance(
         "The node holds the volume, which has no PersistentVolume yet to be recorded on; this run is the record.",
-        "Create the PersistentVolume, or unpublish the volume. Neither cancel nor terminate this: the volume would be free to all.",
+        "Create the PersistentVolume, or unpublish the volume. Where the PersistentVolume is there, *Pending Activities* names "
+        "what keeps the node off it. Neither cancel nor terminate this: the volume would be free to all.",
     ),
     State.ADOPTING: Guidance("An attachment that was there before Mooring is being recorded.", _PENDING),
     State.RECONCILING: Guidance("What is recorded is compared with what is attached.", _PENDING),

@@ -14,7 +14,8 @@ Invariants, each searched in tests/fence:
    To that publish a claim of its hold is its own claim, to any later one what was there before.
 5. A hold ends after the backend has detached, like a record.
 6. A hold ends for an operation that is open, or for an operator: the word of one that is over may come after another publish has
-   relied on the hold. It then goes on in another run, and whoever ends it ends that, too.
+   relied on the hold. It then goes on in another run, and whoever ends it ends that, too. One that was reset after it had ended
+   by itself is relied on by nobody, and gives and takes nothing.
 7. A publish succeeds on its hold only if it has seen it open, and not about to end, after the backend attached.
 
 Not kept here: how a hold is found and ended (activities/unpersisted.py), and the record (fence.py).

@@ -383,7 +383,7 @@ class Waiting(Model):
     """An attachment that waits for its PV, and the PersistAttachment run that holds the volume with it; `by` looked.
 
     `ending`: somebody has asked the run to end, so it holds the volume only until it has. `begun_by` is the publish that began it;
-    `with_secrets`: the CO brought secrets with it.
+    `with_secrets`: the CO brought secrets with it. `over`: the run was reset after it had ended, so nobody may rely on it.
     """
 
     attachment: Attachment
@@ -392,6 +392,7 @@ class Waiting(Model):
     ending: bool = _added(False)
     begun_by: str = _added("")
     with_secrets: bool = _added(False)
+    over: bool = _added(False)
 
 
 class Observe(VolumeRef):

@@ -101,6 +101,16 @@ async def look_up(client: Client, workflow_id: str, run_id: str | None = None) -
         raise TemporalUnavailable(f"Temporal did not say how {workflow_id} is doing: {error}.") from error
 
 
+async def reset_from(client: Client, workflow_id: str, run_id: str) -> str:
+    """Return the run that this one was reset from last, "" where it was not; TemporalUnavailable where nobody says."""
+    events = client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history_events()
+    try:
+        resets = [event.workflow_task_failed_event_attributes.base_run_id async for event in events]
+    except RPCError as error:
+        raise TemporalUnavailable(f"Temporal did not say where {workflow_id} was reset from: {error}.") from error
+    return next((base for base in reversed(resets) if base), "")
+
+
 async def _decoded(client: Client, payloads: Sequence[Payload]) -> Any:
     try:
         return (await client.data_converter.decode(payloads))[0]

@@ -49,6 +49,9 @@ class Keeper:
         elif not self._steps.may_wait or self.started is not None:
             return False
         found = await self._steps.find_waiting()
+        if found is not None and found.over:
+            await self._steps.drop_waiting(found.run_id)
+            found = await self._steps.find_waiting()
         while found is not None and found.ending and workflow.patched(_OUTWAITS):
             await self._steps.outwait(found.run_id)
             found = await self._steps.find_waiting()

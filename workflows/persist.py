@@ -32,7 +32,10 @@ with workflow.unsafe.imports_passed_through():
 
 _PAUSE = 10.0
 _LONGEST_PAUSE = 3600.0
-"""Seconds between two looks at a PV that another holder is on."""
+"""Seconds between two looks at a PV that another holder is on.
+
+NB: a version before this one looks so; the wait for the PV is one for its release as well by now.
+"""
 
 _ASKS_WHO = "asks who wants it to end"
 """The patch since which a run ends for no operation that is over."""
@@ -48,8 +51,8 @@ class PersistAttachment:
         self._steps: Steps
         self._settled = waiting.settled
         self._reclaims = waiting.stays
-        self._mine = {waiting.operation, workflow.info().original_execution_run_id, *waiting.signed}
-        """The runs whose writes are this one's: a version before this one signed as its publish."""
+        self._signed = dict.fromkeys((waiting.operation, *waiting.signed), workflow.random_seed())
+        """The ids that what this run has written may bear, and its life then: a version before this one signed as its publish."""
         self._wrote = bool(waiting.signed)
 
     @workflow.signal
@@ -113,7 +116,8 @@ class PersistAttachment:
                 continue
             self._reclaims, self._wrote = fence.stays(claim, seen, *self._mine, stayed=self._reclaims), True
             result = await self._steps.persist(claim.write)
-            self._mine |= {result.by} - {""}
+            if result.by:
+                self._signed[result.by] = self._steps.life
             if result.landed and result.record is not None:
                 self._show(names.State.ATTACHED)
                 volume, node = self._waiting.volume.volume_handle, attachment.node_id
@@ -145,6 +149,11 @@ class PersistAttachment:
                 raise
             return f", but its record may still be written; unpublish the volume once that is mended. {reason(error)}"
         return ""
+
+    @property
+    def _mine(self) -> list[str]:
+        """The ids of what this run has written; none of a former self, which may have ended having recorded the node for good."""
+        return [run for run, life in self._signed.items() if life == self._steps.life]
 
     def _show(self, state: names.State) -> None:
         show(self._steps.limits, self._waiting.volume, self._waiting.attachment.node_id, state)

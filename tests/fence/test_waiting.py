@@ -8,9 +8,9 @@ from __future__ import annotations
 import pytest
 
 from tests.fence.waiting import switches
-from tests.fence.waiting.rules import Rules
+from tests.fence.waiting.rules import Rules, signed
 from tests.fence.waiting.search import search
-from tests.fence.waiting.state import START, Fate, Found, Hold, Run, World
+from tests.fence.waiting.state import START, Fate, Found, Hold, Record, Run, World
 from tests.fence.waiting.world import Bounds
 
 ALONE = Bounds(operations=2, operators=False, records=False, late=False, states=40_000)
@@ -20,6 +20,7 @@ LATE = Bounds(operations=2, operators=False, records=False, states=40_000)
 DEEP = Bounds(operations=2, records=False, late=False)
 TWO_MORE = Bounds(operations=3, operators=False, records=False, late=False, states=40_000)
 ASKS = Bounds(operations=4, operators=False, records=False, late=False, asks=True, states=40_000)
+HOLD_RESETS = Bounds(operations=3, operators=False, records=False, late=False, hold_resets=1, states=40_000)
 RESET = Bounds(operations=3, records=False, late=False, resets=True, states=40_000)
 
 HOLD = Hold(1, "A", 1, Fate.SUCCEEDED, learnt=True, step="waits", settled=True)
@@ -32,6 +33,8 @@ BEFORE_THE_END = PUBLISHED._replace(
 """Operation 2 has had the backend detach from A, and is about to end its hold."""
 RELIED_ON = PUBLISHED._replace(operations=3, asks=frozenset({(1, 2)}))
 """Operation 2 is over, its request to end the hold is under way, and operation 3 has published the volume to A again."""
+RECORDED = PUBLISHED._replace(pv=Record(1, 1, ("A",), signed(1, 1)), makers=(signed(1, 1),), hold=None, over=HOLD)
+"""The hold has recorded A, and ended."""
 BEFORE_ITS_ATTACH = PUBLISHED._replace(remembered=Run("publish", "A", 1, step="attach", started=1, has_begun=True))
 FOUND = Found(1, "A", 1, ending=False, by=1)
 BEFORE_ITS_END = PUBLISHED._replace(
@@ -46,6 +49,8 @@ SAFE = {
     "two-more": (TWO_MORE, PUBLISHED),
     "late-requests": (ASKS, BEFORE_THE_END),
     "relied-on": (ASKS, RELIED_ON),
+    "holds-reset": (HOLD_RESETS, PUBLISHED),
+    "ended-hold-reset": (HOLD_RESETS, RECORDED),
     "reset-before-attach": (RESET, BEFORE_ITS_ATTACH),
     "reset-before-end": (RESET, BEFORE_ITS_END),
 }
@@ -66,6 +71,9 @@ LEFT_OUT = [
     (switches.SignsForItsPublish(), DEEP, START),
     (switches.HeedsTheDead(), ASKS, RELIED_ON),
     (switches.EndsWhatIsEnding(), ASKS, RELIED_ON),
+    (switches.EndsOneRunAlone(), HOLD_RESETS, PUBLISHED),
+    (switches.ReliesOnWhatIsOver(), HOLD_RESETS, RECORDED),
+    (switches.RecordsAfterItsEnd(), HOLD_RESETS, RECORDED),
     (switches.EndsOnAnothersWord(), RESET, BEFORE_ITS_END),
     (switches.EndsTheFormersHold(), RESET, BEFORE_ITS_ATTACH),
 ]

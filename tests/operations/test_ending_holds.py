@@ -13,7 +13,7 @@ from mooring.client import MooringClient
 from mooring.errors import HeldElsewhere, MooringError
 from tests.harness.cluster import Cluster
 from tests.harness.holds import SECONDS, ended, hold_of, operation_of
-from tests.harness.resets import reset
+from tests.harness.resets import FIRST, reset
 from tests.harness.workers import quick, running_worker
 from worker import MooringWorker
 
@@ -107,6 +107,37 @@ async def test_a_hold_that_went_on_for_want_of_a_living_asker_ends_for_the_next_
     assert (await mooring.unpublish("vol", "node-a")).released == ("node-a",)
 
     assert (await mooring.publish("vol", "node-b")).node_id == "node-b"
+
+
+async def test_a_hold_that_is_reset_after_it_had_ended_gives_nobody_the_volume(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    await mooring.publish("vol", "node-a")
+    hold = await hold_of(temporal_client, cluster)
+    await cluster.create("vol")
+    await ended(hold)
+    await mooring.unpublish("vol", "node-a")
+
+    again = await reset(temporal_client, hold, FIRST, str)
+
+    await ended(again)
+    assert await cluster.holder("vol") is None
+    assert (await mooring.publish("vol", "node-b")).epoch == 3
+
+
+async def test_a_publish_relies_on_no_hold_that_was_reset_after_it_had_ended(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    await mooring.publish("vol", "node-a")
+    hold = await hold_of(temporal_client, cluster)
+    await mooring.unpublish("vol", "node-a")
+    again = await reset(temporal_client, hold, FIRST, str)
+
+    assert (await mooring.publish("vol", "node-b")).node_id == "node-b"
+
+    await ended(again)
+    with pytest.raises(HeldElsewhere, match="node-b"):
+        await mooring.publish("vol", "node-a")
 
 
 async def test_an_unpublish_ends_a_hold_that_was_reset_while_it_was_being_ended(

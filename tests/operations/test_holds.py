@@ -236,6 +236,31 @@ async def test_a_record_of_another_node_is_released_while_one_waits_for_its_pv(
     await recorded(cluster, "node-a")
 
 
+async def what_it_waits_for(hold: Run) -> str:
+    """Wait until the hold says what is in its way; what it says."""
+    async with asyncio.timeout(SECONDS):
+        while True:
+            for pending in (await hold.describe()).raw_description.pending_activities:
+                if pending.last_failure.message:
+                    return pending.last_failure.message
+            await asyncio.sleep(0.05)
+
+
+async def test_a_hold_says_who_is_in_its_way_and_records_its_node_as_soon_as_that_one_has_gone(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    await mooring.publish("vol", "node-a")
+    await cluster.create("vol", {cluster.keys.node: "node-b"})
+    hold = await hold_of(temporal_client, cluster)
+    assert "held by node node-b" in await what_it_waits_for(hold)
+    before = (await hold.describe()).history_length
+
+    await cluster.annotate("vol", {cluster.keys.node: None})
+
+    await recorded(cluster, "node-a")
+    assert before < 20
+
+
 async def test_a_record_that_the_index_does_not_know_is_released_while_another_node_waits(
     worker: MooringWorker, cluster: Cluster, mooring: MooringClient
 ) -> None:

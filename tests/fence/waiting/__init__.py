@@ -4,7 +4,8 @@ One volume for one node, two nodes, and a bounded number of operations under the
 all nodes. Beside them runs the *hold*, a run of PersistAttachment, which writes outside the lock. Anything may happen between two
 steps: the PV appears, without a record or with one of either node; an attempt lands and its answer is lost, or hangs and lands
 late; the backend fails, having attached or not; an operation is cancelled, gives up, is terminated, or is reset; a hold is ended by
-an operator, or starts late; a request to end one arrives late; a publish is forgotten once it has closed.
+an operator, starts late, or is reset, while it is open or after it has ended; a request to end it arrives late; a publish is
+forgotten once it has closed.
 
 =========  =============================================================================
 state      what a state is made of
@@ -21,6 +22,5 @@ The record's own rules are searched without bounds in tests/fence/explorer, so t
 and the PV stays once it is there. A reset returns to one moment of one run. The search ends with a number of states, too, so what
 takes many steps is not in it; a search may begin in the midst of a story instead.
 
-Not searched: a hold that is terminated while it takes back; a hold that starts late when another publish has begun; a hold that is
-reset.
+Not searched: a hold that is terminated while it takes back; a hold that starts late when another publish has begun.
 """

@@ -70,11 +70,24 @@ def heir(world: World, number: int, rules: Rules) -> int:
     return world.hold.number
 
 
-def go_on(world: World, hold: Hold, rules: Rules) -> World:
-    """Another run holds in place of this one, which may have an attempt under way."""
-    signed = (*hold.signed, rules.signs(hold)) if hold.wrote else hold.signed
-    heir = hold._replace(number=world.held + 1, step="begins", ending=False, asker=0, signed=signed, write=None)
+def go_on(world: World, hold: Hold, rules: Rules, *, signed: bool = True) -> World:
+    """Another run holds in place of this one, which may have an attempt under way; `signed`: it knows what this one has signed."""
+    known = ((*hold.signed, rules.signs(hold)) if hold.wrote else hold.signed) if signed else ()
+    heir = hold._replace(number=world.held + 1, step="begins", ending=False, asker=0, signed=known, write=None)
+    heir = heir if signed else heir._replace(wrote=False, reclaims=False)
     return abandon(world, hold.write)._replace(hold=heir, held=heir.number)
+
+
+def resets(world: World, rules: Rules) -> Iterator[Move]:
+    """An operator resets the hold that is open, or the one that ended last, to its beginning."""
+    hold, over, counted = world.hold, world.over, world._replace(resets=world.resets + 1)
+    if hold is not None:
+        yield f"hold {hold.number} is reset, and goes on as hold {world.held + 1}", go_on(counted, hold, rules, signed=False)
+    elif over is not None:
+        yield (
+            f"hold {over.number} is reset after it had ended, as hold {world.held + 1}",
+            go_on(counted, over._replace(revived=True), rules, signed=False),
+        )
 
 
 def settle(world: World, found: Found, rules: Rules) -> World:

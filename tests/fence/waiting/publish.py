@@ -27,9 +27,10 @@ def _asks(world: World, run: Run, rules: Rules) -> Iterator[Move]:
 
 
 def _outwaits(world: World, run: Run, rules: Rules) -> Iterator[Move]:
-    if not rules.spares_ending and world.hold is not None and not world.hold.ending:
+    ends = not rules.spares_ending or (run.answer is not None and rules.is_over(run.answer))
+    if ends and world.hold is not None and not world.hold.ending:
         yield f"{run.name}: asks what goes on to end", ask_to_end(world, world.hold.number, run.operation)
-    elif run.answer is not None and not (world.is_open(run.answer.number) if rules.spares_ending else world.hold):
+    elif run.answer is not None and not (world.is_open(run.answer.number) if not ends else world.hold):
         yield f"{run.name}: the hold that was to end has ended", _at(world, run._replace(step="ask", answer=None))
 
 
@@ -81,7 +82,7 @@ def _chooses(world: World, run: Run, rules: Rules) -> World:
 
 def _asked(world: World, run: Run, rules: Rules) -> World:
     found = world.find(run.operation)
-    if found is not None and rules.is_ending(found):
+    if found is not None and (rules.is_over(found) or rules.is_ending(found)):
         return _at(world, run._replace(step="outwait", answer=found))
     run = run._replace(found=found, waiting=found)
     if found is not None and rules.joins(found):

@@ -49,6 +49,10 @@ class Rules:
     """Whether who ends a hold ends what goes on in its place."""
     spares_ending = True
     """Whether a publish leaves the end of a hold to who has asked for it."""
+    ends_what_is_over = True
+    """Whether a publish ends a hold that was reset after it had ended, and relies on none such."""
+    minds_its_end = True
+    """Whether a hold that was reset after it had ended records nothing."""
     spares_former = True
     """Whether a rollback leaves the hold that the run it was reset from had begun."""
 
@@ -100,6 +104,10 @@ class Rules:
     def is_open(self, number: int, found: Found | None) -> bool:
         """`holds.is_open`."""
         return holds.is_open(_waiting(Found(number, "A", 0, ending=False, by=0)), found and _waiting(self._known(found)))
+
+    def is_over(self, found: Found) -> bool:
+        """Whether a publish ends the hold that it finds."""
+        return found.over and self.ends_what_is_over
 
     def is_ending(self, found: Found | None) -> bool:
         """Whether the hold is waited for to end."""

@@ -30,7 +30,7 @@ def search(rules: Rules, bounds: Bounds, start: World = START) -> Found:
         for world in level:
             for told, made in moves(world, rules, bounds):
                 count += 1
-                after = _tidied(made, rules)
+                after = _tidied(world, made, rules, bounds)
                 if after in came_from:
                     continue
                 came_from[after] = (told, world)
@@ -42,8 +42,10 @@ def search(rules: Rules, bounds: Bounds, start: World = START) -> Found:
     return Found(len(came_from), count)
 
 
-def _tidied(world: World, rules: Rules) -> World:
+def _tidied(before: World, world: World, rules: Rules, bounds: Bounds) -> World:
     """Without attempts that can't land any more, as an epoch never comes back, and requests to holds that are over."""
+    ended = before.hold if bounds.hold_resets and world.hold is None else None
+    world = world if ended is None else world._replace(over=ended._replace(ending=False, asker=0, write=None))
     asks = frozenset(ask for ask in world.asks if world.is_open(ask[0]))
     flying = frozenset(write for write in world.flying if rules.lands(write, world.pv) is not None)
     return world._replace(flying=flying, asks=asks) if (world.asks, world.flying) != (asks, flying) else world

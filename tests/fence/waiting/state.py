@@ -15,6 +15,7 @@ class Hold(NamedTuple):
 
     `fate` is that of the operation, `learnt` whether it was told that the hold has begun. `step`: begins, unsettled, waits, claim,
     undo, undoing. `asker` is the operation for which it is ending, 0 for an operator; `signed` are those in whose place it goes on.
+    `revived`: it was reset after it had ended.
     """
 
     number: int
@@ -27,6 +28,7 @@ class Hold(NamedTuple):
     ending: bool = False
     asker: int = 0
     signed: tuple[int, ...] = ()
+    revived: bool = False
     write: Write | None = None
     wrote: bool = False
     reclaims: bool = False
@@ -40,6 +42,7 @@ class Found(NamedTuple):
     parent: int
     ending: bool
     by: int
+    over: bool = False
 
 
 class Run(NamedTuple):
@@ -92,7 +95,7 @@ class World(NamedTuple):
     `backend` the nodes it has attached. `believed` were told to have the volume, `gone` to be off it; `loose` are nodes of
     operations that were cut off, `forced` those whose hold an operator has ended, `came` those whose record came with the PV during
     the open operation. `asks` are the requests to end a hold that are under way although their operation is over: hold, operation.
-    `remembered` is where a reset would return.
+    `remembered` is where a reset would return, `over` the hold that ended last, `resets` how often holds were reset.
     """
 
     pv: Record | None = None
@@ -108,6 +111,8 @@ class World(NamedTuple):
     forced: frozenset[str] = frozenset()
     came: frozenset[str] = frozenset()
     asks: frozenset[tuple[int, int]] = frozenset()
+    over: Hold | None = None
+    resets: int = 0
     remembered: Run | None = None
     broken: str = ""
     operations: int = 0
@@ -121,7 +126,7 @@ class World(NamedTuple):
     def find(self, by: int) -> Found | None:
         """What `by` finds of the hold."""
         hold = self.hold
-        return hold and Found(hold.number, hold.node, hold.operation, hold.ending, by)
+        return hold and Found(hold.number, hold.node, hold.operation, hold.ending, by, hold.revived)
 
     def is_open(self, number: int) -> bool:
         """Whether this hold is open."""

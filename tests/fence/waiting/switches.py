@@ -102,6 +102,24 @@ class EndsWhatIsEnding(Rules):
     spares_ending = False
 
 
+class EndsOneRunAlone(Rules):
+    """Who ends a hold ends that run, and not what goes on in its place."""
+
+    ends_heirs = False
+
+
+class ReliesOnWhatIsOver(Rules):
+    """A publish relies on a hold that was reset after it had ended."""
+
+    ends_what_is_over = False
+
+
+class RecordsAfterItsEnd(Rules):
+    """A hold that was reset after it had ended records its node."""
+
+    minds_its_end = False
+
+
 class SignsForItsPublish(Rules):
     """A hold signs its claims as its publish."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mooring.holds import Fate
 from tests.fence.waiting import hold as holding
 from tests.fence.waiting import publish, unpublish
-from tests.fence.waiting.effects import abandon, ask_to_end, ended, late_requests, stragglers
+from tests.fence.waiting.effects import abandon, ask_to_end, ended, late_requests, resets, stragglers
 from tests.fence.waiting.rules import Rules, closed
 from tests.fence.waiting.state import ALL, NOBODY, NODES, Hold, Move, Record, Run, World
 
@@ -22,7 +22,7 @@ class Bounds:
     """What a search is bounded by.
 
     How many operations start, resets included; whether operators end holds, PVs come with a record, holds start late, and requests
-    to end a hold arrive late; and how many states there may be before it begins no further round.
+    to end a hold arrive late; how often holds are reset; and how many states there may be before it begins no further round.
     """
 
     operations: int = 3
@@ -31,6 +31,7 @@ class Bounds:
     records: bool = True
     late: bool = True
     asks: bool = False
+    hold_resets: int = 0
     states: int = 100_000
 
 
@@ -50,12 +51,19 @@ def moves(world: World, rules: Rules, bounds: Bounds) -> Iterator[Move]:
     elif world.late is not None:
         late = world.late._replace(number=world.held + 1)
         yield f"the hold of operation {late.operation} begins late", world._replace(late=None, hold=late, held=late.number)
-    yield from stragglers(world, rules)
-    yield from late_requests(world)
-    if world.pv is None:
-        yield from _pv_appears(world, bounds)
+    yield from _beside(world, rules, bounds)
     if bounds.resets and world.remembered is not None and world.operations < bounds.operations:
         yield _reset(world, world.remembered, bounds)
+
+
+def _beside(world: World, rules: Rules, bounds: Bounds) -> Iterator[Move]:
+    """Everything that happens to the volume beside its operations and its hold."""
+    yield from stragglers(world, rules)
+    yield from late_requests(world)
+    if world.resets < bounds.hold_resets:
+        yield from resets(world, rules)
+    if world.pv is None:
+        yield from _pv_appears(world, bounds)
 
 
 def steps(world: World, rules: Rules) -> Iterator[Move]:
@@ -87,7 +95,7 @@ def fault(world: World) -> str:
 
 def _claims(hold: Hold) -> bool:
     """Whether it holds for certain; one that has yet to ask may end, and one in doubt shows that it is, until an unpublish."""
-    return hold.step != "begins" and not hold.ending and (hold.settled or hold.fate is not Fate.UNKNOWN)
+    return hold.step != "begins" and not hold.ending and not hold.revived and (hold.settled or hold.fate is not Fate.UNKNOWN)
 
 
 def ends(world: World, rules: Rules) -> bool:
