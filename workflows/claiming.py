@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 _MODES = "a node keeps a volume in a mode that agrees"
 """The patch since which modes that agree are not told apart."""
 
+_WENT = "may have claimed a PV that went"
+"""The patch since which a claim whose PV went is taken for one that may have landed."""
+
 
 def heeding_history(decision: fence.Claim | fence.Refuse, seen: VolumeRecord, asked: PublishRequest) -> fence.Claim | fence.Refuse:
     """Return the decision; that of a version which told modes that agree apart, where the history is of one."""
@@ -59,7 +62,11 @@ class Claimant:
             raise
         # NB: refused on one of several PVs, it stands on those before, and an attempt that got past that one may land on the rest.
         self._in_part = self._in_part or (not result.landed and bool(claim.write.others))
-        self.may_land = result.landed or self._in_part
+        # NB: an attempt before may have landed and said nothing of it, on a PV that went.
+        went = not result.landed and result.record is None and workflow.patched(_WENT)
+        self.may_land = result.landed or self._in_part or went
+        if went and result.departed is not None and result.departed.holder(claim.write.node_id) is None:
+            self.reclaims = False  # NB: the node had let go before the PV went, so this claim was on nothing that it held
         if result.landed and result.record is not None:
             self._written_by = result.record.operation
         return result

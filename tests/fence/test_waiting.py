@@ -21,6 +21,7 @@ DEEP = Bounds(operations=2, records=False, late=False)
 TWO_MORE = Bounds(operations=3, operators=False, records=False, late=False, states=40_000)
 ASKS = Bounds(operations=4, operators=False, records=False, late=False, asks=True, states=40_000)
 HOLD_RESETS = Bounds(operations=3, operators=False, records=False, late=False, hold_resets=1, states=40_000)
+GONE = Bounds(operations=3, operators=False, records=False, late=False, gone=1, states=40_000)
 RESET = Bounds(operations=3, records=False, late=False, resets=True, states=40_000)
 
 HOLD = Hold(1, "A", 1, Fate.SUCCEEDED, learnt=True, step="waits", settled=True)
@@ -51,6 +52,8 @@ SAFE = {
     "relied-on": (ASKS, RELIED_ON),
     "holds-reset": (HOLD_RESETS, PUBLISHED),
     "ended-hold-reset": (HOLD_RESETS, RECORDED),
+    "departed": (GONE, RECORDED),
+    "departed-later": (GONE, PUBLISHED),
     "reset-before-attach": (RESET, BEFORE_ITS_ATTACH),
     "reset-before-end": (RESET, BEFORE_ITS_END),
 }
@@ -74,6 +77,9 @@ LEFT_OUT = [
     (switches.EndsOneRunAlone(), HOLD_RESETS, PUBLISHED),
     (switches.ReliesOnWhatIsOver(), HOLD_RESETS, RECORDED),
     (switches.RecordsAfterItsEnd(), HOLD_RESETS, RECORDED),
+    (switches.ForgetsTheDeparted(), GONE, RECORDED),
+    (switches.ClaimsNothingOnWhatGoes(), GONE, RECORDED),
+    (switches.TakesBackTheDeparted(), GONE, RECORDED),
     (switches.EndsOnAnothersWord(), RESET, BEFORE_ITS_END),
     (switches.EndsTheFormersHold(), RESET, BEFORE_ITS_ATTACH),
 ]

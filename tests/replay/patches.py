@@ -57,6 +57,7 @@ async def record_patches(client: Client, cluster: Cluster) -> None:
         await _record_holds(recorder, backend)
         await _record_ends_of_holds(recorder)
         await _record_pvs_that_go(recorder, backend)
+        await _record_claim_without_its_pv(recorder, cluster.proxy)
         await _record_cancellation(recorder, backend)
         await _record_sharing(recorder)
     await _record_unheard_release(client, cluster)
@@ -150,6 +151,16 @@ async def _record_pvs_that_go(recorder: Recorder, backend: JournalBackend) -> No
     await _delete(recorder, "gone")
     _open(backend)
     await recorder.operation("publish-rolled-back-without-its-pv", "gone", publish)
+
+
+async def _record_claim_without_its_pv(recorder: Recorder, proxy: FaultProxy) -> None:
+    """A publish whose PV went before the index has seen it go."""
+    await recorder.new("went")
+    watch = proxy.drop("WATCH")
+    proxy.cut_watches()
+    await recorder.cluster.delete("went")
+    await recorder.operation("publish-claims-a-pv-that-went", "went", recorder.mooring.publish("went", "node-a"))
+    watch.stop()
 
 
 async def _record_cancellation(recorder: Recorder, backend: JournalBackend) -> None:

@@ -1,11 +1,11 @@
 """A search of what holds a volume that has no PV yet: every interleaving of a few operations and their hold, judged in every state.
 
-One volume for one node, two nodes, and a bounded number of operations under the volume's lock: publish A or B, unpublish A, B or
-all nodes. Beside them runs the *hold*, a run of PersistAttachment, which writes outside the lock. Anything may happen between two
-steps: the PV appears, without a record or with one of either node; an attempt lands and its answer is lost, or hangs and lands
-late; the backend fails, having attached or not; an operation is cancelled, gives up, is terminated, or is reset; a hold is ended by
-an operator, starts late, or is reset, while it is open or after it has ended; a request to end it arrives late; a publish is
-forgotten once it has closed.
+One volume for one node, two nodes, and a bounded number of operations under the volume's lock: publish A or B, unpublish A, B
+or all nodes. Beside them runs the *hold*, a run of PersistAttachment, which writes outside the lock. Anything may happen
+between two steps: the PV appears, without a record or with one of either node, or goes, and what it said is known to all; an
+attempt lands and its answer is lost, or hangs and lands late; the backend fails, having attached or not; an operation is
+cancelled, gives up, is terminated, or is reset; a hold is ended by an operator, starts late, or is reset, while it is open or
+after it has ended; a request to end it arrives late; a publish is forgotten once it has closed.
 
 =========  =============================================================================
 state      what a state is made of
@@ -18,9 +18,9 @@ search     breadth first, so that the first fault found is a nearest one
 switches   the rules with one left out
 =========  =============================================================================
 
-The record's own rules are searched without bounds in tests/fence/explorer, so the index here knows the PV as it is, or not at all,
-and the PV stays once it is there. A reset returns to one moment of one run. The search ends with a number of states, too, so what
-takes many steps is not in it; a search may begin in the midst of a story instead.
+The record's own rules are searched without bounds in tests/fence/explorer, so the index here knows the PV as it is, or not at
+all. A reset returns to one moment of one run. The search ends with a number of states, too, so what takes many steps is not in
+it; a search may begin in the midst of a story instead.
 
 Not searched: a hold that is terminated while it takes back; a hold that starts late when another publish has begun.
 """

@@ -32,7 +32,7 @@ def attempt(
 def land(world: World, write: Write, made: Record) -> World:
     """The PV as the write made it."""
     makers = tuple(world.made.get(node, write.operation) for node in made.holders)
-    return world._replace(pv=made, makers=makers)
+    return world._replace(pv=made, makers=makers, known=None)
 
 
 def abandon(world: World, write: Write | None) -> World:

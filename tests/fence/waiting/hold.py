@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tests.fence.waiting.effects import abandon, attempt, go_on
 from tests.fence.waiting.rules import Rules
-from tests.fence.waiting.state import Hold, Look, Move, Record, World
+from tests.fence.waiting.state import Hold, Move, Record, World
 
 
 def moves(world: World, hold: Hold, rules: Rules) -> Iterator[Move]:
@@ -37,11 +37,11 @@ def _goes_on(world: World, hold: Hold, rules: Rules, name: str) -> Iterator[Move
         yield f"{name}: has the word of its publish", _at(world, hold._replace(step="waits"))
     elif hold.step == "waits" and world.pv is not None and hold.revived and rules.minds_its_end:
         yield f"{name}: ends, as it had ended before it was reset", world._replace(hold=None)
-    elif hold.step == "waits" and world.pv is not None:
-        claim = rules.claim(world.pv, hold.node, rules.signs(hold))
+    elif hold.step == "waits" and (seen := world.seen) is not None:
+        claim = rules.claim(seen, hold.node, rules.signs(hold))
         if claim is not None:
-            look = Look(world.pv, live=True, by=rules.signs(hold))
-            stays = claim.reclaims and rules.stays(world.pv, look, hold.node, hold.signed, stayed=hold.reclaims)
+            look = world.look(rules.signs(hold))
+            stays = claim.reclaims and rules.stays(seen, look, hold.node, hold.signed, stayed=hold.reclaims)
             ahead = hold._replace(step="claim", write=claim.write, wrote=True, reclaims=stays)
             yield f"{name}: sees a PV that it can write", _at(world, ahead)
 
@@ -68,9 +68,8 @@ def _end(world: World, hold: Hold, rules: Rules) -> World:
 
 
 def _undo(world: World, hold: Hold, rules: Rules) -> World:
-    if world.pv is None:
-        raise AssertionError("what was written has a PV")
-    write = rules.take_back(world.pv, hold)
+    seen = world.seen
+    write = None if seen is None else rules.take_back(seen, hold)
     if write is None:
         return _off(world._replace(hold=None), hold)
     return _at(world, hold._replace(step="undoing", write=write))
@@ -79,7 +78,7 @@ def _undo(world: World, hold: Hold, rules: Rules) -> World:
 def _off(world: World, hold: Hold) -> World:
     """It tells the operator who has ended it that nothing is left of what it wrote."""
     published = world.run is not None and world.run.kind == "publish" and world.run.node == hold.node
-    stays = hold.node in (world.pv.holders if world.pv else ())
+    stays = hold.node in world.made
     return (
         world
         if not hold.wrote or published or stays or hold.node not in world.forced

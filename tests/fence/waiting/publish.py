@@ -35,7 +35,7 @@ def _outwaits(world: World, run: Run, rules: Rules) -> Iterator[Move]:
 
 
 def _looks(world: World, run: Run, rules: Rules) -> Iterator[Move]:
-    look = Look(world.pv, live=True, by=run.operation)
+    look = world.look(run.operation)
     yield f"{run.name}: looks at the PV", _chooses(world, run._replace(look=look), rules)
     yield f"{run.name}: may not look at the PV", _rolls_back(world, run) if run.left else refused(world, run)
 
@@ -68,7 +68,7 @@ def _decides_undo(world: World, run: Run, rules: Rules) -> Iterator[Move]:
 
 def _observe(world: World, run: Run, rules: Rules) -> Iterator[Move]:
     seen = run._replace(waiting=world.find(run.operation))
-    for record in dict.fromkeys((world.pv, None)):
+    for record in dict.fromkeys((world.seen, None)):
         look = Look(record, live=False, by=0)
         yield f"{run.name}: begins", _chooses(world, seen._replace(look=look), rules)
 
@@ -94,11 +94,16 @@ def _decides(world: World, run: Run, rules: Rules) -> World:
     look = run.look
     if look is None:
         raise AssertionError(f"nothing was seen: {run}")
+    if look.record is None and not look.live:
+        return _at(world, run._replace(step="look"))
     if look.record is None:
-        return _holds(world, run, rules) if look.live else _at(world, run._replace(step="look"))
+        if look.departed is not None and rules.bars(look.departed, run.node, run.operation):
+            return _rolls_back(world, run) if run.left else refused(world, run)
+        return _holds(world, run._replace(had=run.had or _is_departed(run, look, rules)), rules)
     claim = rules.claim(look.record, run.node, run.operation)
     if claim is not None:
-        stays = claim.reclaims and rules.stays(look.record, look, run.node, rules.mine(run), stayed=run.stayed)
+        stayed = run.reclaims or run.claimed not in {0, look.by}
+        stays = claim.reclaims and rules.stays(look.record, look, run.node, rules.mine(run), stayed=stayed)
         ahead = run._replace(step="claim", write=claim.write, reclaims=stays, claimed=0, may_land=True)
         return _at(world, ahead)
     if rules.trusts(look, run) or run.left:
@@ -113,14 +118,17 @@ def _attempts(world: World, run: Run, rules: Rules) -> Iterator[Move]:
     def landed(after: World, made: Record) -> World:
         if run.step == "undoing":
             return failed(after, run) if made.operation == run.operation else _at(after, run._replace(step="undo", write=None))
-        known = run._replace(write=None, record=made, claimed=made.operation, stayed=run.reclaims)
+        known = run._replace(write=None, record=made, claimed=made.operation)
         return _at(after, known._replace(step="attach recorded"))
 
     def back(after: World) -> World:
         if run.step == "undoing":
             return _at(after, run._replace(step="undo", write=None))
-        look = Look(after.pv, live=True, by=run.operation)
-        return _chooses(after, run._replace(write=None, may_land=False, look=look), rules)
+        look = after.look(run.operation)
+        went = after.pv is None and rules.minds_going
+        let_go = went and look.departed is not None and run.node not in look.departed.holders
+        known = run._replace(write=None, may_land=went, reclaims=run.reclaims and not let_go, look=look)
+        return _chooses(after, known, rules)
 
     yield from attempt(world, run.write, rules, run.name, landed, back)
 
@@ -206,23 +214,33 @@ def _asks_whose_hold(world: World, run: Run, rules: Rules) -> World:
     found = world.find(run.operation)
     if found is not None and found.number == run.started and not rules.is_mine(found):
         return _at(world, run._replace(step="undo", started=0, found=found, has_begun=False))
-    return _at(world, run._replace(step="detach" if run.begun and rules.detaches_first else "end hold, undo"))
+    return _at(world, run._replace(step="detach" if _detaches_beside(run, rules) else "end hold, undo"))
+
+
+def _detaches_beside(run: Run, rules: Rules) -> bool:
+    return run.begun and rules.detaches_first and not run.reclaims and not (run.had and rules.keeps_departed)
 
 
 def _kept(run: Run) -> bool:
     return not run.has_begun and run.found is not None and run.found.node == run.node
 
 
-def _leaves(run: Run, look: Look) -> bool:
-    return _kept(run) or run.reclaims or run.claimed not in {0, look.by}
+def _is_departed(run: Run, look: Look, rules: Rules) -> bool:
+    gone = look.departed
+    return gone is not None and run.node in gone.holders and gone.operation not in {look.by, *rules.mine(run)}
+
+
+def _leaves(run: Run, look: Look, rules: Rules) -> bool:
+    had = run.had and run.node in look.holders and rules.keeps_departed
+    return had or _kept(run) or run.reclaims or run.claimed not in {0, look.by}
 
 
 def _looks_to_undo(world: World, run: Run, rules: Rules) -> Iterator[Move]:
-    look = Look(world.pv, live=True, by=run.operation)
+    look = world.look(run.operation)
     mine = {look.by, *rules.mine(run)}
     others = look.record is not None and run.node in look.record.holders and look.record.operation not in mine
     after = world
-    if run.begun and not others and not _leaves(run, look):
+    if run.begun and not others and not _leaves(run, look, rules):
         after, run = world._replace(backend=world.backend - {run.node}), run._replace(begun=False)
     yield f"{run.name}: rolls back, and looks at the PV", _at(after, run._replace(step="undo looked", look=look))
 
@@ -233,10 +251,14 @@ def _undoes(world: World, run: Run, rules: Rules) -> World:
         raise AssertionError(f"nothing was seen: {run}")
     write = None
     if look.record is not None and (rules.undoes_beside or run.waiting is None):
-        write = rules.undo(look.record, run.node, look.by, rules.mine(run), reclaims=_leaves(run, look))
+        write = rules.undo(look.record, run.node, look.by, rules.mine(run), reclaims=_leaves(run, look, rules))
     if write is not None:
         return _at(world, run._replace(step="undoing", write=write))
-    return failed(world, run) if rules.trusts(look, run) else _at(world, run._replace(step="undo"))
+    if not rules.trusts(look, run):
+        return _at(world, run._replace(step="undo"))
+    took_back = look.record is None and run.may_land and not _leaves(run, look, rules) and not _is_departed(run, look, rules)
+    mine = world.known is not None and world.known.operation == run.operation
+    return failed(world.without(run.nodes) if took_back and mine else world, run)
 
 
 def succeeded(world: World, run: Run) -> World:

@@ -53,6 +53,10 @@ class Rules:
     """Whether a publish ends a hold that was reset after it had ended, and relies on none such."""
     minds_its_end = True
     """Whether a hold that was reset after it had ended records nothing."""
+    minds_going = True
+    """Whether a claim whose PV went counts as one that may have landed."""
+    keeps_departed = True
+    """Whether a rollback leaves a node that held the volume when its PV went."""
     spares_former = True
     """Whether a rollback leaves the hold that the run it was reset from had begun."""
 
@@ -71,6 +75,10 @@ class Rules:
     def stays(self, seen: Record, look: Look, node: str, mine: tuple[int, ...] = (), *, stayed: bool) -> bool:
         """`fence.stays`, of a claim that re-claims."""
         return _stays(seen, node, (look.by, *mine), stayed)
+
+    def bars(self, departed: Record, node: str, operation: int) -> bool:
+        """`fence.bar`, of what is known of a volume without a PV."""
+        return _bars(departed, node, operation)
 
     def release(self, seen: Record, node: str, operation: int) -> Write:
         """`fence.release`."""
@@ -171,6 +179,12 @@ def _admits(held: str, node: str) -> bool:
 
 
 @cache
+def _bars(departed: Record, node: str, operation: int) -> bool:
+    known = _record(departed._replace(epoch=0, floor=departed.epoch))
+    return fence.bar(known, PublishRequest(volume_handle="pvc-7", node_id=node), str(operation)) is not None
+
+
+@cache
 def _stays(seen: Record, node: str, mine: tuple[int, ...], stayed: bool) -> bool:
     record = _record(seen)
     claim = fence.Claim(FenceWrite(volume=_VOLUME, node_id=node, mark=record.mark, operation="", holders=()), reclaims=True)
@@ -180,13 +194,20 @@ def _stays(seen: Record, node: str, mine: tuple[int, ...], stayed: bool) -> bool
 @cache
 def _undo(seen: Record, node: str, by: int, mine: tuple[int, ...], reclaims: bool) -> Write | None:
     write = fence.undo(_record(seen), _VOLUME, node, str(by), reclaims=reclaims, mine=tuple(map(str, mine)))
-    return None if write is None else Write(seen.mark, tuple(held.node_id for held in write.holders), by, f"undo {node}")
+    return (
+        None if write is None else Write(seen.mark, tuple(held.node_id for held in write.holders), by, f"undo {node}", write.floor)
+    )
 
 
 def _record(seen: Record) -> VolumeRecord:
-    mark = Mark(pv="pv-7", uid=str(seen.uid), epoch=seen.epoch or None, node=seen.holders[0] if seen.holders else None)
-    held = tuple(Attachment(node_id=node, attached_at=_NOW) for node in seen.holders)
-    return VolumeRecord(mark=mark, operation=str(seen.operation) if seen.operation else "", holders=held)
+    mark = Mark(pv="pv-7", uid=str(seen.uid), epoch=seen.epoch or None, node=seen.mark.node or None)
+    return VolumeRecord(
+        mark=mark,
+        operation=str(seen.operation) if seen.operation else "",
+        holders=tuple(Attachment(node_id=node, attached_at=_NOW) for node in seen.holders),
+        floor=seen.floor,
+        evidence="It went." if seen.floor and seen.holders else "",
+    )
 
 
 _VOLUME = PublishRequest(volume_handle="pvc-7", node_id="A")

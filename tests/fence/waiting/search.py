@@ -52,7 +52,7 @@ def _tidied(before: World, world: World, rules: Rules, bounds: Bounds) -> World:
 
 
 def _stuck(world: World, rules: Rules, can_end: set[object]) -> str:
-    form = (world.pv, world.run, world.hold)
+    form = (world.pv, world.known, world.run, world.hold)
     if form in can_end:
         return ""
     can_end.add(form)

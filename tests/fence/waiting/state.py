@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from mooring.holds import Fate
-from tests.fence.explorer.state import ALL, NOBODY, NODES, Look, Mark, Record, Write
+from tests.fence.explorer.state import ALL, NOBODY, NODES, Mark, Record, Write
 
 __all__ = ["ALL", "NOBODY", "NODES", "START", "Fate", "Found", "Hold", "Look", "Mark", "Move", "Record", "Run", "World", "Write"]
 
@@ -45,10 +45,25 @@ class Found(NamedTuple):
     over: bool = False
 
 
+class Look(NamedTuple):
+    """What an operation was shown: by the PV if `live`, else by the index. `by` looked; `departed` is what went with the PV."""
+
+    record: Record | None
+    live: bool
+    by: int
+    departed: Record | None = None
+
+    @property
+    def holders(self) -> tuple[str, ...]:
+        """Who holds the volume, as far as it is known."""
+        known = self.record or self.departed
+        return known.holders if known else ()
+
+
 class Run(NamedTuple):
     """An operation, where it stands, and what its history tells it; `then` is where a step goes on that has several ways on.
 
-    `started` is the hold that it has begun and counts on, `own` the last that it has begun.
+    `started` is the hold that it has begun and counts on, `own` the last that it has begun; `had`: its node held when the PV went.
     """
 
     kind: str
@@ -64,13 +79,13 @@ class Run(NamedTuple):
     write: Write | None = None
     record: Record | None = None
     reclaims: bool = False
-    stayed: bool = False
     claimed: int = NOBODY
     may_land: bool = False
     begun: bool = False
     recorded: bool = False
     has_begun: bool = False
     own: int = 0
+    had: bool = False
 
     @property
     def nodes(self) -> frozenset[str]:
@@ -95,7 +110,8 @@ class World(NamedTuple):
     `backend` the nodes it has attached. `believed` were told to have the volume, `gone` to be off it; `loose` are nodes of
     operations that were cut off, `forced` those whose hold an operator has ended, `came` those whose record came with the PV during
     the open operation. `asks` are the requests to end a hold that are under way although their operation is over: hold, operation.
-    `remembered` is where a reset would return, `over` the hold that ended last, `resets` how often holds were reset.
+    `remembered` is where a reset would return, `over` the hold that ended last, `resets` how often holds were reset;
+    `known` what is known beyond the PV, of one that went, and `went` how many have gone.
     """
 
     pv: Record | None = None
@@ -113,6 +129,8 @@ class World(NamedTuple):
     asks: frozenset[tuple[int, int]] = frozenset()
     over: Hold | None = None
     resets: int = 0
+    known: Record | None = None
+    went: int = 0
     remembered: Run | None = None
     broken: str = ""
     operations: int = 0
@@ -121,7 +139,26 @@ class World(NamedTuple):
     @property
     def made(self) -> dict[str, int]:
         """The PV's holders, and who made each one."""
-        return dict(zip(self.pv.holders if self.pv else (), self.makers, strict=True))
+        record = self.known or self.pv
+        return dict(zip(record.holders if record else (), self.makers, strict=True))
+
+    @property
+    def seen(self) -> Record | None:
+        """What a look at the PV brings."""
+        if self.pv is None or self.pv.epoch or self.known is None:
+            return self.pv
+        return Record(self.pv.uid, 0, self.known.holders, self.known.operation, floor=self.known.epoch)
+
+    def look(self, by: int) -> Look:
+        """What `by` sees of the volume now."""
+        return Look(self.seen, live=True, by=by, departed=None if self.pv else self.known)
+
+    def without(self, nodes: frozenset[str]) -> World:
+        """The world in which these nodes are known to have let go."""
+        if self.known is None:
+            return self
+        made = {node: maker for node, maker in self.made.items() if node not in nodes}
+        return self._replace(known=self.known._replace(holders=tuple(made)), makers=tuple(made.values()))
 
     def find(self, by: int) -> Found | None:
         """What `by` finds of the hold."""

@@ -120,6 +120,25 @@ class RecordsAfterItsEnd(Rules):
     minds_its_end = False
 
 
+class ForgetsTheDeparted(Rules):
+    """A publish without a PV minds nobody who held the volume when its PV went."""
+
+    def bars(self, departed: Record, node: str, operation: int) -> bool:  # noqa: ARG002
+        return False
+
+
+class ClaimsNothingOnWhatGoes(Rules):
+    """A claim that finds its PV gone is taken for one that has left nothing, though an attempt before may have landed."""
+
+    minds_going = False
+
+
+class TakesBackTheDeparted(Rules):
+    """A rollback has the backend detach a node that held the volume when its PV went."""
+
+    keeps_departed = False
+
+
 class SignsForItsPublish(Rules):
     """A hold signs its claims as its publish."""
 

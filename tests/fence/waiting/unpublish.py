@@ -18,7 +18,7 @@ def moves(world: World, run: Run, rules: Rules) -> Iterator[Move]:
 
 
 def _observe(world: World, run: Run, rules: Rules) -> Iterator[Move]:
-    for record in dict.fromkeys((world.pv, None)):
+    for record in dict.fromkeys((world.seen, None)):
         seen = run._replace(waiting=world.find(run.operation), look=Look(record, live=False, by=0))
         yield f"{run.name}: begins", _at(world, seen._replace(step="ask" if seen.waiting else "see"))
 
@@ -36,7 +36,7 @@ def _looks(world: World, run: Run, rules: Rules) -> Iterator[Move]:
 
 
 def _looks_again(world: World, run: Run, rules: Rules) -> Iterator[Move]:
-    look = Look(world.pv, live=True, by=run.operation)
+    look = world.look(run.operation)
     yield f"{run.name}: looks at the PV", _at(world, _again(run)._replace(look=look))
 
 
@@ -77,12 +77,11 @@ def _ends_hold(world: World, run: Run, rules: Rules) -> Iterator[Move]:
 def _sees(world: World, run: Run, rules: Rules) -> Run:
     if run.look is not None and (run.look.record is not None or rules.trusts(run.look, run)):
         return run
-    return run._replace(look=Look(world.pv, live=True, by=run.operation))
+    return run._replace(look=world.look(run.operation))
 
 
 def _leaving(run: Run) -> frozenset[str]:
-    holders = run.look.record.holders if run.look and run.look.record else ()
-    return run.nodes.intersection(holders)
+    return run.nodes.intersection(run.look.holders if run.look else ())
 
 
 def _decides(world: World, run: Run, rules: Rules) -> World:
@@ -103,14 +102,14 @@ def _attempts(world: World, run: Run, rules: Rules) -> Iterator[Move]:
         return cleared(after, run) if current else _at(after, run._replace(step="look again", write=None))
 
     def back(after: World) -> World:
-        return _at(after, _again(run)._replace(look=Look(after.pv, live=True, by=run.operation)))
+        return _at(after, _again(run)._replace(look=after.look(run.operation)))
 
     yield from attempt(world, run.write, rules, run.name, landed, back)
 
 
 def cleared(world: World, run: Run) -> World:
     """It told its caller that the node is off the volume."""
-    after = ended(world, run.operation, Fate.SUCCEEDED)
+    after = ended(world.without(run.nodes), run.operation, Fate.SUCCEEDED)
     off = run.nodes - world.forced if run.node == ALL else run.nodes  # of all nodes it knows those that something shows
     return after._replace(gone=after.gone | (off - world.came), loose=after.loose - off, forced=after.forced - off)
 

@@ -22,7 +22,8 @@ class Bounds:
     """What a search is bounded by.
 
     How many operations start, resets included; whether operators end holds, PVs come with a record, holds start late, and requests
-    to end a hold arrive late; how often holds are reset; and how many states there may be before it begins no further round.
+    to end a hold arrive late; how often holds are reset, and PVs go; and how many states there may be before it begins no further
+    round.
     """
 
     operations: int = 3
@@ -32,6 +33,7 @@ class Bounds:
     late: bool = True
     asks: bool = False
     hold_resets: int = 0
+    gone: int = 0
     states: int = 100_000
 
 
@@ -64,6 +66,9 @@ def _beside(world: World, rules: Rules, bounds: Bounds) -> Iterator[Move]:
         yield from resets(world, rules)
     if world.pv is None:
         yield from _pv_appears(world, bounds)
+    elif world.went < bounds.gone:
+        known = world.pv if world.pv.epoch else world.known
+        yield "the PV goes", world._replace(pv=None, known=known, went=world.went + 1)
 
 
 def steps(world: World, rules: Rules) -> Iterator[Move]:
@@ -76,7 +81,7 @@ def steps(world: World, rules: Rules) -> Iterator[Move]:
 def fault(world: World) -> str:
     """What is wrong in this state; "" where nothing is."""
     hold = world.hold
-    holders = set(world.pv.holders) if world.pv else set[str]()
+    holders = set(world.made)
     kept = {hold.node} if hold is not None else set[str]()
     asked = kept if hold is not None and _claims(hold) else set[str]()
     if world.broken:
@@ -85,6 +90,8 @@ def fault(world: World) -> str:
         return "two nodes were told to have the volume"
     if world.believed - holders - kept:
         return f"{', '.join(world.believed)} was told to have the volume, nobody unpublished it, and nothing holds it"
+    if world.went and world.believed - world.backend:
+        return f"{', '.join(world.believed)} was told to have the volume, nobody unpublished it, and the backend has it not"
     ghosts = world.gone & (holders | asked | (world.backend - world.forced))
     if ghosts:
         return f"ghost: {', '.join(ghosts)} was told to be off, and isn't"
@@ -116,7 +123,7 @@ def _is_due(world: World) -> bool:
     hold = world.hold
     if hold is None or world.pv is None:
         return False
-    return hold.ending or (hold.settled and not set(world.pv.holders) - {hold.node})
+    return hold.ending or (hold.settled and not set(world.made) - {hold.node})
 
 
 def _terminated(world: World, run: Run, bounds: Bounds) -> World:
@@ -154,7 +161,7 @@ def _happens_to_hold(world: World, hold: Hold, bounds: Bounds) -> Iterator[Move]
 
 
 def _pv_appears(world: World, bounds: Bounds) -> Iterator[Move]:
-    yield "the PV appears", world._replace(pv=Record(1, 0, (), NOBODY))
+    yield "the PV appears", world._replace(pv=Record(world.went + 1, 0, (), NOBODY))
     for node in NODES if bounds.records else ():
         record = Record(1, _EPOCH, (node,), NOBODY)
         yield (

@@ -1,0 +1,37 @@
+"""A PV that goes while a publish claims it: what was claimed on it is told, and taken back."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from mooring.client import MooringClient
+from mooring.devstack.faults import Loss
+from mooring.errors import BackendFailed
+from tests.harness.backend import JournalBackend, refusal
+from tests.harness.cluster import Cluster
+from tests.harness.workers import indexed, until
+from worker import MooringWorker
+
+SECONDS = 30
+
+
+async def test_a_publish_that_fails_takes_back_a_claim_of_which_it_heard_nothing_before_its_pv_went(
+    backed_worker: MooringWorker, cluster: Cluster, mooring: MooringClient, backend: JournalBackend
+) -> None:
+    await cluster.create("vol")
+    await indexed(backed_worker, "vol")
+    backend.publish_errors.append(refusal())
+    lost = cluster.proxy.lose_answer("PATCH", loss=Loss.HANG, times=1)
+    unread = cluster.proxy.drop("GET", path=cluster.pv("vol"))
+    publish = asyncio.create_task(mooring.publish("vol", "node-a", deadline=SECONDS))
+    assert await lost.landed() == 200
+    await until(lambda: backed_worker.manager.nodes_of("vol") == ["node-a"])
+    await cluster.delete("vol")
+    await until(lambda: backed_worker.manager.pv_name("vol") is None)
+    unread.stop()
+    with pytest.raises(BackendFailed, match="nothing of it is left"):
+        await publish
+
+    assert (await mooring.publish("vol", "node-b")).node_id == "node-b"
