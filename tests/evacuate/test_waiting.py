@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
+from datetime import timedelta
 
 import pytest
 from temporalio.client import Client
 
+from mooring import names
 from mooring.client import MooringClient
 from mooring.drift.runs import DriverRuns
 from mooring.errors import HeldElsewhere
-from mooring.models import UnpublishRequest
+from mooring.models import Unpersisted, UnpublishRequest, VolumeRef
 from mooring.names import State
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
+from tests.harness.records import attachment
 from tests.harness.ward import SECONDS, TAINT, Ward, ended
 from worker import MooringWorker
+
+THOUSAND = 1_001
+"""More volumes than a page of a list has."""
 
 
 async def waiting_run(client: Client, driver: str) -> str:
@@ -31,6 +38,41 @@ async def release(mooring: MooringClient, driver: str, run_id: str) -> tuple[str
     """Release what waits in this run; the nodes that let go of it."""
     asked = UnpublishRequest(driver=driver, volume_handle="late", node_id="node-a", at_run=run_id)
     return (await mooring.request_unpublish(asked)).released
+
+
+async def have_wait(client: Client, driver: str, node: str, volumes: int) -> None:
+    """Have so many volumes wait for their PVs on the node: open runs that no worker carries on, and which end by themselves."""
+    turns = asyncio.Semaphore(50)
+
+    async def begin(number: int) -> None:
+        volume, held = VolumeRef(driver=driver, volume_handle=f"{node}-{number}"), attachment(node)
+        async with turns:
+            await client.start_workflow(
+                names.PERSIST,
+                Unpersisted(volume=volume, attachment=held, operation=str(uuid.uuid4())),
+                id=names.unpersisted_id(volume),
+                task_queue=f"nobody-{driver}",
+                memo={names.ATTACHMENT_MEMO: held},
+                execution_timeout=timedelta(minutes=5),
+            )
+
+    await asyncio.gather(*map(begin, range(volumes)))
+
+
+async def test_an_evacuation_sees_each_of_a_thousand_volumes_that_wait_for_their_pvs(
+    nurse: MooringWorker, ward: Ward, cluster: Cluster
+) -> None:
+    await ward.admit()
+    await have_wait(ward.client, cluster.driver, "node-a", THOUSAND)
+    await have_wait(ward.client, cluster.driver, "node-b", 1)
+    runs = DriverRuns(ward.client, cluster.driver, search_attributes=True)
+    async with asyncio.timeout(SECONDS):
+        while len(await runs.waiting()) <= THOUSAND:  # visibility lags
+            await asyncio.sleep(0.2)
+
+    await ward.taint(TAINT)
+
+    await ward.reaches(await ward.evacuate(), State.EVACUATING, total=THOUSAND)
 
 
 async def test_what_waits_in_another_run_than_the_one_that_was_listed_stays(
