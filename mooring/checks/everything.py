@@ -72,6 +72,6 @@ def _configured(settings: Mapping[str, Any]) -> Answer:
         Settings(**settings)
     except ValidationError as error:
         return failed(
-            f"{faults(error, 'together')}.", "Correct the variable MOORING_ and the name in capitals; the README lists all."
+            f"{faults(error, 'together')}.", "Correct the variable MOORING_ and the name in capitals; docs/settings.md lists all."
         )
     return ok()

@@ -11,11 +11,24 @@ DOCUMENTS = [*Path().glob("*.md"), *Path("docs").glob("*.md")]
 IMAGES = Path("docs/images")
 
 
+def anchors(document: Path) -> set[str]:
+    """Return the fragments that a forge gives to the document's headings."""
+    titles = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=str)
 def test_every_file_that_a_document_links_to_is_there(document: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text())
 
     assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=str)
+def test_every_section_that_a_document_links_to_is_there(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]*)#([^)]+)\)", document.read_text())
+
+    assert [(link, part) for link, part in links if part not in anchors(document.parent / link if link else document)] == []
 
 
 def test_every_picture_is_shown() -> None:
