@@ -61,8 +61,8 @@ format: setup ## put the sources into the house format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-stubs: setup ## generate the Python modules of the wire contracts from mooring/kube.proto and mooring/csi/wire/csi.proto
-	@$(PROTOC) mooring/kube.proto
+stubs: setup ## generate the Python modules of the wire contracts from mooring/kubernetes/kube.proto and mooring/csi/wire/csi.proto
+	@$(PROTOC) mooring/kubernetes/kube.proto
 	@$(PROTOC) --grpc_python_out=$(STUBS) --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
 		--mypy_grpc_out=quiet:$(STUBS) mooring/csi/wire/csi.proto
 

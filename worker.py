@@ -26,40 +26,40 @@ from typing import TYPE_CHECKING, NoReturn
 from pydantic import ValidationError
 from temporalio.service import RPCError
 
-from activities.everything import all_activities
 from activities.rebuild import RebuildActivities
+from activities.registry import all_activities
 from mooring import names
-from mooring.adopter import Adopter, Survey
+from mooring.adoption.adopter import Adopter
+from mooring.adoption.detachments import TemporalDetachments
+from mooring.adoption.survey import Survey
 from mooring.backend import load_backend
 from mooring.client import MooringClient
-from mooring.csi.alone import LoneEndpoint
-from mooring.csi.desk import Desk, Serving
+from mooring.cluster.clientset import Storage, open_storage
 from mooring.csi.endpoint import EndpointInUse
-from mooring.csi.front import WrongDriver, csi_front
-from mooring.detachments import TemporalDetachments
-from mooring.drift.duty import Reconciling
-from mooring.drift.schedule import Plan
+from mooring.csi.sidecar import WrongDriver, csi_front
+from mooring.csi.standalone import LoneEndpoint
+from mooring.csi.state import Desk, Serving
 from mooring.errors import MooringError, TemporalUnavailable
-from mooring.evacuation.dead_nodes import look_after
+from mooring.evacuation.node_watcher import look_after
 from mooring.events.interceptor import Telling
-from mooring.evidence import Evidence
-from mooring.follower import Follower
-from mooring.health import HealthServer, Starting
-from mooring.kubeconfig import KubernetesNotConfigured
-from mooring.leaving import end
-from mooring.lifetime import first, unless, until_signalled
-from mooring.manager import AttachmentManager
-from mooring.metrics import Metrics, WorkerRegistry
-from mooring.namespace import Tenure, namespace_id
-from mooring.open_runs import count_open
-from mooring.polls import Polls, Slots
-from mooring.rebuilding import rebuild
+from mooring.evidence.evidence import Evidence
+from mooring.evidence.unplaced import UnplacedAttachments
+from mooring.index.manager import AttachmentManager
+from mooring.index.reflector import Follower
+from mooring.kubernetes.connection import KubernetesNotConfigured
+from mooring.process.health import HealthServer, Starting
+from mooring.process.lifetime import end, first, unless, until_signalled
+from mooring.process.metrics import Metrics, WorkerRegistry
+from mooring.reconciliation.monitor import Reconciling
+from mooring.reconciliation.schedule import Plan
 from mooring.settings import Settings
-from mooring.storage import Storage, open_storage
-from mooring.temporal import reach, register_search_attributes, runtime
-from mooring.unplaced import UnplacedAttachments
-from workflows.everything import WORKFLOWS
+from mooring.temporal.connection import reach, register_search_attributes, runtime
+from mooring.temporal.namespace import Tenure, namespace_id
+from mooring.temporal.open_runs import count_open
+from mooring.temporal.pollers import Polls, Slots
+from mooring.temporal.rebuild import rebuild
 from workflows.rebuild import RebuildAttachments
+from workflows.registry import WORKFLOWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

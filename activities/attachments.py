@@ -3,7 +3,7 @@
 Contract: a write goes to the API server as decided; no activity here decides. An attachment is tracked in the index while its write
 is under way, and no longer: one that landed is known by its PV, one that did not is out of the index before that is reported.
 
-Not kept here: what to write (mooring/fence.py), and when (workflows/).
+Not kept here: what to write (mooring/records/fence.py), and when (workflows/).
 """
 
 from __future__ import annotations
@@ -13,30 +13,18 @@ from typing import TYPE_CHECKING, Final
 
 from temporalio import activity
 
-from activities.running import running
-from mooring.asking import Asking
+from activities.attempt import running
 from mooring.errors import HeldElsewhere, Incompatible, InvalidRequest, MalformedRecord, MooringError
-from mooring.models import (
-    Glance,
-    Limits,
-    Look,
-    Looked,
-    NodeGlance,
-    Observe,
-    VolumeRecord,
-    VolumeRef,
-    Waiting,
-    Write,
-    WriteResult,
-)
+from mooring.evidence.asker import Asking
+from mooring.models import Glance, Limits, Look, Looked, NodeGlance, Observe, VolumeRecord, VolumeRef, Waiting, Write, WriteResult
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from mooring.evidence import Evidence
-    from mooring.manager import AttachmentManager
-    from mooring.sighting import Sighting
-    from mooring.volumes import Volumes
+    from mooring.evidence.evidence import Evidence
+    from mooring.index.manager import AttachmentManager
+    from mooring.records.compact import Sighting
+    from mooring.records.store import Volumes
 
 _GLANCE: Final = 2.0
 """Seconds that the first step, which nobody sees waiting, asks beyond memory; a live look has a budget."""

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter, ValidationError
 from temporalio import activity
 
-from activities.running import running
-from mooring import fence
-from mooring.annotations import ALL_BYTES
+from activities.attempt import running
 from mooring.errors import BackendFailed, BackendNotFound
 from mooring.models import BackendCall, map_bytes
+from mooring.records import fence
+from mooring.records.annotations import ALL_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mooring.backend import Backend
-    from mooring.nodes.ids import Nodes
+    from mooring.cluster.node_ids import Nodes
 
 _CONTEXT = TypeAdapter(dict[str, str])
 

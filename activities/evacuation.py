@@ -16,20 +16,20 @@ from typing import TYPE_CHECKING, Final
 from pydantic_core import to_json
 from temporalio import activity
 
-from activities.running import running
+from activities.attempt import running
 from mooring.errors import MooringError
-from mooring.evacuation.models import EvacuationTerms, HeldVolume, HeldVolumes, NodeAsked, NodeSeen, Release, Unheard
 from mooring.models import UnpublishRequest, UnpublishResult
+from mooring.models.evacuation import EvacuationTerms, HeldVolume, HeldVolumes, NodeAsked, NodeSeen, Release, Unheard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mooring.client import MooringClient
-    from mooring.co_calls import CoCalls
-    from mooring.drift.runs import DriverRuns
-    from mooring.manager import AttachmentManager
-    from mooring.nodes.machines import Machines
-    from mooring.volumes import Volumes
+    from mooring.cluster.node_health import Machines
+    from mooring.csi.co_secrets import CoCalls
+    from mooring.index.manager import AttachmentManager
+    from mooring.records.store import Volumes
+    from mooring.temporal.visibility import DriverRuns
 
 PAGE_SIZE: Final = 500
 DEPARTED: Final = 20

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from temporalio import activity
 
-from activities.running import running
-from mooring.events.happenings import Happening, Reason
+from activities.attempt import running
+from mooring.events.reasons import Happening, Reason
 from mooring.models import Warned
 
 if TYPE_CHECKING:

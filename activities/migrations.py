@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from temporalio import activity
 
-from activities.glancing import glance
-from activities.running import running
+from activities.attempt import running
+from activities.polling import glance
 from mooring.errors import MigrationAwaited
 from mooring.models import VolumeRecord, VolumeRef
 
 if TYPE_CHECKING:
-    from mooring.manager import AttachmentManager
-    from mooring.volumes import Volumes
+    from mooring.index.manager import AttachmentManager
+    from mooring.records.store import Volumes
 
 
 class MigrationActivities:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from temporalio import activity
 
-from activities.running import running
+from activities.attempt import running
 from mooring.models import NodeAsk
 
 if TYPE_CHECKING:
-    from mooring.nodes.admission import Admission
+    from mooring.cluster.node_check import Admission
 
 
 class NodeActivities:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from temporalio import activity
 
-from activities.running import running
+from activities.attempt import running
 from mooring.models import RebuildResult
 
 if TYPE_CHECKING:
-    from mooring.follower import Follower
+    from mooring.index.reflector import Follower
 
 
 class RebuildActivities:

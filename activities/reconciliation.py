@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from temporalio import activity
 
-from activities.running import running
-from mooring.drift.models import Drift, Found, HealResult, ReconcileRequest, Terms
+from activities.attempt import running
 from mooring.errors import InvalidRequest
+from mooring.models.reconciliation import Drift, Found, HealResult, ReconcileRequest, Terms
 
 if TYPE_CHECKING:
-    from mooring.drift.healing import Healer
-    from mooring.drift.survey import DriftSurvey
+    from mooring.reconciliation.healer import Healer
+    from mooring.reconciliation.survey import DriftSurvey
 
 
 class ReconcileActivities:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
-from activities.assembly import reconciliation
 from activities.attachments import AttachmentActivities
 from activities.backend import BackendActivities
 from activities.evacuation import EvacuationActivities
 from activities.events import EventActivities
 from activities.migrations import MigrationActivities
 from activities.nodes import NodeActivities
+from activities.reconciliation import ReconcileActivities
 from activities.unpersisted import UnpersistedActivities
 from mooring.backend import NoBackend
 from mooring.client import MooringClient
-from mooring.co_calls import CoCalls
-from mooring.drift.runs import DriverRuns
-from mooring.evacuation.models import EvacuationTerms
-from mooring.nodes.admission import Admission
+from mooring.cluster.node_check import Admission
+from mooring.csi.co_secrets import CoCalls
+from mooring.evacuation.client import start_evacuation
+from mooring.models.evacuation import EvacuateRequest, EvacuationTerms
+from mooring.reconciliation.healer import Healer
+from mooring.reconciliation.past_runs import PastRuns
+from mooring.reconciliation.survey import DriftSurvey, ListsNodes, Sources
+from mooring.settings import EvacuateMode
+from mooring.temporal.visibility import DriverRuns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,13 +33,13 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
     from activities.rebuild import RebuildActivities
-    from mooring.adopter import Survey
+    from mooring.adoption.survey import Survey
     from mooring.backend import Backend
-    from mooring.evidence import Evidence
-    from mooring.manager import AttachmentManager
-    from mooring.polls import Slots
+    from mooring.cluster.clientset import Storage
+    from mooring.evidence.evidence import Evidence
+    from mooring.index.manager import AttachmentManager
     from mooring.settings import Settings
-    from mooring.storage import Storage
+    from mooring.temporal.pollers import Slots
 
 
 def all_activities(
@@ -82,3 +89,49 @@ def all_activities(
         *(reconciling.begin, reconciling.survey, reconciling.heal),
         rebuild.rebuild,
     ]
+
+
+def reconciliation(
+    settings: Settings,
+    client: Client,
+    storage: Storage,
+    backend: Backend,
+    rebuild: RebuildActivities,
+    adoptions: Survey,
+    evidence: Evidence,
+    *,
+    search_attributes: bool,
+) -> ReconcileActivities:
+    """The activities; `adoptions` judges what may be adopted, `evidence` is what this worker knows beyond the records.
+
+    `search_attributes`: the namespace knows Mooring's.
+    """
+    runs = DriverRuns(client, settings.driver, search_attributes=search_attributes)
+    sources = Sources(
+        driver=settings.driver,
+        worker=rebuild.worker,
+        volumes=storage.volumes,
+        attachments=storage.attachments,
+        nodes=storage.nodes,
+        node_states=storage.node_states,
+        runs=runs,
+        past_runs=PastRuns(runs, evidence),
+        manager=adoptions.manager,
+        published=backend if settings.adopt and isinstance(backend, ListsNodes) else None,
+        releases=bool(settings.csi_endpoint),
+        evacuates=settings.evacuate is EvacuateMode.AUTO,
+        page_size=settings.page_size,
+        now=lambda: datetime.now(UTC),
+    )
+    mooring = MooringClient(client, driver=settings.driver, task_queue=settings.queue, eager=True)
+    co_calls = CoCalls(adoptions.manager, backend, runs)
+    healer = Healer(settings.driver, mooring, adoptions, partial(_evacuate, client, settings), co_calls)
+    terms = settings.reconcile_terms(search_attributes=search_attributes)
+    return ReconcileActivities(settings.driver, DriftSurvey(sources, rebuild.ask), healer, terms)
+
+
+async def _evacuate(client: Client, settings: Settings, node_id: str) -> str:
+    """Have the node evacuated, where that isn't under way; in words."""
+    asked = EvacuateRequest(driver=settings.driver, node_id=node_id, asked_by="reconciliation", automatic=True)
+    evacuation = await start_evacuation(client, settings.queue, asked)
+    return f"{evacuation.id} asks for proof that the node is dead, and then releases its volumes."

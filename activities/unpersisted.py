@@ -19,25 +19,25 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowContinuedAsNewError, WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.glancing import glance
-from activities.running import running, to_failure
-from mooring import fence
-from mooring.asking import Asking
+from activities.attempt import running, to_failure
+from activities.polling import glance
 from mooring.errors import Contended, HeldElsewhere, Incompatible, OperationPending, TemporalUnavailable, VolumeAwaited
-from mooring.holds import Fate, lives
+from mooring.evidence.asker import Asking
 from mooring.models import Attachment, PublishRequest, RunRef, Unpersisted, VolumeRecord, VolumeRef, Waiting
 from mooring.names import ATTACHMENT_MEMO, PERSIST, SECRETS_MEMO, asked_by, unpersisted_id, volume_id
-from mooring.runs import look_up, reset_from
+from mooring.records import fence
+from mooring.records.holds import Fate, lives
+from mooring.temporal.runs import look_up, reset_from
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from temporalio.client import WorkflowExecutionDescription, WorkflowHandle
 
-    from mooring.evidence import Evidence
-    from mooring.manager import AttachmentManager
-    from mooring.sighting import Sighting
-    from mooring.volumes import Volumes
+    from mooring.evidence.evidence import Evidence
+    from mooring.index.manager import AttachmentManager
+    from mooring.records.compact import Sighting
+    from mooring.records.store import Volumes
 
 _ENDING: Final = 2.0
 """Seconds that one attempt waits for the end of a run."""

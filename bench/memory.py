@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from uuid import UUID
 
-from mooring.annotations import Keys, read
-from mooring.manager import AttachmentManager
+from mooring.index.manager import AttachmentManager
 from mooring.models import DEFAULT_DRIVER
-from mooring.sighting import sight
+from mooring.records.annotations import Keys, read
+from mooring.records.compact import sight
 
 LIMIT = 600
 KEYS = Keys.of(DEFAULT_DRIVER)

@@ -16,8 +16,8 @@ from uuid import UUID
 import aiohttp
 import msgspec
 
-from mooring.annotations import Keys
 from mooring.devstack.kubernetes import ApiServer
+from mooring.records.annotations import Keys
 
 DRIVER: Final = "csi.bench.example.com"
 KEYS: Final = Keys.of(DRIVER)

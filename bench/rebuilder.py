@@ -24,11 +24,11 @@ from prometheus_client import CollectorRegistry
 import worker  # noqa: F401 - for what a worker has in memory before it rebuilds
 from bench.pvs import DRIVER
 from bench.writer import Records
-from mooring.follower import Follower
-from mooring.kubeconfig import connect
-from mooring.manager import AttachmentManager
-from mooring.metrics import Metrics
-from mooring.volumes import KubernetesVolumes
+from mooring.cluster.persistent_volumes import KubernetesVolumes
+from mooring.index.manager import AttachmentManager
+from mooring.index.reflector import Follower
+from mooring.kubernetes.connection import connect
+from mooring.process.metrics import Metrics
 
 TIMEOUT: Final = 60.0
 TICK: Final = 0.001

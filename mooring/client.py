@@ -20,7 +20,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from mooring import names, runs
+from mooring import names
 from mooring.commands import arguments, code
 from mooring.errors import InvalidRequest, MooringError, OperationPending, WorkerUnavailable
 from mooring.models import (
@@ -37,6 +37,7 @@ from mooring.models import (
     faults,
 )
 from mooring.settings import default_task_queue
+from mooring.temporal import runs
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -3,7 +3,7 @@
 Contract: the failure type is the class's name, and callers in every language switch on it, so a name never changes its meaning.
 A message says what happened, to which volume and node; `advice` says what to do next, and `str(error)` gives both.
 
-Not kept here: the mapping to Temporal's own exceptions (activities/failures.py) and to gRPC's.
+Not kept here: the mapping to Temporal's own exceptions (workflows/common/failures.py, activities/attempt.py) and to gRPC's.
 """
 
 from __future__ import annotations

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from enum import StrEnum
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from mooring.models import VolumeRef
+
 
 PUBLISH = "PublishVolume"
 UNPUBLISH = "UnpublishVolume"
@@ -56,35 +56,6 @@ ATTACHMENT_STATE = "AttachmentState"
 
 OPERATION_DURATION = "mooring_operation_duration"
 """The metric of how long operations took, to which the SDK adds `_seconds`."""
-
-
-class State(StrEnum):
-    """The values of the search attribute AttachmentState."""
-
-    PUBLISHING = "Publishing"
-    ATTACHED = "Attached"
-    REFUSED = "Refused"
-    ROLLING_BACK = "RollingBack"
-    ROLLED_BACK = "RolledBack"
-    UNPUBLISHING = "Unpublishing"
-    DETACHED = "Detached"
-    NOT_CLEARED = "NotCleared"
-    NOT_DETACHED = "NotDetached"
-    WAITING_FOR_PV = "WaitingForPV"
-    ADOPTING = "Adopting"
-    RECONCILING = "Reconciling"
-    AWAITING_APPROVAL = "AwaitingApproval"
-    IN_STEP = "InStep"
-    HEALED = "Healed"
-    DRIFTED = "Drifted"
-    AWAITING_PROOF = "AwaitingProof"
-    EVACUATING = "Evacuating"
-    EVACUATED = "Evacuated"
-    NOT_NEEDED = "NotNeeded"
-    MIGRATING = "Migrating"
-    MIGRATION_OVERDUE = "MigrationOverdue"
-    MIGRATED = "Migrated"
-    SHARED = "Shared"
 
 
 def short(name: str) -> str:

@@ -14,8 +14,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from mooring.drift.models import Terms
 from mooring.models import DEFAULT_DRIVER, DriverName, Limits
+from mooring.models.reconciliation import Terms
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 SOCKET_PATH_BYTES = 107

@@ -5,9 +5,37 @@ Contract: every state has a row. The texts are Markdown in plain sentences, of n
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Final, NamedTuple
 
-from mooring.names import State
+
+class State(StrEnum):
+    """The values of the search attribute AttachmentState."""
+
+    PUBLISHING = "Publishing"
+    ATTACHED = "Attached"
+    REFUSED = "Refused"
+    ROLLING_BACK = "RollingBack"
+    ROLLED_BACK = "RolledBack"
+    UNPUBLISHING = "Unpublishing"
+    DETACHED = "Detached"
+    NOT_CLEARED = "NotCleared"
+    NOT_DETACHED = "NotDetached"
+    WAITING_FOR_PV = "WaitingForPV"
+    ADOPTING = "Adopting"
+    RECONCILING = "Reconciling"
+    AWAITING_APPROVAL = "AwaitingApproval"
+    IN_STEP = "InStep"
+    HEALED = "Healed"
+    DRIFTED = "Drifted"
+    AWAITING_PROOF = "AwaitingProof"
+    EVACUATING = "Evacuating"
+    EVACUATED = "Evacuated"
+    NOT_NEEDED = "NotNeeded"
+    MIGRATING = "Migrating"
+    MIGRATION_OVERDUE = "MigrationOverdue"
+    MIGRATED = "Migrated"
+    SHARED = "Shared"
 
 
 class Guidance(NamedTuple):

@@ -16,8 +16,8 @@ from mooring.client import MooringClient
 from mooring.devstack.kubernetes.kubeconfig import ApiServer
 from mooring.devstack.proxy import FaultProxy
 from mooring.devstack.temporal import DevTemporal
-from mooring.metrics import Metrics
-from mooring.temporal import register_search_attributes
+from mooring.process.metrics import Metrics
+from mooring.temporal.connection import register_search_attributes
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
 from tests.harness.kubernetes import Kubernetes, open_kubernetes

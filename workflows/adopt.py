@@ -5,7 +5,7 @@ for nothing. It writes on no other record than the one that it was decided on: w
 is. Where its own write may still land, or that of the run that it was reset from, it is rolled back before it fails: the record
 alone, since the attachment is not its doing.
 
-Not kept here: which attachments those are (mooring/adoption.py), what is written (mooring/fence.py).
+Not kept here: which attachments those are (mooring/adoption/rules.py), what is written (mooring/records/fence.py).
 """
 
 from __future__ import annotations
@@ -18,18 +18,19 @@ from temporalio.common import RawValue
 from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
-    from mooring import fence
     from mooring.errors import Contended
-    from mooring.events.happenings import Reason
+    from mooring.events.reasons import Reason
     from mooring.models import AdoptRequest, Looked, PublishResult, VolumeRecord, WriteResult
-    from mooring.names import ADOPT, State
-    from workflows.cancellation import stop_if_cancelled, to_the_end
-    from workflows.claiming import Claimant
-    from workflows.failures import STOPPED, ended, failed_step, failure, is_final, stopped
-    from workflows.outcome import count, show
-    from workflows.requests import NOTHING, read_request
-    from workflows.steps import Steps, was_reset
-    from workflows.telling import tell_of
+    from mooring.names import ADOPT
+    from mooring.records import fence
+    from mooring.states import State
+    from workflows.common.cancellation import stop_if_cancelled, to_the_end
+    from workflows.common.claim import Claimant
+    from workflows.common.events import tell_of
+    from workflows.common.failures import STOPPED, ended, failed_step, failure, is_final, stopped
+    from workflows.common.payloads import NOTHING, read_request
+    from workflows.common.steps import Steps, was_reset
+    from workflows.common.visibility import count, show
 
 
 @workflow.defn(name=ADOPT)

@@ -1,11 +1,11 @@
 """EvacuateNode: release the volumes of a node that is dead, once that is proven.
 
-Contract: nothing is released before there is proof (proof.py), and nothing on a look at the node that is older than `_FRESH`: where
-the node is back, the evacuation stops. Each release is an unpublish under the volume's lock, bound to
-the epoch at which it was listed. It ends once a fresh list shows that the node holds nothing. Who approved, and on what evidence it
+Contract: nothing is released before there is proof (workflows/evacuation/proof.py), and nothing on a look at the node that is older
+than `_FRESH`: where the node is back, the evacuation stops. Each release is an unpublish under the volume's lock, bound to the
+epoch at which it was listed. It ends once a fresh list shows that the node holds nothing. Who approved, and on what evidence it
 went on, is in the history and in the result. Cancelled, it stops where it is; what was released stays so.
 
-Not kept here: the rounds of releases (releasing.py), and how a step is retried (evacuation_steps.py).
+Not kept here: the rounds of releases (workflows/evacuation/releases.py), and how a step is retried (workflows/evacuation/steps.py).
 """
 
 from __future__ import annotations
@@ -20,18 +20,19 @@ from temporalio.common import RawValue
 
 with workflow.unsafe.imports_passed_through():
     from mooring.errors import NothingToApprove
-    from mooring.evacuation.models import EvacuateRequest, EvacuationProgress, EvacuationResult, NodeSeen, SoFar
-    from mooring.events.happenings import Happening, Reason
+    from mooring.events.reasons import Happening, Reason
     from mooring.models import Approval
-    from mooring.names import APPROVE, EVACUATE, PROGRESS, State
-    from workflows.cancellation import stop_if_cancelled
-    from workflows.evacuation_steps import EvacuationSteps
-    from workflows.failures import STOPPED, ended, failed_step, failure, stopped
-    from workflows.outcome import count, explain, show_node
-    from workflows.proof import Proof, is_back
-    from workflows.releasing import Releases
-    from workflows.requests import NOTHING, read_request
-    from workflows.telling import tell
+    from mooring.models.evacuation import EvacuateRequest, EvacuationProgress, EvacuationResult, NodeSeen, SoFar
+    from mooring.names import APPROVE, EVACUATE, PROGRESS
+    from mooring.states import State
+    from workflows.common.cancellation import stop_if_cancelled
+    from workflows.common.events import tell
+    from workflows.common.failures import STOPPED, ended, failed_step, failure, stopped
+    from workflows.common.payloads import NOTHING, read_request
+    from workflows.common.visibility import count, explain, show_node
+    from workflows.evacuation.proof import Proof, is_back
+    from workflows.evacuation.releases import Releases
+    from workflows.evacuation.steps import EvacuationSteps
 
 _FRESH = timedelta(seconds=5)
 

@@ -5,7 +5,7 @@ share the volume, nothing is watched, and a watch that was begun before ends. It
 nothing: who lets go is told by an unpublish. Past the deadline it says so, in its state, an Event and a metric, the Event again
 each time it has taken twice as long, and goes on; nothing is detached for being late.
 
-Not kept here: how many nodes there may be (mooring/fence.py).
+Not kept here: how many nodes there may be (mooring/records/fence.py).
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from temporalio.workflow import ActivityHandle, ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from mooring import names
-    from mooring.events.happenings import Happening, Reason
+    from mooring.events.reasons import Happening, Reason
     from mooring.models import Migrating, MigrationResult, PublishRequest, VolumeRecord
-    from mooring.names import State
-    from workflows.failures import STOPPED, ended, failed_step, stopped
-    from workflows.outcome import count, show
-    from workflows.steps import Steps
-    from workflows.telling import tell
+    from mooring.states import State
+    from workflows.common.events import tell
+    from workflows.common.failures import STOPPED, ended, failed_step, stopped
+    from workflows.common.steps import Steps
+    from workflows.common.visibility import count, show
 
 
 _LIMITED = "watch only where the nodes are limited"

@@ -7,7 +7,7 @@ way. It holds one node: a second one has to wait for the PV.
 It writes only once its publish has settled (signal `settle`), so that what a rollback has to undo is never written behind its
 back. One whose publish was rolled back before it started ends at once.
 
-Not kept here: finding and ending the run (activities/unpersisted.py), and what a publish does about it (keeper.py).
+Not kept here: finding and ending the run (activities/unpersisted.py), and what a publish does about it (workflows/unpersisted.py).
 """
 
 from __future__ import annotations
@@ -19,16 +19,18 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from mooring import fence, holds, names
-    from mooring.backoff import pauses
-    from mooring.events.happenings import Reason
+    from mooring import names
+    from mooring.events.reasons import Reason
     from mooring.models import Attachment, Looked, PublishRequest, Unpersisted, VolumeRecord
-    from workflows.cancellation import stop_if_cancelled, to_the_end
-    from workflows.claiming import heeding_history
-    from workflows.failures import STOPPED, ended, failed_step, reason, stopped
-    from workflows.outcome import explain, show
-    from workflows.steps import Steps
-    from workflows.telling import tell_of
+    from mooring.process.backoff import pauses
+    from mooring.records import fence, holds
+    from mooring.states import State
+    from workflows.common.cancellation import stop_if_cancelled, to_the_end
+    from workflows.common.claim import heeding_history
+    from workflows.common.events import tell_of
+    from workflows.common.failures import STOPPED, ended, failed_step, reason, stopped
+    from workflows.common.steps import Steps
+    from workflows.common.visibility import explain, show
 
 _PAUSE = 10.0
 _LONGEST_PAUSE = 3600.0
@@ -66,7 +68,7 @@ class PersistAttachment:
     async def run(self, waiting: Unpersisted) -> str:
         """Hold, then record; see the module."""
         await self._begin(waiting)
-        self._show(names.State.WAITING_FOR_PV)
+        self._show(State.WAITING_FOR_PV)
         try:
             answer = await self._hold()
         except STOPPED as error:
@@ -100,7 +102,7 @@ class PersistAttachment:
     async def _hold(self) -> str:
         lives = await self._steps.publisher_lives(self._waiting.operation)
         if not holds.is_needed(settled=self._settled is not None, publisher_lives=lives):
-            self._show(names.State.DETACHED)
+            self._show(State.DETACHED)
             return f"{self._what()} is not needed: its publish has not succeeded."
         stop_if_cancelled()
         await self._publish_settled()
@@ -119,22 +121,22 @@ class PersistAttachment:
             if result.by:
                 self._signed[result.by] = self._steps.life
             if result.landed and result.record is not None:
-                self._show(names.State.ATTACHED)
+                self._show(State.ATTACHED)
                 volume, node = self._waiting.volume.volume_handle, attachment.node_id
                 tell_of(self._steps, Reason.ATTACHED, node, f"Volume {volume} is attached to node {node}, and recorded now.")
                 return f"{self._what()} is done at epoch {result.record.epoch}."
 
     async def _publish_settled(self) -> None:
         if self._settled is None:
-            explain(names.State.WAITING_FOR_PV, self._unsettled())
+            explain(State.WAITING_FOR_PV, self._unsettled())
             await workflow.wait_condition(lambda: self._settled is not None)
-            explain(names.State.WAITING_FOR_PV, "")
+            explain(State.WAITING_FOR_PV, "")
 
     async def _ended(self, error: BaseException) -> FailureError:
         left = ""
         with suppress(asyncio.CancelledError):
             left = await to_the_end(self._take_back())
-        self._show(names.State.NOT_CLEARED if left else names.State.DETACHED)
+        self._show(State.NOT_CLEARED if left else State.DETACHED)
         return ended(error, f"{self._what()} ended; it holds the volume no longer{left}")
 
     async def _take_back(self) -> str:
@@ -155,7 +157,7 @@ class PersistAttachment:
         """The ids of what this run has written; none of a former self, which may have ended having recorded the node for good."""
         return [run for run, life in self._signed.items() if life == self._steps.life]
 
-    def _show(self, state: names.State) -> None:
+    def _show(self, state: State) -> None:
         show(self._steps.limits, self._waiting.volume, self._waiting.attachment.node_id, state)
 
     def _claim(self, seen: VolumeRecord, held: Attachment) -> fence.Claim | fence.Refuse:

@@ -7,7 +7,7 @@ node that held the volume before keeps it.
 
 While a volume has no PV, an open PersistAttachment run holds it instead of the record.
 
-Not kept here: what is written (mooring/fence.py), and how a step is retried (steps.py).
+Not kept here: what is written (mooring/records/fence.py), and how a step is retried (workflows/common/steps.py).
 """
 
 from __future__ import annotations
@@ -20,20 +20,22 @@ from temporalio.common import RawValue
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from mooring import fence, names
+    from mooring import names
     from mooring.errors import Contended, Disputed
-    from mooring.events.happenings import Reason
+    from mooring.events.reasons import Reason
     from mooring.models import Attachment, BackendCall, Looked, NodeGlance, PublishRequest, PublishResult, VolumeRecord, WriteResult
-    from mooring.names import PUBLISH, State
-    from workflows.cancellation import stop_if_cancelled, to_the_end
-    from workflows.claiming import Claimant, heeding_history
-    from workflows.failures import STOPPED, ended, failed_step, failure, is_final, is_final_at_once, reason, stopped
-    from workflows.keeper import Keeper
+    from mooring.names import PUBLISH
+    from mooring.records import fence
+    from mooring.states import State
+    from workflows.common.cancellation import stop_if_cancelled, to_the_end
+    from workflows.common.claim import Claimant, heeding_history
+    from workflows.common.events import tell_not_attached, tell_of
+    from workflows.common.failures import STOPPED, ended, failed_step, failure, is_final, is_final_at_once, reason, stopped
+    from workflows.common.payloads import NOTHING, read_request
+    from workflows.common.steps import LIVES, Steps, was_reset
+    from workflows.common.visibility import count, show
     from workflows.migrate import watch_migration
-    from workflows.outcome import count, show
-    from workflows.requests import NOTHING, read_request
-    from workflows.steps import LIVES, Steps, was_reset
-    from workflows.telling import tell_not_attached, tell_of
+    from workflows.unpersisted import Keeper
 
 _ROLLS_BACK_BESIDE_HOLDS = "rolls back beside holds"
 """The patch since which a rollback detaches before its hold ends, and moves the epoch beside another's."""

@@ -8,8 +8,8 @@ from temporalio.common import RawValue
 with workflow.unsafe.imports_passed_through():
     from mooring.models import VolumeRef, VolumeStatus
     from mooring.names import READ
-    from workflows.requests import NOTHING, read_request
-    from workflows.steps import Steps
+    from workflows.common.payloads import NOTHING, read_request
+    from workflows.common.steps import Steps
 
 
 @workflow.defn(name=READ)

@@ -4,8 +4,8 @@ Contract: a drift counts when two looks show it, a settling pause apart. Where m
 nothing is healed until an operator approves of it (update `approve`), and only what a look after that still shows. A heal that
 fails keeps no other from being made. It ends with a result that counts everything.
 
-Not kept here: what drift is and what is healed (mooring/drift/comparison.py), how (mooring/drift/healing.py), when it runs
-(mooring/drift/schedule.py).
+Not kept here: what drift is and what is healed (mooring/reconciliation/comparison.py), how (mooring/reconciliation/healer.py), when
+it runs (mooring/reconciliation/schedule.py).
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ from temporalio.common import RawValue, RetryPolicy
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from activities.reconciling import ReconcileActivities
+    from activities.reconciliation import ReconcileActivities
     from mooring import names
-    from mooring.drift.models import (
+    from mooring.errors import NothingToApprove
+    from mooring.events.reasons import Happening, Reason
+    from mooring.models import Approval
+    from mooring.models.reconciliation import (
         TOLD,
         Drift,
         DriftKind,
@@ -35,15 +38,12 @@ with workflow.unsafe.imports_passed_through():
         ReconcileResult,
         Terms,
     )
-    from mooring.drift.result import conclude
-    from mooring.errors import NothingToApprove
-    from mooring.events.happenings import Happening, Reason
-    from mooring.models import Approval
-    from mooring.names import State
-    from workflows.failures import STOPPED, cause, ended, failed_step, failure, reason, stopped
-    from workflows.outcome import count, show_driver
-    from workflows.requests import NOTHING, read_request
-    from workflows.telling import tell
+    from mooring.reconciliation.result import conclude
+    from mooring.states import State
+    from workflows.common.events import tell
+    from workflows.common.failures import STOPPED, cause, ended, failed_step, failure, reason, stopped
+    from workflows.common.payloads import NOTHING, read_request
+    from workflows.common.visibility import count, show_driver
 
 _ATTEMPT = timedelta(minutes=10)
 _BUDGET = timedelta(minutes=30)

@@ -13,13 +13,14 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from mooring import holds, names
+    from mooring import names
     from mooring.errors import Contended, VolumeNotFound
     from mooring.models import Attachment, PublishRequest, Unpersisted, Waiting
-    from workflows.cancellation import to_the_end
-    from workflows.failures import failure
+    from mooring.records import holds
+    from workflows.common.cancellation import to_the_end
+    from workflows.common.failures import failure
+    from workflows.common.steps import LIVES, Steps
     from workflows.persist import PersistAttachment
-    from workflows.steps import LIVES, Steps
 
 
 _OUTWAITS = "leaves the end of a hold to who asked for it"

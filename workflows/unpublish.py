@@ -10,7 +10,7 @@ index that is behind costs another call, not the fence.
 
 Cancelled, it stops where it is; asked again, it goes on.
 
-Not kept here: what is written (mooring/fence.py), and how a step is retried (steps.py).
+Not kept here: what is written (mooring/records/fence.py), and how a step is retried (workflows/common/steps.py).
 """
 
 from __future__ import annotations
@@ -23,16 +23,17 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from mooring import fence
     from mooring.errors import BackendInvalidArgument, BackendNotFound, Contended
-    from mooring.events.happenings import Reason
+    from mooring.events.reasons import Reason
     from mooring.models import Attachment, BackendCall, Looked, UnpublishRequest, UnpublishResult, VolumeRecord, Warned, WriteResult
-    from mooring.names import UNPUBLISH, State
-    from workflows.failures import STOPPED, ended, failed_step, failure, reason, says, stopped
-    from workflows.outcome import count, show
-    from workflows.requests import NOTHING, read_request
-    from workflows.steps import LIVES, Steps
-    from workflows.telling import tell_of
+    from mooring.names import UNPUBLISH
+    from mooring.records import fence
+    from mooring.states import State
+    from workflows.common.events import tell_of
+    from workflows.common.failures import STOPPED, ended, failed_step, failure, reason, says, stopped
+    from workflows.common.payloads import NOTHING, read_request
+    from workflows.common.steps import LIVES, Steps
+    from workflows.common.visibility import count, show
 
 
 T = TypeVar("T")

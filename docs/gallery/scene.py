@@ -20,11 +20,11 @@ from mooring.devstack.proxy import FaultProxy
 from mooring.devstack.temporal import DevTemporal
 from mooring.devstack.volumes import create_all
 from mooring.devstack.workers import NO_CONFIGURATION, WorkerProcess
-from mooring.drift.models import ReconcileRequest
 from mooring.errors import MooringError
-from mooring.evacuation.models import EvacuateRequest
-from mooring.evacuation.starting import start_evacuation
+from mooring.evacuation.client import start_evacuation
 from mooring.models import AccessMode, AccessType, PublishRequest, VolumeRef
+from mooring.models.evacuation import EvacuateRequest
+from mooring.models.reconciliation import ReconcileRequest
 from mooring.settings import default_task_queue
 
 DRIVER: Final = "block.csi.example"

@@ -1,5 +1,5 @@
 // Command translate-volumes translates PersistentVolumes with an in-tree source as external-attacher does. It is what a test measures
-// mooring/intree.py against; nothing ships it.
+// mooring/kubernetes/in_tree.py against; nothing ships it.
 //
 // It reads a JSON list of questions and prints a JSON list of answers, one each.
 package main

@@ -4,7 +4,7 @@ Contract: `join` returns once every VolumeAttachment that can be adopted is, by 
 What is left in doubt is known to the manager, so that the volume is published to nobody; while there is such a volume, `settle`
 looks at it again. A volume that is in no doubt is not looked at again: what an unpublish frees later on stays free.
 
-Not kept here: what is to be done (adoption.py), and how a record is written (workflows/).
+Not kept here: what is to be done (rules.py), and how a record is written (workflows/).
 """
 
 from __future__ import annotations
@@ -12,102 +12,33 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence, Set
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 from itertools import groupby
-from typing import Final, TypeVar
+from typing import Final
 
-from mooring.adoption import Attached, Finding, Verdict, Volume, found, judge, refusals
-from mooring.backoff import pauses
-from mooring.copies import merge
-from mooring.detachments import Detachments, look_back
-from mooring.errors import Contended, MalformedRecord, MooringError, UntranslatableVolume
-from mooring.manager import AttachmentManager
-from mooring.metrics import Metrics
+from mooring.adoption.rules import refusals
+from mooring.adoption.survey import Survey, for_each
+from mooring.errors import Contended, MooringError
 from mooring.models import AdoptRequest, PublishResult
-from mooring.sighting import Sighting
-from mooring.volume_attachments import VolumeAttachments
+from mooring.models.adoption import Finding, Verdict
+from mooring.process.backoff import pauses
+from mooring.process.metrics import Metrics
 
-AT_ONCE: Final = 50
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 5.0
 NOT_LOOKED: Final = ["What is attached already has not been looked at yet."]
 TOLD: Final = 20
 """Findings that a look logs one by one; the metrics count them all."""
 
-T = TypeVar("T")
 Adopt = Callable[[AdoptRequest], Awaitable[PublishResult]]
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Surveyed:
-    """What a look found: how many VolumeAttachments are attached and recorded, and those that are attached and not recorded."""
-
-    recorded: int
-    findings: list[Finding]
-
-
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """Compares the VolumeAttachments of one driver with the records.
-
-    `publishes_readonly`: whether the CO is offered PUBLISH_READONLY; if not, it never asks for what a PV's `readOnly` says.
-    """
-
-    attachments: VolumeAttachments
-    manager: AttachmentManager
-    detachments: Detachments
-    publishes_readonly: bool = True
-
-    async def look(self, only: Collection[str] | None = None) -> Surveyed:
-        """Look at all volumes, or `only` at those of these handles.
-
-        Raises:
-            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable, TemporalUnavailable: the one or the other did not say.
-
-        """
-        attached = await self.attachments.attached()
-        pvs = {each.pv for each in attached}
-        sightings = self.manager.sightings()
-        handles = {seen.pv: seen.handle for seen in sightings if seen.pv in pvs}
-        nodes = _nodes(sightings, set(handles.values()))
-        unknown = [each for each in attached if each.pv not in handles or each.node_id not in nodes[handles[each.pv]]]
-        wanted = [each for each in unknown if only is None or handles.get(each.pv) in only]
-        volumes: dict[str, list[Attached]] = {}
-        for each in wanted:
-            volumes.setdefault(handles.get(each.pv, f"PersistentVolume {each.pv}"), []).append(each)
-        return Surveyed(len(attached) - len(unknown), await _each(self._judge, list(volumes.values())))
-
-    async def _judge(self, attached: list[Attached]) -> list[Finding]:
-        """The VolumeAttachments of one volume."""
-        try:
-            volume = await self._volume(dict.fromkeys(each.pv for each in attached if each.pv))
-        except (MalformedRecord, UntranslatableVolume) as error:
-            return [found(each, Verdict.UNREADABLE, why=str(error)) for each in attached]
-        if volume is None:
-            return [found(each, Verdict.NO_VOLUME) for each in attached]
-        past = await look_back(volume, attached, self.detachments)
-        return judge(volume if self.publishes_readonly else replace(volume, readonly=False), attached, past)
-
-    async def _volume(self, named: Iterable[str]) -> Volume | None:
-        """Return the volume of these PVs, by all that it has; in doubt, one node may have it."""
-        volumes = [volume for pv in named if (volume := await self.attachments.volume(pv)) is not None]
-        if not volumes:
-            return None
-        read = {volume.pv for volume in volumes}
-        more = [await self.attachments.volume(pv) for pv in self.manager.pvs(volumes[0].handle) if pv not in read]
-        volumes += [volume for volume in more if volume is not None]
-        modes = {volume.access_mode for volume in volumes}
-        mode = volumes[0].access_mode if len(modes) == 1 else None
-        return replace(volumes[0], record=merge([volume.record for volume in volumes]), access_mode=mode)
 
 
 async def carry_out(findings: Sequence[Finding], adopt: Adopt) -> list[Finding]:
     """Adopt what is to be adopted, several volumes at once; the findings as they are then."""
     volumes = [list(group) for _, group in groupby(sorted(findings, key=_by_volume), key=_by_volume)]
-    return await _each(partial(_adopt_volume, adopt), volumes)
+    return await for_each(partial(_adopt_volume, adopt), volumes)
 
 
 async def _adopt_volume(adopt: Adopt, findings: list[Finding]) -> list[Finding]:
@@ -186,31 +117,6 @@ def _log(recorded: int, findings: Sequence[Finding], told: Collection[str]) -> N
     counts = Counter(finding.verdict.value for finding in findings)
     if doubts or counts[Verdict.ADOPTED]:
         logger.info("Of the VolumeAttachments that are attached, %d were recorded already; the others: %s.", recorded, dict(counts))
-
-
-async def _each(work: Callable[[T], Awaitable[list[Finding]]], items: Sequence[T]) -> list[Finding]:
-    """What the work brings for all of them, several at once."""
-    turns = asyncio.Semaphore(AT_ONCE)
-
-    async def one(item: T) -> list[Finding]:
-        async with turns:
-            return await work(item)
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(item)) for item in items]
-    except ExceptionGroup as failed:
-        raise failed.exceptions[0] from None
-    return [finding for task in tasks for finding in task.result()]
-
-
-def _nodes(sightings: Iterable[Sighting], handles: Set[str]) -> dict[str, set[str]]:
-    """The nodes that hold each of these volumes by any of its PVs."""
-    nodes: dict[str, set[str]] = {handle: set() for handle in handles}
-    for seen in sightings:
-        if seen.handle in handles:
-            nodes[seen.handle].update(seen.nodes)
-    return nodes
 
 
 def _by_volume(finding: Finding) -> str:

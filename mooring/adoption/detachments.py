@@ -4,13 +4,13 @@ Contract: a run says when it began and ended by Temporal's clock, a VolumeAttach
 may differ by `skew` seconds. What is closer together than that is UNKNOWN, and so is what Temporal may have forgotten. An unpublish
 counts where it was carried out: one that left everything as it was says nothing, unless the record bears its id.
 
-Not kept here: what follows (adoption.py).
+Not kept here: what follows (rules.py).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
@@ -20,13 +20,16 @@ from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError
 
 from mooring import names
-from mooring.adoption import Attached, Past, Volume, in_question
+from mooring.adoption.rules import in_question
+from mooring.cluster.volume_attachments import Attached, Volume
 from mooring.errors import MooringError, TemporalUnavailable
 from mooring.models import UnpublishRequest, UnpublishResult, VolumeRef
-from mooring.runs import look_up, read_run
+from mooring.records.past import Past, conclude
+from mooring.temporal.runs import look_up, read_run
 
 if TYPE_CHECKING:
     from temporalio.client import Client, WorkflowExecution
+
 
 CLOCK_SKEW: Final = 10.0
 """Seconds that the clocks of Temporal and the API server may differ by, unless MOORING_CLOCK_SKEW says otherwise."""
@@ -34,8 +37,6 @@ RUNS: Final = 50
 """Unpublishes of one volume that are looked into, the newest ones."""
 ANSWERS: Final = 10_000
 """Answers that are kept."""
-ROUNDED: Final = timedelta(seconds=1)
-"""An API server notes times in whole seconds, so that what it made may be so much younger than it says."""
 
 _Key: TypeAlias = tuple[str, str, datetime]
 
@@ -83,19 +84,6 @@ class LateDetachments:
         except MooringError:
             client = None
         return TemporalDetachments(client, self._skew) if client else NoDetachments()
-
-
-def conclude(made: datetime, ended: datetime | None, began: Collection[datetime], skew: timedelta) -> Past:
-    """Return what follows from times: when a VolumeAttachment was made, when the record's last writer ended (None: it has not, or
-    is forgotten), and when the unpublishes from its node began.
-
-    NB: `made` is of another clock than the others, which may be `skew` before or behind, and in whole seconds.
-    """
-    if ended is not None and made >= ended + skew:
-        return Past.YOUNGER
-    if any(begin >= made + ROUNDED + skew for begin in began):
-        return Past.DETACHED
-    return Past.UNKNOWN if began or ended is None else Past.KEPT
 
 
 class TemporalDetachments:

@@ -20,112 +20,21 @@ Rules for a record that an operation has written, since a node that isn't in it 
 NB: both sides of a wrong answer are unequal. To take what is left over for attached costs an evacuation; the other way round costs
 the data. So only a time that is later beyond doubt makes one of them left over.
 
-Not kept here: how the cluster is asked (volume_attachments.py), and how an adoption is carried out (adopter.py).
+Not kept here: how the cluster is asked (mooring/cluster/volume_attachments.py), and how an adoption is carried out (adopter.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
 from itertools import chain
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
-from mooring import fence
-from mooring.models import AccessMode, AdoptRequest, Attachment, Model, VolumeRecord, faults
-
-RWX = "ReadWriteMany"
-ROX = "ReadOnlyMany"
-RWO = "ReadWriteOnce"
-
-
-class Verdict(StrEnum):
-    """What is to be done, or was done, about a VolumeAttachment that is attached and not recorded."""
-
-    ADOPT = "adopt"
-    ADOPTED = "adopted"
-    DISPUTED = "disputed"
-    DRIFT = "drift"
-    UNKNOWN_NODE = "unknown_node"
-    LEAVING = "leaving"
-    FREED = "freed"
-    UNSURE = "unsure"
-    NO_VOLUME = "no_volume"
-    UNREADABLE = "unreadable"
-    FAILED = "failed"
-    RETRIED = "retried"
-
-
-class Past(StrEnum):
-    """What has become of a volume on a node since its VolumeAttachment was made.
-
-    DETACHED: it was unpublished from the node. YOUNGER: nothing, as it was made after the record's last write had ended. KEPT: the
-    record was written since, but all of these runs are remembered, and none unpublished it from the node.
-    """
-
-    DETACHED = "detached"
-    YOUNGER = "younger"
-    KEPT = "kept"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True)
-class Attached:
-    """A VolumeAttachment. `node_id` is None where nobody says it; `leaving`: it is being deleted; `attached`: its status says
-    so."""
-
-    name: str
-    pv: str
-    node: str
-    node_id: str | None
-    since: datetime
-    context: dict[str, str]
-    leaving: bool = False
-    attached: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Volume:
-    """A volume of the driver, by its PV. `access_mode` is None where one node may have it, in whichever way."""
-
-    driver: str
-    handle: str
-    pv: str
-    record: VolumeRecord
-    access_mode: AccessMode | None = None
-    readonly: bool = False
-
-
-class Finding(Model):
-    """A VolumeAttachment that is attached and not recorded, and what about it.
-
-    `why` is for people, "" where there is nothing to explain. `publish_refused`: the volume is published to nobody meanwhile.
-    """
-
-    volume_handle: str
-    pv: str
-    node: str
-    node_id: str | None
-    volume_attachment: str
-    verdict: Verdict
-    why: str = ""
-    publish_refused: bool = False
-    request: AdoptRequest | None = Field(None, exclude=True)
-
-    def turned(self, verdict: Verdict, why: str = "") -> Finding:
-        """The same after an attempt to adopt it; what could not be recorded for one node keeps its volume from any other."""
-        exclusive = self.request is not None and self.request.attachment.access_mode is None
-        refused = exclusive and verdict is not Verdict.ADOPTED
-        return self.model_copy(update={"verdict": verdict, "why": why, "publish_refused": refused})
-
-
-def shared_mode(access_modes: Sequence[str]) -> AccessMode | None:
-    """The access mode in which several nodes may have a PV of these modes, as external-attacher derives it; else None."""
-    if RWX in access_modes:
-        return AccessMode.MULTI_NODE_MULTI_WRITER
-    return AccessMode.MULTI_NODE_READER_ONLY if ROX in access_modes and RWO not in access_modes else None
+from mooring.cluster.volume_attachments import Attached, Volume
+from mooring.models import AdoptRequest, Attachment, faults
+from mooring.models.adoption import Finding, Verdict
+from mooring.records import fence
+from mooring.records.past import Past
 
 
 def judge(volume: Volume, attached: Sequence[Attached], past: Mapping[str, Past]) -> list[Finding]:

@@ -1,1 +1,1 @@
-"""What `mooring check` asks, one subject a module; outcome.py has the form of questions and answers, everything.py all of them."""
+"""What `mooring check` asks, one subject a module; results.py has the form of questions and answers, runner.py all of them."""

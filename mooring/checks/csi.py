@@ -11,7 +11,7 @@ from typing import Final
 
 from grpc import aio
 
-from mooring.checks.outcome import Answer, Question, failed, ok, skipped, warning
+from mooring.checks.results import Answer, Question, failed, ok, skipped, warning
 from mooring.csi.driver import driver_channel
 from mooring.csi.endpoint import SCHEME
 from mooring.csi.wire import csi_pb2, csi_pb2_grpc

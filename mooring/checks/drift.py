@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from mooring.checks.outcome import Answer, failed, ok, skipped, warning
+from mooring.checks.results import Answer, failed, ok, skipped, warning
 from mooring.commands import arguments
-from mooring.drift.models import VANISHED
+from mooring.models.reconciliation import VANISHED
 from mooring.names import reconcile_id
-from mooring.runs import LIVELY
+from mooring.temporal.runs import LIVELY
 
 if TYPE_CHECKING:
-    from mooring.drift.models import ReconcileResult
-    from mooring.drift.report import Report
+    from mooring.models.reconciliation import ReconcileResult
+    from mooring.reconciliation.report import Report
 
 _SEE: Final = "mooring drift -o wide"
 

@@ -12,21 +12,22 @@ from urllib.parse import quote
 
 import msgspec
 
-from mooring import intree
-from mooring.annotations import patch
-from mooring.apiserver import Ask, NotFound, Refused
-from mooring.checks.outcome import Answer, Question, failed, ok, skipped, warning
+from mooring.checks.results import Answer, Question, failed, ok, skipped, warning
 from mooring.checks.rights import missing_rights
-from mooring.collection import decoded
+from mooring.cluster.persistent_volumes import FIELD_MANAGER
+from mooring.cluster.record_list import Records, duplicates, read_records, volumes_of
 from mooring.errors import KubernetesForbidden, MalformedRecord, MooringError
+from mooring.kubernetes import in_tree
+from mooring.kubernetes.api import Ask, NotFound, Refused
+from mooring.kubernetes.list_watch import decoded
+from mooring.kubernetes.pv_objects import PVS
 from mooring.models import VolumeRef, Write
-from mooring.records import Records, duplicates, read_records, volumes_of
-from mooring.volumes import FIELD_MANAGER, PVS
+from mooring.records.annotations import patch
 
 if TYPE_CHECKING:
-    from mooring.apiserver import KubernetesApi
     from mooring.checks.rights import Account
-    from mooring.sighting import Sighting
+    from mooring.kubernetes.api import KubernetesApi
+    from mooring.records.compact import Sighting
 
 KUBERNETES: Final = "Kubernetes"
 RECORDS: Final = "Records"
@@ -178,7 +179,7 @@ class KubernetesChecks:
 
     async def _unique(self) -> Answer:
         wrong = duplicates(self._records.sightings)
-        pairs = intree.perhaps_one(seen.handle for seen in self._records.sightings) if self._driver == intree.GCE else []
+        pairs = in_tree.perhaps_one(seen.handle for seen in self._records.sightings) if self._driver == in_tree.GCE else []
         if wrong or not pairs:
             return _told_of(wrong)
         named = "; ".join(f"{one} and {other}" for one, other in pairs[:TOLD])

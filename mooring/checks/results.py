@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from mooring.apiserver import Gone, NotFound, Refused
 from mooring.errors import MooringError
+from mooring.kubernetes.api import Gone, NotFound, Refused
 from mooring.models import Model
 
 HANDBOOK: Final = "docs/operations.md"

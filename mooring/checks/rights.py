@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from mooring.apiserver import Ask
-from mooring.collection import decoded
+from mooring.kubernetes.api import Ask
+from mooring.kubernetes.list_watch import decoded
 
 if TYPE_CHECKING:
-    from mooring.apiserver import KubernetesApi
+    from mooring.kubernetes.api import KubernetesApi
 
 RIGHTS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("", "persistentvolumes"): ("get", "list", "watch", "patch"),

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from mooring.checks.csi import CsiChecks
 from mooring.checks.kubernetes import KubernetesChecks
-from mooring.checks.outcome import Answer, CheckReport, Question, Result, failed, ok, put
+from mooring.checks.results import Answer, CheckReport, Question, Result, failed, ok, put
 from mooring.checks.temporal import TemporalChecks
 from mooring.models import faults
 from mooring.settings import Settings
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from temporalio.client import Client
 
-    from mooring.apiserver import KubernetesApi
     from mooring.checks.rights import Account
+    from mooring.kubernetes.api import KubernetesApi
 
 CONFIGURATION: Final = "Configuration"
 

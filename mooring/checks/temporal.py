@@ -14,13 +14,13 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from mooring import names
 from mooring.checks.drift import judge_drift, judge_schedule
-from mooring.checks.outcome import Answer, Question, failed, ok, warning
-from mooring.drift.report import last_report
-from mooring.drift.schedule import scheduled_queue
+from mooring.checks.results import Answer, Question, failed, ok, warning
 from mooring.errors import TemporalUnavailable
-from mooring.namespace import create_namespace
-from mooring.runs import LIVELY, pollers
-from mooring.temporal import SEARCH_ATTRIBUTES
+from mooring.reconciliation.report import last_report
+from mooring.reconciliation.schedule import scheduled_queue
+from mooring.temporal.connection import SEARCH_ATTRIBUTES
+from mooring.temporal.namespace import create_namespace
+from mooring.temporal.runs import LIVELY, pollers
 
 if TYPE_CHECKING:
     from temporalio.api.workflowservice.v1 import DescribeNamespaceResponse

@@ -21,9 +21,9 @@ from mooring.errors import Disputed, MooringError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Sequence
 
-    from mooring.adopter import Surveyed
-    from mooring.adoption import Finding
+    from mooring.adoption.survey import Surveyed
     from mooring.client import MooringClient
+    from mooring.models.adoption import Finding
 
 HEADERS: Final = ("VOLUME", "NODE", "VERDICT", "PV", "VOLUMEATTACHMENT")
 WIDE: Final = (*HEADERS, "PUBLISH", "WHY")
@@ -56,11 +56,11 @@ def adopt(
 
 
 async def _survey(session: Session, kubeconfig: str) -> Surveyed:
-    from mooring.adopter import Survey
-    from mooring.detachments import LateDetachments
-    from mooring.kubeconfig import connect
-    from mooring.manager import AttachmentManager
-    from mooring.volume_attachments import ClusterAttachments
+    from mooring.adoption.detachments import LateDetachments
+    from mooring.adoption.survey import Survey
+    from mooring.cluster.volume_attachments import ClusterAttachments
+    from mooring.index.manager import AttachmentManager
+    from mooring.kubernetes.connection import connect
 
     manager = AttachmentManager()
     manager.replace_all((await read_all(session, kubeconfig)).sightings)
@@ -73,7 +73,7 @@ async def _survey(session: Session, kubeconfig: str) -> Surveyed:
 
 
 def _carry_out(client: MooringClient, surveyed: Surveyed, timeout: float) -> Awaitable[list[Finding]]:
-    from mooring.adopter import carry_out
+    from mooring.adoption.adopter import carry_out
 
     return carry_out(surveyed.findings, partial(client.adopt, deadline=timeout))
 

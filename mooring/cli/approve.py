@@ -34,8 +34,8 @@ def approve(
 
 
 async def _approve(session: Session, run: str, by: str, reason: str) -> str:
-    from mooring import runs
-    from mooring.evacuation.starting import approve
+    from mooring.evacuation.client import approve
+    from mooring.temporal import runs
 
     approval = read_approval(by, reason)
     client = await session.temporal()
@@ -57,9 +57,9 @@ def read_approval(by: str, reason: str) -> Approval:
 
 
 async def _find(client: Client, driver: str, run: str) -> WorkflowHandle[Any, Any]:
-    from mooring.drift.report import running
     from mooring.errors import InvalidRequest, NothingToApprove
-    from mooring.evacuation.starting import evacuation_of
+    from mooring.evacuation.client import evacuation_of
+    from mooring.reconciliation.report import running
 
     if run.startswith(EVACUATE) and run != EVACUATE:
         return evacuation_of(client, driver, run.removeprefix(EVACUATE))

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from mooring.cli.exits import ExitCode
+from mooring.cli.exit_codes import ExitCode
 from mooring.cli.output import Text, note, plain, print_data
 from mooring.cli.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mooring.apiserver import KubernetesApi
-    from mooring.checks.outcome import Check, CheckReport
+    from mooring.checks.results import Check, CheckReport
     from mooring.checks.rights import Account
+    from mooring.kubernetes.api import KubernetesApi
 
 REQUEST_SECONDS: Final = 10.0
 
@@ -63,8 +63,8 @@ def _account(text: str) -> Account | None:
 
 
 async def _check(session: Session, kubeconfig: str, csi_endpoint: str, account: Account | None) -> CheckReport:
-    from mooring.checks.everything import Asked, check_everything
-    from mooring.kubeconfig import connect
+    from mooring.checks.runner import Asked, check_everything
+    from mooring.kubernetes.connection import connect
 
     async def kubernetes() -> KubernetesApi:
         return await connect(kubeconfig or None, session.environ, REQUEST_SECONDS)

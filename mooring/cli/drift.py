@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 import typer
 
 from mooring import names
-from mooring.cli.exits import ExitCode
+from mooring.cli.exit_codes import ExitCode
 from mooring.cli.operations import Timeout
 from mooring.cli.output import NONE, Listing, Row, age, note, print_data, print_table
 from mooring.cli.session import Session
@@ -20,8 +20,8 @@ from mooring.cli.session import Session
 if TYPE_CHECKING:
     from temporalio.client import Client
 
-    from mooring.drift.models import Progress, ReconcileResult, Settled
-    from mooring.drift.report import Report, Run
+    from mooring.models.reconciliation import Progress, ReconcileResult, Settled
+    from mooring.reconciliation.report import Report, Run
 
 HEADERS: Final = ("KIND", "VOLUME", "NODE", "SINCE", "EPOCH", "OUTCOME", "HEAL", "WHY")
 WIDE: Final = (*HEADERS, "SAID", "ADVICE")
@@ -49,9 +49,9 @@ def drift(
 
 
 async def _ask(session: Session, *, now: bool, timeout: float) -> tuple[Report, Progress | None]:
-    from mooring import runs
-    from mooring.drift.report import begin, last_report, progress
     from mooring.errors import NotReconciled
+    from mooring.reconciliation.report import begin, last_report, progress
+    from mooring.temporal import runs
 
     client = await session.temporal()
     if now:
@@ -72,7 +72,7 @@ async def _through(client: Client, run: Run) -> None:
     """Wait until the run has ended, or waits itself."""
     from temporalio.client import WorkflowFailureError
 
-    from mooring.drift.report import awaits_approval, result
+    from mooring.reconciliation.report import awaits_approval, result
 
     ending = asyncio.ensure_future(result(client, run))
     try:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from mooring.cli.approve import read_approval
-from mooring.cli.exits import ExitCode
+from mooring.cli.exit_codes import ExitCode
 from mooring.cli.output import Text, note, plain, print_data, print_lines
 from mooring.cli.session import Session
 from mooring.errors import NothingToApprove, WorkerUnavailable
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from temporalio.client import Client
 
-    from mooring.evacuation.models import EvacuationProgress, EvacuationResult
-    from mooring.evacuation.starting import Evacuation
+    from mooring.evacuation.client import Evacuation
+    from mooring.models.evacuation import EvacuationProgress, EvacuationResult
 
 GLANCE_SECONDS: Final = 0.5
 QUERY_AT_MOST: Final = timedelta(seconds=5)
@@ -57,9 +57,9 @@ async def _evacuate(session: Session, node: str, by: str, reason: str, *, wait: 
     from pydantic import ValidationError
 
     from mooring.errors import InvalidRequest
-    from mooring.evacuation.models import EvacuateRequest
-    from mooring.evacuation.starting import approve, start_evacuation
+    from mooring.evacuation.client import approve, start_evacuation
     from mooring.models import faults
+    from mooring.models.evacuation import EvacuateRequest
 
     try:
         asked = EvacuateRequest(driver=session.driver, node_id=node, asked_by=by)
@@ -80,7 +80,7 @@ async def _evacuate(session: Session, node: str, by: str, reason: str, *, wait: 
 
 
 async def _follow(session: Session, client: Client, evacuation: Evacuation) -> EvacuationResult:
-    from mooring import runs
+    from mooring.temporal import runs
 
     ending = asyncio.ensure_future(runs.answer(evacuation, f"The evacuation {evacuation.id}"))
     try:
@@ -97,8 +97,9 @@ async def _follow(session: Session, client: Client, evacuation: Evacuation) -> E
 async def _progress(session: Session, client: Client, evacuation: Evacuation) -> EvacuationProgress:
     from temporalio.service import RPCError
 
-    from mooring import names, runs
-    from mooring.evacuation.models import EvacuationProgress
+    from mooring import names
+    from mooring.models.evacuation import EvacuationProgress
+    from mooring.temporal import runs
 
     while True:
         try:

@@ -16,9 +16,9 @@ from mooring.cli.session import Session
 from mooring.errors import VolumeNotFound
 
 if TYPE_CHECKING:
-    from mooring.apiserver import KubernetesApi
     from mooring.errors import MooringError
     from mooring.explain.facts import Explanation
+    from mooring.kubernetes.api import KubernetesApi
 
 REQUEST_SECONDS: Final = 10.0
 
@@ -51,8 +51,8 @@ def explain(
 
 async def _explain(session: Session, volume: str, kubeconfig: str) -> tuple[Explanation, list[MooringError]]:
     from mooring.client import volume_ref
-    from mooring.explain.everything import Explainer
-    from mooring.kubeconfig import connect
+    from mooring.explain.explainer import Explainer
+    from mooring.kubernetes.connection import connect
 
     async def kubernetes() -> KubernetesApi:
         return await connect(kubeconfig or None, session.environ, REQUEST_SECONDS)

@@ -14,7 +14,7 @@ from mooring.cli.session import Session
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mooring.history import VolumeHistory, VolumeRun
+    from mooring.temporal.history import VolumeHistory, VolumeRun
 
 HEADERS: Final = ("AGE", "OPERATION", "NODE", "STATE", "HELD-BY", "EPOCH", "TOOK", "RUN")
 WIDE: Final = ("STARTED", *HEADERS[1:], "FAILURE", "MESSAGE")
@@ -55,9 +55,9 @@ def history(
 
 
 async def _read(session: Session, volume: str, limit: int) -> VolumeHistory:
-    from mooring import runs
     from mooring.client import volume_ref
-    from mooring.history import read_history
+    from mooring.temporal import runs
+    from mooring.temporal.history import read_history
 
     asked = volume_ref(session.driver, volume)
     temporal = await session.temporal()

@@ -1,7 +1,7 @@
 """`mooring`: the commands, and the options that all of them take.
 
 Contract: data goes to standard output, everything else to standard error; an error is one line, `Error: ...`, and a traceback only
-with -v. The exit codes are those of exits.py, and `mooring --help` lists them.
+with -v. The exit codes are those of exit_codes.py, and `mooring --help` lists them.
 
 NB: every command imports what it needs when it runs: with temporalio, kubernetes, pydantic and rich, `--help` and completion would
 take a second.
@@ -23,12 +23,12 @@ from mooring.cli.check import check
 from mooring.cli.completion import completion
 from mooring.cli.drift import drift
 from mooring.cli.evacuate import evacuate
-from mooring.cli.exits import ExitCode, epilog
+from mooring.cli.exit_codes import ExitCode, epilog
 from mooring.cli.explain import explain
 from mooring.cli.history import history
 from mooring.cli.session import Session
 from mooring.cli.volumes import get, list_volumes
-from mooring.leaving import end
+from mooring.process.lifetime import end
 
 app = typer.Typer(
     name="mooring",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import typer
 
-from mooring.cli.exits import ExitCode, exit_code
+from mooring.cli.exit_codes import ExitCode, exit_code
 from mooring.cli.output import note, waiting
 from mooring.errors import MooringError, OperationPending, WorkerUnavailable
 
@@ -65,7 +65,7 @@ class Session:
         """A client of Temporal."""
         from temporalio.runtime import Runtime, TelemetryConfig
 
-        from mooring.temporal import connect
+        from mooring.temporal.connection import connect
 
         # NB: temporalio's core logs to standard output, which is for data.
         return await connect(runtime=Runtime(telemetry=TelemetryConfig(logging=None)), environ=self.environ)
@@ -74,8 +74,8 @@ class Session:
         """What Mooring answers. `what` is asked, as a noun: "the publish of ..."; `joined_by` says how to come back to it."""
 
         async def work() -> T:
-            from mooring import runs
             from mooring.client import MooringClient
+            from mooring.temporal import runs
 
             temporal = await self.temporal()
             try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from mooring.cli.exits import ExitCode
+from mooring.cli.exit_codes import ExitCode
 from mooring.cli.output import note
 from mooring.cli.session import Session
 

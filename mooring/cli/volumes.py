@@ -19,8 +19,8 @@ from mooring.errors import VolumeNotFound
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from mooring.cluster.record_list import Records
     from mooring.models import Attachment, VolumeStatus
-    from mooring.records import Records
 
 HEADERS: Final = ("VOLUME", "NODE", "ATTACHED", "EPOCH", "PV", "MODE")
 WIDE: Final = ("VOLUME", "NODE", "ATTACHED", "EPOCH", "PV", "MODE", "READONLY", "OPERATION")
@@ -54,7 +54,7 @@ def list_volumes(
     """List the driver's volumes and who holds each, by the PVs."""
     session = Session.of(context)
     records = session.run(lambda: read_all(session, kubeconfig), "the list of PersistentVolumes")
-    from mooring.records import statuses
+    from mooring.cluster.record_list import statuses
 
     found, errors = statuses(session.driver, records.sightings)
     errors += records.untranslatable
@@ -75,8 +75,8 @@ def list_volumes(
 
 async def read_all(session: Session, kubeconfig: str) -> Records:
     """What every PV of the driver says."""
-    from mooring.kubeconfig import connect
-    from mooring.records import read_records, volumes_of
+    from mooring.cluster.record_list import read_records, volumes_of
+    from mooring.kubernetes.connection import connect
 
     api = await connect(kubeconfig or None, session.environ, REQUEST_SECONDS)
     try:

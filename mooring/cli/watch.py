@@ -13,17 +13,17 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from mooring.cli.output import note
-from mooring.kubeconfig import connect
+from mooring.cluster.record_list import Records, by_volume, read_records, status, volumes_of
+from mooring.kubernetes.connection import connect
 from mooring.models import VolumeStatus
-from mooring.records import Records, by_volume, read_records, status, volumes_of
-from mooring.views import Change, ChangeKind, HistoryGone
+from mooring.records.store import Change, ChangeKind, HistoryGone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mooring.cli.session import Session
-    from mooring.sighting import Sighting
-    from mooring.volumes import Volumes
+    from mooring.records.compact import Sighting
+    from mooring.records.store import Volumes
 
 REQUEST_SECONDS: Final = 10.0
 
@@ -104,7 +104,7 @@ class VolumeWatch:
 @contextmanager
 def _told() -> Iterator[None]:
     """Tell the operator that the watch does not get on, which is otherwise for logs."""
-    log, notes = logging.getLogger("mooring.collection"), _Notes(logging.WARNING)
+    log, notes = logging.getLogger("mooring.kubernetes.list_watch"), _Notes(logging.WARNING)
     log.addHandler(notes)
     try:
         yield

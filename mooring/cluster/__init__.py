@@ -1,1 +1,1 @@
-"""The nodes of a driver: their ids, how many volumes each may hold, and how they are."""
+"""Doors to the cluster: records on PVs, VolumeAttachments, nodes. Each is a protocol with a twin for no cluster."""

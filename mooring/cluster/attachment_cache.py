@@ -2,7 +2,7 @@
 
 Contract: what is known may lag, and is asked only about a volume whose record says nothing. One takes little room.
 
-Not kept here: a live look at them (volume_attachments.py), and what follows from them (evidence.py).
+Not kept here: a live look at them (volume_attachments.py), and what follows from them (mooring/evidence/evidence.py).
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from mooring.adoption import Attached
-from mooring.apiserver import KubernetesApi
-from mooring.collection import Collection
-from mooring.mirror import Mirror
-from mooring.volume_attachments import NODE_ID, VOLUME_ATTACHMENTS, VolumeAttachment
+from mooring.cluster.volume_attachments import Attached
+from mooring.kubernetes.api import KubernetesApi
+from mooring.kubernetes.attachment_objects import NODE_ID, VOLUME_ATTACHMENTS, VolumeAttachment
+from mooring.kubernetes.informer import Mirror
+from mooring.kubernetes.list_watch import Collection
 
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 

@@ -8,27 +8,28 @@ from __future__ import annotations
 import os
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-from mooring.attached import AttachedVolumes, ClusterAttached, NothingAttached
-from mooring.events.claims import Claims
+from mooring.cluster.attachment_cache import AttachedVolumes, ClusterAttached, NothingAttached
+from mooring.cluster.node_health import ClusterMachines, Machines, NoMachines
+from mooring.cluster.node_ids import AnyNode, Nodes, csi_nodes, plain_nodes
+from mooring.cluster.node_usage import ClusterNodeStates, NodeStates, NoNodeStates
+from mooring.cluster.persistent_volumes import KubernetesVolumes
+from mooring.cluster.volume_attachments import ClusterAttachments, NoAttachments, VolumeAttachments
+from mooring.events.pvcs import Claims
 from mooring.events.recorder import Events, NoEvents, Recorder
-from mooring.kubeconfig import Kubeconfig, connect
-from mooring.memory import MemoryVolumes
-from mooring.nodes.ids import AnyNode, Nodes
-from mooring.nodes.kinds import csi_nodes, plain_nodes
-from mooring.nodes.machines import ClusterMachines, Machines, NoMachines
-from mooring.nodes.states import ClusterNodeStates, NodeStates, NoNodeStates
+from mooring.kubernetes.connection import Kubeconfig, connect
+from mooring.records.memory_store import MemoryVolumes
+from mooring.records.store import Volumes
 from mooring.settings import EventsMode, KubernetesMode, NodeCheck
-from mooring.volume_attachments import ClusterAttachments, NoAttachments, VolumeAttachments
-from mooring.volumes import KubernetesVolumes, Volumes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from datetime import datetime
 
-    from mooring.apiserver import KubernetesApi
-    from mooring.metrics import Metrics
+    from mooring.kubernetes.api import KubernetesApi
+    from mooring.process.metrics import Metrics
     from mooring.settings import Settings
 
 
@@ -67,13 +68,18 @@ async def open_storage(
         attached = ClusterAttached(api, settings.driver, metrics.reconnected) if settings.adopt else NothingAttached()
         nodes = _nodes(api, settings, metrics)
         only = settings.events is EventsMode.WARNINGS
-        recorder = Recorder(api, claims, nodes, instance, now, metrics.event_dropped, warnings_only=only)
+        recorder = Recorder(api, claims, partial(_node_name, nodes), instance, now, metrics.event_dropped, warnings_only=only)
         async with recorder.running():
             events = NoEvents() if settings.events is EventsMode.OFF else recorder
             machines = _machines(api, settings, metrics, nodes, cluster)
             yield Storage(volumes, events, nodes, attachments, attached, machines, ClusterNodeStates(api, settings.driver))
     finally:
         await api.close()
+
+
+def _node_name(nodes: Nodes, node_id: str) -> str:
+    node = nodes.find(node_id) if node_id else None
+    return node.name if node else ""
 
 
 def _nodes(api: KubernetesApi, settings: Settings, metrics: Metrics) -> Nodes:

@@ -3,15 +3,15 @@
 Contract: `glance` asks memory alone; what it doubts is put before the API server by `check`, and only then is anybody refused. The
 limit is the driver's own and kept here as far as it goes: two publishes at once may both pass, and the driver has the last word.
 
-Not kept here: which nodes there are (ids.py), who holds what (mooring/manager.py).
+Not kept here: which nodes there are (node_ids.py), who holds what (mooring/index/manager.py).
 """
 
 from __future__ import annotations
 
+from mooring.cluster.node_ids import Node, Nodes
 from mooring.errors import AttachLimitReached, NodeNotFound
-from mooring.manager import AttachmentManager
+from mooring.index.manager import AttachmentManager
 from mooring.models import NodeAsk, NodeGlance
-from mooring.nodes.ids import Node, Nodes
 
 
 class Admission:

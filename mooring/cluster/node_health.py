@@ -18,15 +18,15 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, Protocol
 
-from mooring.apiserver import KubernetesApi
-from mooring.collection import Collection
+from mooring.cluster.node_ids import Node, Nodes
+from mooring.cluster.volume_attachments import VolumeAttachments
 from mooring.errors import KubernetesForbidden
-from mooring.evacuation.models import Presence
-from mooring.mirror import PAGE_SIZE, Mirror
-from mooring.nodes.ids import Node, Nodes
-from mooring.nodes.kinds import NODE_NAME, NODES, OUT_OF_SERVICE, PlainNode
-from mooring.single_flight import SingleFlight
-from mooring.volume_attachments import VolumeAttachments
+from mooring.kubernetes.api import KubernetesApi
+from mooring.kubernetes.informer import PAGE_SIZE, Mirror
+from mooring.kubernetes.list_watch import Collection
+from mooring.kubernetes.node_objects import NODE_NAME, NODES, OUT_OF_SERVICE, PlainNode
+from mooring.models.evacuation import Presence
+from mooring.process.single_flight import SingleFlight
 
 Fates = Mapping[str, bool | None]
 """Name of a Node -> whether it is out of service; None where it has gone."""

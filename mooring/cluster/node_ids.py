@@ -4,7 +4,8 @@ Contract: `find` answers from memory, which a list fills and a watch keeps curre
 looked for with `look`, live, before anybody is refused. A watch that can't go on lists anew, and what was known stays meanwhile.
 Several Nodes may go by one id.
 
-Not kept here: the objects' form (kinds.py), what a node holds (mooring/manager.py), and whom to refuse (admission.py).
+Not kept here: the objects' form (mooring/kubernetes/node_objects.py), what a node holds (mooring/index/manager.py), and whom to
+refuse (node_check.py).
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from math import inf
-from typing import Final, Generic, Protocol
+from typing import Any, Final, Generic, Protocol
 
-from mooring.collection import Collection, T
-from mooring.mirror import Mirror
-from mooring.single_flight import SingleFlight
+from mooring.kubernetes.api import KubernetesApi
+from mooring.kubernetes.informer import Mirror
+from mooring.kubernetes.list_watch import Collection, T
+from mooring.kubernetes.node_objects import CSI_NODES, NODE_NAME, NODES, CsiNode, PlainNode
+from mooring.process.single_flight import SingleFlight
 
 LEFT: Final = 1000
 """How many objects that have gone are remembered by name."""
@@ -193,3 +196,28 @@ def _by_id(nodes: Iterable[Node]) -> dict[str, Node]:
 
 def _room(node: Node) -> float:
     return inf if node.limit is None else node.limit
+
+
+def csi_nodes(api: KubernetesApi, driver: str, reconnected: Callable[[], None], **bounds: Any) -> Nodes:
+    """The node ids and limits that the CSINodes give for the driver; `reconnected` and `bounds` are those of `Collection`."""
+
+    def read(node: CsiNode) -> Node | None:
+        own = (each for each in node.spec.drivers or () if each.name == driver)
+        limits = ((each.node_id, each.allocatable.count if each.allocatable else None) for each in own)
+        return next((Node(node_id, limit, node.metadata.name) for node_id, limit in limits), None)
+
+    objects = Collection(api, CSI_NODES, reconnected, **bounds)
+    return ClusterNodes(objects, read, lambda _: {}, f"no CSINode says that driver {driver} has a node of this id")
+
+
+def plain_nodes(api: KubernetesApi, reconnected: Callable[[], None], **bounds: Any) -> Nodes:
+    """The names of the Nodes as node ids, without limits; `reconnected` and `bounds` are those of `Collection`."""
+
+    def select(node_id: str) -> dict[str, str] | None:
+        return {"fieldSelector": f"metadata.name={node_id}"} if NODE_NAME.fullmatch(node_id) else None
+
+    def read(node: PlainNode) -> Node:
+        return Node(node.metadata.name, name=node.metadata.name)
+
+    objects = Collection(api, NODES, reconnected, **bounds)
+    return ClusterNodes(objects, read, select, "there is no Node of this name")

@@ -8,19 +8,27 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Set
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 import msgspec
 
-from mooring.apiserver import KubernetesApi
-from mooring.collection import Event, Kind, Listed, T, list_all
-from mooring.drift.comparison import NodeState, unique_name
-from mooring.nodes.kinds import CSI_NODES, NODE_NAME, NodeStatus, PlainNode
+from mooring.kubernetes.api import KubernetesApi
+from mooring.kubernetes.list_watch import Event, Kind, Listed, T, list_all
+from mooring.kubernetes.node_objects import CSI_NODES, NODE_NAME, NodeStatus, PlainNode
 
 AT_ONCE: Final = 8
 PAGE_SIZE: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    """What a Node says of itself. `in_use`: the unique names of the volumes that its kubelet uses."""
+
+    ready: bool
+    out_of_service: bool
+    in_use: Set[str]
 
 
 class AttachedVolume(msgspec.Struct):
@@ -115,3 +123,8 @@ class ClusterNodeStates:
 
 def _state(node: UsingNode) -> NodeState:
     return NodeState(node.ready, node.out_of_service, frozenset(node.status.volumes_in_use or ()))
+
+
+def unique_name(driver: str, handle: str) -> str:
+    """What kubelet calls a CSI volume in a Node's status.volumesInUse."""
+    return f"kubernetes.io/csi/{driver}^{handle}"

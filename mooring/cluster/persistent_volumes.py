@@ -1,77 +1,43 @@
-"""The one door to PersistentVolumes: read, compare-and-set, list, watch.
+"""The store of records on PersistentVolumes, and the one door to these: read, compare-and-set, list, watch.
 
-Contract: a `Volumes` serves one driver. What it reads is live; a write is applied if and only if the PV still is as its mark
-says. After an error a write may still land, and the same write may be made again: it is recognised by its operation.
+Contract: that of `Volumes`. Invariants: no annotation but the driver's own is touched; a write is one request a PV, with no read
+before it.
 
-Invariants: no annotation but the driver's own is touched; a write is one request a PV, with no read before it.
-
-Not kept here: any state (manager.py), the schema (annotations.py), the decisions (fence.py).
+Not kept here: any state (mooring/index/manager.py), and what a record says and may become (mooring/records/).
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final
 from urllib.parse import quote
 
-from mooring import fence
-from mooring.annotations import ALL_BYTES, patch, size
-from mooring.annotations import read as read_record
-from mooring.apiserver import Ask, KubernetesApi, NotFound, Refused
-from mooring.collection import Collection, Event, Kind, decoded
-from mooring.copies import merge
-from mooring.errors import KubernetesRejected, MalformedRecord, MooringError, RecordAltered, RecordTooLarge
-from mooring.metrics import Metrics
-from mooring.models import Part, VolumeRecord, Write, WriteResult
-from mooring.pv_search import PvSearch
-from mooring.views import Change, ChangeKind, Page, Skip
-from mooring.wire import PV, PV_EVENT, Pv, PvLists, Sighter, handle
+import msgspec
 
-PVS: Final = "/api/v1/persistentvolumes"
+from mooring.cluster.pv_search import PvSearch
+from mooring.errors import KubernetesRejected, MalformedRecord, MooringError, RecordAltered, RecordTooLarge
+from mooring.kubernetes.api import Ask, Gone, KubernetesApi, NotFound, Refused
+from mooring.kubernetes.list_watch import Collection, Event, Kind, ListPage, decoded
+from mooring.kubernetes.pv_objects import PV, PV_EVENT, PVS, Pv, PvLists, handle, untranslatable
+from mooring.models import Part, Skip, VolumeRecord, Write, WriteResult
+from mooring.process.metrics import Metrics
+from mooring.records import fence
+from mooring.records.annotations import ALL_BYTES, Keys, patch, size
+from mooring.records.annotations import read as read_record
+from mooring.records.compact import Sighting, sight
+from mooring.records.copies import merge
+from mooring.records.store import Change, ChangeKind, HistoryGone, Page
+
+AT_ONCE: Final = 100
+"""PVs that are looked at in one go, which takes about a millisecond."""
+
 FIELD_MANAGER: Final = "mooring"
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
-
-
-class Volumes(Protocol):
-    """Where the records of one driver's volumes are kept."""
-
-    async def read(self, volume_handle: str, known: Mapping[str, str] = _NONE, more: Iterable[str] = ()) -> VolumeRecord | None:
-        """Return what the volume's PVs say now; None where there is no PV.
-
-        `known` is the uid of each PV that an index knows, by its name: where any of them is still there, all that is read are
-        these, `more`, names that were seen elsewhere, and what their records name. If none is, all PVs are listed.
-
-        NB: a PV of a known name and another uid is new, and there may be others of which the index doesn't know either.
-
-        Raises:
-            MalformedRecord: no record can be read. Of several, the record tells which can't (`unreadable`).
-            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say.
-
-        """
-
-    async def compare_and_set(self, write: Write) -> WriteResult:
-        """Make the write if the PV still is as its mark says; if not, say what the PV says instead (None: it is gone).
-
-        Raises:
-            KubernetesRejected: the record had not changed; the API server refuses the write itself.
-            RecordTooLarge: because the PV's annotations have no room for it.
-            What `read` raises. After KubernetesUnavailable the write may have landed, or land later.
-
-        """
-
-    def pages(self, page_size: int) -> AsyncGenerator[Page]:
-        """All PVs as of one moment, at most `page_size` at a time; a list that had to begin anew says so (`Page.first`)."""
-
-    def watch(self, resource_version: str) -> AsyncGenerator[Change]:
-        """What happens to PVs after a list's `resource_version`, without end and without gaps; it reconnects by itself.
-
-        Raises:
-            HistoryGone: what happened since then is no longer known.
-
-        """
 
 
 class KubernetesVolumes:
@@ -133,9 +99,12 @@ class KubernetesVolumes:
 
     async def watch(self, resource_version: str) -> AsyncGenerator[Change]:
         """See `Volumes`."""
-        async with aclosing(self._pvs.watch(resource_version)) as events:
-            async for event in events:
-                yield self._change(event)
+        try:
+            async with aclosing(self._pvs.watch(resource_version)) as events:
+                async for event in events:
+                    yield self._change(event)
+        except Gone as gone:
+            raise HistoryGone(str(gone)) from None
 
     async def _set(self, write: Write, part: Part, place: int) -> VolumeRecord | None:
         """Make the write on one PV; None where that is no more as its mark says."""
@@ -233,3 +202,47 @@ def _refuse_what_is_too_large(write: Write, part: Part, pv: Pv | None) -> None:
             f"would bring the annotations of PersistentVolume {part.mark.pv} to {needed} bytes, and Kubernetes takes {ALL_BYTES}"
         )
         raise RecordTooLarge(f"The record of {who} {whole}.")
+
+
+class Sighter:
+    """Makes sightings of one driver's PVs. `now` gives the time that stands in for unreadable ones."""
+
+    def __init__(self, driver: str, now: Callable[[], datetime]) -> None:
+        self._driver = driver
+        self._keys = Keys.of(driver)
+        self._now = now
+
+    def look(self, pv: Pv) -> tuple[Sighting, int] | Skip:
+        """What the PV says and how many of its times were replaced, or why it is none of this driver's volumes."""
+        found = handle(self._driver, pv)
+        if isinstance(found, Skip):
+            return found
+        meta = pv.metadata
+        seen, replaced = sight(self._driver, self._keys, found, meta.name, meta.uid, meta.annotations, self._now())
+        if (csi := pv.spec.csi) is None:
+            return msgspec.structs.replace(seen, in_tree=True), replaced
+        return seen.secretive() if csi.controller_publish_secret_ref is not None else seen, replaced
+
+    def pages(self, listed: ListPage[Pv], *, first: bool) -> Iterator[Page]:
+        """What a page of a list says, `AT_ONCE` PVs at a time, so that others may run in between."""
+        items = iter(listed.items)
+        while (part := list(islice(items, AT_ONCE))) or first:
+            yield self._page(listed.metadata.resource_version, part, first=first)
+            first = False
+
+    def _page(self, resource_version: str, pvs: list[Pv], *, first: bool) -> Page:
+        page = Page(resource_version, first)
+        replaced_times = 0
+        for pv in pvs:
+            look = self.look(pv)
+            if isinstance(look, Skip):
+                page.skipped[look] += 1
+                page.untranslatable.extend(
+                    filter(None, [untranslatable(self._driver, pv) if look is Skip.UNTRANSLATABLE else None])
+                )
+                continue
+            page.sightings.append(look[0])
+            replaced_times += look[1]
+            if look[0].problem:
+                page.skipped[Skip.MALFORMED] += 1
+        return replace(page, replaced_times=replaced_times)

@@ -3,7 +3,7 @@
 Contract: an answer comes from a list that began after its question was asked, so it is as live as a list of one's own. However many
 ask, one list is under way and at most one more is due.
 
-Not kept here: what a PV says (volumes.py).
+Not kept here: what a PV says (persistent_volumes.py).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from mooring.collection import ListPage
-    from mooring.wire import Pv
+    from mooring.kubernetes.list_watch import ListPage
+    from mooring.kubernetes.pv_objects import Pv
 
 Pages = Callable[[str], AsyncGenerator[tuple["ListPage[Pv]", bool]]]
 """Lists all PVs, for a reason in words; see `Collection.pages`."""

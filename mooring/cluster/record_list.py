@@ -2,7 +2,7 @@
 
 Contract: a list is of one moment, and `resource_version` is where a watch goes on. What can't be read is told, not left out.
 
-Not kept here: any index (manager.py).
+Not kept here: any index (mooring/index/manager.py).
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry
 
-from mooring.copies import disagreement, merge
+from mooring.cluster.persistent_volumes import KubernetesVolumes
 from mooring.errors import DuplicateVolume, MalformedRecord, MooringError, UntranslatableVolume
-from mooring.metrics import Metrics
 from mooring.models import VolumeStatus
-from mooring.volumes import KubernetesVolumes, Volumes
+from mooring.process.metrics import Metrics
+from mooring.records.copies import disagreement, merge
+from mooring.records.store import Volumes
 
 if TYPE_CHECKING:
-    from mooring.apiserver import KubernetesApi
-    from mooring.sighting import Sighting
+    from mooring.kubernetes.api import KubernetesApi
+    from mooring.records.compact import Sighting
 
 PAGE_SIZE: Final = 500
 

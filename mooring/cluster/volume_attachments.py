@@ -3,78 +3,56 @@
 Contract: what is read is live. A node id is the one that external-attacher uses: the CSINode's or, where it has none, the one that
 the attacher noted on the VolumeAttachment.
 
-Not kept here: what follows from it (adoption.py).
+Not kept here: what follows from it (mooring/adoption/rules.py).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Protocol
 from urllib.parse import quote
 
-import msgspec
+from mooring.kubernetes.api import Ask, KubernetesApi, NotFound
+from mooring.kubernetes.attachment_objects import NODE_ID, VOLUME_ATTACHMENTS, VolumeAttachment
+from mooring.kubernetes.list_watch import Kind, T, decoded, list_all
+from mooring.kubernetes.node_objects import CSI_NODES
+from mooring.kubernetes.pv_objects import PV, PVS, access_modes, handle, is_readonly, untranslatable
+from mooring.models import AccessMode, Skip, VolumeRecord
+from mooring.records.annotations import read as read_record
 
-from mooring.adoption import Attached, Volume, shared_mode
-from mooring.annotations import read as read_record
-from mooring.apiserver import Ask, KubernetesApi, NotFound
-from mooring.collection import Event, Kind, Listed, T, decoded, list_all
-from mooring.nodes.kinds import CSI_NODES
-from mooring.views import Skip
-from mooring.volumes import PVS
-from mooring.wire import PV, access_modes, handle, is_readonly, untranslatable
-
-NODE_ID: Final = "csi.alpha.kubernetes.io/node-id"
-"""The annotation in which external-attacher notes what it calls the node."""
+RWX = "ReadWriteMany"
+ROX = "ReadOnlyMany"
+RWO = "ReadWriteOnce"
 
 
-class Metadata(msgspec.Struct, rename="camel"):
-    """A VolumeAttachment's metadata."""
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A VolumeAttachment. `node_id` is None where nobody says it; `leaving`: it is being deleted; `attached`: its status says
+    so."""
 
-    name: str = ""
-    resource_version: str = ""
-    annotations: dict[str, str] | None = None
-    creation_timestamp: datetime | None = None
-    deletion_timestamp: str | None = None
-
-
-class Source(msgspec.Struct, rename="camel"):
-    """What is attached; a volume without a PV has no name here."""
-
-    persistent_volume_name: str | None = None
-
-
-class Spec(msgspec.Struct, rename="camel"):
-    """By whom, what and where."""
-
-    attacher: str = ""
-    node_name: str = ""
-    source: Source = msgspec.field(default_factory=Source)
+    name: str
+    pv: str
+    node: str
+    node_id: str | None
+    since: datetime
+    context: dict[str, str]
+    leaving: bool = False
+    attached: bool = True
 
 
-class State(msgspec.Struct, rename="camel"):
-    """What has become of it."""
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A volume of the driver, by its PV. `access_mode` is None where one node may have it, in whichever way."""
 
-    attached: bool = False
-    attachment_metadata: dict[str, str] | None = None
-
-
-class VolumeAttachment(msgspec.Struct):
-    """A VolumeAttachment."""
-
-    metadata: Metadata = msgspec.field(default_factory=Metadata)
-    spec: Spec = msgspec.field(default_factory=Spec)
-    status: State = msgspec.field(default_factory=State)
-
-
-VOLUME_ATTACHMENTS: Final = Kind(
-    "VolumeAttachments",
-    "/apis/storage.k8s.io/v1/volumeattachments",
-    msgspec.json.Decoder(Listed[VolumeAttachment]),
-    msgspec.json.Decoder(Event[VolumeAttachment]),
-)
+    driver: str
+    handle: str
+    pv: str
+    record: VolumeRecord
+    access_mode: AccessMode | None = None
+    readonly: bool = False
 
 
 class VolumeAttachments(Protocol):
@@ -207,3 +185,10 @@ class ClusterAttachments:
             leaving=meta.deletion_timestamp is not None,
             attached=each.status.attached,
         )
+
+
+def shared_mode(access_modes: Sequence[str]) -> AccessMode | None:
+    """The access mode in which several nodes may have a PV of these modes, as external-attacher derives it; else None."""
+    if RWX in access_modes:
+        return AccessMode.MULTI_NODE_MULTI_WRITER
+    return AccessMode.MULTI_NODE_READER_ONLY if ROX in access_modes and RWO not in access_modes else None

@@ -4,7 +4,7 @@ Contract: a volume is known by the controllerPublishSecretRef of its PV, as the 
 secrets that its publish came with. An operation that nobody's secrets go with is not begun, so that the array never sees a call
 without credentials, and the volume stays free for the CO's own call.
 
-Not kept here: the secrets (mooring/csi/handover.py), and that no call is made without (mooring/csi/driver.py).
+Not kept here: the secrets (inflight.py), and that no call is made without (driver.py).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from mooring.errors import SecretsNeeded
 
 if TYPE_CHECKING:
     from mooring.backend import Backend
-    from mooring.drift.runs import DriverRuns
-    from mooring.manager import AttachmentManager
+    from mooring.index.manager import AttachmentManager
+    from mooring.temporal.visibility import DriverRuns
 
 
 @dataclass(frozen=True, slots=True)

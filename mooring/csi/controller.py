@@ -11,19 +11,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from mooring.csi import requests
-from mooring.csi.answers import answering, patience
+from mooring.csi import validation
 from mooring.csi.driver import Rpc
-from mooring.csi.listing import Listing
+from mooring.csi.list_volumes import Listing
+from mooring.csi.responses import answering, patience
 from mooring.csi.wire import csi_pb2, csi_pb2_grpc
 from mooring.errors import InvalidRequest, SecretsOutOfReach, VolumeNotFound
 
 if TYPE_CHECKING:
     from grpc import aio
 
-    from mooring.csi.desk import Desk, Serving
-    from mooring.csi.handover import HandOver
+    from mooring.csi.inflight import HandOver
     from mooring.csi.passthrough import PassThrough
+    from mooring.csi.state import Desk, Serving
     from mooring.models import PublishRequest, UnpublishRequest
 
 LISTS: Final = (Rpc.PUBLISH_UNPUBLISH_VOLUME, Rpc.LIST_VOLUMES, Rpc.LIST_VOLUMES_PUBLISHED_NODES)
@@ -45,7 +45,7 @@ class Controller(csi_pb2_grpc.ControllerServicer):
     ) -> csi_pb2.ControllerPublishVolumeResponse:
         """Attach the volume to the node."""
         async with answering(context):
-            asked = requests.publish_request(self._desk.driver, request)
+            asked = validation.publish_request(self._desk.driver, request)
             serving = self._serving(asked)
             with self._handed_over.publish(request):
                 result = await serving.mooring.request_publish(asked, deadline=patience(context))
@@ -56,7 +56,7 @@ class Controller(csi_pb2_grpc.ControllerServicer):
     ) -> csi_pb2.ControllerUnpublishVolumeResponse:
         """Detach the volume from the node, or from every node."""
         async with answering(context):
-            asked = requests.unpublish_request(self._desk.driver, request)
+            asked = validation.unpublish_request(self._desk.driver, request)
             serving = self._serving(asked)
             with self._handed_over.unpublish(request):
                 await serving.mooring.request_unpublish(asked, deadline=patience(context))
@@ -127,7 +127,7 @@ class Controller(csi_pb2_grpc.ControllerServicer):
         if missing:
             raise InvalidRequest(f"{what} lacks {', '.join(missing)}.")
         for capability in request.volume_capabilities:
-            requests.access_mode(what, capability)
-            requests.access_type(what, capability)
+            validation.access_mode(what, capability)
+            validation.access_type(what, capability)
         if self._desk.ready().manager.pv_name(request.volume_id) is None:
             raise VolumeNotFound(f"Volume {request.volume_id} of driver {self._desk.driver} has no PersistentVolume.")

@@ -24,10 +24,11 @@ from mooring.csi.wire import csi_pb2, csi_pb2_grpc
 from mooring.errors import BackendFailed, BackendUncertain, MooringError, SecretsAwaited, SecretsNeeded
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 
-    from mooring.csi.handover import HandOver
+    from mooring.csi.inflight import HandOver
     from mooring.models import BackendCall
+
 
 TOKEN: Final = "mooring-fencing-token"  # noqa: S105 - no secret: a counter
 OPTIONS: Final = (
@@ -197,3 +198,25 @@ def _error(error: aio.AioRpcError, rpc: str, call: BackendCall, secrets: Iterabl
     where = f"volume {call.volume.volume_handle}, node {call.node_id or '(every)'}"
     kind = FINAL.get(error.code(), BackendUncertain)
     return kind(f"The driver answered {error.code().name} to {rpc} of {where}: {told.rstrip('.')}.")
+
+
+LIST_SECONDS: Final = 30.0
+
+
+class ListingBackend(DriverBackend):
+    """The backend that such a driver is."""
+
+    async def published(self) -> AsyncGenerator[tuple[str, str]]:
+        """Every volume handle and node id; BackendUncertain where the driver doesn't list them to the end."""
+        request = csi_pb2.ListVolumesRequest()
+        while True:
+            try:
+                answer = await self._controller.ListVolumes(request, timeout=LIST_SECONDS)
+            except aio.AioRpcError as error:
+                raise BackendUncertain(f"The driver did not list its volumes: {error.code().name}: {error.details()}.") from None
+            for entry in answer.entries:
+                for node in entry.status.published_node_ids:
+                    yield entry.volume.volume_id, node
+            if not answer.next_token:
+                return
+            request.starting_token = answer.next_token

@@ -27,8 +27,8 @@ from mooring.csi.wire import csi_pb2, csi_pb2_grpc
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from mooring.csi.desk import Desk
-    from mooring.csi.handover import HandOver
+    from mooring.csi.inflight import HandOver
+    from mooring.csi.state import Desk
 
 SCHEME: Final = "unix://"
 GRACE: Final = 2.0

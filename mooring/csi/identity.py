@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf.wrappers_pb2 import BoolValue
 
 from mooring import __version__
-from mooring.csi.answers import answering
+from mooring.csi.responses import answering
 from mooring.csi.wire import csi_pb2, csi_pb2_grpc
 
 if TYPE_CHECKING:
     from grpc import aio
 
-    from mooring.csi.desk import Desk
+    from mooring.csi.state import Desk
 
 CONTROLLER = csi_pb2.PluginCapability(
     service=csi_pb2.PluginCapability.Service(type=csi_pb2.PluginCapability.Service.CONTROLLER_SERVICE)

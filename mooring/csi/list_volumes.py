@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from mooring import intree
 from mooring.csi.wire import csi_pb2
 from mooring.errors import InvalidRequest, ListOutdated
+from mooring.kubernetes import in_tree
 
 if TYPE_CHECKING:
-    from mooring.manager import AttachmentManager
+    from mooring.index.manager import AttachmentManager
 
 LISTS: Final = 8
 PAGE: Final = 5000
@@ -43,7 +43,7 @@ class _Names:
         """Return the ids of the nodes that have the volume of this name, each once."""
         nodes = dict.fromkeys(manager.listed_nodes(name))
         for handle in self.repaired.get(name, ()):
-            nodes |= dict.fromkeys(node for node in manager.listed_nodes(handle) if intree.repaired(handle, node) == name)
+            nodes |= dict.fromkeys(node for node in manager.listed_nodes(handle) if in_tree.repaired(handle, node) == name)
         return nodes
 
 
@@ -74,7 +74,7 @@ class Listing:
 
     async def _begin(self, manager: AttachmentManager) -> int:
         handles = manager.volume_handles()
-        repaired = _repaired(manager, await asyncio.to_thread(intree.underspecified, handles))
+        repaired = _repaired(manager, await asyncio.to_thread(in_tree.underspecified, handles))
         number = next(self._numbers)
         self._lists[number] = _Names(await asyncio.to_thread(sorted, {*handles, *repaired}), repaired)
         while len(self._lists) > LISTS:
@@ -91,6 +91,6 @@ class Listing:
 def _repaired(manager: AttachmentManager, handles: Iterable[str]) -> dict[str, list[str]]:
     found: defaultdict[str, list[str]] = defaultdict(list)
     for handle in handles:
-        for name in {intree.repaired(handle, node) for node in manager.listed_nodes(handle)} - {handle}:
+        for name in {in_tree.repaired(handle, node) for node in manager.listed_nodes(handle)} - {handle}:
             found[name].append(handle)
     return dict(found)

@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mooring.backend import Backend, load_backend
-from mooring.backoff import pauses
-from mooring.csi.desk import Desk
-from mooring.csi.driver import DriverBackend, describe, driver_channel, lists_nodes
+from mooring.csi.driver import DriverBackend, ListingBackend, describe, driver_channel, lists_nodes
 from mooring.csi.endpoint import csi_endpoint
-from mooring.csi.handover import HandOver
-from mooring.csi.published import ListingBackend
+from mooring.csi.inflight import HandOver
+from mooring.csi.state import Desk
 from mooring.errors import BackendUncertain
 from mooring.models import DRIVER_NAME
+from mooring.process.backoff import pauses
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -11,22 +11,22 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final
 
-from mooring.backoff import pauses
 from mooring.client import MooringClient
-from mooring.csi.desk import Serving
+from mooring.csi.state import Serving
 from mooring.errors import MooringError, TemporalUnavailable
-from mooring.follower import Follower
-from mooring.lifetime import first
-from mooring.manager import AttachmentManager
-from mooring.namespace import namespace_id
+from mooring.index.manager import AttachmentManager
+from mooring.index.reflector import Follower
+from mooring.process.backoff import pauses
+from mooring.process.lifetime import first
+from mooring.temporal.namespace import namespace_id
 
 if TYPE_CHECKING:
     from temporalio.client import Client
 
-    from mooring.csi.desk import Desk
-    from mooring.metrics import Metrics
+    from mooring.cluster.clientset import Storage
+    from mooring.csi.state import Desk
+    from mooring.process.metrics import Metrics
     from mooring.settings import Settings
-    from mooring.storage import Storage
 
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 5.0

@@ -14,7 +14,7 @@ from mooring.errors import WorkerUnavailable
 if TYPE_CHECKING:
     from mooring.client import MooringClient
     from mooring.csi.driver import Description
-    from mooring.manager import AttachmentManager
+    from mooring.index.manager import AttachmentManager
 
 
 @dataclass(frozen=True, slots=True)

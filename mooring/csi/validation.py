@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from pydantic import ValidationError
 
-from mooring.csi import handover
+from mooring.csi import inflight
 from mooring.csi.wire import csi_pb2
 from mooring.errors import InvalidRequest
 from mooring.models import MAP_BYTES, AccessMode, AccessType, Model, PublishRequest, UnpublishRequest, faults, map_bytes
@@ -42,7 +42,7 @@ def publish_request(driver: str, asked: csi_pb2.ControllerPublishVolumeRequest) 
         readonly=asked.readonly,
         access_type=access_type(what, asked.volume_capability),
         volume_context=dict(asked.volume_context),
-        handed_over=handover.is_needed(asked),
+        handed_over=inflight.is_needed(asked),
         with_secrets=bool(asked.secrets),
     )
 

@@ -3,7 +3,8 @@
 Contract: at most one evacuation of a node is open: its workflow id is the whole request. One that is open takes in what the new
 request knows, and looks at the node at once.
 
-Not kept here: what an evacuation does (workflows/evacuate.py), who finds that one is due (dead_nodes.py, drift/healing.py).
+Not kept here: what an evacuation does (workflows/evacuate.py), who finds that one is due (node_watcher.py,
+mooring/reconciliation/healer.py).
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from mooring import names, runs
+from mooring import names
 from mooring.errors import MooringError, NothingToApprove, from_failure
-from mooring.evacuation.models import EvacuateRequest, EvacuationResult
 from mooring.models import Approval
+from mooring.models.evacuation import EvacuateRequest, EvacuationResult
+from mooring.temporal import runs
 
 DEADLINE: Final = 15.0
 """Seconds that Temporal has to answer."""

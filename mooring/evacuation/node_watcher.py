@@ -4,7 +4,7 @@ Contract: what a watch tells of the Nodes leads to an evacuation that asks for p
 worker does so, and the workflow id makes one of it. What Temporal can't take yet is tried until it can. Nodes that were deleted
 while no worker ran are found by reconciliation.
 
-Not kept here: proof (workflows/proof.py), and what a node holds (mooring/manager.py).
+Not kept here: proof (workflows/evacuation/proof.py), and what a node holds (mooring/index/manager.py).
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from typing import TYPE_CHECKING, Final
 
 from temporalio.client import Client
 
-from mooring.backoff import pauses
+from mooring.cluster.node_health import Fates, Machines
+from mooring.cluster.node_ids import Nodes
 from mooring.errors import MooringError
-from mooring.evacuation.models import EvacuateRequest
-from mooring.evacuation.starting import start_evacuation
-from mooring.manager import AttachmentManager
-from mooring.nodes.ids import Nodes
-from mooring.nodes.machines import Fates, Machines
+from mooring.evacuation.client import start_evacuation
+from mooring.index.manager import AttachmentManager
+from mooring.models.evacuation import EvacuateRequest
+from mooring.process.backoff import pauses
 from mooring.settings import EvacuateMode, NodeCheck
 
 if TYPE_CHECKING:
+    from mooring.cluster.clientset import Storage
     from mooring.settings import Settings
-    from mooring.storage import Storage
 
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 10.0

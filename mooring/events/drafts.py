@@ -11,14 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from mooring.annotations import format_time
+from mooring.models.times import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from mooring.events.happenings import Happening, Reason
-    from mooring.wire import Claim
+    from mooring.events.reasons import Happening, Reason
+    from mooring.kubernetes.pv_objects import Claim
 
 NOTE_BYTES: Final = 1024
 """The limit of an Event's note (events.k8s.io/v1)."""

@@ -1,6 +1,6 @@
 """Lends a worker's recorder to workflow code, which can't reach out of its sandbox otherwise.
 
-Not kept here: what workflow code tells (workflows/telling.py).
+Not kept here: what workflow code tells (workflows/common/events.py).
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from temporalio.worker import Interceptor
 
-from mooring.events.happenings import TAKE
+from mooring.events.reasons import TAKE
 
 if TYPE_CHECKING:
     from temporalio.worker import WorkflowInterceptorClassInput
 
-    from mooring.events.happenings import Take
+    from mooring.events.reasons import Take
 
 
 class Telling(Interceptor):

@@ -11,14 +11,13 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from mooring.apiserver import Ask, KubernetesApi, NotFound
-from mooring.collection import decoded
-from mooring.volumes import PVS
-from mooring.wire import PV, Claim
+from mooring.kubernetes.api import Ask, KubernetesApi, NotFound
+from mooring.kubernetes.list_watch import decoded
+from mooring.kubernetes.pv_objects import PV, PVS, Claim
 
 if TYPE_CHECKING:
+    from mooring.kubernetes.pv_objects import Pv
     from mooring.models import Mark
-    from mooring.wire import Pv
 
 
 class Claims:

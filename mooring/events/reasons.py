@@ -2,7 +2,7 @@
 
 Contract: a `Happening` holds no secret, because it ends where anybody with a look at the cluster reads it.
 
-Not kept here: the Events themselves (bodies.py), who writes them (recorder.py), who tells (workflows/telling.py).
+Not kept here: the Events themselves (drafts.py), who writes them (recorder.py), who tells (workflows/common/events.py).
 """
 
 from __future__ import annotations

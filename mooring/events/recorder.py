@@ -4,7 +4,7 @@ Contract: `take` returns at once, in any thread, and never raises; what there is
 what was taken; what can't be written is counted too, and logged once a kind of error. What happens again costs at most one request
 a `pause` and object, however often.
 
-Not kept here: what an Event says (bodies.py), which ones belong together (series.py).
+Not kept here: what an Event says (drafts.py), which ones belong together (series.py).
 """
 
 from __future__ import annotations
@@ -17,14 +17,13 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Final, Protocol
 
-from mooring.apiserver import Ask, Gone, KubernetesApi, NotFound, Refused
 from mooring.errors import KubernetesRejected, KubernetesUnavailable, MooringError
-from mooring.events.bodies import Draft, drafts
-from mooring.events.claims import Claims
-from mooring.events.happenings import Happening
+from mooring.events.drafts import Draft, drafts
+from mooring.events.pvcs import Claims
+from mooring.events.reasons import Happening
 from mooring.events.series import Series, Told
-from mooring.nodes.ids import Nodes
-from mooring.wire import Claim
+from mooring.kubernetes.api import Ask, Gone, KubernetesApi, NotFound, Refused
+from mooring.kubernetes.pv_objects import Claim
 
 QUEUE: Final = 1000
 SERIES: Final = 4096
@@ -64,13 +63,16 @@ class NoEvents:
 
 
 class Recorder:
-    """Writes the Events of one worker, named `instance`; `dropped` counts what could not be told."""
+    """Writes the Events of one worker, named `instance`; `dropped` counts what could not be told.
+
+    `node_name` gives the name of the Node that goes by a node id, "" where that is not known.
+    """
 
     def __init__(
         self,
         api: KubernetesApi,
         claims: Claims,
-        nodes: Nodes,
+        node_name: Callable[[str], str],
         instance: str,
         now: Callable[[], datetime],
         dropped: Callable[[], None],
@@ -81,7 +83,7 @@ class Recorder:
     ) -> None:
         self._api = api
         self._claims = claims
-        self._nodes = nodes
+        self._node_name = node_name
         self._instance = instance
         self._now = now
         self._dropped = dropped
@@ -153,10 +155,6 @@ class Recorder:
         if not drafted:
             logger.info("%s: %s", happening.reason, happening.note)
         return await asyncio.gather(*(self._write(draft, at) for draft in drafted))
-
-    def _node_name(self, node_id: str) -> str:
-        node = self._nodes.find(node_id) if node_id else None
-        return node.name if node else ""
 
     async def _claim(self, happening: Happening) -> Claim | None:
         try:

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from mooring.annotations import format_time
+from mooring.models.times import format_time
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from mooring.events.bodies import Draft, Key
+    from mooring.events.drafts import Draft, Key
 
 LASTS: Final = timedelta(minutes=6)
 """As in client-go's tools/events."""

@@ -10,7 +10,7 @@ spoke for it is gone. What is known is, in this order:
    and those of PVs that nobody knows whose Nodes say that they have the volume.
 
 A record with an epoch answers at once, and nothing is asked. Nothing is decided here: the record that comes of it names the holders
-that are known, and `mooring.fence` decides on that.
+that are known, and `mooring.records.fence` decides on that.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from mooring import names
-from mooring.asking import Asking
 from mooring.errors import MooringError
-from mooring.last_run import LastRun, last_run, let_go_without_pv, newer
+from mooring.evidence.asker import Asking
+from mooring.evidence.last_run import LastRun, last_run, let_go_without_pv, newer
+from mooring.evidence.past_holders import PastHolders, altered, lowered
+from mooring.evidence.unplaced import CONFIRMED, doubt, word
 from mooring.models import AccessMode, Attachment, Mark, VolumeRecord, VolumeRef
-from mooring.past_holders import PastHolders, altered, lowered
-from mooring.runs import look_up
-from mooring.sighting import pack
-from mooring.unplaced import CONFIRMED, doubt, word
+from mooring.records.compact import pack
+from mooring.temporal.runs import look_up
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 
     from temporalio.client import Client
 
-    from mooring.attached import AttachedVolumes, Shown
-    from mooring.departures import Departure
-    from mooring.manager import AttachmentManager
-    from mooring.nodes.ids import Nodes
-    from mooring.sighting import Sighting
-    from mooring.unplaced import UnplacedAttachments
-    from mooring.volume_attachments import VolumeAttachments
+    from mooring.cluster.attachment_cache import AttachedVolumes, Shown
+    from mooring.cluster.node_ids import Nodes
+    from mooring.cluster.volume_attachments import VolumeAttachments
+    from mooring.evidence.unplaced import UnplacedAttachments
+    from mooring.index.departures import Departure
+    from mooring.index.manager import AttachmentManager
+    from mooring.records.compact import Sighting
 
 AT_ONCE: Final = 10
 """How many PVs that went are looked into at once."""

@@ -5,7 +5,7 @@ is known of a volume outlasts the run that attached it for as long as somebody a
 is the last word on the nodes that it took it from, and on no other. Visibility may lag: an operation that ended a moment ago may
 not be listed yet.
 
-Not kept here: what follows from it (evidence.py), and how a history is read (run_reader.py).
+Not kept here: what follows from it (evidence.py), and how a history is read (mooring/temporal/run_reader.py).
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError, RPCStatusCode
 
 from mooring import names
-from mooring.adoption import Past
-from mooring.detachments import conclude
 from mooring.errors import TemporalUnavailable
 from mooring.models import AccessMode, Attachment, VolumeRecord, VolumeRef
-from mooring.run_reader import OPERATIONS, RunReader
-from mooring.runs import look_up
+from mooring.records.past import Past, conclude
+from mooring.temporal.run_reader import OPERATIONS, RunReader
+from mooring.temporal.runs import look_up
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence

@@ -1,7 +1,7 @@
 """Who may hold a volume beyond what its PV says, and at which epoch: pure, from the evidence that there is.
 
 Contract: what a newer operation left comes before the record of a PV that went, and a record with what is known beyond it names all
-holders, so that `mooring.fence` decides on it like on any other.
+holders, so that `mooring.records.fence` decides on it like on any other.
 
 Not kept here: how the evidence is come by, and which of it is newer (evidence.py).
 """
@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mooring.departures import Departure
-    from mooring.last_run import LastRun
+    from mooring.evidence.last_run import LastRun
+    from mooring.index.departures import Departure
     from mooring.models import Attachment, VolumeRecord
 
 

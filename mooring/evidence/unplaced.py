@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final
 from mooring.errors import MooringError
 
 if TYPE_CHECKING:
-    from mooring.attached import AttachedVolumes, Shown
-    from mooring.manager import AttachmentManager
-    from mooring.nodes.states import NodeStates
-    from mooring.volume_attachments import VolumeAttachments
+    from mooring.cluster.attachment_cache import AttachedVolumes, Shown
+    from mooring.cluster.node_usage import NodeStates
+    from mooring.cluster.volume_attachments import VolumeAttachments
+    from mooring.index.manager import AttachmentManager
 
 CONFIRMED: Final = 20
 """How many are looked into, and how many Nodes are asked."""

@@ -8,29 +8,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from mooring.explain import about_nodes, about_operations, about_records
+from mooring.explain import node_advice, operation_advice, record_advice
 from mooring.explain.facts import Advice, Facts
 
 RULES: Final[tuple[Callable[[Facts], Iterator[Advice]], ...]] = (
-    about_records.unreadable,
-    about_records.duplicated,
-    about_records.altered,
-    about_records.departed,
-    about_records.unplaced,
-    about_records.in_doubt,
-    about_records.unrecorded,
-    about_records.left_over,
-    about_nodes.lost,
-    about_nodes.evacuations,
-    about_operations.migrations,
-    about_operations.under_way,
-    about_operations.waits_for_workers,
-    about_operations.leaving,
-    about_operations.attach_fails,
-    about_operations.waits_for_co,
-    about_records.unwanted,
-    about_records.unpersisted,
-    about_operations.ended_badly,
+    record_advice.unreadable,
+    record_advice.duplicated,
+    record_advice.altered,
+    record_advice.departed,
+    record_advice.unplaced,
+    record_advice.in_doubt,
+    record_advice.unrecorded,
+    record_advice.left_over,
+    node_advice.lost,
+    node_advice.evacuations,
+    operation_advice.migrations,
+    operation_advice.under_way,
+    operation_advice.waits_for_workers,
+    operation_advice.leaving,
+    operation_advice.attach_fails,
+    operation_advice.waits_for_co,
+    record_advice.unwanted,
+    record_advice.unpersisted,
+    operation_advice.ended_badly,
 )
 
 

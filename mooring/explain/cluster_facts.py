@@ -11,21 +11,22 @@ from datetime import datetime
 from typing import Final, TypeVar
 from urllib.parse import quote
 
-from mooring.adoption import Attached, Finding, Volume, judge, shared_mode
-from mooring.annotations import read as read_record
-from mooring.apiserver import Ask, KubernetesApi, NotFound
-from mooring.collection import Kind, T, decoded, list_all
-from mooring.copies import merge
-from mooring.detachments import Detachments, look_back
+from mooring.adoption.detachments import Detachments, look_back
+from mooring.adoption.rules import judge
+from mooring.cluster.volume_attachments import Attached, Volume, shared_mode
 from mooring.errors import MalformedRecord, MooringError
-from mooring.evidence import Beyond
+from mooring.evidence.evidence import Beyond
 from mooring.explain.facts import AttachmentFacts, NodeFacts, PvFacts
 from mooring.explain.objects import ATTACHMENT_KIND, NODE, NODES, PV_KIND, Pv, VolumeAttachment
-from mooring.models import VolumeRecord, VolumeRef
-from mooring.nodes.kinds import CSI_NODES, PlainNode
-from mooring.views import Skip
-from mooring.volume_attachments import NODE_ID
-from mooring.wire import access_modes, handle, is_readonly
+from mooring.kubernetes.api import Ask, KubernetesApi, NotFound
+from mooring.kubernetes.attachment_objects import NODE_ID
+from mooring.kubernetes.list_watch import Kind, T, decoded, list_all
+from mooring.kubernetes.node_objects import CSI_NODES, PlainNode
+from mooring.kubernetes.pv_objects import access_modes, handle, is_readonly
+from mooring.models import Skip, VolumeRecord, VolumeRef
+from mooring.models.adoption import Finding
+from mooring.records.annotations import read as read_record
+from mooring.records.copies import merge
 
 PAGE_SIZE: Final = 500
 

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from mooring.asking import Asking
-from mooring.attached import ListedAttached
-from mooring.copies import merge
-from mooring.detachments import CLOCK_SKEW
-from mooring.evidence import Beyond, Evidence
-from mooring.last_run import last_run
-from mooring.manager import AttachmentManager
-from mooring.nodes.ids import AnyNode
-from mooring.nodes.states import ClusterNodeStates
-from mooring.runs import deadline
-from mooring.sighting import Sighting
-from mooring.unplaced import UnplacedAttachments
-from mooring.views import Change, ChangeKind
-from mooring.volume_attachments import ClusterAttachments
+from mooring.adoption.detachments import CLOCK_SKEW
+from mooring.cluster.attachment_cache import ListedAttached
+from mooring.cluster.node_ids import AnyNode
+from mooring.cluster.node_usage import ClusterNodeStates
+from mooring.cluster.volume_attachments import ClusterAttachments
+from mooring.evidence.asker import Asking
+from mooring.evidence.evidence import Beyond, Evidence
+from mooring.evidence.last_run import last_run
+from mooring.evidence.unplaced import UnplacedAttachments
+from mooring.index.manager import AttachmentManager
+from mooring.records.compact import Sighting
+from mooring.records.copies import merge
+from mooring.records.store import Change, ChangeKind
+from mooring.temporal.runs import deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from temporalio.client import Client
 
-    from mooring.apiserver import KubernetesApi
-    from mooring.explain.cluster import ClusterPart
+    from mooring.explain.cluster_facts import ClusterPart
+    from mooring.kubernetes.api import KubernetesApi
     from mooring.models import VolumeRecord, VolumeRef
 
 SECONDS: Final = 15.0

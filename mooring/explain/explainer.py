@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from mooring.detachments import CLOCK_SKEW, LateDetachments
+from mooring.adoption.detachments import CLOCK_SKEW, LateDetachments
 from mooring.errors import MooringError
 from mooring.explain.advice import advise
-from mooring.explain.beyond import BeyondReader
-from mooring.explain.cluster import ClusterPart, ClusterReader
+from mooring.explain.cluster_facts import ClusterPart, ClusterReader
+from mooring.explain.evidence_facts import BeyondReader
 from mooring.explain.facts import Explanation, Facts
-from mooring.explain.operations import OperationsPart, read_operations, read_related
+from mooring.explain.operation_facts import OperationsPart, read_operations, read_related
 
 if TYPE_CHECKING:
     from temporalio.client import Client
 
-    from mooring.apiserver import KubernetesApi
-    from mooring.evidence import Beyond
+    from mooring.evidence.evidence import Beyond
+    from mooring.kubernetes.api import KubernetesApi
     from mooring.models import VolumeRecord, VolumeRef
 
 A = TypeVar("A")

@@ -2,7 +2,7 @@
 
 Contract: a fact that could not be asked is absent, and `unasked` says so; absence alone means nothing. Times are UTC.
 
-Not kept here: where facts come from (cluster.py, operations.py), and what follows from them (advice.py).
+Not kept here: where facts come from (cluster_facts.py, operation_facts.py), and what follows from them (advice.py).
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from datetime import datetime
 from pydantic import Field
 
 from mooring import names
-from mooring.adoption import Finding
-from mooring.copies import merge
 from mooring.models import Attachment, Model, VolumeRecord, VolumeRef
-from mooring.run_reader import OPERATIONS, VolumeRun
+from mooring.models.adoption import Finding
+from mooring.records.copies import merge
+from mooring.temporal.run_reader import OPERATIONS, VolumeRun
 
 _PERSIST = OPERATIONS[names.PERSIST]
 
@@ -85,8 +85,8 @@ class Facts(VolumeRef):
     `volume_attachments`, `workers` and `waiters` are None where nobody could say; `waiters` are those workers that carry out the
     steps that wait for other operations, from a task queue of their own. `unpersisted`: who holds the volume while it has no PV.
     `vanished`: the volume's record with what is known beyond its PVs, where that names more holders, or a PV was altered; and
-    `unplaced`: by node id why a volume without a PV may be attached there (mooring/evidence.py). `runs` are its operations, newest
-    first.
+    `unplaced`: by node id why a volume without a PV may be attached there (mooring/evidence/evidence.py). `runs` are its
+    operations, newest first.
     """
 
     pvs: tuple[PvFacts, ...] = ()

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from mooring import names
 from mooring.explain.commands import approve_evacuation, evacuate
 from mooring.explain.facts import Advice, Facts, NodeFacts
+from mooring.states import State
 
-WAITS: Final = (names.State.AWAITING_PROOF, names.State.AWAITING_APPROVAL)
+WAITS: Final = (State.AWAITING_PROOF, State.AWAITING_APPROVAL)
 
 
 def lost(facts: Facts) -> Iterator[Advice]:

@@ -7,13 +7,13 @@ from typing import Final
 
 import msgspec
 
-from mooring.collection import Event, Kind, Listed
-from mooring.nodes.kinds import PlainNode
-from mooring.volume_attachments import Spec
-from mooring.volumes import PVS
-from mooring.wire import Metadata as PlacedMetadata
-from mooring.wire import Pv as PlacedPv
-from mooring.wire import Spec as PlacedSpec
+from mooring.kubernetes.attachment_objects import Spec
+from mooring.kubernetes.list_watch import Event, Kind, Listed
+from mooring.kubernetes.node_objects import PlainNode
+from mooring.kubernetes.pv_objects import PVS
+from mooring.kubernetes.pv_objects import Metadata as PlacedMetadata
+from mooring.kubernetes.pv_objects import Pv as PlacedPv
+from mooring.kubernetes.pv_objects import Spec as PlacedSpec
 
 NODES: Final = "/api/v1/nodes"
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from mooring import names
 from mooring.errors import TABLE, SecretsAwaited, SecretsNeeded
 from mooring.explain.commands import history, unpublish, whom
 from mooring.explain.facts import Advice, AttachmentFacts, Facts
-from mooring.run_reader import VolumeRun
+from mooring.states import State
+from mooring.temporal.run_reader import VolumeRun
 
 FORBIDDEN: Final = "KubernetesForbidden"
 NO_WORKER: Final = ("mooring check", "kubectl -n mooring logs deploy/mooring-worker")
 UNSOUND: Final = {
-    names.State.NOT_CLEARED: "is detached, but its record could not be cleared, so it stays fenced to its holder",
-    names.State.NOT_DETACHED: "could not be detached at the backend",
-    names.State.ROLLED_BACK: "was not published, and all of it was undone",
+    State.NOT_CLEARED: "is detached, but its record could not be cleared, so it stays fenced to its holder",
+    State.NOT_DETACHED: "could not be detached at the backend",
+    State.ROLLED_BACK: "was not published, and all of it was undone",
 }
 
 
@@ -93,7 +93,7 @@ def waits_for_co(facts: Facts) -> Iterator[Advice]:
 def migrations(facts: Facts) -> Iterator[Advice]:
     """A live migration takes too long."""
     for run in facts.related:
-        if run.kind == "migration" and run.ended_at is None and run.state == names.State.MIGRATION_OVERDUE:
+        if run.kind == "migration" and run.ended_at is None and run.state == State.MIGRATION_OVERDUE:
             yield Advice(
                 situation="migration-overdue",
                 says="A live migration of the volume takes longer than it may. Nothing is detached by itself: end the "
@@ -106,7 +106,7 @@ def ended_badly(facts: Facts) -> Iterator[Advice]:
     """The last operation left something to be done."""
     run = facts.last
     if run is not None and run.state in UNSOUND:
-        says = f"The last {run.operation} {whom(run.node_id)} ended as {run.state}: the volume {UNSOUND[names.State(run.state)]}."
+        says = f"The last {run.operation} {whom(run.node_id)} ended as {run.state}: the volume {UNSOUND[State(run.state)]}."
         command = unpublish(facts, run.node_id) if run.operation == "unpublish" else history(facts)
         yield Advice(situation="ended-badly", says=f"{says} {run.message}".rstrip(), commands=(command,))
 

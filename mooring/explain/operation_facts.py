@@ -11,11 +11,12 @@ from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.common import SearchAttributeKey
 
-from mooring import names, runs
+from mooring import names
 from mooring.explain.facts import RelatedRun
-from mooring.history import read_history
 from mooring.models import Attachment
-from mooring.run_reader import VolumeRun
+from mooring.temporal import runs
+from mooring.temporal.history import read_history
+from mooring.temporal.run_reader import VolumeRun
 
 if TYPE_CHECKING:
     from temporalio.client import Client

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mooring import fence
-from mooring.adoption import Verdict
 from mooring.errors import MalformedRecord
 from mooring.explain.commands import BREAK_GLASS, unpublish
 from mooring.explain.facts import Advice, Facts
+from mooring.models.adoption import Verdict
+from mooring.records import fence
 
 
 def unreadable(facts: Facts) -> Iterator[Advice]:

@@ -3,7 +3,7 @@
 Contract: a departure is open until a record of the volume is written above its epoch, or every node of it is known to have let go.
 The last `SETTLED` of the latter are remembered, since older evidence may still name their nodes.
 
-Not kept here: what else is known of such a volume (evidence.py).
+Not kept here: what else is known of such a volume (mooring/evidence/evidence.py).
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from mooring.copies import unite
 from mooring.models import Attachment
-from mooring.sighting import Sighting
+from mooring.records.compact import Sighting
+from mooring.records.copies import unite
 
 SETTLED: Final = 1000
 

@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 
-from mooring.copies import distinct
-from mooring.sighting import Held, Sighting
+from mooring.records.compact import Held, Sighting
+from mooring.records.copies import distinct
 
 
 class Index:

@@ -21,13 +21,13 @@ from dataclasses import dataclass
 from itertools import product
 from weakref import WeakSet
 
-from mooring.copies import disagreement, distinct, merge
-from mooring.departures import Departures
-from mooring.fence import refuse
-from mooring.index import Index, count_by
+from mooring.index.departures import Departures
+from mooring.index.entries import Index, count_by
 from mooring.models import Attachment, PublishRequest, VolumeRecord
-from mooring.sighting import Held, Sighting, pack, unpack
-from mooring.views import Change, ChangeKind
+from mooring.records.compact import Held, Sighting, pack, unpack
+from mooring.records.copies import disagreement, distinct, merge
+from mooring.records.fence import refuse
+from mooring.records.store import Change, ChangeKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class AttachmentManager:
         """Of each node, how many tracked attachments."""
         self._drafts: WeakSet[Draft] = WeakSet()
         self.doubts: Mapping[str, str] = {}
-        """Volume handle -> why the volume may be published to nobody yet; replaced as a whole (adopter.py)."""
+        """Volume handle -> why the volume may be published to nobody yet; replaced as a whole (mooring/adoption/adopter.py)."""
         self.unsettled: Set[str] = frozenset()
         """The volumes that a node may have without a record: those in doubt, and shared ones with a node that is not adopted."""
 

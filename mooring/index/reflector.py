@@ -16,10 +16,10 @@ from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from mooring.manager import AttachmentManager, Counts, Draft
-from mooring.metrics import Metrics
-from mooring.views import HistoryGone, Skip
-from mooring.volumes import Volumes
+from mooring.index.manager import AttachmentManager, Counts, Draft
+from mooring.models import Skip
+from mooring.process.metrics import Metrics
+from mooring.records.store import HistoryGone, Volumes
 
 logger = logging.getLogger(__name__)
 

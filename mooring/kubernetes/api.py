@@ -5,7 +5,8 @@ again within it, as Retry-After says. Every other outcome is an answer or an err
 
 Invariant: no error shows a header, a body that is no `Status`, or a credential, and none has a cause that does.
 
-Not kept here: what is asked (volumes.py), where the server is (kubeconfig.py), and who asks (credentials/).
+Not kept here: what is asked (mooring/cluster/persistent_volumes.py), where the server is (connection.py), and who asks
+(credentials/).
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ from urllib.parse import urlencode
 import aiohttp
 import msgspec
 
-from mooring import __version__, kube_pb2, protobuf
-from mooring.backoff import pauses
-from mooring.credentials.connections import Connection, Connections
-from mooring.credentials.errors import NoCredentials
+from mooring import __version__
 from mooring.errors import KubernetesForbidden, KubernetesRejected, KubernetesUnavailable, MooringError
+from mooring.kubernetes import kube_pb2, protobuf
+from mooring.kubernetes.credentials.connections import Connection, Connections
+from mooring.kubernetes.credentials.errors import NoCredentials
+from mooring.process.backoff import pauses
 
 JSON_PATCH: Final = "application/json-patch+json"
 BUSY: Final = (409, 429)

@@ -14,11 +14,11 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
-from mooring.apiserver import KubernetesApi
-from mooring.credentials.connections import Connections
-from mooring.credentials.errors import KubernetesNotConfigured as KubernetesNotConfigured  # callers know it from here
-from mooring.credentials.logins import SERVICE_ACCOUNT, KubeconfigLogins, Logins, PodLogins
-from mooring.credentials.renewal import Clock, Renewal
+from mooring.kubernetes.api import KubernetesApi
+from mooring.kubernetes.credentials.connections import Connections
+from mooring.kubernetes.credentials.errors import KubernetesNotConfigured as KubernetesNotConfigured  # callers know it from here
+from mooring.kubernetes.credentials.logins import SERVICE_ACCOUNT, KubeconfigLogins, Logins, PodLogins
+from mooring.kubernetes.credentials.renewal import Clock, Renewal
 
 Kubeconfig = str | Path | Mapping[str, Any] | None
 

@@ -6,7 +6,7 @@ either.
 
 NB: labels, annotations and the claim are part of some handles and may change, so the handle of such a PV may change while it lives.
 
-Not kept here: how PVs are read (wire.py, protobuf.py).
+Not kept here: how PVs are read (pv_objects.py, protobuf.py).
 """
 
 from __future__ import annotations

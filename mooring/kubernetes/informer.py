@@ -3,7 +3,7 @@
 Contract: what is known may lag. A watch that can't go on lists anew, and what was known stays meanwhile; what has changed between
 is told as one change.
 
-Not kept here: what the objects mean (nodes/ids.py, nodes/machines.py).
+Not kept here: what the objects mean (mooring/cluster/).
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Final, Generic, TypeVar
 
-from mooring.backoff import pauses
-from mooring.collection import FIRST_PAUSE, LONGEST_PAUSE, Collection, T
 from mooring.errors import MooringError
-from mooring.views import HistoryGone
+from mooring.kubernetes.api import Gone
+from mooring.kubernetes.list_watch import FIRST_PAUSE, LONGEST_PAUSE, Collection, T
+from mooring.process.backoff import pauses
 
 PAGE_SIZE: Final = 500
 
@@ -88,7 +88,7 @@ class Mirror(Generic[T, V]):
         for pause in pauses(FIRST_PAUSE, LONGEST_PAUSE):
             try:
                 await self._watch(await self._fill())
-            except HistoryGone as gone:
+            except Gone as gone:
                 logger.warning("The %s are listed anew: %s", plural, gone)
             except MooringError as error:
                 self.missing = [] if self._filled.is_set() else [f"{error} {self._without} does without."]

@@ -17,10 +17,9 @@ from typing import Final, Generic, Protocol, TypeVar
 
 import msgspec
 
-from mooring.apiserver import Ask, Gone, KubernetesApi, NotFound, Refused, Status
-from mooring.backoff import pauses
 from mooring.errors import KubernetesUnavailable, MooringError
-from mooring.views import HistoryGone
+from mooring.kubernetes.api import Ask, Gone, KubernetesApi, NotFound, Refused, Status
+from mooring.process.backoff import pauses
 
 FIRST_PAUSE: Final = 0.05
 LONGEST_PAUSE: Final = 5.0
@@ -180,7 +179,7 @@ class Collection(Generic[T]):
         """What happens after a list's `resource_version`, bookmarks included; None whenever a connection stands.
 
         Raises:
-            HistoryGone: what happened since then is no longer known.
+            Gone: what happened since then is no longer known.
 
         """
         since = resource_version
@@ -194,7 +193,7 @@ class Collection(Generic[T]):
                         yield event
             except (Gone, NotFound, Refused, MooringError) as error:
                 if isinstance(error, Gone):
-                    raise HistoryGone(str(error)) from None
+                    raise
                 logger.warning("The watch of %s is connected again: %s", self.kind.plural, error)
             await asyncio.sleep(next(waits))
             self._reconnected()

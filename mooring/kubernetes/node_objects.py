@@ -1,16 +1,13 @@
-"""CSINode and Node as the API server sends them, of their fields those that Mooring needs, and the node ids that they give."""
+"""CSINodes and Nodes as the API server sends them, of their fields those that Mooring needs."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from mooring.apiserver import KubernetesApi
-from mooring.collection import Collection, Event, Kind, Listed
-from mooring.nodes.ids import ClusterNodes, Node, Nodes
+from mooring.kubernetes.list_watch import Event, Kind, Listed
 
 OUT_OF_SERVICE: Final = "node.kubernetes.io/out-of-service"
 
@@ -100,28 +97,3 @@ CSI_NODES: Final = Kind(
 )
 NODES: Final = Kind("Nodes", "/api/v1/nodes", msgspec.json.Decoder(Listed[PlainNode]), msgspec.json.Decoder(Event[PlainNode]))
 NODE_NAME: Final = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
-
-
-def csi_nodes(api: KubernetesApi, driver: str, reconnected: Callable[[], None], **bounds: Any) -> Nodes:
-    """The node ids and limits that the CSINodes give for the driver; `reconnected` and `bounds` are those of `Collection`."""
-
-    def read(node: CsiNode) -> Node | None:
-        own = (each for each in node.spec.drivers or () if each.name == driver)
-        limits = ((each.node_id, each.allocatable.count if each.allocatable else None) for each in own)
-        return next((Node(node_id, limit, node.metadata.name) for node_id, limit in limits), None)
-
-    objects = Collection(api, CSI_NODES, reconnected, **bounds)
-    return ClusterNodes(objects, read, lambda _: {}, f"no CSINode says that driver {driver} has a node of this id")
-
-
-def plain_nodes(api: KubernetesApi, reconnected: Callable[[], None], **bounds: Any) -> Nodes:
-    """The names of the Nodes as node ids, without limits; `reconnected` and `bounds` are those of `Collection`."""
-
-    def select(node_id: str) -> dict[str, str] | None:
-        return {"fieldSelector": f"metadata.name={node_id}"} if NODE_NAME.fullmatch(node_id) else None
-
-    def read(node: PlainNode) -> Node:
-        return Node(node.metadata.name, name=node.metadata.name)
-
-    objects = Collection(api, NODES, reconnected, **bounds)
-    return ClusterNodes(objects, read, select, "there is no Node of this name")

@@ -1,6 +1,6 @@
 """What travels about the evacuation of a node: what is asked, what is seen of the node, how far it is, how it ends.
 
-Contract: that of models.py. Times are UTC, durations in seconds.
+Contract: that of base.py. Times are UTC, durations in seconds.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mooring.models import Approval, DriverName, Limits, Model, NodeId, VolumeHandle, _added
+from mooring.models.base import DriverName, Model, NodeId, VolumeHandle, added
+from mooring.models.operations import Approval
+from mooring.models.steps import Limits
 
 RELEASES_A_RUN = 1000
 """After so many releases an evacuation goes on as another run, because a history must not grow without end."""
@@ -33,7 +35,7 @@ class SoFar(Model):
     absence: Absence | None = None
     ailing: bool = False
     released: int = 0
-    node_names: tuple[str, ...] = _added(())
+    node_names: tuple[str, ...] = added(())
 
 
 class EvacuateRequest(Model):
@@ -68,7 +70,7 @@ class NodeAsked(Model):
 
     node_id: NodeId
     node_name: str = ""
-    node_names: tuple[str, ...] = _added(())
+    node_names: tuple[str, ...] = added(())
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -97,7 +99,7 @@ class NodeSeen(Model):
     holds: int
     words: str
     ready: bool = False
-    node_names: tuple[str, ...] = _added(())
+    node_names: tuple[str, ...] = added(())
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -110,7 +112,7 @@ class HeldVolume(Model):
 
     volume_handle: VolumeHandle
     epoch: int | None
-    run_id: str = _added("")
+    run_id: str = added("")
 
 
 class HeldVolumes(Model):
@@ -121,7 +123,7 @@ class HeldVolumes(Model):
 
     volumes: tuple[HeldVolume, ...]
     total: int
-    departed: tuple[str, ...] = _added(())
+    departed: tuple[str, ...] = added(())
 
 
 class Release(Model):
@@ -155,7 +157,7 @@ class EvacuationProgress(Model):
     failed: dict[str, str]
     evidence: str
     since: datetime
-    departed: tuple[str, ...] = _added(())
+    departed: tuple[str, ...] = added(())
 
 
 class EvacuationResult(Model):
@@ -176,4 +178,4 @@ class EvacuationResult(Model):
     evidence: str
     approval: Approval | None
     message: str
-    departed: tuple[str, ...] = _added(())
+    departed: tuple[str, ...] = added(())

@@ -3,7 +3,8 @@
 Contract: a drift is named by its kind, volume, node and the record's epoch, so that two looks can tell whether they saw the same;
 `why` is a sentence that says what is so, `advice` what an operator can do. These are models: they travel, and stay in the history.
 
-Not kept here: how a drift is found (comparison.py, survey.py), and how it is healed (healing.py).
+Not kept here: how a drift is found (mooring/reconciliation/comparison.py, mooring/reconciliation/survey.py), and how it is healed
+(mooring/reconciliation/healer.py).
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from pydantic import AwareDatetime, Field
 from pydantic_core import to_json
 
 from mooring.commands import filled_in
-from mooring.models import Approval, DriverName, Mark, Model
-from mooring.names import State
+from mooring.models.base import DriverName, Model
+from mooring.models.operations import Approval
+from mooring.models.volumes import Mark
+from mooring.states import State
 
 IN_FULL: Final = 500
 """Drifts that a look hands over in full."""

@@ -1,4 +1,4 @@
-"""How a process of Mooring lives: until a signal says stop, and then not for ever.
+"""The lifetime of a process: until a signal says stop, and then not for ever.
 
 Contract: once told to stop, it ends within a bound, whatever its work is stuck in.
 """
@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from mooring.leaving import end
+import sys
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+
 
 T = TypeVar("T")
 
@@ -72,3 +73,16 @@ async def unless(stop: asyncio.Event, work: Awaitable[T]) -> T | None:
     """What the work brings; None where `stop` was set before it ended, and it is cancelled."""
     working = asyncio.ensure_future(work)
     return working.result() if await first(stop, working) else None
+
+
+def end(code: int) -> NoReturn:
+    """End the process with this exit code, without taking the interpreter down first.
+
+    NB: threads of temporalio's core may still be at work, and abort the process when they come back to an interpreter that is
+    going down: the exit code would then be 134 or 139.
+    """
+    logging.shutdown()
+    with suppress(BrokenPipeError):
+        sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Mapping
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.core import Metric
 
-from mooring.adoption import Verdict
-from mooring.drift.models import DriftKind
-from mooring.names import State
-from mooring.views import Skip
+from mooring.models import Skip
+from mooring.models.adoption import Verdict
+from mooring.models.reconciliation import DriftKind
+from mooring.states import State
 
 
 class WorkerRegistry(CollectorRegistry):

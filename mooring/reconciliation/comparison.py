@@ -10,7 +10,7 @@ Rules of healing:
 2. A holder without VolumeAttachment is released only where VolumeAttachments are how volumes are asked for, and the node itself,
    alive, says that it doesn't use the volume.
 3. A VolumeAttachment without holder is adopted only where no operation ever wrote the record: else somebody may have meant it. What
-   was written since then is judged by the adoption itself (mooring/adoption.py).
+   was written since then is judged by the adoption itself (mooring/adoption/rules.py).
 4. A node that has the volume at the backend alone is detached there, where it is a node by that name, and the backend shows every
    holder: else it may be a holder under another name.
 
@@ -24,26 +24,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from mooring.copies import disagreement, unite
-from mooring.drift.models import Drift, DriftKind, Heal
+from mooring.cluster.node_usage import NodeState, unique_name
+from mooring.models.reconciliation import Drift, DriftKind, Heal
 from mooring.names import short
-from mooring.sighting import unpack
+from mooring.records.compact import unpack
+from mooring.records.copies import disagreement, unite
+from mooring.temporal.visibility import Waits
 
 if TYPE_CHECKING:
-    from mooring.adoption import Attached
-    from mooring.sighting import Held, Sighting
+    from mooring.cluster.volume_attachments import Attached
+    from mooring.records.compact import Held, Sighting
+
 
 WAITS_LONG: Final = timedelta(minutes=10)
 """How long an attachment may wait for its PV before that is drift."""
-
-
-@dataclass(frozen=True, slots=True)
-class Waits:
-    """An attachment that waits for its PV, in the run `run_id`."""
-
-    node_id: str
-    since: datetime
-    run_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +58,6 @@ class Evidence:
     gone: Callable[[str], bool]
     tracked: Callable[[str], Collection[str]]
     evacuates: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class NodeState:
-    """What a Node says of itself. `in_use`: the unique names of the volumes that its kubelet uses."""
-
-    ready: bool
-    out_of_service: bool
-    in_use: Set[str]
 
 
 def compare(pv: Sighting, evidence: Evidence) -> Iterator[Drift]:
@@ -130,11 +115,6 @@ def release(drift: Drift, driver: str, node: NodeState | None) -> Drift:
         return drift
     why = drift.why.removesuffix(".") + "; the node is Ready and doesn't use it."
     return drift.model_copy(update={"heal": Heal.UNPUBLISH, "why": why})
-
-
-def unique_name(driver: str, handle: str) -> str:
-    """What kubelet calls a CSI volume in a Node's status.volumesInUse."""
-    return f"kubernetes.io/csi/{driver}^{handle}"
 
 
 def _same(fresh: Sighting, known: Sighting) -> bool:

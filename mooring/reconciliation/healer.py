@@ -13,13 +13,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from mooring.adopter import Survey, carry_out
-from mooring.adoption import Verdict
+from mooring.adoption.adopter import carry_out
+from mooring.adoption.survey import Survey
 from mooring.client import MooringClient
-from mooring.co_calls import CoCalls
-from mooring.drift.models import Drift, DriftKind, Heal, HealResult, Outcome, advice
+from mooring.csi.co_secrets import CoCalls
 from mooring.errors import MooringError, OperationPending
 from mooring.models import UnpublishRequest
+from mooring.models.adoption import Verdict
+from mooring.models.reconciliation import Drift, DriftKind, Heal, HealResult, Outcome, advice
 
 DEADLINE: Final = 120.0
 """Seconds that one heal may take before the next attempt joins it."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from temporalio.client import WorkflowFailureError
 from temporalio.service import RPCError
 
-from mooring.drift.report import last_report
+from mooring.reconciliation.report import last_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from temporalio.client import Client
 
-    from mooring.drift.report import Report
-    from mooring.drift.schedule import Plan
-    from mooring.metrics import Metrics
+    from mooring.process.metrics import Metrics
+    from mooring.reconciliation.report import Report
+    from mooring.reconciliation.schedule import Plan
 
 LONGEST_PAUSE: Final = 30.0
 READS: Final = 5

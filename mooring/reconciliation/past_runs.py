@@ -1,9 +1,9 @@
 """Holders that only the histories of operations know: of volumes whose PV went, or lost its record, while no worker looked.
 
 Contract: a look asks about the volumes whose operations the namespace still lists and that have no PV with an epoch; what it finds
-is what a publish would be refused for (mooring/evidence.py). It reads the histories of `VOLUMES` volumes at most: those it found
-something of first, then the latest. One of which nobody is left as holder is not asked about again before it has another operation,
-so that later looks get to all the others.
+is what a publish would be refused for (mooring/evidence/evidence.py). It reads the histories of `VOLUMES` volumes at most: those it
+found something of first, then the latest. One of which nobody is left as holder is not asked about again before it has another
+operation, so that later looks get to all the others.
 
 Not kept here: what the index saw go (survey.py).
 """
@@ -15,15 +15,15 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from mooring.asking import Asking
-from mooring.copies import merge
-from mooring.drift.vanished import unrecorded
+from mooring.evidence.asker import Asking
+from mooring.reconciliation.vanished import unrecorded
+from mooring.records.copies import merge
 
 if TYPE_CHECKING:
-    from mooring.drift.models import Drift
-    from mooring.drift.runs import DriverRuns, ListedRun
-    from mooring.evidence import Evidence
-    from mooring.sighting import Sighting
+    from mooring.evidence.evidence import Evidence
+    from mooring.models.reconciliation import Drift
+    from mooring.records.compact import Sighting
+    from mooring.temporal.visibility import DriverRuns, ListedRun
 
 VOLUMES: Final = 1000
 AT_ONCE: Final = 16

@@ -14,11 +14,11 @@ from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError, RPCStatusCode
 
 from mooring import names
-from mooring.drift.models import Progress, ReconcileResult
-from mooring.drift.schedule import queue_of
 from mooring.models import Model
-from mooring.names import State
-from mooring.runs import describe
+from mooring.models.reconciliation import Progress, ReconcileResult
+from mooring.reconciliation.schedule import queue_of
+from mooring.states import State
+from mooring.temporal.runs import describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from mooring.drift.models import TOLD, Drift, Found, HealResult, Key, Outcome, ReconcileResult, Settled, advice, within
 from mooring.models import Approval
-from mooring.names import State
+from mooring.models.reconciliation import TOLD, Drift, Found, HealResult, Key, Outcome, ReconcileResult, Settled, advice, within
+from mooring.states import State
 
 
 def conclude(

@@ -29,8 +29,8 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from mooring import names
-from mooring.drift.models import ReconcileRequest
-from mooring.runs import pollers
+from mooring.models.reconciliation import ReconcileRequest
+from mooring.temporal.runs import pollers
 
 if TYPE_CHECKING:
     from mooring.settings import Settings

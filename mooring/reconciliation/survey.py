@@ -21,21 +21,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol, TypeVar, runtime_checkable
 
-from mooring import intree, names
-from mooring.adoption import Attached
-from mooring.copies import unite
-from mooring.drift.comparison import Evidence, behind, compare, compare_several, release, unpersisted
-from mooring.drift.models import IN_FULL, Drift, DriftKind, Found, Key, hand_over, ranked
-from mooring.drift.past_runs import PastRuns
-from mooring.drift.runs import DriverRuns
-from mooring.drift.vanished import altered, departed, unplaced
+from mooring import names
+from mooring.cluster.node_ids import Nodes
+from mooring.cluster.node_usage import NodeStates
+from mooring.cluster.volume_attachments import Attached, VolumeAttachments
 from mooring.errors import MooringError
-from mooring.manager import AttachmentManager
-from mooring.nodes.ids import Nodes
-from mooring.nodes.states import NodeStates
-from mooring.sighting import Sighting
-from mooring.volume_attachments import VolumeAttachments
-from mooring.volumes import Volumes
+from mooring.index.manager import AttachmentManager
+from mooring.kubernetes import in_tree
+from mooring.models.reconciliation import IN_FULL, Drift, DriftKind, Found, Key, hand_over, ranked
+from mooring.reconciliation.comparison import Evidence, behind, compare, compare_several, release, unpersisted
+from mooring.reconciliation.past_runs import PastRuns
+from mooring.reconciliation.vanished import altered, departed, unplaced
+from mooring.records.compact import Sighting
+from mooring.records.copies import unite
+from mooring.records.store import Volumes
+from mooring.temporal.visibility import DriverRuns
 
 AT_ONCE: Final = 100
 """PVs that are compared in one go, which takes about a millisecond."""
@@ -154,7 +154,7 @@ class DriftSurvey:
         try:
             async with aclosing(self._ask.published.published()) as published:
                 async for handle, node_id in published:
-                    for name in intree.handles(self._ask.driver, handle, node_id):
+                    for name in in_tree.handles(self._ask.driver, handle, node_id):
                         found[name].add(node_id)
         except MooringError as error:
             not_compared.append(str(error))

@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mooring.drift.models import Drift, DriftKind
-from mooring.sighting import unpack
+from mooring.models.reconciliation import Drift, DriftKind
+from mooring.records.compact import unpack
 
 if TYPE_CHECKING:
-    from mooring.adoption import Attached
-    from mooring.departures import Departure
+    from mooring.cluster.volume_attachments import Attached
+    from mooring.index.departures import Departure
     from mooring.models import Attachment, VolumeRecord
-    from mooring.sighting import Sighting
+    from mooring.records.compact import Sighting
 
 
 def altered(fresh: Sighting, known: Sighting | None) -> Drift | None:

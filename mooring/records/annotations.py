@@ -21,7 +21,7 @@ Several PVs of one volume bear a record each (copies.py), and while it names a h
 
 Invariants: reading what a patch wrote gives the record it was made from, at a higher epoch. A patch touches no key but these five.
 
-Not kept here: which PV is whose, and any I/O (volumes.py).
+Not kept here: which PV is whose, and any I/O (mooring/cluster/persistent_volumes.py).
 """
 
 from __future__ import annotations
@@ -30,13 +30,14 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from mooring.errors import MalformedRecord
 from mooring.models import AccessMode, Attachment, Mark, Model, Part, VolumeRecord, Write, faults
+from mooring.models.times import format_time, parse_time
 
 ALL_BYTES = 256 * 1024
 """What Kubernetes lets all annotations of an object have, keys and values together."""
@@ -84,21 +85,6 @@ class _Entry(Model):
 
 
 _ENTRIES = TypeAdapter(list[_Entry], config=ConfigDict(hide_input_in_errors=True))
-
-
-def format_time(moment: datetime) -> str:
-    """RFC 3339 in UTC with microseconds and a Z."""
-    # NB: strftime leaves out the zeros of a year like 0001, which is how Go writes a time that was never set.
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
-
-
-def parse_time(text: str) -> datetime | None:
-    """The time that ISO 8601 or RFC 3339 text means, UTC where it names no offset; None where it can't be read."""
-    try:
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def read(driver: str, pv: str, uid: str, annotations: Mapping[str, str] | None, now: datetime) -> Reading:

@@ -19,9 +19,10 @@ from sys import intern
 
 import msgspec
 
-from mooring.annotations import Keys, named_nodes, parse_time, read, read_epoch, unsaid_mode
 from mooring.errors import MalformedRecord
 from mooring.models import NODE_ID_BYTES, AccessMode, Attachment, Mark, VolumeRecord
+from mooring.models.times import parse_time
+from mooring.records.annotations import Keys, named_nodes, read, read_epoch, unsaid_mode
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 

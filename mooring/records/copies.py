@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mooring import fence
 from mooring.models import Copy, VolumeRecord
+from mooring.records import fence
 
 if TYPE_CHECKING:
     from mooring.errors import DuplicateVolume
-    from mooring.sighting import Held, Sighting
+    from mooring.records.compact import Held, Sighting
 
 
 def merge(records: Sequence[VolumeRecord], unreadable: Sequence[str] = ()) -> VolumeRecord:

@@ -22,7 +22,7 @@ Invariants, each searched exhaustively in tests/fence:
 8. Of two calls of the backend for one volume the later bears the higher token (`attach_token`, `detach_token`), given that each
    is decided at the record's epoch and whatever comes next at a later one.
 
-Not kept here: how a write travels (volumes.py), and the order of the steps (workflows/).
+Not kept here: how a write travels (mooring/cluster/persistent_volumes.py), and the order of the steps (workflows/).
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from shlex import quote
 
-from mooring.annotations import Keys
 from mooring.commands import code, unpublish
 from mooring.errors import Contended, Disputed, DuplicateVolume, HeldElsewhere, Incompatible, MalformedRecord, MooringError
 from mooring.models import AccessMode, AdoptRequest, Attachment, Copy, Part, PublishRequest, VolumeRecord, VolumeRef, Write
+from mooring.records.annotations import Keys
 
 Change = Callable[[tuple[Attachment, ...]], tuple[Attachment, ...]]
 """What becomes of the holders."""

@@ -1,4 +1,4 @@
-"""The decisions about a volume without a PV: who holds it, and until when. Pure, as those of mooring/fence.py.
+"""The decisions about a volume without a PV: who holds it, and until when. Pure, as those of fence.py.
 
 Until there is a PV to record it on, an attachment is kept by an open run of PersistAttachment, its *hold*.
 
@@ -25,9 +25,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from mooring import fence
 from mooring.errors import Contended, MooringError
 from mooring.models import Attachment, PublishRequest, Waiting
+from mooring.records import fence
 
 
 class Fate(StrEnum):

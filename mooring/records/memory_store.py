@@ -15,11 +15,11 @@ from types import MappingProxyType
 from typing import Final
 from uuid import uuid4
 
-from mooring import fence
-from mooring.metrics import Metrics
 from mooring.models import Mark, VolumeRecord, Write, WriteResult
-from mooring.sighting import Sighting
-from mooring.views import Change, ChangeKind, Page
+from mooring.process.metrics import Metrics
+from mooring.records import fence
+from mooring.records.compact import Sighting
+from mooring.records.store import Change, ChangeKind, Page
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 

@@ -1,27 +1,26 @@
-"""What a list and a watch of PVs bring: pages and changes, made of sightings; and what makes either useless.
+"""The protocol of a store of records: read, compare-and-set, list, watch.
 
-Contract: only PVs of the one driver are sighted; all others are counted and left.
+Contract: a store serves one driver. What it reads is live; a write is applied if and only if the record still is as its mark says.
+After an error a write may still land, and the same write may be made again: it is recognised by its operation. A list and a watch
+bring only PVs of the one driver; all others are counted and left.
+
+Not kept here: the stores themselves, in a cluster (mooring/cluster/persistent_volumes.py) and without one (memory_store.py).
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, Protocol
 
 from mooring.errors import UntranslatableVolume
-from mooring.sighting import Sighting
+from mooring.models import VolumeRecord, Write, WriteResult
+from mooring.records.compact import Sighting
 
-
-class Skip(StrEnum):
-    """Why a listed PV is no volume that can be published."""
-
-    NOT_CSI = "not_csi"
-    OTHER_DRIVER = "other_driver"
-    NO_VOLUME_HANDLE = "no_volume_handle"
-    UNTRANSLATABLE = "untranslatable_in_tree_source"
-    MALFORMED = "malformed_record"
-    DUPLICATE = "duplicate_volume_handle"
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +58,42 @@ class Change:
 
 class HistoryGone(Exception):
     """What happened to PVs since a resource version is no longer known: list anew."""
+
+
+class Volumes(Protocol):
+    """Where the records of one driver's volumes are kept."""
+
+    async def read(self, volume_handle: str, known: Mapping[str, str] = _NONE, more: Iterable[str] = ()) -> VolumeRecord | None:
+        """Return what the volume's PVs say now; None where there is no PV.
+
+        `known` is the uid of each PV that an index knows, by its name: where any of them is still there, all that is read are
+        these, `more`, names that were seen elsewhere, and what their records name. If none is, all PVs are listed.
+
+        NB: a PV of a known name and another uid is new, and there may be others of which the index doesn't know either.
+
+        Raises:
+            MalformedRecord: no record can be read. Of several, the record tells which can't (`unreadable`).
+            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say.
+
+        """
+
+    async def compare_and_set(self, write: Write) -> WriteResult:
+        """Make the write if the PV still is as its mark says; if not, say what the PV says instead (None: it is gone).
+
+        Raises:
+            KubernetesRejected: the record had not changed; the API server refuses the write itself.
+            RecordTooLarge: because the PV's annotations have no room for it.
+            What `read` raises. After KubernetesUnavailable the write may have landed, or land later.
+
+        """
+
+    def pages(self, page_size: int) -> AsyncGenerator[Page]:
+        """All PVs as of one moment, at most `page_size` at a time; a list that had to begin anew says so (`Page.first`)."""
+
+    def watch(self, resource_version: str) -> AsyncGenerator[Change]:
+        """What happens to PVs after a list's `resource_version`, without end and without gaps; it reconnects by itself.
+
+        Raises:
+            HistoryGone: what happened since then is no longer known.
+
+        """

@@ -21,7 +21,7 @@ from temporalio.service import RPCError
 
 from mooring import names
 from mooring.errors import TemporalUnavailable
-from mooring.namespace import namespace_id, patiently
+from mooring.temporal.namespace import namespace_id, patiently
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -16,8 +16,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from mooring import names
 from mooring.models import Model, VolumeRef
-from mooring.run_reader import RunReader, VolumeRun
-from mooring.runs import describe
+from mooring.temporal.run_reader import RunReader, VolumeRun
+from mooring.temporal.runs import describe
 
 if TYPE_CHECKING:
     from temporalio.client import Client, WorkflowExecution

@@ -16,9 +16,9 @@ from temporalio.api.enums.v1 import NamespaceState
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.service import RPCError, RPCStatusCode
 
-from mooring.backoff import pauses
 from mooring.errors import TemporalUnavailable
-from mooring.lifetime import first, set_with, unless
+from mooring.process.backoff import pauses
+from mooring.process.lifetime import first, set_with, unless
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Final
 from temporalio.service import RPCError
 
 from mooring import names
-from mooring.names import State
+from mooring.states import State
 
 if TYPE_CHECKING:
     from temporalio.client import Client
 
-    from mooring.metrics import Metrics
+    from mooring.process.metrics import Metrics
 
 EVERY: Final = 30.0
 LONG: Final = timedelta(minutes=10)

@@ -15,8 +15,8 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
 from mooring import names
-from mooring.backoff import pauses
 from mooring.models import RebuildResult
+from mooring.process.backoff import pauses
 
 if TYPE_CHECKING:
     from temporalio.client import Client

@@ -20,6 +20,7 @@ from temporalio.exceptions import ApplicationError, FailureError
 from mooring import names
 from mooring.errors import OperationCancelled
 from mooring.models import Model
+from mooring.states import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,11 +33,11 @@ OPERATIONS: Final = {names.PUBLISH: "publish", names.UNPUBLISH: "unpublish", nam
 
 _ON_THE_WAY: Final = frozenset(
     {
-        names.State.PUBLISHING,
-        names.State.ROLLING_BACK,
-        names.State.UNPUBLISHING,
-        names.State.WAITING_FOR_PV,
-        names.State.ADOPTING,
+        State.PUBLISHING,
+        State.ROLLING_BACK,
+        State.UNPUBLISHING,
+        State.WAITING_FOR_PV,
+        State.ADOPTING,
     }
 )
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
@@ -17,16 +19,16 @@ from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError
 
 from mooring import names
-from mooring.drift.comparison import Waits
 from mooring.errors import TemporalUnavailable
 from mooring.models import Attachment, UnpublishRequest, UnpublishResult, VolumeRef
-from mooring.runs import look_up, read_run
+from mooring.states import State
+from mooring.temporal.runs import look_up, read_run
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Iterable, Sequence
-    from datetime import datetime
+    from collections.abc import AsyncIterator, Iterable
 
     from temporalio.client import Client, WorkflowExecution, WorkflowExecutionDescription
+
 
 AT_ONCE: Final = 16
 RUNS: Final = 1000
@@ -39,6 +41,15 @@ LISTED: Final = 20_000
 
 logger = logging.getLogger(__name__)
 _NODE: Final = SearchAttributeKey.for_keyword(names.NODE_ID)
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """An attachment that waits for its PV, in the run `run_id`."""
+
+    node_id: str
+    since: datetime
+    run_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +99,7 @@ class DriverRuns:
             return {}
         query = (
             f"WorkflowType = '{names.UNPUBLISH}' AND {names.CSI_DRIVER} = '{self._driver}' "
-            f"AND {names.ATTACHMENT_STATE} = '{names.State.NOT_CLEARED}'"
+            f"AND {names.ATTACHMENT_STATE} = '{State.NOT_CLEARED}'"
         )
         listed = await self._list(query, at_most=self._at_most)
         runs = {run.run_id: run for run in listed}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mooring.devstack.kubernetes import RealKubernetes
-from mooring.intree import FIELDS
+from mooring.kubernetes.in_tree import FIELDS
 from tests.admission.conftest import MASTERS, acting, enforce
 from tests.contract.api import PVS, Api, add, at
 from tests.intree.cases import AWS, CASES, Case

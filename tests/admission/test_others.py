@@ -6,7 +6,7 @@ from dataclasses import astuple
 
 import pytest
 
-from mooring.annotations import Keys
+from mooring.records.annotations import Keys
 from tests.admission.conftest import DRIVER, annotated, pv
 from tests.contract.api import PVS, Answer, Api, add, at, remove
 

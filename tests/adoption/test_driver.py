@@ -12,7 +12,7 @@ import pytest
 from temporalio.client import Client
 
 from mooring import names
-from mooring.drift.models import ReconcileRequest, ReconcileResult
+from mooring.models.reconciliation import ReconcileRequest, ReconcileResult
 from mooring.settings import default_task_queue
 from tests.harness.cluster import PVS, Cluster
 from tests.harness.co import peer

@@ -15,10 +15,11 @@ from temporalio.client import Client
 from mooring.client import MooringClient
 from mooring.devstack.faults import Loss
 from mooring.errors import Disputed, HeldElsewhere, OperationTerminated
-from mooring.evacuation.starting import approve
+from mooring.evacuation.client import approve
 from mooring.models import Approval, UnpublishRequest, VolumeRef
-from mooring.names import State, volume_id
-from mooring.runs import describe
+from mooring.names import volume_id
+from mooring.states import State
+from mooring.temporal.runs import describe
 from tests.harness.cluster import Cluster
 from tests.harness.living import Living
 from tests.harness.ward import SECONDS, Ward, ended

@@ -7,8 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from mooring.adoption import Attached, Finding, Past, Verdict, Volume, in_question, judge, refusals, shared_mode
+from mooring.adoption.rules import in_question, judge, refusals
+from mooring.cluster.volume_attachments import Attached, Volume, shared_mode
 from mooring.models import AccessMode, VolumeRecord
+from mooring.models.adoption import Finding, Verdict
+from mooring.records.past import Past
 from tests.harness.records import NOW, SHARED, attachment, record
 
 FREE = record(epoch=None)

@@ -11,8 +11,8 @@ from temporalio.client import Client, WorkflowFailureError
 from mooring import names
 from mooring.client import MooringClient
 from mooring.errors import Contended, HeldElsewhere, KubernetesForbidden, OperationCancelled, OperationPending
-from mooring.history import read_history
 from mooring.models import AdoptRequest, PublishResult, VolumeRef
+from mooring.temporal.history import read_history
 from tests.harness.cluster import Cluster
 from tests.harness.records import SHARED, attachment
 from tests.harness.resets import last_run, reset

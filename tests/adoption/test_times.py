@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from mooring.adoption import Past
-from mooring.detachments import conclude
+from mooring.records.past import Past, conclude
 from tests.harness.records import NOW
 
 SKEW = 2.0

@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mooring import annotations
 from mooring.errors import MalformedRecord
 from mooring.models import AccessMode
+from mooring.models.times import format_time, parse_time
+from mooring.records import annotations
 
 DRIVER = "rds.csi.srvlab.io"
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
@@ -80,7 +81,7 @@ def test_an_unreadable_time_is_replaced_and_counted(text: str) -> None:
 
 def test_a_time_that_was_never_set_survives_being_written() -> None:
     never = datetime(1, 1, 1, tzinfo=UTC)
-    assert annotations.parse_time(annotations.format_time(never)) == never
+    assert parse_time(format_time(never)) == never
 
 
 @pytest.mark.parametrize("epoch", ["", "many", "-1", "+1", "01", "1.0", " 1", "1" * 19, "\N{ARABIC-INDIC DIGIT ONE}"])

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mooring import annotations
 from mooring.devstack.kubernetes.patch import JSON_PATCH, apply_patch
 from mooring.devstack.kubernetes.status import Refusal
 from mooring.models import AccessMode, Attachment, Copy, VolumeRecord, VolumeRef, Write
+from mooring.records import annotations
 
 DRIVER = "rds.csi.srvlab.io"
 NOW = datetime(2026, 2, 1, tzinfo=UTC)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mooring.apiserver import Ask, KubernetesApi
-from mooring.kubeconfig import connect
+from mooring.kubernetes.api import Ask, KubernetesApi
+from mooring.kubernetes.connection import connect
 from tests.harness.cluster import PVS, Cluster
 
 TOKEN = "s3cr3t-b3ar3r"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mooring.kubeconfig import KubernetesNotConfigured, connect
+from mooring.kubernetes.connection import KubernetesNotConfigured, connect
 from tests.apiserver.conftest import LIST, TIMEOUT, TOKEN, kubeconfig
 from tests.credentials.scene import shows
 from tests.harness.cluster import Cluster

@@ -12,10 +12,10 @@ from functools import partial
 import pytest
 from aiohttp import web
 
-from mooring.apiserver import Gone, KubernetesApi, NotFound, Refused
 from mooring.devstack.faults import Loss
 from mooring.errors import KubernetesForbidden, KubernetesRejected, KubernetesUnavailable
-from mooring.kubeconfig import connect
+from mooring.kubernetes.api import Gone, KubernetesApi, NotFound, Refused
+from mooring.kubernetes.connection import connect
 from tests.apiserver.conftest import LIST, READ, TIMEOUT, TOKEN
 from tests.harness.cluster import Cluster
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mooring.proxies import proxy_for
+from mooring.kubernetes.proxies import proxy_for
 
 PROXY = "http://proxy.example.com:3128"
 SERVER = "https://10.96.0.1:6443"

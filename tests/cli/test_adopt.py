@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from temporalio.client import Client
 
-from mooring.cli.exits import ExitCode
+from mooring.cli.exit_codes import ExitCode
 from tests.cli.conftest import Mooring
 from tests.harness.cluster import Cluster
 from tests.harness.kubernetes import Kubernetes

@@ -15,14 +15,14 @@ from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest
 from temporalio.client import Client
 
 from mooring.checks.rights import RIGHTS
-from mooring.cli.exits import ExitCode
-from mooring.csi.desk import Desk
+from mooring.cli.exit_codes import ExitCode
 from mooring.csi.endpoint import csi_endpoint
-from mooring.csi.handover import HandOver
+from mooring.csi.inflight import HandOver
+from mooring.csi.state import Desk
 from mooring.devstack.kubernetes.account import RBAC
 from mooring.devstack.kubernetes.manifests import read_manifests
 from mooring.devstack.proxy import FaultProxy
-from mooring.intree import GCE
+from mooring.kubernetes.in_tree import GCE
 from tests.cli.conftest import REPOSITORY, Mooring, Ran, process
 from tests.harness.cluster import Cluster
 from tests.harness.kubernetes import Kubernetes

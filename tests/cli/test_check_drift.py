@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from mooring.checks.drift import judge_drift, judge_schedule
-from mooring.drift.models import VANISHED, DriftKind, ReconcileResult, Settled
-from mooring.drift.report import Report
-from mooring.names import State
+from mooring.models.reconciliation import VANISHED, DriftKind, ReconcileResult, Settled
+from mooring.reconciliation.report import Report
+from mooring.states import State
 
 NOW = datetime(2026, 1, 31, 4, 0, tzinfo=UTC)
 

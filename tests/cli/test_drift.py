@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 import pytest
 from temporalio.client import Client
 
-from mooring.cli.exits import ExitCode
-from mooring.drift.report import last_report
-from mooring.drift.schedule import Plan
+from mooring.cli.exit_codes import ExitCode
+from mooring.reconciliation.report import last_report
+from mooring.reconciliation.schedule import Plan
 from tests.cli.conftest import Mooring, Ran
 from tests.harness.cluster import Cluster
 from tests.harness.kubernetes import Kubernetes

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 import pytest
 from temporalio.client import Client
 
-from mooring.cli.exits import ExitCode
+from mooring.cli.exit_codes import ExitCode
 from mooring.client import MooringClient
-from mooring.names import State
+from mooring.states import State
 from tests.cli.conftest import Mooring, process
 from tests.harness.cluster import Cluster
 from tests.harness.ward import FOREVER, SECONDS, TAINT, Ward, ended

@@ -11,17 +11,17 @@ import pytest
 from temporalio import activity
 from temporalio.client import Client
 
-from mooring.cli.exits import ExitCode
+from mooring.cli.exit_codes import ExitCode
 from mooring.client import MooringClient
 from mooring.devstack.proxy import FaultProxy
-from mooring.polls import Polls
 from mooring.settings import default_task_queue
+from mooring.temporal.pollers import Polls
 from tests.cli.conftest import Mooring, Ran
 from tests.harness.cluster import Cluster
 from tests.harness.kubernetes import Kubernetes
 from tests.harness.living import MERGE_PATCH, VOLUME_ATTACHMENTS, Living
 from worker import MooringWorker
-from workflows.everything import WORKFLOWS
+from workflows.registry import WORKFLOWS
 
 BOUND = 20
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from temporalio.client import Client
 
-from mooring.cli.exits import ExitCode
+from mooring.cli.exit_codes import ExitCode
 from mooring.client import MooringClient
 from mooring.errors import MalformedRecord
 from tests.cli.conftest import Mooring, Ran

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mooring import __version__
-from mooring.cli.exits import MEANING, ExitCode, exit_code
+from mooring.cli.exit_codes import MEANING, ExitCode, exit_code
 from mooring.cli.main import app
 from mooring.errors import TABLE
 from mooring.models import DEFAULT_DRIVER

@@ -10,7 +10,7 @@ import pytest
 from temporalio.client import Client, WorkflowHandle
 
 from mooring import names
-from mooring.cli.exits import ExitCode
+from mooring.cli.exit_codes import ExitCode
 from mooring.client import MooringClient
 from mooring.errors import MooringError
 from mooring.models import VolumeRef

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mooring.cli.exits import ExitCode
+from mooring.cli.exit_codes import ExitCode
 from tests.cli.conftest import Mooring
 from tests.harness.cluster import Cluster
 from worker import MooringWorker

@@ -11,7 +11,7 @@ import pytest
 from temporalio.client import Client
 
 from mooring import names
-from mooring.cli.exits import ExitCode
+from mooring.cli.exit_codes import ExitCode
 from mooring.models import VolumeRef
 from tests.cli.conftest import Mooring, process
 from worker import MooringWorker

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from mooring.cli.exits import ExitCode
+from mooring.cli.exit_codes import ExitCode
 from mooring.client import MooringClient
 from mooring.models import VolumeStatus
 from tests.cli.conftest import Mooring

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from mooring.cli.exits import ExitCode
+from mooring.cli.exit_codes import ExitCode
 from tests.cli.conftest import process
 from tests.harness.cluster import Cluster
 

@@ -14,8 +14,8 @@ from mooring import names
 from mooring.client import MooringClient
 from mooring.errors import HeldElsewhere, InvalidRequest, OperationTerminated, WorkerUnavailable
 from mooring.models import RebuildResult, UnpublishRequest, VolumeRef
-from mooring.runs import workers_of
 from mooring.settings import default_task_queue
+from mooring.temporal.runs import workers_of
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
 from tests.harness.patient import patient, pending

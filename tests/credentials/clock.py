@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from mooring.credentials.renewal import Clock
+from mooring.kubernetes.credentials.renewal import Clock
 
 MINUTE = 61.0
 START = datetime(2030, 1, 1, tzinfo=UTC)

@@ -12,9 +12,9 @@ from typing import Any
 
 import yaml
 
-from mooring.apiserver import Ask, KubernetesApi
-from mooring.credentials.renewal import Clock
-from mooring.kubeconfig import CLOCK, connect
+from mooring.kubernetes.api import Ask, KubernetesApi
+from mooring.kubernetes.connection import CLOCK, connect
+from mooring.kubernetes.credentials.renewal import Clock
 from tests.credentials.api import Api
 from tests.credentials.authority import Authority, Certificate
 

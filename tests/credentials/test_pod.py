@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mooring.credentials.errors import KubernetesNotConfigured
-from mooring.kubeconfig import connect
+from mooring.kubernetes.connection import connect
+from mooring.kubernetes.credentials.errors import KubernetesNotConfigured
 from tests.credentials.clock import Hands
 from tests.credentials.scene import TIMEOUT, Scene, who
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from mooring.kubeconfig import connect
+from mooring.kubernetes.connection import connect
 from tests.credentials.scene import TIMEOUT, Scene, who
 
 BASIC = "Basic dTpwYXNzdzByZA=="

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from mooring.apiserver import Ask, KubernetesApi
 from mooring.devstack.kubernetes import RealKubernetes
-from mooring.kubeconfig import connect
+from mooring.kubernetes.api import Ask, KubernetesApi
+from mooring.kubernetes.connection import connect
 from tests.credentials.authority import Authority, Certificate, encoded
 from tests.credentials.clock import Hands
 from tests.credentials.scene import TIMEOUT

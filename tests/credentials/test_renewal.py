@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from mooring.apiserver import Ask, KubernetesApi
-from mooring.credentials.errors import NoCredentials
-from mooring.credentials.exec_plugin import Plugin
-from mooring.credentials.schema import Exec
 from mooring.errors import KubernetesUnavailable
-from mooring.kubeconfig import connect
+from mooring.kubernetes.api import Ask, KubernetesApi
+from mooring.kubernetes.connection import connect
+from mooring.kubernetes.credentials.errors import NoCredentials
+from mooring.kubernetes.credentials.exec_plugin import Plugin
+from mooring.kubernetes.credentials.schema import Exec
 from tests.credentials.api import serving
 from tests.credentials.authority import Certificate
 from tests.credentials.cases import API

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
-from mooring.csi.front import csi_front
+from mooring.csi.sidecar import csi_front
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
 from tests.harness.co import Peer, peer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mooring.csi.handover import KEEP_SECONDS, HandOver, is_needed
+from mooring.csi.inflight import KEEP_SECONDS, HandOver, is_needed
 from mooring.csi.wire import csi_pb2
 from mooring.errors import BackendNotFound, OperationPending
 from tests.harness.co import mount

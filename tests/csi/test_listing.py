@@ -7,9 +7,9 @@ import asyncio
 import pytest
 from grpc import StatusCode
 
-from mooring.csi.listing import Listing
+from mooring.csi.list_volumes import Listing
 from mooring.csi.wire import csi_pb2
-from mooring.manager import AttachmentManager
+from mooring.index.manager import AttachmentManager
 from tests.harness.cluster import Cluster
 from tests.harness.co import Peer, refused
 from tests.harness.patient import PATIENCE

@@ -14,10 +14,10 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from pydantic import ValidationError
 
 from mooring import __version__
-from mooring.csi.desk import Desk
 from mooring.csi.driver import Rpc
 from mooring.csi.endpoint import EndpointInUse, csi_endpoint
-from mooring.csi.handover import HandOver
+from mooring.csi.inflight import HandOver
+from mooring.csi.state import Desk
 from mooring.csi.wire import csi_pb2
 from mooring.settings import Settings
 from tests.harness.co import Peer, mount, peer, refused

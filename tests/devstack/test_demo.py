@@ -12,7 +12,7 @@ from rich.console import Console
 
 from mooring.devstack.demo.play import demo
 from mooring.devstack.demo.scene import Scene
-from mooring.devstack.demo.steps.publishing import rebuild
+from mooring.devstack.demo.steps.publish import rebuild
 from mooring.devstack.demo.story import NotSo, Story
 from mooring.devstack.demo.volumes import SUBJECT_PV
 

@@ -10,12 +10,12 @@ from typing import Any
 
 from temporalio.client import Client
 
+from mooring.cluster.node_ids import AnyNode, Node
 from mooring.errors import TemporalUnavailable
-from mooring.evacuation.dead_nodes import DeadNodes
-from mooring.evacuation.models import EvacuateRequest
-from mooring.manager import AttachmentManager
-from mooring.names import State
-from mooring.nodes.ids import AnyNode, Node
+from mooring.evacuation.node_watcher import DeadNodes
+from mooring.index.manager import AttachmentManager
+from mooring.models.evacuation import EvacuateRequest
+from mooring.states import State
 from tests.harness.cluster import Cluster
 from tests.harness.records import attachment
 from tests.harness.ward import SECONDS, TAINT, Ward, ended

@@ -6,7 +6,7 @@ import pytest
 
 from mooring.client import MooringClient
 from mooring.errors import Disputed
-from mooring.names import State
+from mooring.states import State
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
 from tests.harness.ward import TAINT, Ward, ended

@@ -6,7 +6,7 @@ import pytest
 from temporalio.client import Client
 
 from mooring.client import MooringClient
-from mooring.names import State
+from mooring.states import State
 from tests.harness.cluster import Cluster
 from tests.harness.kubernetes import Kubernetes
 from tests.harness.living import Living

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mooring.names import State
+from mooring.states import State
 from tests.harness.processes import Fleet, backed
 from tests.harness.ward import TAINT, Ward, ended
 

@@ -11,10 +11,9 @@ from temporalio.client import Client, WorkflowUpdateFailedError
 from mooring import names
 from mooring.client import MooringClient
 from mooring.errors import NothingToApprove
-from mooring.evacuation.starting import Evacuation, approve
-from mooring.guidance import guidance
+from mooring.evacuation.client import Evacuation, approve
 from mooring.models import Approval
-from mooring.names import State
+from mooring.states import State, guidance
 from tests.harness.cluster import Cluster
 from tests.harness.kubernetes import Kubernetes
 from tests.harness.living import Living

@@ -10,9 +10,9 @@ from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import CancelledError
 
 from mooring.client import MooringClient
-from mooring.evacuation.starting import approve
+from mooring.evacuation.client import approve
 from mooring.models import Approval
-from mooring.names import State
+from mooring.states import State
 from tests.evacuate.conftest import Stubborn
 from tests.harness.cluster import Cluster
 from tests.harness.kubernetes import Kubernetes

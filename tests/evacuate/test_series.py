@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from mooring.evacuation.models import NodeSeen, Presence
 from mooring.models import Approval
+from mooring.models.evacuation import NodeSeen, Presence
 from tests.harness.records import NOW
-from workflows.proof import Proof
+from workflows.evacuation.proof import Proof
 
 GONE = NodeSeen(node_name="n", presence=Presence.GONE, out_of_service=False, holds=1, words="there is no Node n")
 HERE = NodeSeen(node_name="n", presence=Presence.HERE, out_of_service=False, holds=1, words="Node n is there and not Ready")

@@ -12,8 +12,8 @@ from temporalio.client import Client
 
 from mooring.client import MooringClient
 from mooring.models import BackendCall
-from mooring.names import State
-from mooring.polls import Slots
+from mooring.states import State
+from mooring.temporal.pollers import Slots
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
 from tests.harness.ward import TAINT, Ward, ended

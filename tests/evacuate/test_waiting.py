@@ -11,10 +11,10 @@ from temporalio.client import Client
 
 from mooring import names
 from mooring.client import MooringClient
-from mooring.drift.runs import DriverRuns
 from mooring.errors import HeldElsewhere
 from mooring.models import Unpersisted, UnpublishRequest, VolumeRef
-from mooring.names import State
+from mooring.states import State
+from mooring.temporal.visibility import DriverRuns
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
 from tests.harness.records import attachment

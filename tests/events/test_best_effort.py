@@ -14,13 +14,13 @@ from temporalio.worker import Replayer
 from mooring.client import MooringClient
 from mooring.devstack.faults import Loss
 from mooring.errors import HeldElsewhere
-from mooring.events.happenings import Happening
 from mooring.events.interceptor import Telling
+from mooring.events.reasons import Happening
 from tests.events.conftest import Observatory
 from tests.harness.cluster import PVS, Cluster
 from tests.harness.workers import indexed, quick, running_worker, until
 from worker import MooringWorker
-from workflows.everything import WORKFLOWS
+from workflows.registry import WORKFLOWS
 
 POSTS = "/events"
 HISTORIES: Final = Path(__file__).parent.parent / "replay" / "histories"

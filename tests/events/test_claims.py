@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from mooring.apiserver import KubernetesApi
-from mooring.events.claims import Claims
-from mooring.kubeconfig import connect
+from mooring.events.pvcs import Claims
+from mooring.kubernetes.api import KubernetesApi
+from mooring.kubernetes.connection import connect
+from mooring.kubernetes.pv_objects import Claim, Metadata, Pv, Spec
 from mooring.models import Mark
-from mooring.wire import Claim, Metadata, Pv, Spec
 from tests.harness.cluster import PVS, Cluster
 
 BOUND = Claim("apps", "data", "a-uid")

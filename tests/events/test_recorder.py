@@ -11,13 +11,12 @@ from typing import Any, Final
 
 import pytest
 
-from mooring.apiserver import KubernetesApi
-from mooring.events.claims import Claims
-from mooring.events.happenings import Happening, Reason
+from mooring.events.pvcs import Claims
+from mooring.events.reasons import Happening, Reason
 from mooring.events.recorder import Recorder
-from mooring.kubeconfig import connect
+from mooring.kubernetes.api import KubernetesApi
+from mooring.kubernetes.connection import connect
 from mooring.models import Mark
-from mooring.nodes.ids import AnyNode
 from tests.events.conftest import PATIENCE, Observatory
 from tests.harness.cluster import PVS, Cluster
 from tests.harness.workers import until
@@ -46,7 +45,7 @@ class Desk:
         """One that does not run yet."""
         claims = Claims(self.api)
         return Recorder(
-            *(self.api, claims, AnyNode(), "worker-0", lambda: self.now, lambda: self.dropped.append(None)),
+            *(self.api, claims, lambda _: "", "worker-0", lambda: self.now, lambda: self.dropped.append(None)),
             warnings_only=False,
             size=size,
             pause=0.05,

@@ -13,7 +13,7 @@ from temporalio.client import Client, Interceptor, OutboundInterceptor, Workflow
 from mooring import names
 from mooring.errors import Disputed, NodeNotFound
 from mooring.models import UnpublishRequest, VolumeRef
-from mooring.runs import describe
+from mooring.temporal.runs import describe
 from tests.harness.workers import indexed, until
 
 if TYPE_CHECKING:

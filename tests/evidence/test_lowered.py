@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from itertools import product
 
+from mooring.evidence.past_holders import altered, lowered
 from mooring.models import VolumeRecord
-from mooring.past_holders import altered, lowered
 from tests.harness.records import record
 
 EPOCHS = (None, 1, 2, 3)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mooring.drift.comparison import unique_name
+from mooring.cluster.node_usage import unique_name
 from mooring.errors import Disputed
 from tests.harness.living import MERGE_PATCH
 from tests.harness.workers import indexed, until

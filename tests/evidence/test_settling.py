@@ -12,7 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from mooring import names
 from mooring.errors import Disputed, TemporalUnavailable
-from mooring.evidence import AT_ONCE
+from mooring.evidence.evidence import AT_ONCE
 from mooring.models import VolumeRef
 from tests.harness.departing import delete_seen
 from tests.harness.workers import until

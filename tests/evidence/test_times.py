@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from mooring.last_run import LastRun, Reading
+from mooring.evidence.last_run import LastRun, Reading
 from tests.harness.records import NOW, record
 
 SKEW = 2.0

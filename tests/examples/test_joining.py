@@ -13,7 +13,7 @@ from temporalio.client import Client
 from mooring import names
 from mooring.client import MooringClient
 from mooring.models import PublishRequest, VolumeRef
-from mooring.runs import read_run
+from mooring.temporal.runs import read_run
 from tests.examples.conftest import Example, Ran
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster

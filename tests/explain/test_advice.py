@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from mooring.adoption import Finding, Verdict
 from mooring.explain.advice import advise
 from mooring.explain.facts import AttachmentFacts, Facts, NodeFacts, PvFacts, RelatedRun
 from mooring.models import Attachment, Mark, VolumeRecord
-from mooring.run_reader import VolumeRun
+from mooring.models.adoption import Finding, Verdict
+from mooring.temporal.run_reader import VolumeRun
 
 NOW = datetime(2026, 1, 31, 4, 0, tzinfo=UTC)
 LIVING = NodeFacts(name="worker-1", node_id="node-a", exists=True, ready="True", registered=True)

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mooring import fence
-from mooring.copies import merge
 from mooring.errors import HeldElsewhere, Incompatible
 from mooring.models import AccessMode, AccessType, Attachment, Mark, PublishRequest, VolumeRecord, VolumeRef, Write
+from mooring.records import fence
+from mooring.records.copies import merge
 
 VOLUME = VolumeRef(volume_handle="vol-7")
 THEN = datetime(2026, 1, 31, tzinfo=UTC)

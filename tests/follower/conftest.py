@@ -9,11 +9,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from mooring.follower import Follower
-from mooring.kubeconfig import connect
-from mooring.manager import AttachmentManager
-from mooring.metrics import Metrics
-from mooring.volumes import KubernetesVolumes
+from mooring.cluster.persistent_volumes import KubernetesVolumes
+from mooring.index.manager import AttachmentManager
+from mooring.index.reflector import Follower
+from mooring.kubernetes.connection import connect
+from mooring.process.metrics import Metrics
 from tests.harness.cluster import Cluster
 from tests.harness.records import NOW
 

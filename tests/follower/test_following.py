@@ -7,10 +7,10 @@ from itertools import count
 
 from prometheus_client import CollectorRegistry
 
-from mooring.follower import Follower
-from mooring.manager import AttachmentManager
-from mooring.memory import MemoryVolumes
-from mooring.metrics import Metrics
+from mooring.index.manager import AttachmentManager
+from mooring.index.reflector import Follower
+from mooring.process.metrics import Metrics
+from mooring.records.memory_store import MemoryVolumes
 from tests.follower.conftest import holders, no_beat, until
 from tests.harness.cluster import Cluster
 from tests.harness.records import record

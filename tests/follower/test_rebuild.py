@@ -12,12 +12,11 @@ from mooring.devstack.faults import Request
 from mooring.devstack.kubernetes import ApiServer, EmbeddedKubernetes
 from mooring.devstack.proxy import FaultProxy
 from mooring.errors import KubernetesUnavailable
-from mooring.follower import Follower
-from mooring.manager import AttachmentManager, Counts
-from mooring.memory import MemoryVolumes
-from mooring.metrics import Metrics
-from mooring.models import VolumeRef
-from mooring.views import Skip
+from mooring.index.manager import AttachmentManager, Counts
+from mooring.index.reflector import Follower
+from mooring.models import Skip, VolumeRef
+from mooring.process.metrics import Metrics
+from mooring.records.memory_store import MemoryVolumes
 from tests.follower.conftest import PAGE_SIZE, following, holders, no_beat, until
 from tests.harness.cluster import Cluster
 from tests.harness.records import attach, attachment

@@ -14,9 +14,9 @@ from mooring import names
 from mooring.client import MooringClient
 from mooring.devstack.kubernetes.kubeconfig import ApiServer
 from mooring.errors import Disputed, SecretsNeeded
-from mooring.evacuation.starting import approve
+from mooring.evacuation.client import approve
 from mooring.models import Approval, VolumeRef
-from mooring.names import State
+from mooring.states import State
 from tests.harness.cluster import Cluster
 from tests.harness.co import Peer
 from tests.harness.driver.handle import ReferenceDriver

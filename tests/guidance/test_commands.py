@@ -14,11 +14,11 @@ import typer
 
 from mooring.cli.main import app
 from mooring.commands import code
-from mooring.drift.models import Drift, DriftKind, advice
 from mooring.explain import commands
 from mooring.explain.facts import Facts
-from mooring.fence import bar
 from mooring.models import AccessMode, Attachment, Mark, PublishRequest, VolumeRecord
+from mooring.models.reconciliation import Drift, DriftKind, advice
+from mooring.records.fence import bar
 
 Told = Callable[[str, str], str]
 STRANGE: Final = [

@@ -11,12 +11,11 @@ from temporalio.client import Client
 
 from mooring import names
 from mooring.client import MooringClient
-from mooring.evacuation.models import EvacuateRequest
-from mooring.evacuation.starting import start_evacuation
-from mooring.guidance import GUIDANCE, guidance
+from mooring.evacuation.client import start_evacuation
 from mooring.models import VolumeRef
-from mooring.names import State
+from mooring.models.evacuation import EvacuateRequest
 from mooring.settings import default_task_queue
+from mooring.states import GUIDANCE, State, guidance
 from tests.harness.cluster import Cluster
 from tests.harness.workers import indexed
 from worker import MooringWorker

@@ -8,9 +8,9 @@ from typing import Any
 
 import aiohttp
 
-from mooring.annotations import Keys
 from mooring.devstack.kubernetes.kubeconfig import ApiServer
 from mooring.devstack.proxy import FaultProxy
+from mooring.records.annotations import Keys
 
 PVS = "/api/v1/persistentvolumes"
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from temporalio.client import Client
 
-from mooring.csi.front import csi_front
-from mooring.drift.schedule import Plan
+from mooring.csi.sidecar import csi_front
+from mooring.reconciliation.schedule import Plan
 from mooring.settings import Settings
 from tests.harness.co import Peer, peer
 from tests.harness.patient import patient

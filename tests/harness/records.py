@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from mooring import fence
 from mooring.models import AccessMode, Attachment, Mark, PublishRequest, VolumeRecord, VolumeRef, Write
-from mooring.sighting import Sighting
-from mooring.views import Change, ChangeKind
+from mooring.records import fence
+from mooring.records.compact import Sighting
+from mooring.records.store import Change, ChangeKind
 
 NOW = datetime(2026, 1, 31, 4, 0, 41, 123456, tzinfo=UTC)
 UID = "0f8fad5b-d9cb-469f-a165-70867728950e"

@@ -12,9 +12,10 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from mooring import names
 from mooring.client import MooringClient
-from mooring.evacuation.models import EvacuateRequest, EvacuationProgress, EvacuationResult
-from mooring.evacuation.starting import Evacuation, evacuation_of, start_evacuation
+from mooring.evacuation.client import Evacuation, evacuation_of, start_evacuation
+from mooring.models.evacuation import EvacuateRequest, EvacuationProgress, EvacuationResult
 from mooring.settings import default_task_queue
+from mooring.states import State
 from tests.harness.cluster import Cluster
 
 CSI_NODES: Final = "/apis/storage.k8s.io/v1/csinodes"
@@ -102,7 +103,7 @@ class Ward:
         lost = self.client.get_async_activity_handle(workflow_id=self.evacuation.id, run_id=None, activity_id=step.activity_id)
         await lost.fail(ApplicationError(f"nobody has said what became of {handle}", non_retryable=True))
 
-    async def reaches(self, evacuation: Evacuation, state: names.State, **fields: Any) -> EvacuationProgress:
+    async def reaches(self, evacuation: Evacuation, state: State, **fields: Any) -> EvacuationProgress:
         """Wait until its progress says so; what it says."""
         async with asyncio.timeout(SECONDS):
             while True:

@@ -13,11 +13,11 @@ from prometheus_client import CollectorRegistry
 from temporalio.client import Client
 
 from mooring.backend import Backend, NoBackend
-from mooring.csi.desk import Desk
-from mooring.metrics import Metrics
-from mooring.polls import Slots
+from mooring.cluster.clientset import open_storage
+from mooring.csi.state import Desk
+from mooring.process.metrics import Metrics
 from mooring.settings import Settings
-from mooring.storage import open_storage
+from mooring.temporal.pollers import Slots
 from worker import MooringWorker
 
 _NUMBERS = count(1)

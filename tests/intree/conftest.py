@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from mooring.apiserver import KubernetesApi
-from mooring.kubeconfig import connect
+from mooring.kubernetes.api import KubernetesApi
+from mooring.kubernetes.connection import connect
 from tests.harness.cluster import Cluster
 
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from mooring.client import MooringClient
+from mooring.cluster.volume_attachments import ClusterAttachments
 from mooring.errors import UntranslatableVolume
-from mooring.intree import GCE
+from mooring.kubernetes.in_tree import GCE
 from mooring.models import RebuildResult
-from mooring.volume_attachments import ClusterAttachments
 from tests.harness.cluster import PVS, Cluster
 from tests.harness.living import MERGE_PATCH
 from tests.harness.records import NOW

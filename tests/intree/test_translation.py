@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from mooring import intree
-from mooring.apiserver import Ask, KubernetesApi
-from mooring.collection import ListPage
-from mooring.views import Skip
-from mooring.wire import PV, Pv, PvLists, handle
+from mooring.kubernetes import in_tree
+from mooring.kubernetes.api import Ask, KubernetesApi
+from mooring.kubernetes.list_watch import ListPage
+from mooring.kubernetes.pv_objects import PV, Pv, PvLists, handle
+from mooring.models import Skip
 from tests.harness.cluster import PVS, Cluster
 from tests.intree.cases import AWS, CASES, CINDER, GCE, Case
 
@@ -42,12 +42,12 @@ def test_a_pv_of_a_source_that_another_driver_serves_is_none_of_the_drivers(case
 
 @pytest.mark.parametrize("kind", ["managed", "MANAGED", None])
 def test_a_managed_azure_disk_is_one_however_it_is_written(kind: str | None) -> None:
-    assert intree.translate(intree.AzureDisk("/disks/1", kind), intree.About("pv-1", {}, {}, "")) == "/disks/1"
+    assert in_tree.translate(in_tree.AzureDisk("/disks/1", kind), in_tree.About("pv-1", {}, {}, "")) == "/disks/1"
 
 
 def test_a_source_that_names_nothing_has_no_handle() -> None:
-    with pytest.raises(intree.Untranslatable, match="names no volume"):
-        intree.translate(intree.CinderDisk(""), intree.About("pv-1", {}, {}, ""))
+    with pytest.raises(in_tree.Untranslatable, match="names no volume"):
+        in_tree.translate(in_tree.CinderDisk(""), in_tree.About("pv-1", {}, {}, ""))
 
 
 @pytest.mark.parametrize(
@@ -61,9 +61,9 @@ def test_a_source_that_names_nothing_has_no_handle() -> None:
     ],
 )
 def test_a_disk_that_the_driver_lists_is_found_by_what_its_pv_says(listed: str, node: str, handles: list[str]) -> None:
-    paths = [f"projects/{path.replace('?', intree.UNSPECIFIED)}/disks/d" for path in handles]
-    assert intree.handles(GCE, listed, node) == paths
-    assert intree.handles(AWS, listed, node) == [listed]
+    paths = [f"projects/{path.replace('?', in_tree.UNSPECIFIED)}/disks/d" for path in handles]
+    assert in_tree.handles(GCE, listed, node) == paths
+    assert in_tree.handles(AWS, listed, node) == [listed]
 
 
 async def test_the_library_of_external_attacher_says_the_same(assets: Path) -> None:
@@ -75,7 +75,7 @@ async def test_the_library_of_external_attacher_says_the_same(assets: Path) -> N
 async def test_the_library_calls_a_disk_by_its_node_as_the_driver_lists_it(assets: Path) -> None:
     handles = [case for case in CASES if case.handle and case.driver in (AWS, GCE)]
     answers = await translate(assets, [{"pv": case.pv("pv-1"), "node": NODE} for case in handles])
-    assert [answer["repaired"] for answer in answers] == [intree.repaired(case.handle, NODE) for case in handles]
+    assert [answer["repaired"] for answer in answers] == [in_tree.repaired(case.handle, NODE) for case in handles]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ async def test_the_library_asks_for_it_readonly_where_the_source_says_so(assets:
     if source == "azureFile":
         readonly["spec"][source]["secretNamespace"] = "team"
     (answer,) = await translate(assets, [{"pv": readonly}])
-    found = intree.source(case.driver, PV.decode(msgspec.json.encode(readonly)).spec)
+    found = in_tree.source(case.driver, PV.decode(msgspec.json.encode(readonly)).spec)
     assert found is not None
     assert bool(found.read_only) is answer["readOnly"]
 
@@ -129,4 +129,4 @@ async def translate(assets: Path, asked: list[dict[str, Any]]) -> list[dict[str,
     ],
 )
 def test_two_handles_may_be_of_one_gce_disk_where_one_leaves_open_in_what_they_differ(one: str, other: str, perhaps: bool) -> None:
-    assert bool(intree.perhaps_one([one, other])) is perhaps
+    assert bool(in_tree.perhaps_one([one, other])) is perhaps

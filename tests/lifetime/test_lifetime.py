@@ -10,8 +10,7 @@ import pytest
 
 PROGRAM = """
 import asyncio
-from mooring.leaving import end
-from mooring.lifetime import until_signalled
+from mooring.process.lifetime import end, until_signalled
 
 async def work(stop):
     print("at work", flush=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import product
 
-from mooring.attached import UnknownNames
-from mooring.index import Index
+from mooring.cluster.attachment_cache import UnknownNames
+from mooring.index.entries import Index
 from tests.harness.records import sighting
 
 PVS = [sighting(handle, uid=f"uid-{handle}-{name}", pv=name) for handle, name in product(("v", "w"), ("pv-1", "pv-2"))]

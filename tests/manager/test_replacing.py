@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-from mooring.manager import AttachmentManager, Counts
-from mooring.views import Change, ChangeKind
+from mooring.index.manager import AttachmentManager, Counts
+from mooring.records.store import Change, ChangeKind
 from tests.harness.records import SHARED, attachment, record, seen, sighting
 
 OTHER = "7c9e6679-7425-40de-944b-e07fc1f90ae7"

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mooring.annotations import Keys, read
 from mooring.errors import MalformedRecord
 from mooring.models import DEFAULT_DRIVER, AccessMode, Attachment, Mark, VolumeRecord
-from mooring.sighting import Sighting, pack, sight, unpack
+from mooring.records.annotations import Keys, read
+from mooring.records.compact import Sighting, pack, sight, unpack
 from tests.harness.records import NOW, UID
 
 KEYS = Keys.of(DEFAULT_DRIVER)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mooring.errors import HeldElsewhere, Incompatible
-from mooring.manager import AttachmentManager
+from mooring.index.manager import AttachmentManager
 from mooring.models import AccessMode
 from tests.harness.records import SHARED, attachment, record, seen, sighting
 

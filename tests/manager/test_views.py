@@ -8,9 +8,9 @@ from itertools import product
 import pytest
 
 from mooring.errors import MalformedRecord
-from mooring.manager import AttachmentManager
-from mooring.sighting import Sighting, pack
-from mooring.views import Change, ChangeKind
+from mooring.index.manager import AttachmentManager
+from mooring.records.compact import Sighting, pack
+from mooring.records.store import Change, ChangeKind
 from tests.harness.records import record, seen, sighting
 
 OTHER = "7c9e6679-7425-40de-944b-e07fc1f90ae7"

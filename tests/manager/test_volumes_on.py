@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mooring.manager import AttachmentManager
-from mooring.views import Change, ChangeKind
+from mooring.index.manager import AttachmentManager
+from mooring.records.store import Change, ChangeKind
 from tests.harness.records import SHARED, attachment, seen, sighting
 
 

@@ -14,12 +14,12 @@ from temporalio.service import RPCError
 from temporalio.testing import ActivityEnvironment
 
 from activities.migrations import MigrationActivities
-from mooring import names
 from mooring.client import MooringClient
+from mooring.cluster.record_list import volumes_of
 from mooring.errors import BackendFailed, HeldElsewhere
-from mooring.kubeconfig import connect
+from mooring.kubernetes.connection import connect
 from mooring.models import VolumeRef
-from mooring.records import volumes_of
+from mooring.states import State
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
 from tests.harness.workers import quick, running_worker
@@ -48,7 +48,7 @@ async def test_the_node_that_stays_becomes_the_first_holder(
 
     assert await cluster.holder("vm") == "node-b"
     assert (result.from_nodes, result.to_node, result.stays, result.overdue) == (("node-a",), "node-b", "node-b", False)
-    assert await shown(watch) == names.State.MIGRATED
+    assert await shown(watch) == State.MIGRATED
 
 
 async def test_one_that_is_called_off_ends_where_it_began(
@@ -118,7 +118,7 @@ async def test_past_its_deadline_it_is_said_to_be_overdue_and_nothing_is_detache
         await publish("node-a")
         await publish("node-b")
         async with asyncio.timeout(20):
-            while await shown(watch) != names.State.MIGRATION_OVERDUE:
+            while await shown(watch) != State.MIGRATION_OVERDUE:
                 await asyncio.sleep(0.05)
         with pytest.raises(HeldElsewhere):
             await publish("node-c")

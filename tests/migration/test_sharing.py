@@ -6,7 +6,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from mooring.names import State
+from mooring.states import State
 from tests.harness.cluster import Cluster
 from tests.harness.workers import quick, running_worker
 from tests.migration.conftest import Publish, Watch, shown

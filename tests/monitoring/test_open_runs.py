@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry
 from temporalio.client import Client
 
 from mooring.client import MooringClient
-from mooring.metrics import Metrics
-from mooring.open_runs import count_open
+from mooring.process.metrics import Metrics
+from mooring.temporal.open_runs import count_open
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
 from tests.harness.workers import until

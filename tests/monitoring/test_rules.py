@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
-from mooring.adoption import Verdict
-from mooring.names import State
-from mooring.views import Skip
+from mooring.models import Skip
+from mooring.models.adoption import Verdict
+from mooring.states import State
 from tests.monitoring.conftest import ROOT, SHIPPED, Promtool
 
 Rules = list[dict[str, Any]]

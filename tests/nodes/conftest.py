@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import pytest
 
-from mooring.apiserver import KubernetesApi
-from mooring.kubeconfig import connect
+from mooring.kubernetes.api import KubernetesApi
+from mooring.kubernetes.connection import connect
 from tests.harness.cluster import Cluster
 
 CSI_NODES: Final = "/apis/storage.k8s.io/v1/csinodes"

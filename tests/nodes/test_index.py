@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from mooring.apiserver import KubernetesApi
-from mooring.metrics import Metrics
-from mooring.nodes.ids import Node, Nodes
-from mooring.nodes.kinds import csi_nodes, plain_nodes
+from mooring.cluster.node_ids import Node, Nodes, csi_nodes, plain_nodes
+from mooring.kubernetes.api import KubernetesApi
+from mooring.process.metrics import Metrics
 from tests.harness.cluster import Cluster
 from tests.harness.workers import until
 from tests.nodes.conftest import CSI_NODES, NODES, Machines

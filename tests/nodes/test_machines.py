@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from mooring.apiserver import KubernetesApi
-from mooring.evacuation.models import Presence
-from mooring.metrics import Metrics
-from mooring.nodes.ids import Nodes
-from mooring.nodes.kinds import OUT_OF_SERVICE, csi_nodes
-from mooring.nodes.machines import ClusterMachines
-from mooring.nodes.states import ClusterNodeStates
-from mooring.volume_attachments import ClusterAttachments, NoAttachments
+from mooring.cluster.node_health import ClusterMachines
+from mooring.cluster.node_ids import Nodes, csi_nodes
+from mooring.cluster.node_usage import ClusterNodeStates
+from mooring.cluster.volume_attachments import ClusterAttachments, NoAttachments
+from mooring.kubernetes.api import KubernetesApi
+from mooring.kubernetes.node_objects import OUT_OF_SERVICE
+from mooring.models.evacuation import Presence
+from mooring.process.metrics import Metrics
 from tests.harness.cluster import Cluster
 from tests.harness.kubernetes import Kubernetes
 from tests.harness.living import VOLUME_ATTACHMENTS, Living

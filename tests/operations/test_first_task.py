@@ -16,14 +16,14 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
 from mooring import names
-from mooring.drift.models import ReconcileRequest
-from mooring.evacuation.models import EvacuateRequest
 from mooring.models import AdoptRequest, Approval, Mark, Migrating, PublishRequest, Unpersisted, UnpublishRequest, VolumeRef
+from mooring.models.evacuation import EvacuateRequest
+from mooring.models.reconciliation import ReconcileRequest
 from mooring.settings import Settings
 from tests.harness.cluster import Cluster
 from tests.harness.records import attachment
 from tests.harness.workers import quick, running_worker
-from workflows.everything import WORKFLOWS
+from workflows.registry import WORKFLOWS
 
 SECONDS = 30
 TASK_FAILED = EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED

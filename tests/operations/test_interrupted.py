@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from temporalio.client import Client
 
-from mooring import fence
 from mooring.client import MooringClient
+from mooring.records import fence
 from tests.harness.array import Array
 from tests.harness.cluster import Cluster
 from tests.harness.patient import BOUNDS

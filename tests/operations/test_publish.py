@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from mooring.annotations import parse_time
 from mooring.client import MooringClient
 from mooring.errors import HeldElsewhere, Incompatible, MalformedRecord
 from mooring.models import AccessMode
+from mooring.models.times import parse_time
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
 from worker import MooringWorker

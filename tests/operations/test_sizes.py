@@ -7,9 +7,9 @@ from temporalio.client import Client
 
 from mooring import names
 from mooring.client import MooringClient
-from mooring.drift.runs import DriverRuns
 from mooring.errors import HeldElsewhere, InvalidRequest, RecordTooLarge
 from mooring.models import AccessMode, PublishRequest, VolumeRef
+from mooring.temporal.visibility import DriverRuns
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
 from tests.harness.workers import indexed, until

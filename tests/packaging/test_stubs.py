@@ -13,7 +13,7 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 SERVICES = "mooring/csi/wire/csi_pb2_grpc.py"
-MESSAGES = ["mooring/csi/wire/csi_pb2.py", "mooring/kube_pb2.py"]
+MESSAGES = ["mooring/csi/wire/csi_pb2.py", "mooring/kubernetes/kube_pb2.py"]
 MODULES = sorted([*MESSAGES, SERVICES, *(f"{module}i" for module in [*MESSAGES, SERVICES])])
 DEPENDENCIES = {
     each.name: each for each in map(Requirement, tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"])

@@ -9,7 +9,7 @@ import pytest
 from temporalio.client import Client, WorkflowHandle
 
 from mooring import names
-from mooring.drift.models import ReconcileRequest, ReconcileResult
+from mooring.models.reconciliation import ReconcileRequest, ReconcileResult
 from mooring.settings import Settings, default_task_queue
 from tests.harness.cluster import Cluster
 from tests.harness.kubernetes import Kubernetes

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
-from mooring.names import State
+from mooring.states import State
 from tests.harness.cluster import Cluster
 from tests.harness.co import Peer, peer
 from tests.harness.driver.handle import ReferenceDriver

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from mooring.adoption import Attached
-from mooring.drift.comparison import Evidence, NodeState, Waits, behind, compare, compare_several, release, unique_name, unpersisted
-from mooring.drift.models import Drift, DriftKind, Heal, HealResult, Outcome, advice, hand_over
-from mooring.drift.result import conclude
-from mooring.names import State
-from mooring.sighting import Sighting
+from mooring.cluster.node_usage import NodeState, unique_name
+from mooring.cluster.volume_attachments import Attached
+from mooring.models.reconciliation import Drift, DriftKind, Heal, HealResult, Outcome, advice, hand_over
+from mooring.reconciliation.comparison import Evidence, behind, compare, compare_several, release, unpersisted
+from mooring.reconciliation.result import conclude
+from mooring.records.compact import Sighting
+from mooring.states import State
+from mooring.temporal.visibility import Waits
 from tests.harness.records import NOW, SHARED, attachment, sighting
 
 Kinds = list[tuple[DriftKind, str, Heal]]

@@ -12,9 +12,9 @@ from temporalio.exceptions import ApplicationError, CancelledError
 
 from mooring import names
 from mooring.client import MooringClient
-from mooring.drift.models import Progress
 from mooring.models import Approval
-from mooring.names import State
+from mooring.models.reconciliation import Progress
+from mooring.states import State
 from tests.harness.cluster import Cluster
 from tests.harness.living import Living
 from tests.harness.workers import indexed, running_worker

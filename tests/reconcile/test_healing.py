@@ -12,12 +12,12 @@ from temporalio.client import Client
 from mooring import names
 from mooring.backend import NoBackend
 from mooring.client import MooringClient
-from mooring.co_calls import CoCalls
-from mooring.drift.healing import Healer
-from mooring.drift.models import Drift, DriftKind, Heal, Outcome
-from mooring.drift.runs import DriverRuns
+from mooring.csi.co_secrets import CoCalls
 from mooring.errors import MooringError
 from mooring.models import BackendCall, PublishRequest
+from mooring.models.reconciliation import Drift, DriftKind, Heal, Outcome
+from mooring.reconciliation.healer import Healer
+from mooring.temporal.visibility import DriverRuns
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
 from tests.harness.workers import indexed, quick, running_worker

@@ -8,8 +8,8 @@ import pytest
 from temporalio.client import Client
 
 from mooring.client import MooringClient
-from mooring.names import State
-from mooring.views import Change, ChangeKind
+from mooring.records.store import Change, ChangeKind
+from mooring.states import State
 from tests.harness.cluster import PVS, Cluster
 from tests.harness.living import Living
 from tests.harness.records import SHARED, sighting

@@ -11,7 +11,7 @@ from temporalio.client import Client
 
 from mooring import names
 from mooring.client import MooringClient
-from mooring.drift.comparison import unique_name
+from mooring.cluster.node_usage import unique_name
 from tests.harness.cluster import Cluster
 from tests.harness.living import CSI_NODES, MERGE_PATCH, Living
 from tests.harness.workers import indexed, running_worker, until

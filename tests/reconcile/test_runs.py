@@ -7,8 +7,8 @@ import asyncio
 from temporalio.client import Client
 
 from mooring import names
-from mooring.drift.runs import DriverRuns
 from mooring.models import Unpersisted, VolumeRef
+from mooring.temporal.visibility import DriverRuns
 from tests.harness.records import attachment
 
 SECONDS = 30

@@ -14,12 +14,12 @@ from temporalio.client import Client, ScheduleOverlapPolicy
 from mooring import names
 from mooring.client import MooringClient
 from mooring.devstack.temporal import DevTemporal
-from mooring.drift.duty import Reconciling
-from mooring.drift.report import Report, begin, last_report, progress, result
-from mooring.drift.schedule import Plan, scheduled_queue
-from mooring.metrics import Metrics
 from mooring.models import Approval
-from mooring.names import State
+from mooring.process.metrics import Metrics
+from mooring.reconciliation.monitor import Reconciling
+from mooring.reconciliation.report import Report, begin, last_report, progress, result
+from mooring.reconciliation.schedule import Plan, scheduled_queue
+from mooring.states import State
 from tests.harness.cluster import Cluster
 from tests.harness.records import NOW
 from tests.harness.workers import running_worker, until

@@ -8,7 +8,7 @@ import pytest
 from temporalio.client import Client
 
 from mooring.client import MooringClient
-from mooring.names import State
+from mooring.states import State
 from tests.harness.cluster import Cluster
 from tests.harness.departing import delete_seen
 from tests.harness.living import Living

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from mooring.adoption import Attached
-from mooring.departures import Departure
-from mooring.drift.vanished import altered, departed, unplaced
-from mooring.sighting import Sighting
+from mooring.cluster.volume_attachments import Attached
+from mooring.index.departures import Departure
+from mooring.reconciliation.vanished import altered, departed, unplaced
+from mooring.records.compact import Sighting
 from tests.harness.records import NOW, sighting
 
 HELD = sighting("vol", "node-a", epoch=3, pv="pv-gone")

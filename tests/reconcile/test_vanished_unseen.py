@@ -10,18 +10,18 @@ from datetime import timedelta
 import pytest
 from temporalio.client import Client
 
-from mooring.attached import NothingAttached
 from mooring.client import MooringClient
-from mooring.drift.models import ReconcileResult
-from mooring.drift.past_runs import PastRuns
-from mooring.drift.runs import DriverRuns
-from mooring.evidence import Evidence
-from mooring.manager import AttachmentManager
-from mooring.names import State
-from mooring.nodes.ids import AnyNode
-from mooring.nodes.states import NoNodeStates
-from mooring.unplaced import UnplacedAttachments
-from mooring.volume_attachments import NoAttachments
+from mooring.cluster.attachment_cache import NothingAttached
+from mooring.cluster.node_ids import AnyNode
+from mooring.cluster.node_usage import NoNodeStates
+from mooring.cluster.volume_attachments import NoAttachments
+from mooring.evidence.evidence import Evidence
+from mooring.evidence.unplaced import UnplacedAttachments
+from mooring.index.manager import AttachmentManager
+from mooring.models.reconciliation import ReconcileResult
+from mooring.reconciliation.past_runs import PastRuns
+from mooring.states import State
+from mooring.temporal.visibility import DriverRuns
 from tests.harness.cluster import Cluster
 from tests.harness.workers import running_worker
 from tests.reconcile.conftest import Reconcile, found, settling

@@ -16,12 +16,12 @@ from mooring.devstack.kubernetes.embedded import EmbeddedKubernetes
 from mooring.devstack.kubernetes.kubeconfig import ApiServer
 from mooring.devstack.proxy import FaultProxy
 from mooring.devstack.temporal import DevTemporal
-from mooring.drift.models import Progress, ReconcileRequest
 from mooring.errors import MooringError
-from mooring.evacuation.starting import approve
+from mooring.evacuation.client import approve
 from mooring.models import AccessMode, AccessType, AdoptRequest, Approval, Attachment, PublishRequest, VolumeRef
-from mooring.names import State
-from mooring.temporal import register_search_attributes
+from mooring.models.reconciliation import Progress, ReconcileRequest
+from mooring.states import State
+from mooring.temporal.connection import register_search_attributes
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
 from tests.harness.living import Living

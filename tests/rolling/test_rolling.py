@@ -18,12 +18,12 @@ from temporalio.client import Client
 
 from mooring import names
 from mooring.client import MooringClient
-from mooring.drift.models import ReconcileRequest, ReconcileResult
-from mooring.evacuation.models import EvacuateRequest
-from mooring.evacuation.starting import approve, start_evacuation
+from mooring.evacuation.client import approve, start_evacuation
 from mooring.models import Approval, Unpersisted, UnpublishResult, VolumeRef
-from mooring.names import State
+from mooring.models.evacuation import EvacuateRequest
+from mooring.models.reconciliation import ReconcileRequest, ReconcileResult
 from mooring.settings import default_task_queue
+from mooring.states import State
 from tests.harness.cluster import Cluster
 from tests.harness.processes import Fleet, OwnChild, WorkerProcess, backed
 from tests.harness.records import attachment

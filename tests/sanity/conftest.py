@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 from temporalio.client import Client
 
-from mooring.csi.front import csi_front
+from mooring.csi.sidecar import csi_front
 from mooring.devstack.kubernetes.kubeconfig import ApiServer
 from tests.harness.front import fronting
 from tests.harness.mock_driver import mock_driver

@@ -11,12 +11,12 @@ from typing import Any, Final
 
 import pytest
 
-from mooring import fence, holds
 from mooring.models import Looked, VolumeRecord, VolumeRef, Write
+from mooring.records import fence, holds
 from workflows import publish
-from workflows.claiming import Claimant
+from workflows.common.claim import Claimant
+from workflows.common.steps import Steps
 from workflows.publish import PublishVolume
-from workflows.steps import Steps
 from workflows.unpublish import UnpublishVolume
 
 Bug = Callable[[pytest.MonkeyPatch], None]

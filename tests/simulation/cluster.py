@@ -9,11 +9,11 @@ from typing import Any
 
 import msgspec
 
-from mooring import fence
-from mooring.annotations import patch, read
 from mooring.devstack.kubernetes import status
 from mooring.devstack.kubernetes.patch import JSON_PATCH, apply_patch
 from mooring.models import VolumeRecord, VolumeRef, Write, WriteResult
+from mooring.records import fence
+from mooring.records.annotations import patch, read
 from tests.simulation.instance import START
 
 VOLUME = VolumeRef(driver="sim.csi.test", volume_handle="vol")

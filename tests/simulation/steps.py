@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from mooring import holds
 from mooring.errors import BackendFailed, BackendInvalidArgument, KubernetesForbidden
-from mooring.holds import Fate
 from mooring.models import BackendCall, Glance, Limits, Looked, RunRef, Waiting, Write
+from mooring.records import holds
+from mooring.records.holds import Fate
 from tests.simulation import judge
 from tests.simulation.instance import CONVERTER
 from tests.simulation.temporal import Run, Status, Step

@@ -8,12 +8,13 @@ from datetime import datetime
 
 import pytest
 
-from mooring.apiserver import KubernetesApi
-from mooring.kubeconfig import connect
-from mooring.memory import MemoryVolumes
-from mooring.metrics import Metrics
+from mooring.cluster.persistent_volumes import KubernetesVolumes
+from mooring.kubernetes.api import KubernetesApi
+from mooring.kubernetes.connection import connect
 from mooring.models import VolumeRecord, VolumeRef
-from mooring.volumes import KubernetesVolumes, Volumes
+from mooring.process.metrics import Metrics
+from mooring.records.memory_store import MemoryVolumes
+from mooring.records.store import Volumes
 from tests.harness.cluster import Cluster
 from tests.harness.records import NOW
 

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import aclosing
 
 from mooring.models import VolumeRecord
-from mooring.views import Change, ChangeKind, Page
+from mooring.records.store import Change, ChangeKind, Page
 from tests.harness.records import SHARED, attach, detach
 from tests.volumes.conftest import World
 

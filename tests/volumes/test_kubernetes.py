@@ -7,9 +7,9 @@ import asyncio
 import pytest
 from prometheus_client import CollectorRegistry
 
+from mooring.cluster.persistent_volumes import KubernetesVolumes
 from mooring.errors import KubernetesUnavailable, MalformedRecord, RecordTooLarge
 from mooring.models import VolumeRef
-from mooring.volumes import KubernetesVolumes
 from tests.harness.cluster import PVS, Cluster
 from tests.harness.records import attach, detach
 from tests.volumes.conftest import World

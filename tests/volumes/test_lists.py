@@ -6,12 +6,12 @@ import asyncio
 from collections import Counter
 from contextlib import aclosing
 
-from mooring.collection import Listed, ListMetadata
+from mooring.cluster.persistent_volumes import KubernetesVolumes, Sighter
 from mooring.devstack.faults import Request
-from mooring.models import DEFAULT_DRIVER
-from mooring.views import Page, Skip
-from mooring.volumes import KubernetesVolumes
-from mooring.wire import Csi, Metadata, Pv, Sighter, Spec
+from mooring.kubernetes.list_watch import Listed, ListMetadata
+from mooring.kubernetes.pv_objects import Csi, Metadata, Pv, Spec
+from mooring.models import DEFAULT_DRIVER, Skip
+from mooring.records.store import Page
 from tests.harness.cluster import PVS, Cluster
 from tests.harness.records import NOW
 from tests.volumes.conftest import OpenVolumes

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from mooring.annotations import Keys
-from mooring.apiserver import Ask, KubernetesApi
+from mooring.cluster.persistent_volumes import AT_ONCE, Sighter
 from mooring.errors import KubernetesUnavailable
-from mooring.kube_pb2 import ListMeta, PersistentVolume
-from mooring.models import DEFAULT_DRIVER
-from mooring.protobuf import ITEMS, MAGIC, METADATA, RAW
-from mooring.sighting import Sighting
-from mooring.views import Page, Skip
-from mooring.wire import AT_ONCE, PvLists, Sighter
+from mooring.kubernetes.api import Ask, KubernetesApi
+from mooring.kubernetes.kube_pb2 import ListMeta, PersistentVolume
+from mooring.kubernetes.protobuf import ITEMS, MAGIC, METADATA, RAW
+from mooring.kubernetes.pv_objects import PvLists
+from mooring.models import DEFAULT_DRIVER, Skip
+from mooring.records.annotations import Keys
+from mooring.records.compact import Sighting
+from mooring.records.store import Page
 from tests.harness.cluster import PVS, Cluster
 from tests.harness.records import NOW
 

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
+from mooring.cluster.persistent_volumes import KubernetesVolumes
 from mooring.errors import KubernetesUnavailable
-from mooring.volumes import KubernetesVolumes
 from tests.harness.cluster import PVS, Cluster
 from tests.harness.workers import until
 from tests.volumes.conftest import OpenVolumes

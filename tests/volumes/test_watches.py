@@ -8,13 +8,13 @@ from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
+from mooring.cluster.persistent_volumes import KubernetesVolumes
 from mooring.devstack.faults import Loss
 from mooring.devstack.kubernetes.embedded import EmbeddedKubernetes
 from mooring.devstack.proxy import FaultProxy
-from mooring.kubeconfig import connect
-from mooring.metrics import Metrics
-from mooring.views import Change, ChangeKind, HistoryGone
-from mooring.volumes import KubernetesVolumes
+from mooring.kubernetes.connection import connect
+from mooring.process.metrics import Metrics
+from mooring.records.store import Change, ChangeKind, HistoryGone
 from tests.harness.cluster import Cluster
 from tests.volumes.conftest import TIMEOUT, OpenVolumes, now
 

@@ -14,12 +14,12 @@ from temporalio.client import Client
 from mooring import names
 from mooring.client import MooringClient
 from mooring.errors import MooringError
-from mooring.polls import Polls
+from mooring.temporal.pollers import Polls
 from tests.harness.cluster import Cluster
 from tests.harness.patient import PatientClient
 from tests.harness.processes import READY_SECONDS, Fleet
 from tests.harness.workers import until
-from workflows.everything import WORKFLOWS
+from workflows.registry import WORKFLOWS
 
 HOUR = Duration(seconds=3600)
 

@@ -14,8 +14,8 @@ from mooring import names
 from mooring.client import MooringClient
 from mooring.devstack.ports import free_port
 from mooring.devstack.temporal import DevTemporal
-from mooring.runs import workers_of
 from mooring.settings import default_task_queue
+from mooring.temporal.runs import workers_of
 from tests.harness.cluster import PVS, Cluster
 from tests.harness.processes import Fleet, open_fleet
 from tests.harness.workers import indexed

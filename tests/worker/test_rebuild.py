@@ -10,7 +10,7 @@ from temporalio.client import Client
 
 from mooring.client import MooringClient
 from mooring.errors import MalformedRecord
-from mooring.manager import IndexedAttachment
+from mooring.index.manager import IndexedAttachment
 from mooring.models import AccessMode, RebuildResult
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster

@@ -10,10 +10,10 @@ import pytest
 from temporalio.client import Client, WorkflowExecutionStatus
 
 from mooring import names
-from mooring.annotations import parse_time
 from mooring.client import MooringClient
 from mooring.errors import BackendFailed, HeldElsewhere, VolumeNotFound
 from mooring.models import AccessMode, VolumeRef
+from mooring.models.times import parse_time
 from mooring.settings import MissingPv
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster

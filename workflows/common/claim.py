@@ -2,7 +2,7 @@
 
 Contract: a claim may still land until its step has said otherwise; only a final answer to the very first attempt says so for sure.
 
-Not kept here: which claim to make (mooring/fence.py), and how it is taken back (steps.py).
+Not kept here: which claim to make (mooring/records/fence.py), and how it is taken back (steps.py).
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from mooring import fence
     from mooring.models import Looked, PublishRequest, VolumeRecord, WriteResult
-    from workflows.cancellation import stop_if_cancelled
-    from workflows.failures import STOPPED, is_final_at_once
-    from workflows.steps import LIVES
+    from mooring.records import fence
+    from workflows.common.cancellation import stop_if_cancelled
+    from workflows.common.failures import STOPPED, is_final_at_once
+    from workflows.common.steps import LIVES
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from workflows.steps import Steps
+    from workflows.common.steps import Steps
 
 _MODES = "a node keeps a volume in a mode that agrees"
 """The patch since which modes that agree are not told apart."""

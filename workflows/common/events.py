@@ -15,12 +15,12 @@ from temporalio.exceptions import is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from mooring.errors import TABLE, MooringError
-    from mooring.events.happenings import TAKE, Happening, Reason
-    from workflows.failures import cause, reason
+    from mooring.events.reasons import TAKE, Happening, Reason
+    from workflows.common.failures import cause, reason
 
 if TYPE_CHECKING:
-    from mooring.events.happenings import Take
-    from workflows.steps import Steps
+    from mooring.events.reasons import Take
+    from workflows.common.steps import Steps
 
 
 def tell(happening: Happening) -> None:

@@ -12,7 +12,7 @@ from temporalio.common import RawValue
 with workflow.unsafe.imports_passed_through():
     from mooring.errors import InvalidRequest
     from mooring.models import Model, faults
-    from workflows.failures import failure
+    from workflows.common.failures import failure
 
 NOTHING = RawValue(Payload())
 """The request of a caller that sent none."""

@@ -3,7 +3,7 @@
 Contract: a step of the way forward is bounded by a budget. A step of a rollback has none: it is retried until it succeeds, and the
 pending activity shows why it has not yet.
 
-Not kept here: which step follows which (publish.py, unpublish.py, persist.py).
+Not kept here: which step follows which (workflows/publish.py, workflows/unpublish.py, workflows/persist.py).
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ with workflow.unsafe.imports_passed_through():
     from activities.migrations import MigrationActivities
     from activities.nodes import NodeActivities
     from activities.unpersisted import UnpersistedActivities
-    from mooring import fence
     from mooring.errors import NodeNotFound
     from mooring.models import (
         BackendCall,
@@ -47,8 +46,9 @@ with workflow.unsafe.imports_passed_through():
         WriteResult,
     )
     from mooring.names import waiting_queue
-    from workflows.failures import cause, says
-    from workflows.options import patient
+    from mooring.records import fence
+    from workflows.common.activity_options import patient
+    from workflows.common.failures import cause, says
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection

@@ -13,7 +13,7 @@ from temporalio.common import SearchAttributeKey
 
 with workflow.unsafe.imports_passed_through():
     from mooring import names
-    from mooring.guidance import guidance
+    from mooring.states import State, guidance
 
 if TYPE_CHECKING:
     from mooring.models import Limits, VolumeRef
@@ -24,7 +24,7 @@ _NODE = SearchAttributeKey.for_keyword(names.NODE_ID)
 _STATE = SearchAttributeKey.for_keyword(names.ATTACHMENT_STATE)
 
 
-def show(limits: Limits, volume: VolumeRef, node_id: str, state: names.State) -> None:
+def show(limits: Limits, volume: VolumeRef, node_id: str, state: State) -> None:
     """Set the run's search attributes and what it says of itself."""
     workflow.set_current_details(guidance(state))
     if limits.search_attributes:
@@ -38,14 +38,14 @@ def show(limits: Limits, volume: VolumeRef, node_id: str, state: names.State) ->
         )
 
 
-def show_driver(driver: str, state: names.State, *, search_attributes: bool) -> None:
+def show_driver(driver: str, state: State, *, search_attributes: bool) -> None:
     """Set the search attributes of a run that is about a whole driver; `search_attributes`: the namespace knows them."""
     workflow.set_current_details(guidance(state))
     if search_attributes:
         workflow.upsert_search_attributes([_DRIVER.value_set(driver), _STATE.value_set(state)])
 
 
-def show_node(limits: Limits, driver: str, node_id: str, state: names.State, details: str) -> None:
+def show_node(limits: Limits, driver: str, node_id: str, state: State, details: str) -> None:
     """Set the search attributes of a run that is about a node, and what it says of itself."""
     explain(state, details)
     if limits.search_attributes:
@@ -54,7 +54,7 @@ def show_node(limits: Limits, driver: str, node_id: str, state: names.State, det
         )
 
 
-def explain(state: names.State, details: str) -> None:
+def explain(state: State, details: str) -> None:
     """Have the run say of itself these details, in Markdown, and what the state means."""
     workflow.set_current_details("\n\n".join(filter(None, (details, guidance(state)))))
 

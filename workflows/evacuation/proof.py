@@ -17,13 +17,13 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from mooring.commands import arguments, code
-    from mooring.evacuation.models import Absence, Presence
+    from mooring.models.evacuation import Absence, Presence
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from mooring.evacuation.models import NodeSeen
     from mooring.models import Approval
+    from mooring.models.evacuation import NodeSeen
 
 _LOOKS = 10
 """How many looks the time of an absence is divided into."""

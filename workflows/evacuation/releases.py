@@ -4,7 +4,7 @@ Contract: a volume that can't be released keeps no other waiting; why is kept, a
 may leave an unpublish that goes on: where the volume is gone from the next list, it is asked how that ended, and counted. Before
 each release the caller is asked whether the node is still dead.
 
-Not kept here: what proves it (proof.py), and how long it goes on (evacuate.py).
+Not kept here: what proves it (proof.py), and how long it goes on (workflows/evacuate.py).
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from mooring.commands import arguments, code
-    from workflows.cancellation import stop_if_cancelled
-    from workflows.failures import reason
+    from workflows.common.cancellation import stop_if_cancelled
+    from workflows.common.failures import reason
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from mooring.evacuation.models import HeldVolume, HeldVolumes
-    from workflows.evacuation_steps import EvacuationSteps
+    from mooring.models.evacuation import HeldVolume, HeldVolumes
+    from workflows.evacuation.steps import EvacuationSteps
 
 
 _TOLD = 100

@@ -3,7 +3,7 @@
 Contract: a look is retried until it succeeds, and made anew where its answer comes so late that it says nothing of now. A release
 is bounded by what an unpublish may take by itself, and may fail; it fails, too, where no worker takes it soon.
 
-Not kept here: which step follows which (evacuate.py).
+Not kept here: which step follows which (workflows/evacuate.py).
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from temporalio.workflow import ActivityConfig
 
 with workflow.unsafe.imports_passed_through():
     from activities.evacuation import EvacuationActivities
-    from mooring.evacuation.models import EvacuationTerms, HeldVolume, HeldVolumes, NodeAsked, NodeSeen, Release, Unheard
     from mooring.models import UnpublishResult
+    from mooring.models.evacuation import EvacuationTerms, HeldVolume, HeldVolumes, NodeAsked, NodeSeen, Release, Unheard
     from mooring.names import waiting_queue
-    from workflows.options import patient
+    from workflows.common.activity_options import patient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -16,7 +16,7 @@ from mooring.devstack.demo.scene import Scene
 from mooring.devstack.demo.steps.crash import kill_the_worker
 from mooring.devstack.demo.steps.faults import ride_out_an_outage, roll_back
 from mooring.devstack.demo.steps.history import show_history, show_ui
-from mooring.devstack.demo.steps.publishing import publish, publish_again, rebuild, refuse_another_node
+from mooring.devstack.demo.steps.publish import publish, publish_again, rebuild, refuse_another_node
 from mooring.devstack.demo.story import Story
 from mooring.devstack.demo.volumes import COUNT, NODE, SUBJECT
 from mooring.devstack.process import StackError

@@ -15,7 +15,6 @@ from typing import Any, Final, TypeVar
 import aiohttp
 from temporalio.client import Client
 
-from mooring.annotations import read
 from mooring.client import MooringClient
 from mooring.devstack.demo.backend import FOLDER, NAME, BackendFiles
 from mooring.devstack.demo.volumes import all_pvs
@@ -28,6 +27,7 @@ from mooring.devstack.volumes import PVS
 from mooring.devstack.workers import WorkerProcess, without_settings
 from mooring.models import DEFAULT_DRIVER, RebuildResult, VolumeRecord
 from mooring.names import REBUILD
+from mooring.records.annotations import read
 
 T = TypeVar("T")
 

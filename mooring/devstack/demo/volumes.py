@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from mooring.annotations import Keys
 from mooring.devstack.volumes import pv, pv_name, volume_handle
-from mooring.models import DEFAULT_DRIVER
-from mooring.views import Skip
+from mooring.models import DEFAULT_DRIVER, Skip
+from mooring.records.annotations import Keys
 
 COUNT: Final = 1000
 PLAIN: Final = 200

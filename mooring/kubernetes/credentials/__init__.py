@@ -1,1 +1,1 @@
-"""Credentials for a Kubernetes API server, found and renewed as kubectl does it. Not kept here: requests (mooring/apiserver.py)."""
+"""Credentials for a Kubernetes API server, found and renewed as kubectl does it."""

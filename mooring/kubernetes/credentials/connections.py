@@ -16,8 +16,8 @@ from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 from multidict import CIMultiDict
 
-from mooring.credentials.login import Endpoint, Login
-from mooring.credentials.renewal import Renewal
+from mooring.kubernetes.credentials.login import Endpoint, Login
+from mooring.kubernetes.credentials.renewal import Renewal
 
 LIMIT: Final = 100
 

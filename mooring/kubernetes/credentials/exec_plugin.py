@@ -21,8 +21,8 @@ from typing import Any, Final
 
 import msgspec
 
-from mooring.credentials.errors import NoCredentials
-from mooring.credentials.schema import Exec
+from mooring.kubernetes.credentials.errors import NoCredentials
+from mooring.kubernetes.credentials.schema import Exec
 
 PATIENCE: Final = 60.0
 """How many seconds a plugin may take."""

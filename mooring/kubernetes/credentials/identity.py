@@ -14,10 +14,10 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
-from mooring.credentials.errors import KubernetesNotConfigured
-from mooring.credentials.exec_plugin import VERSIONS
-from mooring.credentials.reading import Reader
-from mooring.credentials.schema import AuthProvider, Exec, User
+from mooring.kubernetes.credentials.errors import KubernetesNotConfigured
+from mooring.kubernetes.credentials.exec_plugin import VERSIONS
+from mooring.kubernetes.credentials.reader import Reader
+from mooring.kubernetes.credentials.schema import AuthProvider, Exec, User
 
 HEADER_SAFE: Final = "!#$&'*+-.^_`|~"
 REMOVED: Final = {"gcp": "gke-gcloud-auth-plugin", "azure": "kubelogin"}

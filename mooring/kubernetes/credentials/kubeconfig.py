@@ -17,8 +17,8 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 import yaml
 
-from mooring.credentials.errors import KubernetesNotConfigured
-from mooring.credentials.schema import Cluster, Config, Context, NamedCluster, NamedContext, NamedUser, User
+from mooring.kubernetes.credentials.errors import KubernetesNotConfigured
+from mooring.kubernetes.credentials.schema import Cluster, Config, Context, NamedCluster, NamedContext, NamedUser, User
 
 LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

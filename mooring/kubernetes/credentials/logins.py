@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
-from mooring.credentials.errors import KubernetesNotConfigured
-from mooring.credentials.exec_plugin import API_GROUP, Plugin, Status
-from mooring.credentials.identity import Identity, Now, UserReader
-from mooring.credentials.kubeconfig import Chosen, choose, read_files, read_mapping
-from mooring.credentials.login import Endpoint, Login, Tls
-from mooring.credentials.reading import Reader
-from mooring.credentials.schema import Cluster
-from mooring.proxies import proxy_for
+from mooring.kubernetes.credentials.errors import KubernetesNotConfigured
+from mooring.kubernetes.credentials.exec_plugin import API_GROUP, Plugin, Status
+from mooring.kubernetes.credentials.identity import Identity, Now, UserReader
+from mooring.kubernetes.credentials.kubeconfig import Chosen, choose, read_files, read_mapping
+from mooring.kubernetes.credentials.login import Endpoint, Login, Tls
+from mooring.kubernetes.credentials.reader import Reader
+from mooring.kubernetes.credentials.schema import Cluster
+from mooring.kubernetes.proxies import proxy_for
 
 PROXY_SCHEMES: Final = ("http", "https")
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")

@@ -7,7 +7,7 @@ import binascii
 from dataclasses import dataclass
 from pathlib import Path
 
-from mooring.credentials.errors import KubernetesNotConfigured
+from mooring.kubernetes.credentials.errors import KubernetesNotConfigured
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from mooring.credentials.errors import KubernetesNotConfigured, NoCredentials
-from mooring.credentials.exec_plugin import Plugin, Status
-from mooring.credentials.login import Login
-from mooring.credentials.logins import Logins, Prepared
+from mooring.kubernetes.credentials.errors import KubernetesNotConfigured, NoCredentials
+from mooring.kubernetes.credentials.exec_plugin import Plugin, Status
+from mooring.kubernetes.credentials.login import Login
+from mooring.kubernetes.credentials.logins import Logins, Prepared
 
 RELOAD: Final = 60.0
 PAUSE: Final = 1.0

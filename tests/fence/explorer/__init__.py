@@ -1,14 +1,14 @@
-"""An exhaustive search of the protocol that `mooring.fence` decides: every interleaving, judged in every state.
+"""An exhaustive search of the protocol that `mooring.records.fence` decides: every interleaving, judged in every state.
 
 One volume, two nodes, and *any number* of operations, drawn from publish A, publish B, unpublish A, unpublish B and unpublish all
 nodes. One is open at a time. Anything may happen between two steps of it: an attempt lands and its answer is lost; it hangs, is
 given up, and lands at any later time; the operation is cancelled, terminated, or reset to any earlier point of any run, open or
 closed; the index shows any record at all; the PV is deleted, held or not, and created anew, or has its annotations taken away.
-What is known beyond the PV stands beside it then (mooring/evidence.py), and the promise holds across all of it.
+What is known beyond the PV stands beside it then (mooring/evidence/evidence.py), and the promise holds across all of it.
 
 =========  =============================================================================
 state      what a state is made of
-rules      the decisions, asked of `mooring.fence` itself, and what the API server tests
+rules      the decisions, asked of `mooring.records.fence` itself, and what the API server tests
 decisions  what a workflow does about what its history tells it
 steps      the steps of an operation, and their outcomes
 attempts   what may become of an attempt

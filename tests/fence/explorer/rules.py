@@ -1,4 +1,5 @@
-"""The rules as designed: every decision is `mooring.fence`'s own, remembered so that it is asked only once for one question.
+"""The rules as designed: every decision is `mooring.records.fence`'s own, remembered so that it is asked only once for one
+question.
 
 The API server's part is here too: what an attempt tests, and what it leaves behind. A test leaves a rule out by
 overriding one method (switches.py).
@@ -11,8 +12,9 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import NamedTuple
 
-from mooring import fence, models
+from mooring import models
 from mooring.models import AccessMode
+from mooring.records import fence
 from tests.fence.explorer.state import ALL, Look, Mark, Record, Run, Write
 
 VOLUME = models.VolumeRef(volume_handle="pvc-7")
@@ -42,7 +44,8 @@ class Rules:
     """Whether a run that was reset looks again before it ends on what its former self was shown."""
 
     def as_known(self, pv: Record, known: Record | None) -> Record:
-        """What a look brings: the PV's record and, where that has no epoch, what is known beyond it (mooring/evidence.py)."""
+        """What a look brings: the PV's record and, where that has no epoch, what is known beyond it
+        (mooring/evidence/evidence.py)."""
         if known is None or pv.epoch:
             return pv
         return Record(pv.uid, 0, known.holders, known.operation, floor=known.epoch, altered=known.uid == pv.uid)

@@ -8,7 +8,7 @@ refused for good, rolled back, and terminated.
 
 =========  =============================================================================
 state      what a state is made of
-rules      the decisions, asked of `mooring.fence` itself, and what workers read and test
+rules      the decisions, asked of `mooring.records.fence` itself, and what workers read and test
 world      all that may happen next
 judge      what must hold in every state
 canonical  which states are one

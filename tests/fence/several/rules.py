@@ -1,4 +1,5 @@
-"""The rules as designed: decisions are `mooring.fence`'s own, a worker reads as `KubernetesVolumes` does. A test overrides one."""
+"""The rules as designed: decisions are `mooring.records.fence`'s own, a worker reads as `KubernetesVolumes` does. A test overrides
+one."""
 
 from __future__ import annotations
 
@@ -7,8 +8,9 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import NamedTuple
 
-from mooring import fence, models
-from mooring.copies import merge
+from mooring import models
+from mooring.records import fence
+from mooring.records.copies import merge
 from tests.fence.several.state import Mark, Pv, Run, View, World, Write
 
 _VOLUME = models.VolumeRef(volume_handle="pvc-7")

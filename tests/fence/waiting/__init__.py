@@ -9,7 +9,7 @@ after it has ended; a request to end it arrives late; a publish is forgotten onc
 
 =========  =============================================================================
 state      what a state is made of
-rules      the decisions, asked of `mooring.holds` and `mooring.fence` themselves
+rules      the decisions, asked of `mooring.records.holds` and `mooring.records.fence` themselves
 publish    the steps of a publish and its rollback
 unpublish  the steps of an unpublish
 hold       the steps of a hold

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from mooring.holds import Fate
+from mooring.records.holds import Fate
 from tests.fence.waiting.rules import Rules
 from tests.fence.waiting.state import Found, Hold, Move, Record, World, Write
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from mooring.holds import Fate
+from mooring.records.holds import Fate
 from tests.fence.waiting.effects import ask_to_end, attempt, ended, heir, settle
 from tests.fence.waiting.rules import Rules, operation_of
 from tests.fence.waiting.state import NOBODY, Found, Hold, Look, Move, Record, Run, World

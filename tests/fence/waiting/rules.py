@@ -1,13 +1,14 @@
-"""The rules as designed, each asked of `mooring.holds` or `mooring.fence`. A test leaves one out by overriding a method."""
+"""The rules as designed, each asked of `mooring.records.holds` or `mooring.records.fence`. A test leaves one out by overriding a
+method."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import cache
 
-from mooring import fence, holds
 from mooring.models import Attachment, Mark, PublishRequest, VolumeRecord, Waiting
 from mooring.models import Write as FenceWrite
+from mooring.records import fence, holds
 from tests.fence.explorer.rules import Claim
 from tests.fence.explorer.rules import Rules as RecordRules
 from tests.fence.waiting.state import Fate, Found, Hold, Look, Record, Run, Write

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mooring.holds import Fate
+from mooring.records.holds import Fate
 from tests.fence.explorer.state import ALL, NOBODY, NODES, Mark, Record, Write
 
 __all__ = ["ALL", "NOBODY", "NODES", "START", "Fate", "Found", "Hold", "Look", "Mark", "Move", "Record", "Run", "World", "Write"]

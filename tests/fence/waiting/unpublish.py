@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from mooring.holds import Fate
+from mooring.records.holds import Fate
 from tests.fence.waiting.effects import abandon, ask_to_end, attempt, ended, heir
 from tests.fence.waiting.rules import Rules
 from tests.fence.waiting.state import ALL, Look, Move, Record, Run, World

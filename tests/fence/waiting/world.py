@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mooring.holds import Fate
+from mooring.records.holds import Fate
 from tests.fence.waiting import hold as holding
 from tests.fence.waiting import publish, unpublish
 from tests.fence.waiting.effects import abandon, ask_to_end, ended, late_requests, resets, stragglers

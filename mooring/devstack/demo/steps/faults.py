@@ -6,12 +6,12 @@ from typing import Final
 
 from mooring.devstack.demo.backend import Mood
 from mooring.devstack.demo.scene import PATIENCE, Scene, until
-from mooring.devstack.demo.steps.publishing import refusal, unpublish
+from mooring.devstack.demo.steps.publish import refusal, unpublish
 from mooring.devstack.demo.story import Story
 from mooring.devstack.demo.volumes import KEYS, NODE, SECOND_NODE, SUBJECT, SUBJECT_PV, THIRD_NODE
 from mooring.errors import BackendFailed
-from mooring.history import read_history
 from mooring.models import VolumeRef
+from mooring.temporal.history import read_history
 
 ATTEMPTS: Final = 3
 

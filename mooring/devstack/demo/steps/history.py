@@ -11,9 +11,10 @@ from yarl import URL
 from mooring.devstack.demo.scene import Scene, until
 from mooring.devstack.demo.story import Story
 from mooring.devstack.demo.volumes import NODE, SECOND_NODE, SUBJECT, THIRD_NODE
-from mooring.history import VolumeRun, read_history
 from mooring.models import VolumeRef
-from mooring.names import State, volume_id
+from mooring.names import volume_id
+from mooring.states import State
+from mooring.temporal.history import VolumeRun, read_history
 
 EXPECTED: Final = [
     ("publish", NODE, State.ATTACHED),

@@ -1,0 +1,208 @@
+"""Inputs and results of an operation's steps, as workflow, activities and backend exchange them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from mooring.models.base import Model, added
+from mooring.models.volumes import AccessMode, AccessType, Attachment, Copy, Mark, VolumeRecord, VolumeRef
+
+
+class Part(NamedTuple):
+    """What a write makes of one PV, where that is as the mark says. `beside` are the names of the others that it is made on."""
+
+    mark: Mark
+    holders: tuple[Attachment, ...]
+    beside: tuple[str, ...]
+
+
+class Write(Model):
+    """One compare-and-set: where the PV still is as `mark` says, its record becomes `holders` at `epoch`, signed `operation`.
+
+    `others`: what is asked of the volume's other PVs, one after the other. `node_id` is the node that the operation is about, ""
+    for all. `floor`: an epoch of the volume that is known beyond the marks'.
+    """
+
+    volume: VolumeRef
+    node_id: str = ""
+    mark: Mark
+    operation: str
+    holders: tuple[Attachment, ...]
+    others: tuple[Copy, ...] = added(())
+    floor: int = added(0)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that it moves the record to, on each PV: above every one that is known of the volume."""
+        return max(self.floor, *(mark.epoch or 0 for mark in (self.mark, *(other.mark for other in self.others)))) + 1
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What it makes of each PV."""
+        made = ((self.mark, self.holders), *((other.mark, other.holders) for other in self.others))
+        names = [mark.pv for mark, _ in made]
+        return tuple(
+            Part(mark, self.holders if holders is None else holders, tuple(name for name in names if name != mark.pv))
+            for mark, holders in made
+        )
+
+
+class WriteResult(Model):
+    """What became of a `Write`: `landed`, on every PV, with the record it made, or not, with what the PVs say instead (None:
+    there is no PV).
+
+    `by` is the run whose attempt it was; `departed` and `unplaced` are those of `Looked`.
+    """
+
+    landed: bool
+    record: VolumeRecord | None
+    by: str = ""
+    departed: VolumeRecord | None = added(None)
+    unplaced: dict[str, str] = added({})
+
+
+class Limits(Model):
+    """The worker's settings that an operation runs under, in seconds. They enter the history with the first look at the volume."""
+
+    attempt_timeout: float
+    heartbeat_timeout: float
+    publish_budget: float
+    clear_budget: float
+    backend_timeout: float
+    backend_budget: float
+    retry_interval_max: float
+    conflicts_max: int
+    reject_missing_pv: bool
+    search_attributes: bool
+    backend: bool
+    migration_nodes: int = added(0)
+    """NB: 0.1.0, which doesn't send it, knows no such limit."""
+    migration_deadline: float = added(3600.0)
+
+
+class Look(Model):
+    """Asks for a live look at a volume. A `patient` one is retried whatever the error, because a rollback hangs on it.
+
+    `pvs`: PVs of the volume that the run has seen, which the index of the worker that looks may not know yet.
+    """
+
+    volume: VolumeRef
+    patient: bool = False
+    pvs: tuple[str, ...] = added(())
+
+
+class Looked(Model):
+    """What was seen of a volume: its record, or None for no PV. `by` is the run that looked at the PV; "" for the index's word.
+
+    Where there is no PV, `departed` is what is known of the volume's last record, and `unplaced` says by node id why the volume may
+    be attached there all the same.
+
+    NB: a run that was reset replays what its former self saw: live then, and no longer to be relied on for an answer.
+    """
+
+    record: VolumeRecord | None
+    by: str = ""
+    departed: VolumeRecord | None = added(None)
+    unplaced: dict[str, str] = added({})
+
+
+class Waiting(Model):
+    """An attachment that waits for its PV, and the PersistAttachment run that holds the volume with it; `by` looked.
+
+    `ending`: somebody has asked the run to end, so it holds the volume only until it has. `begun_by` is the publish that began it;
+    `with_secrets`: the CO brought secrets with it. `over`: the run was reset after it had ended, so nobody may rely on it.
+    """
+
+    attachment: Attachment
+    run_id: str
+    by: str = ""
+    ending: bool = added(False)
+    begun_by: str = added("")
+    with_secrets: bool = added(False)
+    over: bool = added(False)
+
+
+class Observe(VolumeRef):
+    """Asks what memory says of a volume and, where there is a `node_id`, of the node that is to hold it."""
+
+    node_id: str = ""
+
+
+class NodeGlance(StrEnum):
+    """What memory says of a node that is to hold a volume: nothing against it, that it is unknown, or has no room for another."""
+
+    ADMITTED = "admitted"
+    UNKNOWN = "unknown"
+    FULL = "full"
+
+
+class NodeAsk(Model):
+    """Asks whether a node may hold a volume. `holds`: it holds the volume already, which no limit forbids."""
+
+    volume: VolumeRef
+    node_id: str
+    holds: bool
+
+
+class Glance(Model):
+    """What the index says of a volume (None: nothing), what waits for its PV, and the limits that this operation runs under.
+
+    `doubt`: why the volume can't be published to anybody, "" where it can.
+    """
+
+    record: VolumeRecord | None
+    waiting: Waiting | None
+    limits: Limits
+    node: NodeGlance = added(NodeGlance.ADMITTED)
+    doubt: str = added("")
+
+
+class BackendCall(Model):
+    """Asks the backend to publish or unpublish. `epoch` is that of the record on which it was decided, 0 where it has none.
+
+    `token` is the fencing token that the backend may enforce (mooring/records/fence.py), None where there is no epoch. With
+    `needs_secrets` the call must not be made without the CO's secrets. NB: the worker that carries the call out says both. In the
+    payload, one of the version before would refuse them as unknown.
+    """
+
+    volume: VolumeRef
+    node_id: str
+    epoch: int
+    access_mode: AccessMode | None = None
+    readonly: bool = False
+    access_type: AccessType | None = added(None)
+    volume_context: dict[str, str] = added({})
+    handed_over: bool = added(False)
+    needs_secrets: bool = added(False)
+    token: int | None = added(None)
+
+
+class Unpersisted(Model):
+    """An attachment that has no PV to be recorded on yet, and the id of the publish that made it.
+
+    The rest is what a run hands to the one that goes on with its work: the word of its publish, the runs that may have written the
+    record for it, and whether the node held the volume before.
+    """
+
+    volume: VolumeRef
+    attachment: Attachment
+    operation: str
+    settled: Attachment | None = added(None)
+    signed: tuple[str, ...] = added(())
+    stays: bool = added(False)
+
+
+class RunRef(Model):
+    """One run on a volume."""
+
+    volume: VolumeRef
+    run_id: str
+
+
+class Warned(Model):
+    """Something an operator must see on the volume's PV, where there is one."""
+
+    volume: VolumeRef
+    record: VolumeRecord | None
+    message: str

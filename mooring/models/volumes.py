@@ -1,0 +1,156 @@
+"""A volume, its holders, and the record that its PVs bear."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from itertools import chain
+
+from pydantic import AwareDatetime, Field
+
+from mooring.models.base import DEFAULT_DRIVER, DriverName, Model, NodeId, VolumeHandle, added
+
+
+class AccessMode(StrEnum):
+    """How a volume may be used, by the names of CSI's VolumeCapability.AccessMode.Mode."""
+
+    SINGLE_NODE_WRITER = "SINGLE_NODE_WRITER"
+    SINGLE_NODE_READER_ONLY = "SINGLE_NODE_READER_ONLY"
+    SINGLE_NODE_SINGLE_WRITER = "SINGLE_NODE_SINGLE_WRITER"
+    SINGLE_NODE_MULTI_WRITER = "SINGLE_NODE_MULTI_WRITER"
+    MULTI_NODE_READER_ONLY = "MULTI_NODE_READER_ONLY"
+    MULTI_NODE_SINGLE_WRITER = "MULTI_NODE_SINGLE_WRITER"
+    MULTI_NODE_MULTI_WRITER = "MULTI_NODE_MULTI_WRITER"
+
+    @property
+    def multi_node(self) -> bool:
+        """Whether several nodes may hold the volume at once."""
+        return self.value.startswith("MULTI_NODE")
+
+
+class VolumeRef(Model):
+    """A volume, named as CSI names it: by driver and volume handle."""
+
+    driver: DriverName = DEFAULT_DRIVER
+    volume_handle: VolumeHandle
+
+
+class AccessType(Model):
+    """How a node uses the volume, for a backend that asks: CSI's VolumeCapability.access_type, but for the mount flags.
+
+    NB: mount flags may be sensitive (CSI spec, VolumeCapability.MountVolume), so they are no part of a payload; see `handed_over`.
+    """
+
+    block: bool = False
+    fs_type: str = ""
+    volume_mount_group: str = ""
+
+
+class Attachment(Model):
+    """One holder of a volume.
+
+    `access_mode` is None where nobody has said: another program wrote the record, or the node had the volume before Mooring came.
+    `attached_at` is UTC.
+    """
+
+    node_id: NodeId
+    attached_at: AwareDatetime
+    access_mode: AccessMode | None = AccessMode.SINGLE_NODE_WRITER
+    readonly: bool = False
+    publish_context: dict[str, str] = Field(default_factory=dict)
+
+
+class Mark(Model):
+    """What a write is decided against and what its JSON patch tests.
+
+    `epoch` and `node` are the annotations `attachment-epoch` and `attached-node` as they stood, None where absent; `node` is ""
+    where another program left it empty. `bare` says that the PV had no annotations at all, for which a JSON patch differs.
+    """
+
+    pv: str
+    uid: str
+    epoch: int | None = None
+    node: str | None = None
+    bare: bool = False
+
+
+class Copy(Model):
+    """Another PV of the same volume. `operation`, `holders` and `beside` are None where it says what the first one says."""
+
+    mark: Mark
+    operation: str | None = added(None)
+    holders: tuple[Attachment, ...] | None = added(None)
+    beside: tuple[str, ...] | None = added(None)
+
+
+class VolumeRecord(Model):
+    """What one PV says about its volume, at one epoch. `operation` is the run id that wrote it, "" where none did.
+
+    `beside`: the PVs that bear the record too, as it says itself. `others`: the volume's other PVs, as they were seen
+    (mooring/records/copies.py); `unreadable`: why others of them can't be read.
+
+    Where more is known than the PV says (mooring/evidence/evidence.py), `holders` and `operation` are what is known and `evidence`
+    how, in words, `floor` is the highest epoch that is known of the volume, and `shown` names the VolumeAttachment that spoke for a
+    node. `altered`: all this is known of this very PV, whose record says less than it did.
+    """
+
+    mark: Mark
+    operation: str = ""
+    holders: tuple[Attachment, ...] = ()
+    beside: tuple[str, ...] = added(())
+    others: tuple[Copy, ...] = added(())
+    unreadable: tuple[str, ...] = added(())
+    floor: int = added(0)
+    evidence: str = added("")
+    shown: dict[str, str] = added({})
+    altered: bool = added(False)
+
+    @property
+    def epoch(self) -> int:
+        """The fencing token: of several PVs, the highest; 0 where no operation has written the record yet."""
+        return max(mark.epoch or 0 for mark in self.marks)
+
+    @property
+    def token_epoch(self) -> int:
+        """The epoch that a detach is decided at: the highest that is known of the volume; 0, for no token, where it has no PV."""
+        return max(self.epoch, self.floor) if self.mark.pv else 0
+
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """What a write tests of each PV."""
+        return (self.mark, *(other.mark for other in self.others))
+
+    @property
+    def copies(self) -> tuple[VolumeRecord, ...]:
+        """What each PV says, by itself."""
+        if not self.others:
+            return (self,)
+        return (self.model_copy(update={"others": (), "unreadable": ()}), *map(self._copy, self.others))
+
+    @property
+    def everyone(self) -> tuple[Attachment, ...]:
+        """Who holds the volume by any of its PVs."""
+        if not self.others:
+            return self.holders
+        found: dict[str, Attachment] = {}
+        for held in chain.from_iterable(copy.holders for copy in self.copies):
+            found.setdefault(held.node_id, held)
+        return tuple(found.values())
+
+    def holder(self, node_id: str) -> Attachment | None:
+        """The attachment of `node_id`, or None."""
+        return next((held for held in self.everyone if held.node_id == node_id), None)
+
+    def _copy(self, other: Copy) -> VolumeRecord:
+        return VolumeRecord(
+            mark=other.mark,
+            operation=self.operation if other.operation is None else other.operation,
+            holders=self.holders if other.holders is None else other.holders,
+            beside=self.beside if other.beside is None else other.beside,
+        )
+
+
+class VolumeStatus(VolumeRef):
+    """Who holds a volume: by its PV (`record`, None where there is none), or `unpersisted` while it waits for one."""
+
+    record: VolumeRecord | None
+    unpersisted: Attachment | None

@@ -1,0 +1,1 @@
+"""Parts that several workflows share; nothing here knows which workflow it serves."""

@@ -1,0 +1,1 @@
+"""The parts of EvacuateNode: proof that the node is dead, the rounds of releases, and their steps."""
