@@ -72,7 +72,7 @@ class KubernetesVolumes:
         """See `Volumes`."""
         found = await self._named(volume_handle, (*known, *more))
         if not any(known.get(pv.metadata.name) == pv.metadata.uid for pv in found):
-            found = await self._search.find(volume_handle)
+            found = _latest(found, await self._search.find(volume_handle))
         return self._records(found) if found else None
 
     async def compare_and_set(self, write: Write) -> WriteResult:
@@ -188,6 +188,11 @@ class KubernetesVolumes:
     def _record(self, pv: Pv) -> VolumeRecord:
         meta = pv.metadata
         return read_record(self._driver, meta.name, meta.uid, meta.annotations, self._now()).record
+
+
+def _latest(read: Iterable[Pv], listed: Iterable[Pv]) -> list[Pv]:
+    """Return the PVs that were read or listed; of one name the listed one, as the list is later."""
+    return [*{pv.metadata.name: pv for pv in (*read, *listed)}.values()]
 
 
 def _path(pv: str) -> str:

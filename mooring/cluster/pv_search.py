@@ -14,6 +14,9 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from mooring.kubernetes.pv_objects import handle
+from mooring.models import Skip
+
 if TYPE_CHECKING:
     from mooring.kubernetes.list_watch import ListPage
     from mooring.kubernetes.pv_objects import Pv
@@ -58,11 +61,11 @@ class PvSearch:
             async with aclosing(self._pages(f"find {_named([*asked.found])} among all PersistentVolumes")) as pages:
                 async for listed, first in pages:
                     if first:
-                        asked.found = {handle: [] for handle in asked.found}
+                        asked.found = {volume: [] for volume in asked.found}
                     for pv in listed.items:
-                        csi = pv.spec.csi
-                        if csi is not None and csi.driver == self._driver and csi.volume_handle in asked.found:
-                            asked.found[csi.volume_handle].append(pv)
+                        volume = handle(self._driver, pv)
+                        if not isinstance(volume, Skip) and volume in asked.found:
+                            asked.found[volume].append(pv)
 
 
 def _named(handles: list[str]) -> str:

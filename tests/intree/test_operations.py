@@ -9,10 +9,14 @@ import pytest
 from temporalio.client import Client
 
 from mooring.client import MooringClient
+from mooring.cluster.persistent_volumes import KubernetesVolumes
 from mooring.errors import HeldElsewhere
+from mooring.kubernetes.api import KubernetesApi
+from mooring.process.metrics import Metrics
 from tests.harness.cluster import PVS, Cluster
 from tests.harness.kubernetes import Kubernetes
-from tests.harness.living import CONTEXT, Living
+from tests.harness.living import CONTEXT, MERGE_PATCH, Living
+from tests.harness.records import NOW
 from tests.harness.workers import quick, running_worker
 from tests.intree.cases import CASES, Case
 from worker import MooringWorker
@@ -51,6 +55,13 @@ async def handle(case: Case, pv: str) -> str:
     return case.handle.format(pv=pv)
 
 
+@pytest.fixture
+async def watchless(worker: MooringWorker, cluster: Cluster) -> None:
+    """Have a worker that learns of no change any more."""
+    cluster.proxy.fail("WATCH", status=503)
+    cluster.proxy.cut_watches()
+
+
 async def test_the_record_stands_on_the_pv_and_fences_it(
     worker: MooringWorker, cluster: Cluster, mooring: MooringClient, pv: str, handle: str
 ) -> None:
@@ -85,3 +96,24 @@ async def test_what_was_attached_before_is_recorded(
 
     assert record is not None
     assert [(held.node_id, held.publish_context) for held in record.holders] == [(node, CONTEXT)]
+
+
+@pytest.mark.usefixtures("watchless")
+async def test_a_pv_that_the_index_does_not_know_yet_is_found(
+    cluster: Cluster, mooring: MooringClient, pv: str, handle: str
+) -> None:
+    await cluster.ask("PATCH", f"{PVS}/{pv}", {"metadata": {"annotations": {cluster.keys.node: "node-a"}}}, MERGE_PATCH)
+
+    result = await mooring.unpublish(handle, "node-a")
+
+    assert (result.annotation_cleared, result.released) == (True, ("node-a",))
+    assert cluster.keys.node not in await cluster.annotations("", name=pv)
+
+
+async def test_a_pv_made_anew_under_a_known_name_is_read(api: KubernetesApi, metrics: Metrics, case: Case, pv: str) -> None:
+    volumes = KubernetesVolumes(api, case.driver, lambda: NOW, metrics)
+
+    found = await volumes.read(case.handle.format(pv=pv), {pv: "the uid of the one before"})
+
+    assert found is not None
+    assert found.mark.pv == pv
