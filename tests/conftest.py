@@ -31,7 +31,7 @@ pytest_plugins = ["tests.harness.required"]
 
 @pytest.fixture(scope="session", autouse=True)
 def interrupts() -> None:
-    """Have children heed SIGINT, though a shell that runs the suite in the background has it ignored."""
+    """Children that heed SIGINT, though a shell that runs the suite in the background has it ignored."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -62,7 +62,7 @@ def assets() -> Path:
 
 @pytest.fixture(scope="session")
 async def kubernetes(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Kubernetes]:
-    """An API server: the real one where KUBEBUILDER_ASSETS says where its binaries are."""
+    """An API server: the real one, if KUBEBUILDER_ASSETS names the folder of its binaries."""
     folder = os.environ.get("KUBEBUILDER_ASSETS")
     async with open_kubernetes(Path(folder) if folder else None, tmp_path_factory.mktemp("kubernetes")) as opened:
         yield opened
@@ -76,7 +76,7 @@ def api_server(kubernetes: Kubernetes) -> ApiServer:
 
 @pytest.fixture(scope="session")
 def account(kubernetes: Kubernetes) -> ApiServer:
-    """The API server, as workers reach it: a real one grants them what deploy/kubernetes/rbac.yaml says, and no more."""
+    """The API server, as workers reach it: a real one grants them the rights in deploy/kubernetes/rbac.yaml, and no more."""
     return kubernetes.account
 
 
@@ -102,7 +102,7 @@ async def worker(temporal_client: Client, cluster: Cluster, driver: str) -> Asyn
 
 @pytest.fixture
 def backend() -> Iterator[JournalBackend]:
-    """The backend of `backed_worker`; no call of it comes with a token that is too old, unless the test expects that."""
+    """The backend of `backed_worker`; no call carries a token that is too old, unless the test expects that."""
     journal = JournalBackend()
     yield journal
     assert journal.expects_stragglers or not journal.refused, journal.refused
@@ -120,7 +120,7 @@ async def backed_worker(
 
 @pytest.fixture
 def registry() -> CollectorRegistry:
-    """Where `metrics` are registered."""
+    """The registry of `metrics`."""
     return CollectorRegistry()
 
 

@@ -51,7 +51,7 @@ async def enforce(real: RealKubernetes, admin: Api, name: str, driver: str, **ex
 
 @asynccontextmanager
 async def acting(real: RealKubernetes, user: str = "", *groups: str) -> AsyncIterator[Api]:
-    """The admin, or whom the admin impersonates, as with `kubectl --as --as-group`."""
+    """Yield an API client that acts as the admin, or as whom the admin impersonates, as `kubectl --as --as-group` does."""
     async with session_for(real.server()) as session:
         session.headers.extend([("Impersonate-User", user)] if user else [])
         session.headers.extend([("Impersonate-Group", group) for group in groups])
@@ -92,7 +92,7 @@ async def mooring_account(guarded: RealKubernetes) -> AsyncIterator[Api]:
 
 
 def pv(name: str, annotations: dict[str, str] | None = None, driver: str = DRIVER) -> dict[str, Any]:
-    """A PV for a volume of its name."""
+    """Return a PV for a volume of its name."""
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolume",
@@ -106,5 +106,5 @@ def pv(name: str, annotations: dict[str, str] | None = None, driver: str = DRIVE
 
 
 def annotated(**values: str | None) -> dict[str, Any]:
-    """A merge patch of the driver's annotations, by the name after the slash; a minus is written as an underscore."""
+    """Return a merge patch of the driver's annotations, by the name after the slash; a minus is written as an underscore."""
     return {"metadata": {"annotations": {f"{DRIVER}/{key.replace('_', '-')}": value for key, value in values.items()}}}

@@ -1,4 +1,4 @@
-"""The way for an operator to correct a record by hand: one group, what it may, and the trace that it leaves."""
+"""The way for an operator to correct a record by hand: one group, its rights, and the trace of each correction."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GLASS = "mooring:break-glass"
 
 @pytest.fixture
 async def operator(guarded: RealKubernetes) -> AsyncIterator[Api]:
-    """An operator who says `--as=operator --as-group=mooring:break-glass`."""
+    """An operator who passes `--as=operator --as-group=mooring:break-glass`."""
     async with acting(guarded, "operator", GLASS) as api:
         yield api
 

@@ -1,4 +1,4 @@
-"""A cluster that lived before Mooring came."""
+"""A cluster that is older than its Mooring."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ async def storage(driver: str, tmp_path: Path) -> AsyncIterator[ReferenceDriver]
 
 
 async def without_record(cluster: Cluster, handle: str) -> str:
-    """All that the PV says but for the driver's annotations and what the API server counts."""
+    """Return all of the PV but the driver's annotations and the fields that the API server counts."""
     pv: dict[str, Any] = await cluster.ask("GET", f"{PVS}/{cluster.pv(handle)}")
     kept = {key: text for key, text in pv["metadata"].pop("annotations", {}).items() if not key.startswith(f"{cluster.driver}/")}
     for counted in ("resourceVersion", "managedFields"):

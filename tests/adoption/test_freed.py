@@ -1,4 +1,4 @@
-"""What was freed on purpose stays free, whichever worker starts while its VolumeAttachment is still there."""
+"""A volume that was freed on purpose stays free, whichever worker starts while its VolumeAttachment is still there."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ APART = 1.2
 
 
 class Joined(Protocol):
-    """Starts a worker."""
+    """A callable that starts a worker."""
 
     def __call__(self, **settings: float) -> AbstractAsyncContextManager[MooringWorker]:
         """See `joined`."""
@@ -124,7 +124,7 @@ async def test_what_a_bound_unpublish_freed_before_it_was_terminated_is_not_adop
 
 
 async def bound(cluster: Cluster) -> UnpublishRequest:
-    """What an evacuation asks of the volume that node-a holds now."""
+    """Return an evacuation's request for the volume that node-a holds now."""
     return UnpublishRequest(driver=cluster.driver, volume_handle="vol", node_id="node-a", at_epoch=await cluster.epoch("vol"))
 
 

@@ -1,4 +1,4 @@
-"""What is to be done about a VolumeAttachment that no record knows."""
+"""The verdict on a VolumeAttachment that no record knows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def volume(now: VolumeRecord = FREE, mode: AccessMode | None = None) -> Volume:
 
 
 def at(node: str | None, *, leaving: bool = False) -> Attached:
-    """A VolumeAttachment that is attached to the node of this id."""
+    """Return a VolumeAttachment that is attached to the node of this id."""
     return Attached(f"csi-{node}", "pv-1", f"host-of-{node}", node, NOW, {"device": "/dev/sdx"}, leaving)
 
 

@@ -1,4 +1,4 @@
-"""What times of two clocks may conclude: all moments of a few seconds are tried, and each way the clocks may differ."""
+"""Conclusions from the times of two clocks: all moments of a few seconds are tried, and each way the clocks may differ."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ START = NOW.replace(microsecond=0)
 
 
 class Story(NamedTuple):
-    """When a VolumeAttachment was really made, how far the API server's clock is ahead, and the unpublish, in seconds."""
+    """The moment a VolumeAttachment was really made, how far the API server's clock is ahead, and the unpublish, in seconds."""
 
     made: float
     ahead: float
@@ -27,20 +27,20 @@ class Story(NamedTuple):
 
 
 def stories(skew: float) -> Iterator[Story]:
-    """All of them; the unpublish is the record's last writer."""
+    """Yield all stories; the unpublish is the record's last writer."""
     offsets = [offset for offset in MOMENTS if abs(offset) <= skew]
     return (Story(*story) for story in product(MOMENTS, offsets, MOMENTS, MOMENTS) if story[2] <= story[3])
 
 
 def told(story: Story, believed: float) -> Past:
-    """What is concluded, where the clocks are believed to differ by so much."""
+    """Return the conclusion, where the clocks are believed to differ by so much."""
     noted = START + timedelta(seconds=(story.made + story.ahead) // 1)
     begins, ends = (START + timedelta(seconds=moment) for moment in (story.begins, story.ends))
     return conclude(noted, ends, [begins], timedelta(seconds=believed))
 
 
 def is_wrong(story: Story, past: Past) -> bool:
-    """Whether it is called left over although it was made later than its node was unpublished, or new although it wasn't."""
+    """Return whether it is called left over although made later than its node was unpublished, or new although it wasn't."""
     return (past is Past.DETACHED and story.made > story.begins) or (past is Past.YOUNGER and story.made < story.ends)
 
 

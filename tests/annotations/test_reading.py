@@ -1,4 +1,4 @@
-"""What `annotations.read` makes of PVs, whoever wrote them."""
+"""`annotations.read` of PVs, whoever wrote them."""
 
 from datetime import UTC, datetime
 

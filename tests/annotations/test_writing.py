@@ -1,4 +1,4 @@
-"""What `annotations.patch` does to a PV, applied as a development API server applies it."""
+"""The effect of `annotations.patch` on a PV, applied as a development API server applies it."""
 
 import json
 from datetime import UTC, datetime, timedelta, timezone

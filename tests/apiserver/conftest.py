@@ -18,7 +18,7 @@ LIST = Ask("list PersistentVolumes", "GET", PVS, {"limit": "1"})
 
 
 def kubeconfig(cluster: Cluster, token: str = TOKEN) -> dict[str, Any]:
-    """The proxy's, with a token of our own."""
+    """Return the proxy's kubeconfig, with a token of our own."""
     found = cluster.proxy.kubeconfig()
     return {**found, "users": [{"name": found["users"][0]["name"], "user": {"token": token}}]}
 

@@ -1,4 +1,4 @@
-"""Where the API server is, and who we are there."""
+"""The address of the API server, and the identity used there."""
 
 from __future__ import annotations
 

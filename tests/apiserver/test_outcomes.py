@@ -1,4 +1,4 @@
-"""What becomes of a request that the API server doesn't simply answer."""
+"""The outcome of a request that the API server doesn't simply answer."""
 
 from __future__ import annotations
 
@@ -127,14 +127,14 @@ async def test_an_unreachable_server_is_unavailable_without_the_token() -> None:
 
 
 async def compressed(body: bytes, request: web.Request) -> web.Response:
-    """An answer with this body, if gzip was asked for."""
+    """Return a response with this body, after a check that gzip was asked for."""
     assert request.headers["Accept-Encoding"] == "gzip"
     return web.Response(body=body, headers={"Content-Encoding": "gzip"})
 
 
 @asynccontextmanager
 async def answering(answer: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[KubernetesApi]:
-    """A connection to a server that answers every request like this."""
+    """Yield a connection to a server that answers every request like this."""
     app = web.Application()
     app.router.add_get("/{path:.*}", answer)
     runner = web.AppRunner(app)
@@ -149,7 +149,7 @@ async def answering(answer: Callable[[web.Request], Awaitable[web.Response]]) ->
 
 
 def plain(port: int) -> dict[str, object]:
-    """A kubeconfig for a server on loopback, with the token."""
+    """Return a kubeconfig for a server on loopback, with the token."""
     return {
         "apiVersion": "v1",
         "kind": "Config",
@@ -161,7 +161,7 @@ def plain(port: int) -> dict[str, object]:
 
 
 def shows_token(error: BaseException | None) -> bool:
-    """Whether an error, or one that it came from and that is shown with it, holds the token."""
+    """Return whether the error, or one that it came from and that is shown with it, holds the token."""
     while error is not None:
         if TOKEN in f"{error!r} {error}":
             return True

@@ -1,4 +1,4 @@
-"""Which proxy leads to an API server."""
+"""The choice of a proxy for an API server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bench of the rebuild, on a few volumes: it measures, it compares, and it says so when something is missed."""
+"""The bench of the rebuild, on a few volumes: it measures, it compares, and it reports a volume that was missed."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from tests.harness.driver.orders import Order
 
 
 def history(storage: ReferenceDriver, volume: Volume) -> list[tuple[str, str]]:
-    """What the storage did to the volume, and the node ids, in order."""
+    """Return what the storage did to the volume, and the node ids, in order."""
     changes = (entry for entry in storage.entries() if entry.event in ("attach", "detach"))
     return [(entry.event, entry.call.node) for entry in changes if entry.call.volume == volume.handle]
 

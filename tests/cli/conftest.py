@@ -25,7 +25,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """How a command ended."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -33,12 +33,12 @@ class Ran:
 
     @property
     def data(self) -> Any:
-        """What it printed as JSON or YAML."""
+        """The JSON or YAML that it printed."""
         return yaml.safe_load(self.out)
 
     @property
     def rows(self) -> list[dict[str, str]]:
-        """What it printed as a table, by header."""
+        """The table that it printed, by header."""
         headers, *lines = [line.split() for line in self.out.splitlines()]
         return [dict(zip(headers, cells, strict=False)) for cells in lines]
 
@@ -83,7 +83,7 @@ def look(run: Mooring, operator: FaultProxy, tmp_path: Path) -> Mooring:
 
 
 async def process(environment: dict[str, str], *arguments: str) -> asyncio.subprocess.Process:
-    """The command in a process of its own."""
+    """Start the command in a process of its own."""
     pipe = asyncio.subprocess.PIPE
     command = [sys.executable, "-m", "mooring", *arguments]
     return await asyncio.create_subprocess_exec(

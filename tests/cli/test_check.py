@@ -32,13 +32,13 @@ FORGETFUL = "forgetful"
 
 
 def found(ran: Ran, check: str) -> dict[str, Any]:
-    """What came of the check of this id."""
+    """Return the outcome of the check of this id."""
     [one] = [each for each in ran.data["checks"] if each["id"] == check]
     return dict(one)
 
 
 async def failure(ran: Ran, check: str) -> str:
-    """Why the check failed, as the command did with it."""
+    """Return the cause of the check's failure, after a check that the command failed for it."""
     one = found(ran, check)
     assert (one["result"], ran.code, ran.data["ok"]) == ("failed", ExitCode.FAILED, False)
     assert one["fix"]

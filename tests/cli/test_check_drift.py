@@ -1,4 +1,4 @@
-"""What `mooring check` makes of the last reconciliation."""
+"""The last reconciliation, as `mooring check` reports it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOW = datetime(2026, 1, 31, 4, 0, tzinfo=UTC)
 
 
 def ended(**fields: Any) -> Report:
-    """A reconciliation that came to its end three minutes ago."""
+    """Return a reconciliation that ended three minutes ago."""
     result = ReconcileResult(driver="d.csi.test", state=State.IN_STEP, message="", **fields)
     return Report(result=result, ended_at=NOW - timedelta(minutes=3))
 

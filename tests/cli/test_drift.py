@@ -32,14 +32,14 @@ async def worker(temporal_client: Client, cluster: Cluster, driver: str) -> Asyn
 
 
 async def unrecorded(worker: MooringWorker, cluster: Cluster, kubernetes: Kubernetes) -> None:
-    """A volume that is attached since and was never recorded."""
+    """Attach a volume that Mooring knows but that was never recorded."""
     await cluster.create("vol")
     await indexed(worker, "vol")
     await Living(cluster, real=kubernetes.audit is not None).attach("vol", "node-a")
 
 
 def told(ran: Ran, code: ExitCode, *words: str) -> None:
-    """The command ended so, and these words are among its notes."""
+    """Check that the command ended with this code, and that these words are among its notes."""
     assert (ran.code, [word for word in words if word not in ran.err]) == (code, []), ran
 
 

@@ -28,7 +28,7 @@ BOUND = 20
 
 @pytest.fixture
 def living(cluster: Cluster, kubernetes: Kubernetes) -> Living:
-    """What Kubernetes knows of the test's volumes."""
+    """The cluster's own view of the test's volumes: their VolumeAttachments and nodes."""
     return Living(cluster, real=kubernetes.audit is not None)
 
 
@@ -43,7 +43,7 @@ async def join(living: Living, node_id: str, ready: str = "True", *taints: str) 
 
 
 async def until(look: Mooring, there: Callable[[Any], bool]) -> Ran:
-    """What is known of the volume, once it is as wanted."""
+    """Return the command's findings about the volume, once they are as wanted."""
     async with asyncio.timeout(BOUND):
         while True:
             ran = await look("explain", "vol", "-o", "json")
@@ -54,7 +54,7 @@ async def until(look: Mooring, there: Callable[[Any], bool]) -> Ran:
 
 @activity.defn
 async def nothing() -> None:
-    """Any step of the main task queue."""
+    """Do nothing, in place of any step of the main task queue."""
 
 
 def situations(ran: Ran) -> list[str]:

@@ -28,7 +28,7 @@ def open_run(temporal_client: Client, driver: str) -> WorkflowHandle[Any, Any]:
 
 
 async def until(show: Callable[[], Awaitable[Ran]], there: Callable[[list[Any]], bool]) -> list[Any]:
-    """The runs, newest first, once they are as wanted; visibility may lag."""
+    """Return the runs, newest first, once they are as wanted; visibility may lag."""
     async with asyncio.timeout(BOUND):
         while True:
             runs: list[Any] = (await show()).data
@@ -38,7 +38,7 @@ async def until(show: Callable[[], Awaitable[Ran]], there: Callable[[list[Any]],
 
 
 async def history(run: Mooring, count: int) -> list[Any]:
-    """The volume's runs, once there are so many and all have ended."""
+    """Return the volume's runs, once there are so many and all have ended."""
     return await until(
         lambda: run("history", "vol", "-o", "json"), lambda runs: len(runs) == count and all(found["ended_at"] for found in runs)
     )

@@ -1,4 +1,4 @@
-"""How results are shown."""
+"""The forms in which results are shown."""
 
 from __future__ import annotations
 

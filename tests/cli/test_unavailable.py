@@ -1,4 +1,4 @@
-"""What the command says when something it needs isn't there, and how it is interrupted."""
+"""The command where something that it needs is unavailable, and where it is interrupted."""
 
 from __future__ import annotations
 

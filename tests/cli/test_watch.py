@@ -24,17 +24,17 @@ class Watched:
         self.child = child
 
     async def line(self) -> str:
-        """The next line."""
+        """Return the next line of standard output."""
         assert self.child.stdout is not None
         return (await asyncio.wait_for(self.child.stdout.readline(), BOUND)).decode().rstrip("\n")
 
     async def told(self) -> str:
-        """The next line on standard error."""
+        """Return the next line of standard error."""
         assert self.child.stderr is not None
         return (await asyncio.wait_for(self.child.stderr.readline(), BOUND)).decode().rstrip("\n")
 
     async def end(self) -> int:
-        """End it as Ctrl-C does; its exit code."""
+        """End it as Ctrl-C does; return its exit code."""
         if self.child.returncode is None:
             self.child.send_signal(signal.SIGINT)
         await asyncio.wait_for(self.child.communicate(), BOUND)

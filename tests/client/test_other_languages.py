@@ -38,7 +38,7 @@ def asked(driver: str, **fields: Any) -> dict[str, Any]:
 
 
 async def failure_of(run: WorkflowHandle[Any, Any]) -> ApplicationError:
-    """How the run failed."""
+    """Return the failure of the run."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         with pytest.raises(WorkflowFailureError) as failed:
             await run.result()

@@ -1,4 +1,4 @@
-"""MooringClient without a Temporal server: the caller is told so, by the error that says what to check."""
+"""MooringClient without a Temporal server: the caller gets the error that names what to check."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ NO_RIGHTS = "nobody"
 
 
 def session_for(server: ApiServer) -> aiohttp.ClientSession:
-    """A session that is let in by this server; the caller closes it."""
+    """Return a session that this server lets in; the caller closes it."""
     connector = aiohttp.TCPConnector(ssl=server.ssl(), limit=0)
     return aiohttp.ClientSession(server.url, connector=connector, headers=server.headers())
 
@@ -47,7 +47,7 @@ class Answer:
         return [item["metadata"]["name"] for item in self.body["items"]]
 
     def refusal(self) -> tuple[int, str]:
-        """Code and reason, after a check that the body is a whole `Status` for them."""
+        """Return code and reason, after a check that the body is a whole `Status` for them."""
         assert self.body["kind"] == "Status"
         assert self.body["apiVersion"] == "v1"
         assert self.body["status"] == "Failure"
@@ -65,30 +65,30 @@ class Api:
     async def send(
         self, method: str, path: str, body: object = None, media_type: str = "application/json", **params: str
     ) -> Answer:
-        """Any request; the body is sent as JSON."""
+        """Send any request; the body is sent as JSON."""
         data = None if body is None else json.dumps(body)
         headers = {} if body is None else {"Content-Type": media_type}
         async with self._session.request(method, path, data=data, headers=headers, params=params) as answer:
             return Answer(answer.status, await answer.json(content_type=None), answer.headers)
 
     async def get(self, path: str, **params: str) -> Answer:
-        """An object or a list."""
+        """Get an object or a list."""
         return await self.send("GET", path, **params)
 
     async def create(self, path: str, body: object, **params: str) -> Answer:
-        """A new object."""
+        """Create an object."""
         return await self.send("POST", path, body, **params)
 
     async def patch(self, path: str, *operations: dict[str, Any], **params: str) -> Answer:
-        """A JSON patch."""
+        """Apply a JSON patch."""
         return await self.send("PATCH", path, list(operations), JSON_PATCH, **params)
 
     async def merge(self, path: str, body: dict[str, Any], **params: str) -> Answer:
-        """A merge patch."""
+        """Apply a merge patch."""
         return await self.send("PATCH", path, body, MERGE_PATCH, **params)
 
     async def text(self, path: str) -> str:
-        """What is no JSON."""
+        """Get a body that isn't JSON."""
         async with self._session.get(path) as answer:
             return await answer.text()
 
@@ -99,7 +99,7 @@ class Api:
         return Pv(self, created.metadata["name"], created.metadata["uid"], created.metadata["resourceVersion"])
 
     async def watch(self, path: str, **params: str) -> AsyncGenerator[dict[str, Any], None]:
-        """The events of a watch, which the server ends after a second unless told otherwise."""
+        """Yield the events of a watch, which the server ends after a second unless asked otherwise."""
         asked = {"watch": "true", "timeoutSeconds": "1", **params}
         async with asyncio.timeout(20), self._session.get(path, params=asked) as answer:
             assert answer.status == 200, await answer.text()
@@ -107,7 +107,7 @@ class Api:
                 yield json.loads(line)
 
     async def events(self, path: str, **params: str) -> list[dict[str, Any]]:
-        """All events of a watch that ends by itself."""
+        """Return all events of a watch that ends by itself."""
         return [event async for event in self.watch(path, **params)]
 
 
@@ -126,11 +126,11 @@ class Pv:
         return f"{PVS}/{self.name}"
 
     async def patch(self, *operations: dict[str, Any], **params: str) -> Answer:
-        """A JSON patch of it."""
+        """Apply a JSON patch to it."""
         return await self.api.patch(self.path, *operations, **params)
 
     async def annotations(self) -> dict[str, str]:
-        """Its annotations as they are now."""
+        """Return its annotations as they are now."""
         return dict((await self.api.get(self.path)).metadata.get("annotations", {}))
 
 
@@ -170,7 +170,7 @@ def event_body(name: str) -> dict[str, Any]:
 
 
 def at(annotation: str) -> str:
-    """The JSON pointer of an annotation."""
+    """Return the JSON pointer of an annotation."""
     return f"/metadata/annotations/{annotation.replace('/', '~1')}"
 
 

@@ -33,7 +33,7 @@ def server(request: pytest.FixtureRequest) -> EmbeddedKubernetes | RealKubernete
 
 @pytest.fixture
 async def api(server: EmbeddedKubernetes | RealKubernetes) -> AsyncIterator[Api]:
-    """The server, without what the tests before left there."""
+    """The server, without the objects of the tests before."""
     async with session_for(ApiServer.of(server.kubeconfig())) as session:
         api = Api(session)
         for path in (PVS, VOLUME_ATTACHMENTS, EVENTS):
@@ -44,7 +44,7 @@ async def api(server: EmbeddedKubernetes | RealKubernetes) -> AsyncIterator[Api]
 
 @pytest.fixture
 def compact(server: EmbeddedKubernetes | RealKubernetes) -> Callable[[], Awaitable[None]]:
-    """Makes the server forget its history."""
+    """A function that makes the server forget its history."""
 
     async def forget() -> None:
         if isinstance(server, EmbeddedKubernetes):

@@ -1,4 +1,4 @@
-"""JSON patch as compare-and-set: what the fence stands on."""
+"""JSON patch as compare-and-set: the ground of the fence."""
 
 import asyncio
 from typing import Any

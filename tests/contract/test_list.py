@@ -1,4 +1,4 @@
-"""Lists: order, pages, what a page after a compaction is told."""
+"""Lists: order, pages, and the answer to a page after a compaction."""
 
 from collections.abc import Awaitable, Callable
 

@@ -1,4 +1,4 @@
-"""What only a real server does: it asks who you are, what you may, and tells you when it has enough."""
+"""The checks of a real server alone: it asks for identity and rights, and refuses when it has enough."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Watches: order, where they begin, bookmarks, and what a watch from a forgotten past is told."""
+"""Watches: order, where they begin, bookmarks, and the answer to a watch from a forgotten past."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""An API server that answers every request with who asked, as far as it can tell."""
+"""An API server that answers every request with the caller's identity, as far as it can determine it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ IDENTITY = ("Authorization", "Impersonate-User", "Impersonate-Uid", "Impersonate
 
 @dataclass(slots=True)
 class Api:
-    """Where it listens, and what it was asked."""
+    """An API server's address, and the requests that it got."""
 
     url: str = ""
     refused: set[str] = field(default_factory=set)
@@ -27,7 +27,7 @@ class Api:
     """What followed the method in each request line."""
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Say who asked."""
+        """Answer with the caller's identity."""
         self.targets.append(request.raw_path)
         if request.headers.get("Authorization", "") in self.refused:
             status = {"kind": "Status", "apiVersion": "v1", "message": "Unauthorized", "reason": "Unauthorized", "code": 401}
@@ -46,7 +46,7 @@ class Api:
 
 
 def identity(request: web.Request) -> dict[str, str]:
-    """Return what the request says of who made it; a client certificate's name under `certificate`."""
+    """Return the caller's identity as the request shows it; a client certificate's name under `certificate`."""
     headers = {name: ",".join(request.headers.getall(name)) for name in IDENTITY if name in request.headers}
     presented = request.get_extra_info("peercert")
     return {**headers, **({"certificate": common_name(presented)} if presented else {})}

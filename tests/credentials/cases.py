@@ -1,7 +1,7 @@
-"""The table: what a kubeconfig says, who Mooring is then, and what kubectl 1.37.2 does with the same file.
+"""The table: the content of a kubeconfig, the identity Mooring has with it, and what kubectl 1.37.2 does with the same file.
 
-A case writes its files and returns a value for KUBECONFIG. `seen` is who the server sees; `error` what Mooring says instead, as a
-pattern. kubectl does the same unless `kubectl` says otherwise: the pattern is in what it prints then, and `OK` is a success.
+A case writes its files and returns a value for KUBECONFIG. `seen` is the identity that the server sees; `error` a pattern of the
+error instead. kubectl does the same unless `kubectl` differs: the pattern is in its output then, and `OK` is a success.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class Case:
 
 
 def user(**fields: Any) -> Callable[[Scene], str]:
-    """A kubeconfig with these fields of its user."""
+    """Return a case that writes a kubeconfig with these fields of its user."""
     return lambda scene: scene.kubeconfig({key.replace("_", "-"): value for key, value in fields.items()})
 
 
 def cluster(**fields: Any) -> Callable[[Scene], str]:
-    """A kubeconfig with these fields of its cluster, and a token."""
+    """Return a case that writes a kubeconfig with these fields of its cluster, and a token."""
     return lambda scene: scene.kubeconfig({"token": TOKEN}, {key.replace("_", "-"): value for key, value in fields.items()})

@@ -9,23 +9,23 @@ from tests.credentials.scene import Scene
 
 
 def with_authority_file(scene: Scene) -> str:
-    """The server's authority in a file beside the kubeconfig."""
+    """Write the server's authority to a file beside the kubeconfig."""
     scene.write("ca.crt", f"Issuer: test\n{scene.authority.certificate.read_text()}")
     return scene.kubeconfig({"token": TOKEN}, {"certificate-authority-data": None, "certificate-authority": "ca.crt"})
 
 
 def with_stranger(scene: Scene) -> str:
-    """Another authority than the server's."""
+    """Write a kubeconfig with another authority than the server's."""
     return scene.kubeconfig({"token": TOKEN}, {"certificate-authority-data": scene.stranger.data()})
 
 
 def with_path(scene: Scene) -> str:
-    """A server behind a path, as Rancher has it."""
+    """Write a kubeconfig for a server behind a path, as Rancher has it."""
     return scene.kubeconfig({"token": TOKEN}, {"server": f"{scene.api.url}/k8s/clusters/c-1/"})
 
 
 def without_scheme(scene: Scene) -> str:
-    """A server without https://."""
+    """Write a kubeconfig whose server is without https://."""
     return scene.kubeconfig(
         {"token": TOKEN}, {"server": scene.plain.url.removeprefix("http://"), "certificate-authority-data": None}
     )

@@ -15,12 +15,12 @@ from tests.credentials.scene import Scene
 
 
 def raw(content: str) -> Callable[[Scene], str]:
-    """A file with this content."""
+    """Return a case that writes a file with this content."""
     return lambda scene: str(scene.write("config", content))
 
 
 def several(scene: Scene) -> str:
-    """A first file that is missing, a second without a current context, and a third."""
+    """Write two of three files: the first is missing, the second has no current context, and the third has one."""
     second = scene.kubeconfig({"token": TOKEN}, name="it", file="one/config")
     content = scene.folder.joinpath("one/config")
     content.write_text(content.read_text().replace("current-context: it", "current-context: ''"))
@@ -29,13 +29,13 @@ def several(scene: Scene) -> str:
 
 
 def first_context(scene: Scene) -> str:
-    """Two files, each with a current context."""
+    """Write two files, each with a current context."""
     first = scene.kubeconfig({"token": TOKEN}, name="first", file="one/config")
     return os.pathsep.join([first, scene.kubeconfig({"token": "other"}, name="second", file="two/config")])
 
 
 def relative_in_each(scene: Scene) -> str:
-    """A user in the second file, whose token file is beside that."""
+    """Write two files, of which the second has the user, whose token file is beside that."""
     scene.write("one/token", "other")
     scene.write("two/token", TOKEN)
     first = scene.kubeconfig({}, name="it", file="one/config")
@@ -45,19 +45,19 @@ def relative_in_each(scene: Scene) -> str:
 
 
 def one_is_damaged(scene: Scene) -> str:
-    """A good file, and one that is none."""
+    """Write a good file, and one that is no kubeconfig."""
     return os.pathsep.join([scene.kubeconfig({"token": TOKEN}), str(scene.write("two/config", "hello"))])
 
 
 def looped(scene: Scene) -> str:
-    """A symbolic link to itself: a file that can't be read, by root neither."""
+    """Make a symbolic link to itself: a file that nobody can read, not even root."""
     link = scene.folder / "loop"
     link.symlink_to(link)
     return str(link)
 
 
 def dangling(scene: Scene, **changed: str) -> str:
-    """A context that names what isn't there."""
+    """Write a context that names an entry that isn't there."""
     contexts = [{"name": "it", "context": {"cluster": "it", "user": "it", **changed}}]
     clusters = [{"name": "it", "cluster": {"server": scene.api.url, "insecure-skip-tls-verify": True}}]
     users = [{"name": "it", "user": {"token": TOKEN}}]
@@ -65,7 +65,7 @@ def dangling(scene: Scene, **changed: str) -> str:
 
 
 def chosen(context: str) -> Callable[[Scene], str]:
-    """A kubeconfig with another current-context than the one that it has."""
+    """Return a case that writes a kubeconfig with another current-context than the one that it has."""
 
     def write(scene: Scene) -> str:
         path = scene.kubeconfig({"token": TOKEN})
@@ -77,7 +77,7 @@ def chosen(context: str) -> Callable[[Scene], str]:
 
 
 def twice(scene: Scene) -> str:
-    """A user that is defined twice."""
+    """Write a user that is defined twice."""
     path = scene.kubeconfig({"token": TOKEN})
     content = scene.folder.joinpath("config")
     content.write_text(content.read_text().replace("users:\n", "users:\n- name: it\n  user:\n    token: other\n"))
@@ -85,14 +85,14 @@ def twice(scene: Scene) -> str:
 
 
 def two_documents(scene: Scene) -> str:
-    """A kubeconfig, and something after it."""
+    """Write a kubeconfig, and another document after it."""
     path = Path(scene.kubeconfig({"token": TOKEN}))
     path.write_text(f"{path.read_text()}---\nkind: Pod\n")
     return str(path)
 
 
 def in_json(scene: Scene) -> str:
-    """A kubeconfig in JSON."""
+    """Write a kubeconfig in JSON."""
     path = Path(scene.kubeconfig({"token": TOKEN}))
     path.write_text(json.dumps(yaml.safe_load(path.read_text())))
     return str(path)

@@ -13,7 +13,7 @@ from tests.credentials.scene import Scene
 
 
 def plugin(script: str, **fields: Any) -> Callable[[Scene], str]:
-    """A kubeconfig whose user is known to the program `plugin` beside it."""
+    """Return a case that writes a kubeconfig whose user is known to the program `plugin` beside it."""
 
     def write(scene: Scene) -> str:
         scene.write("plugin", f"#!/bin/sh\n{script}\n", program=True)
@@ -24,12 +24,12 @@ def plugin(script: str, **fields: Any) -> Callable[[Scene], str]:
 
 
 def credential(version: str = API, kind: str = "ExecCredential", **status: str) -> str:
-    """A script's line that prints an ExecCredential."""
+    """Return a script's line that prints an ExecCredential."""
     return f"echo '{json.dumps({'apiVersion': version, 'kind': kind, 'status': status})}'"
 
 
 def jwt(expires: float) -> str:
-    """An unsigned token that expires then."""
+    """Return an unsigned token that expires then."""
     claims = base64.urlsafe_b64encode(json.dumps({"exp": expires}).encode()).decode().rstrip("=")
     return f"eyJhbGciOiJub25lIn0.{claims}.c2ln"
 
@@ -39,7 +39,7 @@ EXPIRED: Final = jwt(1)
 
 
 def oidc(token: str) -> dict[str, Any]:
-    """An auth-provider that kubectl itself renews."""
+    """Return an auth-provider that kubectl itself renews."""
     return {"name": "oidc", "config": {"client-id": "c", "idp-issuer-url": "https://127.0.0.1:1", "id-token": token}}
 
 
@@ -52,21 +52,21 @@ EXTENSION: Final = [{"name": "client.authentication.k8s.io/exec", "extension": {
 
 
 def by_path(scene: Scene) -> str:
-    """A plugin that PATH finds."""
+    """Write a plugin that is found in PATH."""
     scene.write("bin/mooring-test-plugin", f"#!/bin/sh\n{RETURNS}\n", program=True)
     scene.environ["PATH"] = f"{scene.folder / 'bin'}:{os.environ['PATH']}"
     return scene.kubeconfig({"exec": {"apiVersion": API, "command": "mooring-test-plugin", "interactiveMode": "Never"}})
 
 
 def told_cluster(scene: Scene) -> str:
-    """A plugin that is told of the cluster."""
+    """Write a plugin that gets the cluster's details."""
     scene.write("plugin", f"#!/bin/sh\n{CLUSTER_INFO}\n{RETURNS}\n", program=True)
     settings = {"apiVersion": API, "command": "./plugin", "interactiveMode": "Never", "provideClusterInfo": True}
     return scene.kubeconfig({"exec": settings}, {"extensions": EXTENSION})
 
 
 def gives_certificate(scene: Scene) -> str:
-    """A plugin that gives a client certificate."""
+    """Write a plugin that returns a client certificate."""
     certificate, key = scene.alice.certificate.read_text(), scene.alice.key.read_text()
     status = {"clientCertificateData": certificate, "clientKeyData": key}
     scene.write("answer", json.dumps({"apiVersion": API, "kind": "ExecCredential", "status": status}))
@@ -74,7 +74,7 @@ def gives_certificate(scene: Scene) -> str:
 
 
 def token_and_plugin(scene: Scene) -> str:
-    """A plugin that would fail, and a token."""
+    """Write a kubeconfig with a token, and with a plugin that would fail."""
     settings = {"apiVersion": API, "command": "./nothing", "interactiveMode": "Never"}
     return scene.kubeconfig({"token": TOKEN, "exec": settings})
 

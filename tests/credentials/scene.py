@@ -75,7 +75,7 @@ class Scene:
         return await connect(None, {**os.environ, **self.environ, "KUBECONFIG": kubeconfig}, TIMEOUT, clock=clock)
 
     async def mooring(self, kubeconfig: str) -> Seen:
-        """Return who the server says that Mooring is."""
+        """Return Mooring's identity, as the server sees it."""
         api = await self.connect(kubeconfig)
         try:
             return await who(api)
@@ -98,13 +98,13 @@ class Scene:
 
 
 async def who(api: KubernetesApi) -> Seen:
-    """Return who the server says this is."""
+    """Return the client's identity, as the server sees it."""
     found: Seen = json.loads(await api.request(WHO))
     return found
 
 
 def shows(error: BaseException | None, secret: str) -> bool:
-    """Whether an error, or one that it came from and that is shown with it, holds the secret."""
+    """Return whether the error, or one that it came from and that is shown with it, holds the secret."""
     while error is not None:
         if secret in f"{error!r} {error}":
             return True

@@ -13,7 +13,7 @@ from tests.credentials.scene import TIMEOUT, Scene, who
 
 
 def environ(scene: Scene, **more: str) -> dict[str, str]:
-    """The environment of a Pod."""
+    """Return the environment of a Pod."""
     host, port = scene.api.url.removeprefix("https://").split(":")
     return {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": port, **more}
 

@@ -31,7 +31,7 @@ class Proxy:
 
 
 async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass on what comes until there is no more."""
+    """Pass on the bytes of one side until there are no more."""
     try:
         while chunk := await reader.read(65536):
             writer.write(chunk)

@@ -18,7 +18,7 @@ WATCH = Ask("watch namespaces", "GET", "/api/v1/namespaces", {"watch": "true"})
 
 
 async def name(api: KubernetesApi) -> str:
-    """Return who the server says this is."""
+    """Return the client's user name, as the server sees it."""
     found: str = json.loads(await api.request(SELF))["status"]["userInfo"]["username"]
     return found
 

@@ -25,7 +25,7 @@ STREAM = Ask("watch who this is", "GET", "/stream")
 
 
 class Opened:
-    """Opens connections that the test's end closes."""
+    """A callable that opens connections; the end of the test closes them."""
 
     def __init__(self, scene: Scene, hands: Hands) -> None:
         self._scene = scene
@@ -45,7 +45,7 @@ class Opened:
 
 @pytest.fixture
 async def opened(scene: Scene, hands: Hands) -> AsyncIterator[Opened]:
-    """What opens connections."""
+    """A function that opens connections."""
     made = Opened(scene, hands)
     yield made
     await made.close()
@@ -58,7 +58,7 @@ def present(scene: Scene, certificate: Certificate) -> None:
 
 
 def with_certificate(scene: Scene) -> str:
-    """A kubeconfig that takes the client's certificate from files."""
+    """Write a kubeconfig that takes the client's certificate from files."""
     return scene.kubeconfig({"client-certificate": "client.crt", "client-key": "client.key"})
 
 
@@ -137,13 +137,13 @@ async def test_a_server_that_is_renamed_in_the_kubeconfig_is_asked(
 
 
 def counted(scene: Scene, then: str) -> str:
-    """A kubeconfig whose plugin counts its runs in the file `runs`, and then does this."""
+    """Write a kubeconfig whose plugin counts its runs in the file `runs`, and then does this."""
     scene.write("plugin", f'#!/bin/sh\necho x >> "{scene.folder}/runs"\n{then}\n', program=True)
     return scene.kubeconfig({"exec": {"apiVersion": API, "command": "./plugin", "interactiveMode": "Never"}})
 
 
 def runs(scene: Scene) -> int:
-    """How often the plugin was run."""
+    """Return how often the plugin was run."""
     return (scene.folder / "runs").read_text().count("x")
 
 
@@ -225,7 +225,7 @@ async def test_a_plugin_that_hangs_is_ended_with_its_children(scene: Scene) -> N
 
 
 def alive(pid: int) -> bool:
-    """Whether there is such a process that hasn't ended."""
+    """Return whether there is such a process that hasn't ended."""
     try:
         return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:

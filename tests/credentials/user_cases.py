@@ -10,7 +10,7 @@ from tests.credentials.scene import Scene
 
 
 def with_file(name: str, content: str, **fields: Any) -> Callable[[Scene], str]:
-    """A kubeconfig with these fields of its user, beside a file."""
+    """Return a case that writes a kubeconfig with these fields of its user, beside a file."""
 
     def write(scene: Scene) -> str:
         scene.write(name, content)
@@ -81,31 +81,31 @@ IMPERSONATION: Final = [
 
 
 def alice_in_files(scene: Scene) -> str:
-    """A client certificate in files beside the kubeconfig."""
+    """Write a client certificate to files beside the kubeconfig."""
     scene.write("pki/alice.crt", scene.alice.certificate.read_text())
     scene.write("pki/alice.key", scene.alice.key.read_text())
     return scene.kubeconfig({"client-certificate": "pki/alice.crt", "client-key": "pki/alice.key"})
 
 
 def alice_in_data(scene: Scene) -> str:
-    """A client certificate in the kubeconfig."""
+    """Write a client certificate into the kubeconfig."""
     certificate, key = scene.alice.data()
     return scene.kubeconfig({"client-certificate-data": certificate, "client-key-data": key})
 
 
 def alice_and_token(scene: Scene) -> str:
-    """A client certificate and a token."""
+    """Write a kubeconfig with a client certificate and a token."""
     certificate, key = scene.alice.data()
     return scene.kubeconfig({"client-certificate-data": certificate, "client-key-data": key, "token": TOKEN})
 
 
 def alice_without_key(scene: Scene) -> str:
-    """A client certificate alone."""
+    """Write a kubeconfig with a client certificate alone."""
     return scene.kubeconfig({"client-certificate-data": scene.alice.data()[0]})
 
 
 def alice_with_another_key(scene: Scene) -> str:
-    """A client certificate, and a key that isn't its own."""
+    """Write a kubeconfig with a client certificate, and a key that isn't its own."""
     return scene.kubeconfig(
         {"client-certificate-data": scene.alice.data()[0], "client-key": str(scene.authority.folder / "ca.key")}
     )

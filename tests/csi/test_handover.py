@@ -1,4 +1,4 @@
-"""What a call brings that may only be kept in memory, and for how long."""
+"""Fields of a call that may only be kept in memory, and how long they are."""
 
 from __future__ import annotations
 

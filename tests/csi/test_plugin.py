@@ -1,4 +1,4 @@
-"""What the endpoint says of itself, and its socket."""
+"""The endpoint's identity, and its socket."""
 
 from __future__ import annotations
 

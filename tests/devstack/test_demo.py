@@ -32,7 +32,7 @@ def story(screen: io.StringIO) -> Story:
 
 
 async def run_demo(cwd: Path) -> tuple[int | None, str]:
-    """`mooring demo` in a process of its own: its exit code, and what it printed."""
+    """Run `mooring demo` in a process of its own; return its exit code and its output."""
     pipe = asyncio.subprocess.PIPE
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = await asyncio.create_subprocess_exec(*MOORING, "demo", cwd=cwd, env=environ, stdout=pipe, stderr=pipe)

@@ -1,4 +1,4 @@
-"""What the embedded API server has beyond the contract: seeding, a bounded history, and its honesty about itself."""
+"""The embedded API server beyond the contract: seeding, a bounded history, and its honesty about itself."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Without the extra's packages the stack says which extra to install."""
+"""Without the extra's packages the stack's error names the extra to install."""
 
 import subprocess
 import sys

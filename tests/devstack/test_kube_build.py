@@ -47,12 +47,12 @@ class Machine:
 
     @property
     def cached(self) -> list[Path]:
-        """What is in the cache, but for the lock."""
+        """The entries of the cache, but for the lock."""
         cache = self.folder / "cache" / "mooring" / "kube"
         return [path for path in cache.iterdir() if path.name != ".lock"]
 
     def lines(self, name: str) -> list[str]:
-        """What a stand-in has written down."""
+        """Return the lines that a stand-in has written to its file."""
         path = self.folder / name
         return path.read_text().splitlines() if path.exists() else []
 
@@ -67,7 +67,7 @@ class Machine:
         self.put("go", GO.format(release=release, built=self.folder / "built", build=build))
 
     def put_python(self) -> None:
-        """Install a Python whose pip brings a Go."""
+        """Install a Python whose pip installs a Go."""
         self.put("pip", PIP.format(asked=self.folder / "asked"))
         self.put("python3", PYTHON.format(pip=self.folder / "bin" / "pip"))
 
@@ -79,7 +79,7 @@ class Machine:
         return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def run(self, script: str, **environ: str) -> tuple[str, str]:
-        """Run one of the scripts to its end; what it prints and what it says."""
+        """Run one of the scripts to its end; return its output and its errors."""
         with self.start(script, **environ) as process:
             return process.communicate(timeout=30)
 

@@ -1,4 +1,4 @@
-"""What a folder of binaries lacks is named, with what to do about it."""
+"""Each file that a folder of binaries lacks is named, with what to do about it."""
 
 from pathlib import Path
 

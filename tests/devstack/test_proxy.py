@@ -1,4 +1,4 @@
-"""The fault proxy does to requests what it is told, and nothing else."""
+"""The fault proxy does to requests what it is asked, and nothing else."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -38,7 +38,7 @@ async def pv(api: Api) -> Pv:
 
 
 async def impatient(pv: Pv) -> None:
-    """Write owner b, if it still is a; the client has gone before an answer comes."""
+    """Write owner b, if it still is a; the client gives up before an answer arrives."""
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(CLIENT_PATIENCE):
             await pv.patch(check(at(OWNER), "a"), add(at(OWNER), "b"))

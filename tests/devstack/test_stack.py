@@ -20,7 +20,7 @@ NOTHING = {"PATH": "/usr/bin:/bin"}
 
 
 async def may_create(kubeconfig: str) -> bool:
-    """Whether this kubeconfig lets in who may create a PV."""
+    """Return whether the user of this kubeconfig may create a PV."""
     server = ApiServer.of(yaml.safe_load(Path(kubeconfig).read_text()))
     async with aiohttp.ClientSession(server.url, headers=server.headers()) as session:
         async with session.post(f"{PVS}?dryRun=All", json=pv(1, DEFAULT_DRIVER), ssl=server.ssl()) as answer:

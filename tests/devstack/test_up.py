@@ -1,4 +1,4 @@
-"""`mooring up` says how to use the stack, and ends it when told, or killed."""
+"""`mooring up` prints how to use the stack, and ends it when interrupted, or killed."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ async def up(tmp_path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
 
 
 async def exports(process: asyncio.subprocess.Process) -> dict[str, str]:
-    """What it prints when the stack is up."""
+    """Return the variables that it prints when the stack is up."""
     assert process.stdout is not None
     lines = [(await process.stdout.readline()).decode().strip() for _ in range(3)]
     return dict(line.removeprefix("export ").split("=", 1) for line in lines)

@@ -19,14 +19,14 @@ async def driver(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Refe
 
 @pytest.fixture(scope="package")
 async def caller(driver: ReferenceDriver) -> AsyncIterator[Peer]:
-    """Calls that driver."""
+    """A connection to that driver."""
     async with peer(driver.endpoint) as found:
         yield found
 
 
 @pytest.fixture(scope="package")
 async def strict(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ReferenceDriver]:
-    """A driver with every rule that it can be told to enforce; a test may restart it."""
+    """A driver that enforces every rule it knows; a test may restart it."""
     rules = ("--attach-limit", "2", "--expect-secret", "canary", "--name", "strict.csi.example")
     async with ReferenceDriver.start(tmp_path_factory.mktemp("strict"), *rules) as started:
         started.expects_stragglers = True
@@ -35,6 +35,6 @@ async def strict(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Refe
 
 @pytest.fixture(scope="package")
 async def strict_caller(strict: ReferenceDriver) -> AsyncIterator[Peer]:
-    """Calls that driver."""
+    """A connection to that driver."""
     async with peer(strict.endpoint) as found:
         yield found

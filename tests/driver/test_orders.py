@@ -1,4 +1,4 @@
-"""What the reference driver can be told to do to its calls."""
+"""Faults that the reference driver can be ordered to add to its calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Events of one test: its volumes bound to claims, its nodes known by name, and what was told about them."""
+"""The Events of one test: its volumes bound to claims, its nodes known by name, and the Events recorded about them."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ class Observatory:
         await self.cluster.ask("PATCH", path, {"spec": {"claimRef": claim}}, "application/merge-patch+json")
 
     def claim(self, handle: str) -> str:
-        """The name of its claim."""
+        """Return the name of its claim."""
         return f"claim-of-{self.cluster.pv(handle)}"
 
     async def events(self, name: str) -> list[dict[str, Any]]:
-        """The Events about the object of this name, in the order in which they were told."""
+        """Return the Events about the object of this name, in the order in which they were recorded."""
         found = (await self.cluster.ask("GET", EVENTS))["items"]
         about = [event for event in found if event["regarding"]["name"] == name]
         return sorted(about, key=lambda event: str(event["eventTime"]))
 
     async def told(self, name: str, *reasons: str) -> list[dict[str, Any]]:
-        """Wait until what is told about the object is this."""
+        """Wait until the Events about the object have these reasons."""
         async with asyncio.timeout(PATIENCE):
             while True:
                 found = await self.events(name)
@@ -56,7 +56,7 @@ class Observatory:
                 await asyncio.sleep(0.05)
 
     async def told_of(self, handle: str, *reasons: str) -> list[dict[str, Any]]:
-        """Wait until what is told on the volume's PV is this."""
+        """Wait until the Events on the volume's PV have these reasons."""
         return await self.told(self.cluster.pv(handle), *reasons)
 
 

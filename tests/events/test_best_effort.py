@@ -93,7 +93,7 @@ async def test_a_node_whose_name_is_not_known_is_left_out(
 
 @pytest.fixture
 def reads(cluster: Cluster) -> Callable[[], int]:
-    """How many PVs were read one by one."""
+    """The number of PVs that were read one by one."""
     return lambda: cluster.proxy.count("GET", f"{PVS}/")
 
 

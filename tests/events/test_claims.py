@@ -1,4 +1,4 @@
-"""Which claim a PV is bound to: learned by the way, asked for where it was not."""
+"""The claim that a PV is bound to: learned from reads that happen anyway, else asked for."""
 
 from __future__ import annotations
 

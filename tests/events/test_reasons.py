@@ -1,4 +1,4 @@
-"""What operators are told, and on which objects."""
+"""Events for operators, and the objects that they are about."""
 
 from __future__ import annotations
 

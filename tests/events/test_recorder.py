@@ -36,13 +36,13 @@ class Desk:
 
     @asynccontextmanager
     async def recorder(self, size: int = 100) -> AsyncIterator[Recorder]:
-        """It runs while the block lasts, and tells what happened again each 50 ms."""
+        """Yield a recorder that runs while the block lasts, and reports what happened again each 50 ms."""
         recorder = self.make(size)
         async with recorder.running():
             yield recorder
 
     def make(self, size: int = 100) -> Recorder:
-        """One that does not run yet."""
+        """Return a recorder that doesn't run yet."""
         claims = Claims(self.api)
         return Recorder(
             *(self.api, claims, lambda _: "", "worker-0", lambda: self.now, lambda: self.dropped.append(None)),
@@ -52,7 +52,7 @@ class Desk:
         )
 
     async def happening(self, **changed: Any) -> Happening:
-        """An Attached of the volume."""
+        """Return an Attached of the volume."""
         pv = await self.cluster.ask("GET", f"{PVS}/{self.cluster.pv('vol')}")
         mark = Mark(pv=pv["metadata"]["name"], uid=pv["metadata"]["uid"])
         return Happening(**{**_ATTACHED, "pv": mark, **changed})

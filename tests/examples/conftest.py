@@ -27,7 +27,7 @@ RUN_SECONDS = 40
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """How a program ended."""
+    """The exit code and the output of a program."""
 
     code: int
     out: str
@@ -51,7 +51,7 @@ async def ran(*command: str | Path, seconds: float, env: dict[str, str]) -> Ran:
 
 
 async def built(*command: str | Path) -> str:
-    """What a build tool printed; it must succeed."""
+    """Return the output of a build tool, which must succeed."""
     flags = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly -buildvcs=false"}
     tool = await ran(*command, seconds=COMPILE_SECONDS, env={**os.environ, **flags})
     assert tool.code == 0, f"{' '.join(map(str, command))} failed, in {SOURCES}:\n{tool.err}"

@@ -32,7 +32,7 @@ CONTEXT: Final = {"device": "/dev/sdx"}
 
 
 async def start_of(run: WorkflowHandle[Any, Any]) -> list[object]:
-    """All that a caller says of a run when it starts it, but for the request."""
+    """Return all that a caller sets for a run when it starts it, but for the request."""
     first = await anext(run.fetch_history_events())
     started = first.workflow_execution_started_event_attributes
     timeouts = [started.workflow_task_timeout, started.workflow_run_timeout, started.workflow_execution_timeout]
@@ -40,14 +40,14 @@ async def start_of(run: WorkflowHandle[Any, Any]) -> list[object]:
 
 
 def context(answered: Ran) -> dict[str, str]:
-    """The publish context of an answer."""
+    """Return the publish context of an answer."""
     assert answered.code == 0, answered.err
     found: dict[str, str] = json.loads(answered.out).get("publish_context", {})
     return found
 
 
 def code(error: type[MooringError]) -> str:
-    """The error's gRPC code, as Go writes it."""
+    """Return the error's gRPC code, as Go writes it."""
     return error.grpc_code.title().replace("_", "")
 
 

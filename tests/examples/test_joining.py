@@ -36,19 +36,19 @@ async def gate(cluster: Cluster, backend: JournalBackend) -> asyncio.Event:
 
 
 async def entered(backend: JournalBackend) -> None:
-    """Wait until a publish has come as far as the backend."""
+    """Wait until a publish has got as far as the backend."""
     await asyncio.wait_for(backend.entered.wait(), PATIENCE_SECONDS)
 
 
 async def publishing(mooring: MooringClient, backend: JournalBackend) -> asyncio.Task[Any]:
-    """A publish of the volume on node-a that has come as far as the backend."""
+    """Start a publish of the volume on node-a, and return it once it has got as far as the backend."""
     publish = asyncio.create_task(mooring.publish("vol", "node-a"))
     await entered(backend)
     return publish
 
 
 async def unanswered(example: Example, *call: str) -> str:
-    """What a call is told at its deadline, the first one by which it has reached Temporal: a busy machine takes longer."""
+    """Return the error of a call at its deadline, the first one by which it has reached Temporal: a busy machine takes longer."""
     told = ""
     for deadline in DEADLINES:
         waited = await example(*call, "-timeout", deadline)

@@ -1,4 +1,4 @@
-"""What is advised in which situation."""
+"""The advice for each situation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LIVING = NodeFacts(name="worker-1", node_id="node-a", exists=True, ready="True",
 
 
 def pv(*holders: str, **fields: Any) -> PvFacts:
-    """A PV whose record names these holders."""
+    """Return a PV whose record names these holders."""
     held = tuple(Attachment(node_id=node, attached_at=NOW) for node in holders)
     record = VolumeRecord(mark=Mark(pv="pv-vol", uid="u", epoch=3, node=holders[0] if holders else None), holders=held)
     plain = {"name": "pv-vol", "phase": "Bound", "claim": "", "reclaim_policy": "", "access_modes": (), "deleting_since": None}
@@ -26,7 +26,7 @@ def pv(*holders: str, **fields: Any) -> PvFacts:
 
 
 def wanted(node: str = "worker-1", *, attached: bool = True, error: str = "", leaving: bool = False) -> AttachmentFacts:
-    """The volume's VolumeAttachment."""
+    """Return the volume's VolumeAttachment."""
     return AttachmentFacts(
         name="csi-1",
         node=node,
@@ -41,7 +41,7 @@ def wanted(node: str = "worker-1", *, attached: bool = True, error: str = "", le
 def ran(
     operation: str = "publish", *, state: str = "Attached", ended: bool = True, failure: str = "", message: str = ""
 ) -> VolumeRun:
-    """An operation for node-a."""
+    """Return an operation for node-a."""
     return VolumeRun(
         run_id="r",
         workflow_id="w",
@@ -58,12 +58,12 @@ def ran(
 
 
 def other(kind: str, about: str, state: str) -> RelatedRun:
-    """An open run that concerns the volume."""
+    """Return an open run that concerns the volume."""
     return RelatedRun(kind=kind, about=about, workflow_id="w", run_id="r", state=state, started_at=NOW, ended_at=None)
 
 
 def finding(verdict: Verdict, *, refused: bool = False) -> Finding:
-    """What a worker would make of the VolumeAttachment."""
+    """Return a worker's finding about the VolumeAttachment."""
     return Finding(
         volume_handle="vol",
         pv="pv-vol",

@@ -1,4 +1,4 @@
-"""What the fence decides about one record; test_explorer.py has what follows from it."""
+"""The fence's decisions about one record; test_explorer.py has what follows from them."""
 
 from __future__ import annotations
 
@@ -249,7 +249,7 @@ def test_a_volume_without_the_limit_is_shared(asked: PublishRequest, most: int) 
 
 
 def several(*records: VolumeRecord) -> VolumeRecord:
-    """One volume, of PVs that are named in this order."""
+    """Return the record of one volume, of PVs that are named in this order."""
     marks = [each.mark.model_copy(update={"pv": f"pv-{place}", "uid": f"uid-{place}"}) for place, each in enumerate(records)]
     return merge([each.model_copy(update={"mark": mark}) for each, mark in zip(records, marks, strict=True)])
 

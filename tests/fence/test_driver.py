@@ -1,4 +1,4 @@
-"""At a driver that enforces the fencing tokens nobody has a volume but whom the record names, and no rule of it can be left out.
+"""At a driver that enforces the fencing tokens only the record's holders have a volume, and no rule of it can be left out.
 
 Reached by two operations, of which one may be a reset of the other; 3 without resets were searched once (1.2 million states).
 """

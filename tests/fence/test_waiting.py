@@ -1,4 +1,4 @@
-"""What holds a volume without a PV, as far as it is searched, and no rule of it can be left out.
+"""The hold of a volume without a PV is safe as far as it is searched, and no rule of it can be left out.
 
 `pytest -s` shows counts and traces.
 """

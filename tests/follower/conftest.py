@@ -27,7 +27,7 @@ def manager() -> AttachmentManager:
 
 @asynccontextmanager
 async def following(cluster: Cluster, manager: AttachmentManager, metrics: Metrics) -> AsyncIterator[Follower]:
-    """A follower of the cluster, stopped in the end."""
+    """Yield a follower of the cluster, and stop it in the end."""
     api = await connect(cluster.proxy.kubeconfig(), {}, 1.0)
     volumes = KubernetesVolumes(api, cluster.driver, lambda: NOW, metrics)
     follower = Follower(volumes, manager, metrics, time.monotonic, PAGE_SIZE)
@@ -45,16 +45,16 @@ async def follower(cluster: Cluster, manager: AttachmentManager, metrics: Metric
 
 
 def no_beat(_: str) -> None:
-    """A rebuild that nobody listens to."""
+    """Ignore the heartbeat of a rebuild."""
 
 
 def holders(manager: AttachmentManager) -> dict[str, str]:
-    """Volume handle -> node, for volumes with one holder."""
+    """Return volume handle -> node, for volumes with one holder."""
     return {entry.volume_handle: entry.attachment.node_id for entry in manager.list_attachments()}
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what the watch is to bring."""
+    """Wait until the watch has delivered what is expected."""
     async with asyncio.timeout(10):
         while not condition():
             await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""The index between rebuilds: what the watch brings, and when it can't."""
+"""The index between rebuilds: what the watch delivers, and when it can't."""
 
 from __future__ import annotations
 

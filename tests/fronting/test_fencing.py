@@ -1,4 +1,4 @@
-"""A call of the driver that comes to life again after the volume has moved on: refused, or found and repaired."""
+"""A call of the driver that resumes after the volume has moved on: refused, or found and repaired."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ async def front(
 
 @pytest.fixture
 def bounds() -> dict[str, float]:
-    """What a test means of the bounds of calls."""
+    """The bounds of calls that the test depends on."""
     return {}
 
 
 async def _late(strict: ReferenceDriver, stuck: Order) -> set[str]:
-    """What the calls are answered that the order held, now that nobody waits for them any longer."""
+    """Return the answers of the calls that the order held, now that nobody waits for them any longer."""
     strict.expects_stragglers = True
     held = [entry.call.number for entry in strict.entries() if entry.event == "held" and entry.order == stuck.id]
     strict.withdraw(stuck)

@@ -1,4 +1,4 @@
-"""A driver that says nothing certain for as long as it may: the publish is given up, and undone."""
+"""A driver that answers nothing certain for as long as it may: the publish is given up, and undone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Mooring doesn't own passes through it unread."""
+"""Calls that aren't Mooring's own pass through it unread."""
 
 from __future__ import annotations
 

@@ -44,13 +44,13 @@ async def secretive(driver: str, tmp_path_factory: pytest.TempPathFactory) -> As
 
 @pytest.fixture
 async def front(temporal_client: Client, account: ApiServer, secretive: ReferenceDriver, tmp_path: Path) -> AsyncIterator[Peer]:
-    """Mooring in front of it, started anew for each test: nothing is handed over yet."""
+    """Mooring in front of it, started again for each test: nothing is handed over yet."""
     async with fronting(temporal_client, account.kubeconfig(), secretive.endpoint, tmp_path) as co:
         yield co
 
 
 async def _told(client: Client, driver: str, volume: str) -> str:
-    """Every history of the volume, and its payloads decoded."""
+    """Return every history of the volume, and its payloads decoded."""
     query = f"CsiDriver = '{driver}' and VolumeId = '{volume}'"
     events = [
         MessageToJson(event)

@@ -57,7 +57,7 @@ async def volume(front: Peer, cluster: Cluster) -> str:
 
 
 def refused(locked: ReferenceDriver, volume: str) -> int:
-    """How many calls about the volume the driver has got beside the attach."""
+    """Return how many calls about the volume the driver has got beside the attach."""
     return len([call for call in locked.calls() if call.volume == volume and call.rpc != "publish"])
 
 

@@ -36,12 +36,12 @@ STRANGE: Final = [
 
 
 def drift(kind: DriftKind, volume: str, node: str) -> str:
-    """What is advised about a drift."""
+    """Return the advice about a drift."""
     return advice(Drift(kind=kind, volume_handle=volume, node_id=node, why=""))
 
 
 def refusal(known: dict[str, Any], volume: str, node: str) -> str:
-    """What a publish to another node is told of a volume whose record says less than is known."""
+    """Return the refusal of a publish to another node, for a volume whose record shows less than is known."""
     held = Attachment(node_id=node, attached_at=datetime(2026, 1, 31, tzinfo=UTC))
     record = VolumeRecord(mark=Mark(pv="pv-vol", uid="u"), holders=(held,), floor=3, **known)
     asked = PublishRequest(driver="csi.test", volume_handle=volume, node_id="other", access_mode=AccessMode.SINGLE_NODE_WRITER)
@@ -49,7 +49,7 @@ def refusal(known: dict[str, Any], volume: str, node: str) -> str:
 
 
 def explained(command: Callable[[Facts, str], str], volume: str, node: str) -> str:
-    """What `mooring explain` says to run."""
+    """Return the command that `mooring explain` suggests."""
     return code(command(Facts(driver="csi.test", volume_handle=volume), node))
 
 
@@ -78,7 +78,7 @@ NAMELESS: Final = {
 
 
 def parsed(text: str) -> list[dict[str, Any]]:
-    """What the program takes from each of its commands in a text."""
+    """Return the arguments that the program parses from each of its commands in a text."""
     spans = [span.strip() for _, span in re.findall(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", text)]
     found = [shlex.split(span) for span in spans if span.startswith("mooring ")]
     program: Any = typer.main.get_command(app)

@@ -1,4 +1,4 @@
-"""Every state of a run says what it means and what to do."""
+"""Every state of a run has a text with its meaning and with what to do."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ STRANGE = ["it's $HOME", "a `tick` and ``two``", "-rf", 'say "so" & | ; *', "end
 
 
 def command(details: str) -> list[str]:
-    """The first command of Mooring's that Markdown shows, as a shell takes it apart."""
+    """Return the first command of Mooring's that Markdown shows, as a shell splits it."""
     spans = re.findall(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", details)
     return next(shlex.split(span) for _, span in spans if span.strip().startswith("mooring"))
 

@@ -1,1 +1,1 @@
-"""What integration tests stand on: a cluster behind a misbehaving proxy, workers, and a backend that keeps a journal."""
+"""The ground of integration tests: a cluster behind a misbehaving proxy, workers, and a backend that keeps a journal."""

@@ -1,7 +1,7 @@
 """An array that many volumes are attached at: a call that it has got goes on though nobody waits for it any more.
 
 Contract: it enforces the fencing tokens as little as a driver may that enforces them at all: one below the highest is refused, an
-equal one is taken. Two nodes at once, and a token that doesn't say which of two calls came later (`tokens.py`), are breaches.
+equal one is taken. Two nodes at once, and a token that doesn't show which of two calls is the later (`tokens.py`), are breaches.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.harness.tokens import Tokens, Verb
 
 
 class Turn(Enum):
-    """What becomes of a call: it is kept back, and its caller waits or is told that nothing is known; or it is refused."""
+    """The fate of a call: it is kept back, and its caller waits or hears that nothing is known; or it is refused."""
 
     HANGS = "hangs"
     STRAYS = "strays"
@@ -27,7 +27,7 @@ class Turn(Enum):
 
 @dataclass(slots=True)
 class Array:
-    """By volume: who has it `attached`, what is wrong, which calls are `kept` back, and the `turns` of those to come."""
+    """An array, by volume: the nodes it is `attached` to, the `breaches`, the calls `kept` back, and the `turns` of later calls."""
 
     attached: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     breaches: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -75,7 +75,7 @@ class Array:
                 raise BackendUncertain("No answer.")
 
     def _carry_out(self, verb: Verb, call: BackendCall) -> str:
-        """Change who has the volume; why not, where the token is too low."""
+        """Change the nodes that have the volume; return the reason if the token is too low."""
         volume, token = call.volume.volume_handle, call.token or 0
         if token < self._highest[volume]:
             return f"{verb} of {volume} on {call.node_id} has token {token}, and {self._highest[volume]} was seen."

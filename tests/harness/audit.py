@@ -15,7 +15,7 @@ READS = ("get", "list", "watch")
 
 
 class Right(NamedTuple):
-    """What RBAC grants; a subresource follows the resource after a slash."""
+    """A right that RBAC grants; a subresource follows the resource after a slash."""
 
     group: str
     resource: str
@@ -55,7 +55,7 @@ class Entry(msgspec.Struct, frozen=True, rename="camel"):
 
     @property
     def forbidden(self) -> bool:
-        """Whether its user hadn't the right."""
+        """True if its user hadn't the right."""
         return self.annotations.get("authorization.k8s.io/decision") == "forbid"
 
 
@@ -69,11 +69,11 @@ class AuditLog:
     path: Path
 
     def position(self) -> int:
-        """Where the log ends now, for `entries`."""
+        """Return where the log ends now, for `entries`."""
         return self.path.stat().st_size if self.path.exists() else 0
 
     def entries(self, user: str, since: int = 0) -> list[Entry]:
-        """What this user asked for since a position, in the order of the answers."""
+        """Return this user's requests since a position, in the order of the answers."""
         if not self.path.exists():
             return []
         with self.path.open("rb") as log:

@@ -1,4 +1,4 @@
-"""A backend in memory that keeps a journal of every physical attach and detach, enforces the fencing tokens, and fails as told."""
+"""A backend in memory that keeps a journal of every physical attach and detach, enforces the fencing tokens, and fails as asked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.harness.tokens import Tokens, Verb
 
 @dataclass(slots=True)
 class JournalBackend:
-    """Attaches for real, as far as its own `attached` goes: volume handle -> nodes.
+    """A backend that attaches for real, as far as its own `attached` goes: volume handle -> nodes.
 
     A test that `expects_stragglers` is content with calls that were `refused` for their token.
     """
@@ -65,5 +65,5 @@ class JournalBackend:
 
 
 def refusal(text: str = "the array is full") -> BackendFailed:
-    """A final answer of a backend."""
+    """Return a final error of a backend."""
     return BackendFailed(text)

@@ -55,17 +55,17 @@ class Cluster:
         return await self.ask("POST", PVS, body)
 
     async def annotations(self, handle: str, *, name: str = "") -> dict[str, str]:
-        """The annotations of a volume's PV."""
+        """Return the annotations of a volume's PV."""
         pv = await self.ask("GET", f"{PVS}/{name or self.pv(handle)}")
         found: dict[str, str] = pv["metadata"].get("annotations", {})
         return found
 
     async def holder(self, handle: str) -> str | None:
-        """The node in `attached-node`."""
+        """Return the node in `attached-node`."""
         return (await self.annotations(handle)).get(self.keys.node)
 
     async def epoch(self, handle: str) -> int:
-        """The fencing token."""
+        """Return the fencing token."""
         return int((await self.annotations(handle)).get(self.keys.epoch, "0"))
 
     async def annotate(self, handle: str, annotations: dict[str, str | None]) -> None:
@@ -78,11 +78,11 @@ class Cluster:
         await self.ask("DELETE", f"{PVS}/{self.pv(handle)}")
 
     def pv(self, handle: str) -> str:
-        """The name that `create` gives a PV: unique to the test, and not the handle."""
+        """Return the name that `create` gives a PV: unique to the test, and not the handle."""
         return f"pv-{handle}-{self.driver.split('.')[0]}"
 
     async def ask(self, method: str, path: str, body: Any = None, media_type: str = "application/json") -> dict[str, Any]:
-        """One request, which must succeed."""
+        """Send one request, which must succeed."""
         headers = {**self.server.headers(), "Content-Type": media_type}
         async with aiohttp.ClientSession(self.server.url, headers=headers) as session:
             async with session.request(method, path, json=body, ssl=self.server.ssl()) as answer:

@@ -1,4 +1,4 @@
-"""A CO: calls a CSI endpoint as external-attacher does, a driver's or one that stands before it."""
+"""A CO: calls a CSI endpoint as external-attacher does, a driver's or one in front of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DEADLINE = PATIENCE
 
 
 def mount(mode: str = "SINGLE_NODE_WRITER", fs_type: str = "ext4", flags: tuple[str, ...] = ()) -> csi_pb2.VolumeCapability:
-    """A capability to mount a volume."""
+    """Return a capability to mount a volume."""
     return csi_pb2.VolumeCapability(
         mount=csi_pb2.VolumeCapability.MountVolume(fs_type=fs_type, mount_flags=flags),
         access_mode=csi_pb2.VolumeCapability.AccessMode(mode=Mode.Value(mode)),
@@ -28,7 +28,7 @@ def mount(mode: str = "SINGLE_NODE_WRITER", fs_type: str = "ext4", flags: tuple[
 
 
 def shared_block() -> csi_pb2.VolumeCapability:
-    """A capability to have a raw block device on several nodes, as a virtual machine's that migrates live."""
+    """Return a capability to have a raw block device on several nodes, as a virtual machine's that migrates live."""
     return csi_pb2.VolumeCapability(
         block=csi_pb2.VolumeCapability.BlockVolume(),
         access_mode=csi_pb2.VolumeCapability.AccessMode(mode=Mode.MULTI_NODE_MULTI_WRITER),
@@ -47,7 +47,7 @@ class Peer:
     async def publish(
         self, volume: str, node: str, *, deadline: float = DEADLINE, token: int | None = None, **fields: Any
     ) -> dict[str, str]:
-        """ControllerPublishVolume, with this fencing token; the publish context."""
+        """Call ControllerPublishVolume, with this fencing token; return the publish context."""
         fields.setdefault("volume_capability", mount())
         request = csi_pb2.ControllerPublishVolumeRequest(volume_id=volume, node_id=node, **fields)
         answer = await self.controller.ControllerPublishVolume(request, timeout=deadline, metadata=_fencing(token))
@@ -56,22 +56,22 @@ class Peer:
     async def unpublish(
         self, volume: str, node: str = "", *, deadline: float = DEADLINE, token: int | None = None, **fields: Any
     ) -> None:
-        """ControllerUnpublishVolume, with this fencing token."""
+        """Call ControllerUnpublishVolume, with this fencing token."""
         request = csi_pb2.ControllerUnpublishVolumeRequest(volume_id=volume, node_id=node, **fields)
         await self.controller.ControllerUnpublishVolume(request, timeout=deadline, metadata=_fencing(token))
 
     def raw(self, method: str) -> aio.UnaryUnaryMultiCallable[bytes, bytes]:
-        """An RPC by its path, in bytes."""
+        """Return an RPC by its path, in bytes."""
         return self.channel.unary_unary(method)
 
     async def list_volumes(self, size: int = 0, token: str = "") -> csi_pb2.ListVolumesResponse:
-        """One page of ListVolumes."""
+        """Return one page of ListVolumes."""
         request = csi_pb2.ListVolumesRequest(max_entries=size, starting_token=token)
         answer: csi_pb2.ListVolumesResponse = await self.controller.ListVolumes(request, timeout=DEADLINE)
         return answer
 
     async def published(self, page: int = 0) -> dict[str, list[str]]:
-        """The nodes of every volume, asked for in pages of this size."""
+        """Return the nodes of every volume, asked for in pages of this size."""
         found: dict[str, list[str]] = {}
         token = ""
         while True:
@@ -84,21 +84,21 @@ class Peer:
 
 @asynccontextmanager
 async def peer(endpoint: str) -> AsyncIterator[Peer]:
-    """A CO's connection to the socket."""
+    """Yield a CO's connection to the socket."""
     async with aio.insecure_channel(endpoint, options=OPTIONS) as channel:
         yield Peer(endpoint, channel, csi_pb2_grpc.IdentityStub(channel), csi_pb2_grpc.ControllerStub(channel))
 
 
 @contextmanager
 def refused(code: StatusCode, *words: str) -> Iterator[None]:
-    """The block is answered with this code, and a message that has these words."""
+    """Check that the block is answered with this code, and a message that has these words."""
     with pytest.raises(aio.AioRpcError) as caught:
         yield
     assert (caught.value.code(), [word for word in words if word not in (caught.value.details() or "")]) == (code, [])
 
 
 async def goes_on(call: Callable[[float], Awaitable[object]]) -> str:
-    """Return what a call is told at its deadline, the first of growing ones by which its operation has begun."""
+    """Return the error of a call at its deadline, the first of growing ones by which its operation has begun."""
     for deadline in DEADLINES:
         try:
             await call(deadline)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 async def attach_seen(worker: MooringWorker, living: Living, handle: str, node_id: str) -> str:
-    """Have the volume attached to the node, and the worker know; the VolumeAttachment's name."""
+    """Attach the volume to the node, and wait until the worker knows; return the VolumeAttachment's name."""
     name = await living.attach(handle, node_id, noted=node_id)
     await until(lambda: not worker._storage.attached.is_gone(name))
     return name

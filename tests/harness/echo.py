@@ -1,4 +1,4 @@
-"""A reverse proxy that is as bad with secrets as a server can be: while told to, it answers with the credentials it was sent.
+"""A reverse proxy that is as bad with secrets as a server can be: while asked to, it answers with the credentials it was sent.
 
 It serves by TLS, since no credentials are sent over plain http.
 """
@@ -22,7 +22,7 @@ PASSED: Final = ("Content-Type", "Accept")
 
 @dataclass(slots=True)
 class Echo:
-    """Answers requests of the methods in `leaks` with this status and a text that has the Authorization header in it."""
+    """A proxy that answers the methods in `leaks` with this status and a text that has the Authorization header in it."""
 
     upstream: FaultProxy
     session: aiohttp.ClientSession
@@ -33,7 +33,7 @@ class Echo:
     @classmethod
     @asynccontextmanager
     async def start(cls, upstream: FaultProxy, tls: ssl.SSLContext) -> AsyncIterator[Echo]:
-        """Stand before a proxy while the block lasts."""
+        """Serve in front of a proxy while the block lasts."""
         async with aiohttp.ClientSession() as session:
             echo = cls(upstream, session)
             app = web.Application()

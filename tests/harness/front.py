@@ -22,9 +22,9 @@ SCHEDULED = {"reconcile_interval": 1, "reconcile_settle": 0.2}
 
 @asynccontextmanager
 async def fronting(client: Client, kubeconfig: dict[str, Any], driver: str, folder: Path, **overrides: Any) -> AsyncIterator[Peer]:
-    """A ready endpoint and its worker, before the driver at this endpoint, while the block lasts.
+    """Run an endpoint and its worker in front of the driver at this endpoint, ready while the block lasts.
 
-    `overrides` are settings; a test that means a bound names it.
+    `overrides` are settings; a test that depends on a bound names it.
     """
     asked = Settings(csi_endpoint=f"unix://{folder}/front.sock", driver_endpoint=driver)
     async with csi_front(asked) as front:

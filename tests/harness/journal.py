@@ -1,4 +1,4 @@
-"""A backend for worker processes: what it attached is a journal on disk, and files tell it to wait or to fail.
+"""A backend for worker processes: a journal on disk records its attachments, and files make it wait or fail.
 
 The journal outlives the process that wrote it, as a storage array outlives a controller. Every volume has gates of its own. Fencing
 tokens are enforced, but for those of an older version, which were the epoch itself.
@@ -43,24 +43,24 @@ class Journal:
         (self.folder / f"refuse-{handle}").write_text(reason)
 
     def attached(self, handle: str) -> set[str]:
-        """The nodes that have the volume."""
+        """Return the nodes that have the volume."""
         nodes: set[str] = set()
         for verb, node in self.calls(handle):
             nodes = nodes | {node} if verb == "publish" else nodes - {node or each for each in nodes}
         return nodes
 
     def calls(self, handle: str) -> list[tuple[str, str]]:
-        """What was done to the volume, in order: `publish` or `unpublish`, and the node."""
+        """Return what was done to the volume, in order: `publish` or `unpublish`, and the node."""
         return [(verb, node) for verb, node, _ in self.lines(handle)]
 
     def lines(self, handle: str) -> list[tuple[Verb, str, int | None]]:
-        """The same, with the fencing token of each call."""
+        """Return the same as `calls`, with the fencing token of each call."""
         journal = self.folder / f"journal-{handle}"
         lines = journal.read_text().splitlines() if journal.exists() else []
         return [(verb, node, token) for verb, node, token in map(json.loads, lines)]
 
     def stragglers(self) -> list[str]:
-        """The calls that were refused for their token."""
+        """Return the calls that were refused for their token."""
         return [path.read_text() for path in self.folder.glob("straggler-*")]
 
     async def reached(self, step: str, handle: str) -> None:
@@ -77,7 +77,7 @@ class FileBackend:
         self._journal = journal
 
     async def publish(self, call: BackendCall) -> dict[str, str]:
-        """Attach, unless told to refuse."""
+        """Attach, unless asked to refuse."""
         handle = call.volume.volume_handle
         await self._pass("publish", handle)
         refusal = self._journal.folder / f"refuse-{handle}"
@@ -115,5 +115,5 @@ class FileBackend:
 
 
 def open_backend() -> FileBackend:
-    """What MOORING_BACKEND names."""
+    """Open the backend, as MOORING_BACKEND names this function."""
     return FileBackend(Journal(Path(os.environ[FOLDER])))

@@ -26,7 +26,7 @@ class Kubernetes:
 
 @asynccontextmanager
 async def open_kubernetes(assets: Path | None, folder: Path) -> AsyncIterator[Kubernetes]:
-    """The real server, in `folder`, where there are binaries of it, else the embedded one, which knows no rights."""
+    """Start the real server in `folder`, if there are binaries of it, else the embedded one, which knows no rights."""
     if assets is None:
         async with EmbeddedKubernetes.start() as embedded:
             yield Kubernetes(ApiServer(embedded.url), ApiServer(embedded.url))

@@ -1,4 +1,4 @@
-"""A cluster that lived before Mooring came: nodes, volumes, and VolumeAttachments as external-attacher leaves them."""
+"""A cluster that is older than its Mooring: nodes, volumes, and VolumeAttachments as external-attacher writes them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Living:
     known: set[str] = field(default_factory=set)
 
     def name(self, node_id: str) -> str:
-        """The name of the node that the driver calls so."""
+        """Return the name of the node that has this id with the driver."""
         return f"{node_id}-{self.cluster.driver.split('.')[0]}"
 
     async def register(self, node_id: str) -> None:
@@ -34,7 +34,7 @@ class Living:
     async def attach(
         self, handle: str, node_id: str, *, known: bool = True, attached: bool = True, noted: str = "", pv: str = ""
     ) -> str:
-        """Have the volume attached to the node; the VolumeAttachment's name.
+        """Attach the volume to the node; return the VolumeAttachment's name.
 
         `known`: a CSINode gives the node's id; `noted`: the attacher has noted it, too. `pv`: the PV's name, if another.
         """
@@ -65,7 +65,7 @@ class Living:
         await self.cluster.ask("DELETE", self._path(name))
 
     async def since(self, name: str) -> str:
-        """When the VolumeAttachment was created."""
+        """Return when the VolumeAttachment was created."""
         found: str = (await self.cluster.ask("GET", self._path(name)))["metadata"]["creationTimestamp"]
         return found
 

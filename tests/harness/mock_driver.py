@@ -19,7 +19,7 @@ AUTHORITY: Final = (("grpc.default_authority", "localhost"),)
 
 @asynccontextmanager
 async def mock_driver(assets: Path, folder: Path, name: str, *flags: str) -> AsyncIterator[str]:
-    """Run it while the block lasts; its endpoint, `unix:///path`, which is served. Its one node's id is its name."""
+    """Run it while the block lasts; yield its endpoint, `unix:///path`, which is served. Its one node's id is its name."""
     endpoint = f"unix://{folder}/mock.sock"
     command = [str(program(assets, "mock-driver")), f"--endpoint={endpoint}", f"--driver-name={name}", *flags]
     async with running(command, folder / "mock-driver.log", folder):

@@ -30,7 +30,7 @@ def patient(driver: str, **overrides: Any) -> Settings:
 
 
 async def pending(call: Callable[[float], Awaitable[object]]) -> str:
-    """Return what a call is told at its deadline, the first of growing ones by which it has reached Temporal."""
+    """Return the error of a call at its deadline, the first of growing ones by which it has reached Temporal."""
     for deadline in DEADLINES:
         try:
             await call(deadline)
@@ -43,7 +43,7 @@ async def pending(call: Callable[[float], Awaitable[object]]) -> str:
 
 
 class PatientClient(MooringClient):
-    """A client that waits for its answers, unless a test says for how long."""
+    """A client that waits for its answers, unless a test sets a deadline."""
 
     async def publish(
         self,

@@ -38,11 +38,11 @@ class OwnChild:
 
     @property
     def ended(self) -> bool:
-        """Whether it has ended."""
+        """True if it has ended."""
         return self.process.returncode is not None
 
     def last_words(self) -> str:
-        """Its log."""
+        """Return its log."""
         return self.log.read_text()
 
     async def exits(self, code: int) -> None:
@@ -68,7 +68,7 @@ class WorkerProcess(Generic[C]):
     child: C
 
     async def ask(self, path: str) -> tuple[int, str]:
-        """HTTP status and text of /livez, /readyz or /metrics; 0 where nobody answers."""
+        """Return HTTP status and text of /livez, /readyz or /metrics; 0 if nobody answers."""
         timeout = aiohttp.ClientTimeout(total=ASK_SECONDS)
         try:
             async with aiohttp.ClientSession(timeout=timeout) as session, session.get(self.url + path) as answer:
@@ -77,7 +77,7 @@ class WorkerProcess(Generic[C]):
             return 0, type(error).__name__
 
     async def answers(self, status: int, text: str = "") -> str:
-        """Wait until /readyz answers so, with this in its text; what it says."""
+        """Wait until /readyz answers so, with this in its text; return the text."""
         found = (0, "")
         try:
             async with asyncio.timeout(READY_SECONDS):
@@ -107,7 +107,7 @@ class Fleet:
 
     @property
     def journal(self) -> Journal:
-        """What their backend did."""
+        """The journal of their backend."""
         return Journal(self.folder)
 
     async def start(self, **settings: object) -> WorkerProcess[Child]:
@@ -119,7 +119,7 @@ class Fleet:
 
     @asynccontextmanager
     async def own(self, script: Path | None = None, /, **settings: object) -> AsyncIterator[WorkerProcess[OwnChild]]:
-        """The same, for a test that wants to know how it exits; `script` is another version's worker.py."""
+        """Yield a worker that is a child of this process, for a test of how it exits; `script` is another version's worker.py."""
         address, environ = self._plan(settings)
         command = ["setpriv", "--pdeathsig", "KILL", sys.executable, str(script or worker_script())]  # it ends with this process
         with self._log.open("wb") as log:
@@ -141,7 +141,7 @@ class Fleet:
         return address, self._environ(http_address=address, **settings)
 
     def _environ(self, **settings: object) -> Mapping[str, str]:
-        """The environment of a worker: what it inherits, where it finds its servers, and its settings."""
+        """Return the environment of a worker: what it inherits, the addresses of its servers, and its settings."""
         kubeconfig = self.folder / "kubeconfig"
         if not kubeconfig.exists():
             self.cluster.proxy.write_kubeconfig(kubeconfig)
@@ -159,11 +159,11 @@ class Fleet:
 
 @asynccontextmanager
 async def open_fleet(temporal: str, cluster: Cluster, folder: Path) -> AsyncIterator[Fleet]:
-    """No worker yet; those that are started end with the block."""
+    """Yield a fleet without a worker; workers that are started end with the block."""
     async with AsyncExitStack() as stack:
         yield Fleet(temporal, cluster, folder, stack)
 
 
 def backed(**settings: object) -> dict[str, object]:
-    """Settings with the backend whose journal is on disk."""
+    """Return settings with the backend whose journal is on disk."""
     return {"backend": FACTORY, **settings}

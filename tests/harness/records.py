@@ -15,31 +15,31 @@ SHARED = AccessMode.MULTI_NODE_MULTI_WRITER
 
 
 def attachment(node: str = "node-a", mode: AccessMode | None = AccessMode.SINGLE_NODE_WRITER) -> Attachment:
-    """An attachment of the node."""
+    """Return an attachment of the node."""
     return Attachment(node_id=node, attached_at=NOW, access_mode=mode)
 
 
 def record(*holders: str | Attachment, epoch: int | None = 1, uid: str = UID, pv: str = "pv-1") -> VolumeRecord:
-    """A record with these holders."""
+    """Return a record with these holders."""
     held = tuple(attachment(holder) if isinstance(holder, str) else holder for holder in holders)
     mark = Mark(pv=pv, uid=uid, epoch=epoch, node=held[0].node_id if held else None)
     return VolumeRecord(mark=mark, operation="", holders=held)
 
 
 def sighting(handle: str, *holders: str | Attachment, epoch: int | None = 1, uid: str = UID, pv: str = "pv-1") -> Sighting:
-    """A record as a list or a watch brings it."""
+    """Return a record as a list or a watch delivers it."""
     return Sighting.of(handle, record(*holders, epoch=epoch, uid=uid, pv=pv))
 
 
 def seen(handle: str, *holders: str | Attachment, epoch: int | None = 1, uid: str = UID, pv: str = "pv-1") -> Change:
-    """A change as a watch brings it."""
+    """Return a change as a watch delivers it."""
     return Change(ChangeKind.SEEN, sighting(handle, *holders, epoch=epoch, uid=uid, pv=pv))
 
 
 def attach(
     volume: VolumeRef, now: VolumeRecord, node: str, operation: str = "op", mode: AccessMode = AccessMode.SINGLE_NODE_WRITER
 ) -> Write:
-    """The write of a publish that is admitted."""
+    """Return the write of a publish that is admitted."""
     request = PublishRequest(driver=volume.driver, volume_handle=volume.volume_handle, node_id=node, access_mode=mode)
     decided = fence.claim(now, request, operation, NOW)
     assert isinstance(decided, fence.Claim)
@@ -47,5 +47,5 @@ def attach(
 
 
 def detach(volume: VolumeRef, now: VolumeRecord, node: str = "", operation: str = "op-detach") -> Write:
-    """The write of an unpublish."""
+    """Return the write of an unpublish."""
     return fence.release(now, volume, node, operation)

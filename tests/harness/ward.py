@@ -38,7 +38,7 @@ class Ward:
 
     @property
     def name(self) -> str:
-        """What its Node is called."""
+        """The name of its Node."""
         return f"{self.machine}-{self.cluster.driver.split('.')[0]}"
 
     async def admit(self, *handles: str) -> None:
@@ -59,7 +59,7 @@ class Ward:
         await self.cluster.ask("PATCH", f"{NODES}/{self.name}", body, "application/merge-patch+json")
 
     async def is_well(self, *, real: bool) -> None:
-        """Have its kubelet say that it is well; `real`: the API server has a status subresource."""
+        """Have its kubelet report that it is well; `real`: the API server has a status subresource."""
         body = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
         path = f"{NODES}/{self.name}" + ("/status" if real else "")
         await self.cluster.ask("PATCH", path, body, "application/merge-patch+json")
@@ -84,7 +84,7 @@ class Ward:
         return evacuation_of(self.client, self.cluster.driver, self.node_id)
 
     async def is_begun(self) -> bool:
-        """Whether there is one."""
+        """Return whether there is an evacuation."""
         try:
             await self.evacuation.describe()
         except RPCError as error:
@@ -104,7 +104,7 @@ class Ward:
         await lost.fail(ApplicationError(f"nobody has said what became of {handle}", non_retryable=True))
 
     async def reaches(self, evacuation: Evacuation, state: State, **fields: Any) -> EvacuationProgress:
-        """Wait until its progress says so; what it says."""
+        """Wait until its progress shows this; return the progress."""
         async with asyncio.timeout(SECONDS):
             while True:
                 progress: EvacuationProgress = await evacuation.query(names.PROGRESS, result_type=EvacuationProgress)
@@ -113,12 +113,12 @@ class Ward:
                 await asyncio.sleep(0.05)
 
     async def holders(self, *handles: str) -> list[str | None]:
-        """Who holds these volumes, by their PVs."""
+        """Return the nodes that hold these volumes, by their PVs."""
         return [await self.cluster.holder(handle) for handle in handles]
 
 
 async def ended(evacuation: Evacuation) -> EvacuationResult:
-    """How it ends."""
+    """Return the result of the evacuation."""
     return await asyncio.wait_for(evacuation.result(), SECONDS)
 
 

@@ -25,7 +25,7 @@ READY_SECONDS = 60
 
 
 def quick(driver: str, **overrides: Any) -> Settings:
-    """Settings whose bounds are short enough to run into; node ids are taken as they come."""
+    """Return settings whose bounds are short enough to run into; node ids are taken unchecked."""
     bounds: dict[str, Any] = {
         "attempt_timeout": 1.5,
         "request_timeout": 1,
@@ -51,7 +51,7 @@ async def running_worker(
     desk: Desk | None = None,
     slots: Slots | None = None,
 ) -> AsyncIterator[MooringWorker]:
-    """A worker that is ready, and stopped in the end."""
+    """Run a worker that is ready, and stop it in the end."""
     metrics = Metrics(CollectorRegistry())
     identity = f"worker-{next(_NUMBERS)}"
     async with open_storage(settings, identity, lambda: datetime.now(UTC), metrics, kubeconfig) as storage:
@@ -81,7 +81,7 @@ async def _ready(worker: MooringWorker, running: asyncio.Task[None]) -> None:
 
 
 async def indexed(worker: MooringWorker, handle: str) -> None:
-    """Wait until the watch has brought the volume to the worker's index."""
+    """Wait until the watch has delivered the volume to the worker's index."""
     await until(lambda: worker.manager.pv_name(handle) is not None)
 
 

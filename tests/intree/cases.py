@@ -29,7 +29,7 @@ class Case:
     namespace: str = ""
 
     def pv(self, name: str) -> dict[str, Any]:
-        """The PV as it is given to an API server."""
+        """Return the PV as it is given to an API server."""
         claim = (
             {"claimRef": {"kind": "PersistentVolumeClaim", "namespace": self.namespace, "name": "claim"}} if self.namespace else {}
         )

@@ -26,7 +26,7 @@ def driver() -> str:
 
 
 async def create(cluster: Cluster, disk: str, **labels: str) -> str:
-    """Create the PV of a disk; its name."""
+    """Create the PV of a disk; return its name."""
     placed = gce("", **labels)
     case = Case(GCE, {"gcePersistentDisk": {"pdName": disk}}, "", placed.labels)
     await cluster.ask("POST", PVS, case.pv(f"pv-{disk}"))

@@ -104,7 +104,7 @@ async def test_a_list_places_them_in_protobuf_as_in_json(api: KubernetesApi, clu
 
 
 async def translate(assets: Path, asked: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What the library answers."""
+    """Return the answers of the library."""
     pipe = asyncio.subprocess.PIPE
     program = await asyncio.create_subprocess_exec(assets / "translate-volumes", stdin=pipe, stdout=pipe)
     async with asyncio.timeout(30):

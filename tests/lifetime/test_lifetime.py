@@ -1,4 +1,4 @@
-"""A process that was told to stop ends, whatever its work is stuck in."""
+"""A process that was asked to stop ends, whatever its work is stuck in."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STUCK = """
 
 
 async def ends_with(work: str, *, patience: float, sent: signal.Signals | None) -> int:
-    """The exit code of a process that does this work and is sent a signal when it has begun."""
+    """Return the exit code of a process that does this work and is sent a signal when it has begun."""
     program = PROGRAM.format(work=work, patience=patience)
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None

@@ -1,4 +1,4 @@
-"""The index names all PVs that it knows, whatever comes and goes."""
+"""The index names all PVs that it knows, whatever is created and deleted."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def do(index: Index, kind: str, number: int) -> None:
 
 
 def wrong(do: Callable[[Index, str, int], None], length: int) -> list[object]:
-    """The stories after which a PV that is known isn't named, or one is named that isn't known."""
+    """Return the stories after which a PV that is known isn't named, or one is named that isn't known."""
     found: list[object] = []
     for story in product(product(("put", "remove"), range(len(PVS))), repeat=length):
         index = Index()
@@ -47,7 +47,7 @@ ACTS = [(kind, name) for kind in ("attach", "detach", "appear", "go", "rebuild")
 
 
 def unlike(taken: Callable[[Index], set[str]], length: int) -> list[object]:
-    """The stories after which others are called unknown than are attached and have no PV; `taken` are those that went."""
+    """Return the stories after which others are called unknown than are attached and have no PV; `taken` are those that went."""
     found: list[object] = []
     for story in product(ACTS, repeat=length):
         index, attached = Index(), dict[str, bool]()
@@ -61,7 +61,7 @@ def unlike(taken: Callable[[Index], set[str]], length: int) -> list[object]:
 
 
 def act(index: Index, attached: dict[str, bool], unknown: UnknownNames, kind: str, name: str) -> Index:
-    """Have it happen; the index that there is then. A rebuild lists the PV of this name alone."""
+    """Have the event happen; return the index that there is then. A rebuild lists the PV of this name alone."""
     seen = sighting(f"of-{name}", uid=name, pv=name)
     match kind:
         case "attach":

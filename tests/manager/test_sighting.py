@@ -1,4 +1,4 @@
-"""The compact form says what the record says."""
+"""The compact form has all that the record has."""
 
 from __future__ import annotations
 

@@ -170,7 +170,7 @@ def listed(looks: Iterable[Sighting]) -> Sighting | None:
 
 
 def taken_as_it_comes(looks: Iterable[Sighting]) -> Sighting | None:
-    """What is known where what can't be read takes the place of what could."""
+    """Return what is known if a record that can't be read replaces one that could."""
     last: Sighting | None = None
     for look in looks:
         last = look if look.problem or (last and last.problem) else look.after(last)
@@ -178,7 +178,7 @@ def taken_as_it_comes(looks: Iterable[Sighting]) -> Sighting | None:
 
 
 def forgetting(follow: Callable[[Iterable[Sighting]], Sighting | None]) -> list[tuple[Sighting, ...]]:
-    """The stories after which less than the highest epoch is known, or the PV passes for readable when it isn't."""
+    """Return the stories after which less than the highest epoch is known, or the PV passes for readable when it isn't."""
 
     def forgets(looks: Sequence[Sighting]) -> bool:
         seen = follow(looks)

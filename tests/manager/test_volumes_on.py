@@ -1,4 +1,4 @@
-"""How many volumes a node holds, as the index counts them."""
+"""The number of volumes on a node, as the index counts them."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ Watch = WorkflowHandle[object, MigrationResult]
 
 @pytest.fixture
 def publish(mooring: MooringClient, cluster: Cluster) -> Publish:
-    """Publishes the volume `vm`, a block volume that several nodes may write to."""
+    """A function that publishes the volume `vm`, a block volume that several nodes may write to."""
 
     async def publish(node: str) -> PublishResult:
         asked = PublishRequest(
@@ -41,6 +41,6 @@ def watch(temporal_client: Client, cluster: Cluster) -> Watch:
 
 
 async def shown(watch: Watch) -> str:
-    """The state that the watch shows."""
+    """Return the state that the watch shows."""
     found = (await watch.describe()).search_attributes.get(names.ATTACHMENT_STATE, [""])
     return str(found[0])

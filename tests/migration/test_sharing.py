@@ -1,4 +1,4 @@
-"""Without a limit any number of nodes share a raw block volume, which is no migration: nothing is watched, nor told as overdue."""
+"""Without a limit any number of nodes share a raw block volume, which is no migration: nothing is watched or called overdue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What users import: by the faces of packages, whatever file a name lives in."""
+"""The imports of users: by the faces of packages, whatever file a name lives in."""
 
 from __future__ import annotations
 

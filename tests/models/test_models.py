@@ -1,4 +1,4 @@
-"""What the models admit, and what their errors show."""
+"""The values that models admit, and what their errors show."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Promtool:
     path: str
 
     async def run(self, *arguments: str | Path, fed: str = "") -> str:
-        """Run it to its end, which must be a success, with this on its standard input; what it says."""
+        """Run it to its end, which must be a success, with this on its standard input; return its output."""
         process = await asyncio.create_subprocess_exec(
             self.path, *map(str, arguments), stdin=PIPE, stdout=PIPE, stderr=asyncio.subprocess.STDOUT
         )
@@ -57,7 +57,7 @@ def promtool() -> Promtool:
 
 @pytest.fixture(scope="session")
 def rules() -> list[dict[str, Any]]:
-    """All rules that ship."""
+    """The rules that ship."""
     groups = yaml.safe_load((SHIPPED / "rules.yaml").read_text())["groups"]
     return [rule for group in groups for rule in group["rules"]]
 
@@ -83,7 +83,7 @@ def panels(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def expressions(panels: list[dict[str, Any]], dashboard: dict[str, Any]) -> list[str]:
-    """All that the dashboard asks Prometheus."""
+    """The dashboard's queries to Prometheus."""
     notes = [note["expr"] for note in dashboard["annotations"]["list"]]
     return notes + [target["expr"] for panel in panels for target in panel["targets"]]
 

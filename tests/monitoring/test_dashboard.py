@@ -16,7 +16,7 @@ COLUMNS = 24
 
 
 def overlap(one: dict[str, int], other: dict[str, int]) -> bool:
-    """Whether two rectangles share anything."""
+    """Return whether two rectangles share anything."""
     return (
         one["x"] < other["x"] + other["w"]
         and other["x"] < one["x"] + one["w"]

@@ -1,4 +1,4 @@
-"""What the rules and the dashboard ask for is what a worker shows, and no label of it names a volume or a node."""
+"""A worker shows every metric that the rules and the dashboard ask for, and no label of it names a volume or a node."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ SHOWN_IN_NEED = {"temporal_long_request_failure_total", "mooring_drift_healed_to
 
 
 def asked_for(expressions: list[str]) -> set[str]:
-    """The metrics in these expressions, but for recorded ones."""
+    """Return the metrics in these expressions, but for recorded ones."""
     return {name for each in expressions for name in re.findall(r"(?<![\w:])(?:mooring|temporal)_\w+\b(?!:)", each)}
 
 
 def shown(page: str) -> set[str]:
-    """The metrics on a page."""
+    """Return the metrics on a page."""
     return set(re.findall(r"^(\w+)[{ ]", page, re.MULTILINE))
 
 

@@ -1,4 +1,4 @@
-"""What is open and what is stuck shows in the metrics."""
+"""Open runs and stuck runs show in the metrics."""
 
 from __future__ import annotations
 

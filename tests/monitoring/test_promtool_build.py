@@ -36,7 +36,7 @@ def put_go(machine: Path, then: str = ":") -> None:
 
 
 def build(machine: Path, **environ: str) -> str:
-    """What the script prints."""
+    """Return the output of the script."""
     environ = {"PATH": f"{machine}/bin:/usr/bin:/bin", "XDG_CACHE_HOME": str(machine / "cache"), **environ}
     script = ["bash", str(machine / "promtool" / "build.sh")]
     return subprocess.run(script, env=environ, capture_output=True, text=True, check=False, timeout=30).stdout

@@ -1,4 +1,4 @@
-"""The alerts fire when they should, say what to do, and lead to the handbook."""
+"""The alerts fire when they should, explain what to do, and lead to the handbook."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HANDBOOK = "docs/operations.md"
 
 
 def matched(rules: Rules, label: str) -> set[str]:
-    """The values of a label that the rules look for."""
+    """Return the values of a label that the rules look for."""
     matchers = [re.findall(rf'\b{label}[=!]~?"([^"]+)"', rule["expr"]) for rule in rules]
     return {value for found in matchers for each in found for value in each.split("|")}
 

@@ -34,13 +34,13 @@ class Machines:
         await self.cluster.ask("DELETE", f"{CSI_NODES}/{self.name(node_id)}")
 
     async def join(self) -> str:
-        """A new Node of the cluster; its name."""
+        """Create a Node in the cluster; return its name."""
         name = self.name("node")
         await self.cluster.ask("POST", NODES, self._object("Node", name))
         return name
 
     def name(self, node_id: str) -> str:
-        """The name of the node that has this id."""
+        """Return the name of the node that has this id."""
         return f"{node_id}-{self.cluster.driver.split('.')[0]}"
 
     def _object(self, kind: str, name: str, **spec: Any) -> dict[str, Any]:

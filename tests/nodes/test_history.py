@@ -1,4 +1,4 @@
-"""What memory says of a node enters the history only where it matters, so that an older worker can go on with the usual run."""
+"""A node's state in memory enters the history only where it matters, so that an older worker can go on with the usual run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which node ids there are: filled by a list, kept current by a watch, looked for live."""
+"""The node ids that there are: filled by a list, kept current by a watch, looked for live."""
 
 from __future__ import annotations
 

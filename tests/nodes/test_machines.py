@@ -1,4 +1,4 @@
-"""What has become of a node, where memory is behind."""
+"""The fate of a node, where memory is behind."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def test_a_node_that_memory_alone_knows_is_gone(
 
 @pytest.fixture
 def watched(api: KubernetesApi, cluster: Cluster, metrics: Metrics) -> ClusterMachines:
-    """What there is of the nodes of the cluster, VolumeAttachments included."""
+    """The state of the cluster's nodes, as their objects show it, VolumeAttachments included."""
     nodes = csi_nodes(api, cluster.driver, metrics.reconnected)
     attached = ClusterAttachments(api, cluster.driver, lambda: NOW)
     return ClusterMachines(api, nodes, attached, metrics.reconnected, named_by_id=False)

@@ -198,7 +198,7 @@ async def hold(cluster: Cluster, mooring: MooringClient, *handles: str) -> None:
 
 
 async def scheduled(client: Client, driver: str, handle: str) -> list[str]:
-    """The activities of the volume's newest run."""
+    """Return the activities of the volume's newest run."""
     run = client.get_workflow_handle(names.volume_id(VolumeRef(driver=driver, volume_handle=handle)))
     return [
         event.activity_task_scheduled_event_attributes.activity_type.name

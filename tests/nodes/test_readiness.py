@@ -1,4 +1,4 @@
-"""A worker is not ready before it knows the nodes, and says why."""
+"""A worker is not ready before it knows the nodes, and reports why."""
 
 from __future__ import annotations
 

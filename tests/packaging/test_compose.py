@@ -17,7 +17,7 @@ SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(FILE.read_text())["services
 
 
 def waits() -> list[tuple[str, str, str]]:
-    """Every (service, what it waits for, condition)."""
+    """Return every (service, what it waits for, condition)."""
     return [
         (name, other, how["condition"])
         for name, service in SERVICES.items()

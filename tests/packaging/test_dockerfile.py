@@ -1,4 +1,4 @@
-"""The worker's image, as far as its Dockerfile tells."""
+"""The worker's image, as far as its Dockerfile shows it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def copied() -> list[str]:
 
 
 def shipped_sources() -> Iterator[Path]:
-    """What a worker may import: all that is copied but the development stack and the commands, which import it lazily."""
+    """Yield what a worker may import: all that is copied but the development stack and the commands, which import it lazily."""
     for source in copied():
         path = ROOT / source
         found = path.rglob("*.py") if path.is_dir() else [path] if path.suffix == ".py" else []
@@ -36,7 +36,7 @@ def shipped_sources() -> Iterator[Path]:
 
 
 def imports(source: Path) -> set[str]:
-    """The packages that a file imports, by their top names."""
+    """Return the packages that a file imports, by their top names."""
     nodes = list(ast.walk(ast.parse(source.read_text())))
     plain = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     absolute = {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module and not node.level}

@@ -1,4 +1,4 @@
-"""What the documents refer to is there."""
+"""Each target of the documents' references exists."""
 
 from __future__ import annotations
 

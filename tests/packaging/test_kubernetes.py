@@ -14,7 +14,7 @@ FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
 
 
 def manifests(name: str) -> dict[str, dict[str, Any]]:
-    """The file's objects by their kind."""
+    """Return the file's objects by their kind."""
     return {each["kind"]: each for each in yaml.safe_load_all((FOLDER / name).read_text())}
 
 

@@ -21,7 +21,7 @@ HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}( \\)?")
 
 
 def blocks(lock: Path) -> Iterator[tuple[str, list[str]]]:
-    """Each pinned requirement with the options below it."""
+    """Yield each pinned requirement with the options below it."""
     for block in re.split(r"\n(?=\w)", lock.read_text()):
         first, *rest = [line for line in block.splitlines() if not line.lstrip().startswith("#")] or [""]
         if first:

@@ -1,4 +1,4 @@
-"""The tables of docs/settings.md and docs/errors.md say what the code says; tests/guidance has those of the states."""
+"""The tables of docs/settings.md and docs/errors.md agree with the code; tests/guidance has those of the states."""
 
 from __future__ import annotations
 

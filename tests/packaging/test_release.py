@@ -1,4 +1,4 @@
-"""What is committed as a whole: one version everywhere, and no machine's own set-up."""
+"""The commit as a whole: one version everywhere, and no machine's own set-up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The wire contracts' Python modules: generated from the contracts as they stand, for the runtimes that pyproject.toml admits."""
+"""The wire contracts' Python modules: generated from the present contracts, for the runtimes that pyproject.toml admits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEPENDENCIES = {
 
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `make stubs` makes now; this interpreter's packages are used, and none are installed."""
+    """The modules that `make stubs` makes now; this interpreter's packages are used, and none are installed."""
     folder = tmp_path_factory.mktemp("stubs")
     command = ["make", "stubs", "--old-file=setup", f"BIN={Path(sys.executable).parent}", f"STUBS={folder}"]
     subprocess.run(command, cwd=ROOT, check=True, timeout=60)

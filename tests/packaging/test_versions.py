@@ -1,4 +1,4 @@
-"""docs/versions.md says what is pinned, and each version is pinned once."""
+"""docs/versions.md lists what is pinned, and each version is pinned once."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ PACKAGES: Final = {
 
 
 def module(name: str, go_mod: str = GO_MOD) -> str:
-    """The version of a module in kube/go.mod, or another such file."""
+    """Return the version of a module in kube/go.mod, or another such file."""
     [version] = re.findall(rf"^(?:require )?\s*{re.escape(name)} (v?[\d.]+)$", go_mod, re.MULTILINE)
     return str(version)
 
 
 def package(name: str, lock: str = "requirements.lock") -> str:
-    """The version of a package in a lock file."""
+    """Return the version of a package in a lock file."""
     [version] = re.findall(rf"^{name}==(\S+)", (ROOT / lock).read_text(), re.MULTILINE)
     return str(version)
 
@@ -61,7 +61,7 @@ def images() -> list[tuple[str, str]]:
 
 
 def told() -> dict[str, str]:
-    """The first two columns of the tables."""
+    """Return the first two columns of the tables."""
     rows = re.findall(r"^\| (.+?) \| (.+?) \| .+ \|$", (ROOT / "docs" / "versions.md").read_text(), re.MULTILINE)
     return {name: version for name, version in rows if version != "version"}
 

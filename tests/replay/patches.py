@@ -35,7 +35,7 @@ SECONDS = 60
 
 
 class DeafBackend(JournalBackend):
-    """A backend that knows nothing of the attach which it is told to stop: to its caller, as if its worker had died."""
+    """A backend that knows nothing of the attach which it is asked to stop: to its caller, as if its worker had died."""
 
     async def publish(self, call: BackendCall) -> dict[str, str]:
         """Attach, unless an error is due."""
@@ -64,7 +64,7 @@ async def record_patches(client: Client, cluster: Cluster) -> None:
 
 
 async def _record_resets(recorder: Recorder) -> None:
-    """Operations that are reset to their last task, with a PV and without."""
+    """Record operations that are reset to their last task, with a PV and without."""
     await recorder.new("reset")
     for handle, name in (("reset", "reset"), ("reset-late", "without-pv-reset")):
         await recorder.mooring.publish(handle, "node-a")
@@ -80,7 +80,7 @@ async def _reset(recorder: Recorder, name: str, handle: str, result: type[object
 
 
 async def _record_unpublishes(recorder: Recorder, proxy: FaultProxy) -> None:
-    """An unpublish from every node, and one by an index that is behind."""
+    """Record an unpublish from every node, and one by an index that is behind."""
     for handle in ("everywhere", "behind"):
         await recorder.new(handle)
         await recorder.mooring.publish(handle, "node-a")
@@ -93,7 +93,7 @@ async def _record_unpublishes(recorder: Recorder, proxy: FaultProxy) -> None:
 
 
 async def _record_another_mode(recorder: Recorder) -> None:
-    """A publish in another mode that agrees with the one before."""
+    """Record a publish in another mode that agrees with the one before."""
     await recorder.new("mode")
     await recorder.mooring.publish("mode", "node-a")
     again = recorder.mooring.publish("mode", "node-a", access_mode=AccessMode.SINGLE_NODE_MULTI_WRITER)
@@ -101,7 +101,7 @@ async def _record_another_mode(recorder: Recorder) -> None:
 
 
 async def _record_holds(recorder: Recorder, backend: JournalBackend) -> None:
-    """Publishes without a PV that are rolled back: one that began its hold, and one whose node had held the volume by a PV."""
+    """Record rolled-back publishes without a PV: one that began its hold, and one whose node had held the volume by a PV."""
     backend.publish_errors += [BackendUncertain("no answer"), refusal()]
     undone = recorder.mooring.publish("undone", "node-a")
     await recorder.operation("publish-without-pv-rolled-back", "undone", undone)
@@ -114,7 +114,7 @@ async def _record_holds(recorder: Recorder, backend: JournalBackend) -> None:
 
 
 async def _record_ends_of_holds(recorder: Recorder) -> None:
-    """A hold that an operation ends, and a publish that finds one which somebody has asked to end, and which takes its time."""
+    """Record a hold that an operation ends, and a publish that finds one which somebody has asked to end and which lingers."""
     await recorder.mooring.publish("given-up", "node-a")
     await recorder.mooring.unpublish("given-up", "node-a")
     await recorder.save("persist-ended", names.unpersisted_id(VolumeRef(driver=DRIVER, volume_handle="given-up")))
@@ -144,7 +144,7 @@ async def _waits_for(client: Client, workflow_id: str, step: str) -> bool:
 
 
 async def _record_pvs_that_go(recorder: Recorder, backend: JournalBackend) -> None:
-    """A publish whose PV goes before it is rolled back."""
+    """Record a publish whose PV goes before it is rolled back."""
     await recorder.new("gone")
     backend.publish_errors.append(refusal())
     publish = await _attaching(recorder, backend, "gone")
@@ -154,7 +154,7 @@ async def _record_pvs_that_go(recorder: Recorder, backend: JournalBackend) -> No
 
 
 async def _record_claim_without_its_pv(recorder: Recorder, proxy: FaultProxy) -> None:
-    """A publish whose PV went before the index has seen it go."""
+    """Record a publish whose PV went before the index has seen it go."""
     await recorder.new("went")
     watch = proxy.drop("WATCH")
     proxy.cut_watches()
@@ -164,7 +164,7 @@ async def _record_claim_without_its_pv(recorder: Recorder, proxy: FaultProxy) ->
 
 
 async def _record_cancellation(recorder: Recorder, backend: JournalBackend) -> None:
-    """A publish that is cancelled, and whose step says nothing of that."""
+    """Record a publish that is cancelled, and whose step doesn't report that."""
     await recorder.new("lost")
     publish = await _attaching(recorder, backend, "lost")
     run = recorder.client.get_workflow_handle(names.volume_id(VolumeRef(driver=DRIVER, volume_handle="lost")))
@@ -176,7 +176,7 @@ async def _record_cancellation(recorder: Recorder, backend: JournalBackend) -> N
 
 
 async def _record_sharing(recorder: Recorder) -> None:
-    """A publish that has a second node share a raw block volume, where nothing limits how many may."""
+    """Record a publish that has a second node share a raw block volume, where nothing limits how many may."""
     await recorder.new("block")
     asked = PublishRequest(
         driver=DRIVER,
@@ -191,7 +191,7 @@ async def _record_sharing(recorder: Recorder) -> None:
 
 
 async def _record_unheard_release(client: Client, cluster: Cluster) -> None:
-    """An evacuation that loses a step, which has released its volume all the same."""
+    """Record an evacuation that loses a step, which has released its volume all the same."""
     backend = Stubborn()
     backend.held = {handle: asyncio.Event() for handle in ("unheard-1", "unheard-2")}
     settings = quick(DRIVER, backend="in:tests", node_check="csinode", evacuate="off", evacuate_at_once=1)

@@ -35,7 +35,7 @@ RWX = AccessMode.MULTI_NODE_MULTI_WRITER
 
 
 async def record_publishes(recorder: Recorder, backend: JournalBackend) -> None:
-    """Publishes of every outcome."""
+    """Record publishes of every outcome."""
     mooring = recorder.mooring
     for handle in ("vol", "shared", "broken"):
         await recorder.new(handle)
@@ -51,7 +51,7 @@ async def record_publishes(recorder: Recorder, backend: JournalBackend) -> None:
 
 
 async def record_cancellation(recorder: Recorder) -> None:
-    """A publish that an unpublish cancels."""
+    """Record a publish that an unpublish cancels."""
     await recorder.new("cancelled")
     held = recorder.cluster.proxy.hold("PATCH", times=1)
     publish = asyncio.create_task(recorder.mooring.publish("cancelled", "node-a"))
@@ -63,7 +63,7 @@ async def record_cancellation(recorder: Recorder) -> None:
 
 
 async def record_unpublishes(recorder: Recorder) -> None:
-    """Unpublishes of every outcome."""
+    """Record unpublishes of every outcome."""
     mooring = recorder.mooring
     await recorder.operation("unpublish", "vol", mooring.unpublish("vol", "node-a"))
     await recorder.operation("unpublish-idle", "vol", mooring.unpublish("vol", "node-a"))
@@ -73,7 +73,7 @@ async def record_unpublishes(recorder: Recorder) -> None:
 
 
 async def record_unpersisted(recorder: Recorder) -> None:
-    """A volume that gets its PV later."""
+    """Record a volume that gets its PV later."""
     volume = VolumeRef(driver=DRIVER, volume_handle="late")
     await recorder.operation("publish-without-pv", "late", recorder.mooring.publish("late", "node-a"))
     await recorder.cluster.create("late")
@@ -86,7 +86,7 @@ async def record_unpersisted(recorder: Recorder) -> None:
 
 
 async def record_adoptions(recorder: Recorder) -> None:
-    """An attachment that was there before, and one that has gone since."""
+    """Record the adoption of an attachment that was there before, and of one that has gone since."""
     await recorder.new("before")
     held = Attachment(node_id="node-a", attached_at=BEFORE, access_mode=None, publish_context={"device": "/dev/sdx"})
     asked = AdoptRequest(driver=DRIVER, volume_handle="before", attachment=held, epoch=0, volume_attachment="csi-1")
@@ -95,7 +95,7 @@ async def record_adoptions(recorder: Recorder) -> None:
 
 
 async def record_migration(client: Client, cluster: Cluster) -> None:
-    """A live migration that is overdue once before it ends."""
+    """Record a live migration that is overdue once before it ends."""
     async with running_worker(
         client, quick(DRIVER, migration_deadline=0.5, migration_nodes=2), cluster.proxy.kubeconfig()
     ) as worker:
@@ -115,7 +115,7 @@ async def record_migration(client: Client, cluster: Cluster) -> None:
 
 
 async def record_reconciliation(client: Client, cluster: Cluster) -> None:
-    """A reconciliation that heals once it is approved, and one that finds nothing."""
+    """Record a reconciliation that heals once it is approved, and one that finds nothing."""
     settings = quick(DRIVER, reconcile_settle=0.2, drift_guard=0)
     async with running_worker(client, settings, cluster.proxy.kubeconfig()) as worker:
         recorder = Recorder(client, cluster, worker)
@@ -133,7 +133,7 @@ async def record_reconciliation(client: Client, cluster: Cluster) -> None:
 
 
 async def record_evacuations(client: Client, cluster: Cluster) -> None:
-    """An evacuation that an operator approves, and the last run of one that went on in another."""
+    """Record an evacuation that an operator approves, and the last run of one that went on in another."""
     settings = quick(DRIVER, node_check="csinode", evacuate="off", evacuate_at_once=1)
     async with running_worker(client, settings, cluster.proxy.kubeconfig()) as worker:
         recorder = Recorder(client, cluster, worker)
@@ -151,7 +151,7 @@ async def record_evacuations(client: Client, cluster: Cluster) -> None:
 
 
 async def record_unknown_node(client: Client, cluster: Cluster) -> None:
-    """A publish to a node that neither memory nor the API server knows."""
+    """Record a publish to a node that neither memory nor the API server knows."""
     settings = quick(DRIVER, node_check="csinode")
     async with running_worker(client, settings, cluster.proxy.kubeconfig()) as worker:
         recorder = Recorder(client, cluster, worker)
@@ -160,7 +160,7 @@ async def record_unknown_node(client: Client, cluster: Cluster) -> None:
 
 
 async def record_reads(recorder: Recorder) -> None:
-    """What is no operation."""
+    """Record the runs that are no operation."""
     volume = VolumeRef(driver=DRIVER, volume_handle="vol")
     await recorder.mooring.get("vol")
     await recorder.save("read", names.read_id(volume))
@@ -170,7 +170,7 @@ async def record_reads(recorder: Recorder) -> None:
 
 
 async def main() -> None:
-    """Record what there is no history of."""
+    """Record the histories that are missing."""
     async with DevTemporal.start() as temporal, EmbeddedKubernetes.start() as kubernetes:
         client = await temporal.connect()
         await register_search_attributes(client)

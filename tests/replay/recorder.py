@@ -1,7 +1,7 @@
-"""What the scenes of record.py have: the operations of one driver, and a place where their histories are kept.
+"""The tools of record.py's scenes: the operations of one driver, and a place where their histories are kept.
 
-Contract: a history that is there already is never written anew, since runs of that age may be open. Stack traces and identities are
-left out, as they name machines.
+Contract: a history that is there already is never written again, since runs of that age may be open. Stack traces and identities
+are left out, as they name machines.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ DRIVER = "replay.csi.test"
 
 
 class Recorder:
-    """Runs operations and writes down the history of the newest run after each."""
+    """A recorder that runs operations and writes down the history of the newest run after each."""
 
     def __init__(self, client: Client, cluster: Cluster, worker: MooringWorker) -> None:
         self.client = client
@@ -69,7 +69,7 @@ def scrubbed(value: Any) -> Any:
 def _name_as_replayed(events: list[dict[str, Any]], run_id: str) -> None:
     """Exchange the id of a run that was reset and that of its former self where a replay takes one for the other.
 
-    NB: a server says which run it is; a Replayer takes the first one's id, and tells lives apart by the ids alone.
+    NB: a server names the run; a Replayer takes the first one's id, and distinguishes lives by the ids alone.
     """
     started = events[0]["workflowExecutionStartedEventAttributes"]
     former, started["originalExecutionRunId"] = started["originalExecutionRunId"], run_id

@@ -1,4 +1,4 @@
-"""What the account of the workers did on the session's API server."""
+"""The requests of the workers' account to the session's API server."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def audit(kubernetes: Kubernetes) -> AuditLog:
 
 @pytest.fixture
 def spent(kubernetes: Kubernetes, cluster: Cluster) -> Callable[[], Cost]:
-    """What the workers have cost the API so far, but for Events: read off the audit log, or counted before an embedded server."""
+    """The workers' cost to the API so far, but for Events: read off the audit log, or counted before an embedded server."""
     audit, requests = kubernetes.audit, cluster.proxy.requests
     if audit is None:
         return lambda: _cost([verb for verb, path in requests.elements() if "/events" not in path], ("GET", "WATCH"))

@@ -1,4 +1,4 @@
-"""What an operation costs the API when nobody interferes."""
+"""The cost of an operation to the API when nobody interferes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CostOf = Callable[[Awaitable[object]], Awaitable[Cost]]
 
 @pytest.fixture
 async def cost_of(worker: MooringWorker, cluster: Cluster, spent: Callable[[], Cost]) -> CostOf:
-    """Awaits an operation on the volume `vol` and says what it cost."""
+    """A function that awaits an operation on the volume `vol` and returns its cost."""
 
     async def measured(operation: Awaitable[object]) -> Cost:
         writes, reads = spent()

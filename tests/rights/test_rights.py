@@ -18,7 +18,7 @@ from tests.harness.workers import indexed, quick, running_worker, until
 
 
 def granted(manifest: Path) -> set[Right]:
-    """What the manifest's role allows."""
+    """Return the rights that the manifest's role grants."""
     [role] = [each for each in read_manifests(manifest) if each["kind"] == "ClusterRole"]
     return {
         Right(group, resource, verb)
@@ -30,7 +30,7 @@ def granted(manifest: Path) -> set[Right]:
 
 
 async def keep_a_record(client: Client, cluster: Cluster, mooring: MooringClient) -> None:
-    """A publish, one that is refused twice, which is one Event with a count, and an unpublish that can't clear the record."""
+    """Run a publish, one that is refused twice, which is one Event with a count, and an unpublish that can't clear the record."""
     async with running_worker(client, quick(cluster.driver), cluster.proxy.kubeconfig()) as worker:
         await cluster.create("vol")
         await indexed(worker, "vol")
@@ -45,7 +45,7 @@ async def keep_a_record(client: Client, cluster: Cluster, mooring: MooringClient
 async def check_a_node(
     client: Client, cluster: Cluster, mooring: MooringClient, where: str, used: Callable[[], set[Right]]
 ) -> None:
-    """A publish on a node that isn't known, and is looked for."""
+    """Run a publish on a node that isn't known, and is looked for."""
     async with running_worker(client, quick(cluster.driver, node_check=where), cluster.proxy.kubeconfig()):
         with pytest.raises(NodeNotFound):
             await mooring.publish("vol", "nowhere")

@@ -1,4 +1,4 @@
-"""What a worker of the version before may be handed by one of this version, it understands."""
+"""A worker of the version before understands whatever one of this version may hand it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BACKEND_CALL = {"volume", "node_id", "epoch", "access_mode", "readonly"}
 
 
 async def _backend_calls(client: Client, driver: str) -> list[dict[str, Any]]:
-    """What every run on the volume has asked of the backend."""
+    """Return the input of every call of the backend by the volume's runs."""
     workflow = names.volume_id(VolumeRef(driver=driver, volume_handle="vol"))
     calls = []
     async for run in client.list_workflows(f"WorkflowId = '{workflow}'"):

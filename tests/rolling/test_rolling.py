@@ -35,7 +35,7 @@ PATIENTLY: Final = {"publish_budget": 45, "clear_budget": 45}
 
 
 async def _keep_moving(mooring: MooringClient, handle: str, stop: asyncio.Event) -> str:
-    """Move the volume from node to node until told to stop; where it is in the end."""
+    """Move the volume from node to node until asked to stop; return the node where it is in the end."""
     node = "node-a"
     await mooring.publish(handle, node, deadline=DEADLINE)
     while not stop.is_set():

@@ -53,7 +53,7 @@ async def listed(client: Client, query: str, run: Unpublish) -> None:
 
 
 async def cut_off(fleet: Fleet, cluster: Cluster, mooring: MooringClient, client: Client, ends: timedelta | None) -> Unpublish:
-    """An unpublish that this version has begun, and whose only worker has been killed while the backend detached."""
+    """Return an unpublish that this version has begun, and whose only worker was killed while the backend detached."""
     await cluster.create("vol")
     async with fleet.own(**backed()) as new:
         await new.ready()

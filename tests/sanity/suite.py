@@ -15,16 +15,16 @@ RUN_SECONDS: Final = 90
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of each spec: its name -> its state and why; a name is that of its containers and its own."""
+    """The outcome of each spec: its name -> its state and why; a name is that of its containers and its own."""
 
     specs: dict[str, tuple[str, str]]
 
     def named(self, state: str) -> set[str]:
-        """The names of the specs that `passed`, `failed`, were `skipped` or are `pending`."""
+        """Return the names of the specs that `passed`, `failed`, were `skipped` or are `pending`."""
         return {name for name, (found, _) in self.specs.items() if found == state}
 
     def why(self, name: str) -> str:
-        """What csi-sanity says of a spec that did not pass."""
+        """Return csi-sanity's reason for a spec that did not pass."""
         return self.specs[name][1]
 
     def states(self) -> dict[str, str]:

@@ -23,7 +23,7 @@ Bug = Callable[[pytest.MonkeyPatch], None]
 
 
 def rollback_gives_way_to_a_cancellation(patch: pytest.MonkeyPatch) -> None:
-    """`to_the_end` is left out of a publish's rollback."""
+    """Leave `to_the_end` out of a publish's rollback."""
 
     async def awaited(work: Coroutine[Any, Any, Any]) -> Any:
         return await work
@@ -32,12 +32,12 @@ def rollback_gives_way_to_a_cancellation(patch: pytest.MonkeyPatch) -> None:
 
 
 def every_look_is_trusted(patch: pytest.MonkeyPatch) -> None:
-    """A run ends on what memory says, or its former self saw."""
+    """Let a run end on what memory holds, or its former self saw."""
     patch.setattr(Steps, "trusts", lambda *_: True)
 
 
 def undo_is_signed_by_the_run(patch: pytest.MonkeyPatch) -> None:
-    """A rollback takes what the run itself has claimed for its own, whoever looked."""
+    """Let a rollback take what the run itself has claimed for its own, whoever looked."""
     look = Steps.look_patiently
 
     async def own(self: Steps, budget: float | None = None) -> Looked:
@@ -47,7 +47,7 @@ def undo_is_signed_by_the_run(patch: pytest.MonkeyPatch) -> None:
 
 
 def unpublish_lets_go_before_it_detaches(patch: pytest.MonkeyPatch) -> None:
-    """The record lets go before the backend has detached, which never comes to pass."""
+    """Let the record go before the backend has detached, which it then never does."""
 
     async def nothing(*_: Any) -> None:
         return None
@@ -56,7 +56,7 @@ def unpublish_lets_go_before_it_detaches(patch: pytest.MonkeyPatch) -> None:
 
 
 def claim_is_not_remembered(patch: pytest.MonkeyPatch) -> None:
-    """A claim that may land is forgotten, so nothing is rolled back."""
+    """Forget a claim that may land, so that nothing is rolled back."""
     make = Claimant.make
 
     async def forgotten(self: Claimant, claim: fence.Claim, seen: Looked) -> Any:
@@ -70,7 +70,7 @@ def claim_is_not_remembered(patch: pytest.MonkeyPatch) -> None:
 
 
 def nothing_is_burned(patch: pytest.MonkeyPatch) -> None:
-    """A failed publish writes nothing where it finds nothing of its own."""
+    """Have a failed publish write nothing where it finds nothing of its own."""
     undo = fence.undo
 
     def unburned(seen: VolumeRecord, volume: VolumeRef, node_id: str, *given: Any, **more: Any) -> Write | None:
@@ -80,12 +80,12 @@ def nothing_is_burned(patch: pytest.MonkeyPatch) -> None:
 
 
 def hold_of_another_node_is_not_seen(patch: pytest.MonkeyPatch) -> None:
-    """A hold admits every node."""
+    """Let a hold admit every node."""
     patch.setattr(holds, "refuse", lambda *_: None)
 
 
 def rollback_leaves_the_backend(patch: pytest.MonkeyPatch) -> None:
-    """A failed publish undoes the record alone."""
+    """Have a failed publish undo the record alone."""
 
     async def nothing(*_: Any) -> None:
         return None
@@ -94,7 +94,7 @@ def rollback_leaves_the_backend(patch: pytest.MonkeyPatch) -> None:
 
 
 def reset_runs_trust_what_waited(patch: pytest.MonkeyPatch) -> None:
-    """A run that was reset goes by what its former self knew of holds."""
+    """Let a run that was reset go by what its former self knew of holds."""
     patch.setattr(Steps, "is_waiting_unknown", False)
 
 

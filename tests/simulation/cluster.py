@@ -1,4 +1,4 @@
-"""The API server with one volume's PV, by the real patch, and a driver that attaches whatever it is told."""
+"""The API server with one volume's PV, by the real patch, and a driver that attaches whatever it is asked to."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Cluster:
         return read(VOLUME.driver, meta["name"], meta["uid"], meta.get("annotations"), START).record
 
     def write(self, write: Write) -> WriteResult:
-        """Apply a write, or say what the PV says instead."""
+        """Apply a write, or return the PV's record instead."""
         if self.pv is None:
             return WriteResult(landed=False, record=None)
         try:
@@ -55,7 +55,7 @@ class Cluster:
         return WriteResult(landed=True, record=self.records[-1])
 
     def seen(self, dice: random.Random) -> VolumeRecord | None:
-        """Return what some worker's index says, which may be behind."""
+        """Return the record in some worker's index, which may be behind."""
         known = [None, *self.records][-INDEX_LAG:]
         return known[-1] if dice.random() < 0.7 else dice.choice(known)
 

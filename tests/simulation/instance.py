@@ -1,4 +1,4 @@
-"""One workflow run without a server: jobs go in, commands come out, and what went in can be replayed for another run."""
+"""One workflow run without a server: jobs go in, commands are returned, and what went in can be replayed for another run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TaskFailedError(Exception):
 
 @dataclass(slots=True)
 class Given:
-    """What one activation brought, and what the workflow answered."""
+    """The input of one activation, and the workflow's answer."""
 
     jobs: Sequence[WorkflowActivationJob]
     answered: tuple[str, ...]

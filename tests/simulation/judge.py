@@ -1,4 +1,4 @@
-"""What must hold: always, when an operation ends, when a stray lands, and when everything has come to rest."""
+"""The rules that hold: always, when an operation ends, when a stray lands, and when everything is at rest."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def always(world: Server) -> None:
 
 
 def begun(world: Server, run: Run) -> None:
-    """Note what an operation takes back of what was told."""
+    """Note which reports to callers an operation takes back."""
     if run.instance.kind is PublishVolume:
         world.gone.discard(run.node)
     elif run.instance.kind is UnpublishVolume and not run.instance.argument.bound:
@@ -41,7 +41,7 @@ def begun(world: Server, run: Run) -> None:
 
 
 def ended(world: Server, run: Run) -> None:
-    """Judge what an operation tells its caller."""
+    """Judge what an operation reports to its caller."""
     if run.instance.kind is PublishVolume:
         _published(world, run) if run.status is Status.COMPLETED else _not_published(world, run)
     elif run.instance.kind is UnpublishVolume and run.status is Status.COMPLETED:
@@ -62,7 +62,7 @@ def landed(world: Server, run: Run, write: Write, holders: list[str]) -> None:
 
 
 def at_rest(world: Server) -> None:
-    """Judge what is left when nothing moves any more."""
+    """Judge the state in which nothing moves any more."""
     held = _held(world)
     if lost := world.granted - held:
         raise world.fail(f"{sorted(lost)} were told to have the volume, and nothing holds it for them")
@@ -76,7 +76,7 @@ def at_rest(world: Server) -> None:
 
 
 def empty(world: Server) -> None:
-    """Judge what is left after the volume was taken from everybody."""
+    """Judge the state after the volume was taken from everybody."""
     if _held(world) or world.cluster.attached:
         raise world.fail(f"unpublished from all, and {sorted(_held(world))} hold it, {world.cluster.attached} have it attached")
 

@@ -1,4 +1,4 @@
-"""Temporal as the workflows meet it: tasks, steps, holds, signals and resets, beside the cluster and what was told to callers."""
+"""Temporal as the workflows meet it: tasks, steps, holds, signals and resets, beside the cluster and the reports to callers."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Server:
         self.dice = random.Random(self.seed)  # noqa: S311
 
     def happens(self, chance: float) -> bool:
-        """Whether a fault of this chance comes about."""
+        """Return whether a fault of this chance happens."""
         return self.faults and self.dice.random() < chance
 
     def run(self, run_id: str) -> Run | None:
@@ -111,7 +111,7 @@ class Server:
         judge.begun(self, run)
 
     def task(self, run: Run) -> None:
-        """Carry out a task, its local activities included, during which nothing new comes in."""
+        """Carry out a task, its local activities included, during which no new job is delivered."""
         jobs, run.jobs = run.jobs, []
         jobs.sort(key=lambda job: FIRST.get(job.WhichOneof("variant") or "", len(FIRST)))
         self._activate(run, jobs)
@@ -165,7 +165,7 @@ class Server:
         run.jobs.append(WorkflowActivationJob(fire_timer=FireTimer(seq=seq)))
 
     def land(self, run: Run, write: Write) -> None:
-        """Have a write land that a run left behind."""
+        """Have a write land that a run left hanging."""
         before, holders = len(self.cluster.records), self.cluster.holders()
         self.cluster.write(write)
         if len(self.cluster.records) > before:

@@ -1,4 +1,4 @@
-"""How a step ends: done, refused, out of time, cancelled, its answer lost, or its attempt left hanging to land later."""
+"""The ends of a step: done, refused, out of time, cancelled, its answer lost, or its attempt left hanging to land later."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ FATES: Final = {
 
 
 def is_ready(world: Server, step: Step) -> bool:
-    """Whether something can become of a step now."""
+    """Return whether a step can end or change now."""
     if step.name == "wait_for_volume":
         return step.cancelled or world.cluster.pv is not None
     if step.name in ("drop_unpersisted", "outwait_unpersisted"):
@@ -50,7 +50,7 @@ def is_ready(world: Server, step: Step) -> bool:
 
 
 def carry_out(world: Server, run: Run, step: Step) -> None:
-    """Have something become of a step, and tell it; without faults it succeeds."""
+    """Have a step end or change, and add that to the story; without faults it succeeds."""
     before, attempt = len(run.jobs), step.attempt
     _carry_out(world, run, step)
     ends = run.jobs[-1].resolve_activity.result.WhichOneof("status") if len(run.jobs) > before else ""

@@ -1,4 +1,4 @@
-"""Runs and their steps, as Temporal keeps them: one open run a workflow id, activities that wait, jobs that come back."""
+"""Runs and their steps, as Temporal keeps them: one open run a workflow id, activities that wait, jobs that are delivered."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.simulation.instance import CONVERTER, Instance
 
 
 class Status(StrEnum):
-    """How a run stands."""
+    """The status of a run."""
 
     OPEN = "open"
     COMPLETED = "completed"
@@ -71,12 +71,12 @@ class Run:
 
     @property
     def open(self) -> bool:
-        """Whether it has not ended."""
+        """True if it has not ended."""
         return self.status is Status.OPEN
 
     @property
     def told(self) -> bool:
-        """Whether it has told its caller how it ended."""
+        """True if it has reported its end to its caller."""
         return self.status in (Status.COMPLETED, Status.FAILED, Status.CANCELLED)
 
     def heirs(self) -> Iterator[Run]:

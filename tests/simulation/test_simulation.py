@@ -34,7 +34,7 @@ def play(seed: int) -> int:
 
 
 def search(stories: int) -> str:
-    """Play worlds until something is wrong, and say what."""
+    """Play worlds until something is wrong; return the fault, or "" if there is none."""
     runs = 0
     for seed in range(stories):
         try:

@@ -1,4 +1,4 @@
-"""Stories that no server can be made to tell, step by step in the simulated world."""
+"""Stories that no server can be made to play, step by step in the simulated world."""
 
 from __future__ import annotations
 

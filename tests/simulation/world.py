@@ -38,12 +38,12 @@ class World(Server):
     left: int = 12
 
     def _begin(self) -> None:
-        """Decide whether the volume has a PV from the beginning."""
+        """Create the PV at the beginning, or don't."""
         if self.happens(0.4):
             self.cluster.create()
 
     def play(self) -> None:
-        """Carry out all operations, come to rest, and take the volume from everybody.
+        """Carry out all operations, go on until all is at rest, and take the volume from everybody.
 
         Raises:
             Violation: something is wrong.
@@ -142,5 +142,5 @@ class World(Server):
 
 
 def _may_be_reset(run: Run) -> bool:
-    """Whether stories reset this run."""
+    """Return whether stories reset this run."""
     return run.instance.kind is not PersistAttachment and bool(run.instance.history)

@@ -1,4 +1,4 @@
-"""`pytest --require-real`, as `make test` runs it, fails where anything was left out."""
+"""`pytest --require-real`, as `make test` runs it, fails if a test was skipped."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OPTIONAL = 'import pytest\n@pytest.mark.optional\n@pytest.mark.skip(reason="not 
 
 
 def run_pytest(folder: Path, test: str, assets: str, *options: str) -> subprocess.CompletedProcess[str]:
-    """A session of its own with this one file of tests."""
+    """Run a session of its own with this one file of tests."""
     (folder / "test_it.py").write_text(test)
     command = [sys.executable, "-m", "pytest", "-p", "tests.harness.required", "-p", "no:cacheprovider", *options, "test_it.py"]
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "KUBEBUILDER_ASSETS": assets}

@@ -49,7 +49,7 @@ async def pair(temporal_client: Client, account: ApiServer, cluster: Cluster) ->
 
 
 async def holders(cluster: Cluster, pair: Pair) -> list[str | None]:
-    """Who holds the volume by each of its PVs."""
+    """Return the node that holds the volume by each of its PVs."""
     return [(await cluster.annotations("vol", name=name)).get(cluster.keys.node) for name in ("", pair.newest)]
 
 

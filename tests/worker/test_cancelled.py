@@ -62,5 +62,5 @@ async def test_a_hold_ends_as_cancelled_though_the_worker_that_waits_for_its_pv_
 
 
 def names_the_wait(event: HistoryEvent) -> bool:
-    """Whether the event is that of the wait for a PV, which begins."""
+    """Return whether the event is that of the wait for a PV, which begins."""
     return event.activity_task_scheduled_event_attributes.activity_type.name == "wait_for_volume"

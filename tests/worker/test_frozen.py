@@ -1,5 +1,5 @@
-"""A worker that is frozen (SIGSTOP, a paused virtual machine) with a healthy one beside it: what it holds, and what its open polls
-are handed, comes back, and within what a CO waits for.
+"""A worker that is frozen (SIGSTOP, a paused virtual machine) with a healthy one beside it: its tasks, and those that its open
+polls get, are recovered, and within the time that a CO waits.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ BOUND: Final = 20
 
 @contextmanager
 def frozen(worker: WorkerProcess[OwnChild]) -> Iterator[None]:
-    """The worker stopped while the block lasts."""
+    """Stop the worker while the block lasts."""
     os.kill(worker.child.process.pid, signal.SIGSTOP)
     try:
         yield

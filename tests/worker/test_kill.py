@@ -52,7 +52,7 @@ Answer = PublishResult | UnpublishResult | BaseException
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What the operations answered, and what stands at the API server and in the backend."""
+    """The operations' answers, and the state of the API server and the backend."""
 
     cluster: Cluster
     fleet: Fleet
@@ -61,7 +61,7 @@ class Scene:
     stragglers: dict[str, Hold]
 
     async def ends(self, handle: str) -> tuple[str | None, set[str]]:
-        """The holder by the record, the nodes by the backend."""
+        """Return the holder by the record, and the nodes by the backend."""
         return await self.cluster.holder(handle), self.fleet.journal.attached(handle)
 
 
@@ -101,7 +101,7 @@ async def prepare(fleet: Fleet, mooring: MooringClient) -> None:
 
 
 def hold(fleet: Fleet) -> tuple[dict[str, Hold], list[Callable[[], Awaitable[object]]]]:
-    """Hold every step; what was held at the API server, and how to wait until each is reached."""
+    """Hold every step; return what was held at the API server, and how to wait until each is reached."""
     proxy, cluster = fleet.cluster.proxy, fleet.cluster
     held = {h: proxy.hold("PATCH", path=cluster.pv(h), times=1, when=makes(epoch)) for h, epoch in WRITES.items()}
     lost: list[Followed] = [
@@ -114,7 +114,7 @@ def hold(fleet: Fleet) -> tuple[dict[str, Hold], list[Callable[[], Awaitable[obj
 
 
 def makes(epoch: int) -> Callable[[Request], bool]:
-    """Whether a request writes this epoch."""
+    """Return whether a request writes this epoch, as a predicate."""
     return lambda request: b'"value":"%d"' % epoch in request.body.replace(b" ", b"")
 
 

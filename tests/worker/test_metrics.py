@@ -16,7 +16,7 @@ Samples = dict[tuple[str, str], float]
 
 
 def samples(page: str) -> Samples:
-    """Each sample's value, by its name and, for an operation's, its kind and outcome."""
+    """Return each sample's value, by its name and, for an operation's, its kind and outcome."""
     return {
         (sample.name, "/".join(sample.labels.get(label, "") for label in ("kind", "outcome")).strip("/")): sample.value
         for family in text_string_to_metric_families(page)

@@ -1,4 +1,4 @@
-"""What a worker does while Kubernetes or Temporal is away, from its start or later: it waits, says so, and serves again."""
+"""A worker while Kubernetes or Temporal is away, from its start or later: it waits, reports that, and serves again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from worker import MooringWorker
 
 
 async def rebuilds(client: Client, driver: str) -> set[str]:
-    """The id of the run in which each worker of the driver last rebuilt its index."""
+    """Return the id of the run in which each worker of the driver last rebuilt its index."""
     workers = await workers_of(client, default_task_queue(driver))
     runs = [await client.get_workflow_handle(names.rebuild_id(driver, worker)).describe() for worker in workers]
     return {run.run_id for run in runs}

@@ -49,7 +49,7 @@ def persisted(worker: MooringWorker) -> set[IndexedAttachment]:
 
 
 async def rebuilt(temporal_client: Client, cluster: Cluster) -> set[IndexedAttachment]:
-    """What a worker that has just started knows."""
+    """Return the attachments that a worker knows which has just started."""
     async with running_worker(temporal_client, quick(cluster.driver), cluster.proxy.kubeconfig()) as fresh:
         return persisted(fresh)
 

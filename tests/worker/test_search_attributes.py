@@ -1,4 +1,4 @@
-"""What an operator finds in Temporal: runs by volume, node and state; and operations all the same where it can't be so."""
+"""An operator's search in Temporal: runs by volume, node and state; and operations all the same where it isn't possible."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from worker import MooringWorker
 
 
 async def listed(client: Client, query: str) -> list[str]:
-    """The workflow types of the runs that a query finds, once it finds any."""
+    """Return the workflow types of the runs that a query finds, once it finds any."""
     async with asyncio.timeout(20):
         while not (found := [run.workflow_type async for run in client.list_workflows(query)]):
             await asyncio.sleep(0.1)

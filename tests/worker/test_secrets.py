@@ -58,7 +58,7 @@ async def leaked(echo: Echo, times: int) -> None:
 
 
 async def histories(client: Client, driver: str, operations: int) -> bytes:
-    """Every event of every run of the driver, and every description, once as many operations are listed."""
+    """Return every event of every run of the driver, and every description, once as many operations are listed."""
     query = f'WorkflowId STARTS_WITH "volume/{driver}/" OR WorkflowId STARTS_WITH "rebuild/{driver}/"'
     async with asyncio.timeout(20):
         while len(runs := [run async for run in client.list_workflows(query)]) < operations:
@@ -72,7 +72,7 @@ async def histories(client: Client, driver: str, operations: int) -> bytes:
 
 
 async def histories_that_hide(client: Client, driver: str) -> bytes:
-    """Wait until a failure that hides something is in a history; every event and description then."""
+    """Wait until a failure that hides something is in a history; return every event and description then."""
     async with asyncio.timeout(20):
         while HIDDEN not in (found := await histories(client, driver, 2)):
             await asyncio.sleep(0.1)

@@ -1,4 +1,4 @@
-"""Two workers, two callers, two nodes, twenty volumes: one winner each, and nobody is told otherwise."""
+"""Two workers, two callers, two nodes, twenty volumes: one winner each, and nobody hears otherwise."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def callers(temporal_client: Client, driver: str) -> list[MooringClient]:
 
 
 async def race(callers: list[MooringClient], mode: AccessMode) -> list[list[PublishResult | BaseException]]:
-    """Both callers publish every volume at once, each to its own node; the two answers a volume."""
+    """Have both callers publish every volume at once, each to its own node; return the two answers for each volume."""
     asked = [
         caller.publish(handle, node, access_mode=mode, deadline=DEADLINE)
         for handle in HANDLES

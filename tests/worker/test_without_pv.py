@@ -25,7 +25,7 @@ RWX = AccessMode.MULTI_NODE_MULTI_WRITER
 
 @asynccontextmanager
 async def workers(client: Client, cluster: Cluster, backend: JournalBackend, number: int = 2) -> AsyncIterator[list[MooringWorker]]:
-    """Workers that share a backend and a proxy."""
+    """Run workers that share a backend and a proxy."""
     settings = quick(cluster.driver, backend="in:tests", drain_timeout=0.2)
     async with AsyncExitStack() as stack:
         running = [running_worker(client, settings, cluster.proxy.kubeconfig(), backend) for _ in range(number)]
@@ -39,7 +39,7 @@ async def two_workers(temporal_client: Client, cluster: Cluster, backend: Journa
 
 
 async def recorded(cluster: Cluster, handle: str) -> dict[str, str]:
-    """The annotations of the PV, once it records a holder."""
+    """Return the annotations of the PV, once it records a holder."""
     async with asyncio.timeout(20):
         while await cluster.holder(handle) is None:
             await asyncio.sleep(0.05)
@@ -47,7 +47,7 @@ async def recorded(cluster: Cluster, handle: str) -> dict[str, str]:
 
 
 async def held_run(client: Client, cluster: Cluster, handle: str) -> WorkflowExecutionStatus | None:
-    """How the run that holds the volume without a PV is doing."""
+    """Return the status of the run that holds the volume without a PV."""
     volume = VolumeRef(driver=cluster.driver, volume_handle=handle)
     return (await client.get_workflow_handle(names.unpersisted_id(volume)).describe()).status
 

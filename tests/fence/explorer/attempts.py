@@ -1,7 +1,7 @@
-"""What may become of the attempt an operation waits for, and of one that nobody waits for any longer.
+"""The ways in which an attempt may end: one that an operation waits for, and one that nobody waits for any longer.
 
 An attempt that is being retried carries the same write, so only three things can happen to it: it lands or is refused, and the
-operation is told; it lands, and the operation isn't told; the operation gives up, and the attempt may land at any time.
+operation learns of it; it lands, and the operation doesn't; the operation gives up, and the attempt may land at any time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from tests.fence.explorer.state import Look, Move, Record, Run, World, Write
 
 
 def outcomes(world: World, run: Run, write: Write, rules: Rules, when_landed: str, when_refused: str) -> Iterator[Move]:
-    """The attempt ends and tells, or lands and doesn't tell; told, the operation goes on with the one step or the other."""
+    """Yield the ways the attempt ends; an operation that learns of its end goes on with the one step or the other."""
     made = rules.lands(write, world.pv)
     if made is not None:
         after = land(world, write, made)
@@ -30,7 +30,7 @@ def outcomes(world: World, run: Run, write: Write, rules: Rules, when_landed: st
 
 
 def stragglers(world: World, rules: Rules) -> Iterator[Move]:
-    """An attempt that nobody waits for lands."""
+    """Yield the landings of attempts that nobody waits for."""
     for write in world.flying:
         made = rules.lands(write, world.pv)
         if made is not None:
@@ -39,13 +39,13 @@ def stragglers(world: World, rules: Rules) -> Iterator[Move]:
 
 
 def land(world: World, write: Write, made: Record) -> World:
-    """The PV as the write made it."""
+    """Return the world with the PV as the write made it."""
     makers = tuple(world.made.get(node, write.operation) for node in made.holders)
     return world._replace(pv=made, makers=makers, past=world.past | ({world.pv} if world.pv else set()), known=None)
 
 
 def abandoned(world: World, run: Run) -> World:
-    """The world in which nobody waits any longer for the run's attempt, or its call of the driver."""
+    """Return the world in which nobody waits any longer for the run's attempt, or its call of the driver."""
     if run.call is not None and world.driver is not None:
         return world._replace(driver=world.driver._replace(calls=world.driver.calls | {run.call}))
     return world if run.write is None else world._replace(flying=world.flying | {run.write})

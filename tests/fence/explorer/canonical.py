@@ -1,6 +1,6 @@
-"""Which states are one: each is renamed to the one that stands for all states that no decision tells apart from it.
+"""The renaming of states that are one: each becomes the one that represents all states that no decision distinguishes from it.
 
-Why each renaming is sound stands in the package's docstring. A state so renamed is a state like any other, and the search goes on
+The package's docstring says why each renaming is sound. A state so renamed is a state like any other, and the search goes on
 from it. Only for rules whose API server tests all of a mark (`Rules.exact` is False).
 """
 
@@ -27,7 +27,7 @@ _AFTER_REFUSAL = {"claim": "look", "describe": "look", "release": "look", "undoi
 
 
 def canonical(world: World, rules: Rules, any_index: bool) -> World:
-    """The state that stands for all that are like this one."""
+    """Return the state that represents all that are like this one."""
     first = first_told_apart(world)
     if first:
         return _renamed(world if first == NODES[0] else mirrored(world), rules, any_index)
@@ -51,7 +51,7 @@ class _Names:
         return names
 
     def compared(self, run: Run) -> list[int]:
-        """The operations that the run may yet compare with the one that signed a record, besides its own."""
+        """Return the operations that the run may yet compare with the one that signed a record, besides its own."""
         signed = [run.write.operation] if run.write and self.write_matters(run.write) else []
         undoes = run.look is not None and run.step == "undo looked" and self.present(run.look.record)
         return [*signed, run.look.by] if run.look and undoes else signed
@@ -140,7 +140,7 @@ def _renamed(world: World, rules: Rules, any_index: bool) -> World:
 
 
 def _as_reset(run: Run, pv: Record | None, rules: Rules) -> Run:
-    """The remembered run, where a reset makes it decide at once and what it will decide doesn't depend on its new id."""
+    """Return the remembered run, as decided at once after a reset where the decision doesn't depend on the run's new id."""
     again = run._replace(operation=_ANOTHER)
     decided = decide(again, rules) if run.step in DECIDING else again
     if isinstance(decided, str):
@@ -151,7 +151,7 @@ def _as_reset(run: Run, pv: Record | None, rules: Rules) -> Run:
 
 
 def first_told_apart(world: World) -> str:
-    """The first node that the state plainly tells from the other, which becomes A; "" where it takes a closer look."""
+    """Return the first node that the state plainly distinguishes from the other, which becomes A; "" if a closer look is needed."""
     named = [run.node for run in (world.run, world.remembered) if run and run.node in NODES]
     named += world.holders[:1]
     named += [next(iter(nodes)) for nodes in (world.believed, world.gone) if len(nodes) == 1]
@@ -163,7 +163,7 @@ def _order(world: World) -> str:
 
 
 def mirrored(world: World) -> World:
-    """The state with the names of the nodes exchanged."""
+    """Return the state with the names of the nodes exchanged."""
     return world._replace(
         pv=world.pv and _mirror_record(world.pv),
         run=world.run and _mirror_run(world.run),

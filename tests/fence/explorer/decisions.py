@@ -1,4 +1,4 @@
-"""The workflows: what an operation does next about what its history tells it. They see nothing but the run.
+"""The workflows: an operation's next step, by its history alone. They see nothing but the run.
 
 A decision that doesn't end the run must be the same for a run that was reset and replays it, or Temporal can't replay it at all; so
 the run's own id, which a reset changes, is asked for only where the answer may end the run.
@@ -14,7 +14,7 @@ DECIDING = {"looked", "attached", "released", "undo looked", "undone"}
 
 
 def decide(run: Run, rules: Rules) -> Run | str:
-    """The next step, or how the operation ends."""
+    """Return the run at its next step, or how the operation ends."""
     call = _due(run, rules) if rules.driver else None
     if call is not None:
         return call
@@ -29,23 +29,23 @@ def decide(run: Run, rules: Rules) -> Run | str:
 
 
 def describe(run: Run, rules: Rules) -> Run:
-    """What a publish does about the publish context that the backend gave it."""
+    """Return the run as it records the publish context that the backend returned."""
     write = run.record and rules.describe(run.record, run.node, run.operation)
     return run._replace(step="describe", write=write, record=None) if write else run._replace(step="attached")
 
 
 def only_decides(run: Run, rules: Rules) -> bool:
-    """Whether the operation goes on by a decision that doesn't end it: nothing else that happens can change that."""
+    """Return whether the operation goes on by a decision that doesn't end it: nothing else that happens can change that."""
     return run.step in DECIDING and isinstance(decide(run, rules), Run)
 
 
 def at(run: Run, step: str) -> Run:
-    """The run at a step that needs nothing it was told last."""
+    """Return the run at a step that needs nothing of what it learned last."""
     return run._replace(step=step, look=None, write=None, record=None, call=None, tried=False, cancelled=False)
 
 
 def asks(run: Run, record: Record, rules: Rules) -> Run:
-    """What a publish does whose claim has landed: it asks the driver, or makes another claim where it was reset since."""
+    """Return the run as it calls the driver for the claim that has landed, or makes another claim if it was reset since."""
     if rules.outlived(record, run):
         return at(run, "look")
     call = Call("attach", run.node, rules.attach_token(record.epoch))
@@ -53,7 +53,7 @@ def asks(run: Run, record: Record, rules: Rules) -> Run:
 
 
 def _due(run: Run, rules: Rules) -> Run | None:
-    """The operation with the call of the driver that comes before its write; None where that is made, or there is none."""
+    """Return the operation with the call of the driver that precedes its write, or None if that is made, or there is none."""
     if run.look is None:
         return None
     record = run.look.record

@@ -1,7 +1,7 @@
 """A driver that enforces the fencing tokens, and the calls that operations make of it.
 
-It attaches whatever it is asked to by a call that is not too old. A call may be carried out and told, carried out and not told, or
-refused; or it hangs, is tried again or given up, and is carried out at any later time.
+It attaches whatever it is asked to by a call that is not too old. A call may be carried out and reported, carried out and not
+reported, or refused; or it hangs, is tried again or given up, and is carried out at any later time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tests.fence.explorer.state import NODES, Call, Driver, Look, Move, Run, Wor
 
 
 def outcomes(world: World, run: Run, call: Call, driver: Driver, rules: Rules) -> Iterator[Move]:
-    """All that may become of the call that an operation waits for, the healthy outcome first."""
+    """Yield all outcomes of the call that an operation waits for, the healthy one first."""
     after = carry_out(driver, call, rules)
     if after is not None:
         done = world._replace(driver=after)
@@ -37,7 +37,7 @@ def outcomes(world: World, run: Run, call: Call, driver: Driver, rules: Rules) -
 
 
 def stragglers(world: World, rules: Rules) -> Iterator[Move]:
-    """A call that nobody waits for is carried out."""
+    """Yield the carrying out of calls that nobody waits for."""
     for call in world.driver.calls if world.driver else ():
         after = world.driver and carry_out(world.driver._replace(calls=world.driver.calls - {call}), call, rules)
         if after is not None:
@@ -45,7 +45,7 @@ def stragglers(world: World, rules: Rules) -> Iterator[Move]:
 
 
 def carry_out(driver: Driver, call: Call, rules: Rules) -> Driver | None:
-    """The driver after the call, without the hanging ones that it would refuse from now on; None where it refuses this one."""
+    """Return the driver after the call, without hanging ones that it would now refuse, or None if it refuses this one."""
     if not _passes(driver, call):
         return None
     nodes = frozenset(NODES if call.node not in NODES else (call.node,))

@@ -1,6 +1,6 @@
-"""What must hold in every state, and what an operation's end tells the caller.
+"""The rules that hold in every state, and the meaning of an operation's end for its caller.
 
-A terminated operation tells nothing: its node may hold the volume or not, and only an unpublish settles it. A reset one is a
+A terminated operation reports nothing: its node may hold the volume or not, and only an unpublish settles it. A reset one is a
 new operation that knows what its former self knew up to then; its former self was terminated, if it hadn't ended.
 """
 
@@ -11,7 +11,7 @@ from tests.fence.explorer.state import Driver, Run, World
 
 
 def fault(world: World, single_node: bool) -> str:
-    """What is wrong in this state; "" where nothing is."""
+    """Return the fault in this state, or "" if there is none."""
     holders = world.holders
     ghosts = world.gone.intersection(holders)
     lost = world.believed.difference(holders)
@@ -41,7 +41,7 @@ def _at_the_driver(world: World, driver: Driver, single_node: bool) -> str:
 
 
 def misstep(before: World, after: World) -> str:
-    """What is wrong with a step; "" where nothing is."""
+    """Return the fault in a step, or "" if there is none."""
     old, new = before.pv, after.pv
     if old is None or new is None or old == new or not new.epoch:
         return ""
@@ -50,14 +50,14 @@ def misstep(before: World, after: World) -> str:
 
 
 def started(world: World, run: Run) -> World:
-    """The operation is asked for: an unpublish takes its nodes out of belief, a publish its node from those that are off."""
+    """Return the world in which the operation starts: an unpublish takes its nodes out of `believed`, a publish out of `gone`."""
     if run.kind == "publish":
         return world._replace(run=run, gone=world.gone - run.nodes)
     return world._replace(run=run, believed=world.believed - run.nodes)
 
 
 def ended(world: World, run: Run, how: str, rules: Rules) -> World:
-    """The operation told its caller how it ended: a publish "succeeds", "fails" or "is refused", an unpublish "succeeds"."""
+    """Return the world after the operation's report: a publish "succeeds", "fails" or "is refused", an unpublish "succeeds"."""
     if run.kind == "unpublish":
         return world.forgets(rules.lets_go(run))._replace(run=None, gone=world.gone | run.nodes)
     if how == "fails":
@@ -66,7 +66,7 @@ def ended(world: World, run: Run, how: str, rules: Rules) -> World:
 
 
 def goes_on(world: World, run: Run, rules: Rules) -> World:
-    """The operation goes on; about to undo, it takes nobody's attachment away but the one its own claim made."""
+    """Return the world in which the operation goes on; about to undo, it takes away no attachment but that of its own claim."""
     lost = set(world.made).difference(run.write.holders) if run.step == "undoing" and run.write else set()
     if run.write and lost and rules.lands(run.write, world.pv) and any(world.made[node] != run.write.operation for node in lost):
         return world._replace(run=run, broken=f"{run.name} takes back what another operation made: {', '.join(sorted(lost))}")
@@ -74,7 +74,7 @@ def goes_on(world: World, run: Run, rules: Rules) -> World:
 
 
 def replayed(run: Run, decided: Run | str, again: Run | str) -> str:
-    """What is wrong with a decision that a run reset to a later point, replaying it, would take another way; "" for nothing."""
+    """Return the fault in a decision that a run, reset to a later point and replaying it, would make otherwise, or ""."""
     if isinstance(decided, str) or (not isinstance(again, str) and _shape(decided) == _shape(again)):
         return ""
     return f"{run.name} goes on to step {decided.step}; reset later, it would not, so that Temporal could not replay it"

@@ -1,4 +1,4 @@
-"""Which states with a driver are one: fewer than `canonical` knows to be, since tokens keep the epochs apart.
+"""The renaming of states with a driver that are one: fewer than `canonical` knows to be, since tokens keep the epochs apart.
 
 An attempt that can't land is forgotten, an operation that nobody may yet compare becomes nobody, and the nodes may change names.
 """
@@ -11,7 +11,7 @@ from tests.fence.explorer.state import NOBODY, NODES, Call, Driver, Record, Run,
 
 
 def lighter(world: World, rules: Rules) -> World:
-    """The state that stands for this one."""
+    """Return the state that represents this one."""
     names = _named(world)
     plain = world._replace(
         pv=world.pv and _by(world.pv, names),
@@ -30,7 +30,7 @@ def lighter(world: World, rules: Rules) -> World:
 
 
 def _named(world: World) -> set[int]:
-    """The operations that somebody may yet compare."""
+    """Return the operations that somebody may yet compare."""
     names = {write.operation for write in world.flying}
     for run in (world.run, world.remembered):
         names |= {run.operation, run.claimed} if run else set()

@@ -1,7 +1,7 @@
 """The rules as designed: every decision is `mooring.records.fence`'s own, remembered so that it is asked only once for one
 question.
 
-The API server's part is here too: what an attempt tests, and what it leaves behind. A test leaves a rule out by
+The API server's part is here too: what an attempt tests, and the record it makes. A test leaves a rule out by
 overriding one method (switches.py).
 """
 
@@ -30,7 +30,7 @@ class Claim(NamedTuple):
 
 @dataclass(frozen=True)
 class Rules:
-    """Decisions for a volume used in one access mode."""
+    """The decisions for a volume used in one access mode."""
 
     mode: AccessMode = AccessMode.SINGLE_NODE_WRITER
 
@@ -44,107 +44,107 @@ class Rules:
     """Whether a run that was reset looks again before it ends on what its former self was shown."""
 
     def as_known(self, pv: Record, known: Record | None) -> Record:
-        """What a look brings: the PV's record and, where that has no epoch, what is known beyond it
+        """Return the PV's record as a look returns it: if it has no epoch, with the evidence beyond it
         (mooring/evidence/evidence.py)."""
         if known is None or pv.epoch:
             return pv
         return Record(pv.uid, 0, known.holders, known.operation, floor=known.epoch, altered=known.uid == pv.uid)
 
     def stays(self, claim: Claim, look: Look, run: Run) -> bool:
-        """`fence.stays`, as the claimant of a run asks it."""
+        """Ask `fence.stays`, as the claimant of a run does."""
         return look.record is not None and _stays(self.mode, claim.reclaims, look.record, run.node, look.by, self.leaves(run, look))
 
     def lets_go(self, run: Run) -> frozenset[str]:
-        """The nodes of which an operation that ended says that they hold the volume no longer."""
+        """Return the nodes that hold the volume no longer, by an operation that ended."""
         return run.nodes
 
     def claim(self, seen: Record, node: str, operation: int) -> Claim | None:
-        """`fence.claim`; None for a refusal."""
+        """Ask `fence.claim`; return None for a refusal."""
         return _claim(self.mode, seen, node, operation)
 
     def release(self, seen: Record, node: str, operation: int) -> Write:
-        """`fence.release`."""
+        """Ask `fence.release`."""
         return _release(self.mode, seen, node, operation)
 
     def undo(self, seen: Record, node: str, operation: int, reclaims: bool) -> Write | None:
-        """`fence.undo`."""
+        """Ask `fence.undo`."""
         return _undo(self.mode, seen, node, operation, reclaims)
 
     def describe(self, seen: Record, node: str, operation: int) -> Write | None:
-        """`fence.describe`, with a publish context that the record lacks."""
+        """Ask `fence.describe`, with a publish context that the record lacks."""
         return _describe(self.mode, seen, node, operation)
 
     def landed(self, write: Write, found: Record) -> bool:
-        """`fence.landed`."""
+        """Ask `fence.landed`."""
         return _landed(self.mode, write, found)
 
     def is_current(self, record: Record, run: Run) -> bool:
-        """`fence.is_current`."""
+        """Ask `fence.is_current`."""
         return _is_current(self.mode, record, run.operation)
 
     def lands(self, write: Write, pv: Record | None) -> Record | None:
-        """What the API server makes of an attempt: the PV's next record, or None where a test of the mark is refused."""
+        """Return the PV's next record as the API server makes it of an attempt, or None if it refuses a test of the mark."""
         if pv is None or not self.passes(write.mark, pv):
             return None
         return Record(pv.uid, max(write.mark.epoch, write.floor) + 1, write.holders, write.operation)
 
     def passes(self, mark: Mark, pv: Record) -> bool:
-        """Whether the PV passes the tests of the JSON patch."""
+        """Return whether the PV passes the tests of the JSON patch."""
         return mark == pv.mark
 
     def trusts(self, look: Look, run: Run) -> bool:
-        """Whether a run may end on what it was shown: on the PV, and looked at by this very run, not by one it was reset from."""
+        """Return whether a run may end on a look: on one of the PV, made by this very run, not by one it was reset from."""
         return look.live and (look.by == run.operation or not self.looks_expire)
 
     def needs_no_claim(self, look: Look, run: Run) -> bool:  # noqa: ARG002 - an override looks
-        """Whether a publish succeeds on what it was shown alone: never."""
+        """Return whether a publish succeeds on its look alone: never."""
         return False
 
     def needs_no_release(self, look: Look, run: Run) -> bool:  # noqa: ARG002 - an override looks
-        """Whether an unpublish succeeds on what it was shown alone: never."""
+        """Return whether an unpublish succeeds on its look alone: never."""
         return False
 
     def undoes_as(self, look: Look, run: Run) -> int:  # noqa: ARG002 - an override looks
-        """The operation whose doing a rollback undoes: the run that looked, so that one reset from it decides as it did."""
+        """Return the operation whose work a rollback undoes: the run that looked, so that one reset from it decides as it did."""
         return look.by
 
     def identity(self, remembered: Run, number: int) -> int:  # noqa: ARG002 - an override looks
-        """The id under which a reset operation goes on: its run's own, a new one."""
+        """Return the id under which a reset operation goes on: its run's own, a new one."""
         return number
 
     def attach_token(self, epoch: int) -> int:
-        """`fence.attach_token`."""
+        """Ask `fence.attach_token`."""
         return fence.attach_token(epoch) or 0
 
     def detach_token(self, epoch: int) -> int:
-        """`fence.detach_token`."""
+        """Ask `fence.detach_token`."""
         return fence.detach_token(epoch) or 0
 
     def undo_token(self, epoch: int) -> int:
-        """The token of a rollback's detach."""
+        """Return the token of a rollback's detach."""
         return self.detach_token(epoch)
 
     def is_detached(self, run: Run, node: str, epoch: int) -> bool:
-        """Whether an unpublish has had the node detached, at this epoch or a later one."""
+        """Return whether an unpublish has had the node detached, at this epoch or a later one."""
         return any(each == node and at >= epoch for each, at in run.detached)
 
     def begun(self, run: Run) -> bool:
-        """Whether an attach that was refused, or one before it, may have been carried out.
+        """Return whether an attach that was refused, or one before it, may have been carried out.
 
         NB: a run that is cancelled may be reset to where it waits for the attach, which is then asked for again.
         """
         return run.begun or run.tried or run.cancelled
 
     def outlived(self, record: Record, run: Run) -> bool:
-        """Whether a claim is that of a former self, and no attach was asked for on it."""
+        """Return whether a claim is that of a former self, and no attach was asked for on it."""
         return record.operation != run.operation
 
     def undoes_on(self, look: Look, run: Run, pv: Record | None) -> bool:
-        """Whether a rollback goes on from a look: its own, or its former self's where the record still is as it was."""
+        """Return whether a rollback goes on from a look: its own, or its former self's if the record still is as it was."""
         return look.by == run.operation or (look.record and look.record.mark) == (pv and pv.mark)
 
     def leaves(self, run: Run, look: Look) -> bool:
-        """Whether a failing publish leaves its node: it held before, or the claim is that of a run this one was reset from."""
+        """Return whether a failing publish keeps its node: it held before, or the claim is that of a run it was reset from."""
         return run.reclaims or bool(run.claimed and run.claimed != look.by)
 
 

@@ -18,7 +18,7 @@ from tests.fence.explorer.world import Bounds, ends, moves
 
 @dataclass(frozen=True)
 class Found:
-    """What a search found: how many states and moves it looked at, and the trace to the first fault (none: nothing at fault)."""
+    """A search's result: how many states and moves it looked at, and the trace to the first fault (none: nothing at fault)."""
 
     states: int
     moves: int
@@ -29,7 +29,7 @@ class Found:
 
 
 def search(rules: Rules, bounds: Bounds) -> Found:
-    """Every state from `START` on, under these rules."""
+    """Search every state from `START` on, under these rules."""
     start = _form(_start(rules), rules, bounds)
     came_from: dict[World, World | None] = {start: None}
     level, count, can_end = [start], 0, set[tuple[object, ...]]()

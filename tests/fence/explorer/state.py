@@ -1,4 +1,4 @@
-"""What a state of the search is made of: plain tuples, quick to compare and to hash.
+"""The parts of a state of the search: plain tuples, quick to compare and to hash.
 
 An operation is known by a number, its run id. `NOBODY` signs a record that no operation has written yet.
 """
@@ -13,7 +13,7 @@ ALL = "all nodes"
 
 
 class Mark(NamedTuple):
-    """What an attempt tests: the PV's uid, the epoch (0: none yet) and the first holder ("": none)."""
+    """The mark that an attempt tests: the PV's uid, the epoch (0: none yet) and the first holder ("": none)."""
 
     uid: int
     epoch: int
@@ -21,7 +21,7 @@ class Mark(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What the PV says. Where it has no epoch and more is known, `floor` is the epoch that is known, and so are the others: the PV
+    """A PV's record. If the PV has no epoch and more is known, `floor` is the epoch that is known, and so are the others: the PV
     itself names nobody. `altered`: it is known of this very PV.
     """
 
@@ -34,12 +34,12 @@ class Record(NamedTuple):
 
     @property
     def mark(self) -> Mark:
-        """What a write decided on this record tests."""
+        """The mark that a write decided on this record tests."""
         return Mark(self.uid, self.epoch, self.holders[0] if self.holders and not self.floor else "")
 
     @property
     def told(self) -> str:
-        """How a trace tells it."""
+        """Its name in a trace."""
         by = f", by operation {self.operation}" if self.operation else ""
         known = f" (known from epoch {self.floor})" if self.floor else ""
         return f"PV {self.uid}, epoch {self.epoch}: {' and '.join(self.holders) or 'nobody'}{by}{known}"
@@ -64,12 +64,12 @@ class Call(NamedTuple):
 
     @property
     def told(self) -> str:
-        """How a trace tells it."""
+        """Its name in a trace."""
         return f"{self.verb} {self.node} with token {self.token}"
 
 
 class Driver(NamedTuple):
-    """What a driver remembers: who has the volume, and the call with the highest token; and the `calls` that hang in it."""
+    """A driver's memory: the nodes that have the volume, and the call with the highest token; and the `calls` that hang in it."""
 
     attached: frozenset[str] = frozenset()
     last: Call | None = None
@@ -82,7 +82,7 @@ class Driver(NamedTuple):
 
 
 class Look(NamedTuple):
-    """What an operation was shown: by the PV if `live`, else by the index. `by` is the run that looked."""
+    """A look of an operation: at the PV if `live`, else at the index. `by` is the run that looked."""
 
     record: Record | None
     live: bool
@@ -90,9 +90,9 @@ class Look(NamedTuple):
 
 
 class Run(NamedTuple):
-    """An operation: what it is, where it stands, and what its history tells it.
+    """An operation: what it is, the step it is at, and what it knows by its history.
 
-    `claimed` is the operation that signed its last claim to land, as the answer said; NOBODY before.
+    `claimed` is the operation that signed its last claim to land, by the answer; NOBODY before.
 
     With a driver: `call` is what it waits for, `tried` before or `cancelled` as may be; `begun`, whether an attach may be
     carried out, and `asked`, the highest epoch of one; `detached`, which node the driver has detached at which epoch.
@@ -121,7 +121,7 @@ class Run(NamedTuple):
 
     @property
     def name(self) -> str:
-        """How a trace names it."""
+        """Its name in a trace."""
         return f"{self.kind} {self.node} (operation {self.operation})"
 
 
@@ -131,7 +131,7 @@ class World(NamedTuple):
     `known` is what is known beyond the PV: the record that went with the PV before it, or was taken off it; None once a record is
     written. `makers` are the operations that made the holders holders, those that are known if not the PV's; `flying` the attempts
     that nobody waits for any longer; `past` the records the index may still show; `remembered` where a reset would return.
-    `believed` are the nodes whose publish succeeded and whose unpublish hasn't started; `gone` those told to be off the volume,
+    `believed` are the nodes whose publish succeeded and whose unpublish hasn't started; `gone` those reported off the volume,
     with no publish of them started since. `broken` is what a step did that it must not.
     """
 
@@ -151,7 +151,7 @@ class World(NamedTuple):
 
     @property
     def holders(self) -> tuple[str, ...]:
-        """Who holds the volume, as far as it is known."""
+        """The nodes that hold the volume, as far as it is known."""
         record = self.known or self.pv
         return record.holders if record else ()
 
@@ -161,7 +161,7 @@ class World(NamedTuple):
         return dict(zip(self.holders, self.makers, strict=True))
 
     def forgets(self, nodes: frozenset[str]) -> World:
-        """The world in which these nodes are known to have let go."""
+        """Return the world in which these nodes are known to have let go."""
         if self.known is None:
             return self
         made = {node: maker for node, maker in self.made.items() if node not in nodes}

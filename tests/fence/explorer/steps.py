@@ -24,7 +24,7 @@ _AFTER = {
 
 
 def steps(world: World, run: Run, rules: Rules, index: frozenset[Record]) -> Iterator[Move]:
-    """Everything that the operation, or the attempt it waits for, may do next."""
+    """Yield every next move of the operation, or of the attempt it waits for."""
     yield from _ahead(world, run, rules, index)
     left = attempts.abandoned(world, run)
     if run.kind == "unpublish":

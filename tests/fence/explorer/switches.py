@@ -159,7 +159,7 @@ class HoldersGoWithTheirPv(Rules):
 
 
 class EpochBeginsAnew(Rules):
-    """A PV that was made anew begins at epoch 1."""
+    """A PV that was created again begins at epoch 1."""
 
     def claim(self, seen: Record, node: str, operation: int) -> Claim | None:
         claim = super().claim(seen, node, operation)
@@ -185,7 +185,7 @@ class UnpublishFreesAll(Rules):
 
 
 class UnpublishIsNoWord(Rules):
-    """An unpublish that finds no PV says nothing of the holder that went with it."""
+    """An unpublish that finds no PV reports nothing of the holder that went with it."""
 
     def lets_go(self, run: Run) -> frozenset[str]:
         return frozenset() if run.kind == "unpublish" else run.nodes
@@ -199,7 +199,7 @@ class FailureIsNoWord(Rules):
 
 
 class ReclaimIsOwn(Rules):
-    """What the run had re-claimed on a PV that went is its own claim, because it bears the run's id."""
+    """A holder that the run had re-claimed on a PV that went is its own claim, because it bears the run's id."""
 
     def stays(self, claim: Claim, look: Look, run: Run) -> bool:
         return super().stays(claim, look, run._replace(reclaims=False, claimed=NOBODY))

@@ -7,7 +7,7 @@ from tests.fence.explorer.state import Look, Record, Run
 
 
 class WithDriver(Rules):
-    """As designed."""
+    """The rules as designed."""
 
     driver = True
 

@@ -17,7 +17,7 @@ _KINDS = tuple(("publish", node) for node in NODES) + tuple(("unpublish", node) 
 
 @dataclass(frozen=True)
 class Bounds:
-    """What the search leaves out, if anything.
+    """The limits of the search, if any.
 
     `operations`: how many may start, resets included (None: any number). `volumes`: how often the PV may exist (None: any number).
     `any_index`: the index shows any record, even one that never was, instead of the PV's own earlier ones.
@@ -30,7 +30,7 @@ class Bounds:
 
 
 def moves(world: World, rules: Rules, bounds: Bounds) -> Iterator[Move]:
-    """All that may happen next."""
+    """Yield everything that may happen next."""
     if world.run is not None and only_decides(world.run, rules):
         yield from _remembers(world, world.run, rules, bounds)
         yield next(steps(world, rules, bounds))
@@ -50,14 +50,14 @@ def moves(world: World, rules: Rules, bounds: Bounds) -> Iterator[Move]:
 
 
 def steps(world: World, rules: Rules, bounds: Bounds) -> Iterator[Move]:
-    """What the open operation may do next, the healthy outcome first."""
+    """Yield the next moves of the open operation, the healthy outcome first."""
     run = world.run
     if run is not None:
         yield from operation.steps(world, run, rules, _index(world, rules, bounds))
 
 
 def ends(world: World, rules: Rules, bounds: Bounds) -> bool:
-    """Whether the open operation ends by itself, if all goes well from here on."""
+    """Return whether the open operation ends by itself, if all goes well from here on."""
     for _ in range(20):
         if world.run is None or world.broken:
             return True
@@ -98,7 +98,7 @@ def _pv_comes_and_goes(world: World, bounds: Bounds) -> Iterator[Move]:
 
 
 def _remembers(world: World, run: Run, rules: Rules, bounds: Bounds) -> Iterator[Move]:
-    """The moment becomes one to which a reset may return, unless a new operation may come to the same."""
+    """Yield the moment as one to which a reset may return, unless a new operation may get to the same."""
     trusted = run.look is not None and run.look.live and not rules.looks_expire
     if run.call is not None:
         # NB: a run is reset to where it does something, and while it waits for a call it does nothing, unless it is cancelled.

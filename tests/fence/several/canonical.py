@@ -1,9 +1,9 @@
-"""Which states are one: each is renamed to one that stands for all that no decision tells apart from it.
+"""The renaming of states that are one: each becomes one that represents all that no decision distinguishes from it.
 
-- *An attempt that can't land is forgotten*: the mark of its next PV is gone, and never comes back.
-- *What an attempt has got past doesn't matter*, once nobody makes it again.
+- *An attempt that can't land is forgotten*: the mark of its next PV is gone, and never returns.
+- *The PVs that an attempt has got past don't matter*, once nobody makes it again.
 - *Epochs are counted from the lowest that matters*: decisions compare them, and no more.
-- *Operations are told apart only where somebody may yet compare them*: the open one, and those of attempts that may land.
+- *Operations are distinguished only where somebody may yet compare them*: the open one, and those of attempts that may land.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _OTHER, _TERMINATED = 0, -1
 
 
 def canonical(world: World, rules: Rules) -> World:
-    """The state that stands for all that are like this one."""
+    """Return the state that represents all that are like this one."""
     flying: list[Attempt] = [attempt for attempt in world.flying if _may_land(world, attempt, rules)]
     attempts = [*flying, *([world.run.attempt] if world.run and world.run.attempt else ())]
     down = min((pv.epoch for pv in world.pvs), default=EPOCH) - EPOCH

@@ -1,6 +1,6 @@
-"""What must hold in every state, and what an operation's end tells the caller.
+"""The rules that hold in every state, and the meaning of an operation's end for its caller.
 
-NB: a holder whose record went with every PV that bore it is forgotten here: what then is no question of several PVs.
+NB: a holder whose record went with every PV that bore it is forgotten here: what follows then is no question of several PVs.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from tests.fence.several.state import Pv, Run, World
 
 
 def fault(world: World, *, lag: bool) -> str:
-    """What is wrong in this state; "" where nothing is."""
+    """Return the fault in this state, or "" if there is none."""
     told = sorted(node for node, _ in world.believed)
     if len(told) > 1:
         return f"both {' and '.join(told)} were told to have the volume"
@@ -33,7 +33,7 @@ def _left(world: World, *, lag: bool) -> str:
 
 
 def started(world: World, run: Run) -> World:
-    """The operation is asked for: an unpublish takes its node out of belief, a publish its node from those that are off."""
+    """Return the world in which the operation starts: an unpublish takes its node out of `believed`, a publish out of `gone`."""
     if run.kind == "publish":
         held = any(run.node in pv.holders for pv in world.pvs)
         return world._replace(run=run._replace(held=held), gone=world.gone - {run.node})
@@ -41,7 +41,7 @@ def started(world: World, run: Run) -> World:
 
 
 def ended(world: World, run: Run, how: str) -> World:
-    """The operation told its caller how it ended: a publish "succeeds", "fails" or "is refused", an unpublish "succeeds"."""
+    """Return the world after the operation's report: a publish "succeeds", "fails" or "is refused", an unpublish "succeeds"."""
     if run.kind == "unpublish":
         return world._replace(gone=world.gone | {run.node})
     if how == "fails":
@@ -53,7 +53,7 @@ def ended(world: World, run: Run, how: str) -> World:
 
 
 def written(world: World, before: Pv, after: Pv) -> World:
-    """A write has landed on a PV."""
+    """Return the world in which a write has landed on a PV."""
     if after.epoch <= before.epoch:
         return world._replace(broken=f"the epoch of {before.name} went from {before.epoch} to {after.epoch}")
     run = world.run
@@ -63,13 +63,13 @@ def written(world: World, before: Pv, after: Pv) -> World:
 
 
 def deleted(world: World, pv: Pv) -> World:
-    """The PV is gone, and what is recorded on none any more is forgotten."""
+    """Return the world without the PV, in which a belief that is recorded on no PV any more is forgotten."""
     there = {each.uid for each in world.pvs}
     return world._replace(believed=frozenset(each for each in world.believed if each[1] & there))
 
 
 def _kept(world: World, run: Run) -> bool:
-    """Whether the node held the volume before this operation, or holds it by another one."""
+    """Return whether the node held the volume before this operation, or holds it by another one."""
     holding = [pv for pv in world.pvs if run.node in pv.holders]
     return bool(holding) and (run.held or any(pv.operation != run.operation for pv in holding))
 

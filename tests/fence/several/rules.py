@@ -28,63 +28,63 @@ class Rules:
     """The protocol; what it is given of the PVs is what some worker knows."""
 
     def claim(self, seen: frozenset[Pv], node: str, operation: int) -> Claim | None:
-        """`fence.claim`; None for a refusal."""
+        """Ask `fence.claim`; return None for a refusal."""
         return _claim(seen, node, operation)
 
     def release(self, seen: frozenset[Pv], node: str, operation: int) -> Write:
-        """`fence.release`."""
+        """Ask `fence.release`."""
         return _release(seen, node, operation)
 
     def undo(self, seen: frozenset[Pv], node: str, operation: int, reclaims: bool) -> Write | None:
-        """`fence.undo`."""
+        """Ask `fence.undo`."""
         return _undo(seen, node, operation, reclaims)
 
     def read(self, world: World, view: View, run: Run) -> frozenset[Pv]:
-        """What a live look finds whose worker knows the PVs of this view, as `KubernetesVolumes.read` does."""
+        """Return the PVs that a live look finds whose worker knows those of this view, as `KubernetesVolumes.read` does."""
         named = self.leads(run.known.union(name for _, name in view), world)
         found = frozenset(pv for pv in world.pvs if pv.name in named)
         return found if self.counts(found, view) else world.pvs
 
     def leads(self, names: frozenset[str], world: World) -> frozenset[str]:
-        """These PVs, and those to which their records lead."""
+        """Return these PVs, and those to which their records lead."""
         more = names.union(*(pv.beside for pv in world.pvs if pv.name in names))
         return names if more == names else self.leads(more, world)
 
     def tells_all(self, pvs: Iterable[Pv], view: View) -> bool:
-        """Whether an index that knows these PVs may be decided on: where no record leads to one that it doesn't know."""
+        """Return whether an index that knows these PVs may be decided on: no record leads to one that it doesn't know."""
         return all({name for _, name in view} >= pv.beside for pv in pvs)
 
     def counts(self, found: Iterable[Pv], view: View) -> bool:
-        """Whether what was found by name is all there is to be known: where any of it is what the view knows."""
+        """Return whether the PVs found by name are all there is to be known: the view knows any of them."""
         return any((pv.uid, pv.name) in view for pv in found)
 
     def passes(self, mark: Mark, pv: Pv, place: int) -> bool:  # noqa: ARG002 - an override looks
-        """Whether the PV passes the tests of the JSON patch; it is the write's PV number `place`."""
+        """Return whether the PV passes the tests of the JSON patch; it is the write's PV number `place`."""
         return mark == pv.mark
 
     def makes(self, write: Write, pv: Pv, place: int) -> Pv:
-        """The PV that the patch makes."""
+        """Return the PV that the patch makes."""
         holders, beside = write.holders[place], write.beside(place)
         return pv._replace(epoch=write.epoch, holders=holders, operation=write.operation, beside=beside)
 
     def made(self, write: Write, pv: Pv, place: int) -> bool:
-        """`fence.made`."""
+        """Ask `fence.made`."""
         return (pv.operation, pv.epoch, pv.holders) == (write.operation, write.epoch, write.holders[place])
 
     def stays(self, claim: Claim, seen: frozenset[Pv], run: Run) -> bool:  # noqa: ARG002 - an override looks
-        """`fence.stays`."""
+        """Ask `fence.stays`."""
         return _stays(seen, run.node, run.operation, run.stayed)
 
     def may_land(self, write: Write) -> bool:
-        """Whether a claim that was refused may still land, on the other PVs."""
+        """Return whether a claim that was refused may still land, on the other PVs."""
         return len(write.marks) > 1
 
     def is_final(self, run: Run) -> bool:
-        """Whether nothing is under way when a write is refused for good: the first attempt, at its first PV."""
+        """Return whether nothing is under way when a write is refused for good: it is the first attempt, at its first PV."""
         return run.first and run.attempt is not None and not run.attempt.done
 
     def remembers(self, run: Run) -> Run:
-        """What a rollback knows of the PVs that its operation saw."""
+        """Return the run of a rollback, with what it knows of the PVs that its operation saw."""
         return run
 
 

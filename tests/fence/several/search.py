@@ -13,7 +13,7 @@ from tests.fence.several.world import Bounds, moves
 
 @dataclass(frozen=True)
 class Found:
-    """What a search found: how many states it looked at, and the trace to the first fault (none: nothing at fault)."""
+    """A search's result: how many states it looked at, and the trace to the first fault (none: nothing at fault)."""
 
     states: int
     trace: tuple[str, ...] = ()
@@ -23,7 +23,7 @@ class Found:
 
 
 def search(rules: Rules, bounds: Bounds) -> Found:
-    """Every state from `START` on, under these rules."""
+    """Search every state from `START` on, under these rules."""
     came_from: dict[World, tuple[World, str] | None] = {START: None}
     level = [START]
     while level:

@@ -1,4 +1,4 @@
-"""What a state of the search is made of: plain tuples, quick to compare and to hash. An operation is known by a number."""
+"""The parts of a state of the search: plain tuples, quick to compare and to hash. An operation is known by a number."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ OUTDATED = 1
 
 
 class Pv(NamedTuple):
-    """What a PV says. Its `name` may be another's later, its `uid` never. `beside`: PVs that bear the record too."""
+    """A PV and its record. Its `name` may be another's later, its `uid` never. `beside`: PVs that bear the record too."""
 
     uid: int
     name: str
@@ -21,17 +21,17 @@ class Pv(NamedTuple):
 
     @property
     def mark(self) -> Mark:
-        """What a write decided on this tests."""
+        """The mark that a write decided on this PV tests."""
         return Mark(self.uid, self.name, self.epoch, self.holders[0] if self.holders else "")
 
     @property
     def told(self) -> str:
-        """How a trace tells it."""
+        """Its name in a trace."""
         return f"{self.name}/{self.uid} at {self.epoch}: {' and '.join(self.holders) or 'nobody'}"
 
 
 class Mark(NamedTuple):
-    """What an attempt tests of one PV."""
+    """The mark that an attempt tests on one PV."""
 
     uid: int
     name: str
@@ -48,7 +48,7 @@ class Write(NamedTuple):
     operation: int
 
     def beside(self, place: int) -> frozenset[str]:
-        """The PVs that the record on this one leads to, while it names a holder."""
+        """Return the PVs that the record on this one leads to, while it names a holder."""
         names = frozenset(mark.name for mark in self.marks if mark != self.marks[place])
         return names if self.holders[place] else frozenset()
 
@@ -82,7 +82,7 @@ class Run(NamedTuple):
 
     @property
     def name(self) -> str:
-        """How a trace names it."""
+        """Its name in a trace."""
         return f"{self.kind} {self.node} (operation {self.operation})"
 
 
@@ -93,8 +93,8 @@ class World(NamedTuple):
     """Everything at one moment.
 
     `views`: the PVs that there were at each moment, by uid and name. `flying`: attempts that nobody waits for. `believed`: each
-    node whose publish succeeded and whose unpublish hasn't started, with the PVs it is recorded on. `gone`: those told to be off,
-    with no publish of them started since. `terminated`: operations that were. `token`: the highest that a driver was told.
+    node whose publish succeeded and whose unpublish hasn't started, with the PVs it is recorded on. `gone`: those reported off,
+    with no publish of them started since. `terminated`: operations that were. `token`: the highest that a driver was given.
     """
 
     pvs: frozenset[Pv]

@@ -9,7 +9,7 @@ from tests.fence.several.state import Mark, Pv, Run, View, World, Write
 
 
 class OnePvIsHome(Rules):
-    """The record stands on one of the PVs, the home; the others stay as they are."""
+    """The record is on one of the PVs, the home; the others remain as they are."""
 
     def claim(self, seen: frozenset[Pv], node: str, operation: int) -> Claim | None:
         claim = super().claim(seen, node, operation)
@@ -24,14 +24,14 @@ class OnePvIsRead(Rules):
 
 
 class OthersUntested(Rules):
-    """An attempt tests the first PV, and sets the others whatever they say."""
+    """An attempt tests the first PV, and sets the others whatever is on them."""
 
     def passes(self, mark: Mark, pv: Pv, place: int) -> bool:
         return place > 0 or super().passes(mark, pv, place)
 
 
 class NoEpochTested(Rules):
-    """An attempt looks at each PV when its turn comes, and sets it where nobody new holds the volume."""
+    """An attempt looks at each PV in turn, and sets it if nobody new holds the volume."""
 
     def passes(self, mark: Mark, pv: Pv, place: int) -> bool:  # noqa: ARG002
         return mark.node == pv.mark.node
@@ -52,14 +52,14 @@ class RollbackForgets(Rules):
 
 
 class NameIsEnough(Rules):
-    """A PV that has a known name is taken for the known one, though it was made anew."""
+    """A PV that has a known name is taken for the known one, though it was created again."""
 
     def counts(self, found: Iterable[Pv], view: View) -> bool:  # noqa: ARG002
         return any(True for _ in found)
 
 
 class RecordsLeadNowhere(Rules):
-    """A record doesn't say which PVs bear it too."""
+    """A record doesn't name the PVs that bear it too."""
 
     def leads(self, names: frozenset[str], world: World) -> frozenset[str]:  # noqa: ARG002
         return names
@@ -87,7 +87,7 @@ class EpochOfTheFirst(Rules):
 
 
 class CopiesUntested(Rules):
-    """Every PV is given the holders of all, also of those whose test is still to come."""
+    """Every PV gets the holders of all, also of those that are not tested yet."""
 
     def release(self, seen: frozenset[Pv], node: str, operation: int) -> Write:
         write = super().release(seen, node, operation)
@@ -96,7 +96,7 @@ class CopiesUntested(Rules):
 
 
 class OwnClaimStays(Rules):
-    """What a claim left on some PVs, before it was refused on another, is taken for a holder from before."""
+    """A claim that landed on some PVs, before it was refused on another, is taken for a holder from before."""
 
     def stays(self, claim: Claim, seen: frozenset[Pv], run: Run) -> bool:  # noqa: ARG002
         return claim.reclaims

@@ -17,7 +17,7 @@ _NEXT = 9
 
 @dataclass(frozen=True)
 class Bounds:
-    """How far the search goes. `lag`: a worker may know the PVs of any earlier moment, instead of all."""
+    """The limits of the search. `lag`: a worker may know the PVs of any earlier moment, instead of all."""
 
     operations: int
     created: int
@@ -26,7 +26,7 @@ class Bounds:
 
 
 def moves(world: World, rules: Rules, bounds: Bounds) -> Iterator[Move]:
-    """All that may happen next."""
+    """Yield everything that may happen next."""
     run = world.run
     if run is not None:
         yield from _steps(world, run, rules, bounds)
@@ -120,7 +120,7 @@ def _forbidden(world: World, run: Run, rules: Rules) -> World:
 
 
 def _set(world: World, attempt: Attempt, rules: Rules) -> World | None:
-    """The world after the attempt's next PV; None where that is refused."""
+    """Return the world after the attempt's next PV, or None if that is refused."""
     mark = attempt.write.marks[attempt.done]
     pv = next((pv for pv in world.pvs if pv.uid == mark.uid), None)
     if pv is None:
@@ -160,7 +160,7 @@ def _view(pvs: Iterable[Pv]) -> View:
 
 
 def _indexed(world: World, rules: Rules, bounds: Bounds) -> Iterator[frozenset[Pv]]:
-    """What an index may say: of each PV that it knows, what it says now, or anything, which can't be written to then."""
+    """Yield all that an index may show: each PV that it knows as it is now, or as anything, which can't be written to then."""
     now = {(pv.uid, pv.name): pv for pv in world.pvs}
     for view in _views(world, bounds):
         said = [[*([now[each]] if each in now else []), *_outdated(*each)] for each in sorted(view)]

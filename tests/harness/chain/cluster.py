@@ -46,11 +46,11 @@ class ChainCluster:
     prefix: str
 
     async def install(self) -> None:
-        """Tell the cluster of the driver."""
+        """Register the driver with the cluster."""
         await self.create(objects.CSI_DRIVERS, objects.csi_driver(self.driver))
 
     async def node(self, name: str, node_id: str = "") -> str:
-        """Have a node on which the driver runs, under a node id that is not its name; the name that it has got."""
+        """Create a node on which the driver runs, under a node id that is not its name; return the node's name."""
         full = f"{self.prefix}-{name}"
         await self.create(objects.NODES, objects.node(full))
         await self.create(objects.CSI_NODES, objects.csi_node(full, **{self.driver: node_id or node_id_of(full)}))
@@ -62,7 +62,7 @@ class ChainCluster:
         await self.delete(f"{objects.NODES}/{node}")
 
     async def take_out_of_service(self, node: str) -> None:
-        """Say that the node is off, as an operator does."""
+        """Taint the node as out of service, as an operator does."""
         taint = {"key": "node.kubernetes.io/out-of-service", "value": "nodeshutdown", "effect": "NoExecute"}
         await self._ask("PATCH", f"{objects.NODES}/{node}", {"spec": {"taints": [taint]}}, MERGE_PATCH)
 
@@ -76,7 +76,7 @@ class ChainCluster:
         return volume
 
     async def pod(self, node: str, volume: Volume) -> str:
-        """Have a pod on the node that uses the volume; its name."""
+        """Create a pod on the node that uses the volume; return its name."""
         name = f"{volume.name}-on-{node}"
         await self.create(objects.PODS, objects.pod(name, node, volume.name))
         return name
@@ -101,13 +101,13 @@ class ChainCluster:
         await self.delete(f"{objects.VOLUME_ATTACHMENTS}/{objects.attachment_name(self.driver, volume.handle, node)}")
 
     async def attached(self, volume: Volume, node: str) -> Mapping[str, str]:
-        """Wait until the attachment is reported; its metadata."""
+        """Wait until the attachment is reported; return its metadata."""
         found = await self.all_attached({volume: node})
         metadata: Mapping[str, str] = found[volume.name, node].get("attachmentMetadata", {})
         return metadata
 
     async def all_attached(self, places: Mapping[Volume, str], seconds: float = PATIENCE_SECONDS) -> Attachments:
-        """Wait until all these volumes are reported as attached to these nodes; every attachment that there is then."""
+        """Wait until all these volumes are reported as attached to these nodes; return every attachment that there is then."""
 
         def lacking(found: Attachments) -> list[Place]:
             return [place for place in _names(places) if not found.get(place, {}).get("attached")]
@@ -115,9 +115,9 @@ class ChainCluster:
         return await self._until(lacking, seconds)
 
     async def known(self, volume: Volume, node: str) -> None:
-        """Wait until the attach/detach controller knows of the attachment and that the node doesn't use it, as its kubelet says.
+        """Wait until the attach/detach controller knows of the attachment and that the node doesn't use it, as its kubelet reports.
 
-        NB: what it does not know to be unused it leaves attached for six minutes after its pod is gone.
+        NB: a volume that it does not know to be unused remains attached for six minutes after its pod is gone.
         """
         unique = f"kubernetes.io/csi/{self.driver}^{volume.handle}"
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -148,7 +148,7 @@ class ChainCluster:
         return found
 
     async def attachments(self) -> Attachments:
-        """The VolumeAttachments of this driver: PV and node -> status."""
+        """Return the VolumeAttachments of this driver: PV and node -> status."""
         listed = await self._ask("GET", objects.VOLUME_ATTACHMENTS)
         return {
             (item["spec"]["source"]["persistentVolumeName"], item["spec"]["nodeName"]): item.get("status", {})
@@ -157,7 +157,7 @@ class ChainCluster:
         }
 
     async def create(self, path: str, body: Object) -> Object:
-        """Create an object; what has become of it."""
+        """Create an object; return it as the API server made it."""
         return await self._ask("POST", path, body)
 
     async def delete(self, path: str) -> None:
@@ -174,7 +174,7 @@ class ChainCluster:
 
 @asynccontextmanager
 async def chain_cluster(kubernetes: Kubernetes, driver: str) -> AsyncIterator[ChainCluster]:
-    """The cluster with all rights on it, and names that nobody else has."""
+    """Yield the cluster with all rights on it, and names that nobody else has."""
     server = kubernetes.admin
     connector = aiohttp.TCPConnector(ssl=server.ssl(), limit=AT_ONCE)
     async with aiohttp.ClientSession(server.url, connector=connector, headers=server.headers()) as http:
@@ -182,7 +182,7 @@ async def chain_cluster(kubernetes: Kubernetes, driver: str) -> AsyncIterator[Ch
 
 
 def node_id_of(node: str) -> str:
-    """The driver's id for a node."""
+    """Return the driver's id for a node."""
     return f"id-of-{node}"
 
 

@@ -1,4 +1,4 @@
-"""What is created in the cluster so that a Pod on a node needs a volume attached: the least that the controllers look at."""
+"""The objects with which a Pod on a node needs a volume attached: the least that the controllers look at."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ SIZE: Final = {"storage": "1Gi"}
 
 
 def csi_driver(name: str) -> Object:
-    """A driver whose volumes are attached."""
+    """Return a driver whose volumes are attached."""
     return {**_object("storage.k8s.io/v1", "CSIDriver", name), "spec": {"attachRequired": True}}
 
 
 def node(name: str) -> Object:
-    """A node whose volumes the attach/detach controller attaches."""
+    """Return a node whose volumes the attach/detach controller attaches."""
     managed = {"volumes.kubernetes.io/controller-managed-attach-detach": "true"}
     return _object("v1", "Node", name, annotations=managed)
 
 
 def csi_node(name: str, **node_ids: str) -> Object:
-    """What runs on the node: the names of drivers -> their ids for it."""
+    """Return the CSINode of a node: the names of the drivers that run on it -> their ids for it."""
     drivers = [{"name": driver, "nodeID": node_id} for driver, node_id in node_ids.items()]
     return {**_object("storage.k8s.io/v1", "CSINode", name), "spec": {"drivers": drivers}}
 
 
 def pv(name: str, driver: str, handle: str, claim_uid: str) -> Object:
-    """The volume, bound to the claim of the same name."""
+    """Return the volume, bound to the claim of the same name."""
     claim = {"kind": "PersistentVolumeClaim", "namespace": "default", "name": name, "uid": claim_uid}
     csi = {"driver": driver, "volumeHandle": handle}
     return {
@@ -46,7 +46,7 @@ def pv(name: str, driver: str, handle: str, claim_uid: str) -> Object:
 
 
 def claim(name: str) -> Object:
-    """The claim of the volume of the same name; its status says so only once `BOUND` is merged into it."""
+    """Return the claim of the volume of the same name; its status is bound only once `BOUND` is merged into it."""
     resources = {"requests": SIZE}
     return {
         **_object("v1", "PersistentVolumeClaim", name),
@@ -58,14 +58,14 @@ BOUND: Final = {"status": {"phase": "Bound", "accessModes": MODES, "capacity": S
 
 
 def pod(name: str, node_name: str, claim_name: str) -> Object:
-    """A Pod on the node that mounts the claim's volume."""
+    """Return a Pod on the node that mounts the claim's volume."""
     volume = {"name": "data", "persistentVolumeClaim": {"claimName": claim_name}}
     container = {"name": "app", "image": "none"}
     return {**_object("v1", "Pod", name), "spec": {"nodeName": node_name, "containers": [container], "volumes": [volume]}}
 
 
 def volume_attachment(driver: str, handle: str, pv_name: str, node_name: str) -> Object:
-    """What the attach/detach controller creates."""
+    """Return the VolumeAttachment that the attach/detach controller creates."""
     source = {"persistentVolumeName": pv_name}
     return {
         **_object("storage.k8s.io/v1", "VolumeAttachment", attachment_name(driver, handle, node_name)),
@@ -74,7 +74,7 @@ def volume_attachment(driver: str, handle: str, pv_name: str, node_name: str) ->
 
 
 def attachment_name(driver: str, handle: str, node_name: str) -> str:
-    """The name that the attach/detach controller gives a VolumeAttachment."""
+    """Return the name that the attach/detach controller gives a VolumeAttachment."""
     return f"csi-{hashlib.sha256(f'{handle}{driver}{node_name}'.encode()).hexdigest()}"
 
 

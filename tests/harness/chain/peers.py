@@ -64,7 +64,7 @@ async def link(kubernetes: Kubernetes, assets: Path, temporal: str, driver: str,
 
 
 def csi_attacher(kubernetes: Kubernetes, assets: Path, socket: Path, folder: Path) -> AbstractAsyncContextManager[Kept]:
-    """An attacher in front of whoever serves on the socket."""
+    """Start an attacher in front of whoever serves on the socket."""
     kubeconfig = kubernetes.admin.write_kubeconfig(folder / "kubeconfig-attacher")
     command = [str(program(assets, "csi-attacher")), f"--kubeconfig={kubeconfig}", f"--csi-address={socket}", *ATTACHER]
     return Kept.start(command, folder / "csi-attacher.log")

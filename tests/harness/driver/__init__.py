@@ -1,7 +1,7 @@
 """A CSI driver with many nodes, to be put behind Mooring: `python -m tests.harness.driver`, or `handle.ReferenceDriver` in a test.
 
 It attaches whatever it is asked to, two nodes at once included, and writes that down as a violation: it is the oracle, not the
-fence. But it enforces the fencing tokens, unless told to be heedless.
+fence. But it enforces the fencing tokens, unless asked to be heedless.
 
 | file in its folder | written by | what it is |
 |---|---|---|

@@ -20,7 +20,7 @@ from tests.harness.driver.storage import Storage
 
 
 async def serve(options: Options) -> None:
-    """Take up what the journal says, and serve."""
+    """Read the journal, and serve."""
     journal = Journal(options.journal, lambda: datetime.now(UTC))
     entries = read_entries(options.journal)
     passage = Passage(journal, OrderBook(OrderFile(options.orders), entries))

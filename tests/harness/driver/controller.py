@@ -34,7 +34,7 @@ CAPABILITIES: Final = (
 
 
 def publish_context(volume: str, node: str) -> dict[str, str]:
-    """What a publish of the volume on the node answers, always."""
+    """Return the publish context that a publish of the volume on the node answers, always."""
     return {"device": f"/dev/reference/{node}/{volume}"}
 
 
@@ -49,7 +49,7 @@ def _token(context: Context) -> int | None:
 
 
 class Controller(csi_pb2_grpc.ControllerServicer):
-    """What it does to volumes."""
+    """The driver's controller service."""
 
     def __init__(self, storage: Storage, passage: Passage, options: Options, entries: list[Entry]) -> None:
         self._storage = storage
@@ -73,7 +73,7 @@ class Controller(csi_pb2_grpc.ControllerServicer):
         return await self._serve(call, context, lambda: self._unpublish(call, request))
 
     async def ListVolumes(self, request: csi_pb2.ListVolumesRequest, context: Context) -> csi_pb2.ListVolumesResponse:
-        """The volumes that were ever attached; a token is the number of those before."""
+        """List the volumes that were ever attached; a token is the number of those before."""
         token = request.starting_token or "0"
         if not token.isdecimal():
             await context.abort(grpc.StatusCode.ABORTED, f"{token!r} is no token of this driver: list from the start")
@@ -85,7 +85,7 @@ class Controller(csi_pb2_grpc.ControllerServicer):
     async def ValidateVolumeCapabilities(
         self, request: csi_pb2.ValidateVolumeCapabilitiesRequest, context: Context
     ) -> csi_pb2.ValidateVolumeCapabilitiesResponse:
-        """Every use of every volume is confirmed."""
+        """Confirm every use of every volume."""
         if request.volume_id.startswith("missing-"):
             await context.abort(grpc.StatusCode.NOT_FOUND, f"there is no volume {request.volume_id}")
         confirmed = csi_pb2.ValidateVolumeCapabilitiesResponse.Confirmed(
@@ -99,7 +99,7 @@ class Controller(csi_pb2_grpc.ControllerServicer):
     async def ControllerGetCapabilities(
         self, request: csi_pb2.ControllerGetCapabilitiesRequest, context: Context
     ) -> csi_pb2.ControllerGetCapabilitiesResponse:
-        """`CAPABILITIES`."""
+        """Return `CAPABILITIES`."""
         capabilities = [csi_pb2.ControllerServiceCapability(rpc=RPC(type=each)) for each in CAPABILITIES]
         return csi_pb2.ControllerGetCapabilitiesResponse(capabilities=capabilities)
 

@@ -1,6 +1,6 @@
 """A service that isn't CSI's: every unary method of `mooring.test.Echo` answers its request's bytes, and `Stream` without end.
 
-Its trailing metadata are those it was called with, and in `seconds-left` what the call's deadline left it, if there was one.
+Its trailing metadata are those it was called with, and in `seconds-left` the time to the call's deadline, if there was one.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ RESERVED: Final = ("user-agent", "grpc-")
 
 
 class Echo(grpc.GenericRpcHandler):
-    """Takes the calls to the service, and leaves all others."""
+    """The handler of all calls to the service, and of no others."""
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[bytes, bytes] | None:
-        """The handler of a method."""
+        """Return the handler of a method."""
         method = handler_call_details.method
         if method == f"{SERVICE}Stream":
             return grpc.unary_stream_rpc_method_handler(_stream)

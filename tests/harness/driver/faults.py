@@ -22,7 +22,7 @@ R = TypeVar("R")
 
 
 class Passage:
-    """Takes the calls of one driver through."""
+    """The passage that takes the calls of one driver through."""
 
     def __init__(self, journal: Journal, book: OrderBook) -> None:
         self._journal = journal
@@ -30,7 +30,7 @@ class Passage:
         self._under_way: set[asyncio.Task[object]] = set()
 
     async def take(self, call: Call, apply: Callable[[], R]) -> R | Refusal:
-        """Obey the orders for the call and apply it; its answer."""
+        """Obey the orders for the call and apply it; return its answer."""
         self._journal.write("call", call)
         task = asyncio.create_task(self._go(call, apply))
         self._under_way.add(task)

@@ -29,7 +29,7 @@ GLANCE_SECONDS: Final = 0.02
 class ReferenceDriver:
     """One driver, running unless it was killed.
 
-    NB: it ends in an AssertionError where a call was refused for its fencing token and the test hasn't said that it
+    NB: it ends in an AssertionError where a call was refused for its fencing token and the test hasn't declared that it
     `expects_stragglers`.
     """
 
@@ -60,7 +60,7 @@ class ReferenceDriver:
             await self._child.kill()
 
     async def restart(self) -> None:
-        """Start it, killed first if it runs; returns when it serves."""
+        """Start it, killed first if it runs; return when it serves."""
         await self.kill()
         paths = {"--endpoint": self.endpoint, "--journal": str(self._journal), "--orders": str(self.folder / "orders.json")}
         command = [
@@ -75,7 +75,7 @@ class ReferenceDriver:
             await csi_pb2_grpc.IdentityStub(channel).Probe(csi_pb2.ProbeRequest(), wait_for_ready=True, timeout=PATIENCE_SECONDS)
 
     def order(self, order: Order) -> Order:
-        """Tell it what to do to calls that come from now on."""
+        """Order what it is to do to calls from now on."""
         OrderFile(self.folder / "orders.json").add(order)
         return order
 
@@ -90,7 +90,7 @@ class ReferenceDriver:
                 await asyncio.sleep(GLANCE_SECONDS)
 
     async def answered(self, number: int) -> str:
-        """Wait until the call with this number is through, whether its caller waited or not; the gRPC code of its answer."""
+        """Wait until the call with this number is through, whether its caller waited or not; return the gRPC code of its answer."""
         async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 for entry in self.entries():
@@ -99,23 +99,23 @@ class ReferenceDriver:
                 await asyncio.sleep(GLANCE_SECONDS)
 
     def entries(self) -> list[Entry]:
-        """The whole journal."""
+        """Return the whole journal."""
         return read_entries(self._journal)
 
     def calls(self) -> list[Call]:
-        """The calls of publish and unpublish, as they came."""
+        """Return the calls of publish and unpublish, in the order of their arrival."""
         return [entry.call for entry in self.entries() if entry.event == "call"]
 
     def attached(self) -> dict[str, set[str]]:
-        """The nodes of each volume that is attached anywhere."""
+        """Return the nodes of each volume that is attached anywhere."""
         return {volume: set(nodes) for volume, nodes in attachments_of(self.entries()).items() if nodes}
 
     def violations(self) -> list[Entry]:
-        """Each time that a volume came to be on two nodes at once and shouldn't have; `nodes` says which."""
+        """Return each time that a volume got to be on two nodes at once and shouldn't have; `nodes` names them."""
         return [entry for entry in self.entries() if entry.event == "violation"]
 
     def stragglers(self) -> list[Call]:
-        """The calls that were refused because a later one had come before them."""
+        """Return the calls that were refused because a later one had arrived before them."""
         return [entry.call for entry in self.entries() if entry.event == "straggler"]
 
     @property

@@ -14,22 +14,22 @@ Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
 class Identity(csi_pb2_grpc.IdentityServicer):
-    """Who the driver is."""
+    """The driver's identity service."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     async def GetPluginInfo(self, request: csi_pb2.GetPluginInfoRequest, context: Context) -> csi_pb2.GetPluginInfoResponse:
-        """The name it was given."""
+        """Return the name it was given."""
         return csi_pb2.GetPluginInfoResponse(name=self._name, vendor_version="reference")
 
     async def GetPluginCapabilities(
         self, request: csi_pb2.GetPluginCapabilitiesRequest, context: Context
     ) -> csi_pb2.GetPluginCapabilitiesResponse:
-        """A controller."""
+        """Report a controller."""
         service = csi_pb2.PluginCapability.Service(type=csi_pb2.PluginCapability.Service.CONTROLLER_SERVICE)
         return csi_pb2.GetPluginCapabilitiesResponse(capabilities=[csi_pb2.PluginCapability(service=service)])
 
     async def Probe(self, request: csi_pb2.ProbeRequest, context: Context) -> csi_pb2.ProbeResponse:
-        """Ready."""
+        """Report the driver as ready."""
         return csi_pb2.ProbeResponse(ready=BoolValue(value=True))

@@ -1,7 +1,7 @@
-"""What happened to the storage, one JSON object a line, each on disk before the driver goes on.
+"""The events of the storage, one JSON object a line, each on disk before the driver goes on.
 
-Contract: a line is written before its effect is answered for, and no line is ever changed. Attachments are whatever the lines
-`attach` and `detach` leave. No line has a secret.
+Contract: a line is written before its effect is answered for, and no line is ever changed. Attachments are what the lines
+`attach` and `detach` add up to. No line has a secret.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Call(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def multi_node(self) -> bool:
-        """Whether its access mode lets several nodes have the volume at once."""
+        """True if its access mode lets several nodes have the volume at once."""
         return self.mode.startswith("MULTI_NODE")
 
 
@@ -56,7 +56,7 @@ DECODER: Final = msgspec.json.Decoder(Entry)
 
 
 def read_entries(path: Path) -> list[Entry]:
-    """The journal's lines so far; none where there is no journal yet."""
+    """Return the journal's lines so far, or none if there is no journal yet."""
     return [DECODER.decode(line) for line in path.read_bytes().splitlines()] if path.exists() else []
 
 
@@ -70,7 +70,7 @@ def apply_entry(attachments: Attachments, entry: Entry) -> None:
 
 
 def attachments_of(entries: Iterable[Entry]) -> Attachments:
-    """What the lines leave attached."""
+    """Return the attachments that the lines add up to."""
     attachments: Attachments = {}
     for entry in entries:
         apply_entry(attachments, entry)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """As given; `attach_limit` 0: none, and without an `expected_secret` requests may bring whichever they like."""
+    """Options as given; `attach_limit` 0: none, and without an `expected_secret` requests may carry whichever they like."""
 
     endpoint: str
     journal: Path
@@ -22,7 +22,7 @@ class Options:
 
 
 def read_options(arguments: Sequence[str]) -> Options:
-    """Parse them; ends the process where they are wrong."""
+    """Parse them; end the process if they are wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.harness.driver", description="A CSI driver that keeps a journal.")
     parser.add_argument("--endpoint", required=True, help="where to serve: unix:///path")
     parser.add_argument("--journal", required=True, type=Path, help="the file that remembers what is attached")

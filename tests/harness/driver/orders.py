@@ -1,7 +1,7 @@
-"""What the driver is told to do to its calls: a file with a JSON list, which tests write and the driver reads at each call.
+"""The orders for the driver's calls: a file with a JSON list, which tests write and the driver reads at each call.
 
-Contract: a call obeys the first order that fits it and isn't used up. A held call goes on when its order is withdrawn. How often
-an order was obeyed stands in the journal, so neither side writes the other's file, and both outlive a restart.
+Contract: a call obeys the first order that fits it and isn't used up. A held call goes on when its order is withdrawn. The journal
+records how often an order was obeyed, so neither side writes the other's file, and both outlive a restart.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ DROP: Final = "DROP"
 
 
 class Order(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Which calls (what is empty fits all; `times` 0: every time) and what happens to them, in the order of the fields.
+    """An order for calls (an empty field fits all; `times` 0: every time) and what happens to them, in the order of the fields.
 
     A call is delayed, held before it is applied, failed instead; or applied, held with its answer, and its answer lost. `fail` and
     `lose` are names of gRPC codes. The loss `DROP` ends the driver at once, and with it every connection.
@@ -37,7 +37,7 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     lose: str = ""
 
     def fits(self, call: Call) -> bool:
-        """Whether the call is one that is meant."""
+        """Return whether the call is one that the order is for."""
         wanted = ((self.rpc, call.rpc), (self.volume, call.volume), (self.node, call.node))
         return all(not asked or asked == found for asked, found in wanted)
 
@@ -52,7 +52,7 @@ class OrderFile:
         self._path = path
 
     def read(self) -> list[Order]:
-        """The orders in force; none where there is no file."""
+        """Return the orders in force, or none if there is no file."""
         return msgspec.json.decode(self._path.read_bytes(), type=list[Order]) if self._path.exists() else []
 
     def add(self, order: Order) -> None:
@@ -77,14 +77,14 @@ class OrderBook:
         self._obeyed = Counter(entry.order for entry in entries if entry.event == "order")
 
     def take(self, call: Call) -> Order:
-        """The order that the call has to obey, one use of which is gone; `NOTHING` where there is none."""
+        """Return the order that the call has to obey, and count that use of it; `NOTHING` if there is none."""
         fitting = (each for each in self._file.read() if each.fits(call) and not self._used_up(each))
         order = next(fitting, NOTHING)
         self._obeyed[order.id] += 1
         return order
 
     def in_force(self, order: Order) -> bool:
-        """Whether it hasn't been withdrawn."""
+        """Return whether the order hasn't been withdrawn."""
         return any(each.id == order.id for each in self._file.read())
 
     def _used_up(self, order: Order) -> bool:

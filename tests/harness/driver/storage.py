@@ -28,7 +28,7 @@ class Refusal(Exception):
 
 
 class Storage:
-    """As the journal left it."""
+    """The storage as recorded in the journal."""
 
     def __init__(self, journal: Journal, entries: Sequence[Entry], options: Options) -> None:
         self._journal = journal
@@ -58,7 +58,7 @@ class Storage:
                 self._change("detach", replace(call, node=node))
 
     def published(self) -> list[tuple[str, list[str]]]:
-        """Each volume that was ever attached, and the nodes that have it, by name."""
+        """Return each volume that was ever attached, and the nodes that have it, by name."""
         return [(volume, sorted(nodes)) for volume, nodes in sorted(self._attachments.items())]
 
     def _change(self, event: Literal["attach", "detach"], call: Call) -> None:
