@@ -347,6 +347,16 @@ class TemporalUnavailable(MooringError):
     advice = "Check TEMPORAL_ADDRESS, the namespace and the server, then try again."
 
 
+class UnreadableHistory(MooringError):
+    """What is known of a volume hangs on a run whose payloads can't be read here, so nobody knows who holds it."""
+
+    grpc_code = "FAILED_PRECONDITION"
+    advice = (
+        "Give every worker the payload codec and keys that the run was written with; where these are lost, find out which node has "
+        "the volume and delete the run (`temporal workflow delete`)."
+    )
+
+
 class WorkerUnavailable(MooringError):
     """No worker picked the work up in time."""
 

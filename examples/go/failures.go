@@ -53,6 +53,7 @@ var codeOf = map[string]codes.Code{
 	"SecretsAwaited":            codes.Unavailable,
 	"BackendUncertain":          codes.Unavailable,
 	"TemporalUnavailable":       codes.Unavailable,
+	"UnreadableHistory":         codes.FailedPrecondition,
 	"WorkerUnavailable":         codes.Unavailable,
 }
 

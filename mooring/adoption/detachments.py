@@ -10,6 +10,7 @@ Not kept here: what follows (rules.py).
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
@@ -22,10 +23,10 @@ from temporalio.service import RPCError
 from mooring import names
 from mooring.adoption.rules import in_question
 from mooring.cluster.volume_attachments import Attached, Volume
-from mooring.errors import MooringError, TemporalUnavailable
+from mooring.errors import MooringError, TemporalUnavailable, UnreadableHistory
 from mooring.models import UnpublishRequest, UnpublishResult, VolumeRef
 from mooring.records.past import Past, conclude
-from mooring.temporal.runs import look_up, read_run
+from mooring.temporal.runs import legible, look_up, read_run
 
 if TYPE_CHECKING:
     from temporalio.client import Client, WorkflowExecution
@@ -37,6 +38,8 @@ RUNS: Final = 50
 """Unpublishes of one volume that are looked into, the newest ones."""
 ANSWERS: Final = 10_000
 """Answers that are kept."""
+
+logger = logging.getLogger(__name__)
 
 _Key: TypeAlias = tuple[str, str, datetime]
 
@@ -104,6 +107,9 @@ class TemporalDetachments:
             try:
                 writer = await self._writer(ref, volume.record.operation)
                 past = await self._since(ref, writer, attached)
+            except UnreadableHistory as error:
+                logger.warning("What became of volume %s is in doubt: %s", volume.handle, error)
+                return Past.UNKNOWN
             except RPCError as error:
                 raise TemporalUnavailable(f"Temporal did not say what became of volume {volume.handle}: {error}.") from error
             if writer is not None and writer.close_time is None:
@@ -159,7 +165,8 @@ class TemporalDetachments:
 
     async def _released(self, run: WorkflowExecution, node_id: str) -> bool:
         handle = self._client.get_workflow_handle(run.id, run_id=run.run_id, result_type=UnpublishResult)
-        return node_id in (await handle.result()).released
+        with legible(run.id, run.run_id):
+            return node_id in (await handle.result()).released
 
     async def _remembers(self, volume: VolumeRef, attached: Attached) -> bool:
         """Whether no run on the volume since the VolumeAttachment was made can be forgotten."""
@@ -176,7 +183,8 @@ class TemporalDetachments:
             return False
         oldest = min(listed, key=lambda run: run.start_time)
         handle = self._client.get_workflow_handle(oldest.id, run_id=oldest.run_id, result_type=dict[str, object])
-        return bool((await handle.result()).get("epoch") == 1)
+        with legible(oldest.id, oldest.run_id):
+            return bool((await handle.result()).get("epoch") == 1)
 
 
 async def look_back(volume: Volume, attached: Sequence[Attached], detachments: Detachments) -> dict[str, Past]:

@@ -16,11 +16,12 @@ that are known, and `mooring.records.fence` decides on that.
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from mooring import names
-from mooring.errors import MooringError
+from mooring.errors import MooringError, UnreadableHistory
 from mooring.evidence.asker import Asking
 from mooring.evidence.last_run import LastRun, last_run, let_go_without_pv, newer
 from mooring.evidence.past_holders import PastHolders, altered, lowered
@@ -30,7 +31,7 @@ from mooring.records.compact import pack
 from mooring.temporal.runs import look_up
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Container, Mapping, Sequence
     from datetime import timedelta
 
     from temporalio.client import Client
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
 AT_ONCE: Final = 10
 """How many PVs that went are looked into at once."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,7 @@ class Evidence:
 
         Raises:
             TemporalUnavailable: Temporal did not say what became of the volume.
+            UnreadableHistory: Temporal said it, in what can't be read here.
             KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say which node is meant.
 
         """
@@ -107,7 +111,10 @@ class Evidence:
         return departed if departed.floor or departed.holders else None
 
     async def settle(self) -> None:
-        """Look again at the holders of PVs that went, so that those that have let go are forgotten. Raises as `look_found` does."""
+        """Look again at the holders of PVs that went, so that those that have let go are forgotten. Raises as `look_found` does.
+
+        One whose history can't be read is told, and keeps none of the others.
+        """
         self.unplaced.catch_up()
         turns = asyncio.Semaphore(AT_ONCE)
 
@@ -115,9 +122,9 @@ class Evidence:
             async with turns:
                 await self._settle(departure)
 
-        settled = await asyncio.gather(*map(settle, self.manager.departures.open()), return_exceptions=True)
-        for failed in filter(None, settled):  # NB: one that can't be asked about keeps none of the others
-            raise failed
+        departures = self.manager.departures.open()
+        settled = await asyncio.gather(*map(settle, departures), return_exceptions=True)
+        _tell({departure.seen.handle: failed for departure, failed in zip(departures, settled, strict=True) if failed})
 
     async def _settle(self, departure: Departure) -> None:
         """Look into what came since, which is read once, and at the VolumeAttachments."""
@@ -214,3 +221,16 @@ class Evidence:
         """Node id -> why a volume without a PV may be attached there: a VolumeAttachment is, of a PV that nobody knows."""
         shown = await self.unplaced.confirmed()
         return {await self._node_id(each): doubt(handle, each, len(shown) - 1) for each in shown[:CONFIRMED]}
+
+
+def _tell(failed: Mapping[str, BaseException]) -> None:
+    """Log why volumes could not be looked into, whatever it is; raise what is of no volume alone: that nobody answers."""
+    for handle, error in failed.items():
+        if isinstance(error, UnreadableHistory) or not isinstance(error, MooringError):
+            trace = None if isinstance(error, MooringError) else error
+            logger.warning(
+                "The holders of volume %s, whose PersistentVolume went, are not known: %s", handle, error, exc_info=trace
+            )
+    for error in failed.values():
+        if isinstance(error, MooringError) and not isinstance(error, UnreadableHistory):
+            raise error

@@ -22,8 +22,8 @@ from mooring import names
 from mooring.errors import TemporalUnavailable
 from mooring.models import AccessMode, Attachment, VolumeRecord, VolumeRef
 from mooring.records.past import Past, conclude
-from mooring.temporal.run_reader import OPERATIONS, RunReader
-from mooring.temporal.runs import look_up
+from mooring.temporal.run_reader import OPERATIONS, RunReader, read_events
+from mooring.temporal.runs import legible, look_up
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -119,6 +119,7 @@ async def last_run(client: Client, volume: VolumeRef, asking: str, newest: str =
 
     Raises:
         TemporalUnavailable: Temporal does not say.
+        UnreadableHistory: what it says can't be read here.
 
     """
     workflow_id, reading = names.volume_id(volume), Reading()
@@ -142,6 +143,7 @@ async def newer(client: Client, volume: VolumeRef, last: LastRun, seen: VolumeRe
 
     Raises:
         TemporalUnavailable: Temporal does not say.
+        UnreadableHistory: what it says can't be read here.
 
     """
     runs = [run for run in (last, *last.since) if run.run_id != seen.operation]
@@ -164,6 +166,7 @@ async def let_go_without_pv(client: Client, volume: VolumeRef, last: LastRun) ->
 
     Raises:
         TemporalUnavailable: Temporal does not say.
+        UnreadableHistory: what it says can't be read here.
 
     """
     hold = await look_up(client, names.unpersisted_id(volume)) if last.unrecorded else None
@@ -171,7 +174,8 @@ async def let_go_without_pv(client: Client, volume: VolumeRef, last: LastRun) ->
         return ""
     if hold.status is WorkflowExecutionStatus.CANCELED and hold.start_time < last.started_at:
         return ""
-    node_id = (await hold.memo_value(names.ATTACHMENT_MEMO, type_hint=Attachment)).node_id
+    with legible(hold.id, hold.run_id):
+        node_id = (await hold.memo_value(names.ATTACHMENT_MEMO, type_hint=Attachment)).node_id
     return node_id if node_id in last.unrecorded else ""
 
 
@@ -203,15 +207,8 @@ def _sorted(page: list[WorkflowExecution]) -> list[str]:
 
 async def _read(client: Client, workflow_id: str, run_id: str) -> LastRun | None:
     """The run; None where it is open, knew nothing, or its history is gone."""
-    reader = RunReader(client)
-    try:
-        async for event in client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history_events():
-            await reader.read(event)
-    except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
-            return None
-        raise
-    return _left(reader, run_id) if reader.ended_at is not None and reader.held_by is not None else None
+    reader = await read_events(client, workflow_id, run_id)
+    return _left(reader, run_id) if reader and reader.ended_at is not None and reader.held_by is not None else None
 
 
 def _left(reader: RunReader, run_id: str) -> LastRun | None:

@@ -3,7 +3,7 @@
 Contract: a look asks about the volumes whose operations the namespace still lists and that have no PV with an epoch; what it finds
 is what a publish would be refused for (mooring/evidence/evidence.py). It reads the histories of `VOLUMES` volumes at most: those it
 found something of first, then the latest. One of which nobody is left as holder is not asked about again before it has another
-operation, so that later looks get to all the others.
+operation, so that later looks get to all the others. One whose history can't be read is told, and left out.
 
 Not kept here: what the index saw go (survey.py).
 """
@@ -15,6 +15,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from mooring.errors import UnreadableHistory
 from mooring.evidence.asker import Asking
 from mooring.reconciliation.vanished import unrecorded
 from mooring.records.copies import merge
@@ -72,7 +73,11 @@ class PastRuns:
         if not handle or any(pv.problem for pv in pvs):
             return []
         live = merge([pv.record() for pv in pvs]) if pvs else None
-        known = await (self._evidence.as_known(handle, live, Asking()) if live else self._evidence.departed(handle, Asking()))
+        try:
+            known = await (self._evidence.as_known(handle, live, Asking()) if live else self._evidence.departed(handle, Asking()))
+        except UnreadableHistory as error:
+            logger.warning("Who holds volume %s, beyond what its PersistentVolumes say, is not known: %s", handle, error)
+            return []
         drifts = [*unrecorded(handle, known, live)] if known else []
         self._held.add(name) if drifts else self._held.discard(name)
         if not drifts and not newest.is_open:

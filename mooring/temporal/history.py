@@ -12,11 +12,9 @@ import asyncio
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from temporalio.service import RPCError, RPCStatusCode
-
 from mooring import names
 from mooring.models import Model, VolumeRef
-from mooring.temporal.run_reader import RunReader, VolumeRun
+from mooring.temporal.run_reader import VolumeRun, read_events
 from mooring.temporal.runs import describe
 
 if TYPE_CHECKING:
@@ -39,6 +37,7 @@ async def read_history(client: Client, volume: VolumeRef, limit: int) -> VolumeH
     """The volume's newest runs, at most `limit`.
 
     Raises:
+        UnreadableHistory: a run says what this process can't read.
         RPCError: Temporal does not say.
 
     """
@@ -58,15 +57,8 @@ def _key(run: WorkflowExecution) -> tuple[datetime, str, str]:
 
 async def _read_run(client: Client, workflow_id: str, run_id: str, turns: asyncio.Semaphore) -> VolumeRun | None:
     """The run; None where its history is gone."""
-    reader = RunReader(client)
     async with turns:
-        try:
-            async for event in client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history_events():
-                await reader.read(event)
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return None
-            raise
-        if reader.ended_at is None:
+        reader = await read_events(client, workflow_id, run_id)
+        if reader is not None and reader.ended_at is None:
             await reader.read_pending(await describe(client, workflow_id, run_id))
-    return reader.run(workflow_id, run_id)
+    return reader.run(workflow_id, run_id) if reader is not None else None

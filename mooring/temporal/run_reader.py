@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING, Any, Final
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.exceptions import ApplicationError, FailureError
+from temporalio.service import RPCError, RPCStatusCode
 
 from mooring import names
 from mooring.errors import OperationCancelled
 from mooring.models import Model
 from mooring.states import State
+from mooring.temporal.runs import legible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -236,6 +238,26 @@ class RunReader:
     async def _decode(self, payloads: Sequence[Payload]) -> Any:
         """The first of the payloads, as plain JSON."""
         return (await self.client.data_converter.decode(payloads) or [None])[0] if payloads else None
+
+
+async def read_events(client: Client, workflow_id: str, run_id: str) -> RunReader | None:
+    """Return what the history of a run adds up to, None where it is gone.
+
+    Raises:
+        UnreadableHistory: an event says what this process can't read.
+        RPCError: Temporal does not say.
+
+    """
+    reader = RunReader(client)
+    try:
+        async for event in client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history_events():
+            with legible(workflow_id, run_id):
+                await reader.read(event)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise
+    return reader
 
 
 def _moment(event: HistoryEvent) -> datetime:

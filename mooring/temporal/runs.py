@@ -7,7 +7,7 @@ server and of workflows leave as `MooringError`.
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -26,6 +26,7 @@ from mooring.errors import (
     OperationPending,
     OperationTerminated,
     TemporalUnavailable,
+    UnreadableHistory,
     WorkerUnavailable,
     from_failure,
 )
@@ -33,7 +34,7 @@ from mooring.models import PublishRequest, UnpublishRequest, VolumeRef
 from mooring.names import PUBLISH
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     from temporalio.api.common.v1 import Payload
     from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle
@@ -81,6 +82,21 @@ async def read_run(client: Client, workflow_id: str, run_id: str | None) -> Open
     started = first.workflow_execution_started_event_attributes
     run = run_id or started.original_execution_run_id
     return OpenRun(workflow_id, run, started.workflow_type.name, await _decoded(client, started.input.payloads))
+
+
+@contextmanager
+def legible(workflow_id: str, run_id: str) -> Iterator[None]:
+    """Make an `UnreadableHistory` of whatever keeps what a run was asked or answered from being read in the block.
+
+    NB: a payload codec is the user's code, and raises what it likes.
+    """
+    try:
+        yield
+    except (RPCError, WorkflowFailureError, MooringError):
+        raise
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+        raise UnreadableHistory(f"Run {run_id} of {workflow_id} can't be read ({said}), so nobody knows what it did.") from error
 
 
 async def describe(client: Client, workflow_id: str, run_id: str | None = None) -> WorkflowExecutionDescription | None:

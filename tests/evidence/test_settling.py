@@ -11,14 +11,16 @@ from temporalio.client import Interceptor, OutboundInterceptor
 from temporalio.service import RPCError, RPCStatusCode
 
 from mooring import names
-from mooring.errors import Disputed, TemporalUnavailable
+from mooring.errors import Disputed, TemporalUnavailable, UnreadableHistory
 from mooring.evidence.evidence import AT_ONCE
 from mooring.models import VolumeRef
 from tests.harness.departing import delete_seen
+from tests.harness.unreadable import end_unreadably
 from tests.harness.workers import until
 
 if TYPE_CHECKING:
     from temporalio.client import (
+        Client,
         DescribeWorkflowInput,
         FetchWorkflowHistoryEventsInput,
         WorkflowExecutionDescription,
@@ -137,3 +139,29 @@ async def test_an_unpublish_is_heeded_though_the_operation_before_it_has_been(
         await worker._evidence.settle()
 
         assert not worker.manager.departures.open()
+
+
+async def test_a_history_that_can_not_be_read_is_told_and_keeps_none_of_the_others(
+    serving: Serving, cluster: Cluster, mooring: MooringClient, temporal_client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    watching = Watching()
+    async with serving(None, watching, adopt_interval=NEVER) as worker:
+        await gone(cluster, worker, "vol-1", "vol-2")
+        run = await end_unreadably(temporal_client, run_id(cluster, "vol-1"))
+
+        await worker._evidence.settle()
+
+        assert f"Run {run} of {run_id(cluster, 'vol-1')} can't be read (KeyError: " in caplog.text
+        assert watching.asked[run_id(cluster, "vol-2")] == 1
+
+
+async def test_what_hangs_on_a_history_that_can_not_be_read_says_which_and_detaches(
+    serving: Serving, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    async with serving(adopt_interval=NEVER) as worker:
+        await gone(cluster, worker, "vol")
+        run = await end_unreadably(temporal_client, run_id(cluster, "vol"))
+
+        with pytest.raises(UnreadableHistory, match=f"Run {run} of .*Give every worker the payload codec"):
+            await mooring.publish("vol", "node-b")
+        assert not (await mooring.unpublish("vol", "node-a")).annotation_cleared

@@ -10,6 +10,7 @@ from datetime import timedelta
 import pytest
 from temporalio.client import Client
 
+from mooring import names
 from mooring.client import MooringClient
 from mooring.cluster.attachment_cache import NothingAttached
 from mooring.cluster.node_ids import AnyNode
@@ -18,11 +19,13 @@ from mooring.cluster.volume_attachments import NoAttachments
 from mooring.evidence.evidence import Evidence
 from mooring.evidence.unplaced import UnplacedAttachments
 from mooring.index.manager import AttachmentManager
+from mooring.models import VolumeRef
 from mooring.models.reconciliation import ReconcileResult
-from mooring.reconciliation.past_runs import PastRuns
+from mooring.reconciliation.past_runs import VOLUMES, PastRuns
 from mooring.states import State
 from mooring.temporal.visibility import DriverRuns
 from tests.harness.cluster import Cluster
+from tests.harness.unreadable import end_unreadably
 from tests.harness.workers import running_worker
 from tests.reconcile.conftest import Reconcile, found, settling
 from worker import MooringWorker
@@ -118,11 +121,7 @@ async def test_what_is_beyond_one_look_is_read_by_later_ones(
         for handle in ("free", "another", "last"):
             await cluster.create(handle)
             await mooring.unpublish(handle, "node-a")
-    runs = DriverRuns(temporal_client, cluster.driver, search_attributes=True)
-    manager, attached, attachments = AttachmentManager(), NothingAttached(), NoAttachments()
-    unplaced = UnplacedAttachments(manager, attached, attachments, NoNodeStates())
-    evidence = Evidence(cluster.driver, temporal_client, manager, attached, attachments, AnyNode(), timedelta(), unplaced)
-    past = PastRuns(runs, evidence, volumes=1)
+    past = past_runs(temporal_client, cluster.driver, volumes=1)
 
     async with asyncio.timeout(SECONDS):
         while not (drifts := await past.look({}, set())):
@@ -130,3 +129,27 @@ async def test_what_is_beyond_one_look_is_read_by_later_ones(
 
     assert [(drift.volume_handle, drift.node_id) for drift in drifts] == [("held", "node-a")]
     assert await past.look({}, set()) == drifts
+
+
+async def test_a_history_that_can_not_be_read_is_told_and_keeps_none_of_the_others(
+    temporal_client: Client, serving: Serving, cluster: Cluster, mooring: MooringClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving():
+        await cluster.create("held")
+        await mooring.publish("held", "node-a")
+    run = await end_unreadably(temporal_client, names.volume_id(VolumeRef(driver=cluster.driver, volume_handle="strange")))
+    past = past_runs(temporal_client, cluster.driver)
+
+    async with asyncio.timeout(SECONDS):
+        while run not in caplog.text:
+            drifts = await past.look({}, set())
+
+    assert [(drift.volume_handle, drift.node_id) for drift in drifts] == [("held", "node-a")]
+
+
+def past_runs(client: Client, driver: str, volumes: int = VOLUMES) -> PastRuns:
+    """What asks the histories of a driver whose index has seen nothing."""
+    runs = DriverRuns(client, driver, search_attributes=True)
+    manager, attached, attachments = AttachmentManager(), NothingAttached(), NoAttachments()
+    unplaced = UnplacedAttachments(manager, attached, attachments, NoNodeStates())
+    return PastRuns(runs, Evidence(driver, client, manager, attached, attachments, AnyNode(), timedelta(), unplaced), volumes)
