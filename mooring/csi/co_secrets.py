@@ -1,7 +1,7 @@
-"""What only the CO can have done: attach and detach a volume whose driver takes secrets, which no other call brings.
+"""Operations that only the CO can have done: to attach and detach a volume whose driver takes secrets, which only its calls carry.
 
 Contract: a volume is known by the controllerPublishSecretRef of its PV, as the index has it, and while it waits for one by the
-secrets that its publish came with. An operation that nobody's secrets go with is not begun, so that the array never sees a call
+secrets that its publish came with. An operation without secrets is not begun, so that the array never sees a call
 without credentials, and the volume stays free for the CO's own call.
 
 Not kept here: the secrets (inflight.py), and that no call is made without (driver.py).
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CoCalls:
-    """The volumes of one driver that wait for calls of the CO."""
+    """The volumes of one driver that wait for calls from the CO."""
 
     manager: AttachmentManager
     backend: Backend

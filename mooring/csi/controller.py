@@ -1,7 +1,7 @@
-"""The Controller service: ControllerPublishVolume and ControllerUnpublishVolume as durable operations, and what the index can list.
+"""The Controller service: ControllerPublishVolume and ControllerUnpublishVolume as durable operations, and lists from the index.
 
 Contract: arguments are checked first, the rest is the operation's own business (workflows/). The capabilities are the driver's and
-Mooring's together, except those that would have a driver be sent what it doesn't know: readonly attachments and the access modes
+Mooring's together, except those that would send a driver requests it doesn't know: readonly attachments and the access modes
 of SINGLE_NODE_MULTI_WRITER are offered if the driver attaches nothing itself, or offers them.
 
 Not kept here: other RPCs of this service; they are passed on (passthrough.py).
@@ -32,7 +32,7 @@ SERVICE: Final = "/csi.v1.Controller"
 
 
 class Controller(csi_pb2_grpc.ControllerServicer):
-    """See the module. `onward` leads to the driver, where there is one."""
+    """The Controller service, as the module says. `onward` leads to the driver, if there is one."""
 
     def __init__(self, desk: Desk, handed_over: HandOver, onward: PassThrough | None) -> None:
         self._desk = desk
@@ -65,7 +65,7 @@ class Controller(csi_pb2_grpc.ControllerServicer):
     async def ControllerGetCapabilities(
         self, request: csi_pb2.ControllerGetCapabilitiesRequest, context: aio.ServicerContext[Any, Any]
     ) -> csi_pb2.ControllerGetCapabilitiesResponse:
-        """What the driver can, and what Mooring adds."""
+        """Return the driver's capabilities, with those that Mooring adds."""
         async with answering(context):
             behind = self._desk.driver_behind()
         answer = csi_pb2.ControllerGetCapabilitiesResponse()
@@ -81,7 +81,7 @@ class Controller(csi_pb2_grpc.ControllerServicer):
     async def ListVolumes(
         self, request: csi_pb2.ListVolumesRequest, context: aio.ServicerContext[Any, Any]
     ) -> csi_pb2.ListVolumesResponse:
-        """The driver's list where it has one, with the index's nodes where the driver names none; else the index's."""
+        """Return the driver's list if it has one, with the index's nodes if the driver names none, or else the index's list."""
         async with answering(context):
             manager = self._desk.ready().manager
             rpcs = behind.rpcs if (behind := self._desk.driver_behind()) else frozenset()
@@ -98,7 +98,7 @@ class Controller(csi_pb2_grpc.ControllerServicer):
     async def ValidateVolumeCapabilities(
         self, request: csi_pb2.ValidateVolumeCapabilitiesRequest, context: aio.ServicerContext[Any, Any]
     ) -> csi_pb2.ValidateVolumeCapabilitiesResponse:
-        """The driver's answer, or without one: every access mode of a volume that has a PV."""
+        """Return the driver's answer or, without a driver, confirm every access mode of a volume that has a PV."""
         if self._onward is not None:
             payload = request.SerializeToString()
             told = await self._onward.forward(f"{SERVICE}/ValidateVolumeCapabilities", payload, context)

@@ -1,11 +1,11 @@
-"""A CSI driver behind Mooring: what it says of itself, and its ControllerPublishVolume and ControllerUnpublishVolume as a backend.
+"""A CSI driver behind Mooring: its self-description, and its ControllerPublishVolume and ControllerUnpublishVolume as a backend.
 
-Contract: each backend call carries its fencing token as the metadata `mooring-fencing-token`, in decimal. One of a volume whose
-record has no epoch has none: a driver that remembers a higher one would refuse it for ever. The driver's answer is told
-by its gRPC code: one that settles the matter is a `BackendFailed` of that code, one that leaves open what has become of the call a
+Contract: each backend call carries its fencing token as the metadata `mooring-fencing-token`, in decimal. One for a volume whose
+record has no epoch has none: a driver that remembers a higher one would refuse it for ever. The driver's error is reported
+by its gRPC code: a final one is a `BackendFailed` of that code, one after which the outcome of the call is unknown a
 `BackendUncertain`.
 
-A volume whose PV names a Secret is never asked about without secrets: they are the CO's, which brings them with its own calls.
+No call for a volume whose PV names a Secret is made without secrets: they are the CO's, which supplies them with its own calls.
 
 No message of the driver is passed on with a secret in it.
 """
@@ -59,7 +59,7 @@ _Request: TypeAlias = csi_pb2.ControllerPublishVolumeRequest | csi_pb2.Controlle
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a driver says of itself. `rpcs` are the numbers of its controller capabilities."""
+    """A driver's description of itself. `rpcs` are the numbers of its controller capabilities."""
 
     info: csi_pb2.GetPluginInfoResponse
     plugin: csi_pb2.GetPluginCapabilitiesResponse
@@ -72,18 +72,18 @@ class Description:
 
     @property
     def attaches(self) -> bool:
-        """Whether it has ControllerPublishVolume and ControllerUnpublishVolume."""
+        """True if it has ControllerPublishVolume and ControllerUnpublishVolume."""
         return Rpc.PUBLISH_UNPUBLISH_VOLUME in self.rpcs
 
     @property
     def takes_readonly(self) -> bool:
-        """Whether a CO in front of it asks for readonly attachments: it then has PUBLISH_READONLY, or leaves them to Mooring."""
+        """True if a CO may ask it for readonly attachments: it has PUBLISH_READONLY, or Mooring does all the attaching."""
         return not self.attaches or Rpc.PUBLISH_READONLY in self.rpcs
 
 
 @asynccontextmanager
 async def driver_channel(endpoint: str) -> AsyncIterator[aio.Channel]:
-    """A channel to the driver's socket, `unix:///...`; it connects, and connects again, by itself."""
+    """Open a channel to the driver's socket, `unix:///...`, while the block lasts; it connects and reconnects by itself."""
     async with aio.insecure_channel(endpoint, options=OPTIONS) as channel:
         yield channel
 
@@ -109,12 +109,12 @@ def _has_controller(plugin: csi_pb2.GetPluginCapabilitiesResponse) -> bool:
 
 
 def lists_nodes(behind: Description) -> bool:
-    """Whether the driver says which nodes have its volumes."""
+    """Return whether the driver reports which nodes have its volumes."""
     return {Rpc.LIST_VOLUMES, Rpc.LIST_VOLUMES_PUBLISHED_NODES} <= behind.rpcs
 
 
 class DriverBackend:
-    """The backend that a driver is. `seconds` bound one call; what no payload may hold comes from `handed_over`."""
+    """A driver as the backend. `seconds` bound one call; `handed_over` supplies the data that no payload may hold."""
 
     def __init__(self, channel: aio.Channel, handed_over: HandOver, seconds: float) -> None:
         self._controller = csi_pb2_grpc.ControllerStub(channel)
@@ -158,7 +158,7 @@ class DriverBackend:
 
 
 def _sensitive(request: _Request) -> list[str]:
-    """What of the request no message may show, longest first, as one may be part of another."""
+    """Return the texts in the request that no message may show, longest first, as one may be part of another."""
     texts = list(request.secrets.values())
     if isinstance(request, csi_pb2.ControllerPublishVolumeRequest):
         texts += (flag for flag in request.volume_capability.mount.mount_flags if "=" in flag)  # others are but names of options
@@ -204,7 +204,7 @@ LIST_SECONDS: Final = 30.0
 
 
 class ListingBackend(DriverBackend):
-    """The backend that such a driver is."""
+    """A driver that lists its nodes, as the backend."""
 
     async def published(self) -> AsyncGenerator[tuple[str, str]]:
         """Every volume handle and node id; BackendUncertain where the driver doesn't list them to the end."""

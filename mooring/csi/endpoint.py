@@ -1,7 +1,7 @@
 """The CSI endpoint's server: gRPC on a unix socket that only its owner may use.
 
-Contract: the socket is there as soon as the block begins and goes with it; one that a dead process left is replaced, one that is
-listened on is not taken away. What Mooring doesn't serve goes to the driver, where there is one.
+Contract: the socket exists from the beginning of the block to its end; one that a dead process left behind is replaced, one that is
+listened on is not. RPCs that Mooring doesn't serve go to the driver, if there is one.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class _Health(health_pb2_grpc.HealthServicer):
     async def Check(
         self, request: health_pb2.HealthCheckRequest, context: aio.ServicerContext[object, object]
     ) -> health_pb2.HealthCheckResponse:
-        """Whether the plugin, or one of its services, serves."""
+        """Report whether the plugin, or one of its services, serves."""
         if request.service and request.service not in SERVICES:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"There is no service {request.service}.")
         states = health_pb2.HealthCheckResponse

@@ -1,6 +1,6 @@
-"""The Identity service: who the plugin is, what it can, whether it is ready.
+"""The Identity service: the plugin's name, its capabilities, its readiness.
 
-Contract: nothing here waits and Probe never fails, because external-attacher ends where it does. In front of a driver the plugin
+Contract: nothing here waits and Probe never fails, because external-attacher exits if it does. In front of a driver the plugin
 is that driver, with a controller service in any case.
 """
 
@@ -25,7 +25,7 @@ CONTROLLER = csi_pb2.PluginCapability(
 
 
 class Identity(csi_pb2_grpc.IdentityServicer):
-    """See the module."""
+    """The Identity service, as the module says."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -33,7 +33,7 @@ class Identity(csi_pb2_grpc.IdentityServicer):
     async def GetPluginInfo(
         self, request: csi_pb2.GetPluginInfoRequest, context: aio.ServicerContext[Any, Any]
     ) -> csi_pb2.GetPluginInfoResponse:
-        """The driver's name and version, or Mooring's own version where there is none behind it."""
+        """Return the driver's name and version, or the configured name and Mooring's version if no driver is behind it."""
         async with answering(context):
             behind = self._desk.driver_behind()
         if behind is not None:
@@ -43,7 +43,7 @@ class Identity(csi_pb2_grpc.IdentityServicer):
     async def GetPluginCapabilities(
         self, request: csi_pb2.GetPluginCapabilitiesRequest, context: aio.ServicerContext[Any, Any]
     ) -> csi_pb2.GetPluginCapabilitiesResponse:
-        """A controller service, and what the driver says."""
+        """Return the driver's plugin capabilities, with a controller service in any case."""
         async with answering(context):
             behind = self._desk.driver_behind()
         answer = csi_pb2.GetPluginCapabilitiesResponse()

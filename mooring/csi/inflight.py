@@ -1,11 +1,11 @@
-"""What a CO's call brings that may be written down nowhere: kept in memory, for the backend calls of the operation it asked for.
+"""Secrets and mount flags of CSI calls, in memory until the backend calls of their operation; they are never persisted.
 
 Contract: secrets, mount flags (the CSI specification calls both sensitive) and fields that this version doesn't know reach the
-driver and nothing else. What is kept ends with the last answer about its volume, or with the first call that comes `KEEP_SECONDS`
+driver and nothing else. They are kept until the last answer about their volume, or until the first call that arrives `KEEP_SECONDS`
 after the last one whose operation went on without it.
 
-Not kept here: anything across a restart. An operation that needs what is lost waits, and says so, until the CO asks again: its
-retries bring all of it anew.
+Not kept here: anything across a restart. An operation that needs the lost data waits, and says so, until the CO asks again: its
+retries supply all of it again.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class _Kept:
 
 
 class HandOver:
-    """What is handed over, by volume handle. `clock` counts seconds and never goes back."""
+    """The calls handed over, by volume handle. `clock` counts seconds and never goes back."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -53,12 +53,12 @@ class HandOver:
             yield
 
     def publish_request(self, asked: csi_pb2.ControllerPublishVolumeRequest) -> csi_pb2.ControllerPublishVolumeRequest | None:
-        """The CO's request as it came, of which `asked` is what a payload holds; None where it is not here."""
+        """Return the CO's request as it arrived, of which a payload holds only `asked`, or None if it isn't kept."""
         kept = self._kept.get(asked.volume_id)
         return kept.publishes.get(_key(asked)) if kept else None
 
     def secrets(self, volume_handle: str) -> Mapping[str, str] | None:
-        """The secrets of the volume's last call that brought any; None where no call is known."""
+        """Return the secrets of the volume's last call that carried any, or None if no call is known."""
         kept = self._kept.get(volume_handle)
         return kept.secrets if kept else None
 
@@ -87,12 +87,12 @@ class HandOver:
 
 
 def is_needed(request: csi_pb2.ControllerPublishVolumeRequest) -> bool:
-    """Whether the request holds anything that the payload of a workflow doesn't."""
+    """Return whether the request holds anything that the payload of a workflow doesn't."""
     return _written(request).ByteSize() != request.ByteSize()
 
 
 def _written(request: csi_pb2.ControllerPublishVolumeRequest) -> csi_pb2.ControllerPublishVolumeRequest:
-    """What the payload of a workflow holds of the request."""
+    """Return the part of the request that the payload of a workflow holds."""
     written = csi_pb2.ControllerPublishVolumeRequest()
     written.CopyFrom(request)
     written.DiscardUnknownFields()

@@ -1,12 +1,12 @@
 """ListVolumes from the index, in pages.
 
-Contract: a list is of the volumes as they were when its first page was asked for; who holds each is what the index says when its
-page is, and whom a record names that is in doubt or can't be read: a CO takes who is left out for detached. A GCE disk whose
-handle leaves its project open, as that of an in-tree PV does, is listed besides by the name that it has on each of its nodes, by
-which external-attacher looks for it. There is one entry a name, as external-attacher keeps the last of several.
+Contract: a list is of the volumes as they were when its first page was requested; the holders of each are those in the index when
+its page is, and those named by a record that is in doubt or can't be read: a CO takes a node that is omitted for detached. A GCE
+disk whose handle doesn't name its project, like that of an in-tree PV, is also listed by the name that it has on each of its nodes,
+by which external-attacher looks for it. There is one entry a name, as external-attacher keeps the last of several.
 
 A token is good for the lists of this process that are not followed by `LISTS` newer ones; any other is refused, and the
-CO begins anew (CSI spec, ListVolumes: ABORTED).
+CO begins again (CSI spec, ListVolumes: ABORTED).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Passes on what Mooring doesn't own: every other RPC of every service, as bytes, to the driver and back.
+"""The RPCs that Mooring doesn't own: every other one of every service is passed on, as bytes, to the driver and back.
 
 Contract: the request, the answer, the deadline, the metadata both ways and the status with its details arrive as they were sent; no
 message is decoded. Streams are not passed on but refused: CSI's controller side has none that a sidecar needs.
@@ -21,13 +21,13 @@ _OF_THE_HOP = ("user-agent", "te", "content-type")
 
 
 class PassThrough(grpc.GenericRpcHandler):
-    """Serves every RPC that no handler before it does."""
+    """The handler of every RPC that no handler before it serves."""
 
     def __init__(self, channel: aio.Channel) -> None:
         self._channel = channel
 
     def service(self, handler_call_details: Any) -> Any:
-        """The handler of one RPC: none of the messages is deserialised."""
+        """Return the handler of one RPC: none of the messages is deserialised."""
         return grpc.unary_unary_rpc_method_handler(partial(self.forward, handler_call_details.method))
 
     async def forward(self, method: str, request: bytes, context: aio.ServicerContext[bytes, bytes]) -> bytes:

@@ -1,7 +1,7 @@
-"""How a call is answered: an error by its gRPC code and its message, and in time.
+"""The answers to calls: an error by its gRPC code and its message, and in time.
 
-Contract: a call waits until shortly before its deadline, since external-attacher backs off after every error alike; what then still
-runs goes on. The status has no details (CSI spec, "Error Scheme").
+Contract: a call waits until shortly before its deadline, since external-attacher backs off after every error alike; an operation
+that still runs then goes on. The status has no details (CSI spec, "Error Scheme").
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ async def answering(context: aio.ServicerContext[Any, Any]) -> AsyncIterator[Non
 
 
 def patience(context: aio.ServicerContext[Any, Any]) -> float:
-    """How many seconds the answer may take."""
+    """Return the number of seconds that the answer may take."""
     left = context.time_remaining()
     return PATIENCE if left is None else max(left - min(MARGIN, left / 10), 0.01)
 

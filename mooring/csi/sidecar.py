@@ -1,6 +1,6 @@
-"""What stands between a CO and a worker: the endpoint, and the driver behind it, as the settings say.
+"""The parts between a CO and a worker: the endpoint, and the driver behind it, as the settings say.
 
-Contract: the endpoint is there before anything else, because a sidecar that finds no socket ends. With a driver behind, the worker
+Contract: the endpoint is up before anything else, because a sidecar that finds no socket exits. With a driver behind, the worker
 serves that driver's volumes under that driver's name.
 """
 
@@ -44,17 +44,17 @@ class WrongDriver(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Front:
-    """The endpoint's desk, and the way to the driver, where there is one."""
+    """The endpoint's desk, and the way to the driver, if there is one."""
 
     desk: Desk
     handed_over: HandOver
     channel: aio.Channel | None
 
     async def meet_driver(self, settings: Settings) -> Settings:
-        """The settings with the driver's name, once it has said what it is; as they are, where there is none.
+        """Wait for the driver's description and return the settings with its name, or as they are if there is no driver.
 
         Raises:
-            WrongDriver: its name is not the one that was set, or none that a driver may have.
+            WrongDriver: its name is not the one that was set, or not one that a driver may have.
 
         """
         if self.channel is None:
@@ -73,7 +73,7 @@ class Front:
         return settings.model_copy(update={"driver": name})
 
     def backend(self, settings: Settings) -> Backend:
-        """The driver, if it attaches at all; else the backend that the settings name."""
+        """Return the driver if it attaches at all, or else the backend that the settings name."""
         if self.channel is None or self.desk.behind is None or not self.desk.behind.attaches:
             return load_backend(settings.backend)
         made = ListingBackend if lists_nodes(self.desk.behind) else DriverBackend
@@ -92,7 +92,7 @@ def _check(name: str, settings: Settings) -> None:
 
 @asynccontextmanager
 async def csi_front(settings: Settings) -> AsyncIterator[Front]:
-    """The front that the settings name: with or without a socket to listen on, with or without a driver.
+    """Open the front that the settings describe: with or without a socket to listen on, with or without a driver.
 
     Raises:
         EndpointInUse: see `csi_endpoint`.

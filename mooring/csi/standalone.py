@@ -1,7 +1,7 @@
-"""The CSI endpoint without a worker: a process that asks for operations, and has workers elsewhere carry them out.
+"""The CSI endpoint without a worker: a process that requests operations, and has workers elsewhere carry them out.
 
-Contract: it has an index of its own, for Probe and ListVolumes. What a CO hands over in memory would not reach those workers, so in
-front of a driver a call that brings secrets is refused; for these the endpoint belongs into the worker's process.
+Contract: it has an index of its own, for Probe and ListVolumes. Data that a CO hands over in memory would not reach those workers, so
+in front of a driver a call that carries secrets is refused; for these the endpoint belongs in the worker's process.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 
 class LoneEndpoint:
-    """Keeps the desk of an endpoint that has no worker."""
+    """The keeper of the desk of an endpoint that has no worker."""
 
     def __init__(self, settings: Settings, client: Client, storage: Storage, metrics: Metrics, desk: Desk) -> None:
         mooring = MooringClient(client, driver=settings.driver, task_queue=settings.queue)
@@ -45,7 +45,7 @@ class LoneEndpoint:
         self._client = client
 
     async def missing(self) -> list[str]:
-        """What keeps the endpoint from being ready."""
+        """Return the reasons why the endpoint is not ready."""
         if not self._desk.serving:
             return ["The index is not rebuilt yet; the log says why."]
         try:

@@ -1,4 +1,4 @@
-"""What the endpoint knows of its worker, which comes up after the endpoint does and leaves before it.
+"""The endpoint's view of its worker, which starts after the endpoint and ends before it.
 
 Contract: everything here is memory. A sidecar asks Probe each second and gives the Identity calls one second in all, so none of
 them may wait for Temporal, Kubernetes or the driver.
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A worker that is ready: how operations are asked for, and its index.
+    """A worker that is ready: the client that requests operations, and its index.
 
-    `hands_over`: the backend calls are made in this process, so what a CO hands over in memory reaches them.
+    `hands_over`: the backend calls are made in this process, so the data that a CO hands over in memory reaches them.
     """
 
     mooring: MooringClient
@@ -31,7 +31,7 @@ class Serving:
 
 @dataclass(slots=True)
 class Desk:
-    """The worker as the endpoint sees it: `behind` once the driver has said what it is, `serving` while the worker is ready."""
+    """The worker as the endpoint sees it: `behind` once the driver has described itself, `serving` while the worker is ready."""
 
     driver: str
     fronts_driver: bool = False
@@ -39,13 +39,13 @@ class Desk:
     serving: Serving | None = None
 
     def ready(self) -> Serving:
-        """The worker; WorkerUnavailable while it isn't ready."""
+        """Return the worker; raise WorkerUnavailable while it isn't ready."""
         if self.serving is None:
             raise WorkerUnavailable(f"The worker of driver {self.driver} is not ready: its index is not rebuilt yet, or it drains.")
         return self.serving
 
     def driver_behind(self) -> Description | None:
-        """The driver's word, or None where there is no driver; WorkerUnavailable while it hasn't been asked yet."""
+        """Return the driver's description, or None if there is no driver; raise WorkerUnavailable until it is known."""
         if self.fronts_driver and self.behind is None:
             raise WorkerUnavailable("The driver behind this endpoint has not said what it is yet.")
         return self.behind

@@ -1,4 +1,4 @@
-"""What a CO asks, as Mooring's requests: checked, and stripped of what no payload may hold.
+"""The requests of a CO as Mooring's own: checked, and stripped of the data that no payload may hold.
 
 Contract: a missing or malformed field is an `InvalidRequest` that names it, found before anything is looked up (CSI spec,
 ControllerPublishVolume and ControllerUnpublishVolume, "Errors"). The limits are far above those of CSI's "Size Limits", which
@@ -27,7 +27,7 @@ Mode = csi_pb2.VolumeCapability.AccessMode.Mode
 
 
 def publish_request(driver: str, asked: csi_pb2.ControllerPublishVolumeRequest) -> PublishRequest:
-    """What ControllerPublishVolume asks; InvalidRequest where that is malformed."""
+    """Convert a ControllerPublishVolume request; raise InvalidRequest if it is malformed."""
     what = f"ControllerPublishVolume of volume {asked.volume_id!r} to node {asked.node_id!r}"
     _need(what, volume_id=asked.volume_id, node_id=asked.node_id, volume_capability=asked.HasField("volume_capability"))
     _bound(what, "volume_context", asked.volume_context)
@@ -48,7 +48,7 @@ def publish_request(driver: str, asked: csi_pb2.ControllerPublishVolumeRequest) 
 
 
 def unpublish_request(driver: str, asked: csi_pb2.ControllerUnpublishVolumeRequest) -> UnpublishRequest:
-    """What ControllerUnpublishVolume asks; InvalidRequest where that is malformed."""
+    """Convert a ControllerUnpublishVolume request; raise InvalidRequest if it is malformed."""
     what = f"ControllerUnpublishVolume of volume {asked.volume_id!r} from node {asked.node_id!r}"
     _need(what, volume_id=asked.volume_id)
     return _valid(
@@ -62,7 +62,7 @@ def unpublish_request(driver: str, asked: csi_pb2.ControllerUnpublishVolumeReque
 
 
 def access_mode(what: str, capability: csi_pb2.VolumeCapability) -> AccessMode:
-    """The capability's access mode; InvalidRequest where it has none that is known."""
+    """Return the capability's access mode; raise InvalidRequest if it has none that is known."""
     if not capability.HasField("access_mode") or capability.access_mode.mode == Mode.UNKNOWN:
         raise InvalidRequest(f"{what} lacks volume_capability.access_mode.")
     try:
@@ -73,7 +73,7 @@ def access_mode(what: str, capability: csi_pb2.VolumeCapability) -> AccessMode:
 
 
 def access_type(what: str, capability: csi_pb2.VolumeCapability) -> AccessType:
-    """The capability's access type; InvalidRequest where it has none."""
+    """Return the capability's access type; raise InvalidRequest if it has none."""
     if capability.HasField("block"):
         return AccessType(block=True)
     if not capability.HasField("mount"):

@@ -1,4 +1,4 @@
-"""The Kubernetes API that a stack stands on: the one KUBECONFIG names, real binaries on loopback, or the embedded one.
+"""The Kubernetes API that a stack runs against: the one KUBECONFIG names, real binaries on loopback, or the embedded one.
 
 Invariants: nothing is created in a cluster that KUBECONFIG names; only what was started here is seeded with volumes. On real
 binaries the workers run with the rights in deploy/kubernetes/rbac.yaml and no others.
@@ -16,7 +16,7 @@ from mooring.devstack.process import StackError
 
 
 class ClusterKind(StrEnum):
-    """Which Kubernetes API; `auto` takes KUBECONFIG's, else a real one where KUBEBUILDER_ASSETS is set, else the embedded one."""
+    """Choice of Kubernetes API; `auto` takes KUBECONFIG's, else a real one if KUBEBUILDER_ASSETS is set, else the embedded one."""
 
     AUTO = "auto"
     EMBEDDED = "embedded"
@@ -38,10 +38,10 @@ class Cluster:
 
 @asynccontextmanager
 async def open_cluster(kind: ClusterKind, environ: Mapping[str, str], folder: Path) -> AsyncIterator[Cluster]:
-    """Have a Kubernetes API while the block lasts; what is written for it goes to `folder`.
+    """Provide a Kubernetes API while the block lasts; its files go to `folder`.
 
     Raises:
-        StackError: the environment doesn't name what `kind` asks for.
+        StackError: the environment lacks the variable that `kind` requires.
 
     """
     match _resolve(kind, environ):

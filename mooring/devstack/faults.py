@@ -1,4 +1,4 @@
-"""The misbehaviour that `FaultProxy` can be told of: what a request is, which requests a rule is for, what it does to them.
+"""The misbehaviour that `FaultProxy` can be given: the requests, the rules that select them, and the effects on them.
 
 A rule is for a method (`WATCH` for a watch, `*` for any), a part of the path and, where given, a predicate; it acts on its
 first `times` matches (None: on all) and then lets requests pass. `seen` counts the matches it acted on. A watch can be
@@ -28,7 +28,7 @@ class Request:
 
 
 class Loss(Enum):
-    """How a client loses touch: its connection is cut, or nothing ever comes."""
+    """Ways for a client to lose touch: its connection is cut, or no answer ever arrives."""
 
     CUT = "cut"
     HANG = "hang"
@@ -36,7 +36,7 @@ class Loss(Enum):
 
 @dataclass(slots=True)
 class Rule:
-    """Which requests something is done to, and how often."""
+    """Selection of requests, with a limit to how often it applies."""
 
     method: str
     path: str = ""
@@ -45,7 +45,7 @@ class Rule:
     seen: int = 0
 
     def takes(self, request: Request) -> bool:
-        """Whether the rule acts on this request; counts it if so."""
+        """Return whether the rule acts on this request, and count the request if so."""
         if self.times is not None and self.seen >= self.times:
             return False
         if self.method not in ("*", request.method) or self.path not in request.path:
@@ -62,7 +62,7 @@ class Rule:
 
 @dataclass(slots=True)
 class Failure(Rule):
-    """Answers in the server's place; the request is not forwarded."""
+    """An answer in the server's place; the request is not forwarded."""
 
     status: int = 500
     reason: str = ""
@@ -70,7 +70,7 @@ class Failure(Rule):
     retry_after: int | None = None
 
     def body(self) -> dict[str, object]:
-        """The `Status` that is answered."""
+        """Return the `Status` to answer with."""
         reason = self.reason or REASONS.get(self.status, "")
         message = self.message or f"{self.status} by a rule of the fault proxy"
         head = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"}
@@ -92,21 +92,21 @@ REASONS: Final = {
 
 @dataclass(slots=True)
 class Delay(Rule):
-    """Forwards late."""
+    """A delay before the request is forwarded."""
 
     seconds: float = 0.0
 
 
 @dataclass(slots=True)
 class Drop(Rule):
-    """Cuts or hangs before anything is forwarded."""
+    """A connection that is cut or hangs before anything is forwarded."""
 
     loss: Loss = Loss.CUT
 
 
 @dataclass(slots=True)
 class Followed(Rule):
-    """Forwards, and tells the test what the server answered."""
+    """A request that is forwarded, with the server's answer reported to the test."""
 
     _answers: asyncio.Queue[int] = field(default_factory=asyncio.Queue)
 
@@ -116,20 +116,20 @@ class Followed(Rule):
             return await self._answers.get()
 
     def answered(self, status: int) -> None:
-        """The proxy's side: say what the server answered."""
+        """Report the server's answer; called by the proxy."""
         self._answers.put_nowait(status)
 
 
 @dataclass(slots=True)
 class LoseAnswer(Followed):
-    """Forwards, and keeps the answer from the client."""
+    """A request that is forwarded, and whose answer is withheld from the client."""
 
     loss: Loss = Loss.CUT
 
 
 @dataclass(slots=True)
 class Hold(Followed):
-    """Keeps requests back until `release`, then forwards them, whether or not the client still waits: a straggler."""
+    """A straggler: requests are held until `release`, then forwarded, whether or not the client still waits."""
 
     _held: asyncio.Event = field(default_factory=asyncio.Event)
     _released: asyncio.Event = field(default_factory=asyncio.Event)
@@ -140,11 +140,11 @@ class Hold(Followed):
             await self._held.wait()
 
     def release(self) -> None:
-        """Forward what is held; what comes later is not held any more."""
+        """Forward the requests that are held; later ones are no longer held."""
         self._released.set()
 
     async def wait(self) -> None:
-        """The proxy's side: hold one request."""
+        """Hold one request until `release`; called by the proxy."""
         self._held.set()
         await self._released.wait()
 
@@ -159,7 +159,7 @@ class Faults:
         self._rules: list[Rule] = []
 
     def rule_for(self, request: Request) -> Rule | None:
-        """The rule that acts on this request, which is counted with it."""
+        """Return the rule that acts on this request, counting the request there, or None if there is none."""
         return next((rule for rule in self._rules if rule.takes(request)), None)
 
     def fail(

@@ -20,7 +20,7 @@ until rm -rf "$1" 2>&- || [ $((tries -= 1)) = 0 ]; do sleep 0.1; done
 
 @contextmanager
 def own_folder(name: str) -> Iterator[Path]:
-    """A new folder for temporary files while the block lasts, open to its owner alone; `name` is what it begins with."""
+    """Create a folder for temporary files while the block lasts, open to its owner alone; its name begins with `name`."""
     folder = Path(mkdtemp(prefix=f"{name}-"))
     remove = ["sh", "-c", REMOVE, "remove", str(folder)]
     with subprocess.Popen(remove, stdin=subprocess.PIPE, start_new_session=True):  # noqa: S603 - all of it is ours

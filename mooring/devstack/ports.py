@@ -1,4 +1,4 @@
-"""Ports on loopback for servers that must be told theirs."""
+"""Ports on loopback for servers that must be given theirs."""
 
 import socket
 from collections.abc import Sequence
@@ -9,9 +9,9 @@ HOST: Final = "127.0.0.1"
 
 
 def free_port(preferred: int = 0) -> int:
-    """A port that is free now: `preferred`, or another where that is taken.
+    """Return a port that is free now: `preferred`, or another if that is taken.
 
-    NB: another process may take it before it is used; the server then fails to start, and says so.
+    NB: another process may take it before it is used; the server then fails to start, and reports it.
     """
     try:
         return _bound([preferred])[0]

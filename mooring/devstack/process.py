@@ -1,7 +1,7 @@
 """Child processes that never outlive this one, however it ends.
 
 Each runs under a shell that waits for its standard input to close, which happens when this process closes it or dies: then the
-child is told to end, and killed if it doesn't, by its pid. Nothing is searched for by name.
+child is asked to end, and killed if it doesn't, by its pid. Nothing is searched for by name.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ LAST_LINES: Final = 15
 
 
 class StackError(MooringError):
-    """A part of the stack can't be had. `log` is the end of its log, where it has one."""
+    """A part of the stack is unavailable. `log` is the end of its log, if it has one."""
 
     grpc_code = "UNAVAILABLE"
     advice = ""
@@ -51,7 +51,7 @@ class StackError(MooringError):
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A running child; what it writes goes to `log`."""
+    """A running child; its output goes to `log`."""
 
     pid: int
     log: Path
@@ -59,7 +59,7 @@ class Child:
 
     @property
     def ended(self) -> bool:
-        """Whether it has ended, by itself or killed."""
+        """True once it has ended, by itself or killed."""
         return self._life.at_eof()
 
     async def wait(self) -> None:
@@ -72,7 +72,7 @@ class Child:
         await self.wait()
 
     def last_words(self) -> list[str]:
-        """The last lines of its log."""
+        """Return the last lines of its log."""
         return self.log.read_text(errors="replace").splitlines()[-LAST_LINES:]
 
 
@@ -84,7 +84,7 @@ async def running(
     environ: Mapping[str, str] | None = None,
     end_seconds: float = END_SECONDS,
 ) -> AsyncIterator[Child]:
-    """Run a command while the block lasts, its output in `log`; killed if it hasn't ended `end_seconds` after it was told to.
+    """Run a command while the block lasts, its output in `log`; kill it if it hasn't ended `end_seconds` after SIGTERM.
 
     It has this process's environment, unless `environ` is another.
     """

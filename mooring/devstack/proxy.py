@@ -1,8 +1,8 @@
-"""An HTTP proxy that misbehaves as told, to stand before an API server, embedded or real, in tests and the demo.
+"""An HTTP proxy that misbehaves on command, in front of an API server, embedded or real, in tests and the demo.
 
-Invariants: what is forwarded is forwarded whole and unchanged, in a task of its own, so that neither the client's patience nor its
-death decides whether a write is applied; at most the first matching rule acts on a request; every request is counted
-when it arrives, whatever becomes of it. It listens without TLS on loopback and adds the upstream's token itself.
+Invariants: a request is forwarded whole and unchanged, in a task of its own, so that neither the client's timeout nor its death
+decides whether a write is applied; at most the first matching rule acts on a request; every request is counted
+when it arrives, regardless of its outcome. It listens without TLS on loopback and adds the upstream's token itself.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ A = TypeVar("A")
 
 
 class FaultProxy(Faults):
-    """A running proxy; `url` is where. Without rules, which `Faults` makes, it is transparent."""
+    """A running proxy, at `url`. Without rules, which `Faults` makes, it is transparent."""
 
     def __init__(self, upstream: ApiServer, session: aiohttp.ClientSession) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class FaultProxy(Faults):
                 yield proxy
 
     def kubeconfig(self) -> dict[str, Any]:
-        """A kubeconfig for the proxy."""
+        """Return a kubeconfig for the proxy."""
         return ApiServer(self.url).kubeconfig()
 
     def write_kubeconfig(self, path: Path) -> Path:
@@ -77,7 +77,7 @@ class FaultProxy(Faults):
         return len(cut)
 
     def count(self, method: str = "*", path: str = "") -> int:
-        """How many requests came in with this method (`WATCH`, or `*` for any) and this in their path."""
+        """Count the requests that arrived with this method (`WATCH`, or `*` for any) and this in their path."""
         return sum(n for (verb, where), n in self.requests.items() if method in ("*", verb) and path in where)
 
     @asynccontextmanager

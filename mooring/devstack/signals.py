@@ -1,4 +1,4 @@
-"""Work that ends, cleaned up, when the process is told to end."""
+"""Work that ends, cleaned up, when the process is asked to end."""
 
 import asyncio
 import signal
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 async def until_told(work: Coroutine[Any, Any, T]) -> T | None:
-    """What the work returns; None where SIGINT or SIGTERM cancelled it first, and it has ended since."""
+    """Run the work and return its result, or None if SIGINT or SIGTERM cancelled it, once it has ended."""
     task = asyncio.create_task(work)
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM):

@@ -27,7 +27,7 @@ WORKER_PORT: Final = 9440
 
 @dataclass(frozen=True, slots=True)
 class StackOptions:
-    """How much of what. A port that isn't given is the usual one, or any other where that is taken."""
+    """Size and ports of a stack. A port that isn't given is the usual one, or any other if that is taken."""
 
     kubernetes: ClusterKind = ClusterKind.AUTO
     workers: int = 1
@@ -70,7 +70,7 @@ class Stack:
         return {**self.temporal.environ, "KUBECONFIG": self.cluster.kubeconfig}
 
     async def broken(self) -> StackError:
-        """Wait until a process ends by itself, which none should; what to say of it."""
+        """Wait until a process ends by itself, which none should, and return the error to raise."""
         parts = {"Temporal": self.temporal.child} | {f"Worker {n}": each.child for n, each in enumerate(self.workers, 1)}
         waits = {asyncio.create_task(child.wait()): name for name, child in parts.items()}
         try:

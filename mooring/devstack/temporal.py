@@ -1,7 +1,7 @@
 """A real Temporal server for development: the `temporal` command's dev server, on loopback, without its delays.
 
-Invariants: it has answered before it is handed out; it ends with the block, or with this process if that is killed. What it keeps
-is in memory, and gone with it, unless a database file is named.
+Invariants: it has answered before it is handed out; it ends with the block, or with this process if that is killed. Its state is
+in memory, and gone with it, unless a database file is named.
 
 Not kept here: anything for production. It authenticates nobody, and its tuning trades a busy disk for short waits.
 """
@@ -39,7 +39,7 @@ PRAGMAS: Final = {"journal_mode": "WAL", "synchronous": "NORMAL"}
 
 @dataclass(frozen=True, slots=True)
 class DevTemporal:
-    """A running server: `address` is host:port, `ui_url` None where it has no UI."""
+    """A running server: `address` is host:port, `ui_url` is None if it has no UI."""
 
     address: str
     ui_url: str | None
@@ -50,9 +50,9 @@ class DevTemporal:
     async def start(
         cls, *, port: int = 0, ui_port: int | None = None, database: Path | None = None, folder: Path | None = None
     ) -> AsyncIterator["DevTemporal"]:
-        """Run a server while the block lasts; port 0 takes a free one, `ui_port` None leaves the UI out.
+        """Run a server while the block lasts; port 0 takes a free one, `ui_port` None omits the UI.
 
-        `database` is a file that outlives the server, `folder` is where its log goes (None: nowhere that stays).
+        `database` is a file that outlives the server, `folder` takes its log (None: a temporary folder).
 
         Raises:
             StackError: there is no `temporal` command, or its server isn't healthy within `READY_SECONDS`.
@@ -73,7 +73,7 @@ class DevTemporal:
         return {"TEMPORAL_ADDRESS": self.address, "TEMPORAL_NAMESPACE": NAMESPACE}
 
     async def connect(self) -> Client:
-        """A client that converts payloads as Mooring does."""
+        """Return a client that converts payloads as Mooring does."""
         return await Client.connect(self.address, namespace=NAMESPACE, data_converter=pydantic_data_converter)
 
     async def _ready(self, ui_port: int | None) -> None:
@@ -99,7 +99,7 @@ class DevTemporal:
 
 
 def temporal_command() -> str:
-    """The path of the `temporal` command, beside this Python or else on PATH.
+    """Return the path of the `temporal` command, beside this Python or else on PATH.
 
     Raises:
         StackError: it is in neither place.

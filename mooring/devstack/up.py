@@ -1,4 +1,4 @@
-"""`mooring up`: a stack that stays up until it is told to end, and says how to use it.
+"""`mooring up`: a stack that stays up until a signal ends it, and shows how to use it.
 
 The variables for other shells go to standard output, as `export` lines; all else goes to standard error.
 """

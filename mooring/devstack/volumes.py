@@ -1,4 +1,4 @@
-"""PersistentVolumes to try Mooring on: numbered, each a CSI volume of one driver that nobody has yet."""
+"""PersistentVolumes to try Mooring on: numbered, each a CSI volume of one driver, attached nowhere yet."""
 
 import asyncio
 from collections.abc import Iterable
@@ -14,17 +14,17 @@ AT_ONCE: Final = 32
 
 
 def volume_handle(number: int) -> str:
-    """The handle of the volume with this number."""
+    """Return the handle of the volume with this number."""
     return f"vol-{number:04}"
 
 
 def pv_name(number: int) -> str:
-    """The name of its PV."""
+    """Return the name of its PV."""
     return f"pv-{number:04}"
 
 
 def pv(number: int, driver: str, annotations: dict[str, str] | None = None) -> dict[str, Any]:
-    """The PV as an object of the Kubernetes API."""
+    """Return the PV as an object of the Kubernetes API."""
     metadata: dict[str, Any] = {"name": pv_name(number)}
     return {
         "apiVersion": "v1",
@@ -40,7 +40,7 @@ def pv(number: int, driver: str, annotations: dict[str, str] | None = None) -> d
 
 
 async def create_all(server: ApiServer, pvs: Iterable[dict[str, Any]]) -> None:
-    """Create the PVs; raises `StackError` where the server refuses one."""
+    """Create the PVs; raise `StackError` if the server refuses one."""
     connector = aiohttp.TCPConnector(ssl=server.ssl(), limit=AT_ONCE)
     session = aiohttp.ClientSession(server.url, connector=connector, headers=server.headers())
     async with session, asyncio.TaskGroup() as group:

@@ -1,6 +1,6 @@
 """Worker processes: `python worker.py`, each with an environment of its own, ready before it is handed out.
 
-Not kept here: what a worker does (worker.py) and how it is set up (mooring/settings.py).
+Not kept here: a worker's work (worker.py) and its settings (mooring/settings.py).
 """
 
 import asyncio
@@ -30,7 +30,7 @@ NO_CONFIGURATION: Final = {"TEMPORAL_CONFIG_FILE": "/dev/null"}
 
 @dataclass(frozen=True, slots=True)
 class WorkerProcess:
-    """A running worker; `url` is where its health and metrics are."""
+    """A running worker; `url` serves its health and metrics."""
 
     url: str
     child: Child
@@ -72,7 +72,7 @@ class WorkerProcess:
 
 
 def worker_script() -> Path:
-    """The path of worker.py.
+    """Return the path of worker.py.
 
     Raises:
         StackError: this installation of Mooring has none.
@@ -85,7 +85,7 @@ def worker_script() -> Path:
 
 
 def without_settings(environ: Mapping[str, str], *prefixes: str) -> dict[str, str]:
-    """The environment but for what would lead a worker to another server, and for the variables with these prefixes."""
+    """Return the environment without the variables that point a worker at another server, or that have these prefixes."""
     kept = {name: value for name, value in environ.items() if not name.startswith(("TEMPORAL_", *prefixes))}
     return kept | NO_CONFIGURATION
 

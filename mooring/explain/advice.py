@@ -1,4 +1,4 @@
-"""What to do about a volume: pure, from its facts; one rule a situation, the most urgent first.
+"""The advice about a volume: pure, from its facts; one rule a situation, the most urgent first.
 
 Contract: the same facts give the same advice, and there is always some. Commands are written out, with the names of this volume.
 """
@@ -35,7 +35,7 @@ RULES: Final[tuple[Callable[[Facts], Iterator[Advice]], ...]] = (
 
 
 def advise(facts: Facts) -> tuple[Advice, ...]:
-    """What to do; that there is nothing to do where there is nothing."""
+    """Return the advice that the facts call for, or that nothing needs to be done."""
     return tuple(advice for rule in RULES for advice in rule(facts)) or (_nothing(facts),)
 
 

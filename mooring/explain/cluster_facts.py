@@ -1,6 +1,7 @@
-"""The Kubernetes half of a volume's facts: its PV, VolumeAttachments and nodes, read with the rights of who asks.
+"""The Kubernetes half of a volume's facts: its PV, VolumeAttachments and nodes, read with the user's own rights.
 
-Contract: without the PVs there is nothing to say, and the error is raised; every other part may be missing, and its error is told.
+Contract: without the PVs nothing can be explained, and the error is raised; every other part may be missing, and its error is
+reported.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ A = TypeVar("A")
 
 @dataclass(slots=True)
 class ClusterPart:
-    """What Kubernetes knows, and the errors of what it did not say. `placed` are the names of all PVs of the driver's volumes."""
+    """The facts from Kubernetes, and the errors of those it didn't supply. `placed` names all PVs of the driver's volumes."""
 
     pvs: tuple[PvFacts, ...] = ()
     attachments: tuple[AttachmentFacts, ...] | None = None
@@ -48,9 +49,10 @@ class ClusterPart:
 
 @dataclass(frozen=True, slots=True)
 class ClusterReader:
-    """Reads the facts of one volume.
+    """A reader of the facts about one volume.
 
-    `now` is UTC, `detachments` are asked of VolumeAttachments that the record doesn't know, `before` names PVs that the volume had.
+    `now` is UTC, `detachments` are asked about VolumeAttachments that the record doesn't know, `before` names PVs that the volume
+    had.
     """
 
     api: KubernetesApi
@@ -81,7 +83,7 @@ class ClusterReader:
         return part
 
     def _claims(self, pv: Pv, placed: set[str]) -> bool:
-        """Whether the PV is one of the volume's; the name of one that is any volume's of the driver is noted."""
+        """Return whether the PV is one of the volume's, and note its name if it is one of any volume of the driver."""
         named = handle(self.volume.driver, pv)
         if not isinstance(named, Skip):
             placed.add(pv.metadata.name)
@@ -112,7 +114,7 @@ class ClusterReader:
     async def _judge(
         self, pvs: list[Pv], facts: tuple[PvFacts, ...], found: Iterable[VolumeAttachment], node_ids: Mapping[str, str]
     ) -> list[Finding]:
-        """What a worker that starts would make of the VolumeAttachments; nothing where the record can't be trusted."""
+        """Judge the VolumeAttachments as a starting worker would; return no findings if the record can't be trusted."""
         records = [fact.record for fact in facts if fact.record is not None]
         if len(records) != len(pvs) or not pvs:
             return []
@@ -160,7 +162,7 @@ class ClusterReader:
 
 
 async def _or_told(asked: Awaitable[A], part: ClusterPart) -> A | None:
-    """The answer; None where there is none, and the error is told."""
+    """Return the answer, or None if it failed, with the error noted on `part`."""
     try:
         return await asked
     except MooringError as error:
@@ -187,7 +189,7 @@ def _node_id(each: VolumeAttachment, node_ids: Mapping[str, str]) -> str | None:
 
 
 def _nodes_of(part: ClusterPart, node_ids: Mapping[str, str] | None) -> dict[str, str]:
-    """Name of each Node to look at -> its node id. Without the CSINodes nobody can say which Node a holder is."""
+    """Map the name of each Node to look at to its node id. Without the CSINodes, the Node of a holder is unknown."""
     wanted = {each.node: each.node_id or each.node for each in part.attachments or ()}
     names = {node_id: name for name, node_id in {**wanted, **(node_ids or {})}.items()}
     held = {held.node_id for pv in part.pvs if pv.record for held in pv.record.holders}

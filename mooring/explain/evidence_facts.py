@@ -1,4 +1,4 @@
-"""What is known of a volume beyond its PVs, as a worker that has just started would know it: all of it is asked."""
+"""The evidence about a volume beyond its PVs, as a worker that has just started would know it: all of it is asked for."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _NOTHING: Final = Beyond(None)
 
 @dataclass(frozen=True, slots=True)
 class BeyondReader:
-    """Asks what is known of one volume beyond its PVs. `now` is UTC."""
+    """A reader of the evidence about one volume beyond its PVs. `now` is UTC."""
 
     client: Client
     api: KubernetesApi
@@ -48,12 +48,12 @@ class BeyondReader:
     now: Callable[[], datetime]
 
     async def last(self) -> tuple[Sighting, ...]:
-        """Return what the newest operation that knew the volume's holders left on its PVs.
+        """Return the records that the newest operation that knew the volume's holders wrote to its PVs.
 
-        NB: to be asked before the PVs are listed, or what is written in between would make them look altered.
+        NB: to be called before the PVs are listed, or a write in between would make them look altered.
 
         Raises:
-            TemporalUnavailable: Temporal does not say.
+            TemporalUnavailable: Temporal didn't answer.
 
         """
         handle = self.volume.volume_handle
@@ -82,7 +82,7 @@ class BeyondReader:
 
 
 def _left(handle: str, copy: VolumeRecord, record: VolumeRecord) -> Sighting:
-    """What an operation left on a PV; on one that it knew to be altered, what it had been before."""
+    """Return the record that an operation left on a PV, or the one before the alteration if it knew the PV to be altered."""
     seen = Sighting.of(handle, copy)
     return replace(seen, epoch=max(record.epoch, record.floor)) if record.altered else seen
 

@@ -1,4 +1,4 @@
-"""A volume explained: both halves are asked at once, and either may be missing."""
+"""A volume explained: both halves are read at once, and either may be missing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ A = TypeVar("A")
 
 @dataclass(frozen=True, slots=True)
 class Explainer:
-    """Explains volumes. `temporal` and `kubernetes` connect; `queue` is that of the workers, `now` UTC."""
+    """The explainer of volumes. `temporal` and `kubernetes` connect; `queue` is that of the workers, `now` UTC."""
 
     temporal: Callable[[], Awaitable[Client]]
     kubernetes: Callable[[], Awaitable[KubernetesApi]]
@@ -101,6 +101,6 @@ class Explainer:
 
 
 def _vanished(beyond: Beyond) -> VolumeRecord | None:
-    """What is known beyond the PVs, where it says more than they do."""
+    """Return the record known beyond the PVs, or None if it adds nothing to them."""
     known = beyond.record or beyond.departed
     return known if known is not None and (known.altered or known.evidence) else None

@@ -1,8 +1,8 @@
-"""All that can be known of one volume from outside, and what to do about it.
+"""All that can be known of one volume from outside, and the advice about it.
 
-Contract: a fact that could not be asked is absent, and `unasked` says so; absence alone means nothing. Times are UTC.
+Contract: a fact that could not be read is absent, and `unasked` says so; absence alone means nothing. Times are UTC.
 
-Not kept here: where facts come from (cluster_facts.py, operation_facts.py), and what follows from them (advice.py).
+Not kept here: the sources of facts (cluster_facts.py, operation_facts.py), and the conclusions from them (advice.py).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _PERSIST = OPERATIONS[names.PERSIST]
 
 
 class PvFacts(Model):
-    """A PV that claims the volume. `record` is None where it can't be read, and `problem` says why.
+    """A PV that claims the volume. `record` is None if it can't be read, and `problem` says why.
 
     `claim` is namespace/name of the PersistentVolumeClaim, "" for none. `takes_secrets`: the PV names a Secret for its driver, so
     that only the CO's own calls can have the volume attached and detached.
@@ -80,13 +80,12 @@ class RelatedRun(Model):
 
 
 class Facts(VolumeRef):
-    """What is known of the volume.
+    """The facts about the volume.
 
-    `volume_attachments`, `workers` and `waiters` are None where nobody could say; `waiters` are those workers that carry out the
-    steps that wait for other operations, from a task queue of their own. `unpersisted`: who holds the volume while it has no PV.
-    `vanished`: the volume's record with what is known beyond its PVs, where that names more holders, or a PV was altered; and
-    `unplaced`: by node id why a volume without a PV may be attached there (mooring/evidence/evidence.py). `runs` are its
-    operations, newest first.
+    `volume_attachments`, `workers` and `waiters` are None if unknown; `waiters` are those workers that carry out the steps that wait
+    for other operations, from a task queue of their own. `unpersisted`: the holder of the volume while it has no PV. `vanished`: the
+    volume's record with the evidence beyond its PVs, if that names more holders, or a PV was altered; and `unplaced`: by node id the
+    reason why a volume without a PV may be attached there (mooring/evidence/evidence.py). `runs` are its operations, newest first.
     """
 
     pvs: tuple[PvFacts, ...] = ()
@@ -104,18 +103,18 @@ class Facts(VolumeRef):
 
     @property
     def record(self) -> VolumeRecord | None:
-        """What the PVs say together; None where none can be read."""
+        """The merged record of the PVs, or None if none can be read."""
         readable = [pv.record for pv in self.pvs if pv.record is not None]
         return merge(readable, [pv.problem for pv in self.pvs if pv.problem]) if readable else None
 
     @property
     def holders(self) -> tuple[Attachment, ...]:
-        """Who holds the volume by its record."""
+        """The holders of the volume by its record."""
         return self.record.everyone if self.record else ()
 
     @property
     def lost(self) -> tuple[Attachment, ...]:
-        """Who holds the volume by what is known beyond its PVs, and neither by these nor by a VolumeAttachment of theirs alone."""
+        """The holders by the evidence beyond the PVs alone, whom neither these nor a VolumeAttachment of theirs name."""
         named = {held.node_id for held in self.holders} | {finding.node_id for finding in self.findings}
         return tuple(held for held in self.vanished.everyone if held.node_id not in named) if self.vanished else ()
 
@@ -131,22 +130,22 @@ class Facts(VolumeRef):
 
     @property
     def known(self) -> bool:
-        """Whether there is a trace of the volume."""
+        """True if there is a trace of the volume."""
         return bool(self.pvs or self.runs or self.unpersisted)
 
     def node(self, node_id: str) -> NodeFacts | None:
-        """The node of this id."""
+        """Return the node with this id, or None if there is none."""
         return next((node for node in self.nodes if node.node_id == node_id), None)
 
     def attachments_on(self, node_id: str) -> list[AttachmentFacts]:
-        """The VolumeAttachments for the node."""
+        """Return the VolumeAttachments for the node, by its id or by its Node's name."""
         node = self.node(node_id)
         called = {node_id, node.name if node else node_id}
         return [each for each in self.volume_attachments or () if each.node_id == node_id or each.node in called]
 
 
 class Advice(Model):
-    """One thing to do. `situation` names the rule that says so; `commands` are for a shell."""
+    """One thing to do. `situation` names the rule that advises it; `commands` are for a shell."""
 
     situation: str
     says: str
@@ -154,6 +153,6 @@ class Advice(Model):
 
 
 class Explanation(Facts):
-    """The facts, and what to do."""
+    """The facts, and the advice that follows from them."""
 
     what_to_do: tuple[Advice, ...]

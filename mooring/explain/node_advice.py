@@ -1,6 +1,6 @@
-"""Advice about nodes that hold the volume and are not well.
+"""Advice about nodes that hold the volume and are unhealthy.
 
-Contract: nothing here releases a node that may be alive; it says first how to make sure.
+Contract: nothing here releases a node that may be alive; the advice says first how to make sure.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ WAITS: Final = (State.AWAITING_PROOF, State.AWAITING_APPROVAL)
 
 
 def lost(facts: Facts) -> Iterator[Advice]:
-    """A holder is gone, out of service or not ready, and nobody evacuates it."""
+    """Advise on holders that are gone, out of service or not ready, and are not being evacuated."""
     evacuated = {run.about for run in facts.related if run.kind == "evacuation" and run.ended_at is None}
     for held in facts.holders:
         node = facts.node(held.node_id)
@@ -31,7 +31,7 @@ def lost(facts: Facts) -> Iterator[Advice]:
 
 
 def evacuations(facts: Facts) -> Iterator[Advice]:
-    """A holder is being evacuated."""
+    """Advise on holders that are being evacuated."""
     for run in facts.related:
         if run.kind == "evacuation" and run.ended_at is None:
             waits = run.state in WAITS
@@ -54,7 +54,7 @@ def _gone(node: NodeFacts) -> Advice:
 
 
 def _unknown(node: NodeFacts) -> Advice:
-    """Of a driver whose node ids are not the Nodes' names nobody knows which Node this was."""
+    """Advise on a holder whose Node is unknown, because the driver's node ids are not the Nodes' names."""
     return Advice(
         situation="holder-unknown",
         says=f"Node {node.node_id} holds the volume, and no Node has this name, no CSINode this id. Either it is gone, or the "

@@ -26,13 +26,13 @@ class Metadata(PlacedMetadata, rename="camel"):
 
 
 class PvSpec(PlacedSpec, rename="camel"):
-    """How a PV may be used, and by whom it is."""
+    """The spec of a PV: the ways it may be used, and the claim that uses it."""
 
     persistent_volume_reclaim_policy: str = ""
 
 
 class PvStatus(msgspec.Struct):
-    """What has become of a PV."""
+    """The status of a PV."""
 
     phase: str = ""
 
@@ -46,13 +46,13 @@ class Pv(PlacedPv):
 
 
 class Trouble(msgspec.Struct):
-    """What external-attacher met last."""
+    """The last error that external-attacher met."""
 
     message: str = ""
 
 
 class AttachmentStatus(msgspec.Struct, rename="camel"):
-    """What has become of a VolumeAttachment."""
+    """The status of a VolumeAttachment."""
 
     attached: bool = False
     attachment_metadata: dict[str, str] | None = None

@@ -1,4 +1,4 @@
-"""Advice about what is under way, what failed, and what external-attacher met."""
+"""Advice about open operations, failures, and the errors of external-attacher."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ UNSOUND: Final = {
 
 
 def under_way(facts: Facts) -> Iterator[Advice]:
-    """An operation is open."""
+    """Advise on an open operation: it waits for a worker, lacks rights, is retried, or proceeds."""
     run = facts.open
     if run is None:
         return
@@ -40,7 +40,7 @@ def under_way(facts: Facts) -> Iterator[Advice]:
 
 
 def waits_for_workers(facts: Facts) -> Iterator[Advice]:
-    """An evacuation or a migration is open, and nobody carries out its waits."""
+    """Advise on an open evacuation or migration whose waits no worker carries out."""
     open_runs = [f"the {run.kind} of {run.about}" for run in facts.related if run.ended_at is None]
     if open_runs and facts.waiters == ():
         served = "publishes and unpublishes go on" if facts.workers else "nor the queue of publishes and unpublishes"
@@ -53,7 +53,7 @@ def waits_for_workers(facts: Facts) -> Iterator[Advice]:
 
 
 def leaving(facts: Facts) -> Iterator[Advice]:
-    """A VolumeAttachment is being deleted and does not go."""
+    """Advise on a VolumeAttachment whose deletion doesn't finish."""
     for each in facts.volume_attachments or ():
         if each.deleting_since is None or facts.open:
             continue
@@ -68,14 +68,14 @@ def leaving(facts: Facts) -> Iterator[Advice]:
 
 
 def attach_fails(facts: Facts) -> Iterator[Advice]:
-    """A VolumeAttachment is wanted and can't be had."""
+    """Advise on a VolumeAttachment that can't be attached."""
     for each in facts.volume_attachments or ():
         if each.deleting_since is None and not each.attached and each.error and not facts.open:
             yield Advice(situation="attach-fails", says=_attach_failure(facts, each), commands=(history(facts),))
 
 
 def waits_for_co(facts: Facts) -> Iterator[Advice]:
-    """A node should let go of the volume, and only the CO brings the secrets for that."""
+    """Advise on a node that should release the volume, for which only the CO supplies the secrets."""
     if not any(pv.takes_secrets for pv in facts.pvs):
         return
     refused = [run.node_id for run in facts.runs[:1] if run.failure in (SecretsNeeded.type_name(), SecretsAwaited.type_name())]
@@ -91,7 +91,7 @@ def waits_for_co(facts: Facts) -> Iterator[Advice]:
 
 
 def migrations(facts: Facts) -> Iterator[Advice]:
-    """A live migration takes too long."""
+    """Advise on a live migration that is overdue."""
     for run in facts.related:
         if run.kind == "migration" and run.ended_at is None and run.state == State.MIGRATION_OVERDUE:
             yield Advice(
@@ -103,7 +103,7 @@ def migrations(facts: Facts) -> Iterator[Advice]:
 
 
 def ended_badly(facts: Facts) -> Iterator[Advice]:
-    """The last operation left something to be done."""
+    """Advise if the last operation ended in a state that needs action."""
     run = facts.last
     if run is not None and run.state in UNSOUND:
         says = f"The last {run.operation} {whom(run.node_id)} ended as {run.state}: the volume {UNSOUND[State(run.state)]}."

@@ -1,4 +1,4 @@
-"""The Temporal half of a volume's facts: its operations, the workers, and what else is about it. No worker is asked."""
+"""The Temporal half of a volume's facts: its operations, the workers, and the related runs. No worker is asked."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _STATE: Final = SearchAttributeKey.for_keyword(names.ATTACHMENT_STATE)
 
 @dataclass(frozen=True, slots=True)
 class OperationsPart:
-    """What Temporal knows."""
+    """The facts from Temporal."""
 
     runs: tuple[VolumeRun, ...]
     unpersisted: Attachment | None
@@ -41,10 +41,10 @@ class OperationsPart:
 
 
 async def read_operations(client: Client, volume: VolumeRef, queue: str) -> OperationsPart:
-    """The volume's operations and the workers.
+    """Read the volume's operations and the workers.
 
     Raises:
-        TemporalUnavailable: the server did not say.
+        TemporalUnavailable: the server didn't answer.
 
     """
     async with runs.deadline(SECONDS, f"What happened to volume {volume.volume_handle}"):
@@ -58,10 +58,10 @@ async def read_operations(client: Client, volume: VolumeRef, queue: str) -> Oper
 
 
 async def read_related(client: Client, volume: VolumeRef, node_ids: Iterable[str]) -> tuple[RelatedRun, ...]:
-    """The last migration of the volume and the last evacuation of each node, where there was one.
+    """Read the last migration of the volume and the last evacuation of each node, if there was one.
 
     Raises:
-        TemporalUnavailable: the server did not say.
+        TemporalUnavailable: the server didn't answer.
 
     """
     asked = [("migration", volume.volume_handle, names.migration_id(volume))]
@@ -72,7 +72,7 @@ async def read_related(client: Client, volume: VolumeRef, node_ids: Iterable[str
 
 
 async def _unpersisted(client: Client, volume: VolumeRef) -> Attachment | None:
-    """Who holds the volume while it has no PV: the run's memo says so, however many operations have come since."""
+    """Return the holder of the volume while it has no PV, from the run's memo, however many operations have followed since."""
     run = await runs.describe(client, names.unpersisted_id(volume))
     if run is None or run.status is not WorkflowExecutionStatus.RUNNING:
         return None

@@ -1,4 +1,4 @@
-"""Advice about what the PVs say, and what VolumeAttachments say against it."""
+"""Advice about the PVs' records, and the VolumeAttachments that contradict them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mooring.records import fence
 
 
 def unreadable(facts: Facts) -> Iterator[Advice]:
-    """The record can't be read."""
+    """Advise on a record that can't be read."""
     for pv in facts.pvs:
         if pv.problem:
             yield Advice(
@@ -26,7 +26,7 @@ def unreadable(facts: Facts) -> Iterator[Advice]:
 
 
 def duplicated(facts: Facts) -> Iterator[Advice]:
-    """The volume's PVs name holders that can't hold it at once."""
+    """Advise if the volume's PVs name holders that can't hold it at once."""
     error = fence.disagreement(facts.record, facts.volume_handle) if facts.record else None
     if error is not None:
         yield Advice(
@@ -37,7 +37,7 @@ def duplicated(facts: Facts) -> Iterator[Advice]:
 
 
 def altered(facts: Facts) -> Iterator[Advice]:
-    """A PV says less than it was seen to say."""
+    """Advise on a PV that says less than it was seen to say."""
     known = facts.vanished
     if known is not None and known.altered:
         yield Advice(
@@ -49,7 +49,7 @@ def altered(facts: Facts) -> Iterator[Advice]:
 
 
 def departed(facts: Facts) -> Iterator[Advice]:
-    """The PV of a holder went."""
+    """Advise on holders whose PV is gone."""
     known = facts.vanished
     if known is None or known.altered:
         return
@@ -65,14 +65,14 @@ def departed(facts: Facts) -> Iterator[Advice]:
 
 
 def unplaced(facts: Facts) -> Iterator[Advice]:
-    """What is attached and can't be placed may be this volume, which has no PV."""
+    """Advise on nodes with an attachment of an unknown volume, which may be this one, as it has no PV."""
     if facts.unpersisted is None and facts.vanished is None:
         for node, why in facts.unplaced.items():
             yield Advice(situation="may-be-attached", says=f"{why} It is published to node {node} alone until then.")
 
 
 def in_doubt(facts: Facts) -> Iterator[Advice]:
-    """VolumeAttachments contradict the record or each other, so the volume is published to nobody."""
+    """Advise on VolumeAttachments that contradict the record or each other, so that the volume is published to nobody."""
     doubts = [finding for finding in facts.findings if finding.publish_refused and finding.verdict is not Verdict.LEAVING]
     if doubts:
         nodes = dict.fromkeys(finding.node_id for finding in doubts if finding.node_id)
@@ -85,7 +85,7 @@ def in_doubt(facts: Facts) -> Iterator[Advice]:
 
 
 def unrecorded(facts: Facts) -> Iterator[Advice]:
-    """A VolumeAttachment is attached, and could be recorded."""
+    """Advise on a VolumeAttachment that is attached, and could be recorded."""
     for finding in facts.findings:
         if finding.verdict is Verdict.ADOPT and not facts.open:
             yield Advice(
@@ -97,7 +97,7 @@ def unrecorded(facts: Facts) -> Iterator[Advice]:
 
 
 def left_over(facts: Facts) -> Iterator[Advice]:
-    """A VolumeAttachment says that a node has the volume, from which it was unpublished, or may have been."""
+    """Advise on a VolumeAttachment that names a node from which the volume was unpublished, or may have been."""
     for finding in facts.findings:
         if finding.verdict is Verdict.FREED or (finding.verdict is Verdict.UNSURE and not finding.publish_refused):
             yield Advice(
@@ -108,7 +108,7 @@ def left_over(facts: Facts) -> Iterator[Advice]:
 
 
 def unwanted(facts: Facts) -> Iterator[Advice]:
-    """A node that lives holds the volume, and Kubernetes does not ask for it."""
+    """Advise on live nodes that hold the volume although no VolumeAttachment asks for it."""
     for held in facts.holders:
         node = facts.node(held.node_id)
         alive = node is not None and node.exists and not node.out_of_service
@@ -123,7 +123,7 @@ def unwanted(facts: Facts) -> Iterator[Advice]:
 
 
 def unpersisted(facts: Facts) -> Iterator[Advice]:
-    """A node holds the volume, which has no PV."""
+    """Advise on a node that holds the volume while it has no PV."""
     if facts.unpersisted is not None:
         node_id = facts.unpersisted.node_id
         yield Advice(

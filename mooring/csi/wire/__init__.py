@@ -1,1 +1,1 @@
-"""The CSI wire contract: `csi.proto`, and what `make stubs` generates from it. Nothing here knows the rest of Mooring."""
+"""The CSI wire contract: `csi.proto`, and the code that `make stubs` generates from it. Nothing here knows the rest of Mooring."""

@@ -1,7 +1,7 @@
-"""A backend that works, refuses or hangs as it is told, for the demo.
+"""A backend that works, refuses or hangs on command, for the demo.
 
-The worker loads it as `mooring.devstack.demo.backend:make`; it is told by the file `mood` in the folder that MOORING_DEMO_FOLDER
-names, and writes what it does to the file `journal` there. Both sides are in this file.
+The worker loads it as `mooring.devstack.demo.backend:make`; the file `mood` in the folder that MOORING_DEMO_FOLDER names controls
+it, and it records its calls in the file `journal` there. Both sides are in this file.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ NAME: Final = "mooring.devstack.demo.backend:make"
 
 
 class Mood(StrEnum):
-    """What the backend does when it is asked to attach."""
+    """Behaviour of the backend when it is asked to attach."""
 
     WORK = "work"
     REFUSE = "refuse"
@@ -26,7 +26,7 @@ class Mood(StrEnum):
 
 
 class Event(StrEnum):
-    """What it writes in its journal."""
+    """Kinds of entry in its journal."""
 
     ASKED = "asked"
     ATTACHED = "attached"
@@ -42,11 +42,11 @@ class BackendFiles:
 
     @property
     def mood(self) -> Mood:
-        """What it does now."""
+        """Its present mood; `work` until one is set."""
         return Mood(self._mood.read_text()) if self._mood.exists() else Mood.WORK
 
     def tell(self, mood: Mood) -> None:
-        """Have it do this from now on."""
+        """Set the mood from now on."""
         new = self._mood.with_suffix(".new")
         new.write_text(mood)
         new.replace(self._mood)
@@ -57,13 +57,13 @@ class BackendFiles:
             journal.write(f"{event} {volume} {node}\n")
 
     def events(self, volume: str) -> list[tuple[Event, str]]:
-        """What happened to a volume, with the node it was about."""
+        """Return the events of a volume in their order, each with its node."""
         lines = self._journal.read_text().splitlines() if self._journal.exists() else []
         split = [line.split(" ") for line in lines]
         return [(Event(event), node) for event, about, node in split if about == volume]
 
     def attached(self, volume: str) -> set[str]:
-        """The nodes that have the volume, as the backend sees it."""
+        """Return the nodes that the volume is attached to, as the backend sees it."""
         nodes: set[str] = set()
         for event, node in self.events(volume):
             nodes = nodes | {node} if event is Event.ATTACHED else nodes - {node} if event is Event.DETACHED else nodes
@@ -71,7 +71,7 @@ class BackendFiles:
 
 
 class DemoBackend:
-    """The side of the worker."""
+    """The worker's side."""
 
     def __init__(self, files: BackendFiles) -> None:
         self._files = files
@@ -93,5 +93,5 @@ class DemoBackend:
 
 
 def make() -> DemoBackend:
-    """The backend that the environment's folder tells what to do."""
+    """Return the backend that the folder in MOORING_DEMO_FOLDER controls."""
     return DemoBackend(BackendFiles(Path(os.environ[FOLDER])))

@@ -1,7 +1,7 @@
 """`mooring demo`: the steps in their order, and the verdict.
 
-Contract: true only if every step showed what it was to show. The first that doesn't ends the demo, with what was expected, what was
-seen, and the end of a log.
+Contract: true only if every step passed its checks. The first that doesn't ends the demo, with the expected and the actual value,
+and the end of a log.
 """
 
 import asyncio
@@ -40,9 +40,9 @@ STEPS: Final[Sequence[Step]] = (
 
 
 async def demo(console: Console, environ: Mapping[str, str], *, stay: bool, steps: Sequence[Step] = STEPS) -> bool | None:
-    """Play the steps; whether everything was so, None where SIGINT or SIGTERM ended it.
+    """Play the steps and return whether all of them passed, or None if SIGINT or SIGTERM ended the demo.
 
-    With `stay` the parts are up until such a signal.
+    With `stay` the parts remain up until such a signal.
     """
     return await until_told(_demo(Story(console), environ, stay, steps))
 
@@ -64,7 +64,7 @@ async def _demo(story: Story, environ: Mapping[str, str], stay: bool, steps: Seq
 
 
 async def _play(steps: Sequence[Step], scene: Scene, story: Story) -> bool:
-    """Play the steps until one fails; whether none did."""
+    """Play the steps until one fails, and return whether none did."""
     try:
         async with asyncio.timeout(LONGEST):
             for title, step in steps:

@@ -1,7 +1,7 @@
-"""What the demo plays on: a real Temporal server, 1,000 PVs behind a proxy that can fail, a backend that does as it is told, and
+"""The parts of the demo: a real Temporal server, 1,000 PVs behind a proxy that can fail, a backend that can be controlled, and
 worker processes that can be killed.
 
-Invariant: what a PV says is read at the API server itself, past Mooring and past the proxy.
+Invariant: the record on a PV is read from the API server itself, bypassing Mooring and the proxy.
 """
 
 import asyncio
@@ -62,7 +62,7 @@ class Scene:
     @classmethod
     @asynccontextmanager
     async def start(cls, environ: Mapping[str, str]) -> AsyncIterator["Scene"]:
-        """Everything but a worker, while the block lasts; MOORING_* settings in `environ` don't count."""
+        """Run everything but a worker while the block lasts; MOORING_* settings in `environ` are ignored."""
         async with AsyncExitStack() as parts:
             folder = parts.enter_context(own_folder("mooring-demo"))
             kubernetes = await parts.enter_async_context(EmbeddedKubernetes.start())
@@ -76,21 +76,21 @@ class Scene:
             yield cls(folder, temporal, client, mooring, kubernetes, proxy, backend, settings, parts)
 
     async def start_worker(self) -> RebuildResult:
-        """Start a worker; what its rebuild found."""
+        """Start a worker, and return the result of its rebuild."""
         known = {workflow_id async for workflow_id in self._rebuilds()}
         log = self.folder / f"worker-{len(known) + 1}.log"
         self.worker = await self.parts.enter_async_context(WorkerProcess.start(self.environ, log))
         return await until("the rebuild is listed", lambda: self._rebuild_but(known))
 
     async def kill_worker(self) -> int:
-        """End the worker as kill -9 does; its pid."""
+        """Kill the worker as `kill -9` does, and return its pid."""
         if self.worker is None:
             raise StackError("No worker has been started.")
         await self.worker.child.kill()
         return self.worker.child.pid
 
     async def record(self, pv: str) -> VolumeRecord:
-        """What a PV says."""
+        """Read the record on a PV."""
         async with aiohttp.ClientSession(self.kubernetes.url) as session, session.get(f"{PVS}/{pv}") as answer:
             found: dict[str, Any] = (await answer.json())["metadata"]
         return read(DEFAULT_DRIVER, pv, found["uid"], found.get("annotations"), datetime.now(UTC)).record
@@ -108,7 +108,7 @@ class Scene:
 
 
 async def until(what: str, look: Callable[[], Awaitable[T | None]]) -> T:
-    """What `look` finds, as soon as it finds anything; StackError after `PATIENCE` seconds without `what`."""
+    """Poll `look` until it returns a value, and return that; StackError, naming `what`, after `PATIENCE` seconds without one."""
     try:
         async with asyncio.timeout(PATIENCE):
             while (found := await look()) is None:  # noqa: ASYNC110 - nothing to be woken by

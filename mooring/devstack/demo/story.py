@@ -1,8 +1,8 @@
-"""What is shown, and the check on it: nothing is told before it has been found to be so.
+"""The demo's output, and the check on it: nothing is shown before it has been verified.
 
-Contract: a `Story` writes to the console it is given: numbered steps, a line for each thing that is so, how long a step took. A
-thing that isn't so ends its step with `NotSo`, which `fail` shows with what was expected and what was seen. Where the console is no
-terminal, nothing is coloured or wrapped.
+Contract: a `Story` writes to the console it is given: numbered steps, a line for each verified statement, the time a step took. A
+statement that is false ends its step with `NotSo`, which `fail` shows with the expected and the actual value. If the console is
+not a terminal, nothing is coloured or wrapped.
 """
 
 import time
@@ -18,7 +18,7 @@ from mooring.errors import MooringError
 
 
 class NotSo(Exception):
-    """Something that was to be shown isn't so."""
+    """A statement that was to be shown is false."""
 
     def __init__(self, what: str, seen: object, expected: object) -> None:
         super().__init__(f"{what}: expected {expected!r}, saw {seen!r}")
@@ -28,7 +28,7 @@ class NotSo(Exception):
 
 
 class Story:
-    """Tells a console."""
+    """Writer of the demo's lines to a console."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -37,7 +37,7 @@ class Story:
         self._so = 0
 
     def head(self, title: str) -> None:
-        """Tell what is to come."""
+        """Announce the demo."""
         self._line(f"[bold]{escape(title)}[/]", 0)
 
     @contextmanager
@@ -51,10 +51,10 @@ class Story:
         self.say(f"{time.perf_counter() - began:.1f} s")
 
     def so(self, what: str, seen: object, expected: object = True) -> None:
-        """Tell that something is so, if it is.
+        """State `what` if `seen` equals `expected`.
 
         Raises:
-            NotSo: what was seen isn't what is expected.
+            NotSo: the two differ.
 
         """
         if seen != expected:
@@ -63,7 +63,7 @@ class Story:
         self._line(f"[green]{self._good}[/] {escape(what)}")
 
     def say(self, text: str) -> None:
-        """Quote what a part says, or tell what is being done."""
+        """Quote a part's message, or describe the current action."""
         self._line(f"[dim]{escape(text)}[/]")
 
     def link(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""The demo's 1,000 PersistentVolumes, with all that a rebuild may meet, and what it must make of them."""
+"""The demo's 1,000 PersistentVolumes, with every case that a rebuild may meet, and the counts it must arrive at."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -41,7 +41,7 @@ TIMES: Final = ("2026-01-31T04:00:41Z", "2026-01-31T04:00:41.123456Z", "2026-01-
 
 
 def all_pvs() -> Iterator[dict[str, Any]]:
-    """The PVs, as objects of the Kubernetes API."""
+    """Yield the PVs, as objects of the Kubernetes API."""
     for number in range(1, COUNT + 1):
         value = pv(number, "other.csi.example.com" if number == OTHER_DRIVER else DEFAULT_DRIVER, _annotations(number))
         if number == NO_CSI:

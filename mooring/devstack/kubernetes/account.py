@@ -22,10 +22,10 @@ GRANT_SECONDS: Final = 30.0
 
 
 async def grant(real: RealKubernetes) -> None:
-    """Give the account its rights, and return when it has them.
+    """Grant the account its rights, and return once they are in effect.
 
     Raises:
-        StackError: there is no rbac.yaml, which is only in a checkout, or the rights don't come.
+        StackError: there is no rbac.yaml, which is only in a checkout, or the rights don't take effect.
 
     """
     if not RBAC.exists():
@@ -40,7 +40,7 @@ async def grant(real: RealKubernetes) -> None:
 
 
 async def _may_patch(real: RealKubernetes) -> bool:
-    """Whether the role has arrived; asked as admin, since the account itself must never be refused."""
+    """Return whether the role is in effect; asks as admin, since the account itself must never be refused."""
     server = real.server()
     asked = {"resource": "persistentvolumes", "verb": "patch"}
     review = {

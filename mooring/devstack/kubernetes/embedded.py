@@ -1,7 +1,7 @@
 """A small Kubernetes API over HTTP, in memory, for development and tests; `/version` and the log say so.
 
 It serves the resources of `RESOURCES` with create, get, list, watch, patch and delete, on loopback, to anyone: no TLS, no
-rights, no admission. What it serves it serves as kube-apiserver does (tests/contract/ runs on both); what it doesn't, it refuses.
+rights, no admission. It serves these as kube-apiserver does (tests/contract/ runs on both), and refuses everything else.
 """
 
 import logging
@@ -30,7 +30,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class EmbeddedKubernetes:
-    """A running embedded API; `url` is where."""
+    """A running embedded API, at `url`."""
 
     def __init__(self, history: int) -> None:
         # NB: a server started anew must not give out revisions that its predecessor's clients still hold: they get 410 instead.
@@ -54,7 +54,7 @@ class EmbeddedKubernetes:
             await runner.cleanup()
 
     def kubeconfig(self) -> dict[str, Any]:
-        """A kubeconfig for this server."""
+        """Return a kubeconfig for this server."""
         return ApiServer(self.url).kubeconfig()
 
     def write_kubeconfig(self, path: Path) -> Path:
@@ -74,7 +74,7 @@ class EmbeddedKubernetes:
             collection.compact()
 
     def application(self) -> web.Application:
-        """The HTTP side of it."""
+        """Build its HTTP application."""
         app = web.Application(middlewares=[_refusals], client_max_size=MAX_BODY)
         for path in ("/livez", "/readyz", "/healthz"):
             app.router.add_get(path, _ok)

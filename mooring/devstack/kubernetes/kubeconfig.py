@@ -1,4 +1,4 @@
-"""Where an API server is and how to be let in, and the same as a kubeconfig.
+"""The address of an API server and the credentials for it, also as a kubeconfig.
 
 Kept: server, CA and bearer token, which is all that Mooring's own servers hand out. Client certificates, exec plugins and
 contexts beyond the current one are the business of the `kubernetes` library.
@@ -23,7 +23,7 @@ class ApiServer:
 
     @classmethod
     def of(cls, kubeconfig: dict[str, Any]) -> "ApiServer":
-        """The server of the current context; KeyError where the file names none."""
+        """Read the server of the current context; KeyError if the file names none."""
         context = _named(kubeconfig["contexts"], kubeconfig["current-context"])["context"]
         cluster = _named(kubeconfig["clusters"], context["cluster"])["cluster"]
         user = _named(kubeconfig["users"], context["user"])["user"]
@@ -31,7 +31,7 @@ class ApiServer:
         return cls(cluster["server"], base64.b64decode(encoded).decode() if encoded else None, user.get("token"))
 
     def kubeconfig(self) -> dict[str, Any]:
-        """A kubeconfig with this server as its only context."""
+        """Return a kubeconfig with this server as its only context."""
         name = "mooring-development"
         authority = {"certificate-authority-data": base64.b64encode(self.ca.encode()).decode()} if self.ca else {}
         return {
@@ -50,11 +50,11 @@ class ApiServer:
         return path
 
     def ssl(self) -> ssl.SSLContext | bool:
-        """What aiohttp takes as `ssl`: trust in this CA alone, or the system's where there is none."""
+        """Return aiohttp's `ssl` argument: trust in this CA alone, or the system's if there is none."""
         return ssl.create_default_context(cadata=self.ca) if self.ca else True
 
     def headers(self) -> dict[str, str]:
-        """The headers that let a request in."""
+        """Return the headers that authenticate a request."""
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
 

@@ -2,7 +2,7 @@
 
 Contract: a field that the server doesn't know is an error, and so is every refusal. The order is the file's.
 
-Not kept here: waiting until what was applied has its effect.
+Not kept here: waiting until the applied objects take effect.
 """
 
 from collections.abc import Iterable
@@ -20,12 +20,12 @@ STRICT: Final = {"fieldManager": "mooring-development", "fieldValidation": "Stri
 
 
 def read_manifests(path: Path) -> list[dict[str, Any]]:
-    """The objects in a file of YAML documents."""
+    """Read the objects from a file of YAML documents."""
     return list(yaml.safe_load_all(path.read_text()))
 
 
 async def apply(server: ApiServer, manifests: Iterable[dict[str, Any]]) -> None:
-    """Create these objects or bring them to what the manifests say; `StackError` where the server refuses one."""
+    """Create these objects or update them to their manifests; `StackError` if the server refuses one."""
     connector = aiohttp.TCPConnector(ssl=server.ssl())
     async with aiohttp.ClientSession(server.url, connector=connector, headers=server.headers()) as session:
         for manifest in manifests:
@@ -36,7 +36,7 @@ async def apply(server: ApiServer, manifests: Iterable[dict[str, Any]]) -> None:
 
 
 async def _path(session: aiohttp.ClientSession, manifest: dict[str, Any]) -> str:
-    """Where the object is; the server tells its resource's name."""
+    """Return the object's path, with the resource's name as the server reports it."""
     version, kind, metadata = manifest["apiVersion"], manifest["kind"], manifest["metadata"]
     root = f"/apis/{version}" if "/" in version else f"/api/{version}"
     async with session.get(root) as answer:

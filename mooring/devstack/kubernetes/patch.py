@@ -18,7 +18,7 @@ MERGE_PATCH: Final = "application/merge-patch+json"
 
 
 def apply_patch(media_type: str, body: bytes, target: Object) -> Object:
-    """The patched object; refuses with 400 what isn't a patch, with 415 other formats, with 422 what can't be applied."""
+    """Return the patched object; refuse with 400 what isn't a patch, with 415 other formats, with 422 what can't be applied."""
     if media_type == JSON_PATCH:
         return _json_patch(_decode(body, list[dict[str, Any]]), target)
     if media_type == MERGE_PATCH:
@@ -44,7 +44,7 @@ def _json_patch(operations: list[dict[str, Any]], target: Object) -> Object:
 
 
 def _step(operation: dict[str, Any], target: Object) -> Object:
-    """One operation. NB: the server differs from jsonpatch in two: `test` with null, and `replace` of what is absent."""
+    """Apply one operation. NB: the server differs from jsonpatch in two: `test` with null, and `replace` of what is absent."""
     absent = _is_absent(operation, target)
     if operation.get("op") == "test" and operation.get("value") is None and absent:
         return target
@@ -55,7 +55,7 @@ def _step(operation: dict[str, Any], target: Object) -> Object:
 
 
 def _is_absent(operation: dict[str, Any], target: Object) -> bool:
-    """Whether the path lacks its last part only: its parent must be there."""
+    """Return whether only the last part of the path is absent: its parent must exist."""
     parent, key = jsonpatch.JsonPointer(operation.get("path", "")).to_last(target)
     return isinstance(parent, dict) and key is not None and key not in parent
 

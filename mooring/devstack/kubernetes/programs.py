@@ -10,7 +10,7 @@ from mooring.devstack.process import StackError
 
 
 def program(assets: Path, name: str) -> Path:
-    """Where a program is.
+    """Return the path of a program.
 
     Raises:
         StackError: the folder doesn't have it.

@@ -1,6 +1,6 @@
 """List and watch, from the parameters of a request to bytes.
 
-What the embedded API can't do (label selectors, other field selectors) is refused, never ignored.
+Label selectors and other field selectors, which the embedded API doesn't support, are refused, never ignored.
 """
 
 import asyncio
@@ -23,12 +23,12 @@ Send = Callable[[bytes], Awaitable[None]]
 
 
 def is_true(query: Query, name: str) -> bool:
-    """A boolean parameter as the server reads it: present and neither `false` nor `0`."""
+    """Read a boolean parameter as the server does: true if present and neither `false` nor `0`."""
     return query.get(name, "false") not in ("false", "0")
 
 
 def number(query: Query, name: str) -> int | None:
-    """A whole number, None where it is absent or empty; refuses with 400."""
+    """Return a parameter as a whole number, or None if it is absent or empty; refuse anything else with 400."""
     text = query.get(name, "")
     if not text:
         return None
@@ -38,7 +38,7 @@ def number(query: Query, name: str) -> int | None:
 
 
 def selector(query: Query, namespace: str | None) -> Selector:
-    """What is asked for; refuses with 400 what can't be selected by."""
+    """Read the selector from the parameters; refuse with 400 one that isn't supported."""
     fields = query.get("fieldSelector", "")
     if query.get("labelSelector"):
         raise status.bad_request("the embedded API server for development knows no label selectors")
@@ -48,7 +48,7 @@ def selector(query: Query, namespace: str | None) -> Selector:
 
 
 def listed(collection: Collection, wanted: Selector, query: Query) -> bytes:
-    """One page of a list, which `limit` and `continue` ask for; refuses with 410 a page of a list that is forgotten."""
+    """Return the page of a list that `limit` and `continue` select; refuse with 410 a page of a list that is forgotten."""
     if query.get("resourceVersionMatch") == "Exact":
         raise status.bad_request("the embedded API server for development lists no past revisions")
     limit = number(query, "limit") or 0
@@ -65,7 +65,7 @@ def listed(collection: Collection, wanted: Selector, query: Query) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class WatchOptions:
-    """How a watch was asked for; `since` None, or `initial`, begins with all that is there."""
+    """Parameters of a watch; with `since` None, or with `initial`, it begins with all existing objects."""
 
     since: int | None
     initial: bool
@@ -74,7 +74,7 @@ class WatchOptions:
 
     @classmethod
     def read(cls, query: Query, now: int) -> "WatchOptions":
-        """From the parameters, at revision `now`; refuses with 422 `sendInitialEvents` without its match rule."""
+        """Read them from the request, at revision `now`; refuse with 422 `sendInitialEvents` without its match rule."""
         since = number(query, "resourceVersion") or None
         initial = "sendInitialEvents" in query
         if initial and query.get("resourceVersionMatch") != "NotOlderThan":
@@ -91,7 +91,7 @@ def _match_forbidden(why: str) -> status.Refusal:
 
 
 async def watched(collection: Collection, wanted: Selector, options: WatchOptions, send: Send) -> None:
-    """Send the lines of a watch until its time is up; one whose past is forgotten gets a single line that says so."""
+    """Send the lines of a watch until its time is up, or a single line with the refusal if its past is forgotten."""
     try:
         with collection.watch(wanted, options.since) as watcher:
             for event in watcher.begin:

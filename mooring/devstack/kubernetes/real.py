@@ -1,10 +1,10 @@
 """etcd and kube-apiserver on loopback, for development and tests: TLS, RBAC, a token for each user, a folder of its own.
 
 The binaries come from kube/build.sh. Both processes end with the block, or with this process if it is killed. Nothing is
-durable: etcd doesn't sync its files and they are removed, and what is left, the logs, is the caller's to throw away.
+durable: etcd doesn't sync its files and they are removed; the logs, which remain, are the caller's to remove.
 
-What chosen users ask for can be kept as an audit log: who, what, and how it was answered, without bodies. A request is in it before
-its answer ends.
+The requests of chosen users can be kept as an audit log: user, request and answer, without bodies. A request is in it before its
+answer ends.
 """
 
 import asyncio
@@ -78,11 +78,11 @@ class RealKubernetes:
             yield cls(url, etcd_url, folder, ca, tokens)
 
     def server(self, user: str = ADMIN) -> ApiServer:
-        """The address, with this user's token; KeyError for a user it wasn't started with."""
+        """Return the address with this user's token; KeyError for a user it wasn't started with."""
         return ApiServer(self.url, self.ca, self.tokens[user])
 
     def kubeconfig(self, user: str = ADMIN) -> dict[str, Any]:
-        """A kubeconfig for this user."""
+        """Return a kubeconfig for this user."""
         return self.server(user).kubeconfig()
 
     def write_kubeconfig(self, path: Path, user: str = ADMIN) -> Path:

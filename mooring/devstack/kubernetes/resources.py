@@ -1,11 +1,11 @@
-"""The resources that the embedded API serves: what Mooring calls and no more."""
+"""The resources that the embedded API serves: those that Mooring calls, and no more."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One kind of object and where its URLs begin."""
+    """One kind of object, with the root of its URLs."""
 
     group: str
     version: str

@@ -1,4 +1,4 @@
-"""What Kubernetes asks of a write: metadata, preconditions, dry runs. Works on a `Collection`, knows nothing of HTTP.
+"""The rules of Kubernetes for a write: metadata, preconditions, dry runs. Works on a `Collection`, knows nothing of HTTP.
 
 Kept: name, uid and creationTimestamp never change; a resourceVersion in a patch must be the object's; a patch that changes
 nothing writes nothing; annotations and labels are strings under qualified names, and absent rather than empty. Not kept:
@@ -22,7 +22,7 @@ STRING_MAPS: Final = ("annotations", "labels")
 
 
 def create(collection: Collection, namespace: str, value: Object, *, dry_run: bool = False) -> Entry:
-    """Add an object; refuses with 400 another kind or namespace, 409 a name that is taken, 422 what breaks a rule."""
+    """Add an object; refuse with 400 another kind or namespace, 409 a name that is taken, 422 what breaks a rule."""
     resource = collection.resource
     _check_kind(resource, value)
     metadata = _tidy(value.get("metadata", {}))
@@ -42,7 +42,7 @@ def create(collection: Collection, namespace: str, value: Object, *, dry_run: bo
 
 
 def patch(collection: Collection, key: Key, change: Callable[[Object], Object], *, dry_run: bool = False) -> Entry:
-    """Replace an object by what `change` makes of it; refuses with 404, 409 for another resourceVersion, 400 and 422."""
+    """Replace an object by the result of `change`; refuse with 404, 409 for another resourceVersion, 400 and 422."""
     found = collection.get(key)
     before = found.decode()
     patched = change(found.decode())
@@ -90,7 +90,7 @@ def _check_new(resource: Resource, name: str, value: Object) -> None:
 
 
 def _check_regarding(resource: Resource, namespace: str, name: str, value: Object) -> None:
-    """An Event about a cluster-scoped object is in `default` or kube-system; any other is in a namespace."""
+    """Refuse an Event about a cluster-scoped object outside `default` and kube-system; any other is in a namespace."""
     regarding = value.get("regarding", {})
     if resource.kind == "Event" and not regarding.get("namespace") and namespace not in ("default", "kube-system"):
         raise status.invalid(resource, name, "involvedObject.namespace", 'Invalid value: "": does not match event.namespace')

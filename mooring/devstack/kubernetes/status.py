@@ -26,7 +26,7 @@ class Refusal(Exception):
         self.details = details
 
     def body(self) -> dict[str, Any]:
-        """The `Status` object, ready for JSON."""
+        """Return the `Status` object, ready for JSON."""
         reason = {"reason": self.reason} if self.reason else {}
         details = {} if self.details is None else {"details": self.details}
         return {

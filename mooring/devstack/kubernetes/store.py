@@ -1,8 +1,8 @@
-"""The objects of one resource, their history and who watches them; in memory, gone with the process.
+"""The objects of one resource, their history and their watchers; in memory, gone with the process.
 
 Invariants: an entry never changes, a write replaces it; every write takes the next revision of the one counter that all
-resources share; a list's pages all show the objects as they were at its first page; what a watcher was subscribed to
-reaches it once and in order, and is kept for it without bound while it doesn't read. The store knows nothing of HTTP
+resources share; a list's pages all show the objects as they were at its first page; each change reaches its subscribed
+watchers once and in order, and is kept for them without bound while they don't read. The store knows nothing of HTTP
 and checks no rule of Kubernetes beyond these.
 """
 
@@ -36,7 +36,7 @@ class Entry:
     raw: bytes
 
     def decode(self) -> Object:
-        """A fresh copy of the object, the caller's to change."""
+        """Return a fresh copy of the object, the caller's to change."""
         decoded: Object = msgspec.json.decode(self.raw)
         return decoded
 
@@ -51,13 +51,13 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """What a list or a watch is about; None matches everything."""
+    """Scope of a list or a watch; None matches everything."""
 
     namespace: str | None = None
     name: str | None = None
 
     def matches(self, entry: Entry) -> bool:
-        """Whether the entry is asked for."""
+        """Return whether the entry is in the scope."""
         return self.namespace in (None, entry.key[0]) and self.name in (None, entry.key[1])
 
 
@@ -68,14 +68,14 @@ class Revision:
     current: int
 
     def next(self) -> int:
-        """The revision of the next write."""
+        """Return the revision for the next write, which is the current one from now on."""
         self.current += 1
         return self.current
 
 
 @dataclass(slots=True)
 class Watcher:
-    """A subscription: what it begins with, the revision that is as of, and then the changes; None ends it."""
+    """A subscription: the entries it begins with, their revision, and then the changes; None ends it."""
 
     selector: Selector
     begin: list[Event]
@@ -116,7 +116,7 @@ class Collection:
         self._watchers: list[Watcher] = []
 
     def get(self, key: Key) -> Entry:
-        """The object as it is now; refuses with 404."""
+        """Return the object as it is now; refuse with 404 if there is none."""
         entry = self._entries.get(key)
         if entry is None:
             raise status.not_found(self.resource, key[1])
@@ -133,7 +133,7 @@ class Collection:
         return entry
 
     def preview(self, key: Key, value: Object) -> Entry:
-        """What `put` would have written, for a dry run: nothing is stored and the revision stays."""
+        """Return what `put` would write, for a dry run: nothing is stored, and the revision stays the same."""
         present = self._entries.get(key)
         return _entry(key, present.revision if present else 0, value)
 

@@ -11,12 +11,12 @@ from mooring.devstack.kubernetes.store import Entry, Event, Key, Page
 
 
 def one(resource: Resource, entry: Entry) -> bytes:
-    """A single object; unlike the items of a list it says what it is."""
+    """Encode a single object, with its `kind` and `apiVersion`, which the items of a list lack."""
     return b'{"kind":"%s","apiVersion":"%s",%s' % (resource.kind.encode(), resource.api_version.encode(), entry.raw[1:])
 
 
 def deleted(resource: Resource, entry: Entry) -> bytes:
-    """The success that answers a deletion where the object isn't sent."""
+    """Encode the success that answers a deletion if the object isn't sent."""
     metadata = entry.decode()["metadata"]
     group = {"group": resource.group} if resource.group else {}
     details = {"name": metadata["name"], **group, "kind": resource.plural, "uid": metadata["uid"]}
@@ -40,7 +40,7 @@ def change(resource: Resource, event: Event) -> bytes:
 
 
 def bookmark(resource: Resource, revision: int, *, initial_events_end: bool = False) -> bytes:
-    """The line that says how far a watch has come, and, once, that what was there at its beginning has all been sent."""
+    """Encode the line that marks the progress of a watch, and, once, the end of its initial objects."""
     metadata: dict[str, Any] = {"resourceVersion": str(revision)}
     if initial_events_end:
         metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
@@ -49,7 +49,7 @@ def bookmark(resource: Resource, revision: int, *, initial_events_end: bool = Fa
 
 
 def error(refusal: status.Refusal) -> bytes:
-    """The line that ends a watch which can't go on."""
+    """Encode the line that ends a watch which can't go on."""
     return msgspec.json.encode({"type": "ERROR", "object": refusal.body()}) + b"\n"
 
 
@@ -60,7 +60,7 @@ class _Token(msgspec.Struct):
 
 
 def token(revision: int, after: Key) -> str:
-    """What `continue` bears: opaque to the client."""
+    """Encode the value of `continue`, which is opaque to the client."""
     return base64.urlsafe_b64encode(msgspec.json.encode(_Token(revision, *after))).decode()
 
 

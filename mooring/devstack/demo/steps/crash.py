@@ -57,7 +57,7 @@ async def _open_run(scene: Scene) -> str:
 
 
 async def _done_by(scene: Scene) -> str:
-    """The worker whose attempt at the backend step succeeded."""
+    """Return the identity of the worker whose attempt at the backend step succeeded."""
     names: dict[int, str] = {}
     workers: dict[int, str] = {}
     async for event in _handle(scene).fetch_history_events():

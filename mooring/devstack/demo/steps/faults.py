@@ -1,4 +1,4 @@
-"""Trouble with what Mooring stands on: the API server is out, the backend says no."""
+"""Failures of Mooring's dependencies: the API server is out, the backend refuses."""
 
 import asyncio
 import re
@@ -17,7 +17,7 @@ ATTEMPTS: Final = 3
 
 
 async def ride_out_an_outage(scene: Scene, story: Story) -> None:
-    """The API server goes away, a publish begins, the API server comes back."""
+    """Begin a publish while the API server is out, and have it complete when the server is back."""
     await unpublish(scene, NODE, story)
     before = await scene.record(SUBJECT_PV)
     with scene.proxy.outage():
@@ -34,7 +34,7 @@ async def ride_out_an_outage(scene: Scene, story: Story) -> None:
 
 
 async def roll_back(scene: Scene, story: Story) -> None:
-    """The backend refuses, so the record is taken back, and the epoch has moved past the attempt."""
+    """Have the backend refuse a publish, which withdraws the record and moves the epoch past the attempt."""
     await unpublish(scene, SECOND_NODE, story)
     before = await scene.record(SUBJECT_PV)
     scene.backend.tell(Mood.REFUSE)
@@ -49,12 +49,12 @@ async def roll_back(scene: Scene, story: Story) -> None:
 
 
 async def holders(scene: Scene) -> list[str]:
-    """The nodes that hold the volume, by its PV."""
+    """Return the nodes that hold the volume, by its PV."""
     return [held.node_id for held in (await scene.record(SUBJECT_PV)).holders]
 
 
 async def _told_of_attempt(scene: Scene, attempt: int) -> str | None:
-    """What Temporal tells operators of the open publish, from this attempt of its pending step on."""
+    """Return Temporal's message about the open publish, once its pending step is at this attempt or later, else None."""
     told = (await read_history(scene.client, VolumeRef(volume_handle=SUBJECT), limit=1)).runs[0].message
     numbers = [int(number) for number in re.findall(r"attempt (\d+)", told)]
     return told if numbers and numbers[0] >= attempt else None

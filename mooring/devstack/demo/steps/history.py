@@ -1,4 +1,4 @@
-"""What stays: the volume's runs as a table, and where to see them in Temporal's UI."""
+"""The lasting trace: the volume's runs as a table, and their place in Temporal's UI."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -40,7 +40,7 @@ async def show_history(scene: Scene, story: Story) -> None:
 
 
 async def show_ui(scene: Scene, story: Story) -> None:
-    """The same in Temporal's UI."""
+    """Show the same runs in Temporal's UI."""
     query = f'WorkflowId="{volume_id(VolumeRef(volume_handle=SUBJECT))}"'
     runs = f"namespaces/{scene.client.namespace}/workflows?query={quote(query, safe='')}"
     async with aiohttp.ClientSession() as session:

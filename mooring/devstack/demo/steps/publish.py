@@ -1,4 +1,4 @@
-"""The rebuild, and what a healthy system answers: publish, the same again, another node."""
+"""The rebuild, and the answers of a healthy system: publish, the same again, another node."""
 
 from mooring.devstack.demo import volumes
 from mooring.devstack.demo.scene import PATIENCE, Scene
@@ -8,7 +8,7 @@ from mooring.errors import HeldElsewhere, MalformedRecord, MooringError
 
 
 async def rebuild(scene: Scene, story: Story) -> None:
-    """A worker starts, and knows who holds what from the PVs alone."""
+    """Start a worker, which learns from the PVs alone who holds what."""
     found = await scene.start_worker()
     story.so(f"{found.volumes} PVs of the driver read in {found.seconds:.2f} s", found.volumes, volumes.COUNT - 2)
     story.so(f"{found.attached} of them attached, most by an existing driver, without an epoch", found.attached, volumes.ATTACHED)
@@ -20,7 +20,7 @@ async def rebuild(scene: Scene, story: Story) -> None:
 
 
 async def publish(scene: Scene, story: Story) -> None:
-    """A node gets the volume: record, then backend, then its publish context with the record."""
+    """Publish the volume to a node: record, then backend, then its publish context with the record."""
     result = await scene.mooring.publish(SUBJECT, NODE, deadline=PATIENCE)
     story.say(result.message)
     record = await scene.record(SUBJECT_PV)
@@ -32,7 +32,7 @@ async def publish(scene: Scene, story: Story) -> None:
 
 
 async def publish_again(scene: Scene, story: Story) -> None:
-    """The holder asks again: a re-claim, one epoch later and otherwise the same."""
+    """Publish to the holder again: a re-claim, one epoch later and otherwise the same."""
     before = await scene.record(SUBJECT_PV)
     result = await scene.mooring.publish(SUBJECT, NODE, deadline=PATIENCE)
     story.say(result.message)
@@ -42,7 +42,7 @@ async def publish_again(scene: Scene, story: Story) -> None:
 
 
 async def refuse_another_node(scene: Scene, story: Story) -> None:
-    """Nobody gets what another node holds, whoever attached it, nor what nobody can say the holder of."""
+    """Refuse volumes that another node holds, whichever driver attached them, and volumes whose holder is unknown."""
     before = await scene.record(SUBJECT_PV)
     refused = await refusal(scene, SUBJECT, SECOND_NODE)
     story.say(str(refused))
@@ -56,13 +56,13 @@ async def refuse_another_node(scene: Scene, story: Story) -> None:
 
 
 async def unpublish(scene: Scene, node: str, story: Story) -> None:
-    """The volume leaves the node."""
+    """Unpublish the volume from the node."""
     result = await scene.mooring.unpublish(SUBJECT, node, deadline=PATIENCE)
     story.so(f"{node} releases {SUBJECT}, at epoch {result.epoch}", result.released, (node,))
 
 
 async def refusal(scene: Scene, volume: str, node: str) -> MooringError | None:
-    """Why the volume can't be published to the node; None where it was."""
+    """Try to publish the volume to the node, and return the error, or None if it was published."""
     try:
         await scene.mooring.publish(volume, node, deadline=PATIENCE)
     except MooringError as error:
