@@ -1,1 +1,1 @@
-"""What `mooring check` asks, one subject a module; results.py has the form of questions and answers, runner.py all of them."""
+"""The questions of `mooring check`, one subject a module; results.py defines questions and answers, runner.py lists them all."""

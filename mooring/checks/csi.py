@@ -1,4 +1,4 @@
-"""The CSI endpoint: whether its socket is there for its owner alone, and who answers."""
+"""The CSI endpoint: its socket, open to its owner alone, and the plugin that answers."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ PRIVATE: Final = 0o600
 
 
 class CsiChecks:
-    """Asks the endpoint `unix:///path` of one driver; "" for none."""
+    """The questions to the endpoint `unix:///path` of one driver; "" for none."""
 
     def __init__(self, endpoint: str, driver: str) -> None:
         self._endpoint = endpoint
         self._driver = driver
 
     def questions(self) -> Sequence[Question]:
-        """All of them, in order."""
+        """Return all questions, in order."""
         start = "See the log of the process that serves it (`mooring csi`)."
         return (
             Question(CSI, SOCKET, "The endpoint's socket is there", self._socket),

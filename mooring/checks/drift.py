@@ -1,4 +1,4 @@
-"""What the last reconciliation says, as a check's answer."""
+"""The result of the last reconciliation, as a check's answer."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def judge_schedule(driver: str, queue: str, named: str, polled_by: set[str]) -> 
 
 
 def judge_drift(report: Report | None, driver: str, now: datetime) -> Answer:
-    """The answer to whether records, cluster and backend agree; `report` is None where nobody reconciles the driver."""
+    """Answer whether records, cluster and backend agree; `report` is None if the driver is not reconciled."""
     if report is None:
         why = f"No Schedule has driver {driver} reconciled, so drift is found by nobody."
         return warning(why, "Start a worker with MOORING_RECONCILE_INTERVAL above 0; it makes the Schedule.")
@@ -56,7 +56,7 @@ def judge_drift(report: Report | None, driver: str, now: datetime) -> Answer:
 
 
 def _left(found: ReconcileResult) -> Answer:
-    """Return the answer where drift is left, with the way to the first volume whose record vanished."""
+    """Return the answer if drift is left, with the command for the first volume whose record vanished."""
     left = ", ".join(f"{kind}: {number}" for kind, number in sorted(found.left.items()))
     lost = next((drift.volume_handle for drift in found.drifts if drift.kind in VANISHED), None)
     if lost is None:

@@ -1,4 +1,4 @@
-"""Kubernetes and the records in it: whether the API server lets Mooring do its work, and what the PVs say can be read.
+"""Kubernetes and the records in it: Mooring has the rights for its work, and the PVs' records can be read.
 
 Nothing is changed: the one write is a dry run.
 """
@@ -76,7 +76,7 @@ _POLICY: Final = msgspec.json.Decoder(_Policy)
 
 
 class KubernetesChecks:
-    """Asks one API server about one driver. `account` is whose rights are asked for, None for those of who asks.
+    """The questions to one API server about one driver. `account` is the one whose rights are checked, None for the user's own.
 
     `connect` makes the client, which `close` closes.
     """
@@ -89,7 +89,7 @@ class KubernetesChecks:
         self._records = Records()
 
     def questions(self) -> Sequence[Question]:
-        """All of them, in order."""
+        """Return all questions, in order."""
         there, read = (REACHABLE,), (REACHABLE, READABLE)
         whose = str(self._account or "This account")
         return (
@@ -196,7 +196,7 @@ class KubernetesChecks:
         return await self._try_to_write(sound) if sound else skipped(f"driver {self._driver} has no PersistentVolume to try it on")
 
     async def _try_to_write(self, seen: Sighting) -> Answer:
-        """Make the write of a re-claim, of which nothing is kept."""
+        """Try the write of a re-claim as a dry run."""
         record = seen.record()
         volume = VolumeRef.model_construct(driver=self._driver, volume_handle=seen.handle)
         write = Write(volume=volume, mark=record.mark, operation=record.operation, holders=record.holders)

@@ -1,8 +1,8 @@
-"""What a check asks and what came of it; and how questions are put: bounded, and not at all where the answer they need failed.
+"""Questions and their results. A question is put with a time limit, and not at all if one that it needs has failed.
 
-Contract: a question never raises. What it meets instead is its answer: a failure with the cause.
+Contract: a question never raises. An error that it meets is its answer: a failure with the cause.
 
-Not kept here: the questions themselves, and how answers are shown (mooring/cli/check.py).
+Not kept here: the questions themselves, and the output of answers (mooring/cli/check.py).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SECONDS: Final = 15.0
 
 
 class Result(StrEnum):
-    """What came of a check. A warning is no failure."""
+    """Result of a check. A warning is no failure."""
 
     OK = "ok"
     WARNING = "warning"
@@ -33,7 +33,7 @@ class Result(StrEnum):
 
 
 class Check(Model):
-    """One check and what came of it. `cause` and `fix` are "" where all is well; `fix` where it was skipped, too.
+    """One check and its result. `cause` and `fix` are "" if all is well; `fix` also if it was skipped.
 
     `fix` is for people, `command` for a shell: one of them may be "".
     """
@@ -57,7 +57,7 @@ class CheckReport(Model):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of a question; `detail` is what is worth knowing of one that came out well."""
+    """Outcome of a question; `detail` is worth knowing even if all is well."""
 
     result: Result
     cause: str = ""
@@ -68,9 +68,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One check: `what` is so if all is well. `needs`: the ids of checks without whose success it can't be asked.
+    """One check: `what` is true if all is well. `needs`: the ids of checks without whose success it can't be asked.
 
-    `fix` is what to do about an error that says nothing of it.
+    `fix` is the advice for an error that has none.
     """
 
     group: str
@@ -82,22 +82,22 @@ class Question:
 
 
 def ok(detail: str = "") -> Answer:
-    """It is so."""
+    """Answer that all is well."""
     return Answer(Result.OK, detail=detail)
 
 
 def warning(cause: str, fix: str, command: str = "") -> Answer:
-    """It works, but not as it should."""
+    """Answer that it works, but not as it should."""
     return Answer(Result.WARNING, cause, fix, command)
 
 
 def failed(cause: str, fix: str, command: str = "") -> Answer:
-    """It is not so."""
+    """Answer that it has failed."""
     return Answer(Result.FAILED, cause, fix, command)
 
 
 def skipped(cause: str) -> Answer:
-    """There is nothing to ask, or nobody."""
+    """Answer that there is nothing to ask, or no one to answer."""
     return Answer(Result.SKIPPED, cause)
 
 

@@ -1,4 +1,4 @@
-"""The rights that Mooring's account needs, and the question whether somebody has them.
+"""The rights that Mooring's account needs, and the check that an account has them.
 
 NB: `RIGHTS` says what deploy/kubernetes/rbac.yaml grants; a wheel has no manifest to read it from.
 """
@@ -50,14 +50,14 @@ class Account:
 
     @classmethod
     def of(cls, text: str) -> Account:
-        """The account that the text names; ValueError where it has another form."""
+        """Parse the account's name; raise ValueError if it has another form."""
         namespace, colon, name = text.removeprefix("system:serviceaccount:").partition(":")
         if not (namespace and colon and name) or ":" in name:
             raise ValueError(f"{text!r} is no NAMESPACE:NAME")
         return cls(namespace, name)
 
     def spec(self) -> dict[str, Any]:
-        """The account as a SubjectAccessReview names it."""
+        """Return the account as a SubjectAccessReview names it."""
         groups = ["system:serviceaccounts", f"system:serviceaccounts:{self.namespace}", "system:authenticated"]
         return {"user": str(self), "groups": groups}
 
@@ -66,11 +66,11 @@ class Account:
 
 
 async def missing_rights(api: KubernetesApi, account: Account | None) -> list[str]:
-    """The rights, each as "verb resource", that the account lacks, or that who asks does where it is None.
+    """Return the rights, each as "verb resource", that the account lacks, or the user if it is None.
 
     Raises:
         NotFound: the API server has no access reviews.
-        KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say.
+        KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server didn't answer.
 
     """
     wanted = [(group, resource, verb) for (group, resource), verbs in RIGHTS.items() for verb in verbs]

@@ -30,7 +30,7 @@ CONFIGURATION: Final = "Configuration"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is checked, and how it is reached. `csi_endpoint` is "" for none, `account` None for who asks."""
+    """The scope of the checks, and the way to its parts. `csi_endpoint` is "" for none, `account` None for the user."""
 
     driver: str
     task_queue: str
@@ -54,7 +54,7 @@ async def check_everything(asked: Asked) -> CheckReport:
 
 
 def groups(asked: Asked, kubernetes: KubernetesChecks) -> Sequence[Sequence[Question]]:
-    """Every question, by whom it is put to."""
+    """Return all questions, grouped by the server that answers them."""
 
     async def configured() -> Answer:
         return _configured(asked.settings)

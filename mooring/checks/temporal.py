@@ -1,4 +1,4 @@
-"""Temporal and the workers: whether the server is there, the namespace is set up, somebody polls, and no drift is left."""
+"""Temporal and the workers: the server answers, the namespace is set up, a worker polls, and no drift is left."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ RETENTION: Final = timedelta(hours=24)
 
 
 class TemporalChecks:
-    """Asks one server about one driver's workers. `connect` makes the client."""
+    """The questions to one server about one driver's workers. `connect` makes the client."""
 
     def __init__(self, connect: Callable[[], Awaitable[Client]], driver: str, queue: str) -> None:
         self._connect = connect
@@ -46,7 +46,7 @@ class TemporalChecks:
         self._described: DescribeNamespaceResponse | None = None
 
     def questions(self) -> Sequence[Question]:
-        """All of them, in order."""
+        """Return all questions, in order."""
         serve = "workers-serve"
         return (
             Question(TEMPORAL, REACHABLE, "Temporal can be reached", self._reachable, TemporalUnavailable.advice),
@@ -155,7 +155,7 @@ class TemporalChecks:
         return judge_drift(await last_report(self._temporal, self._driver), self._driver, datetime.now(UTC))
 
     async def _polled(self, queue: str, fix: str) -> Answer:
-        """Whether both kinds of task are polled for."""
+        """Check that both kinds of task are polled for."""
         workflows = await pollers(self._temporal, queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW)
         activities = await pollers(self._temporal, queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
         lively = sorted(workflows & activities)

@@ -1,6 +1,6 @@
-"""`mooring adopt`: what is attached and not recorded yet, and to have it recorded.
+"""`mooring adopt`: list attachments that are not recorded yet, and have them recorded.
 
-The command reads the cluster itself, so `--dry-run` needs no worker; it asks Temporal only of volumes whose record was written
+The command reads the cluster itself, so `--dry-run` needs no worker; it asks Temporal only about volumes whose record was written
 before, and does without. Workers do the same when they start.
 """
 
@@ -93,7 +93,7 @@ def _cells(finding: Finding, *, wide: bool) -> list[str]:
 
 
 def _end(session: Session, findings: Sequence[Finding], *, dry_run: bool) -> None:
-    """Say what is in doubt; that is the command's failure where it was to do more than look."""
+    """List what is in doubt, and fail for it unless the command was only to look."""
     for finding in findings:
         if finding.verdict == LEFT_OVER:
             note(finding.why)

@@ -1,4 +1,4 @@
-"""`mooring approve`: an operator's word that a waiting run may go on. It stays in the run's history."""
+"""`mooring approve`: an operator's approval that a waiting run may go on. It remains in the run's history."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def _approve(session: Session, run: str, by: str, reason: str) -> str:
 
 
 def read_approval(by: str, reason: str) -> Approval:
-    """The operator's word; InvalidRequest where a part of it is missing."""
+    """Return the operator's approval; raise InvalidRequest if a part of it is missing."""
     from pydantic import ValidationError
 
     from mooring.errors import InvalidRequest

@@ -1,4 +1,4 @@
-"""`mooring check`: whether everything that Mooring needs is there, and what to do where it isn't."""
+"""`mooring check`: checks of everything that Mooring needs, each with the fix if it fails."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _reasons(each: Check) -> list[str]:
 
 
 def _prints(text: str) -> bool:
-    """Whether standard output's encoding has these characters."""
+    """Return whether standard output's encoding has these characters."""
     try:
         text.encode(sys.stdout.encoding or "ascii")
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""`mooring completion`: what a shell needs to complete the command."""
+"""`mooring completion`: the script with which a shell completes the command."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""`mooring drift`: what the last reconciliation found, or one that is made now.
+"""`mooring drift`: the result of the last reconciliation, or of one that is made now.
 
-Contract: it ends with 0 where nothing is left, with FAILED where drift is, with PENDING where heals wait for an approval.
+Contract: it exits with 0 if no drift is left, with FAILED if there is some, with PENDING if heals wait for an approval.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ async def _ask(session: Session, *, now: bool, timeout: float) -> tuple[Report, 
 
 
 async def _through(client: Client, run: Run) -> None:
-    """Wait until the run has ended, or waits itself."""
+    """Wait until the run has ended, or waits for an approval."""
     from temporalio.client import WorkflowFailureError
 
     from mooring.reconciliation.report import awaits_approval, result
@@ -103,7 +103,7 @@ def _cells(each: Settled, *, wide: bool) -> list[str]:
 
 
 def _end(report: Report, waiting: Progress | None) -> NoReturn:
-    """Say how the driver stands, and end as that demands."""
+    """Summarize the driver's drift, and exit with the code for it."""
     if report.failed:
         note(report.failed)
     found = report.result

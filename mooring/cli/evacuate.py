@@ -1,6 +1,6 @@
-"""`mooring evacuate`: have a dead node's volumes released, and follow how far it is.
+"""`mooring evacuate`: have a dead node's volumes released, and follow the progress.
 
-The evacuation is Temporal's: the command starts it, or joins the open one, and may leave at any time.
+The evacuation is Temporal's: the command starts it, or joins the open one, and may exit at any time.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def evacuate(
 
 
 async def _evacuate(session: Session, node: str, by: str, reason: str, *, wait: bool) -> EvacuationResult | None:
-    """How it ends; None where nobody waits."""
+    """Start the evacuation or join it, and return its result, or None without `wait`."""
     from pydantic import ValidationError
 
     from mooring.errors import InvalidRequest
@@ -117,7 +117,7 @@ async def _progress(session: Session, client: Client, evacuation: Evacuation) ->
 
 @contextmanager
 def _showing() -> Iterator[Show]:
-    """A bar on a terminal, else a line whenever there is something new."""
+    """Show the progress as a bar on a terminal, or else as a line whenever there is something new."""
     from rich.console import Console
 
     console = Console(stderr=True)
@@ -167,7 +167,7 @@ def _words(progress: EvacuationProgress) -> str:
 
 
 def _end(result: EvacuationResult, output: str) -> None:
-    """Say how it ended; the command has failed where the node still holds anything, or may."""
+    """Print the result, and fail if the node still holds a volume, or may."""
     if output == "text":
         print_lines([result.message])
     else:

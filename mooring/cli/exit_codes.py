@@ -1,4 +1,4 @@
-"""What a command's exit code says: one table, derived from the errors of `mooring.errors`."""
+"""The meanings of exit codes: one table, derived from the errors of `mooring.errors`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class ExitCode(IntEnum):
-    """How a command ended."""
+    """Outcome of a command."""
 
     OK = 0
     FAILED = 1
@@ -50,12 +50,12 @@ _BY_TYPE: Final = {
 
 
 def exit_code(error: MooringError) -> ExitCode:
-    """The exit code of a command that ended with this error."""
+    """Return the exit code of a command that ended with this error."""
     other = ExitCode.UNAVAILABLE if error.grpc_code == "UNAVAILABLE" else ExitCode.FAILED
     return _BY_TYPE.get(error.type_name(), other)
 
 
 def epilog() -> str:
-    """The table, for `mooring --help`."""
+    """Return the table, for `mooring --help`."""
     rows = "\n".join(f"  {code:>3}  {meaning}" for code, meaning in MEANING.items())
     return f"\b\nExit codes:\n{rows}"

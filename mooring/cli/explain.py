@@ -1,6 +1,6 @@
-"""`mooring explain`: all that can be known of one volume, and what to do about it.
+"""`mooring explain`: all that can be known of one volume, and the advice about it.
 
-The command asks the API server and Temporal itself, so it needs no worker, and shows one half where the other is away.
+The command asks the API server and Temporal itself, so it needs no worker, and shows one half if the other is unavailable.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def explain(
 ) -> None:
     """Explain VOLUME: who holds it, what Kubernetes and Temporal know of it, what is under way, and what to do.
 
-    What is away is told; the rest is shown all the same.
+    A source that doesn't answer is reported; the rest is shown all the same.
     """
     session = Session.of(context)
     explained, errors = session.run(lambda: _explain(session, volume, kubeconfig), f"the look at volume {volume}")

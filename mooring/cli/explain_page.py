@@ -1,4 +1,4 @@
-"""An explained volume as one page for people: what is so, part by part, and last what to do."""
+"""An explained volume as one page for people: the facts, part by part, and last the advice."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _INDENT: Final = "  "
 
 
 def print_page(explained: Explanation, now: datetime) -> None:
-    """Print everything; a part of which nothing is known is left out."""
+    """Print everything; a part of which nothing is known is omitted."""
     _print_volume(explained, now)
     _print_pvs(explained, now)
     _table("VolumeAttachments", ("NAME", "NODE", "ATTACHED", "AGE", "DELETING", "ERROR"), _attachments(explained, now))

@@ -41,7 +41,7 @@ def history(
 ) -> None:
     """Show the operations on VOLUME, newest first.
 
-    HELD-BY is who held the volume when a run had ended, or as far as it has come.
+    HELD-BY names the nodes that held the volume at the end of a run, or hold it at its present step.
     """
     session = Session.of(context)
     found = session.run(lambda: _read(session, volume, limit), f"the history of volume {volume}")
@@ -66,7 +66,7 @@ async def _read(session: Session, volume: str, limit: int) -> VolumeHistory:
 
 
 def print_history(runs: Sequence[VolumeRun], output: str = "table") -> None:
-    """Print the runs: `table` fits a terminal, `wide` leaves nothing out, `json` and `yaml` are for programs."""
+    """Print the runs: `table` fits a terminal, `wide` omits nothing, `json` and `yaml` are for programs."""
     if output in ("json", "yaml"):
         print_data(runs, output)
     elif runs and output == "wide":
@@ -78,7 +78,7 @@ def print_history(runs: Sequence[VolumeRun], output: str = "table") -> None:
 
 
 def cells(run: VolumeRun) -> list[str]:
-    """What a table shows of the run, but for its age."""
+    """Return the run's cells of a table, all but its age."""
     return [
         run.operation,
         run.node_id or "<every>",

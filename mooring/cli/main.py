@@ -122,7 +122,7 @@ app.command()(completion)
 
 
 def main() -> NoReturn:
-    """Run the command that the arguments name, and end the process."""
+    """Run the command that the arguments name, and exit the process."""
     code: object = ExitCode.OK
     try:
         app(prog_name="mooring")

@@ -1,4 +1,4 @@
-"""`mooring publish`, `unpublish` and `rebuild`: what changes something."""
+"""`mooring publish`, `unpublish` and `rebuild`: the commands that change something."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How results are shown: tables for people, JSON and YAML for programs, and notes on standard error.
+"""The output of results: tables for people, JSON and YAML for programs, and notes on standard error.
 
-Contract: data goes to standard output, all else to standard error. Nothing is coloured, cut or wrapped where standard output
-is no terminal. What comes from outside can't control the terminal: unprintable characters are shown escaped.
+Contract: data goes to standard output, all else to standard error. Nothing is coloured, cut or wrapped if standard output
+is not a terminal. Text from outside can't control the terminal: unprintable characters are shown escaped.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Row:
 class Table:
     """A table that may grow: lines that are added later keep its columns, wider ones make them wider.
 
-    On a terminal too narrow for its first lines the last columns are left off, with a note, unless it is to be `whole`.
+    On a terminal too narrow for its first lines the last columns are omitted, with a note, unless it is to be `whole`.
     """
 
     def __init__(self, headers: Sequence[str], rows: Sequence[Row], *, whole: bool) -> None:
@@ -60,7 +60,7 @@ class Table:
         self._print(self._measured([row]))
 
     def _measured(self, rows: Sequence[Row]) -> list[Row]:
-        """The rows without what a terminal would obey, and the columns wide enough for them."""
+        """Return the rows without characters that a terminal would obey, and make the columns wide enough for them."""
         from rich.cells import cell_len
 
         lines = [Row([plain(cell) for cell in row.cells], row.style) for row in rows]
@@ -105,13 +105,13 @@ def print_streamed(item: Model, form: str) -> None:
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    """Print lines as they are, but for what a terminal would obey."""
+    """Print lines as they are, without characters that a terminal would obey."""
     for line in lines:
         typer.echo(plain(line))
 
 
 def note(line: str) -> None:
-    """Tell the operator something that is no data."""
+    """Print a message that isn't data, on standard error."""
     typer.echo(plain(line), err=True)
 
 
@@ -128,17 +128,17 @@ def waiting(what: str) -> Iterator[None]:
 
 
 def plain(text: str) -> str:
-    """The text on one line, unprintable characters escaped."""
+    """Return the text on one line, unprintable characters escaped."""
     return text if text.isprintable() else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def rfc3339(moment: datetime | None) -> str:
-    """The moment in UTC, to the millisecond."""
+    """Format the moment in UTC, to the millisecond."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else NONE
 
 
 def age(since: datetime, now: datetime) -> str:
-    """The time since then in one or two units, as kubectl writes it: 42s, 5m30s, 3h12m, 6d4h, 400d."""
+    """Format the time since then in one or two units, as kubectl does: 42s, 5m30s, 3h12m, 6d4h, 400d."""
     seconds = max(0, int((now - since).total_seconds()))
     minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
     steps = (
@@ -153,7 +153,7 @@ def age(since: datetime, now: datetime) -> str:
 
 
 def duration(took: timedelta) -> str:
-    """How long something took: 85ms, 1.2s, then as `age`."""
+    """Format a duration: 85ms, 1.2s, then as `age`."""
     seconds = took.total_seconds()
     if seconds < 1:
         return f"{seconds * 1000:.0f}ms"

@@ -1,4 +1,4 @@
-"""What every command does around its work: reach the servers that its options name, wait, and end with the right exit code.
+"""The frame of every command: reach the servers that its options name, wait, and exit with the right code.
 
 Contract: a command's environment is `Session.environ`, its options included; os.environ is not read again.
 """
@@ -36,7 +36,7 @@ class Session:
 
     @staticmethod
     def of(context: typer.Context) -> Session:
-        """The session that the options made."""
+        """Return the session that the options made."""
         session: Session = context.obj
         return session
 
@@ -62,7 +62,7 @@ class Session:
         return float(self.environ.get("MOORING_CLOCK_SKEW") or Settings.model_fields["clock_skew"].default)
 
     async def temporal(self) -> Client:
-        """A client of Temporal."""
+        """Return a client of Temporal."""
         from temporalio.runtime import Runtime, TelemetryConfig
 
         from mooring.temporal.connection import connect
@@ -71,7 +71,7 @@ class Session:
         return await connect(runtime=Runtime(telemetry=TelemetryConfig(logging=None)), environ=self.environ)
 
     def ask(self, call: Callable[[MooringClient], Awaitable[T]], what: str, *, joined_by: str) -> T:
-        """What Mooring answers. `what` is asked, as a noun: "the publish of ..."; `joined_by` says how to come back to it."""
+        """Return Mooring's answer. `what` is the request, as a noun: "the publish of ..."; `joined_by` says how to rejoin it."""
 
         async def work() -> T:
             from mooring.client import MooringClient
@@ -92,7 +92,7 @@ class Session:
     def run(
         self, work: Callable[[], Coroutine[Any, Any, T]], what: str, interrupted: str = "Interrupted.", *, streams: bool = False
     ) -> T:
-        """What the work returns; what it raises ends the command. `streams`: it prints while it works, so no wait is shown."""
+        """Run the work and return its result; an error ends the command. `streams`: it prints as it works, so no wait is shown."""
         # NB: without any handler Python shows libraries' warnings on standard error; -v has one, and shows more than those.
         logging.getLogger().addHandler(logging.NullHandler())
         try:

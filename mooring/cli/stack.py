@@ -61,7 +61,7 @@ def demo(
 
 
 def _need_the_stack() -> None:
-    """End the command, saying what to install, where the extra's packages are missing."""
+    """End the command, saying what to install, if the extra's packages are missing."""
     try:
         import mooring.devstack  # noqa: F401
     except ImportError as error:

@@ -1,6 +1,6 @@
-"""`mooring get` and `list`: who holds what.
+"""`mooring get` and `list`: the volumes and their holders.
 
-`get` asks a worker, who reads the live PV. `list` reads the PVs itself, so it needs no worker and no Temporal; a volume that is
+`get` asks a worker, which reads the live PV. `list` reads the PVs itself, so it needs no worker and no Temporal; a volume that is
 held while it has no PV yet is not among them.
 """
 
@@ -74,7 +74,7 @@ def list_volumes(
 
 
 async def read_all(session: Session, kubeconfig: str) -> Records:
-    """What every PV of the driver says."""
+    """Read the records on all PVs of the driver."""
     from mooring.cluster.record_list import read_records, volumes_of
     from mooring.kubernetes.connection import connect
 
@@ -100,7 +100,7 @@ def _print(statuses: list[VolumeStatus], output: str, *, alone: bool) -> None:
 
 
 def _stream(statuses: list[VolumeStatus], output: str) -> Callable[[VolumeStatus], None]:
-    """Print these as part of what never ends; what prints the next one."""
+    """Print these as the beginning of an endless stream, and return the function that prints the next one."""
     if output in ("table", "wide"):
         table, row = _table(statuses, output), _ROWS[output]
         return lambda status: table.add(row(status, _now()))

@@ -1,7 +1,7 @@
 """`mooring list --watch`: each volume whose record changes, as it changes, until Ctrl-C.
 
-A volume is printed where it fits the filters, or did until now. One whose PersistentVolume is deleted is printed once more, without
-a PV. What happens while the watch is interrupted is made up for by another list.
+A volume is printed if it fits the filters, or did until now. One whose PersistentVolume is deleted is printed once more, without
+a PV. Changes during an interruption of the watch are found by another list.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ REQUEST_SECONDS: Final = 10.0
 def follow(
     session: Session, kubeconfig: str, listed: Records, wanted: Callable[[VolumeStatus], bool], show: Callable[[VolumeStatus], None]
 ) -> NoReturn:
-    """Show what is wanted and changes after the list."""
+    """Show each change after the list of a volume that is wanted."""
     watch = VolumeWatch(session.driver, by_volume(listed.sightings), wanted, show)
 
     async def work() -> NoReturn:
@@ -47,7 +47,7 @@ def follow(
 
 @dataclass(frozen=True, slots=True)
 class VolumeWatch:
-    """What was seen last of each volume's PVs; `show` is given what changes, where it is or was `wanted`."""
+    """The last sighting of each volume's PVs; `show` is given each change of a volume that is or was `wanted`."""
 
     driver: str
     seen: dict[str, list[Sighting]]
@@ -58,7 +58,7 @@ class VolumeWatch:
         """Follow the watch without end.
 
         Raises:
-            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: another list was needed, and could not be had.
+            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: another list was needed, and failed.
 
         """
         since = resource_version
@@ -84,7 +84,7 @@ class VolumeWatch:
             self._now(handle, there.get(handle, []))
 
     def _now(self, handle: str, pvs: list[Sighting]) -> None:
-        """The volume's PVs are as seen; it has none where the list is empty."""
+        """Take the volume's PVs as just seen, none if the list is empty, and show the volume if it changed."""
         before = self.seen.pop(handle, [])
         if pvs:
             self.seen[handle] = pvs
@@ -103,7 +103,7 @@ class VolumeWatch:
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Tell the operator that the watch does not get on, which is otherwise for logs."""
+    """Show the operator the warnings of a watch that can't go on, which usually go to logs."""
     log, notes = logging.getLogger("mooring.kubernetes.list_watch"), _Notes(logging.WARNING)
     log.addHandler(notes)
     try:
@@ -113,7 +113,7 @@ def _told() -> Iterator[None]:
 
 
 class _Notes(logging.Handler):
-    """Tells what is logged."""
+    """A log handler that prints records as notes."""
 
     def emit(self, record: logging.LogRecord) -> None:
         note(record.getMessage())

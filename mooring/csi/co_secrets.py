@@ -33,7 +33,7 @@ class CoCalls:
         """Return whether the driver takes secrets for the volume, and none are handed over.
 
         Raises:
-            TemporalUnavailable: Temporal did not say with what the volume waits for a PV.
+            TemporalUnavailable: Temporal did not report the attachment with which the volume waits for a PV.
 
         """
         if not isinstance(self.backend, TakesSecrets) or self.backend.has_secrets(volume_handle):
@@ -41,7 +41,7 @@ class CoCalls:
         return self.manager.needs_secrets(volume_handle) or await self.runs.waits_with_secrets(volume_handle)
 
     async def check(self, volume_handle: str, node_id: str) -> None:
-        """Raise where only the CO can have the volume taken from the node.
+        """Raise an error if only the CO can have the volume detached from the node.
 
         Raises:
             SecretsNeeded: the driver takes secrets, and none are handed over.

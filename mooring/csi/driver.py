@@ -67,7 +67,7 @@ class Description:
 
     @property
     def rpcs(self) -> frozenset[int]:
-        """Which RPCs its controller service has."""
+        """The RPCs that its controller service has."""
         return frozenset(capability.rpc.type for capability in self.controller.capabilities)
 
     @property
@@ -89,7 +89,7 @@ async def driver_channel(endpoint: str) -> AsyncIterator[aio.Channel]:
 
 
 async def describe(channel: aio.Channel, seconds: float) -> Description:
-    """Ask the driver what it is; BackendUncertain where it doesn't answer in time."""
+    """Ask the driver for its description; raise BackendUncertain if it doesn't answer in time."""
     identity = csi_pb2_grpc.IdentityStub(channel)
     controller = csi_pb2_grpc.ControllerStub(channel)
     try:
@@ -207,7 +207,7 @@ class ListingBackend(DriverBackend):
     """A driver that lists its nodes, as the backend."""
 
     async def published(self) -> AsyncGenerator[tuple[str, str]]:
-        """Every volume handle and node id; BackendUncertain where the driver doesn't list them to the end."""
+        """Yield every volume handle with its node id; raise BackendUncertain if the driver doesn't list them to the end."""
         request = csi_pb2.ListVolumesRequest()
         while True:
             try:

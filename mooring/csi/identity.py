@@ -54,5 +54,5 @@ class Identity(csi_pb2_grpc.IdentityServicer):
         return answer
 
     async def Probe(self, request: csi_pb2.ProbeRequest, context: aio.ServicerContext[Any, Any]) -> csi_pb2.ProbeResponse:
-        """Ready once the index is rebuilt."""
+        """Report ready once the index is rebuilt."""
         return csi_pb2.ProbeResponse(ready=BoolValue(value=self._desk.serving is not None))

@@ -41,7 +41,7 @@ class HandOver:
 
     @contextmanager
     def publish(self, request: csi_pb2.ControllerPublishVolumeRequest) -> Iterator[None]:
-        """Keep the request while the block, which has it carried out, lasts, and beyond where the operation goes on."""
+        """Keep the request during the block, which has it carried out, and after it if the operation goes on."""
         with self._during(request.volume_id, request.secrets) as kept:
             kept.publishes[_key(request)] = request
             yield

@@ -55,7 +55,7 @@ class Listing:
         self._lists: OrderedDict[int, _Names] = OrderedDict()
 
     async def page(self, manager: AttachmentManager, request: csi_pb2.ListVolumesRequest) -> csi_pb2.ListVolumesResponse:
-        """One page; InvalidRequest for a negative size, ListOutdated for a token that isn't known."""
+        """Return one page; raise InvalidRequest for a negative size, ListOutdated for a token that isn't known."""
         if request.max_entries < 0:
             raise InvalidRequest(f"ListVolumes asks for {request.max_entries} entries.")
         number, start = self._parsed(request.starting_token) if request.starting_token else (await self._begin(manager), 0)

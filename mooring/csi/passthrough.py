@@ -31,7 +31,7 @@ class PassThrough(grpc.GenericRpcHandler):
         return grpc.unary_unary_rpc_method_handler(partial(self.forward, handler_call_details.method))
 
     async def forward(self, method: str, request: bytes, context: aio.ServicerContext[bytes, bytes]) -> bytes:
-        """Ask the driver, and answer as it does."""
+        """Forward the call to the driver, and answer as it does."""
         rpc: aio.UnaryStreamMultiCallable[bytes, bytes] = self._channel.unary_stream(method)
         call = rpc(request, timeout=context.time_remaining(), metadata=_kept(context.invocation_metadata() or ()))
         try:

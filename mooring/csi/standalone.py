@@ -1,7 +1,7 @@
 """The CSI endpoint without a worker: a process that requests operations, and has workers elsewhere carry them out.
 
-Contract: it has an index of its own, for Probe and ListVolumes. Data that a CO hands over in memory would not reach those workers, so
-in front of a driver a call that carries secrets is refused; for these the endpoint belongs in the worker's process.
+Contract: it has an index of its own, for Probe and ListVolumes. Data that a CO hands over in memory would not reach those workers,
+so in front of a driver a call that carries secrets is refused; for these the endpoint belongs in the worker's process.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ class Followed(Rule):
     _answers: asyncio.Queue[int] = field(default_factory=asyncio.Queue)
 
     async def landed(self) -> int:
-        """Wait for the next answer of the server, return its HTTP status; TimeoutError after `PATIENCE` seconds."""
+        """Wait for the server's next answer and return its HTTP status; raise TimeoutError after `PATIENCE` seconds."""
         async with asyncio.timeout(PATIENCE):
             return await self._answers.get()
 
@@ -135,7 +135,7 @@ class Hold(Followed):
     _released: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def reached(self) -> None:
-        """Wait until a request is held; TimeoutError after `PATIENCE` seconds."""
+        """Wait until a request is held; raise TimeoutError after `PATIENCE` seconds."""
         async with asyncio.timeout(PATIENCE):
             await self._held.wait()
 

@@ -20,7 +20,7 @@ def free_port(preferred: int = 0) -> int:
 
 
 def free_ports(count: int) -> list[int]:
-    """Different ports that are free now; the NB of `free_port` holds here as well."""
+    """Return different ports that are free now; the NB of `free_port` holds here as well."""
     return _bound([0] * count)
 
 

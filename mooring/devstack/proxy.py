@@ -42,7 +42,7 @@ class FaultProxy(Faults):
     @classmethod
     @asynccontextmanager
     async def start(cls, upstream: dict[str, Any], port: int = 0) -> AsyncIterator["FaultProxy"]:
-        """Stand before the server of a kubeconfig while the block lasts; port 0 takes a free one."""
+        """Run in front of the server of a kubeconfig while the block lasts; port 0 takes a free one."""
         server = ApiServer.of(upstream)
         connector = aiohttp.TCPConnector(ssl=server.ssl(), limit=0)
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
@@ -70,7 +70,7 @@ class FaultProxy(Faults):
             self._out = False
 
     def cut_watches(self) -> int:
-        """Cut all open watches and return how many they were."""
+        """Cut all open watches and return their number."""
         cut = list(self._watches)
         for transport in cut:
             transport.abort()

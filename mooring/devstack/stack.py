@@ -52,7 +52,7 @@ class Stack:
         """Run a stack while the block lasts; MOORING_* in `environ` are the workers' settings.
 
         Raises:
-            StackError: a part can't be had or started.
+            StackError: a part is unavailable or can't be started.
 
         """
         async with AsyncExitStack() as parts:

@@ -38,7 +38,7 @@ class WorkerProcess:
     @classmethod
     @asynccontextmanager
     async def start(cls, environ: Mapping[str, str], log: Path, port: int = 0) -> AsyncIterator["WorkerProcess"]:
-        """Run a worker while the block lasts; `environ` is all of its environment but where it listens (port 0: a free one).
+        """Run a worker while the block lasts; `environ` is all of its environment but its address (port 0: a free one).
 
         Raises:
             StackError: it isn't ready within `READY_SECONDS`.

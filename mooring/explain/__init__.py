@@ -1,1 +1,1 @@
-"""The explanation of one volume, for `mooring explain`: facts from Kubernetes and Temporal, and the advice that follows from them."""
+"""The explanation of one volume, for `mooring explain`: facts from Kubernetes and Temporal, and the advice that they lead to."""

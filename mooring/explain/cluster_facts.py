@@ -62,7 +62,7 @@ class ClusterReader:
     before: frozenset[str] = frozenset()
 
     async def read(self) -> ClusterPart:
-        """All that there is.
+        """Read all the facts.
 
         Raises:
             KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the PVs could not be listed.
@@ -136,7 +136,7 @@ class ClusterReader:
         )
 
     async def _node_ids(self) -> dict[str, str]:
-        """Name of a Node -> the driver's id for it."""
+        """Map the name of each Node to the driver's id for it."""
         nodes = await self._list(CSI_NODES, lambda node: node.spec.drivers is not None)
         own = ((node, each) for node in nodes for each in node.spec.drivers or () if each.name == self.volume.driver)
         return {node.metadata.name: each.node_id for node, each in own}

@@ -15,25 +15,25 @@ BREAK_GLASS: Final = '--as="$(id -un)" --as-group=mooring:break-glass'
 
 
 def unpublish(facts: Facts, node_id: str) -> str:
-    """Release the volume from the node, from every node where the id is ""."""
+    """Return the command that releases the volume from the node, from every node if the id is ""."""
     return commands.unpublish(facts.volume_handle, node_id)
 
 
 def evacuate(node_id: str) -> str:
-    """Release every volume of the node."""
+    """Return the command that releases every volume of the node."""
     return f"mooring evacuate {arguments(node_id)}"
 
 
 def approve_evacuation(node_id: str) -> str:
-    """Say that the node is off."""
+    """Return the command that confirms the node to be off."""
     return f"mooring approve {arguments(f'evacuate/{node_id}')} --reason 'How you know that the node is off'"
 
 
 def history(facts: Facts) -> str:
-    """Show the volume's operations."""
+    """Return the command that shows the volume's operations."""
     return f"mooring history {arguments(facts.volume_handle)}"
 
 
 def whom(node_id: str) -> str:
-    """For which node an operation is."""
+    """Return the phrase for the node that an operation is about."""
     return f"for node {node_id}" if node_id else "for every node"

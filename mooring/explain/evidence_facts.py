@@ -62,10 +62,10 @@ class BeyondReader:
         return tuple(_left(handle, copy, left.record) for copy in left.record.copies if copy.mark.uid) if left else ()
 
     async def read(self, last: tuple[Sighting, ...], part: ClusterPart) -> Beyond:
-        """Return it; nothing where a PV can't be read.
+        """Return the evidence, empty if a PV can't be read.
 
         Raises:
-            TemporalUnavailable, KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: one of them does not say.
+            TemporalUnavailable, KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: one of them didn't answer.
 
         """
         records = [pv.record for pv in part.pvs if pv.record is not None]

@@ -36,7 +36,7 @@ class Explainer:
     now: Callable[[], datetime]
 
     async def explain(self, volume: VolumeRef) -> tuple[Explanation, list[MooringError]]:
-        """All that is known of the volume, and why the rest isn't."""
+        """Return all that is known of the volume, and the errors that hid the rest."""
         errors: list[MooringError] = []
         client = asyncio.create_task(self._or_told(self.temporal(), errors))
         cluster, operations = await asyncio.gather(

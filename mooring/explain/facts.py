@@ -39,7 +39,7 @@ class PvFacts(Model):
 
 
 class AttachmentFacts(Model):
-    """A VolumeAttachment of one of these PVs. `node` is the Node's name; `error` is what external-attacher noted last."""
+    """A VolumeAttachment of one of these PVs. `node` is the Node's name; `error` is the last that external-attacher noted."""
 
     name: str
     node: str
@@ -82,10 +82,11 @@ class RelatedRun(Model):
 class Facts(VolumeRef):
     """The facts about the volume.
 
-    `volume_attachments`, `workers` and `waiters` are None if unknown; `waiters` are those workers that carry out the steps that wait
-    for other operations, from a task queue of their own. `unpersisted`: the holder of the volume while it has no PV. `vanished`: the
-    volume's record with the evidence beyond its PVs, if that names more holders, or a PV was altered; and `unplaced`: by node id the
-    reason why a volume without a PV may be attached there (mooring/evidence/evidence.py). `runs` are its operations, newest first.
+    `volume_attachments`, `workers` and `waiters` are None if unknown; `waiters` are those workers that carry out the steps that
+    wait for other operations, from a task queue of their own. `unpersisted`: the holder of the volume while it has no PV.
+    `vanished`: the volume's record with the evidence beyond its PVs, if that names more holders, or a PV was altered; and
+    `unplaced`: by node id the reason why a volume without a PV may be attached there (mooring/evidence/evidence.py). `runs` are its
+    operations, newest first.
     """
 
     pvs: tuple[PvFacts, ...] = ()
@@ -125,7 +126,7 @@ class Facts(VolumeRef):
 
     @property
     def last(self) -> VolumeRun | None:
-        """The operation that ended last, where none is under way."""
+        """The operation that ended last, if none is under way."""
         return None if self.open else next((run for run in self.runs if run.operation != _PERSIST), None)
 
     @property

@@ -1,12 +1,12 @@
 """Requests to one Kubernetes API server, raw: bytes out, bytes or lines in, and every outcome an error of ours.
 
-Contract: a request is bounded by one timeout, the short retries it makes inside included; what is answered with 409 or 429 is asked
-again within it, as Retry-After says. Every other outcome is an answer or an error, told apart by whether asking again can help.
+Contract: a request is bounded by one timeout, the short retries inside it included; one that is answered with 409 or 429 is retried
+within it, as Retry-After says. Every other outcome is an answer or an error, and errors differ by whether a retry can help.
 
 Invariant: no error shows a header, a body that is no `Status`, or a credential, and none has a cause that does.
 
-Not kept here: what is asked (mooring/cluster/persistent_volumes.py), where the server is (connection.py), and who asks
-(credentials/).
+Not kept here: the requests themselves (mooring/cluster/persistent_volumes.py), the server's address (connection.py), and
+credentials (credentials/).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class NotFound(Exception):
 
 
 class Gone(Exception):
-    """410: the history that was asked for is gone; list anew."""
+    """410: the requested history is gone; list again."""
 
 
 class Refused(Exception):
@@ -76,14 +76,14 @@ class Ask:
     compact: bool = False
 
     def headers(self) -> dict[str, str]:
-        """The headers that say what is sent and wanted."""
+        """Return the headers that describe the body sent and the answer wanted."""
         content = {"Content-Type": JSON_PATCH} if self.method == "PATCH" else {}
         # NB: aiohttp asks for gzip unless told otherwise.
         accept, encoding = (protobuf.ACCEPT, "gzip") if self.compact else ("application/json", "identity")
         return {"Accept": accept, "Accept-Encoding": encoding, "User-Agent": f"mooring/{__version__}", **content}
 
     def target(self) -> str:
-        """The path and query of the URL."""
+        """Return the path and query of the URL."""
         return f"{self.path}?{urlencode(self.query)}" if self.query else self.path
 
 
@@ -95,12 +95,12 @@ class KubernetesApi:
         self._timeout = timeout
 
     async def request(self, ask: Ask) -> bytes:
-        """Ask and return the body of a success.
+        """Send the request and return the body of a success.
 
         Raises:
             NotFound, Gone, Refused: see there.
             KubernetesForbidden: 403.
-            KubernetesRejected: another answer that asking again won't change.
+            KubernetesRejected: another answer that a retry won't change.
             KubernetesUnavailable: no answer in time, or one that says "not now". A write may have been applied.
 
         """
@@ -119,7 +119,7 @@ class KubernetesApi:
 
     @asynccontextmanager
     async def lines(self, ask: Ask, *, silence: float, total: float) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Ask for a stream of lines. It is unavailable after `silence` seconds without a byte, or `total` in all.
+        """Request a stream of lines. It is unavailable after `silence` seconds without a byte, or `total` in all.
 
         Raises:
             Everything that `request` raises, on entering and while lines are read.
@@ -141,7 +141,7 @@ class KubernetesApi:
         await self._connections.close()
 
     def error(self, ask: Ask, status: Status) -> Exception:
-        """The error that a `Status` in a stream stands for."""
+        """Return the error for a `Status` in a stream."""
         told = self._hide(f"{status.code} {status.reason}: {status.message}")
         return _error(status.code, f"Could not {ask.what}: the API server answered {told}.")
 

@@ -24,13 +24,13 @@ class Metadata(msgspec.Struct, rename="camel"):
 
 
 class Source(msgspec.Struct, rename="camel"):
-    """What is attached; a volume without a PV has no name here."""
+    """The source to attach; a volume without a PV has no name here."""
 
     persistent_volume_name: str | None = None
 
 
 class Spec(msgspec.Struct, rename="camel"):
-    """By whom, what and where."""
+    """The attacher, the source and the node."""
 
     attacher: str = ""
     node_name: str = ""
@@ -38,7 +38,7 @@ class Spec(msgspec.Struct, rename="camel"):
 
 
 class State(msgspec.Struct, rename="camel"):
-    """What has become of it."""
+    """The status of the attachment."""
 
     attached: bool = False
     attachment_metadata: dict[str, str] | None = None

@@ -1,9 +1,9 @@
-"""The door to an API server: which one it is and who asks, from a kubeconfig or from the Pod this runs in.
+"""The connection to an API server: its address and the credentials, from a kubeconfig or from the Pod this runs in.
 
 Contract: an explicit kubeconfig (a path, several joined by `:`, or its content) comes first, then KUBECONFIG, then the Pod's
-service account. ~/.kube/config is not looked at unless it is named: a worker must not end up in whatever cluster was used last.
+service account. ~/.kube/config is not read unless it is named: a worker must not end up in whatever cluster was used last.
 
-Not kept here: how a kubeconfig is understood and what is renewed when (credentials/).
+Not kept here: the meaning of a kubeconfig and the renewal of credentials (credentials/).
 """
 
 from __future__ import annotations

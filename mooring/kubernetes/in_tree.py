@@ -1,12 +1,12 @@
 """PVs with an in-tree source that a CSI driver serves (Kubernetes' CSI migration), and the volume handle that they have for it.
 
 Contract: a handle is the one by which external-attacher publishes the volume, as k8s.io/csi-translation-lib makes it, whether or
-not the PV bears `pv.kubernetes.io/migrated-to`. What has none is `Untranslatable`, with the reason; the attacher can't attach that
-either.
+not the PV bears `pv.kubernetes.io/migrated-to`. A source without one is `Untranslatable`, with the reason; the attacher can't
+attach that either.
 
 NB: labels, annotations and the claim are part of some handles and may change, so the handle of such a PV may change while it lives.
 
-Not kept here: how PVs are read (pv_objects.py, protobuf.py).
+Not kept here: the decoding of PVs (pv_objects.py, protobuf.py).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Untranslatable(Exception):
 
 
 class About(msgspec.Struct, gc=False):
-    """What else of a PV may be part of its handle. `claim_namespace`: of the claim that it is bound to, "" for none."""
+    """Other parts of a PV that its handle may need. `claim_namespace`: of the claim that it is bound to, "" for none."""
 
     name: str
     labels: Mapping[str, str]
@@ -52,14 +52,14 @@ class Source(Protocol):
 
     @property
     def read_only(self) -> bool | None:
-        """Whether the volume is to be attached readonly."""
+        """True if the volume is to be attached readonly."""
 
     def handle(self, about: About) -> str:
-        """Return the volume handle, "" or `Untranslatable` where there is none."""
+        """Return the volume handle, "" or `Untranslatable` if there is none."""
 
 
 class AwsDisk(msgspec.Struct, rename="camel", gc=False):
-    """`awsElasticBlockStore`: `aws://ZONE/ID`, or the id alone."""
+    """The source `awsElasticBlockStore`: `aws://ZONE/ID`, or the id alone."""
 
     volume_id: str = msgspec.field(default="", name="volumeID")
     read_only: bool = False
@@ -77,7 +77,7 @@ class AwsDisk(msgspec.Struct, rename="camel", gc=False):
 
 
 class GceDisk(msgspec.Struct, rename="camel", gc=False):
-    """`gcePersistentDisk`: zonal where the PV's label names one zone, regional by several."""
+    """The source `gcePersistentDisk`: zonal if the PV's label names one zone, regional if several."""
 
     pd_name: str = ""
     read_only: bool = False
@@ -91,7 +91,7 @@ class GceDisk(msgspec.Struct, rename="camel", gc=False):
 
 
 class AzureDisk(msgspec.Struct, rename="camel", gc=False):
-    """`azureDisk`, of which the driver serves managed ones."""
+    """The source `azureDisk`, of which the driver serves managed ones."""
 
     disk_uri: str = msgspec.field(default="", name="diskURI")
     kind: str | None = None
@@ -105,7 +105,7 @@ class AzureDisk(msgspec.Struct, rename="camel", gc=False):
 
 
 class AzureFile(msgspec.Struct, rename="camel", gc=False):
-    """`azureFile`: its handle has five parts, of which the resource group may be empty."""
+    """The source `azureFile`: its handle has five parts, of which the resource group may be empty."""
 
     secret_name: str = ""
     share_name: str = ""
@@ -123,7 +123,7 @@ class AzureFile(msgspec.Struct, rename="camel", gc=False):
 
 
 class VsphereDisk(msgspec.Struct, rename="camel", gc=False):
-    """`vsphereVolume`, which external-attacher never asks for readonly."""
+    """The source `vsphereVolume`, which external-attacher never asks for readonly."""
 
     volume_path: str = ""
 
@@ -138,7 +138,7 @@ class VsphereDisk(msgspec.Struct, rename="camel", gc=False):
 
 
 class CinderDisk(msgspec.Struct, rename="camel", gc=False):
-    """`cinder`."""
+    """The source `cinder`."""
 
     volume_id: str = msgspec.field(default="", name="volumeID")
     read_only: bool = False
@@ -171,7 +171,7 @@ FIELDS: Final[Mapping[str, str]] = {
 
 
 def source(driver: str, sources: Sources) -> Source | None:
-    """Return the in-tree source that the driver serves, None where the PV has none."""
+    """Return the in-tree source that the driver serves, or None if the PV has none."""
     field = FIELDS.get(driver)
     return None if field is None else cast("Source | None", getattr(sources, field))
 
@@ -190,14 +190,14 @@ def translate(given: Source, about: About) -> str:
 
 
 def gce_access_modes(modes: Sequence[str]) -> list[str]:
-    """Return the access modes of a GCE disk's PV as its driver knows them: what isn't readonly is for one node."""
+    """Return the access modes of a GCE disk's PV as its driver knows them: a disk that isn't readonly is for one node."""
     return (
         ["ReadOnlyMany"] if "ReadOnlyMany" in modes and not {"ReadWriteOnce", "ReadWriteMany"} & set(modes) else ["ReadWriteOnce"]
     )
 
 
 def repaired(handle: str, node_id: str) -> str:
-    """Return what a GCE disk's driver calls it: project and zone are the node's where the handle leaves them open."""
+    """Return the driver's handle of a GCE disk: project and zone are the node's where the handle doesn't specify them."""
     disk, node = _GCE_DISK.fullmatch(handle), _GCE_NODE.fullmatch(node_id)
     if disk is None or node is None or disk[1] != UNSPECIFIED:
         return handle
@@ -206,12 +206,12 @@ def repaired(handle: str, node_id: str) -> str:
 
 
 def underspecified(handles: Iterable[str]) -> list[str]:
-    """Return those of the handles that are GCE disks' and leave their project open."""
+    """Return those of the handles that are GCE disks' and don't specify their project."""
     return [handle for handle in handles if handle.startswith(f"projects/{UNSPECIFIED}/")]
 
 
 def perhaps_one(handles: Iterable[str]) -> list[tuple[str, str]]:
-    """Return the pairs of handles that differ, and yet may be of one GCE disk, as one of them leaves project or zone open."""
+    """Return the pairs of different handles that may be of one GCE disk, as one of them doesn't specify project or zone."""
     by_disk: dict[str, list[tuple[str, str, str, str]]] = {}
     for handle in handles:
         found = _GCE_DISK.fullmatch(handle)

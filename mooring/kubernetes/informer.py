@@ -1,9 +1,9 @@
-"""What the objects of one collection say, in memory: filled by a list, kept current by a watch.
+"""The objects of one collection, as values in memory: filled by a list, kept current by a watch.
 
-Contract: what is known may lag. A watch that can't go on lists anew, and what was known stays meanwhile; what has changed between
-is told as one change.
+Contract: the values may lag. If a watch can't go on, the objects are listed again, and the old values remain meanwhile; all changes
+in between are reported as one.
 
-Not kept here: what the objects mean (mooring/cluster/).
+Not kept here: the meaning of the objects (mooring/cluster/).
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ logger = logging.getLogger(__name__)
 
 
 class Mirror(Generic[T, V]):
-    """Name of an object -> what `read` says of it; nothing where that is None.
+    """Map of an object's name to the value that `read` makes of it; objects for which that is None are omitted.
 
-    `changed` is told what is new by name, None for what is gone. `without` says in the log how to do without the objects.
+    `changed` receives the new values by name, None for objects that are gone. `without`: the way to do without the objects, for
+    log messages.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Mirror(Generic[T, V]):
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:
-        """Be filled and kept current while the block lasts."""
+        """Fill the map and keep it current while the block lasts."""
         task = asyncio.create_task(self._follow(), name=f"watch of {self._objects.kind.plural}")
         try:
             yield
@@ -59,14 +60,14 @@ class Mirror(Generic[T, V]):
             await asyncio.wait([task])
 
     async def filled(self) -> None:
-        """Wait until there has been a list."""
+        """Wait until the objects have been listed."""
         await self._filled.wait()
 
     async def ask(self, what: str, query: Mapping[str, str]) -> tuple[dict[str, V], str]:
-        """What the API server says now, and the resource version that it is as of.
+        """List the objects now, and return their values and the resource version of the list.
 
         Raises:
-            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say.
+            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server didn't answer.
 
         """
         found: dict[str, V] = {}
@@ -98,7 +99,7 @@ class Mirror(Generic[T, V]):
             await asyncio.sleep(pause)
 
     async def _fill(self) -> str:
-        """Replace what is known in one step; the resource version that it is as of."""
+        """Replace the values by those of a list, in one step, and return its resource version."""
         before = self.named
         self.named, version = await self.ask(f"list {self._objects.kind.plural}", {})
         self.missing = []

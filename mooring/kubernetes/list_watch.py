@@ -1,9 +1,9 @@
 """All objects of one kind on an API server: read in pages, and followed by a watch.
 
 Contract: the pages of one list are of one moment. A watch goes on without end and without gaps, and connects again by itself, until
-what happened since then is no longer known. Of an object only what its Struct names is decoded.
+the changes since then are no longer known. Only those fields of an object that its Struct names are decoded.
 
-Not kept here: any object, and what it means.
+Not kept here: any object, and its meaning.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ class ObjectMetadata(Protocol):
 
     @property
     def name(self) -> str:
-        """What the object is called."""
+        """The object's name."""
 
     @property
     def resource_version(self) -> str:
-        """Which state of the object this is."""
+        """The version of the object's state."""
 
 
 class Object(Protocol):
-    """What a collection is made of."""
+    """An element of a collection."""
 
     @property
     def metadata(self) -> ObjectMetadata:
-        """What the object is called, and which state of it this is."""
+        """The object's name, and the version of its state."""
 
 
 T = TypeVar("T", bound=Object)
@@ -54,14 +54,14 @@ D_co = TypeVar("D_co", covariant=True)
 
 
 class Decoder(Protocol[D_co]):
-    """Reads the body of an answer."""
+    """A reader of the body of an answer."""
 
     def decode(self, body: bytes, /) -> D_co:
-        """What the body says; msgspec.DecodeError where it is something else."""
+        """Decode the body; raise msgspec.DecodeError if it is something else."""
 
 
 class ListMetadata(msgspec.Struct, rename={"resource_version": "resourceVersion", "next": "continue"}):
-    """Where a list stands; `next` is the token of the next page, "" on the last."""
+    """The position in a list; `next` is the token of the next page, "" on the last."""
 
     resource_version: str = ""
     next: str = ""
@@ -72,11 +72,11 @@ class ListPage(Protocol[T_co]):
 
     @property
     def metadata(self) -> ListMetadata:
-        """Where the list stands."""
+        """The position in the list."""
 
     @property
     def items(self) -> Iterable[T_co]:
-        """The objects, to be gone through once: they may be decoded on the way."""
+        """The objects, to be iterated once: they may be decoded on the way."""
 
 
 class Listed(msgspec.Struct, Generic[T]):
@@ -104,7 +104,7 @@ FAILURE: Final = msgspec.json.Decoder(Failure)
 
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[T]):
-    """A kind of object: what people call several, where they are, and their decoders.
+    """A kind of object: its plural for people, its path, and its decoders.
 
     `compact`: lists are asked for in protobuf, which `listed` reads as well as JSON.
     """
@@ -117,9 +117,9 @@ class Kind(Generic[T]):
 
 
 class Collection(Generic[T]):
-    """The objects of one kind; durations are in seconds. `reconnected` is told whenever the watch is connected again.
+    """The objects of one kind; durations are in seconds. `reconnected` is called whenever the watch is connected again.
 
-    A watch is connected anew after `watch_time`, or `watch_silence` without a line; a server sends a bookmark each minute or so.
+    A watch is connected again after `watch_time`, or `watch_silence` without a line; a server sends a bookmark each minute or so.
     """
 
     def __init__(
@@ -140,12 +140,12 @@ class Collection(Generic[T]):
     async def pages(
         self, what: str, page_size: int, selector: Mapping[str, str] | None = None
     ) -> AsyncGenerator[tuple[ListPage[T], bool]]:
-        """The pages of one list, each with whether it is the first: a list that had to begin anew has several first ones.
+        """Yield the pages of one list, each with whether it is the first: a list that had to begin again has several first ones.
 
-        A page is on its way while the one before it is used.
+        Each page is requested while the one before it is used.
 
         Raises:
-            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say.
+            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server didn't answer.
 
         """
         query = {"limit": str(page_size), **(selector or {})}
@@ -176,10 +176,10 @@ class Collection(Generic[T]):
         return decoded(self.kind.listed, ask, await self._api.request(ask))
 
     async def watch(self, resource_version: str) -> AsyncGenerator[Event[T] | None]:
-        """What happens after a list's `resource_version`, bookmarks included; None whenever a connection stands.
+        """Yield the events after a list's `resource_version`, bookmarks included, and None whenever a connection is made.
 
         Raises:
-            Gone: what happened since then is no longer known.
+            Gone: the events since then are no longer known.
 
         """
         since = resource_version
@@ -199,7 +199,7 @@ class Collection(Generic[T]):
             self._reconnected()
 
     async def _connection(self, since: str) -> AsyncGenerator[Event[T] | None]:
-        """What one request for a watch brings."""
+        """Yield None once one request for a watch is answered, then its events."""
         until = {"timeoutSeconds": str(round(self._watch_time))}
         query = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": since, **until}
         ask = Ask(f"watch {self.kind.plural}", "GET", self.kind.path, query)
@@ -215,7 +215,7 @@ class Collection(Generic[T]):
 async def list_all(
     api: KubernetesApi, kind: Kind[T], page_size: int, keep: Callable[[T], bool], selector: Mapping[str, str] | None = None
 ) -> list[T]:
-    """The objects of one list that are to be kept, for who doesn't follow them; raises as `Collection.pages` does."""
+    """Return the objects of one list that `keep` selects, without following them; raise as `Collection.pages` does."""
     found: list[T] = []
     pages = Collection(api, kind, lambda: None).pages(f"list {kind.plural}", page_size, selector)
     async with aclosing(pages) as listed:
@@ -227,7 +227,7 @@ async def list_all(
 
 
 def decoded(decoder: Decoder[D], ask: Ask, body: bytes) -> D:
-    """The body of an answer; KubernetesUnavailable where it is something else."""
+    """Decode the body of an answer; raise KubernetesUnavailable if it is something else."""
     try:
         return decoder.decode(body)
     except msgspec.DecodeError as error:

@@ -20,26 +20,26 @@ class Metadata(msgspec.Struct, rename="camel"):
 
 
 class Taint(msgspec.Struct):
-    """What keeps Pods from a Node."""
+    """A taint, which keeps Pods from a Node."""
 
     key: str = ""
 
 
 class NodeSpec(msgspec.Struct):
-    """What is wanted of a Node."""
+    """The spec of a Node."""
 
     taints: list[Taint] | None = None
 
 
 class Condition(msgspec.Struct):
-    """Something that is so of a Node, or not."""
+    """A condition of a Node, true or not."""
 
     type: str = ""
     status: str = ""
 
 
 class NodeStatus(msgspec.Struct):
-    """How a Node is."""
+    """The status of a Node."""
 
     conditions: list[Condition] | None = None
 
@@ -53,17 +53,17 @@ class PlainNode(msgspec.Struct):
 
     @property
     def out_of_service(self) -> bool:
-        """Whether an operator has said that the machine is off, by the taint that Kubernetes has for it (any effect)."""
+        """True if an operator has declared the machine off, by the taint that Kubernetes has for it (any effect)."""
         return any(taint.key == OUT_OF_SERVICE for taint in self.spec.taints or ())
 
     @property
     def ready(self) -> bool:
-        """Whether its kubelet is well."""
+        """True if its kubelet is healthy."""
         return any(each.type == "Ready" and each.status == "True" for each in self.status.conditions or ())
 
 
 class Allocatable(msgspec.Struct):
-    """What a node has room for: `count` volumes of the driver, None for no limit."""
+    """The room on a node: `count` volumes of the driver, None for no limit."""
 
     count: int | None = None
 

@@ -27,12 +27,12 @@ M = TypeVar("M", bound=Message)
 
 
 def is_protobuf(body: bytes) -> bool:
-    """Whether the body of an answer is protobuf."""
+    """Return whether the body of an answer is protobuf."""
     return body.startswith(MAGIC)
 
 
 def content(body: bytes) -> memoryview:
-    """The answer in a body that is protobuf. Raises as `parsed` does."""
+    """Return the answer in a body that is protobuf; raise as `parsed` does."""
     for number, sent in _fields(memoryview(body)[len(MAGIC) :]):
         if number == RAW:
             return sent
@@ -40,7 +40,7 @@ def content(body: bytes) -> memoryview:
 
 
 def listed(body: bytes) -> tuple[memoryview, Iterator[memoryview]]:
-    """The metadata of a list, and its items. Raises as `parsed` does."""
+    """Return the metadata of a list, and its items; raise as `parsed` does."""
     fields = _fields(content(body))
     number, metadata = next(fields, (0, memoryview(b"")))
     if number != METADATA:  # it is always there, and the first
@@ -49,7 +49,7 @@ def listed(body: bytes) -> tuple[memoryview, Iterator[memoryview]]:
 
 
 def _fields(sent: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """The number and content of each field of a message that has only messages, strings and bytes."""
+    """Yield the number and content of each field of a message that has only messages, strings and bytes."""
     at = 0
     while at < len(sent):
         tag, at = _varint(sent, at)
@@ -62,7 +62,7 @@ def _fields(sent: memoryview) -> Iterator[tuple[int, memoryview]]:
 
 
 def parsed(kind: type[M], sent: memoryview) -> M:
-    """The message in these bytes.
+    """Parse the message in these bytes.
 
     Raises:
         KubernetesUnavailable: it is damaged.
@@ -75,7 +75,7 @@ def parsed(kind: type[M], sent: memoryview) -> M:
 
 
 def _varint(sent: memoryview, at: int) -> tuple[int, int]:
-    """The number that begins there, and where it ends: seven bits a byte, the lowest first."""
+    """Read the number that begins at `at`, and return it and its end: seven bits a byte, the lowest first."""
     value = shift = 0
     for end, byte in enumerate(sent[at : at + 10], at + 1):
         value |= (byte & 0x7F) << shift

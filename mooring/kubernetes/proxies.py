@@ -1,4 +1,4 @@
-"""Which proxy leads to a URL, by the usual environment variables: HTTPS_PROXY, HTTP_PROXY, NO_PROXY, in either case.
+"""The proxy for a URL, by the usual environment variables: HTTPS_PROXY, HTTP_PROXY, NO_PROXY, in either case.
 
 The rules are those of Go's net/http, so that Mooring and kubectl agree: loopback is never proxied; NO_PROXY lists host names (with
 their subdomains), addresses, networks (10.0.0.0/8), each with or without a port, or `*`.
@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 
 
 def proxy_for(url: str, environ: Mapping[str, str]) -> str | None:
-    """The proxy's URL, or None where the connection is direct. NB: it may hold a password."""
+    """Return the proxy's URL, or None if the connection is direct. NB: it may hold a password."""
     target = urlsplit(url)
     host = target.hostname or ""
     proxy = _variable(environ, f"{target.scheme}_proxy")

@@ -1,6 +1,6 @@
 """The PersistentVolume as the API server sends it: of its fields those that Mooring needs, and nothing else is decoded.
 
-Contract: a `Pv` of this driver becomes a `Sighting`; what is no such PV is told by `Skip`.
+Contract: a `Pv` of this driver becomes a `Sighting`; for any other, `Skip` gives the reason.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PVS: Final = "/api/v1/persistentvolumes"
 
 
 class SecretRef(msgspec.Struct, gc=False):
-    """A Secret, of which nothing matters but that there is one."""
+    """A Secret, of which only the existence matters."""
 
 
 class Csi(msgspec.Struct, rename="camel", gc=False):
@@ -41,7 +41,7 @@ class Claim(msgspec.Struct, gc=False):
 
 
 class Spec(in_tree.Sources, rename="camel", gc=False):
-    """A PV's specification. From protobuf only what places it is decoded: neither `claim_ref` of a CSI PV nor `access_modes`."""
+    """A PV's spec. From protobuf only the fields that place it are decoded: neither `claim_ref` of a CSI PV nor `access_modes`."""
 
     csi: Csi | None = None
     claim_ref: Claim | None = None
@@ -80,10 +80,10 @@ class PvList:
 
 
 class PvLists:
-    """Reads a page of a list, in protobuf or JSON."""
+    """A reader of a page of a list, in protobuf or JSON."""
 
     def decode(self, body: bytes) -> ListPage[Pv]:
-        """The page; msgspec.DecodeError where the body is something else."""
+        """Decode the page; raise msgspec.DecodeError if the body is something else."""
         if not protobuf.is_protobuf(body):
             return JSON_LIST.decode(body)
         metadata, items = protobuf.listed(body)
@@ -138,7 +138,7 @@ def handle(driver: str, pv: Pv) -> str | Skip:
 
 
 def untranslatable(driver: str, pv: Pv) -> UntranslatableVolume | None:
-    """Return what keeps the PV from being a volume of the driver that serves its in-tree source; None where nothing does."""
+    """Return the reason why the PV isn't a volume of the driver that serves its in-tree source, or None if it is one."""
     try:
         _translated(driver, pv)
     except in_tree.Untranslatable as error:
@@ -147,7 +147,7 @@ def untranslatable(driver: str, pv: Pv) -> UntranslatableVolume | None:
 
 
 def _translated(driver: str, pv: Pv) -> str:
-    """Return the handle of a PV whose in-tree source the driver serves, "" where it has no such source."""
+    """Return the handle of a PV whose in-tree source the driver serves, or "" if it has no such source."""
     source = in_tree.source(driver, pv.spec)
     if source is None:
         return ""
@@ -158,7 +158,7 @@ def _translated(driver: str, pv: Pv) -> str:
 
 
 def is_readonly(driver: str, pv: Pv) -> bool:
-    """Whether external-attacher asks for the volume readonly, where it may."""
+    """Return whether external-attacher asks for the volume readonly, if it may."""
     if pv.spec.csi is not None:
         return pv.spec.csi.read_only
     source = in_tree.source(driver, pv.spec)

@@ -1,4 +1,4 @@
-"""How long to wait before asking again."""
+"""Pauses between retries."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from random import random
 
 
 def pauses(first: float, longest: float, spread: Callable[[], float] = random) -> Iterator[float]:
-    """Seconds, without end: each up to twice the one before, at most `longest`, and spread so that askers don't fall into step.
+    """Yield seconds, without end: each up to twice the one before, at most `longest`, and spread so that callers diverge.
 
     `spread` gives numbers from 0 to 1.
     """

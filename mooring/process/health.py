@@ -1,8 +1,8 @@
 """The worker's HTTP endpoint: /livez, /readyz and /metrics.
 
 Contract: /livez answers as long as the event loop turns, whatever Temporal and Kubernetes do, because a restart mends
-neither. /readyz answers 200 once the index is rebuilt, the nodes are known and the server can be reached, else 503 and what is
-missing, a line each. /metrics gives Mooring's own metrics and the Temporal SDK's in one page; `mooring_ready` is what /readyz says.
+neither. /readyz answers 200 once the index is rebuilt, the nodes are known and the server can be reached, else 503 and the reasons,
+a line each. /metrics gives Mooring's own metrics and the Temporal SDK's in one page; `mooring_ready` is /readyz as a metric.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ _SCRAPE_SECONDS = 5.0
 
 
 class Health(Protocol):
-    """Says what keeps a worker from being ready."""
+    """The readiness of a worker."""
 
     async def missing(self) -> list[str]:
-        """What is missing, in words; empty when the worker is ready."""
+        """Return what is missing, in words; empty when the worker is ready."""
         ...
 
 
 class Starting:
-    """The health of a process that has no worker to ask yet; `awaited` is what it waits for, `why` "" where unknown."""
+    """The health of a process that has no worker to ask yet; `awaited` names the thing it waits for, `why` is "" if unknown."""
 
     def __init__(self, awaited: str) -> None:
         self.awaited = awaited
@@ -43,14 +43,14 @@ class Starting:
         return await self.worker.missing()
 
     def tell(self, why: str) -> None:
-        """Take in why what is awaited is not there."""
+        """Note the reason why the awaited thing is missing."""
         self.why = why
 
 
 class HealthServer:
-    """Serves one process's health and metrics.
+    """The server of one process's health and metrics.
 
-    `role`: "worker", or "endpoint" where it serves CSI and leaves the work to others. `sdk_metrics`: the URL of the Temporal SDK's
+    `role`: "worker", or "endpoint" if it serves CSI without a worker of its own. `sdk_metrics`: the URL of the Temporal SDK's
     own exporter.
     """
 
@@ -63,7 +63,7 @@ class HealthServer:
 
     @asynccontextmanager
     async def listen(self, address: str) -> AsyncIterator[str]:
-        """Listen on host:port while the block runs; yields the URL, with the port that was picked where it was 0."""
+        """Listen on host:port while the block runs, and yield the URL, with the port that was picked if it was 0."""
         host, _, port = address.rpartition(":")
         app = web.Application()
         app.add_routes([web.get("/livez", _livez), web.get("/readyz", self._readyz), web.get("/metrics", self._metrics)])

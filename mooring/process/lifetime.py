@@ -1,6 +1,6 @@
-"""The lifetime of a process: until a signal says stop, and then not for ever.
+"""The lifetime of a process: until a signal asks it to stop, and then a bounded time.
 
-Contract: once told to stop, it ends within a bound, whatever its work is stuck in.
+Contract: once asked to stop, it exits within a bound, whatever its work is stuck in.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 async def until_signalled(work: Callable[[asyncio.Event], Awaitable[None]], patience: float) -> None:
-    """Run the work until it ends. SIGTERM or SIGINT sets its event; `patience` seconds later the process ends in any case."""
+    """Run the work until it ends. SIGTERM or SIGINT sets its event; `patience` seconds later the process exits in any case."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
@@ -41,7 +41,7 @@ async def until_signalled(work: Callable[[asyncio.Event], Awaitable[None]], pati
 
 
 async def first(stop: asyncio.Event, work: Awaitable[Any]) -> bool:
-    """Whether the work ended before `stop` was set; else it is cancelled."""
+    """Wait for the work or `stop`, and return whether the work ended first; otherwise it is cancelled."""
     working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
     try:
         await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -55,7 +55,7 @@ async def first(stop: asyncio.Event, work: Awaitable[Any]) -> bool:
 
 @asynccontextmanager
 async def set_with(stop: asyncio.Event) -> AsyncIterator[asyncio.Event]:
-    """Yield an event that is set with `stop`, and by whoever has a reason of its own."""
+    """Yield an event that is set with `stop`, and may be set for other reasons."""
     also = asyncio.Event()
 
     async def follow() -> None:
@@ -70,16 +70,16 @@ async def set_with(stop: asyncio.Event) -> AsyncIterator[asyncio.Event]:
 
 
 async def unless(stop: asyncio.Event, work: Awaitable[T]) -> T | None:
-    """What the work brings; None where `stop` was set before it ended, and it is cancelled."""
+    """Return the work's result, or None if `stop` was set before it ended, in which case it is cancelled."""
     working = asyncio.ensure_future(work)
     return working.result() if await first(stop, working) else None
 
 
 def end(code: int) -> NoReturn:
-    """End the process with this exit code, without taking the interpreter down first.
+    """Exit the process with this code, without tearing down the interpreter first.
 
-    NB: threads of temporalio's core may still be at work, and abort the process when they come back to an interpreter that is
-    going down: the exit code would then be 134 or 139.
+    NB: threads of temporalio's core may still be at work, and abort the process when they return to an interpreter that is
+    being torn down: the exit code would then be 134 or 139.
     """
     logging.shutdown()
     with suppress(BrokenPipeError):

@@ -1,7 +1,7 @@
-"""The figures that a worker shows of its index and of the API server, for Prometheus.
+"""The metrics of a worker's index and of the API server, for Prometheus.
 
 Contract: everything is registered with the registry passed in. No label has more values than this file names; volumes and nodes are
-never labels. Every sample of a worker says its driver, so that one Prometheus can tell the workers of several drivers apart.
+never labels. Every sample of a worker names its driver, so that one Prometheus can distinguish the workers of several drivers.
 
 Not kept here: the SDK's own metrics, and anything that has to outlive the process.
 """
@@ -27,7 +27,7 @@ class WorkerRegistry(CollectorRegistry):
         self.driver = ""
 
     def collect(self) -> Iterator[Metric]:
-        """All metrics, labelled."""
+        """Yield all metrics, labelled."""
         for metric in super().collect():
             metric.samples = [sample._replace(labels={"driver": self.driver, **sample.labels}) for sample in metric.samples]
             yield metric
@@ -75,48 +75,48 @@ class Metrics:
         self.looked_for_adoption({})
 
     def observe(self, attachments: Callable[[], float], watch_lag: Callable[[], float]) -> None:
-        """Ask these, whenever the metrics are read, for the number of attachments and the watch's lag in seconds."""
+        """Call these, whenever the metrics are read, for the number of attachments and the watch's lag in seconds."""
         self._attachments.set_function(attachments)
         self._watch_lag.set_function(watch_lag)
 
     def rebuilt(self, seconds: float, skipped: Mapping[str, int]) -> None:
-        """A rebuild succeeded."""
+        """Record a successful rebuild."""
         self._rebuild.set(seconds)
         for reason in Skip:
             self._skipped.labels(reason.value).set(skipped.get(reason, 0))
 
     def looked_for_adoption(self, verdicts: Mapping[Verdict, int]) -> None:
-        """A look at VolumeAttachments came to these verdicts."""
+        """Record the verdicts of a look at VolumeAttachments."""
         for verdict in Verdict:
             self._unrecorded.labels(verdict.value).set(verdicts.get(verdict, 0))
 
     def observe_reconciliation(self, age: Callable[[], float]) -> None:
-        """Ask this, whenever the metrics are read, for the seconds since the last reconciliation."""
+        """Call this, whenever the metrics are read, for the seconds since the last reconciliation."""
         self._reconciliation_age.set_function(age)
 
     def reconciled(self, left: Mapping[str, int], *, awaits_approval: bool) -> None:
-        """How the driver stands by its last reconciliation."""
+        """Record the driver's drift after its last reconciliation."""
         for kind in DriftKind:
             self._drift.labels(kind.value).set(left.get(kind, 0))
         self._awaiting_approval.set(awaits_approval)
 
     def runs_are_open(self, state: State, number: int, stuck: int) -> None:
-        """So many runs are open in this state, and so many of them for too long."""
+        """Record the number of runs that are open in this state, and of those that have been for too long."""
         self._open.labels(state.value).set(number)
         self._stuck.labels(state.value).set(stuck)
 
     def replaced(self, times: int) -> None:
-        """So many attachment times could not be read."""
+        """Count attachment times that could not be read."""
         self._replaced.inc(times)
 
     def conflict(self) -> None:
-        """A compare-and-set was refused."""
+        """Count a refused compare-and-set."""
         self._conflicts.inc()
 
     def event_dropped(self) -> None:
-        """Something could not be told in an Event."""
+        """Count an Event that could not be recorded."""
         self._events_dropped.inc()
 
     def reconnected(self) -> None:
-        """A watch was connected again."""
+        """Count a reconnected watch."""
         self._reconnects.inc()

@@ -22,7 +22,7 @@ class SingleFlight(Generic[T]):
         self._due: asyncio.Task[T] | None = None
 
     async def ask(self) -> T:
-        """Return what the next call brings; raise what it raises."""
+        """Return the next call's result; raise its error."""
         if self._due is None:
             self._due = asyncio.create_task(self._follow(self._running))
             self._due.add_done_callback(_seen)
@@ -36,6 +36,6 @@ class SingleFlight(Generic[T]):
 
 
 def _seen(task: asyncio.Task[T]) -> None:
-    """Take note of a failure that every caller has stopped to wait for."""
+    """Retrieve a failure for which no caller waits any more."""
     if not task.cancelled():
         task.exception()

@@ -42,7 +42,7 @@ class Story:
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
-        """One numbered step, timed."""
+        """Number a step, and time the block."""
         self._steps += 1
         self._console.print()
         self._line(f"[bold cyan]{self._steps:2}[/]  [bold]{escape(title)}[/]", 0)
@@ -67,7 +67,7 @@ class Story:
         self._line(f"[dim]{escape(text)}[/]")
 
     def link(self, text: str) -> None:
-        """Tell an address, never cut in two."""
+        """Print an address, never cut in two."""
         self._console.print(f"    [dim]{escape(text)}[/]", soft_wrap=True, highlight=False)
 
     def show(self, picture: RenderableType) -> None:
@@ -75,7 +75,7 @@ class Story:
         self._console.print(Padding(picture, (0, 0, 0, 4), expand=False))
 
     def fail(self, error: BaseException) -> None:
-        """Tell why a step ended early."""
+        """Show why a step ended early."""
         what = error.what if isinstance(error, NotSo) else str(error) if isinstance(error, MooringError) else repr(error)
         self._line(f"[bold red]{self._bad} {escape(what)}[/]")
         if isinstance(error, NotSo):
@@ -83,7 +83,7 @@ class Story:
             self._line(f"seen      {escape(repr(error.seen))}", 6)
 
     def verdict(self, seconds: float, *, so: bool) -> None:
-        """Tell how it all ended."""
+        """Print the outcome of the demo."""
         good = f"[bold green]All {self._so} things shown are so[/], in {seconds:.0f} s."
         self._console.print()
         self._line(good if so else "[bold red]Not all that was to be shown is so.[/]", 0)

@@ -41,7 +41,7 @@ class EmbeddedKubernetes:
     @classmethod
     @asynccontextmanager
     async def start(cls, port: int = 0, history: int = HISTORY) -> AsyncIterator["EmbeddedKubernetes"]:
-        """Serve on loopback while the block lasts; port 0 takes a free one, `history` is how many changes a watch can go back."""
+        """Serve on loopback while the block lasts; port 0 takes a free one, a watch can go back `history` changes."""
         kube = cls(history)
         runner = web.AppRunner(kube.application(), access_log=None, handler_cancellation=True, shutdown_timeout=1)
         await runner.setup()
@@ -62,7 +62,7 @@ class EmbeddedKubernetes:
         return ApiServer(self.url).write_kubeconfig(path)
 
     def seed(self, objects: Iterable[Object]) -> None:
-        """Create objects, each with `apiVersion` and `kind`, without HTTP; raises `Refusal` where the API would refuse."""
+        """Create objects, each with `apiVersion` and `kind`, without HTTP; raise `Refusal` if the API would refuse one."""
         for value in objects:
             resource = BY_KIND[value["apiVersion"], value["kind"]]
             namespace = value["metadata"].get("namespace", "default") if resource.namespaced else ""

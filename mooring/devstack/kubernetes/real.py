@@ -136,7 +136,7 @@ def _write_tokens(path: Path, tokens: Mapping[str, str], users: Mapping[str, Seq
 
 
 async def _ready(url: str, folder: Path, token: str) -> str:
-    """Wait until the server is ready; its own certificate is the CA."""
+    """Wait until the server is ready, and return its own certificate, which is the CA."""
     certificate = folder / "certificates" / "apiserver.crt"
     try:
         async with asyncio.timeout(READY_SECONDS):

@@ -47,39 +47,39 @@ def _details(resource: Resource, name: str) -> dict[str, Any]:
 
 
 def not_found(resource: Resource, name: str) -> Refusal:
-    """404: no object of that name."""
+    """Refuse with 404: no object has that name."""
     return Refusal(404, "NotFound", f'{resource.qualified} "{name}" not found', _details(resource, name))
 
 
 def no_such_path() -> Refusal:
-    """404: no resource is served there."""
+    """Refuse with 404: no resource is served there."""
     return Refusal(404, "NotFound", "the server could not find the requested resource", {})
 
 
 def method_not_allowed() -> Refusal:
-    """405: the resource is served, not with this verb."""
+    """Refuse with 405: the resource is served, but not with this verb."""
     return Refusal(405, "MethodNotAllowed", "the server does not allow this method on the requested resource", {})
 
 
 def already_exists(resource: Resource, name: str) -> Refusal:
-    """409: create over an object of that name."""
+    """Refuse with 409: an object has that name already."""
     return Refusal(409, "AlreadyExists", f'{resource.qualified} "{name}" already exists', _details(resource, name))
 
 
 def conflict(resource: Resource, name: str) -> Refusal:
-    """409: the write named a resourceVersion that isn't the object's."""
+    """Refuse with 409: the write named a resourceVersion that isn't the object's."""
     modified = "the object has been modified; please apply your changes to the latest version and try again"
     message = f'Operation cannot be fulfilled on {resource.qualified} "{name}": {modified}'
     return Refusal(409, "Conflict", message, _details(resource, name))
 
 
 def watch_expired(asked: int, oldest: int) -> Refusal:
-    """410: a watch from a resourceVersion that history no longer reaches."""
+    """Refuse with 410: the watch is from a resourceVersion that history no longer reaches."""
     return Refusal(410, "Expired", f"too old resource version: {asked} ({oldest})")
 
 
 def continue_expired() -> Refusal:
-    """410: the next page of a list whose snapshot is gone."""
+    """Refuse with 410: the page is of a list whose snapshot is gone."""
     message = (
         "The provided continue parameter is too old to display a consistent list result. You can start a new list "
         "without the continue parameter."
@@ -88,17 +88,17 @@ def continue_expired() -> Refusal:
 
 
 def bad_request(message: str) -> Refusal:
-    """400: the request can't be read."""
+    """Refuse with 400: the request can't be read."""
     return Refusal(400, "BadRequest", message)
 
 
 def invalid(resource: Resource, name: str, field: str, problem: str) -> Refusal:
-    """422: the object breaks a rule of its kind; `problem` begins with the kind of it, as in `Required value`."""
+    """Refuse with 422: the object breaks a rule of its kind; `problem` begins with its type, as in `Required value`."""
     return _invalid(resource.group, resource.kind, name, field, problem)
 
 
 def invalid_options(kind: str, field: str, problem: str) -> Refusal:
-    """422: the request's parameters break a rule."""
+    """Refuse with 422: the request's parameters break a rule."""
     return _invalid("meta.k8s.io", kind, "", field, problem)
 
 
@@ -112,23 +112,23 @@ def _invalid(group: str, kind: str, name: str, field: str, problem: str) -> Refu
 
 
 def patch_refused() -> Refusal:
-    """422: a JSON patch that can't be applied, a refused `test` among others. NB: it does not say which operation."""
+    """Refuse with 422: the JSON patch can't be applied, or a `test` failed. NB: it does not say which operation."""
     return Refusal(422, "Invalid", "the server rejected our request due to an error in our request", {})
 
 
 def unsupported_patch() -> Refusal:
-    """415: a patch in a format that isn't taken."""
+    """Refuse with 415: the patch has a format that isn't supported."""
     return Refusal(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
 
 
 def unsupported_object() -> Refusal:
-    """415: an object in another format than JSON."""
+    """Refuse with 415: the object has another format than JSON."""
     message = "the body of the request was in an unknown format - accepted media types include: application/json"
     return Refusal(415, "UnsupportedMediaType", message)
 
 
 def too_large_revision(asked: int, current: int) -> Refusal:
-    """504: a list that should be newer than anything there is; a real server waits a while first."""
+    """Refuse with 504: the list should be newer than the newest revision; a real server waits a while first."""
     causes = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
     message = f"Timeout: Too large resource version: {asked}, current: {current}"
     return Refusal(504, "Timeout", message, {"causes": causes, "retryAfterSeconds": 1})

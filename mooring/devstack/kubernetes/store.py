@@ -93,7 +93,7 @@ class Page:
 
     @property
     def after(self) -> Key | None:
-        """Where the next page begins, or None if this was the last."""
+        """The key after which the next page begins, or None if this was the last."""
         return self.entries[-1].key if self.remaining else None
 
 
@@ -138,14 +138,14 @@ class Collection:
         return _entry(key, present.revision if present else 0, value)
 
     def remove(self, key: Key) -> Entry:
-        """Delete an object; refuses with 404. The last entry bears the revision of the deletion."""
+        """Delete an object and return its last entry, with the revision of the deletion; refuse with 404 if there is none."""
         last = _entry(key, self.revision.next(), self.get(key).decode())
         del self._entries[key]
         self._publish(Event("DELETED", last))
         return last
 
     def page(self, selector: Selector, limit: int, at: int | None = None, after: Key | None = None) -> Page:
-        """At most `limit` objects (0: all) beyond `after`, in the order of their keys, as of revision `at` (None: now)."""
+        """Return at most `limit` objects (0: all) beyond `after`, in the order of their keys, as of revision `at` (None: now)."""
         revision = self.revision.current if at is None else at
         snapshot = self._snapshot(revision)
         begin = 0 if after is None else bisect_right(snapshot, after, key=lambda entry: entry.key)
@@ -155,7 +155,7 @@ class Collection:
 
     @contextmanager
     def watch(self, selector: Selector, since: int | None) -> Iterator[Watcher]:
-        """Subscribe to changes after revision `since`; None begins with all objects there are, as if just added."""
+        """Subscribe to changes after revision `since`; None begins with all existing objects, as if just added."""
         begin = self._present() if since is None else self._since(since)
         watcher = Watcher(selector, [event for event in begin if selector.matches(event.entry)], self.revision.current)
         self._watchers.append(watcher)

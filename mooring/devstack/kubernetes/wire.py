@@ -25,7 +25,7 @@ def deleted(resource: Resource, entry: Entry) -> bytes:
 
 
 def many(resource: Resource, page: Page) -> bytes:
-    """One page of a list."""
+    """Encode one page of a list."""
     metadata: dict[str, Any] = {"resourceVersion": str(page.revision)}
     if page.after is not None:
         metadata |= {"continue": token(page.revision, page.after), "remainingItemCount": page.remaining}
@@ -35,7 +35,7 @@ def many(resource: Resource, page: Page) -> bytes:
 
 
 def change(resource: Resource, event: Event) -> bytes:
-    """One line of a watch."""
+    """Encode one line of a watch."""
     return b'{"type":"%s","object":%s}\n' % (event.kind.encode(), one(resource, event.entry))
 
 
@@ -65,7 +65,7 @@ def token(revision: int, after: Key) -> str:
 
 
 def read_token(text: str) -> tuple[int, Key]:
-    """Revision and last key of the page before; refuses with 400."""
+    """Decode the revision and the last key of the page before; refuse with 400 any other text."""
     try:
         read = msgspec.json.decode(base64.urlsafe_b64decode(text), type=_Token)
     except (ValueError, msgspec.DecodeError) as problem:

@@ -43,7 +43,7 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """What one request is sent by."""
+    """The connection of one request, with its headers."""
 
     login: Login
     pool: Pool
@@ -59,7 +59,7 @@ class Connection:
 
 
 class Connections:
-    """Gives each request its connection."""
+    """The source of each request's connection."""
 
     def __init__(self, renewal: Renewal) -> None:
         self._renewal = renewal
@@ -68,15 +68,15 @@ class Connections:
 
     @property
     def renewal(self) -> Renewal:
-        """Where the login comes from."""
+        """The source of the login."""
         return self._renewal
 
     @asynccontextmanager
     async def use(self) -> AsyncIterator[Connection]:
-        """Give a connection for as long as the block runs.
+        """Lend a connection while the block runs.
 
         Raises:
-            NoCredentials: there are none that are good.
+            NoCredentials: there are no valid ones.
 
         """
         login = await self._renewal.login()

@@ -1,4 +1,4 @@
-"""What keeps a program from having credentials: its configuration, for good, or a renewal, for now."""
+"""The reasons why a program has no credentials: its configuration, for good, or a renewal, for now."""
 
 from __future__ import annotations
 
@@ -15,4 +15,4 @@ class KubernetesNotConfigured(MooringError):
 
 
 class NoCredentials(Exception):
-    """There are no good credentials now, and why; part of a sentence."""
+    """There are no good credentials now; the message is the reason, part of a sentence."""

@@ -1,6 +1,6 @@
 """Credential plugins (client.authentication.k8s.io): programs that print an ExecCredential.
 
-Contract: a plugin gets no terminal, the environment with its own variables, and in KUBERNETES_EXEC_INFO what client-go tells it. A
+Contract: a plugin gets no terminal, the environment with its own variables, and KUBERNETES_EXEC_INFO as client-go sets it. A
 failure names the program, its exit code and the last line that it wrote to standard error.
 
 Invariant: neither arguments nor standard output are shown, since both may hold secrets.
@@ -53,7 +53,7 @@ class _Printed(msgspec.Struct, rename="camel"):
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """A plugin of a kubeconfig, whose relative command belongs to `folder`; `cluster` is what it may be told of the API server."""
+    """A plugin of a kubeconfig, whose relative command belongs to `folder`; `cluster` describes the API server to it."""
 
     spec: Exec
     folder: Path
@@ -61,7 +61,7 @@ class Plugin:
 
     @property
     def command(self) -> str:
-        """The program: a path, or a bare name that PATH finds."""
+        """Return the program: a path, or a bare name that PATH finds."""
         return str(self.folder / self.spec.command) if os.sep in self.spec.command else self.spec.command
 
     async def run(self, environ: Mapping[str, str], patience: float = PATIENCE) -> Status:

@@ -1,6 +1,6 @@
-"""Who asks, as a user of a kubeconfig has it: a certificate, a token or password, whom to act as, or the plugin that knows.
+"""The identity of a kubeconfig's user: a certificate, a token or password, the user to impersonate, or the plugin that knows.
 
-Contract: as in client-go a token file comes before `token`, and a plugin is asked only where no token, password or certificate is
+Contract: as in client-go a token file comes before `token`, and a plugin is asked only if no token, password or certificate is
 given. A token may end in a line break.
 """
 
@@ -29,7 +29,7 @@ Header = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who asks, as far as files say. `plugin` knows the rest."""
+    """The identity as far as files give it. `plugin` knows the rest."""
 
     headers: Sequence[Header] = field(default=(), repr=False)
     certificate: bytes = field(default=b"", repr=False)
@@ -40,7 +40,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class UserReader:
-    """Reads one user. Every method raises KubernetesNotConfigured for what can't be used."""
+    """A reader of one user. Every method raises KubernetesNotConfigured for an entry that can't be used."""
 
     name: str
     user: User = field(repr=False)
@@ -48,7 +48,7 @@ class UserReader:
     now: Now
 
     def identity(self) -> Identity:
-        """Return who asks."""
+        """Return the user's identity."""
         user, read = self.user, self.reader
         certificate = read.pem("client-certificate", user.client_certificate, user.client_certificate_data)
         key = read.pem("client-key", user.client_key, user.client_key_data) if certificate else b""
@@ -62,7 +62,7 @@ class UserReader:
         return Identity(headers, certificate, key, secrets, None if authorization or certificate else self._plugin())
 
     def _authorization(self) -> tuple[Sequence[Header], Sequence[str]]:
-        """Return the header that identifies the user, if any, and what of it is secret."""
+        """Return the header that identifies the user, if any, and the secret in it."""
         user, token = self.user, self._token()
         basic = user.username or user.password
         if token and basic:
@@ -91,7 +91,7 @@ class UserReader:
         return token
 
     def _id_token(self, provider: AuthProvider) -> str:
-        """Return the token that kubectl keeps for an OpenID Connect provider; nobody but kubectl renews it there."""
+        """Return the token that kubectl keeps for an OpenID Connect provider; only kubectl renews it there."""
         if provider.name != "oidc":
             instead = f"the credential plugin {REMOVED[provider.name]}" if provider.name in REMOVED else "a credential plugin"
             raise self._wrong(f"has auth-provider {provider.name}, which Kubernetes has removed: use {instead}")
@@ -131,7 +131,7 @@ class UserReader:
 
 
 def _expiry(token: str) -> float:
-    """Return when a JWT expires, in seconds; a token that doesn't say never does."""
+    """Return the time at which a JWT expires, in seconds, or infinity if it names none."""
     try:
         payload = token.split(".")[1]
         claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))

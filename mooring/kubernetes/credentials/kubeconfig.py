@@ -46,7 +46,7 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class KubeconfigFile:
-    """A file that has been read, or a mapping that stood for one."""
+    """A file that has been read, or a mapping in place of one."""
 
     source: str
     folder: Path
@@ -73,10 +73,10 @@ class KubeconfigFile:
 
 
 def read_files(names: str) -> list[KubeconfigFile]:
-    """Read the files in a value of KUBECONFIG that are there. `~` is expanded, for where no shell has done so.
+    """Read the files in a value of KUBECONFIG that exist. `~` is expanded, in case no shell has done so.
 
     Raises:
-        KubernetesNotConfigured: none is there, or one can't be read or is no kubeconfig.
+        KubernetesNotConfigured: none exists, or one can't be read or is no kubeconfig.
 
     """
     paths = [Path(name).expanduser() for name in names.split(os.pathsep) if name]
@@ -95,7 +95,7 @@ def choose(files: Sequence[KubeconfigFile]) -> Chosen:
     """Resolve the current context.
 
     Raises:
-        KubernetesNotConfigured: there is none, or it names something that isn't there.
+        KubernetesNotConfigured: there is none, or it names something that doesn't exist.
 
     """
     source = _listed(file.source for file in files)
@@ -160,7 +160,7 @@ def _decode(source: str, folder: Path, content: Mapping[str, Any]) -> Kubeconfig
 
 
 def _without_nulls(value: Any) -> Any:
-    """Leave out what is null, which Go reads as not set."""
+    """Drop the nulls, which Go reads as not set."""
     if isinstance(value, Mapping):
         return {key: _without_nulls(each) for key, each in value.items() if each is not None}
     return [_without_nulls(each) for each in value if each is not None] if isinstance(value, list) else value

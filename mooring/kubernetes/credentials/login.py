@@ -1,4 +1,4 @@
-"""Everything that a request to an API server needs: where it goes, whom it trusts, and who asks.
+"""Everything that a request to an API server needs: the address, the trusted CA, and the credentials.
 
 Invariant: the repr of these shows no secret, so that no log and no traceback does.
 """
@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """Whom a connection trusts, and the certificate that it presents; all in PEM."""
+    """The CAs that a connection trusts, and the certificate that it presents; all in PEM."""
 
     authorities: bytes = b""
     """Empty: the system's."""
@@ -25,7 +25,7 @@ class Tls:
     server_name: str = ""
 
     def context(self) -> ssl.SSLContext:
-        """Make what a connection needs.
+        """Make the TLS context of a connection.
 
         Raises:
             ssl.SSLError: a certificate or key can't be used.
@@ -53,7 +53,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """An endpoint, and the headers that say who asks, until `expires`.
+    """An endpoint, and the headers with the credentials, until `expires`.
 
     `anonymous` says why a request bears no credentials; `secrets` are the texts that no message may show.
     """

@@ -1,7 +1,7 @@
 """Logins, read from a kubeconfig or from the Pod that this runs in.
 
-Contract: `prepare` reads every file again, so that what was renewed on disk is taken. Over plain HTTP no credentials are sent, as
-client-go does it.
+Contract: `prepare` reads every file again, to take what was renewed on disk. Over plain HTTP no credentials are sent, as
+in client-go.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A login as far as files say, and the plugin that knows the rest."""
+    """A login as far as files give it, and the plugin that knows the rest."""
 
     login: Login
     plugin: Plugin | None = None
@@ -45,10 +45,10 @@ class Prepared:
 
 
 class Logins(Protocol):
-    """Where logins come from."""
+    """A source of logins."""
 
     def prepare(self) -> Prepared:
-        """Read what there is now.
+        """Read the present login.
 
         Raises:
             KubernetesNotConfigured: it can't be used.
@@ -112,7 +112,7 @@ class PodLogins:
         return KubernetesNotConfigured(f"KUBECONFIG isn't set, and this Pod's service account can't be used: {why}. {hint}")
 
     def _unnamed(self) -> str:
-        """Return a hint where there is a kubeconfig that kubectl would take."""
+        """Return a hint if there is a kubeconfig that kubectl would take."""
         home = self.environ.get("HOME")
         there = home and Path(home, ".kube", "config").is_file()
         return " ~/.kube/config is not looked at unless it is named: KUBECONFIG=~/.kube/config." if there else ""
@@ -163,7 +163,7 @@ def _tls(cluster: Cluster, reader: Reader, identity: Identity) -> Tls:
 
 
 def _cluster_info(cluster: Cluster, tls: Tls) -> dict[str, Any]:
-    """Return what client-go tells a plugin about the API server."""
+    """Return the information about the API server that client-go gives a plugin."""
     config = next((each.extension for each in cluster.extensions if each.name == f"{API_GROUP}/exec"), None)
     told = {
         "server": cluster.server,

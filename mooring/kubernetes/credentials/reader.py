@@ -12,13 +12,13 @@ from mooring.kubernetes.credentials.errors import KubernetesNotConfigured
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads the values of one definition of the kubeconfig `source`; relative paths belong to `folder`."""
+    """A reader of the values of one definition in the kubeconfig `source`; relative paths belong to `folder`."""
 
     source: str
     folder: Path
 
     def pem(self, field: str, file: str, data: str) -> bytes:
-        """Return the field's value: the data, or else the file's content, or nothing where neither is set.
+        """Return the field's value: the data, or else the file's content, or nothing if neither is set.
 
         Raises:
             KubernetesNotConfigured: it can't be read or is no PEM.

@@ -1,8 +1,8 @@
 """The login in use, renewed while a program runs.
 
 Contract: files are read again once a minute, and sooner after the server has refused the login (401); a plugin is asked again when
-what it gave has expired or was refused. At most one attempt a second is made, which all requests that need it share. While a login
-is good, it stays in use if it can't be renewed, with a warning.
+its credentials have expired or were refused. At most one attempt a second is made, which all requests that need it share. While a
+login is good, it remains in use if it can't be renewed, with a warning.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Clock:
 
 
 class Renewal:
-    """Keeps the login current."""
+    """The keeper of a current login."""
 
     def __init__(self, logins: Logins, environ: Mapping[str, str], clock: Clock) -> None:
         self._logins = logins
@@ -86,7 +86,7 @@ class Renewal:
         return self._attempt is not None and not self._attempt.done()
 
     async def _renewed(self) -> None:
-        """Wait for an attempt that outlives whoever waits for it."""
+        """Wait for an attempt that outlives its callers."""
         if self._attempt is None or self._attempt.done():
             self._attempted = self._clock.monotonic()
             self._attempt = asyncio.create_task(self._try())

@@ -63,7 +63,7 @@ class AuthProvider(Struct):
 
 
 class User(Struct, rename="kebab"):
-    """Credentials, and whom to act as."""
+    """Credentials, and the user to impersonate."""
 
     client_certificate: str = ""
     client_certificate_data: str = ""

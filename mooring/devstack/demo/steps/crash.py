@@ -14,7 +14,7 @@ from mooring.names import volume_id
 
 
 async def kill_the_worker(scene: Scene, story: Story) -> None:
-    """kill -9 while the backend is at work; another worker rebuilds its index and completes the very same run."""
+    """Kill the worker with kill -9 while the backend is at work; another rebuilds its index and completes the very same run."""
     publish = await _publish_that_hangs(scene)
     run_id = await _open_run(scene)
     pid = await scene.kill_worker()

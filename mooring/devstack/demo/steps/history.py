@@ -30,7 +30,7 @@ STYLES: Final[Mapping[str, str]] = {State.REFUSED: "yellow", State.ROLLED_BACK: 
 
 
 async def show_history(scene: Scene, story: Story) -> None:
-    """All that happened to the volume, oldest first, from Temporal alone."""
+    """Show all that happened to the volume, oldest first, from Temporal alone."""
     runs = await until(f"{len(EXPECTED)} runs are listed", lambda: _runs(scene))
     story.show(_table(runs))
     seen = [(run.operation, run.node_id, run.state) for run in runs]
