@@ -1,4 +1,4 @@
-"""What Mooring adds to an attachment in a cluster: `python -m bench.chain [pods]`, with KUBEBUILDER_ASSETS set.
+"""The time that Mooring adds to an attachment in a cluster: `python -m bench.chain [pods]`, with KUBEBUILDER_ASSETS set.
 
 Pods are created at once, on a few nodes, and the time is taken until all of their VolumeAttachments say `attached`; then they are
 deleted, until no VolumeAttachment is left. On a real API server with the real attach/detach controller and csi-attacher, by
@@ -57,7 +57,7 @@ async def rush(cluster: ChainCluster, turn: int, pods: int) -> Times:
 
 @asynccontextmanager
 async def chains(assets: Path, folder: Path) -> AsyncIterator[tuple[ChainCluster, ChainCluster]]:
-    """The cluster with the driver alone, and with Mooring in front of it."""
+    """Run the cluster with the driver alone, and with Mooring in front of it, while the block lasts."""
     async with AsyncExitStack() as stack:
         temporal = await stack.enter_async_context(DevTemporal.start())
         kubernetes = await stack.enter_async_context(open_kubernetes(assets, _made(folder / "kubernetes")))
@@ -82,12 +82,12 @@ def _made(folder: Path) -> Path:
 
 
 def report(what: str, alone: Sequence[float], fronted: Sequence[float]) -> str:
-    """A line of the table: medians, and how many times as long it takes with Mooring."""
+    """Format a line of the table: medians, and how many times as long it takes with Mooring."""
     return f"{what:8}{median(alone):8.2f} s{median(fronted):8.2f} s{median(fronted) / median(alone):8.1f} x"
 
 
 async def main(pods: int) -> None:
-    """Measure, and print it."""
+    """Measure, and print the table."""
     with own_folder("mooring-bench") as folder:
         async with chains(Path(os.environ["KUBEBUILDER_ASSETS"]), folder) as (alone, fronted):
             for cluster in (alone, fronted):

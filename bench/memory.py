@@ -1,4 +1,4 @@
-"""What an attachment costs in memory: `python -m bench.memory [count]`.
+"""The memory that an attachment takes: `python -m bench.memory [count]`.
 
 Counted by tracemalloc: everything the index allocates, its dict and every string included, for PVs named like their handles and for
 PVs named otherwise; UUIDs as uids and operations, 200 nodes. The baseline, in the same run, is a dict of `VolumeRecord` models.
@@ -28,7 +28,7 @@ Pv = tuple[str, str, str, dict[str, str]]
 
 
 def pvs(count: int, *, same_name: bool) -> Iterator[Pv]:
-    """PVs as a decoder hands them out: each string its own object."""
+    """Yield PVs as a decoder returns them: each string its own object."""
     dice = random.Random(7)  # noqa: S311 - the same data in every run
 
     def uuid() -> str:
@@ -50,7 +50,7 @@ def _annotations(number: int, operation: str) -> dict[str, str]:
 
 
 def index(count: int, *, same_name: bool) -> object:
-    """The index of these PVs."""
+    """Build the index of these PVs."""
     manager = AttachmentManager()
     draft = manager.draft()
     for handle, name, uid, found in pvs(count, same_name=same_name):
@@ -61,12 +61,12 @@ def index(count: int, *, same_name: bool) -> object:
 
 
 def models(count: int) -> object:
-    """The baseline: a dict of models."""
+    """Build the baseline: a dict of models."""
     return {handle: read(DEFAULT_DRIVER, name, uid, found, NOW).record for handle, name, uid, found in pvs(count, same_name=True)}
 
 
 def bytes_each(make: Callable[[], object], count: int) -> float:
-    """What `make` keeps allocated, divided by `count`."""
+    """Return the bytes that the result of `make` keeps allocated, divided by `count`."""
     tracemalloc.start()
     kept = make()
     taken, _ = tracemalloc.get_traced_memory()
@@ -76,7 +76,7 @@ def bytes_each(make: Callable[[], object], count: int) -> float:
 
 
 def main(count: int) -> int:
-    """Print the figures; 1 if an attachment takes too much."""
+    """Print the figures, and return 1 if an attachment takes too much."""
     same = bytes_each(lambda: index(count, same_name=True), count)
     other = bytes_each(lambda: index(count, same_name=False), count)
     naive = bytes_each(lambda: models(count), count)

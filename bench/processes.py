@@ -31,7 +31,7 @@ class Rebuilder:
     @classmethod
     @asynccontextmanager
     async def start(cls, kubeconfig: Path, page_size: int, watch_seconds: float = 300) -> AsyncIterator[Rebuilder]:
-        """Run one while the block lasts; it is ready."""
+        """Run one while the block lasts, ready from the beginning."""
         command = [sys.executable, "-m", "bench.rebuilder", str(page_size), str(watch_seconds)]
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(
@@ -49,7 +49,7 @@ class Rebuilder:
         return msgspec.json.decode(await self._ask(b"rebuild\n"), type=Run)
 
     async def index(self) -> Records:
-        """What its index says."""
+        """Return the content of its index."""
         return msgspec.json.decode(await self._ask(b"index\n"), type=Records)
 
     async def _ask(self, line: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""PVs as a cluster has them, and a writer that never leaves them alone.
+"""PVs as a cluster has them.
 
 A PV is what csi-provisioner makes and a PVC is bound to: about 2.7 KB as the API server sends it. Every third is attached, with the
 annotations that Mooring writes.
@@ -26,17 +26,17 @@ AT_ONCE: Final = 64
 
 
 def uuid(seed: object) -> str:
-    """The same UUID for the same seed."""
+    """Make a UUID, the same for the same seed."""
     return str(UUID(int=random.Random(str(seed)).getrandbits(128), version=4))  # noqa: S311 - the same data in every run
 
 
 def name(number: int) -> str:
-    """The name of the PV with this number."""
+    """Return the name of the PV with this number."""
     return f"pvc-{uuid(number)}"
 
 
 def pv(number: int) -> dict[str, Any]:
-    """The PV with this number."""
+    """Return the PV with this number."""
     attached = record(number, epoch=1 + number % 9) if number % 3 == 0 else {}
     return {
         "apiVersion": "v1",
@@ -60,7 +60,7 @@ def pv(number: int) -> dict[str, Any]:
 
 
 def record(number: int, epoch: int) -> dict[str, str]:
-    """The annotations of an attachment of this PV, as Mooring writes them."""
+    """Return the annotations of an attachment of this PV, as Mooring writes them."""
     return {
         KEYS.node: f"ip-10-0-{number % 4}-{number % 200}.eu-central-1.compute.internal",
         KEYS.at: f"2026-01-31T04:00:41.{number % 1_000_000:06}Z",
@@ -113,7 +113,7 @@ def _spec(number: int) -> dict[str, Any]:
 
 @asynccontextmanager
 async def session(server: ApiServer) -> AsyncIterator[aiohttp.ClientSession]:
-    """Connections to the server, `AT_ONCE` at most."""
+    """Open a session with the server, of at most `AT_ONCE` connections, while the block lasts."""
     connector = aiohttp.TCPConnector(ssl=server.ssl(), limit=AT_ONCE)
     headers = {**server.headers(), "Content-Type": "application/json"}
     async with aiohttp.ClientSession(server.url, connector=connector, headers=headers) as opened:

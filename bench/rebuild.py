@@ -1,4 +1,4 @@
-"""What a rebuild costs, beside a Go program that lists the same PVs: `make bench-rebuild`, `python -m bench.rebuild [count ...]`.
+"""The cost of a rebuild, beside a Go program that lists the same PVs: `make bench-rebuild`, `python -m bench.rebuild [count ...]`.
 
 On a real API server, over TLS, with a writer at work all the while: Mooring's rebuild and kube/list-volumes by turns, each in a
 process of its own; then three rebuilds at once, whose watches are followed on. In the end their indexes are compared with a fresh
@@ -45,7 +45,7 @@ Once = Callable[[], Awaitable[Run]]
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """Where and how to measure. `program` None: without the Go program."""
+    """The place and the way to measure. `program` None: without the Go program."""
 
     server: ApiServer
     kubeconfig: Path
@@ -56,7 +56,7 @@ class Bench:
     catch_up_seconds: float = CATCH_UP_SECONDS
 
     async def run(self, new: range) -> bool:
-        """Measure with all PVs up to the last of the `new` ones, which are written to; print it. Whether nothing was missed."""
+        """Measure with all PVs up to the last of the `new` ones, which are written to, and return whether nothing was missed."""
         print(f"\n{new.stop:,} PVs, medians of {self.rounds} rounds; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
         async with AsyncExitStack() as stack:
             followers = [await stack.enter_async_context(self._rebuilder(WATCH_SECONDS)) for _ in range(AT_ONCE)]
@@ -68,7 +68,7 @@ class Bench:
             return await self.nothing_missed(followers, writer.writes)
 
     async def _by_turns(self) -> dict[str, list[Run]]:
-        """Mooring and the Go program's variants, one run of each a round, by what to call them."""
+        """Run Mooring and the Go program's variants, one run of each a round, and return the runs by name."""
         kinds: dict[str, Once] = {f"Mooring, pages of {self.page_size:,}": self._once}
         if self.program is not None:
             kinds |= await self._go(self.program)
@@ -83,7 +83,7 @@ class Bench:
             return await rebuilder.rebuild()
 
     async def _go(self, program: Path) -> dict[str, Once]:
-        """The Go program's variants, at the page size at which it is quickest."""
+        """Return the Go program's variants, at the page size at which it is quickest."""
         kubeconfig = self.kubeconfig
 
         def variant(page: int, flags: Sequence[str]) -> Once:
@@ -99,7 +99,7 @@ class Bench:
         return Rebuilder.start(self.kubeconfig, self.page_size, watch_seconds)
 
     async def nothing_missed(self, followers: Sequence[Rebuilder], writes: int) -> bool:
-        """Compare the followers' indexes with a fresh list, and print what comes of it; whether they say the same."""
+        """Compare the followers' indexes with a fresh list, print the outcome, and return whether they agree."""
         truth = await written(self.server)
         missed = [await self._missed(follower, truth) for follower in followers]
         for number, handles in enumerate(missed, 1):
@@ -110,7 +110,7 @@ class Bench:
         return not any(missed)
 
     async def _missed(self, follower: Rebuilder, truth: Records) -> list[str]:
-        """The volumes of which the index says something else, once it has had time to catch up."""
+        """Return the volumes that differ in the index, once it has had time to catch up."""
         deadline = time.monotonic() + self.catch_up_seconds
         while True:
             index = await follower.index()
@@ -121,7 +121,7 @@ class Bench:
 
 
 def print_table(results: Mapping[str, Sequence[Run]], at_once: Sequence[Run]) -> None:
-    """A line for each kind of run, the first one compared with the others; `at_once` are those that ran together."""
+    """Print a line for each kind of run, the first one compared with the others; `at_once` are those that ran together."""
     rows = {name: _median(runs) for name, runs in results.items()}
     rows[f"{len(at_once)} Moorings at once, the slowest"] = max(at_once, key=lambda run: run.milliseconds)
     mooring = next(iter(rows.values()))
@@ -133,12 +133,12 @@ def print_table(results: Mapping[str, Sequence[Run]], at_once: Sequence[Run]) ->
 
 
 def _median(runs: Sequence[Run]) -> Run:
-    """Each figure's median."""
+    """Return each figure's median."""
     return Run(**{field: median([getattr(run, field) for run in runs]) for field in Run.__struct_fields__})
 
 
 async def main(sizes: Sequence[int], rounds: int, assets: Path) -> int:
-    """Measure each size, growing; 1 if anything was missed."""
+    """Measure each size, growing, and return 1 if anything was missed."""
     there, fine = 0, True
     with own_folder("mooring-bench") as folder:
         async with RealKubernetes.start(assets, folder) as kube:

@@ -1,7 +1,7 @@
 """One process that does with PVs what a worker does with them: `python -m bench.rebuilder PAGE_SIZE WATCH_SECONDS`.
 
-It goes to the API server that KUBECONFIG names, says `ready`, and obeys the lines it is sent: `rebuild` is answered with a `Run`,
-`index` with what the index says. It ends with its standard input.
+It connects to the API server that KUBECONFIG names, prints `ready`, and obeys the lines it is sent: `rebuild` is answered with a
+`Run`, `index` with the content of the index. It ends with its standard input.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ TICK: Final = 0.001
 
 
 class Run(msgspec.Struct, frozen=True):
-    """What one rebuild took. Bytes are those on the wire; `stall` is the longest time the event loop was held up, in milliseconds.
+    """Cost of one rebuild. Bytes are those on the wire; `stall` is the longest time the event loop was held up, in milliseconds.
 
-    `own_stall` is how much of such a time this process computed: the rest it waited for a processor.
+    `own_stall` is the part of such a time in which this process computed: the rest it waited for a processor.
     """
 
     volumes: int
@@ -51,19 +51,19 @@ class Run(msgspec.Struct, frozen=True):
 
     @property
     def over_base(self) -> int:
-        """How much more memory the rebuild took than there was in use before it."""
+        """The memory that the rebuild took beyond that in use before it."""
         return self.peak_rss - self.base_rss
 
 
 class Stalls:
-    """Watches how long the event loop is held up; seconds."""
+    """A watch on the times that the event loop is held up, in seconds."""
 
     def __init__(self) -> None:
         self.longest = 0.0
         self.own = 0.0
 
     async def watch(self) -> None:
-        """Tick, and note what came late."""
+        """Tick without end, and note the longest delay of a tick."""
         while True:
             began, computed = time.perf_counter(), time.thread_time()
             await asyncio.sleep(TICK)
@@ -72,7 +72,7 @@ class Stalls:
 
 
 async def measured(follower: Follower) -> Run:
-    """Rebuild once, and say what it took."""
+    """Rebuild once, and return its cost."""
     stalls = Stalls()
     ticking = asyncio.create_task(stalls.watch())
     await asyncio.sleep(0)
@@ -94,7 +94,7 @@ async def measured(follower: Follower) -> Run:
 
 
 def indexed(manager: AttachmentManager) -> Records:
-    """What the index says of every volume."""
+    """Return the holder and epoch of every volume in the index."""
     found: Records = {}
     for handle in manager.volume_handles():
         seen = manager.observe(handle)
@@ -105,7 +105,7 @@ def indexed(manager: AttachmentManager) -> Records:
 
 @asynccontextmanager
 async def following(manager: AttachmentManager, page_size: int, watch_seconds: float) -> AsyncIterator[Follower]:
-    """A follower, put together as a worker does it."""
+    """Make a follower as a worker does, for as long as the block lasts."""
     api = await connect(None, os.environ, TIMEOUT)
     metrics = Metrics(CollectorRegistry())
     volumes = KubernetesVolumes(api, DRIVER, lambda: datetime.now(UTC), metrics, page_size=page_size, watch_time=watch_seconds)
@@ -135,18 +135,18 @@ def _say(line: bytes) -> None:
 
 
 def _forget_peak() -> None:
-    """Let the peak of memory begin anew at what is in use (proc_pid_clear_refs(5))."""
+    """Reset the peak of memory to the amount in use (proc_pid_clear_refs(5))."""
     Path("/proc/self/clear_refs").write_text("5")
 
 
 def _memory(name: str) -> int:
-    """A line of /proc/self/status, in bytes."""
+    """Return a line of /proc/self/status, in bytes."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
 
 
 def _received() -> int:
-    """The bytes that came in on all TCP connections that are open (tcpi_bytes_received, linux/tcp.h)."""
+    """Return the bytes received on all open TCP connections (tcpi_bytes_received, linux/tcp.h)."""
     total = 0
     for each in Path("/proc/self/fd").iterdir():
         try:

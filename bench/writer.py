@@ -1,4 +1,4 @@
-"""A writer that never leaves the PVs alone, as publishes, provisioners and people don't; and what it left behind, read back."""
+"""A writer that changes PVs all the time, as publishes, provisioners and people do; and the PVs read back after it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Records = dict[str, tuple[str | None, int]]
 
 
 class Writer:
-    """Attaches, detaches, makes and deletes PVs at random; those with `numbers` are there when it begins."""
+    """A writer that attaches, detaches, makes and deletes PVs at random; those with `numbers` exist when it begins."""
 
     def __init__(self, http: aiohttp.ClientSession, numbers: range) -> None:
         self.writes = 0
@@ -33,7 +33,7 @@ class Writer:
         self._next = 1000 * numbers.stop
 
     async def write_until(self, stop: asyncio.Event) -> None:
-        """Write one after the other; of ten, one makes a PV and one deletes one."""
+        """Make one write after the other until `stop` is set; of ten, one makes a PV and one deletes one."""
         while not stop.is_set():
             self.writes += 1
             kind = self.writes % 10
@@ -69,7 +69,7 @@ class Writer:
 
 @asynccontextmanager
 async def writing(server: ApiServer, numbers: range) -> AsyncIterator[Writer]:
-    """A writer at work while the block lasts; its last write is done when the block is left."""
+    """Run a writer while the block lasts; its last write is done when the block ends."""
     stop = asyncio.Event()
     async with session(server) as http:
         writer = Writer(http, numbers)
@@ -82,7 +82,7 @@ async def writing(server: ApiServer, numbers: range) -> AsyncIterator[Writer]:
 
 
 async def written(server: ApiServer) -> Records:
-    """What the PVs say now, by a fresh list: plain JSON, read without any of Mooring's code."""
+    """Read the records on the PVs by a fresh list: plain JSON, read without any of Mooring's code."""
     found: Records = {}
     token = ""
     async with session(server) as http:

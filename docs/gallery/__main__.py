@@ -1,4 +1,4 @@
-"""Takes the screenshots of docs/operations.md:  python -m docs.gallery FOLDER
+"""The program that takes the screenshots of docs/operations.md:  python -m docs.gallery FOLDER
 
 It plays `scene.py` on a Temporal server and a Kubernetes API of its own, and takes about two minutes. It needs `chromium` on PATH.
 """

@@ -1,4 +1,4 @@
-"""A storage array that treats each volume as the first word of its handle says, so that every end of an operation can be shown."""
+"""A storage array that treats each volume by the first word of its handle, so that every outcome of an operation can be shown."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ NAME: Final = "docs.gallery.backend:Array"
 
 
 class Array:
-    """`full-...` can't be attached, `slow-...` never says whether it is, `half-...` neither, nor be detached, `busy-...` stays."""
+    """The array: `full-` and `half-...` can't be attached; of `slow-...` the attach, of `half-...` the detach has an unknown
+    outcome; `busy-...` can't be detached.
+    """
 
     async def publish(self, call: BackendCall) -> dict[str, str]:
         """Attach, if the handle doesn't say otherwise."""

@@ -1,4 +1,4 @@
-"""Takes pictures of pages in headless Chromium, by its DevTools protocol.
+"""Pictures of pages in headless Chromium, by its DevTools protocol.
 
 Contract: the browser keeps nothing, is reached on loopback alone, and ends with the block. It needs `chromium` on PATH.
 """
@@ -33,7 +33,7 @@ class Browser:
     @classmethod
     @asynccontextmanager
     async def start(cls, width: int = 1600, height: int = 950) -> AsyncIterator[Browser]:
-        """A browser with a window of this size while the block lasts."""
+        """Run a browser with a window of this size while the block lasts."""
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
             command = ("chromium", *FLAGS, f"--user-data-dir={profile}", f"--window-size={width},{height}", "about:blank")
             process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.DEVNULL)
@@ -63,7 +63,7 @@ class Browser:
         await asyncio.sleep(1.0)  # for what follows the text: icons, and lines between them
 
     async def run(self, script: str) -> Any:
-        """What the script evaluates to."""
+        """Evaluate the script and return its value."""
         answer = await self._do("Runtime.evaluate", expression=script, returnByValue=True)
         return answer["result"].get("value")
 
@@ -85,7 +85,7 @@ class Browser:
 
 
 async def _page(session: aiohttp.ClientSession, profile: str) -> str:
-    """The address of the one page's debugger."""
+    """Return the address of the one page's debugger."""
     told = Path(profile, "DevToolsActivePort")
     async with asyncio.timeout(PATIENCE):
         while not (told.exists() and "\n" in told.read_text()):

@@ -1,4 +1,4 @@
-"""Some 200 operations with every end that there is, for the screenshots in docs/operations.md."""
+"""Some 200 operations with every possible outcome, for the screenshots in docs/operations.md."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SETTINGS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Where it is to be seen."""
+    """The running scene: the address of its UI, and its clients."""
 
     ui: str
     client: Client
@@ -51,7 +51,7 @@ class Scene:
 
 @asynccontextmanager
 async def scene(folder: Path) -> AsyncIterator[Scene]:
-    """Play it all, and keep it up while the block lasts."""
+    """Play all operations, and keep the scene up while the block lasts."""
     async with AsyncExitStack() as parts:
         kubernetes = ApiServer((await parts.enter_async_context(EmbeddedKubernetes.start())).url)
         proxy = await parts.enter_async_context(FaultProxy.start(kubernetes.kubeconfig()))
@@ -127,14 +127,14 @@ def _migrating(node: str) -> PublishRequest:
 
 
 async def _terminate(mooring: MooringClient, client: Client) -> None:
-    """Somebody loses patience."""
+    """Terminate an operation, as an impatient operator does."""
     await _all([mooring.publish("slow-002", "node-3", deadline=GLIMPSE)])
     run = client.get_workflow_handle(names.volume_id(VolumeRef(driver=DRIVER, volume_handle="slow-002")))
     await run.terminate("it took too long")
 
 
 async def _all(operations: Iterable[Awaitable[object]]) -> None:
-    """Carry them out, a few at once; how they end is what is to be seen."""
+    """Carry out the operations, a few at once, whatever their outcome."""
     turns = asyncio.Semaphore(8)
 
     async def one(operation: Awaitable[object]) -> None:

@@ -1,1 +1,1 @@
-"""Kubernetes Events: what Mooring tells operators on PVs, their claims and Nodes."""
+"""Kubernetes Events: Mooring's messages to operators on PVs, their claims and Nodes."""

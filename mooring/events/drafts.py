@@ -1,9 +1,9 @@
-"""The Events that tell one happening: on the PV, on the PVC that is bound to it, and on the Node.
+"""The Events that report one happening: on the PV, on the PVC that is bound to it, and on the Node.
 
-Contract: what is drafted is valid events.k8s.io/v1. Two drafts with one key tell the same again, as in client-go's tools/events.
+Contract: a draft is valid events.k8s.io/v1. Two drafts with one key report the same again, as in client-go's tools/events.
 Another holder in the way is another key.
 
-Not kept here: what was told before (series.py), and the writing (recorder.py).
+Not kept here: earlier Events (series.py), and the writing (recorder.py).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Reference:
 
     @property
     def body(self) -> Body:
-        """As an ObjectReference."""
+        """Its ObjectReference."""
         version = {} if self.kind == "Node" else {"apiVersion": "v1"}  # the kubelet's own Events name none
         namespace = {"namespace": self.namespace} if self.namespace else {}
         return {"kind": self.kind, "name": self.name, "uid": self.uid, **version, **namespace}
@@ -53,7 +53,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What makes two Events one series."""
+    """The fields that make two Events one series."""
 
     reason: Reason
     regarding: Reference
@@ -69,7 +69,7 @@ class Draft:
     note: str
 
     def body(self, name: str, instance: str, since: datetime) -> Body:
-        """The Event; `instance` names the worker, `since` is when it happened first."""
+        """Return the Event; `instance` names the worker, `since` is the time of its first occurrence."""
         reason, related = self.key.reason, self.key.related
         return {
             "apiVersion": "events.k8s.io/v1",
@@ -87,12 +87,12 @@ class Draft:
         }
 
     def name(self, unique: str) -> str:
-        """A name for it; `unique` is 16 digits."""
+        """Return a name for it; `unique` is 16 digits."""
         return f"{self.key.regarding.name[:NAME_CHARACTERS].rstrip('.-')}.{unique}"
 
 
 def drafts(happening: Happening, claim: Claim | None, node_name: str) -> list[Draft]:
-    """The Events of a happening; `claim` is what is bound to its PV, `node_name` the Node's name, "" where it is not known."""
+    """Draft the Events of a happening; `claim` is bound to its PV, `node_name` is the Node's name, "" if unknown."""
     # NB: the kubelet gives a Node's name for its uid, and so does `kubectl describe node` when it looks for Events.
     node = Reference("Node", node_name, node_name) if node_name else None
     mark = happening.pv

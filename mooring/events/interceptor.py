@@ -1,6 +1,6 @@
-"""Lends a worker's recorder to workflow code, which can't reach out of its sandbox otherwise.
+"""An interceptor that lends a worker's recorder to workflow code, which can't reach out of its sandbox otherwise.
 
-Not kept here: what workflow code tells (workflows/common/events.py).
+Not kept here: the Events of workflow code (workflows/common/events.py).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Telling(Interceptor):
-    """Intercepts nothing; workflow code finds `take` among its external functions."""
+    """An interceptor of nothing; workflow code finds `take` among its external functions."""
 
     def __init__(self, take: Take) -> None:
         self._take = take

@@ -1,6 +1,6 @@
-"""Which PersistentVolumeClaim is bound to a PV, for Events on it.
+"""The PersistentVolumeClaim that is bound to a PV, for Events on it.
 
-Contract: `learn` takes it from every PV that Mooring reads or writes anyway, so that `of` hardly ever has to ask.
+Contract: `learn` takes it from every PV that Mooring reads or writes anyway, so that `of` hardly ever has to read one.
 
 Invariant: at most `size` are remembered, those that were learned last.
 """
@@ -30,7 +30,7 @@ class Claims:
         """PV uid -> what is bound to it; None for nothing."""
 
     def learn(self, pv: Pv) -> None:
-        """Remember what is bound to a PV that was read."""
+        """Remember the claim that is bound to a PV that was read."""
         claim = pv.spec.claim_ref
         self._known[pv.metadata.uid] = claim if claim and claim.uid else None
         self._known.move_to_end(pv.metadata.uid)
@@ -38,10 +38,10 @@ class Claims:
             self._known.popitem(last=False)
 
     async def of(self, mark: Mark) -> Claim | None:
-        """What is bound to the PV; asked for only where it was not learned.
+        """Return the claim that is bound to the PV, or None; read the PV only if its claim was not learned.
 
         Raises:
-            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say.
+            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server didn't answer.
 
         """
         if mark.uid not in self._known:

@@ -1,8 +1,8 @@
-"""What Mooring tells operators in Kubernetes Events: what happened, to which volume, on which node.
+"""The happenings that Mooring reports to operators in Kubernetes Events: the reason, the volume, the node.
 
-Contract: a `Happening` holds no secret, because it ends where anybody with a look at the cluster reads it.
+Contract: a `Happening` holds no secret, because it ends up where anybody with a view of the cluster reads it.
 
-Not kept here: the Events themselves (drafts.py), who writes them (recorder.py), who tells (workflows/common/events.py).
+Not kept here: the Events themselves (drafts.py), the writer (recorder.py), the sources (workflows/common/events.py).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TAKE: Final = "mooring_take_happening"
 
 
 class Reason(StrEnum):
-    """What an Event says in one word."""
+    """Reason of an Event, in one word."""
 
     ATTACHED = "Attached"
     DETACHED = "Detached"
@@ -39,12 +39,12 @@ class Reason(StrEnum):
 
     @property
     def warns(self) -> bool:
-        """Whether its Events are of type Warning, not Normal."""
+        """True if its Events are of type Warning, not Normal."""
         return self in _WARNINGS
 
     @property
     def action(self) -> str:
-        """What Mooring was doing."""
+        """Mooring's action at the time."""
         return _ACTIONS[self]
 
 
@@ -81,11 +81,11 @@ _ACTIONS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """Something to tell on the volume's PV, the PVC that is bound to it, and the Node.
+    """A happening to report on the volume's PV, the PVC that is bound to it, and the Node.
 
-    `volume_handle` is "" for what is about a node alone, `node_id` "" for what is about a volume alone; `pv` None where none is
-    known. `holder` is the node that is in the way: another holder is another Event, not a repetition. `node_name`: the Node's,
-    where the teller knows it; the index may not, or no longer.
+    `volume_handle` is "" if it is about a node alone, `node_id` "" if it is about a volume alone; `pv` is None if none is known.
+    `holder` is the node that is in the way: another holder is another Event, not a repetition. `node_name`: the Node's, if the
+    source knows it; the index may not, or no longer.
     """
 
     reason: Reason

@@ -1,10 +1,10 @@
-"""Writes Kubernetes Events: best effort, beside the operations and never in their way.
+"""The recorder of Kubernetes Events: best effort, beside the operations and never in their way.
 
-Contract: `take` returns at once, in any thread, and never raises; what there is no room for is dropped and counted. One task writes
-what was taken; what can't be written is counted too, and logged once a kind of error. What happens again costs at most one request
-a `pause` and object, however often.
+Contract: `take` returns at once, in any thread, and never raises; a happening that finds no room is dropped and counted. One task
+writes what was taken; Events that can't be written are counted too, and logged once per kind of error. A repetition costs at most
+one request per `pause` and object, however often.
 
-Not kept here: what an Event says (drafts.py), which ones belong together (series.py).
+Not kept here: the content of an Event (drafts.py), the series of Events (series.py).
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ logger = logging.getLogger(__name__)
 
 
 class Events(Protocol):
-    """Tells operators what happens."""
+    """A recorder of happenings for operators."""
 
     def take(self, happening: Happening) -> None:
-        """Tell it some time soon; from any thread."""
+        """Record the happening soon; callable from any thread."""
 
     async def write(self, happening: Happening) -> None:
-        """Tell it now.
+        """Record the happening now.
 
         Raises:
             MooringError: no Event of it could be written.
@@ -53,19 +53,19 @@ class Events(Protocol):
 
 
 class NoEvents:
-    """Where there is no Kubernetes, or no wish for Events."""
+    """The recorder without Kubernetes, or without Events."""
 
     def take(self, happening: Happening) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     async def write(self, happening: Happening) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class Recorder:
-    """Writes the Events of one worker, named `instance`; `dropped` counts what could not be told.
+    """The recorder of one worker's Events, named `instance`; `dropped` is called for each that could not be recorded.
 
-    `node_name` gives the name of the Node that goes by a node id, "" where that is not known.
+    `node_name` returns the name of the Node that goes by a node id, "" if unknown.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class Recorder:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Write what is taken while the block lasts, and for `LAST_WORDS` after it."""
+        """Write the happenings taken while the block lasts, and for `LAST_WORDS` after it."""
         tasks = [asyncio.create_task(self._serve()), asyncio.create_task(self._serve_series())]
         try:
             yield
@@ -150,7 +150,7 @@ class Recorder:
                 logger.exception("The counts of Events could not be written; they are tried again.")
 
     async def _tell(self, happening: Happening, at: datetime) -> list[MooringError | None]:
-        """Write every Event of it; what came of each."""
+        """Write every Event of the happening, and return the error of each, None if it was written."""
         drafted = drafts(happening, await self._claim(happening), happening.node_name or self._node_name(happening.node_id))
         if not drafted:
             logger.info("%s: %s", happening.reason, happening.note)
@@ -169,9 +169,9 @@ class Recorder:
         return await self._create(Series(draft, first=at, last=at))
 
     async def _create(self, series: Series) -> MooringError | None:
-        """Write an Event that is not there.
+        """Write an Event that does not exist yet.
 
-        NB: it begins its series before it is written, so that what happens again meanwhile is no second Event.
+        NB: it begins its series before it is written, so that a repetition meanwhile is no second Event.
         """
         self._told.begin(series)
         about, count, series.told = series.draft.key.regarding, series.count, 0
@@ -206,7 +206,7 @@ class Recorder:
         return None
 
     def _log(self, error: Exception) -> MooringError:
-        """The error, as one that may be raised."""
+        """Log the error, once per kind, and return it as one that may be raised."""
         kind = type(error).__name__
         if kind not in self._logged:
             self._logged.add(kind)

@@ -1,8 +1,8 @@
-"""What was told already, so that what happens again becomes a series of one Event instead of many.
+"""The Events already recorded, so that repetitions become a series of one Event instead of many.
 
-Contract: a series ends when nothing was added to it for `LASTS`, when too many others are newer, or `STANDS` after its beginning
-when something else is to be said, another cause say: an Event's note can't be changed, and an outdated one leads operators astray.
-What ends so is forgotten, what of its count has not been told included: the next of its kind is a new Event.
+Contract: a series ends when nothing was added to it for `LASTS`, when too many others are newer, or, for a repetition with another
+note (another cause, for example), `STANDS` after its beginning: an Event's note can't be changed, and an outdated one misleads
+operators. A series that has ended is forgotten, with any part of its count not yet written: the next of its kind is a new Event.
 
 Invariant: at most `size` series are kept.
 """
@@ -29,7 +29,7 @@ STANDS: Final = timedelta(minutes=1)
 
 @dataclass(slots=True)
 class Series:
-    """One Event: where it is, how often it has happened, and how often of that the API server knows of."""
+    """One Event: its path, its number of occurrences, and how many of those the API server knows of."""
 
     draft: Draft
     first: datetime
@@ -40,13 +40,13 @@ class Series:
     """0 while it is being written."""
 
     def event(self, name: str, instance: str) -> dict[str, Any]:
-        """All of it, as an Event of this name by this worker."""
+        """Return the whole Event, with this name and by this worker."""
         series = {"series": self._body} if self.count > 1 else {}
         return {**self.draft.body(name, instance, self.first), **series}
 
     @property
     def patch(self) -> list[dict[str, Any]]:
-        """The JSON patch that tells how often it has happened; nothing else of an Event can be changed."""
+        """The JSON patch that writes the number of occurrences; nothing else of an Event can be changed."""
         return [{"op": "add", "path": "/series", "value": self._body}]
 
     @property
@@ -62,7 +62,7 @@ class Told:
         self._series: OrderedDict[Key, Series] = OrderedDict()
 
     def again(self, draft: Draft, at: datetime) -> bool:
-        """Add to the series that this belongs to; whether there is one."""
+        """Add the draft to the series that it belongs to, and return whether there is one."""
         series = self._series.get(draft.key)
         if series is None or at - series.last > LASTS or (draft.note != series.draft.note and at - series.first > STANDS):
             return False
@@ -72,19 +72,19 @@ class Told:
         return True
 
     def begin(self, series: Series) -> None:
-        """The first of its kind."""
+        """Add a new series, and forget the oldest beyond `size`."""
         self._series[series.draft.key] = series
         self._series.move_to_end(series.draft.key)
         while len(self._series) > self._size:
             self._series.popitem(last=False)
 
     def forget(self, series: Series) -> None:
-        """It is not there, after all."""
+        """Forget a series, because its Event was not written or has ended."""
         if self._series.get(series.draft.key) is series:
             del self._series[series.draft.key]
 
     def untold(self, now: datetime) -> list[Series]:
-        """Those whose count has grown since the API server was told; what has ended is forgotten."""
+        """Return the series whose count has grown since it was last written, and forget those that have ended."""
         for series in [each for each in self._series.values() if now - each.last > LASTS]:
             self.forget(series)
         return [each for each in self._series.values() if 0 < each.told < each.count]

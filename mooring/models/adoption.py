@@ -10,7 +10,7 @@ from mooring.models import AdoptRequest, Model
 
 
 class Verdict(StrEnum):
-    """What is to be done, or was done, about a VolumeAttachment that is attached and not recorded."""
+    """Decision, or its outcome, about a VolumeAttachment that is attached and not recorded."""
 
     ADOPT = "adopt"
     ADOPTED = "adopted"
@@ -27,9 +27,9 @@ class Verdict(StrEnum):
 
 
 class Finding(Model):
-    """A VolumeAttachment that is attached and not recorded, and what about it.
+    """A VolumeAttachment that is attached and not recorded, with the verdict on it.
 
-    `why` is for people, "" where there is nothing to explain. `publish_refused`: the volume is published to nobody meanwhile.
+    `why` is for people, "" if there is nothing to explain. `publish_refused`: the volume is published to nobody meanwhile.
     """
 
     volume_handle: str
@@ -43,7 +43,7 @@ class Finding(Model):
     request: AdoptRequest | None = Field(None, exclude=True)
 
     def turned(self, verdict: Verdict, why: str = "") -> Finding:
-        """The same after an attempt to adopt it; what could not be recorded for one node keeps its volume from any other."""
+        """Return the finding after an attempt to adopt it; if that failed for one node, its volume is refused to any other."""
         exclusive = self.request is not None and self.request.attachment.access_mode is None
         refused = exclusive and verdict is not Verdict.ADOPTED
         return self.model_copy(update={"verdict": verdict, "why": why, "publish_refused": refused})

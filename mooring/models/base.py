@@ -50,15 +50,15 @@ class Model(BaseModel):
 
 
 def faults(error: ValidationError, whole: str = "") -> str:
-    """What is wrong with a model's input, without the input; `whole` names what is wrong as a whole."""
+    """List the faults of a model's input, without the input; `whole` names the model where it is wrong as a whole."""
     return "; ".join(f"{'.'.join(map(str, fault['loc'])) or whole}: {fault['msg']}" for fault in error.errors())
 
 
 def map_bytes(given: Mapping[str, str]) -> int:
-    """How much of `MAP_BYTES` a map takes."""
+    """Return how much of `MAP_BYTES` a map takes."""
     return len(to_json(dict(given)))
 
 
 def added(default: Any) -> Any:
-    """A field of later make. It is left out where it says nothing: a worker of the version before refuses what it doesn't know."""
+    """Make a field of a later version; it is omitted at its default, because older workers refuse unknown fields."""
     return Field(default, exclude_if=lambda value: value == default)

@@ -1,4 +1,4 @@
-"""What travels about the evacuation of a node: what is asked, what is seen of the node, how far it is, how it ends.
+"""The payloads of a node's evacuation: the request, the observations of the node, the progress, the result.
 
 Contract: that of base.py. Times are UTC, durations in seconds.
 """
@@ -27,7 +27,7 @@ class Absence(Model):
 
 
 class SoFar(Model):
-    """What a run hands to the one that goes on with its work; `node_names` are those of several Nodes of the id."""
+    """State carried over by continue-as-new; `node_names` are those of several Nodes with the id."""
 
     since: datetime
     approval: Approval | None = None
@@ -39,9 +39,9 @@ class SoFar(Model):
 
 
 class EvacuateRequest(Model):
-    """Asks that a dead node's volumes be released, once it is proven that it is dead.
+    """A request that a dead node's volumes be released, once it is proven dead.
 
-    `node_name`: the Node's, where the caller knows it. `automatic`: nobody has asked for it, so it ends where the node is well.
+    `node_name`: the Node's, if the caller knows it. `automatic`: no operator asked for it, so it ends if the node is healthy.
     `releases_a_run` and `so_far` are for a run that goes on with another one's work.
     """
 
@@ -63,9 +63,9 @@ class EvacuationTerms(Model):
 
 
 class NodeAsked(Model):
-    """Asks what is known of a node.
+    """A question about the state of a node.
 
-    `node_name` is what it was called when it was last seen; `node_names` says it of all where several Nodes go by its id.
+    `node_name` is its name when it was last seen; `node_names` are those of all Nodes, if several go by its id.
     """
 
     node_id: NodeId
@@ -74,12 +74,12 @@ class NodeAsked(Model):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All names that are known."""
+        """All known names."""
         return self.node_names or ((self.node_name,) if self.node_name else ())
 
 
 class Presence(StrEnum):
-    """Whether there is a Node object. UNKNOWN: nobody knows the Node's name."""
+    """Existence of a Node object. UNKNOWN: the Node's name is unknown."""
 
     HERE = "here"
     GONE = "gone"
@@ -87,10 +87,10 @@ class Presence(StrEnum):
 
 
 class NodeSeen(Model):
-    """What a look at a node found, in `words` as a clause.
+    """The result of a look at a node, in `words` as a clause.
 
-    `out_of_service`: its Node bears that taint. `ready`: its kubelet is well. `holds`: how many volumes it holds, by the index.
-    `node_names`: the Nodes, where several go by its id; GONE then means that each is gone or out of service.
+    `out_of_service`: its Node bears that taint. `ready`: its kubelet is healthy. `holds`: the number of volumes it holds, by the
+    index. `node_names`: the Nodes, if several go by its id; GONE then means that each is gone or out of service.
     """
 
     node_name: str
@@ -108,7 +108,7 @@ class NodeSeen(Model):
 
 
 class HeldVolume(Model):
-    """A volume that the node holds, and the epoch of its record; None where it waits for its PV, in the run `run_id`."""
+    """A volume that the node holds, and the epoch of its record, or None if it waits for its PV, in the run `run_id`."""
 
     volume_handle: VolumeHandle
     epoch: int | None
@@ -118,7 +118,7 @@ class HeldVolume(Model):
 class HeldVolumes(Model):
     """The volumes that a node holds, or the first of very many; `total` counts them all.
 
-    `departed`: some whose PV went while its record named the node. No epoch is left that a release could be bound to.
+    `departed`: some whose PV was deleted while its record named the node. No epoch remains that a release could be bound to.
     """
 
     volumes: tuple[HeldVolume, ...]
@@ -127,7 +127,7 @@ class HeldVolumes(Model):
 
 
 class Release(Model):
-    """Asks that a node let go of a volume, within `deadline` seconds."""
+    """A request that a node release a volume, within `deadline` seconds."""
 
     node_id: NodeId
     held: HeldVolume
@@ -135,18 +135,18 @@ class Release(Model):
 
 
 class Unheard(Model):
-    """Asks which of these volumes the node let go of, as was asked by releases whose end nobody heard of."""
+    """A question which of these volumes the node has released, for releases whose outcome is unknown."""
 
     node_id: NodeId
     volumes: tuple[HeldVolume, ...]
 
 
 class EvacuationProgress(Model):
-    """How far an evacuation is.
+    """Progress of an evacuation.
 
-    `state` is an AttachmentState. `waits_for`: what has to happen before it goes on, "" where it is at work. `total` counts the
-    volumes released and those still held. `failing`: how many of these could not be released in the last try; `failed`: some of
-    them, and why. `departed`: volumes that are not released, as their PV went while its record named the node.
+    `state` is an AttachmentState. `waits_for`: the condition for it to go on, "" if it is at work. `total` counts the volumes
+    released and those still held. `failing`: the number of these that could not be released in the last try; `failed`: some of
+    them, with the reasons. `departed`: volumes that are not released, as their PV was deleted while its record named the node.
     """
 
     state: str
@@ -161,11 +161,11 @@ class EvacuationProgress(Model):
 
 
 class EvacuationResult(Model):
-    """How an evacuation ended.
+    """Result of an evacuation.
 
-    `released` and `left`: how many volumes it released, and how many the node still held. `evidence`: how it was known that the
-    node is dead, "" where it was not. `approval`: the operator's word, where it took one. `departed`: volumes whose PV went while
-    its record named the node, which are left to an operator.
+    `released` and `left`: the numbers of volumes that it released, and that the node still held. `evidence`: the proof that the
+    node is dead, "" if there was none. `approval`: the operator's, if one was needed. `departed`: volumes whose PV was deleted
+    while its record named the node; they need an operator.
     """
 
     driver: DriverName

@@ -19,10 +19,10 @@ def _fits(given: dict[str, str]) -> dict[str, str]:
 
 
 class PublishRequest(VolumeRef):
-    """Asks that `node_id` hold the volume.
+    """A request that `node_id` hold the volume.
 
-    `access_type` and `volume_context` are for the backend. `handed_over`: the backend needs more than a payload may hold, secrets
-    say; it waits in the memory of the worker that was asked (mooring/csi/inflight.py). `with_secrets`: there are secrets in it.
+    `access_type` and `volume_context` are for the backend. `handed_over`: the backend needs more than a payload may hold, such as
+    secrets; it waits in the memory of the worker that was asked (mooring/csi/inflight.py). `with_secrets`: there are secrets in it.
     """
 
     volume_handle: Annotated[VolumeHandle, at_most(VOLUME_HANDLE_BYTES)]
@@ -36,7 +36,7 @@ class PublishRequest(VolumeRef):
 
     @classmethod
     def of(cls, driver: str, volume_handle: str, held: Attachment) -> PublishRequest:
-        """Return what would ask for an attachment that is there; never refused for its form, as that has been taken already."""
+        """Return the request for an attachment that exists; its form is never refused, as it has been accepted before."""
         mode = held.access_mode or AccessMode.SINGLE_NODE_WRITER
         return cls.model_construct(
             driver=driver, volume_handle=volume_handle, node_id=held.node_id, access_mode=mode, readonly=held.readonly
@@ -44,18 +44,18 @@ class PublishRequest(VolumeRef):
 
     @property
     def migrates(self) -> bool:
-        """Whether a second node means a live migration: a raw block device can't be shared but by what takes turns on it."""
+        """True if a second node means a live migration: only programs that take turns can share a raw block device."""
         block = self.access_type is not None and self.access_type.block
         return block and self.access_mode is AccessMode.MULTI_NODE_MULTI_WRITER
 
 
 class UnpublishRequest(VolumeRef):
-    """Asks that `node_id` no longer hold the volume; an empty `node_id` means every node (CSI spec, ControllerUnpublishVolume).
+    """A request that `node_id` no longer hold the volume; "" means every node (CSI spec, ControllerUnpublishVolume).
 
-    `stray`: the node has the volume at the backend and no record says so; one that a record names keeps it. `at_epoch`: what was
-    seen amiss was seen at this epoch; where the record has moved on, everything stays as it is. `at_run`: what is to be released
-    was seen to wait for its PV in this run; where that has ended, everything stays as it is. `detached`: at that epoch the backend
-    has detached already, so it is not asked.
+    `stray`: the node has the volume at the backend and no record says so; a node that a record names keeps it. `at_epoch`: the
+    fault was seen at this epoch; if the record has moved on, nothing is changed. `at_run`: the attachment was seen to wait for its
+    PV in this run; if that has ended, nothing is changed. `detached`: at that epoch the backend has detached already, so it is not
+    asked.
     """
 
     node_id: str = ""
@@ -67,21 +67,21 @@ class UnpublishRequest(VolumeRef):
 
     @property
     def bound(self) -> bool:
-        """Whether it was decided on what somebody saw, and so leaves what has changed since, an open publish included."""
+        """True if it was decided on an observation, and so respects all changes since, an open publish included."""
         return self.stray or self.at_epoch is not None or bool(self.at_run)
 
 
 class Approval(Model):
-    """An operator's word that a waiting run may go on: whose, and on what grounds. It stays in the history."""
+    """An operator's approval that a waiting run may go on, with its grounds. It remains in the history."""
 
     by: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
     reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
 
 
 class AdoptRequest(VolumeRef):
-    """Asks that an attachment that is there already be recorded, as it is.
+    """A request that an existing attachment be recorded, as it is.
 
-    `epoch` is that of the record that knew nothing of it, `volume_attachment` what shows that it is there.
+    `epoch` is that of the record that knew nothing of it, `volume_attachment` the evidence for it.
     """
 
     attachment: Attachment
@@ -105,9 +105,9 @@ class PublishResult(VolumeRef):
 
 
 class UnpublishResult(VolumeRef):
-    """A volume that `node_id` (or, where empty, no node) holds any longer. `released` names the nodes that held it until now.
+    """A volume that `node_id` no longer holds, or no node if that is "". `released` names the nodes that held it until now.
 
-    `annotation_cleared` is False where the record could not be cleared: the volume stays fenced to its holder, `message` says why.
+    `annotation_cleared` is False if the record could not be cleared: the volume remains fenced to its holder, `message` says why.
     """
 
     node_id: str
@@ -127,7 +127,7 @@ class Migrating(Model):
 
 
 class MigrationResult(VolumeRef):
-    """A live migration that is over: `stays` is the node that is left, "" for none.
+    """A live migration that is over: `stays` is the node that still holds the volume, "" for none.
 
     `overdue`: it took longer than MOORING_MIGRATION_DEADLINE.
     """
@@ -140,9 +140,9 @@ class MigrationResult(VolumeRef):
 
 
 class RebuildResult(Model):
-    """What a rebuild found.
+    """Result of a rebuild.
 
-    PVs of the driver, of them attached, their holders, unreadable times replaced, and PVs skipped, by reason.
+    PVs of the driver, those of them attached, their holders, unreadable times replaced, and PVs skipped, by reason.
     """
 
     worker: str
@@ -156,7 +156,7 @@ class RebuildResult(Model):
 
 
 class Skip(StrEnum):
-    """Why a listed PV is no volume that can be published."""
+    """Reason why a listed PV is no volume that can be published."""
 
     NOT_CSI = "not_csi"
     OTHER_DRIVER = "other_driver"

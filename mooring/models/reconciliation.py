@@ -1,9 +1,10 @@
-"""Where what is recorded, what the cluster says and what the backend says differ: what a drift is, and what a reconciliation found.
+"""Drifts, the differences between the records, the cluster and the backend, and the results of reconciliations.
 
-Contract: a drift is named by its kind, volume, node and the record's epoch, so that two looks can tell whether they saw the same;
-`why` is a sentence that says what is so, `advice` what an operator can do. These are models: they travel, and stay in the history.
+Contract: a drift is named by its kind, volume, node and the record's epoch, so that two looks can recognize the same one;
+`why` is a sentence that describes it, `advice` the possible action of an operator. These are models: they travel, and remain in the
+history.
 
-Not kept here: how a drift is found (mooring/reconciliation/comparison.py, mooring/reconciliation/survey.py), and how it is healed
+Not kept here: finding drifts (mooring/reconciliation/comparison.py, mooring/reconciliation/survey.py), and healing them
 (mooring/reconciliation/healer.py).
 """
 
@@ -32,7 +33,7 @@ TOLD: Final = 200
 
 
 class DriftKind(StrEnum):
-    """What differs."""
+    """Kind of difference."""
 
     HOLDER_WITHOUT_VOLUME_ATTACHMENT = "holder_without_volume_attachment"
     VOLUME_ATTACHMENT_WITHOUT_HOLDER = "volume_attachment_without_holder"
@@ -51,7 +52,7 @@ class DriftKind(StrEnum):
 
 
 class Heal(StrEnum):
-    """What is done about a drift; NONE: it is left to an operator."""
+    """Remedy for a drift; NONE: it needs an operator."""
 
     NONE = ""
     UNPUBLISH = "unpublish"
@@ -62,13 +63,13 @@ class Heal(StrEnum):
 
     @property
     def guarded(self) -> bool:
-        """Whether the drift guard counts it: neither a rebuild nor an evacuation, which asks for proof itself, takes anything
-        away."""
+        """True if the drift guard counts it: neither a rebuild nor an evacuation, which asks for proof itself, detaches
+        anything."""
         return self in (Heal.UNPUBLISH, Heal.UNPUBLISH_STRAY, Heal.ADOPT)
 
 
 class Outcome(StrEnum):
-    """What became of a drift: left as it is, healed, being healed elsewhere; refused because things had moved on; or failed."""
+    """Outcome of a drift: unchanged, healed, being healed elsewhere; refused because things had moved on; or failed."""
 
     LEFT = "left"
     HEALED = "healed"
@@ -109,8 +110,8 @@ Key = tuple[str, str, str, int]
 class Drift(Model):
     """One difference.
 
-    `volume_handle` is "" where only the VolumeAttachment can be named; `node_id`, `pv`, `volume_attachment` are "" where there is
-    none to name; `uid` is the PV's, "" for one that is gone. `since`: since when the node has the volume, None where nobody says.
+    `volume_handle` is "" if only the VolumeAttachment can be named; `node_id`, `pv`, `volume_attachment` are "" if there is none to
+    name; `uid` is the PV's, "" for one that is gone. `since`: the time since which the node has the volume, None if unknown.
     """
 
     kind: DriftKind
@@ -126,12 +127,12 @@ class Drift(Model):
 
     @property
     def key(self) -> Key:
-        """What tells it from others."""
+        """The key that distinguishes it from others."""
         return self.kind.value, self.volume_handle or self.volume_attachment, self.node_id, self.epoch
 
     @property
     def mark(self) -> Mark | None:
-        """The PV to tell of it on; None where there is none."""
+        """The PV for Events about it, or None if there is none."""
         return Mark(pv=self.pv, uid=self.uid) if self.pv and self.uid else None
 
 
@@ -141,15 +142,15 @@ D = TypeVar("D", bound=Drift)
 
 
 def advice(drift: Drift) -> str:
-    """What an operator can do about it; the commands in it are safe to paste, whatever the names."""
+    """Return the advice to an operator; the commands in it are safe to paste, whatever the names."""
     return filled_in(ADVICE[drift.kind], drift.volume_handle, drift.node_id)
 
 
 class Found(Model):
-    """What one look found.
+    """The findings of one look.
 
-    `drifts` are those in full, what can be healed first; `counts` counts all by kind, `due` all that the guard counts. `compared`:
-    how many PVs; `not_compared`: what could not be asked, and why.
+    `drifts` are those in full, healable ones first; `counts` counts all by kind, `due` all that the guard counts. `compared`: the
+    number of PVs; `not_compared`: the sources that could not be asked, with the reasons.
     """
 
     drifts: tuple[Drift, ...] = ()
@@ -160,11 +161,11 @@ class Found(Model):
 
     @property
     def is_whole(self) -> bool:
-        """Whether all drifts are in full."""
+        """True if all drifts are in full."""
         return len(self.drifts) == sum(self.counts.values())
 
     def both(self, again: Found) -> Found:
-        """What two looks showed. Beyond what they hand over in full it is at most the smaller of their counts."""
+        """Return the drifts that two looks agree on. Beyond those in full they are at most the smaller of the counts."""
         keys = {drift.key for drift in self.drifts}
         drifts = tuple(drift for drift in again.drifts if drift.key in keys)
         if self.is_whole or again.is_whole:
@@ -174,12 +175,12 @@ class Found(Model):
 
 
 def ranked(drifts: Iterable[Drift]) -> list[Drift]:
-    """What can be healed first, and else in an order that is the same at every look."""
+    """Sort the drifts: healable ones first, and otherwise in an order that is the same at every look."""
     return sorted(drifts, key=lambda drift: (not drift.heal, drift.key))
 
 
 def hand_over(drifts: Iterable[Drift], compared: int, not_compared: Sequence[str] = ()) -> Found:
-    """What a look hands over of all that it found."""
+    """Return the part of a look's findings that fits a payload, with the counts of all."""
     found = ranked(drifts)
     return Found(
         drifts=tuple(within(found[:IN_FULL])),
@@ -191,7 +192,7 @@ def hand_over(drifts: Iterable[Drift], compared: int, not_compared: Sequence[str
 
 
 def within(drifts: Iterable[D]) -> Iterator[D]:
-    """The first of the drifts, as many as a payload has room for."""
+    """Yield the first of the drifts, as many as a payload has room for."""
     room = IN_FULL_BYTES
     for drift in drifts:
         room -= len(to_json(drift))
@@ -211,13 +212,13 @@ class Terms(Model):
 
 
 class ReconcileRequest(Model):
-    """Asks for the reconciliation of one driver."""
+    """A request for the reconciliation of one driver."""
 
     driver: DriverName
 
 
 class HealResult(Model):
-    """What became of one heal, what was said about it, and the record's epoch after it; None where nobody said."""
+    """Outcome of one heal, the message about it, and the record's epoch after it, None if unknown."""
 
     outcome: Outcome
     said: str
@@ -225,7 +226,7 @@ class HealResult(Model):
 
 
 class Settled(Drift):
-    """A drift, and what became of it."""
+    """A drift, and its outcome."""
 
     outcome: Outcome = Outcome.LEFT
     said: str = ""
@@ -233,7 +234,7 @@ class Settled(Drift):
 
 
 class Progress(Model):
-    """How far a reconciliation has come. `due`: heals that wait for an operator's approval, or are being made."""
+    """Progress of a reconciliation. `due`: heals that wait for an operator's approval, or are being made."""
 
     driver: str
     state: State
@@ -244,10 +245,10 @@ class Progress(Model):
 
 
 class ReconcileResult(Model):
-    """What a reconciliation found and did.
+    """Findings and heals of a reconciliation.
 
-    `counts`: drifts by kind; `left`: those that are left, by kind; `drifts` in full, those that are left first. `approval`: the
-    operator's word, where one was needed and given.
+    `counts`: drifts by kind; `left`: those that remain, by kind; `drifts` in full, those that remain first. `approval`: the
+    operator's, if one was needed and given.
     """
 
     driver: str

@@ -10,7 +10,7 @@ from mooring.models.volumes import AccessMode, AccessType, Attachment, Copy, Mar
 
 
 class Part(NamedTuple):
-    """What a write makes of one PV, where that is as the mark says. `beside` are the names of the others that it is made on."""
+    """The part of a write on one PV, made if that is as the mark says. `beside` are the names of the other PVs it is made on."""
 
     mark: Mark
     holders: tuple[Attachment, ...]
@@ -18,9 +18,9 @@ class Part(NamedTuple):
 
 
 class Write(Model):
-    """One compare-and-set: where the PV still is as `mark` says, its record becomes `holders` at `epoch`, signed `operation`.
+    """One compare-and-set: if the PV still is as `mark` says, its record becomes `holders` at `epoch`, signed `operation`.
 
-    `others`: what is asked of the volume's other PVs, one after the other. `node_id` is the node that the operation is about, ""
+    `others`: the changes to the volume's other PVs, one after the other. `node_id` is the node that the operation is about, ""
     for all. `floor`: an epoch of the volume that is known beyond the marks'.
     """
 
@@ -39,7 +39,7 @@ class Write(Model):
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """What it makes of each PV."""
+        """Its parts, one for each PV."""
         made = ((self.mark, self.holders), *((other.mark, other.holders) for other in self.others))
         names = [mark.pv for mark, _ in made]
         return tuple(
@@ -49,8 +49,8 @@ class Write(Model):
 
 
 class WriteResult(Model):
-    """What became of a `Write`: `landed`, on every PV, with the record it made, or not, with what the PVs say instead (None:
-    there is no PV).
+    """Result of a `Write`: `landed`, on every PV, with the record it made, or not, with the record on the PVs instead (None: there
+    is no PV).
 
     `by` is the run whose attempt it was; `departed` and `unplaced` are those of `Looked`.
     """
@@ -82,7 +82,7 @@ class Limits(Model):
 
 
 class Look(Model):
-    """Asks for a live look at a volume. A `patient` one is retried whatever the error, because a rollback hangs on it.
+    """A request for a live look at a volume. A `patient` one is retried whatever the error, because a rollback depends on it.
 
     `pvs`: PVs of the volume that the run has seen, which the index of the worker that looks may not know yet.
     """
@@ -93,12 +93,12 @@ class Look(Model):
 
 
 class Looked(Model):
-    """What was seen of a volume: its record, or None for no PV. `by` is the run that looked at the PV; "" for the index's word.
+    """The result of a look at a volume: its record, or None for no PV. `by` is the run that read the PV, "" if the index answered.
 
-    Where there is no PV, `departed` is what is known of the volume's last record, and `unplaced` says by node id why the volume may
-    be attached there all the same.
+    Without a PV, `departed` is the volume's last record as far as known, and `unplaced` gives by node id the reason why the volume
+    may be attached there all the same.
 
-    NB: a run that was reset replays what its former self saw: live then, and no longer to be relied on for an answer.
+    NB: after a reset, a replayed look may be stale: don't rely on it for an answer.
     """
 
     record: VolumeRecord | None
@@ -110,8 +110,8 @@ class Looked(Model):
 class Waiting(Model):
     """An attachment that waits for its PV, and the PersistAttachment run that holds the volume with it; `by` looked.
 
-    `ending`: somebody has asked the run to end, so it holds the volume only until it has. `begun_by` is the publish that began it;
-    `with_secrets`: the CO brought secrets with it. `over`: the run was reset after it had ended, so nobody may rely on it.
+    `ending`: the run has been asked to end, so it holds the volume only until it has. `begun_by` is the publish that began it;
+    `with_secrets`: the CO supplied secrets with it. `over`: the run was reset after it had ended, so nothing may rely on it.
     """
 
     attachment: Attachment
@@ -124,13 +124,13 @@ class Waiting(Model):
 
 
 class Observe(VolumeRef):
-    """Asks what memory says of a volume and, where there is a `node_id`, of the node that is to hold it."""
+    """A question to memory about a volume and, if there is a `node_id`, about the node that is to hold it."""
 
     node_id: str = ""
 
 
 class NodeGlance(StrEnum):
-    """What memory says of a node that is to hold a volume: nothing against it, that it is unknown, or has no room for another."""
+    """Memory's answer about a node that is to hold a volume: no objection, unknown, or no room for another."""
 
     ADMITTED = "admitted"
     UNKNOWN = "unknown"
@@ -138,7 +138,7 @@ class NodeGlance(StrEnum):
 
 
 class NodeAsk(Model):
-    """Asks whether a node may hold a volume. `holds`: it holds the volume already, which no limit forbids."""
+    """A question whether a node may hold a volume. `holds`: it holds the volume already, which no limit forbids."""
 
     volume: VolumeRef
     node_id: str
@@ -146,9 +146,9 @@ class NodeAsk(Model):
 
 
 class Glance(Model):
-    """What the index says of a volume (None: nothing), what waits for its PV, and the limits that this operation runs under.
+    """The index's record of a volume (None: none), the attachment that waits for its PV, and the limits of this operation.
 
-    `doubt`: why the volume can't be published to anybody, "" where it can.
+    `doubt`: the reason why the volume can't be published to any node, "" if it can.
     """
 
     record: VolumeRecord | None
@@ -159,10 +159,10 @@ class Glance(Model):
 
 
 class BackendCall(Model):
-    """Asks the backend to publish or unpublish. `epoch` is that of the record on which it was decided, 0 where it has none.
+    """A request to the backend to publish or unpublish. `epoch` is that of the record on which it was decided, 0 if it has none.
 
-    `token` is the fencing token that the backend may enforce (mooring/records/fence.py), None where there is no epoch. With
-    `needs_secrets` the call must not be made without the CO's secrets. NB: the worker that carries the call out says both. In the
+    `token` is the fencing token that the backend may enforce (mooring/records/fence.py), None if there is no epoch. With
+    `needs_secrets` the call must not be made without the CO's secrets. NB: the worker that carries out the call sets both. In the
     payload, one of the version before would refuse them as unknown.
     """
 
@@ -181,8 +181,8 @@ class BackendCall(Model):
 class Unpersisted(Model):
     """An attachment that has no PV to be recorded on yet, and the id of the publish that made it.
 
-    The rest is what a run hands to the one that goes on with its work: the word of its publish, the runs that may have written the
-    record for it, and whether the node held the volume before.
+    The rest is carried over by continue-as-new: the settlement by its publish, the runs that may have written the record for it,
+    and whether the node held the volume before.
     """
 
     volume: VolumeRef
@@ -201,7 +201,7 @@ class RunRef(Model):
 
 
 class Warned(Model):
-    """Something an operator must see on the volume's PV, where there is one."""
+    """A warning for an operator, on the volume's PV if there is one."""
 
     volume: VolumeRef
     record: VolumeRecord | None

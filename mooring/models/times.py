@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 
 
 def format_time(moment: datetime) -> str:
-    """RFC 3339 in UTC with microseconds and a Z."""
+    """Format a time by RFC 3339, in UTC with microseconds and a Z."""
     # NB: strftime leaves out the zeros of a year like 0001, which is how Go writes a time that was never set.
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def parse_time(text: str) -> datetime | None:
-    """The time that ISO 8601 or RFC 3339 text means, UTC where it names no offset; None where it can't be read."""
+    """Parse ISO 8601 or RFC 3339 text, as UTC if it names no offset; return None if it can't be read."""
     try:
         moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)

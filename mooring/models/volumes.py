@@ -11,7 +11,7 @@ from mooring.models.base import DEFAULT_DRIVER, DriverName, Model, NodeId, Volum
 
 
 class AccessMode(StrEnum):
-    """How a volume may be used, by the names of CSI's VolumeCapability.AccessMode.Mode."""
+    """Permitted use of a volume, by the names of CSI's VolumeCapability.AccessMode.Mode."""
 
     SINGLE_NODE_WRITER = "SINGLE_NODE_WRITER"
     SINGLE_NODE_READER_ONLY = "SINGLE_NODE_READER_ONLY"
@@ -23,7 +23,7 @@ class AccessMode(StrEnum):
 
     @property
     def multi_node(self) -> bool:
-        """Whether several nodes may hold the volume at once."""
+        """True if several nodes may hold the volume at once."""
         return self.value.startswith("MULTI_NODE")
 
 
@@ -35,7 +35,7 @@ class VolumeRef(Model):
 
 
 class AccessType(Model):
-    """How a node uses the volume, for a backend that asks: CSI's VolumeCapability.access_type, but for the mount flags.
+    """A node's use of the volume, for a backend that needs it: CSI's VolumeCapability.access_type, but for the mount flags.
 
     NB: mount flags may be sensitive (CSI spec, VolumeCapability.MountVolume), so they are no part of a payload; see `handed_over`.
     """
@@ -48,7 +48,7 @@ class AccessType(Model):
 class Attachment(Model):
     """One holder of a volume.
 
-    `access_mode` is None where nobody has said: another program wrote the record, or the node had the volume before Mooring came.
+    `access_mode` is None if unknown: another program wrote the record, or the node had the volume before Mooring was installed.
     `attached_at` is UTC.
     """
 
@@ -60,10 +60,10 @@ class Attachment(Model):
 
 
 class Mark(Model):
-    """What a write is decided against and what its JSON patch tests.
+    """The state of a PV on which a write is decided, and which its JSON patch tests.
 
-    `epoch` and `node` are the annotations `attachment-epoch` and `attached-node` as they stood, None where absent; `node` is ""
-    where another program left it empty. `bare` says that the PV had no annotations at all, for which a JSON patch differs.
+    `epoch` and `node` are the annotations `attachment-epoch` and `attached-node` as they were, None if absent; `node` is "" if
+    another program left it empty. `bare` says that the PV had no annotations at all, for which a JSON patch differs.
     """
 
     pv: str
@@ -74,7 +74,7 @@ class Mark(Model):
 
 
 class Copy(Model):
-    """Another PV of the same volume. `operation`, `holders` and `beside` are None where it says what the first one says."""
+    """Another PV of the same volume. `operation`, `holders` and `beside` are None if they equal the first one's."""
 
     mark: Mark
     operation: str | None = added(None)
@@ -83,14 +83,14 @@ class Copy(Model):
 
 
 class VolumeRecord(Model):
-    """What one PV says about its volume, at one epoch. `operation` is the run id that wrote it, "" where none did.
+    """The record of a volume on one PV, at one epoch. `operation` is the run id that wrote it, "" if none did.
 
     `beside`: the PVs that bear the record too, as it says itself. `others`: the volume's other PVs, as they were seen
-    (mooring/records/copies.py); `unreadable`: why others of them can't be read.
+    (mooring/records/copies.py); `unreadable`: the reasons why others of them can't be read.
 
-    Where more is known than the PV says (mooring/evidence/evidence.py), `holders` and `operation` are what is known and `evidence`
-    how, in words, `floor` is the highest epoch that is known of the volume, and `shown` names the VolumeAttachment that spoke for a
-    node. `altered`: all this is known of this very PV, whose record says less than it did.
+    If more is known than the PV says (mooring/evidence/evidence.py), `holders` and `operation` are as known and `evidence` is the
+    source, in words, `floor` is the highest epoch that is known of the volume, and `shown` names the VolumeAttachment that is the
+    evidence for a node. `altered`: all this is known of this very PV, whose record says less than it did.
     """
 
     mark: Mark
@@ -106,29 +106,29 @@ class VolumeRecord(Model):
 
     @property
     def epoch(self) -> int:
-        """The fencing token: of several PVs, the highest; 0 where no operation has written the record yet."""
+        """The fencing token: of several PVs, the highest; 0 if no operation has written the record yet."""
         return max(mark.epoch or 0 for mark in self.marks)
 
     @property
     def token_epoch(self) -> int:
-        """The epoch that a detach is decided at: the highest that is known of the volume; 0, for no token, where it has no PV."""
+        """The epoch that a detach is decided at: the highest that is known of the volume; 0, for no token, if it has no PV."""
         return max(self.epoch, self.floor) if self.mark.pv else 0
 
     @property
     def marks(self) -> tuple[Mark, ...]:
-        """What a write tests of each PV."""
+        """The marks that a write tests, one for each PV."""
         return (self.mark, *(other.mark for other in self.others))
 
     @property
     def copies(self) -> tuple[VolumeRecord, ...]:
-        """What each PV says, by itself."""
+        """The record of each PV, by itself."""
         if not self.others:
             return (self,)
         return (self.model_copy(update={"others": (), "unreadable": ()}), *map(self._copy, self.others))
 
     @property
     def everyone(self) -> tuple[Attachment, ...]:
-        """Who holds the volume by any of its PVs."""
+        """The holders of the volume by any of its PVs."""
         if not self.others:
             return self.holders
         found: dict[str, Attachment] = {}
@@ -137,7 +137,7 @@ class VolumeRecord(Model):
         return tuple(found.values())
 
     def holder(self, node_id: str) -> Attachment | None:
-        """The attachment of `node_id`, or None."""
+        """Return the attachment of `node_id`, or None."""
         return next((held for held in self.everyone if held.node_id == node_id), None)
 
     def _copy(self, other: Copy) -> VolumeRecord:
@@ -150,7 +150,7 @@ class VolumeRecord(Model):
 
 
 class VolumeStatus(VolumeRef):
-    """Who holds a volume: by its PV (`record`, None where there is none), or `unpersisted` while it waits for one."""
+    """The holders of a volume: by its PV (`record`, None if there is none), or `unpersisted` while it waits for one."""
 
     record: VolumeRecord | None
     unpersisted: Attachment | None

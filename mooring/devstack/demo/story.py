@@ -42,7 +42,7 @@ class Story:
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
-        """Number a step, and time the block."""
+        """Begin a numbered step, and time the block."""
         self._steps += 1
         self._console.print()
         self._line(f"[bold cyan]{self._steps:2}[/]  [bold]{escape(title)}[/]", 0)
