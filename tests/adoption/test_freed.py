@@ -11,6 +11,7 @@ import pytest
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
 from mooring.client import MooringClient
 from mooring.devstack.faults import Loss
@@ -198,5 +199,9 @@ async def forget(client: Client, volume: VolumeRef) -> None:
         while (run := await describe(client, volume_id(volume))) is not None:
             execution = WorkflowExecution(workflow_id=run.id, run_id=run.run_id)
             asked = DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=execution)
-            await client.workflow_service.delete_workflow_execution(asked)
+            try:
+                await client.workflow_service.delete_workflow_execution(asked)
+            except RPCError as error:
+                if error.status is not RPCStatusCode.NOT_FOUND:  # it has gone since it was described
+                    raise
             await asyncio.sleep(0.1)
