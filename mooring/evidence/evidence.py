@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 from mooring import names
 from mooring.errors import MooringError, UnreadableHistory
 from mooring.evidence.asker import Asking
-from mooring.evidence.last_run import LastRun, last_run, let_go_without_pv, newer
+from mooring.evidence.last_run import is_listed, last_run, let_go_without_pv, newer
 from mooring.evidence.past_holders import PastHolders, altered, lowered
 from mooring.evidence.unplaced import CONFIRMED, doubt, word
 from mooring.models import AccessMode, Attachment, Mark, VolumeRecord, VolumeRef
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from mooring.cluster.attachment_cache import AttachedVolumes, Shown
     from mooring.cluster.node_ids import Nodes
     from mooring.cluster.volume_attachments import VolumeAttachments
+    from mooring.evidence.reading import LastRun
     from mooring.evidence.unplaced import UnplacedAttachments
     from mooring.index.departures import Departure
     from mooring.index.manager import AttachmentManager
@@ -131,10 +132,11 @@ class Evidence:
         volume = VolumeRef(driver=self.driver, volume_handle=departure.seen.handle)
         newest = await look_up(self.client, names.volume_id(volume))
         if newest is not None and newest.run_id != departure.heeded:
-            last = await last_run(self.client, volume, "", newest.run_id)
+            listed = newest.close_time is not None and await is_listed(self.client, volume, newest.run_id)
+            last = await last_run(self.client, volume, "", self.skew, newest.run_id)
             if last is not None:
                 await self._since(volume.volume_handle, departure, last)
-            departure.heeded = newest.run_id if newest.close_time is not None else ""
+            departure.heeded = newest.run_id if listed else ""
         known = PastHolders()
         known.take_departure(departure)
         await self._name_shown(known)
@@ -147,7 +149,7 @@ class Evidence:
         return await self.departed(handle, asking), await self._unplaced(handle)
 
     async def _last(self, handle: str, asking: Asking) -> LastRun | None:
-        return await last_run(self.client, VolumeRef(driver=self.driver, volume_handle=handle), asking.run_id)
+        return await last_run(self.client, VolumeRef(driver=self.driver, volume_handle=handle), asking.run_id, self.skew)
 
     async def _known(
         self, handle: str, departure: Departure | None, last: LastRun | None, pvs: set[str], asking: Asking

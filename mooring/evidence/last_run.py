@@ -1,17 +1,15 @@
-"""What the newest operation of a volume that knew its holders left them as, by its history, and what unpublishes took away since.
+"""The operations of a volume, as Temporal lists them and by their histories, read until they say who was left as its holder.
 
-Contract: it is one that has ended, and not the one that asks. An operation that was refused says what it was refused for, so what
-is known of a volume outlasts the run that attached it for as long as somebody asks. An unpublish that knew no record of the volume
-is the last word on the nodes that it took it from, and on no other. Visibility may lag: an operation that ended a moment ago may
-not be listed yet.
+Contract: the operations have ended, and none is the one that asks. Visibility may lag: an operation that ended a moment ago may not
+be listed yet.
 
-Not kept here: what follows from it (evidence.py), and how a history is read (mooring/temporal/run_reader.py).
+Not kept here: what the operations say together (reading.py), what follows from it (evidence.py), and how a history is read
+(mooring/temporal/run_reader.py).
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
@@ -20,99 +18,25 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from mooring import names
 from mooring.errors import TemporalUnavailable
+from mooring.evidence.reading import PUBLISH, UNPUBLISH, LastRun, Reading
 from mooring.models import AccessMode, Attachment, VolumeRecord, VolumeRef
-from mooring.records.past import Past, conclude
-from mooring.temporal.run_reader import OPERATIONS, RunReader, read_events
+from mooring.temporal.run_reader import RunReader, read_events
 from mooring.temporal.runs import legible, look_up
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Container
     from datetime import datetime, timedelta
 
     from temporalio.client import Client, WorkflowExecution, WorkflowExecutionDescription
 
 PAGE: Final = 30
 """How many runs of one volume are listed at once; mostly the first of them knew something."""
-UNPUBLISH: Final = OPERATIONS[names.UNPUBLISH]
 _UNASKED: Final = (RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED)
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class LastRun:
-    """An operation that has ended, and what it left: `record` is the last that it knew, with the holders that it left.
-
-    `unrecorded`: the nodes among these that nothing but a run of PersistAttachment spoke for. `let_go`: the node that it took back,
-    where the PV that it had claimed it on had gone. `frees` says whether it took the volume from a node. `knew`: it is the last
-    word on every node, as it knew what there was to know. `since`: the unpublishes after it, which didn't.
-    """
-
-    run_id: str
-    operation: str
-    node_id: str
-    started_at: datetime
-    record: VolumeRecord
-    unrecorded: frozenset[str]
-    let_go: str
-    frees: Callable[[str], bool]
-    knew: bool
-    since: tuple[LastRun, ...] = ()
-
-    @property
-    def epoch(self) -> int:
-        """The highest epoch that it knew."""
-        return max(self.record.epoch, self.record.floor)
-
-    @property
-    def words(self) -> str:
-        """What it says, as a sentence."""
-        nodes = " and ".join(held.node_id for held in self.record.holders) or "nobody"
-        at = f" at epoch {self.epoch}" if self.epoch else ""
-        where = f" for node {self.node_id}" if self.node_id else ""
-        return (
-            f"the last operation that knew its holders, the {self.operation}{where} of run {self.run_id}, left it with {nodes}{at}."
-        )
-
-    def lets_go(self, node_id: str) -> bool:
-        """Return whether a node that held the volume before it holds it no longer."""
-        return self.frees(node_id) if not self.knew else self.record.holder(node_id) is None
-
-    def outdates(self, node_id: str, noted: datetime, skew: timedelta) -> bool:
-        """Return whether it says more of the node than what another clock noted then: in doubt it doesn't."""
-        newer = conclude(noted, None, [self.started_at], skew) is Past.DETACHED
-        return newer and (self.knew or self.frees(node_id))
-
-    def followed_by(self, since: Sequence[LastRun]) -> LastRun:
-        """Return the same, less what these unpublishes took away."""
-        left = tuple(held for held in self.record.holders if not any(run.frees(held.node_id) for run in since))
-        return replace(self, record=self.record.model_copy(update={"holders": left}), since=tuple(since))
-
-
-@dataclass(slots=True)
-class Reading:
-    """The operations of one volume as they are read, the newest first: what they say together."""
-
-    _since: list[LastRun] = field(default_factory=list)
-    _waits: LastRun | None = None
-
-    def take(self, run: LastRun) -> LastRun | None:
-        """Take in the next; return what the volume was left as, once one knew its holders."""
-        if run.knew:
-            return run.followed_by(self._since)
-        if run.operation == UNPUBLISH:
-            self._since.append(run)
-        else:
-            self._waits = self._waits or run
-        return None
-
-    @property
-    def rest(self) -> LastRun | None:
-        """What is known where none did: which node waited for a PV, else what the newest unpublish took away."""
-        return self._waits or (self._since[0].followed_by(self._since[1:]) if self._since else None)
-
-
-async def last_run(client: Client, volume: VolumeRef, asking: str, newest: str = "") -> LastRun | None:
+async def last_run(client: Client, volume: VolumeRef, asking: str, skew: timedelta, newest: str = "") -> LastRun | None:
     """Return what the newest operation but the run `asking` left; None where there is none, or the namespace lists no runs.
 
     `newest`: the run that is known to be the newest, though visibility may not list it yet.
@@ -122,18 +46,50 @@ async def last_run(client: Client, volume: VolumeRef, asking: str, newest: str =
         UnreadableHistory: what it says can't be read here.
 
     """
-    workflow_id, reading = names.volume_id(volume), Reading()
+    workflow_id, reading, known = names.volume_id(volume), Reading(skew), {asking}
     try:
-        async for run_id in _newest_first(client, workflow_id, newest):
-            found = None if run_id == asking else await _read(client, workflow_id, run_id)
-            left = reading.take(found) if found is not None else None
-            if left is not None:
-                return left
+        async for run_id in _newest_first(client, names.runs_of(workflow_id), newest):
+            found = None if run_id in known else await _read(client, workflow_id, run_id)
+            known.add(run_id)
+            if reading.take(found):
+                break
+        if reading.heard is not None:
+            await _read_behind(client, volume, reading, reading.heard, known)
     except RPCError as error:
         if error.status not in _UNASKED:
             raise TemporalUnavailable(f"Temporal did not say what became of {workflow_id}: {error}.") from error
         logger.warning("The namespace lists no runs, so a record that has vanished may go unnoticed: %s", error)
-    return reading.rest
+    return reading.left
+
+
+async def is_listed(client: Client, volume: VolumeRef, run_id: str) -> bool:
+    """Return whether visibility lists the run, and so those before it; True as well where the namespace lists no runs at all.
+
+    Raises:
+        TemporalUnavailable: Temporal does not say.
+
+    """
+    query = f"{names.runs_of(names.volume_id(volume))} AND RunId = {names.quoted(run_id)}"
+    try:
+        return bool([run async for run in client.list_workflows(query, page_size=1)])
+    except RPCError as error:
+        if error.status in _UNASKED:
+            return True
+        raise TemporalUnavailable(f"Temporal did not say whether it lists run {run_id}: {error}.") from error
+
+
+async def _read_behind(client: Client, volume: VolumeRef, reading: Reading, heard: LastRun, known: Container[str]) -> None:
+    """Read the operations between the one that went by what others had left, and the one that it cites; `known` have been read.
+
+    NB: those that failed are left out: they were refused, which is repeated any number of times, or rolled back.
+    """
+    workflow_id, cited = names.volume_id(volume), heard.record.operation
+    writer = await _writer(client, volume, cited) if cited else None
+    began = f" AND StartTime >= {names.quoted(writer.start_time.isoformat())}" if writer else ""
+    async for run_id in _newest_first(client, f"{names.runs_of(workflow_id)} AND ExecutionStatus != 'Failed'{began}"):
+        found = None if run_id in known else await _read(client, workflow_id, run_id)
+        if run_id == cited or reading.take_older(found):
+            return
 
 
 async def newer(client: Client, volume: VolumeRef, last: LastRun, seen: VolumeRecord, skew: timedelta) -> list[LastRun]:
@@ -183,15 +139,15 @@ def _since(seen: VolumeRecord) -> list[tuple[str, datetime]]:
     return [(held.node_id, held.attached_at) for held in seen.holders]
 
 
-async def _newest_first(client: Client, workflow_id: str, newest: str) -> AsyncIterator[str]:
-    """The ids of all runs: those that failed before they looked say nothing, however many they are.
+async def _newest_first(client: Client, query: str, newest: str = "") -> AsyncIterator[str]:
+    """The ids of all these runs: those that failed before they looked say nothing, however many they are.
 
     NB: visibility lists the latest first, but for a run that it takes for open though it has ended.
     """
     if newest:
         yield newest
     page: list[WorkflowExecution] = []
-    async for run in client.list_workflows(names.runs_of(workflow_id), page_size=PAGE):
+    async for run in client.list_workflows(query, page_size=PAGE):
         page += [run] if run.run_id != newest else []
         if len(page) == PAGE:
             for each in _sorted(page):
@@ -223,9 +179,10 @@ def _left(reader: RunReader, run_id: str) -> LastRun | None:
     shown = {node: record.shown[node] for node in held_by if node in record.shown}
     left = record.model_copy(update={"holders": holders, "shown": shown})
     unrecorded = frozenset(held_by) - set(known)
+    attached = reader.node_id if reader.operation == PUBLISH and reader.result else ""
     started_at, went = reader.started_at, reader.let_go
     knew = reader.looked and (reader.record is not None or reader.operation != UNPUBLISH)
-    return LastRun(run_id, reader.operation, reader.node_id, started_at, left, unrecorded, went, reader.frees, knew)
+    return LastRun(run_id, reader.operation, reader.node_id, started_at, left, unrecorded, went, reader.frees, knew, attached)
 
 
 def _unpersisted(reader: RunReader, node_id: str) -> Attachment:

@@ -58,7 +58,7 @@ class BeyondReader:
         """
         handle = self.volume.volume_handle
         async with deadline(SECONDS, f"What the operations of volume {handle} left"):
-            left = await last_run(self.client, self.volume, "")
+            left = await last_run(self.client, self.volume, "", _SKEW)
         return tuple(_left(handle, copy, left.record) for copy in left.record.copies if copy.mark.uid) if left else ()
 
     async def read(self, last: tuple[Sighting, ...], part: ClusterPart) -> Beyond:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from mooring.evidence.last_run import LastRun, Reading
+from mooring.evidence.reading import PUBLISH, UNPUBLISH, LastRun, Reading
 from tests.harness.records import NOW, record
 
 SKEW = 2.0
@@ -19,10 +19,11 @@ START = NOW.replace(microsecond=0)
 NODES = ("node-a", "node-b")
 
 
-def run(*left: str, began: float = 0, knew: bool = True, freed: str = "") -> LastRun:
+def run(*left: str, began: float = 0, knew: bool = True, freed: str = "", name: str = "run", cites: str = "run") -> LastRun:
     """An operation that left the volume with these nodes, or took it from one of which it knew no record."""
-    at = START + timedelta(seconds=began)
-    return LastRun("run", "unpublish", freed, at, record(*left), frozenset(), "", lambda node: node == freed, knew)
+    at, kind = START + timedelta(seconds=began), UNPUBLISH if freed else PUBLISH
+    known = record(*left).model_copy(update={"operation": cites})
+    return LastRun(name, kind, freed, at, known, frozenset(), "", lambda node: node == freed, knew)
 
 
 class Made(NamedTuple):
@@ -83,11 +84,18 @@ def happen(events: tuple[Event, ...]) -> tuple[set[str], list[LastRun]]:
     return holders, runs
 
 
-def left(runs: list[LastRun], sees: Callable[[LastRun], LastRun]) -> set[str]:
+def read(runs: list[LastRun], sees: Callable[[LastRun], LastRun] = lambda each: each) -> Reading:
+    """What the operations say together, as a worker reads them: the newest first, and then behind what that one heard."""
+    reading, rest = Reading(timedelta(seconds=SKEW)), iter(reversed(runs))
+    if any(reading.take(sees(each)) for each in rest) and reading.heard is not None:
+        cited = reading.heard.record.operation
+        any(each.run_id == cited or reading.take_older(each) for each in rest)
+    return reading
+
+
+def left(runs: list[LastRun], sees: Callable[[LastRun], LastRun] = lambda each: each) -> set[str]:
     """The holders, as the newest operations say together."""
-    reading = Reading()
-    read = (reading.take(sees(each)) for each in reversed(runs))
-    last = next((word for word in read if word is not None), None) or reading.rest
+    last = read(runs, sees).left
     return {held.node_id for held in last.record.holders} if last else set()
 
 
@@ -95,10 +103,53 @@ def left(runs: list[LastRun], sees: Callable[[LastRun], LastRun]) -> set[str]:
 def test_after_any_operations_the_holders_are_those_that_hold(length: int) -> None:
     for events in product(EVENTS, repeat=length):
         holders, runs = happen(events)
-        assert left(runs, lambda each: each) == holders, events
+        assert left(runs) == holders, events
 
 
 def test_they_would_not_be_if_an_unpublish_without_a_record_were_the_last_word() -> None:
     stories = map(happen, product(EVENTS, repeat=3))
 
     assert any(holders - left(runs, lambda each: replace(each, knew=True)) for holders, runs in stories)
+
+
+Late = tuple[str, str, int]
+LATE: tuple[Late, ...] = (
+    *((kind, node, 0) for kind in ("publish", "unpublish", "blind unpublish") for node in NODES),
+    *(("deaf unpublish", node, missed) for node in NODES for missed in range(3)),
+    *(("refused", "", missed) for missed in range(3)),
+)
+"""An operation, and how many of those before it visibility didn't list yet: one that finds no PV goes by what is listed alone."""
+
+
+def happen_late(events: tuple[Late, ...]) -> tuple[set[str], list[LastRun]]:
+    """As `happen`, where visibility lags."""
+    holders, runs = set[str](), list[LastRun]()
+    for number, (kind, node, missed) in enumerate(events):
+        name, freed = f"run-{number}", node if "unpublish" in kind else ""
+        holders = holders | {node} if kind == "publish" else holders - {node}
+        if kind in ("publish", "unpublish"):
+            runs.append(run(*sorted(holders), name=name, cites=name, freed=freed))
+            continue
+        last = read(runs[: len(runs) - missed]).left if kind != "blind unpublish" else None
+        known = {held.node_id for held in last.record.holders} if last else set()
+        cites = last.record.operation if last else ""
+        knew = kind == "refused" or bool(cites)
+        runs.append(run(*sorted(known - {freed}), name=name, cites=cites, knew=knew, freed=freed))
+    return holders, runs
+
+
+@pytest.mark.parametrize("length", range(1, 5))
+def test_after_any_operations_that_visibility_listed_late_the_holders_are_those_that_hold(length: int) -> None:
+    for events in product(LATE[: len(NODES)], *[LATE] * (length - 1)):  # before a publish there is nothing to lose
+        holders, runs = happen_late(events)
+        assert left(runs) == holders, events
+
+
+@pytest.mark.parametrize("forgets", [True, False], ids=["who let go", "who holds"])
+def test_they_would_not_be_if_a_refusal_were_the_last_word(forgets: bool) -> None:
+    def last_word(each: LastRun) -> LastRun:
+        return replace(each, record=each.record.model_copy(update={"operation": each.run_id}))
+
+    stories = map(happen_late, product(LATE, repeat=3))
+
+    assert any((left(runs, last_word) - holders) if forgets else (holders - left(runs, last_word)) for holders, runs in stories)

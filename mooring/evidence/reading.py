@@ -1,0 +1,158 @@
+"""What the operations of a volume say together of its holders: pure, from what each of them knew and did, read newest first.
+
+Contract: an operation that was refused says what it was refused for, so what is known of a volume outlasts the run that attached it
+for as long as somebody asks. What it heard of others is no last word: visibility may have listed the operations since the one that
+it cites too late for it. So these are read as well, for whom they took the volume from, and for whom a later record names. An
+unpublish that knew no record of the volume is the last word on the nodes that it took it from, and on no other.
+
+Not kept here: how the operations are come by (last_run.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from mooring import names
+from mooring.records.past import Past, conclude
+from mooring.temporal.run_reader import OPERATIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime, timedelta
+
+    from mooring.models import VolumeRecord
+
+PUBLISH: Final = OPERATIONS[names.PUBLISH]
+UNPUBLISH: Final = OPERATIONS[names.UNPUBLISH]
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """An operation that has ended, and what it left: `record` is the last that it knew, with the holders that it left.
+
+    `unrecorded`: the nodes among these that nothing but a run of PersistAttachment spoke for. `let_go`: the node that it took back,
+    where the PV that it had claimed it on had gone. `frees` says whether it took the volume from a node. `knew`: it is the last
+    word on every node, as it knew what there was to know. `attached`: the node that it published the volume to, "" where it failed.
+    `since`: the unpublishes that say more than it.
+    """
+
+    run_id: str
+    operation: str
+    node_id: str
+    started_at: datetime
+    record: VolumeRecord
+    unrecorded: frozenset[str]
+    let_go: str
+    frees: Callable[[str], bool]
+    knew: bool
+    attached: str = ""
+    since: tuple[LastRun, ...] = ()
+
+    @property
+    def epoch(self) -> int:
+        """The highest epoch that it knew."""
+        return max(self.record.epoch, self.record.floor)
+
+    @property
+    def heard(self) -> bool:
+        """Return whether it went by what others had left, and may have missed the operations since, which were not listed yet."""
+        if self.record.operation:
+            return self.record.operation != self.run_id
+        return not self.record.holders or any(held.node_id not in self.unrecorded for held in self.record.holders)
+
+    @property
+    def words(self) -> str:
+        """What it says, as a sentence."""
+        nodes = " and ".join(held.node_id for held in self.record.holders) or "nobody"
+        at = f" at epoch {self.epoch}" if self.epoch else ""
+        where = f" for node {self.node_id}" if self.node_id else ""
+        return (
+            f"the last operation that knew its holders, the {self.operation}{where} of run {self.run_id}, left it with {nodes}{at}."
+        )
+
+    def lets_go(self, node_id: str) -> bool:
+        """Return whether a node that held the volume before it holds it no longer."""
+        return self.frees(node_id) if not self.knew else self.record.holder(node_id) is None
+
+    def outdates(self, node_id: str, noted: datetime, skew: timedelta) -> bool:
+        """Return whether it says more of the node than what another clock noted then: in doubt it doesn't."""
+        newer = conclude(noted, None, [self.started_at], skew) is Past.DETACHED
+        return newer and (self.knew or self.frees(node_id))
+
+    def followed_by(self, since: Sequence[LastRun]) -> LastRun:
+        """Return the same, less what these unpublishes took away."""
+        left = tuple(held for held in self.record.holders if not any(run.frees(held.node_id) for run in since))
+        return replace(self, record=self.record.model_copy(update={"holders": left}), since=tuple(since))
+
+    def beside(self, heard: LastRun) -> LastRun:
+        """Return the same with whom a later one attached or found waiting for a PV, at the highest epoch that either knew."""
+        own = {heard.attached, *heard.unrecorded}
+        waits = tuple(held for held in heard.record.holders if held.node_id in own and self.record.holder(held.node_id) is None)
+        known = {"holders": (*self.record.holders, *waits), "floor": max(self.epoch, heard.epoch)}
+        return replace(self, record=self.record.model_copy(update=known), unrecorded=self.unrecorded | heard.unrecorded)
+
+
+@dataclass(slots=True)
+class Reading:
+    """The operations of one volume as they are read, the newest first. The clocks that timed them differ by `skew` at most."""
+
+    skew: timedelta
+    _since: list[LastRun] = field(default_factory=list)
+    _waits: LastRun | None = None
+    _knew: LastRun | None = None
+
+    def take(self, run: LastRun | None) -> bool:
+        """Take in the next; return whether it is the first that knew the holders."""
+        if run is None:
+            return False
+        if run.knew:
+            self._knew = run
+        elif run.operation == UNPUBLISH:
+            self._since.append(run)
+        else:
+            self._waits = self._waits or run
+        return run.knew
+
+    @property
+    def heard(self) -> LastRun | None:
+        """The one that knew the holders, where it went by what others had left; None for none."""
+        return self._knew if self._knew is not None and self._knew.heard else None
+
+    def take_older(self, run: LastRun | None) -> bool:
+        """Take in the next of those between `heard` and what it cites; return whether no more need be read."""
+        heard = self._knew
+        if run is None or heard is None:
+            return False
+        if run.record.operation == run.run_id:
+            self._go_by(run, heard)
+            return True
+        if run.operation == UNPUBLISH:
+            self._since.append(self._after(heard, run))
+        return False
+
+    @property
+    def left(self) -> LastRun | None:
+        """What the volume was left as; where none knew: which node waited for a PV, else what the newest unpublish took away."""
+        if self._knew is not None:
+            return self._knew.followed_by(self._since)
+        return self._waits or (self._since[0].followed_by(self._since[1:]) if self._since else None)
+
+    def _go_by(self, wrote: LastRun, heard: LastRun) -> None:
+        """Go by a run that wrote the record after what was heard of; a record that no run wrote may be younger than it."""
+        if heard.record.operation or not heard.record.holders:
+            self._knew = wrote.beside(heard)
+            self._since += [replace(heard, knew=False)] if heard.operation == UNPUBLISH else []
+        elif wrote.operation == UNPUBLISH:
+            self._since.append(self._after(heard, wrote))
+
+    def _after(self, heard: LastRun, unpublish: LastRun) -> LastRun:
+        """What the unpublish took away of what was heard of, and of nothing else."""
+        last = {heard.attached, *heard.unrecorded}
+        since = {} if heard.record.operation else {held.node_id: held.attached_at for held in heard.record.holders}
+
+        def frees(node: str) -> bool:
+            took = unpublish.frees(node) and node not in last
+            return took and (node not in since or unpublish.outdates(node, since[node], self.skew))
+
+        return replace(unpublish, knew=False, frees=frees)
