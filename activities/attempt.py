@@ -35,13 +35,14 @@ async def running(*, patient: bool = False) -> AsyncIterator[None]:
         beats.cancel()
 
 
-def to_failure(error: MooringError, *, patient: bool = False) -> ApplicationError:
-    """The Temporal failure that stands for the error."""
+def to_failure(error: MooringError, *, patient: bool = False, again: timedelta | None = None) -> ApplicationError:
+    """Return the Temporal failure that stands for the error; `again`: after which time the next attempt is due."""
     return ApplicationError(
         str(error),
         0 if error.landed_in_part else _attempt(),
         type=error.type_name(),
         non_retryable=not (error.retryable or patient),
+        next_retry_delay=again,
         category=ApplicationErrorCategory.BENIGN if error.expected else ApplicationErrorCategory.UNSPECIFIED,
     )
 

@@ -20,10 +20,14 @@ _GLANCES: Final = 120
 
 
 async def glance(shows: Callable[[], bool], given_up: MooringError) -> None:
-    """Return once the index `shows` it, or after a minute; `given_up` is raised when the worker shuts down."""
+    """Return once the index `shows` it, after a moment at the earliest and a minute at the latest; raise `given_up` when the
+    worker shuts down.
+
+    NB: who looks in a loop rests in each turn of it, whatever the index shows.
+    """
     for _ in range(_GLANCES):
-        if shows():
-            return
         if activity.is_worker_shutdown():
             raise given_up
         await asyncio.sleep(_SECONDS)
+        if shows():
+            return

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from temporalio import activity
 from temporalio.api.enums.v1 import EventType
@@ -27,10 +28,10 @@ from mooring.models import Attachment, PublishRequest, RunRef, Unpersisted, Volu
 from mooring.names import ATTACHMENT_MEMO, PERSIST, SECRETS_MEMO, asked_by, unpersisted_id, volume_id
 from mooring.records import fence
 from mooring.records.holds import Fate, lives
-from mooring.temporal.runs import look_up, reset_from
+from mooring.temporal.runs import continued_by, look_up, origins
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Collection, Iterable
 
     from temporalio.client import WorkflowExecutionDescription, WorkflowHandle
 
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from mooring.records.compact import Sighting
     from mooring.records.store import Volumes
 
+_AGAIN: Final = timedelta(minutes=1)
+"""When a volume is looked at again that is held off, and has no share of this worker's slots."""
 _ENDING: Final = 2.0
 """Seconds that one attempt waits for the end of a run."""
 _FATES = {
@@ -47,6 +50,7 @@ _FATES = {
     WorkflowExecutionStatus.FAILED: Fate.ROLLED_BACK,
     WorkflowExecutionStatus.CANCELED: Fate.ROLLED_BACK,
 }
+Gist: TypeAlias = tuple[tuple[object, ...], ...]
 _OVER = (WorkflowExecutionStatus.COMPLETED, WorkflowExecutionStatus.FAILED, WorkflowExecutionStatus.CANCELED)
 _CHILD_STARTED = EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED
 """What a publish waits for before it asks the backend."""
@@ -100,10 +104,11 @@ class UnpersistedActivities:
 
     @activity.defn(name="check_operation")
     async def is_open(self, operation: RunRef) -> bool:
-        """Return whether this operation on the volume is open."""
+        """Return whether the hold that asks ends for this operation: for one that is open, and where it is over for any."""
         async with running(patient=True):
             run = await look_up(self._client, volume_id(operation.volume), operation.run_id)
-            return run is not None and run.status is WorkflowExecutionStatus.RUNNING
+            is_open = run is not None and run.status is WorkflowExecutionStatus.RUNNING
+            return is_open or await self._asks_when_over(operation.volume)
 
     @asynccontextmanager
     async def _ending(self, run: RunRef) -> AsyncIterator[None]:
@@ -128,8 +133,8 @@ class UnpersistedActivities:
             return None
         if newest.run_id != run.run_id:
             named = await look_up(self._client, workflow_id, run.run_id)
-            if named is None or _first(named) != _first(newest):
-                return None
+            if named is None or not _first(named) or _first(named) != _first(newest):
+                return None  # NB: a server that says of no run where it goes back to says nothing of these two either
         return self._client.get_workflow_handle(workflow_id, run_id=newest.run_id)
 
     async def _cancel(self, run: WorkflowHandle[Any, Any]) -> None:
@@ -155,7 +160,10 @@ class UnpersistedActivities:
         """
         handle = waiting.volume.volume_handle
         async with running(patient=True):
-            if self._free <= 0 and self._manager.pv_name(handle) is None:
+            is_full = self._free <= 0 and self._manager.pv_name(handle) is None
+            if not is_full or activity.info().attempt == 1:
+                await self._refuse_if_over(waiting)
+            if is_full:
                 raise VolumeAwaited(f"Volume {handle} has no PersistentVolume yet, as have many others; it is looked at again.")
             tracked = self._track(waiting)
             self._free -= 1
@@ -180,37 +188,58 @@ class UnpersistedActivities:
         handle = waiting.volume.volume_handle
         while True:
             before = self._manager.claims(handle)
+            known = _gist(before)
             record = await self._look(handle, before)
             refusal = fence.bar(record, _asked(waiting), _run_id()) if record is not None else None
             if record is not None and refusal is None:
-                await self._refuse_if_over(waiting)
                 return record
             awaited = VolumeAwaited(f"{refusal or f'Volume {handle} has no PersistentVolume yet.'} It is looked at again.")
-            if refusal is not None and (activity.info().attempt == 1 or self._free < 0):
+            if refusal is not None and self._free < 0:
+                raise to_failure(awaited, patient=True, again=_AGAIN)
+            if refusal is not None and activity.info().attempt == 1:
                 raise awaited
-            await glance(partial(self._has_changed, handle, before), awaited)
-            if refusal is not None and not self._has_changed(handle, before):
+            await glance(partial(self._has_changed, handle, known), awaited)
+            if refusal is not None and not self._has_changed(handle, known):
                 raise awaited
 
     async def _refuse_if_over(self, waiting: Unpersisted) -> None:
         """Raise where others may have had the volume since the run ended and was reset."""
-        run = await look_up(self._client, unpersisted_id(waiting.volume), _run_id())
-        if run is not None and await self._is_over(run):
+        if await self._asks_when_over(waiting.volume):
             node, volume = waiting.attachment.node_id, waiting.volume.volume_handle
             error = Contended(f"This run was reset after it had ended, so it holds volume {volume} for node {node} no longer.")
             raise to_failure(error)
 
+    async def _asks_when_over(self, volume: VolumeRef) -> bool:
+        """Return whether the run that asks was reset after it had ended."""
+        run = await look_up(self._client, unpersisted_id(volume), _run_id())
+        return run is not None and await self._is_over(run)
+
     async def _is_over(self, run: WorkflowExecutionDescription) -> bool:
-        """Return whether the run was reset from one that had ended by itself.
+        """Return whether any run that this one goes back to had ended by itself, or what went on in its place had.
 
         NB: one that Temporal has forgotten proves nothing, nor does one that was terminated, as a reset terminates what is open.
         """
-        base = "" if _first(run) == run.run_id else await reset_from(self._client, run.id, run.run_id)
-        former = await look_up(self._client, run.id, base) if base else None
-        return former is not None and former.status in _OVER
+        ahead, known = [run.run_id] if _first(run) != run.run_id else [], {run.run_id}
+        while ahead:
+            for former in await origins(self._client, run.id, ahead.pop()):
+                if former not in known and await self._had_ended(run.id, former, known):
+                    return True
+                ahead += [former] if former not in known else []
+                known.add(former)
+        return False
 
-    def _has_changed(self, handle: str, since: tuple[Sighting, ...]) -> bool:
-        return self._manager.claims(handle) != since
+    async def _had_ended(self, workflow_id: str, run_id: str, heirs: Collection[str]) -> bool:
+        """Return whether the run has ended by itself, or the last of those that it was continued in; not where an heir is one."""
+        run = await look_up(self._client, workflow_id, run_id)
+        while run is not None and run.status is WorkflowExecutionStatus.CONTINUED_AS_NEW:
+            following = await continued_by(self._client, workflow_id, run.run_id)
+            if not following or following in heirs:
+                return False
+            run = await look_up(self._client, workflow_id, following)
+        return run is not None and run.status in _OVER
+
+    def _has_changed(self, handle: str, since: Gist) -> bool:
+        return _gist(self._manager.claims(handle)) != since
 
     async def _look(self, handle: str, before: tuple[Sighting, ...]) -> VolumeRecord | None:
         pvs = self._manager.pvs(handle)
@@ -225,6 +254,11 @@ class UnpersistedActivities:
             return any([event.event_type == _CHILD_STARTED async for event in events])
         except RPCError as error:
             raise TemporalUnavailable(f"Temporal did not say how far {run.id} has come: {error}.") from error
+
+
+def _gist(claims: Iterable[Sighting]) -> Gist:
+    """Return what the PVs say of who is in the way, without what each look finds otherwise: a time that can't be read is now."""
+    return tuple((seen.uid, seen.epoch, seen.listed, seen.problem, seen.beside) for seen in claims)
 
 
 def _asked(waiting: Unpersisted) -> PublishRequest:

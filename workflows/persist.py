@@ -80,12 +80,15 @@ class PersistAttachment:
     async def _begin(self, waiting: Unpersisted) -> None:
         try:
             self._steps, _ = await Steps.begin(waiting.volume)
-        except STOPPED:
-            if not _asker():
+        except STOPPED as error:
+            if not (_asker() or self._wrote):
                 raise
             self._steps, _ = await Steps.begin(waiting.volume)
             await self._go_on_if_asked_by_the_dead()
-            raise
+            if not self._wrote:
+                raise
+            why = stopped(error)
+            raise await self._ended(why) from failed_step(error)
 
     async def _go_on_if_asked_by_the_dead(self) -> None:
         """Hold on in a new run, where who asked for the end is an operation that is over.
@@ -95,7 +98,8 @@ class PersistAttachment:
         asker = _asker()
         if not asker or not workflow.patched(_ASKS_WHO) or await self._steps.is_open(asker):
             return
-        signed = tuple(sorted(self._mine)) if self._wrote else ()
+        # NB: an attempt of this run may have landed whose answer it has not got.
+        signed = tuple(sorted({*self._mine, self._steps.operation})) if self._wrote else ()
         ahead = {"settled": self._settled, "signed": signed, "stays": self._reclaims}
         workflow.continue_as_new(self._waiting.model_copy(update=ahead), memo=dict(workflow.memo()))
 

@@ -41,6 +41,8 @@ _ROLLS_BACK_BESIDE_HOLDS = "rolls back beside holds"
 """The patch since which a rollback detaches before its hold ends, and moves the epoch beside another's."""
 _KEEPS_DEPARTED = "keeps what it held when the PV went"
 """The patch since which a rollback leaves a node that held the volume when its PV went."""
+_LOOKS_BESIDE_FOUND = "looks at the record beside a hold that it finds"
+"""The patch since which a publish relies on a hold that was there before only where no record excludes its node."""
 _SAYS_LET_GO = "says what it took back without a PV"
 """The patch since which a rollback whose PV went says so in its memo."""
 
@@ -180,6 +182,17 @@ class PublishVolume:
             if node_id != self._asked.node_id:
                 raise failure(Disputed(why))
 
+    def _refuse_beside(self, seen: Looked) -> None:
+        """Raise where the record, or without a PV what is known of it, names a holder that excludes the node.
+
+        NB: the hold that was found may be one that was over, and came back by a reset of which Temporal has forgotten the origin.
+        """
+        known = seen.record or seen.departed
+        refusal = fence.bar(known, self._asked, self._steps.operation) if known is not None else None
+        self._seen_itself = self._steps.trusts(seen)
+        if refusal is not None:
+            raise failure(refusal)
+
     def _is_departed(self, seen: Looked) -> bool:
         mine = {seen.by, *self._keeper.mine}
         return self._is_named(seen) and seen.departed is not None and seen.departed.operation not in mine
@@ -216,6 +229,8 @@ class PublishVolume:
             await self._keeper.drop()
             self._keeper.started = None
             return None
+        if held is self._keeper.found and workflow.patched(_LOOKS_BESIDE_FOUND):
+            self._refuse_beside(await self._steps.look())
         if self._steps.is_waiting_unknown:  # NB: a reset may have come after the hold has ended
             return None
         context = await self._ask_backend(0)

@@ -16,6 +16,7 @@ Invariants, each searched in tests/fence:
 6. A hold ends for an operation that is open, or for an operator: the word of one that is over may come after another publish has
    relied on the hold. It then goes on in another run, and whoever ends it ends that, too. One that was reset after it had ended
    by itself is relied on by nobody, and gives and takes nothing.
+   Where that is forgotten, a publish relies on a hold that it found only if no record names a holder that excludes its node.
 7. A publish succeeds on its hold only if it has seen it open, and not about to end, after the backend attached.
 
 Not kept here: how a hold is found and ended (activities/unpersisted.py), and the record (fence.py).

@@ -17,7 +17,7 @@ from temporalio import exceptions
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
-from temporalio.client import WorkflowFailureError
+from temporalio.client import WorkflowFailureError, WorkflowHistoryEventFilterType
 from temporalio.service import RPCError, RPCStatusCode
 
 from mooring.errors import (
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
 
     from temporalio.api.common.v1 import Payload
+    from temporalio.api.history.v1 import HistoryEvent
     from temporalio.client import Client, WorkflowExecutionDescription, WorkflowHandle
 
 T = TypeVar("T")
@@ -117,14 +118,38 @@ async def look_up(client: Client, workflow_id: str, run_id: str | None = None) -
         raise TemporalUnavailable(f"Temporal did not say how {workflow_id} is doing: {error}.") from error
 
 
-async def reset_from(client: Client, workflow_id: str, run_id: str) -> str:
-    """Return the run that this one was reset from last, "" where it was not; TemporalUnavailable where nobody says."""
-    events = client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history_events()
+async def origins(client: Client, workflow_id: str, run_id: str) -> list[str]:
+    """Return the runs that this one was reset from, or was continued from; TemporalUnavailable where nobody says.
+
+    Those that its origins go back to are not all among them: a reset to before another one forgets that.
+    """
+    found: list[str] = []
+    async for event in _events(client, workflow_id, run_id):
+        found.append(event.workflow_task_failed_event_attributes.base_run_id)
+        found.append(event.workflow_execution_started_event_attributes.continued_execution_run_id)
+    return [origin for origin in dict.fromkeys(found) if origin not in ("", run_id)]
+
+
+async def continued_by(client: Client, workflow_id: str, run_id: str) -> str:
+    """Return the run that this one went on in, "" where it did in none; TemporalUnavailable where nobody says."""
+    events = _events(client, workflow_id, run_id, WorkflowHistoryEventFilterType.CLOSE_EVENT)
+    new = [event.workflow_execution_continued_as_new_event_attributes.new_execution_run_id async for event in events]
+    return new[-1] if new else ""
+
+
+async def _events(
+    client: Client,
+    workflow_id: str,
+    run_id: str,
+    which: WorkflowHistoryEventFilterType = WorkflowHistoryEventFilterType.ALL_EVENT,
+) -> AsyncIterator[HistoryEvent]:
+    """Yield the events of the run's history, none of a run that the server has forgotten."""
     try:
-        resets = [event.workflow_task_failed_event_attributes.base_run_id async for event in events]
+        async for event in client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history_events(event_filter_type=which):
+            yield event
     except RPCError as error:
-        raise TemporalUnavailable(f"Temporal did not say where {workflow_id} was reset from: {error}.") from error
-    return next((base for base in reversed(resets) if base), "")
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise TemporalUnavailable(f"Temporal did not say where {workflow_id} comes from: {error}.") from error
 
 
 async def _decoded(client: Client, payloads: Sequence[Payload]) -> Any:

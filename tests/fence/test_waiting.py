@@ -21,7 +21,9 @@ DEEP = Bounds(operations=2, records=False, late=False)
 TWO_MORE = Bounds(operations=3, operators=False, records=False, late=False, states=40_000)
 ASKS = Bounds(operations=4, operators=False, records=False, late=False, asks=True, states=40_000)
 HOLD_RESETS = Bounds(operations=3, operators=False, records=False, late=False, hold_resets=1, states=40_000)
+FORGOTTEN = Bounds(operations=5, operators=False, records=False, late=False, hold_resets=1, forgets=True, states=40_000)
 GONE = Bounds(operations=3, operators=False, records=False, late=False, gone=1, states=40_000)
+GONE_LATER = Bounds(operations=6, operators=False, records=False, late=False, gone=1, states=20_000)
 RESET = Bounds(operations=3, records=False, late=False, resets=True, states=40_000)
 
 HOLD = Hold(1, "A", 1, Fate.SUCCEEDED, learnt=True, step="waits", settled=True)
@@ -36,6 +38,19 @@ RELIED_ON = PUBLISHED._replace(operations=3, asks=frozenset({(1, 2)}))
 """Operation 2 is over, its request to end the hold is under way, and operation 3 has published the volume to A again."""
 RECORDED = PUBLISHED._replace(pv=Record(1, 1, ("A",), signed(1, 1)), makers=(signed(1, 1),), hold=None, over=HOLD)
 """The hold has recorded A, and ended."""
+MOVED_ON = World(
+    pv=Record(1, 3, ("B",), 3),
+    makers=(3,),
+    over=HOLD,
+    backend=frozenset("B"),
+    believed=frozenset("B"),
+    gone=frozenset("A"),
+    operations=3,
+    held=1,
+)
+"""The hold of A has ended, A was unpublished, and operation 3 has published the volume to B."""
+CAME_BACK = MOVED_ON._replace(hold=HOLD._replace(number=2, revived=True, forgotten=True), gone=frozenset(), held=2)
+"""That hold has come back by a reset, and nobody can tell that it was over."""
 BEFORE_ITS_ATTACH = PUBLISHED._replace(remembered=Run("publish", "A", 1, step="attach", started=1, has_begun=True))
 FOUND = Found(1, "A", 1, ending=False, by=1)
 BEFORE_ITS_END = PUBLISHED._replace(
@@ -52,6 +67,8 @@ SAFE = {
     "relied-on": (ASKS, RELIED_ON),
     "holds-reset": (HOLD_RESETS, PUBLISHED),
     "ended-hold-reset": (HOLD_RESETS, RECORDED),
+    "ended-hold-forgotten": (FORGOTTEN, MOVED_ON),
+    "ended-hold-forgotten-departed": (GONE_LATER, CAME_BACK),
     "departed": (GONE, RECORDED),
     "departed-later": (GONE, PUBLISHED),
     "reset-before-attach": (RESET, BEFORE_ITS_ATTACH),
@@ -76,6 +93,7 @@ LEFT_OUT = [
     (switches.EndsWhatIsEnding(), ASKS, RELIED_ON),
     (switches.EndsOneRunAlone(), HOLD_RESETS, PUBLISHED),
     (switches.ReliesOnWhatIsOver(), HOLD_RESETS, RECORDED),
+    (switches.ReliesOnAFoundHoldAlone(), FORGOTTEN, MOVED_ON),
     (switches.RecordsAfterItsEnd(), HOLD_RESETS, RECORDED),
     (switches.ForgetsTheDeparted(), GONE, RECORDED),
     (switches.ClaimsNothingOnWhatGoes(), GONE, RECORDED),

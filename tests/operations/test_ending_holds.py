@@ -7,15 +7,29 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from temporalio.client import CancelWorkflowInput, Client, Interceptor, OutboundInterceptor
+from temporalio.client import (
+    CancelWorkflowInput,
+    Client,
+    DescribeWorkflowInput,
+    Interceptor,
+    OutboundInterceptor,
+    WorkflowExecutionDescription,
+)
+from temporalio.testing import ActivityEnvironment
 
+from activities.unpersisted import UnpersistedActivities
+from mooring import names
 from mooring.client import MooringClient
 from mooring.errors import HeldElsewhere, MooringError
+from mooring.models import RunRef
 from tests.harness.cluster import Cluster
-from tests.harness.holds import SECONDS, ended, hold_of, operation_of
-from tests.harness.resets import FIRST, reset
+from tests.harness.holds import SECONDS, Run, ended, hold_of, operation_of, volume
+from tests.harness.resets import FIRST, reset, tasks_done
 from tests.harness.workers import quick, running_worker
 from worker import MooringWorker
+
+NOBODY = "0f8fad5b-d9cb-469f-a165-70867728950e"
+"""An operation that Temporal doesn't know."""
 
 
 class Straggling(Interceptor):
@@ -136,6 +150,101 @@ async def test_a_publish_relies_on_no_hold_that_was_reset_after_it_had_ended(
     assert (await mooring.publish("vol", "node-b")).node_id == "node-b"
 
     await ended(again)
+    with pytest.raises(HeldElsewhere, match="node-b"):
+        await mooring.publish("vol", "node-a")
+
+
+async def test_a_publish_relies_on_no_hold_that_was_reset_twice_after_it_had_ended(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    await mooring.publish("vol", "node-a")
+    hold = await hold_of(temporal_client, cluster)
+    await cluster.create("vol")
+    await ended(hold)
+    await mooring.unpublish("vol", "node-a")
+    await mooring.publish("vol", "node-b")
+    once = await reset(temporal_client, hold, FIRST, str)
+    async with asyncio.timeout(SECONDS):
+        while not await tasks_done(once):
+            await asyncio.sleep(0.05)
+    twice = await reset(temporal_client, once, FIRST, str)
+
+    with pytest.raises(HeldElsewhere, match="node-b"):
+        await mooring.publish("vol", "node-a")
+
+    await ended(twice)
+    assert await cluster.holder("vol") == "node-b"
+
+
+async def gone_on(cluster: Cluster, client: Client) -> Run:
+    """Have the hold go on in another run, and return the run that it was."""
+    hold = await hold_of(client, cluster)
+    await hold.cancel(reason=names.asked_by(NOBODY))
+    await ended(hold)
+    return hold
+
+
+async def test_a_hold_that_is_reset_to_before_it_went_on_in_one_that_has_ended_gives_nobody_the_volume(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    await mooring.publish("vol", "node-a")
+    hold = await gone_on(cluster, temporal_client)
+    await cluster.create("vol")
+    await ended(await hold_of(temporal_client, cluster))
+    assert (await mooring.unpublish("vol", "node-a")).annotation_cleared
+
+    again = await reset(temporal_client, hold, FIRST, str)
+
+    await ended(again)
+    await ended(await hold_of(temporal_client, cluster))
+    assert await cluster.holder("vol") is None
+
+
+async def test_a_hold_that_is_over_does_not_go_on_for_want_of_a_living_asker(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    await mooring.publish("vol", "node-a")
+    hold = await hold_of(temporal_client, cluster)
+    await cluster.create("vol")
+    await ended(hold)
+    await mooring.unpublish("vol", "node-a")
+    again = await reset(temporal_client, hold, FIRST, str)
+    await again.cancel(reason=names.asked_by(NOBODY))
+    await ended(again)
+
+    await ended(await hold_of(temporal_client, cluster))
+
+    assert await cluster.holder("vol") is None
+
+
+class Unsaid(Interceptor):
+    """A way to a server that says of no run where it goes back to."""
+
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002
+        """Return the way through this one."""
+
+        class Way(OutboundInterceptor):
+            async def describe_workflow(self, input: DescribeWorkflowInput) -> WorkflowExecutionDescription:  # noqa: A002
+                found = await super().describe_workflow(input)
+                found.raw_description.workflow_execution_info.first_run_id = ""
+                return found
+
+        return Way(next)
+
+
+async def test_a_late_attempt_to_drop_a_hold_leaves_the_next_one_alone_though_the_server_does_not_say_where_they_go_back_to(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    await mooring.publish("vol", "node-a")
+    former = await hold_of(temporal_client, cluster)
+    await mooring.unpublish("vol", "node-a")
+    await mooring.publish("vol", "node-b")
+    config = temporal_client.config()
+    config["interceptors"] = [Unsaid()]
+    activities = UnpersistedActivities(Client(**config), worker.manager, worker._storage.volumes, worker._evidence, waits=1)
+
+    await ActivityEnvironment().run(activities.drop, RunRef(volume=volume(cluster), run_id=former.run_id or ""))
+
     with pytest.raises(HeldElsewhere, match="node-b"):
         await mooring.publish("vol", "node-a")
 

@@ -423,3 +423,58 @@ async def test_a_volume_is_held_until_the_backend_has_detached_it(
 
     with pytest.raises(HeldElsewhere, match="node-a"):
         await mooring.publish("vol", "node-b")
+
+
+async def test_a_publish_relies_on_no_hold_beside_which_the_record_names_another_node(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    await cluster.create("vol")
+    await indexed(worker, "vol")
+    await mooring.publish("vol", "node-b")
+    await begin_hold(temporal_client, cluster, FORGOTTEN, attachment("node-a"))
+
+    with pytest.raises(HeldElsewhere, match="node-b"):
+        await mooring.publish("vol", "node-a")
+
+
+async def test_a_hold_that_went_on_takes_back_what_its_former_self_had_written_though_the_answer_was_lost(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    lost = cluster.proxy.lose_answer("PATCH", loss=Loss.HANG, times=1)
+    await mooring.publish("vol", "node-a")
+    await cluster.create("vol")
+    assert await lost.landed() == 200
+    held = cluster.proxy.hold("PATCH", times=1)
+    former = await hold_of(temporal_client, cluster)
+    await former.cancel(reason=names.asked_by(FORGOTTEN))
+    await held.reached()
+    assert await cluster.holder("vol") == "node-a"
+    hold = await hold_of(temporal_client, cluster)
+    await hold.cancel()
+    await ended(hold)
+
+    held.release()
+
+    assert (await held.landed(), await cluster.holder("vol")) == (422, None)
+
+
+async def test_a_hold_that_is_ended_with_its_first_task_takes_back_what_its_former_self_had_written(
+    temporal_client: Client, cluster: Cluster, driver: str
+) -> None:
+    keys, held = cluster.keys, attachment("node-a")
+    written = {keys.node: "node-a", keys.at: "2026-01-31T04:00:41Z", keys.epoch: "1", keys.operation: FORGOTTEN}
+    await cluster.create("vol", written)
+    waiting = Unpersisted(volume=volume(cluster), attachment=held, operation=FORGOTTEN, settled=held, signed=(FORGOTTEN,))
+    hold: Run = await temporal_client.start_workflow(
+        names.PERSIST,
+        waiting,
+        id=names.unpersisted_id(waiting.volume),
+        task_queue=f"mooring-{cluster.driver}",
+        memo={names.ATTACHMENT_MEMO: held},
+    )
+    await hold.cancel()
+
+    async with running_worker(temporal_client, quick(driver), cluster.proxy.kubeconfig()):
+        await ended(hold)
+
+        assert await cluster.holder("vol") is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from temporalio.client import Client, WorkflowHandle
@@ -142,3 +143,42 @@ async def test_where_many_wait_a_further_one_occupies_no_worker_until_its_pv_is_
     await indexed(worker, "vol")
 
     assert (await slot.run(activities.wait, waiting)).holders == ()
+
+
+async def held_off(worker: MooringWorker, cluster: Cluster) -> None:
+    """Another program has the PV name another node, and doesn't say since when."""
+    await cluster.create("vol", {cluster.keys.node: "node-b"})
+    await indexed(worker, "vol")
+
+
+def later_attempt() -> ActivityEnvironment:
+    """Where a wait runs that was begun before."""
+    slot = ActivityEnvironment()
+    slot.info = replace(slot.info, workflow_run_id=str(uuid.uuid4()), attempt=2)
+    return slot
+
+
+async def test_a_worker_that_shuts_down_gives_up_the_wait_for_a_holder_of_whom_nobody_says_since_when(
+    worker: MooringWorker, cluster: Cluster, temporal_client: Client
+) -> None:
+    await held_off(worker, cluster)
+    activities, slot = unpersisted(temporal_client, worker, waits=1), later_attempt()
+    waiting = Unpersisted(volume=volume(cluster), attachment=attachment("node-a"), operation="publish-1")
+    slot.worker_shutdown()
+
+    with pytest.raises(ApplicationError, match="held by node node-b"):
+        async with asyncio.timeout(30):
+            await slot.run(activities.wait, waiting)
+
+
+async def test_a_volume_that_is_held_off_and_has_no_share_of_the_slots_is_looked_at_again_after_a_minute(
+    worker: MooringWorker, cluster: Cluster, temporal_client: Client
+) -> None:
+    await held_off(worker, cluster)
+    activities, slot = unpersisted(temporal_client, worker, waits=0), later_attempt()
+    waiting = Unpersisted(volume=volume(cluster), attachment=attachment("node-a"), operation="publish-1")
+
+    with pytest.raises(ApplicationError, match="held by node node-b") as refused:
+        await slot.run(activities.wait, waiting)
+
+    assert (refused.value.next_retry_delay, refused.value.non_retryable) == (timedelta(minutes=1), False)

@@ -114,10 +114,12 @@ async def _record_holds(recorder: Recorder, backend: JournalBackend) -> None:
 
 
 async def _record_ends_of_holds(recorder: Recorder) -> None:
-    """Record a hold that an operation ends, and a publish that finds one which somebody has asked to end and which lingers."""
+    """Record a hold that an operation ends, a publish that finds one, and a publish that finds one which lingers at its end."""
     await recorder.mooring.publish("given-up", "node-a")
     await recorder.mooring.unpublish("given-up", "node-a")
     await recorder.save("persist-ended", names.unpersisted_id(VolumeRef(driver=DRIVER, volume_handle="given-up")))
+    await recorder.mooring.publish("found", "node-a")
+    await recorder.operation("publish-on-a-hold-that-was-there", "found", recorder.mooring.publish("found", "node-a"))
     volume, held = VolumeRef(driver=DRIVER, volume_handle="ending"), attachment("node-a")
     hold = await recorder.client.start_workflow(
         names.PERSIST,

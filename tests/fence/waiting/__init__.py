@@ -5,7 +5,8 @@ or all nodes. Beside them runs the *hold*, a run of PersistAttachment, which wri
 between two steps: the PV appears, without a record or with one of either node, or goes, and what it said is known to all; an
 attempt lands and its answer is lost, or hangs and lands late; the backend fails, having attached or not; an operation is
 cancelled, gives up, is terminated, or is reset; a hold is ended by an operator, starts late, or is reset, while it is open or
-after it has ended; a request to end it arrives late; a publish is forgotten once it has closed.
+after it has ended, and what it was reset from is forgotten; a request to end it arrives late; a publish
+is forgotten once it has closed.
 
 =========  =============================================================================
 state      what a state is made of
@@ -21,6 +22,9 @@ switches   the rules with one left out
 The record's own rules are searched without bounds in tests/fence/explorer, so the index here knows the PV as it is, or not at
 all. A reset returns to one moment of one run. The search ends with a number of states, too, so what takes many steps is not in
 it; a search may begin in the midst of a story instead.
+
+A hold that was over and of which nobody can tell that any more is a holder like others: it may record its node, and only that
+nobody is let in beside another one is searched.
 
 Not searched: a hold that is terminated while it takes back; a hold that starts late when another publish has begun.
 """

@@ -86,7 +86,7 @@ def resets(world: World, rules: Rules) -> Iterator[Move]:
     elif over is not None:
         yield (
             f"hold {over.number} is reset after it had ended, as hold {world.held + 1}",
-            go_on(counted, over._replace(revived=True), rules, signed=False),
+            go_on(counted, over._replace(revived=True, forgotten=False), rules, signed=False),
         )
 
 

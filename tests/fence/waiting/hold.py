@@ -35,7 +35,7 @@ def _goes_on(world: World, hold: Hold, rules: Rules, name: str) -> Iterator[Move
         yield f"{name}: ends, as its publish {_known(hold)}", world._replace(hold=None)
     elif hold.step == "unsettled" and hold.settled:
         yield f"{name}: has the word of its publish", _at(world, hold._replace(step="waits"))
-    elif hold.step == "waits" and world.pv is not None and hold.revived and rules.minds_its_end:
+    elif hold.step == "waits" and hold.is_known_over and rules.minds_its_end:
         yield f"{name}: ends, as it had ended before it was reset", world._replace(hold=None)
     elif hold.step == "waits" and (seen := world.seen) is not None:
         claim = rules.claim(seen, hold.node, rules.signs(hold))

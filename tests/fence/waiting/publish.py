@@ -45,6 +45,15 @@ def _looks_beside(world: World, run: Run, rules: Rules) -> Iterator[Move]:
     yield f"{run.name}: looks at the PV once more, and finds {world.pv and world.pv.told}", _at(world, run._replace(step=ahead))
 
 
+def _looks_beside_found(world: World, run: Run, rules: Rules) -> Iterator[Move]:
+    look = world.look(run.operation)
+    excluded = look.record is not None and rules.claim(look.record, run.node, run.operation) is None
+    if excluded or (look.departed is not None and rules.bars(look.departed, run.node, run.operation)):
+        yield f"{run.name}: sees another holder beside the hold", _rolls_back(world, run) if run.left else refused(world, run)
+    else:
+        yield f"{run.name}: sees no other holder beside the hold", _at(world, run._replace(step="attach"))
+
+
 def _gives_word(world: World, run: Run, rules: Rules) -> Iterator[Move]:
     yield f"{run.name}: gives its hold its word", _settles(world, run, rules)
 
@@ -142,7 +151,7 @@ def _holds(world: World, run: Run, rules: Rules) -> World:
     if run.found is None:
         return _at(world, run._replace(step="start"))
     if rules.admits(run.found, run.node):
-        return _at(world, run._replace(step="attach"))
+        return _at(world, run._replace(step="look beside found" if rules.looks_beside_found else "attach"))
     return _rolls_back(world, run) if run.left else refused(world, run)
 
 
@@ -288,7 +297,7 @@ def _leftover(world: World, run: Run) -> str:
     hold = world.hold
     if operation_of(world.made.get(run.node, NOBODY)) == run.operation and run.node not in world.loose:
         return f"{run.name} failed, and left {run.node} the holder that it, or its hold, had made it"
-    if hold is not None and hold.operation == run.operation and not hold.ending:
+    if hold is not None and hold.operation == run.operation and not (hold.ending or hold.revived):
         return f"{run.name} failed, and left its hold"
     holds = run.node in world.made or (hold is not None and hold.node == run.node) or run.node in world.loose | world.forced
     if run.node in world.backend and not holds:
@@ -308,6 +317,7 @@ _STEPS: Final[dict[str, Callable[[World, Run, Rules], Iterator[Move]]]] = {
     "claim": _attempts,
     "start": _starts,
     "look beside hold": _looks_beside,
+    "look beside found": _looks_beside_found,
     "attach": _attaches,
     "attach recorded": _attaches,
     "settle": _gives_word,

@@ -54,6 +54,8 @@ class Rules:
     """Whether a publish ends a hold that was reset after it had ended, and relies on none such."""
     minds_its_end = True
     """Whether a hold that was reset after it had ended records nothing."""
+    looks_beside_found = True
+    """Whether a publish relies on a hold that it finds only where no record excludes its node."""
     minds_going = True
     """Whether a claim whose PV went counts as one that may have landed."""
     keeps_departed = True

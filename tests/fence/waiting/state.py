@@ -15,7 +15,7 @@ class Hold(NamedTuple):
 
     `fate` is that of the operation, `learnt` whether it was told that the hold has begun. `step`: begins, unsettled, waits, claim,
     undo, undoing. `asker` is the operation for which it is ending, 0 for an operator; `signed` are those in whose place it goes on.
-    `revived`: it was reset after it had ended.
+    `revived`: it was reset after it had ended, `forgotten`: so long ago that nobody can tell.
     """
 
     number: int
@@ -29,9 +29,15 @@ class Hold(NamedTuple):
     asker: int = 0
     signed: tuple[int, ...] = ()
     revived: bool = False
+    forgotten: bool = False
     write: Write | None = None
     wrote: bool = False
     reclaims: bool = False
+
+    @property
+    def is_known_over(self) -> bool:
+        """Whether who asks learns that it was reset after it had ended."""
+        return self.revived and not self.forgotten
 
 
 class Found(NamedTuple):
@@ -109,9 +115,9 @@ class World(NamedTuple):
     `makers` made the PV's holders holders; `late` is a hold that may still start; `flying` are attempts that nobody waits for;
     `backend` the nodes it has attached. `believed` were told to have the volume, `gone` to be off it; `loose` are nodes of
     operations that were cut off, `forced` those whose hold an operator has ended, `came` those whose record came with the PV during
-    the open operation. `asks` are the requests to end a hold that are under way although their operation is over: hold, operation.
-    `remembered` is where a reset would return, `over` the hold that ended last, `resets` how often holds were reset;
-    `known` what is known beyond the PV, of one that went, and `went` how many have gone.
+    the open operation, or whose hold turned up then. `asks` are the requests to end a hold that are under way although their
+    operation is over: hold, operation. `remembered` is where a reset would return, `over` the hold that ended last, `resets` how
+    often holds were reset; `known` what is known beyond the PV, of one that went, and `went` how many have gone.
     """
 
     pv: Record | None = None
@@ -163,7 +169,12 @@ class World(NamedTuple):
     def find(self, by: int) -> Found | None:
         """What `by` finds of the hold."""
         hold = self.hold
-        return hold and Found(hold.number, hold.node, hold.operation, hold.ending, by, hold.revived)
+        return hold and Found(hold.number, hold.node, hold.operation, hold.ending, by, hold.is_known_over)
+
+    def forgetting(self, hold: Hold) -> World:
+        """Return the world in which nobody can tell any more that the hold is over, so that its node may be a holder again."""
+        came = self.came | {hold.node} if self.run else self.came
+        return self._replace(hold=hold._replace(forgotten=True), gone=self.gone - {hold.node}, came=came)
 
     def is_open(self, number: int) -> bool:
         """Whether this hold is open."""

@@ -114,6 +114,12 @@ class ReliesOnWhatIsOver(Rules):
     ends_what_is_over = False
 
 
+class ReliesOnAFoundHoldAlone(Rules):
+    """A publish relies on the hold that it finds, whomever the record names."""
+
+    looks_beside_found = False
+
+
 class RecordsAfterItsEnd(Rules):
     """A hold that was reset after it had ended records its node."""
 

@@ -22,8 +22,8 @@ class Bounds:
     """What a search is bounded by.
 
     How many operations start, resets included; whether operators end holds, PVs come with a record, holds start late, and requests
-    to end a hold arrive late; how often holds are reset, and PVs go; and how many states there may be before it begins no further
-    round.
+    to end a hold arrive late; how often holds are reset, whether Temporal forgets what these were reset from, and how often PVs go;
+    and how many states there may be before it begins no further round.
     """
 
     operations: int = 3
@@ -33,6 +33,7 @@ class Bounds:
     late: bool = True
     asks: bool = False
     hold_resets: int = 0
+    forgets: bool = False
     gone: int = 0
     states: int = 100_000
 
@@ -152,6 +153,8 @@ def _starts(world: World) -> Iterator[Move]:
 def _happens_to_hold(world: World, hold: Hold, bounds: Bounds) -> Iterator[Move]:
     if closed(hold.fate):
         yield f"operation {hold.operation} is forgotten", world._replace(hold=hold._replace(fate=Fate.UNKNOWN))
+    if bounds.forgets and hold.is_known_over:
+        yield f"what hold {hold.number} was reset from is forgotten", world.forgetting(hold)
     if bounds.operators and not (world.run is not None and world.run.step == "found"):  # it is about to decide: as well after
         forced = world._replace(believed=world.believed - {hold.node}, forced=world.forced | {hold.node})
         if not hold.ending:
