@@ -1,7 +1,8 @@
 """The Temporal namespace that a process works in: waiting for it, and serving in it for as long as it is there.
 
 Contract: nothing that Temporal refuses is taken for final, because whatever it is (a namespace, a right) may be mended there. What
-is missing is told, and waited for; what serves is ended in order, and begun again.
+is missing is told, and waited for; what serves is ended in order, and begun again. One answer that the
+namespace is missing ends nothing.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shlex
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -31,6 +33,29 @@ LOOK_EVERY: Final = 5.0
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Looks:
+    """What looks at a namespace in use come to, one after the other; `known` is its id.
+
+    NB: a server that restarts or fails over may answer once that there is no such namespace, and all workers ask it.
+    """
+
+    name: str
+    known: str
+    _missed: bool = False
+
+    def answered(self, found: str, why: str) -> str:
+        """Take in the id that was found, or "" and why the namespace takes no work; return why it has gone, "" while it hasn't."""
+        missed, self._missed = self._missed, not found
+        if not found:
+            return why if missed else ""
+        return "" if found == self.known else f"Namespace {self.name} was deleted and created again."
+
+    def unanswered(self) -> None:
+        """Take in that the server did not say, which is no reason."""
+        self._missed = False
 
 
 class Tenure:
@@ -108,16 +133,19 @@ def create_namespace(name: str) -> str:
 
 
 async def _goes(client: Client, known: str) -> str:
-    """Return why the namespace of this id takes no more work, once that is so; a server that does not say is no reason."""
+    """Return why the namespace of this id takes no more work, once that is so."""
+    looks = Looks(client.namespace, known)
     while True:
         await asyncio.sleep(LOOK_EVERY)
         try:
             found, why = await _look(client)
         except TemporalUnavailable as error:
             logger.debug("%s", error)
+            looks.unanswered()
             continue
-        if found != known:
-            return why or f"Namespace {client.namespace} was deleted and created again."
+        gone = looks.answered(found, why)
+        if gone:
+            return gone
 
 
 async def _look(client: Client) -> tuple[str, str]:
