@@ -6,6 +6,7 @@ Contract: nothing is sent on opening, so a server that is down stops no worker f
 from __future__ import annotations
 
 import os
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -72,7 +73,9 @@ async def open_storage(
         async with recorder.running():
             events = NoEvents() if settings.events is EventsMode.OFF else recorder
             machines = _machines(api, settings, metrics, nodes, cluster)
-            yield Storage(volumes, events, nodes, attachments, attached, machines, ClusterNodeStates(api, settings.driver))
+            yield Storage(
+                volumes, events, nodes, attachments, attached, machines, ClusterNodeStates(api, settings.driver, time.monotonic)
+            )
     finally:
         await api.close()
 

@@ -1,4 +1,4 @@
-"""What Nodes say of themselves, asked live of the few that matter: are they alive, and which volumes do they have and use?
+"""What Nodes say of themselves, asked of the few that matter: are they alive, and which volumes do they have and use?
 
 Contract: a node id is looked for in the CSINodes, by the driver's name, so that nothing is concluded from a node of another name.
 Of an id that several nodes go by, nothing is said.
@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Set
+from collections.abc import Callable, Collection, Set
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 import msgspec
 
+from mooring.errors import KubernetesForbidden
 from mooring.kubernetes.api import KubernetesApi
 from mooring.kubernetes.list_watch import Event, Kind, Listed, T, list_all
 from mooring.kubernetes.node_objects import CSI_NODES, NODE_NAME, NodeStatus, PlainNode
+from mooring.process.kept_answers import KeptAnswers
 
 AT_ONCE: Final = 8
+KEEP: Final = 5.0
+"""Seconds for which it is known what a Node has: its status lags by more."""
 PAGE_SIZE: Final = 500
 
 
@@ -65,7 +69,10 @@ class NodeStates(Protocol):
         """
 
     async def having(self, handle: str, names: Collection[str]) -> set[str]:
-        """Return those of the Nodes of these names that say that the volume is attached to them; raise as `ask` does."""
+        """Return those of the Nodes of these names that say that the volume is attached to them, or said so some seconds ago.
+
+        Raises as `ask` does.
+        """
 
 
 class NoNodeStates:
@@ -80,12 +87,13 @@ class NoNodeStates:
         return set()
 
 
-@dataclass(frozen=True, slots=True)
 class ClusterNodeStates:
-    """The Nodes on an API server."""
+    """The Nodes on an API server. `now` counts seconds."""
 
-    api: KubernetesApi
-    driver: str
+    def __init__(self, api: KubernetesApi, driver: str, now: Callable[[], float]) -> None:
+        self.api: Final = api
+        self.driver: Final = driver
+        self._attached: Final = KeptAnswers(self._attached_to, now, KEEP, AT_ONCE, KubernetesForbidden)
 
     async def ask(self, node_ids: Collection[str]) -> dict[str, NodeState]:
         """See `NodeStates`."""
@@ -97,8 +105,9 @@ class ClusterNodeStates:
     async def having(self, handle: str, names: Collection[str]) -> set[str]:
         """See `NodeStates`."""
         volume = unique_name(self.driver, handle)
-        nodes = await self._named([name for name in names if NODE_NAME.fullmatch(name)])
-        return {node.metadata.name for node in nodes if volume in {each.name for each in node.status.volumes_attached or ()}}
+        asked = [name for name in names if NODE_NAME.fullmatch(name)]
+        attached = await asyncio.gather(*map(self._attached.of, asked))
+        return {name for name, volumes in zip(asked, attached, strict=True) if volume in volumes}
 
     async def _named(self, names: Collection[str]) -> list[UsingNode]:
         """The Nodes of these names that there are, some asked at once."""
@@ -109,6 +118,10 @@ class ClusterNodeStates:
                 return await self._list(NODES, {"fieldSelector": f"metadata.name={name}"})
 
         return [node for nodes in await asyncio.gather(*map(named, names)) for node in nodes]
+
+    async def _attached_to(self, name: str) -> Set[str]:
+        """The unique names of the volumes that the Node says are attached to it."""
+        return {each.name for node in await self._named([name]) for each in node.status.volumes_attached or ()}
 
     async def _names(self) -> dict[str, str]:
         """The driver's id of each node -> its name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -74,7 +75,9 @@ class BeyondReader:
         attachments = ClusterAttachments(self.api, self.volume.driver, self.now)
         attached = ListedAttached(await attachments.attached(), part.placed)
         manager = _seen(self.volume.volume_handle, records)
-        unplaced = UnplacedAttachments(manager, attached, attachments, ClusterNodeStates(self.api, self.volume.driver))
+        unplaced = UnplacedAttachments(
+            manager, attached, attachments, ClusterNodeStates(self.api, self.volume.driver, time.monotonic)
+        )
         evidence = Evidence(self.volume.driver, self.client, manager, attached, attachments, AnyNode(), _SKEW, unplaced)
         live = merge(records) if records else None
         async with deadline(SECONDS, f"What became of volume {self.volume.volume_handle}"):

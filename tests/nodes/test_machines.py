@@ -145,4 +145,4 @@ async def test_of_a_node_id_that_two_nodes_go_by_nothing_is_said(api: Kubernetes
         body = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": machines.name(name)}, "spec": {}}
         await cluster.ask("POST", NODES, body)
 
-    assert list(await ClusterNodeStates(api, cluster.driver).ask({"node-a", "node-b"})) == ["node-b"]
+    assert list(await ClusterNodeStates(api, cluster.driver, lambda: 0).ask({"node-a", "node-b"})) == ["node-b"]
