@@ -80,7 +80,8 @@ GUIDANCE: Final = {
     State.WAITING_FOR_PV: Guidance(
         "The node holds the volume, which has no PersistentVolume yet to be recorded on; this run is the record.",
         "Create the PersistentVolume, or unpublish the volume. Where the PersistentVolume is there, *Pending Activities* names "
-        "what keeps the node off it. Neither cancel nor terminate this: the volume would be free to all.",
+        "what keeps the node off it. Neither cancel nor terminate this: cancelled, it leaves the volume free to all; terminated, "
+        "it leaves it refused to every other node until it is unpublished.",
     ),
     State.ADOPTING: Guidance("An attachment that was there before Mooring is being recorded.", _PENDING),
     State.RECONCILING: Guidance("What is recorded is compared with what is attached.", _PENDING),

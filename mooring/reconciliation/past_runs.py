@@ -3,7 +3,8 @@
 Contract: a look asks about the volumes whose operations the namespace still lists and that have no PV with an epoch; what it finds
 is what a publish would be refused for (mooring/evidence/evidence.py). It reads the histories of `VOLUMES` volumes at most: those it
 found something of first, then the latest. One of which nobody is left as holder is not asked about again before it has another
-operation, so that later looks get to all the others. One whose history can't be read is told, and left out.
+operation, so that later looks get to all the others; but for one that an open run holds without a PV, as the end of that run is no
+operation. One whose history can't be read is told, and left out.
 
 Not kept here: what the index saw go (survey.py).
 """
@@ -73,6 +74,7 @@ class PastRuns:
         if not handle or any(pv.problem for pv in pvs):
             return []
         live = merge([pv.record() for pv in pvs]) if pvs else None
+        waits = await self._runs.waits(handle)  # NB: before the question, which leaves out what an open run holds
         try:
             known = await (self._evidence.as_known(handle, live, Asking()) if live else self._evidence.departed(handle, Asking()))
         except UnreadableHistory as error:
@@ -80,6 +82,6 @@ class PastRuns:
             return []
         drifts = [*unrecorded(handle, known, live)] if known else []
         self._held.add(name) if drifts else self._held.discard(name)
-        if not drifts and not newest.is_open:
+        if not drifts and not newest.is_open and not waits:
             self._free[name] = newest.run_id
         return drifts

@@ -85,10 +85,14 @@ class DriverRuns:
                 )
         return found
 
+    async def waits(self, volume_handle: str) -> bool:
+        """Return whether an attachment of the volume waits for its PV."""
+        return await self._hold(volume_handle) is not None
+
     async def waits_with_secrets(self, volume_handle: str) -> bool:
         """Return whether an attachment of the volume waits for its PV that the CO has brought secrets for."""
-        run = await look_up(self._client, names.unpersisted_id(VolumeRef(driver=self._driver, volume_handle=volume_handle)))
-        if run is None or run.status is not WorkflowExecutionStatus.RUNNING:
+        run = await self._hold(volume_handle)
+        if run is None:
             return False
         return await run.memo_value(names.SECRETS_MEMO, False, type_hint=bool)
 
@@ -145,6 +149,11 @@ class DriverRuns:
             if answer is not None and answer.released:
                 return answer
         return None
+
+    async def _hold(self, volume_handle: str) -> WorkflowExecutionDescription | None:
+        """The open run that holds the volume while it has no PV."""
+        run = await look_up(self._client, names.unpersisted_id(VolumeRef(driver=self._driver, volume_handle=volume_handle)))
+        return run if run is not None and run.status is WorkflowExecutionStatus.RUNNING else None
 
     async def _answer(self, workflow_id: str, run_id: str, asked: UnpublishRequest) -> UnpublishResult | None:
         handle = self._client.get_workflow_handle(workflow_id, run_id=run_id, result_type=UnpublishResult)

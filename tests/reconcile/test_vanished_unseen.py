@@ -147,6 +147,22 @@ async def test_a_history_that_can_not_be_read_is_told_and_keeps_none_of_the_othe
     assert [(drift.volume_handle, drift.node_id) for drift in drifts] == [("held", "node-a")]
 
 
+async def test_a_hold_that_was_terminated_is_reported_though_it_was_open_at_an_earlier_look(
+    temporal_client: Client, serving: Serving, cluster: Cluster, mooring: MooringClient
+) -> None:
+    past, runs = past_runs(temporal_client, cluster.driver), DriverRuns(temporal_client, cluster.driver, search_attributes=True)
+    async with serving():
+        await mooring.publish("vol", "node-a")
+        async with asyncio.timeout(SECONDS):
+            while not any(not run.is_open for run in (await runs.newest_listed()).values()):
+                await asyncio.sleep(0.1)
+        assert await past.look({}, set()) == []
+        hold = names.unpersisted_id(VolumeRef(driver=cluster.driver, volume_handle="vol"))
+        await temporal_client.get_workflow_handle(hold).terminate()
+
+    assert [(drift.volume_handle, drift.node_id) for drift in await past.look({}, set())] == [("vol", "node-a")]
+
+
 def past_runs(client: Client, driver: str, volumes: int = VOLUMES) -> PastRuns:
     """What asks the histories of a driver whose index has seen nothing."""
     runs = DriverRuns(client, driver, search_attributes=True)
