@@ -9,6 +9,7 @@ Not kept here: what proves that a node is dead (workflows/evacuate.py).
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from mooring.temporal.visibility import DriverRuns
 
 PAGE_SIZE: Final = 500
+AT_ONCE: Final = 16
+"""Volumes whose release is looked into at once."""
 DEPARTED: Final = 20
 """Volumes whose PV went that a list names."""
 AT_MOST: Final = 5000
@@ -112,7 +115,13 @@ class EvacuationActivities:
     async def count_released(self, asked: Unheard) -> int:
         """Return how many of the volumes were released as was asked; no operation is begun."""
         async with running(patient=True):
-            answers = [await self._answer_to(self._request(asked.node_id, held)) for held in asked.volumes]
+            turns = asyncio.Semaphore(AT_ONCE)
+
+            async def ask(held: HeldVolume) -> UnpublishResult | None:
+                async with turns:
+                    return await self._answer_to(self._request(asked.node_id, held))
+
+            answers = await asyncio.gather(*map(ask, asked.volumes))
         return len([answer for answer in answers if answer is not None])
 
     def _request(self, node_id: str, held: HeldVolume) -> UnpublishRequest:
@@ -123,8 +132,9 @@ class EvacuationActivities:
     async def _answer_to(self, asked: UnpublishRequest) -> UnpublishResult | None:
         """Return what the very same request has released before; None where that is nothing."""
         handle = asked.volume_handle
+        pvs = self._manager.pvs(handle)
         try:
-            record = await self._volumes.read(handle, self._manager.pvs(handle))
+            record = await self._volumes.read(handle, pvs) if pvs else None  # NB: one that is not known costs a list of all PVs
         except MooringError:
             record = None  # it only helps to find the answer
         return await self._runs.answer_to(asked, record.operation if record else "")

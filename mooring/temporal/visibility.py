@@ -139,6 +139,8 @@ class DriverRuns:
     async def answer_to(self, asked: UnpublishRequest, writer: str) -> UnpublishResult | None:
         """Return what a run that has done the very same before has released; None where none is known that has released anything.
 
+        One that is open has not, and is not waited for.
+
         `writer` is the run that wrote the volume's record last, which visibility may not list yet; "" where that is unknown.
         """
         workflow_id = names.volume_id(asked)
@@ -158,6 +160,9 @@ class DriverRuns:
     async def _answer(self, workflow_id: str, run_id: str, asked: UnpublishRequest) -> UnpublishResult | None:
         handle = self._client.get_workflow_handle(workflow_id, run_id=run_id, result_type=UnpublishResult)
         try:
+            ended = await look_up(self._client, workflow_id, run_id)
+            if ended is None or ended.status is not WorkflowExecutionStatus.COMPLETED:
+                return None
             run = await read_run(self._client, workflow_id, run_id)
             return await handle.result() if run is not None and run.does(names.UNPUBLISH, asked) else None
         except WorkflowFailureError:

@@ -3,13 +3,48 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING, NoReturn
 
+from temporalio.client import Client, Interceptor, OutboundInterceptor, WorkflowExecutionAsyncIterator
+
+from mooring import names
 from mooring.client import MooringClient
 from mooring.models import UnpublishRequest
+from mooring.temporal.runs import describe
+from mooring.temporal.visibility import DriverRuns
 from tests.evacuate.conftest import Stubborn
 from tests.harness.cluster import Cluster
 from tests.harness.ward import SECONDS, TAINT, Ward, ended
+from tests.harness.workers import quick, running_worker
 from worker import MooringWorker
+
+if TYPE_CHECKING:
+    from temporalio.client import ListWorkflowsInput
+
+
+class Unanswered(WorkflowExecutionAsyncIterator):
+    """A list of runs that never comes."""
+
+    def __init__(self) -> None:
+        """Have nothing to ask."""
+
+    async def __anext__(self) -> NoReturn:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+class NoUnpublishes(Interceptor, OutboundInterceptor):
+    """A way to a Temporal that never answers which unpublishes there were."""
+
+    def __init__(self) -> None:
+        """Wait for the client to be made."""
+
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002 - the SDK's name
+        OutboundInterceptor.__init__(self, next)
+        return self
+
+    def list_workflows(self, input: ListWorkflowsInput) -> WorkflowExecutionAsyncIterator:  # noqa: A002 - the SDK's name
+        return Unanswered() if f"WorkflowType = '{names.UNPUBLISH}'" in (input.query or "") else super().list_workflows(input)
 
 
 async def bound(cluster: Cluster, handle: str) -> UnpublishRequest:
@@ -75,3 +110,35 @@ async def test_it_is_counted_though_another_run_goes_on_with_the_evacuation(
     await lose_first_release(ward, backend)
 
     assert (await ended(evacuation)).released == 3
+
+
+async def test_a_release_that_is_still_under_way_is_not_waited_for(
+    stuck: asyncio.Event, temporal_client: Client, cluster: Cluster
+) -> None:
+    asked = await bound(cluster, "vol-1")
+    under_way = await describe(temporal_client, names.volume_id(asked))
+    assert under_way is not None
+    runs = DriverRuns(temporal_client, cluster.driver, search_attributes=True)
+
+    assert await asyncio.wait_for(runs.answer_to(asked, under_way.run_id), SECONDS) is None
+    stuck.set()
+
+
+async def test_other_volumes_are_released_though_nobody_says_how_a_release_ended(
+    temporal_client: Client, cluster: Cluster, ward: Ward, backend: Stubborn
+) -> None:
+    client = Client(**{**temporal_client.config(), "interceptors": [NoUnpublishes()]})
+    settings = quick(cluster.driver, node_check="csinode", evacuate="off", evacuate_at_once=1, backend="in:tests")
+    async with running_worker(client, settings, cluster.proxy.kubeconfig(), backend):
+        await ward.admit("vol-1", "vol-2", "vol-3")
+        await ward.taint(TAINT)
+        backend.held["vol-1"], backend.kept = asyncio.Event(), {"vol-3"}
+        evacuation = await ward.evacuate()
+        await asyncio.wait_for(backend.reached.wait(), SECONDS)
+        await lose_first_release(ward, backend)
+        backend.kept.clear()
+
+        async with asyncio.timeout(SECONDS):
+            while await ward.holders("vol-3") != [None]:
+                await asyncio.sleep(0.05)
+        await evacuation.terminate()

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _TOLD = 100
 """Volumes that could not be released whose reason is told."""
+_COUNTED = 200
+"""Volumes that a step counts."""
 _LOST = "count what was released unheard"
 """The patch since which releases whose step has failed are looked into."""
 
@@ -75,11 +77,10 @@ class Releases:
     async def round(self) -> bool:
         """Try each volume that the node holds once; whether any was released. Where there is none, `held` is 0."""
         before, listed = self.released, await self.relist()
-        await self._count_unheard(listed)
-        due = deque(listed.volumes)
-        await asyncio.gather(*(self._release_from(due) for _ in range(self._steps.terms.at_once)))
+        gone, due = self._take_unheard(listed), deque(listed.volumes)
+        await asyncio.gather(self._count(gone), *(self._release_from(due) for _ in range(self._steps.terms.at_once)))
         if self._unheard and (due or self.full) and workflow.patched(_LOST):  # there is no next round
-            await self._count_unheard(await self.relist())
+            await self._count(self._take_unheard(await self.relist()))
         return self.released > before
 
     async def relist(self) -> HeldVolumes:
@@ -90,13 +91,28 @@ class Releases:
         self.failed = {handle: why for handle, why in self.failed.items() if handle in left}
         return listed
 
-    async def _count_unheard(self, listed: HeldVolumes) -> None:
-        """Count what an unpublish of this evacuation has released although the step that began it has failed."""
+    def _take_unheard(self, listed: HeldVolumes) -> list[HeldVolume]:
+        """Return the volumes that are gone from the list although the step that was to release them has failed; ask once."""
         left = {held.volume_handle for held in listed.volumes}
         gone = [held for handle, held in self._unheard.items() if handle not in left]
         self._unheard.clear()
-        if gone and workflow.patched(_LOST):
-            self.released += await self._steps.count_released(gone)
+        return gone
+
+    async def _count(self, gone: list[HeldVolume]) -> None:
+        """Count what an unpublish of this evacuation has released of these.
+
+        NB: what can't be learnt is left uncounted: it is but a figure, and the next round must not wait for it.
+        """
+        if not gone or not workflow.patched(_LOST):
+            return
+        try:
+            for first in range(0, len(gone), _COUNTED):
+                counted = await self._steps.count_released(gone[first : first + _COUNTED])
+                self.released += counted  # NB: releases that go on meanwhile count as well
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            workflow.logger.warning("How many of %d volumes were released unheard is not known: %s", len(gone), reason(error))
 
     async def _release_from(self, due: deque[HeldVolume]) -> None:
         while due and not self.full and await self._is_still_dead():

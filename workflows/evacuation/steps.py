@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _TERMS = timedelta(seconds=10)
 _START = timedelta(seconds=30)
 """How soon a worker must take a release, because the look before it grows old."""
+_COUNT = 60.0
+"""Seconds of one attempt to learn how releases ended."""
 _LIST = 600.0
 """Seconds of one attempt to list all PVs."""
 
@@ -79,8 +81,9 @@ class EvacuationSteps:
         return await workflow.execute_activity_method(EvacuationActivities.release, asked, **options)
 
     async def count_released(self, volumes: Sequence[HeldVolume]) -> int:
-        """Return how many of these volumes were released as this evacuation has asked, however long it takes to learn it."""
-        options = self._options(f"see which of {len(volumes)} releases were done", _LIST)
+        """Return how many of these volumes were released as this evacuation has asked; it may fail."""
+        options = self._options(f"see which of {len(volumes)} releases were done", _COUNT)
+        options["schedule_to_close_timeout"] = timedelta(seconds=2 * _COUNT)
         asked = Unheard(node_id=self.node_id, volumes=tuple(volumes))
         return await workflow.execute_activity_method(EvacuationActivities.count_released, asked, **options)
 
