@@ -127,7 +127,9 @@ async def test_a_release_that_is_still_under_way_is_not_waited_for(
 async def test_other_volumes_are_released_though_nobody_says_how_a_release_ended(
     temporal_client: Client, cluster: Cluster, ward: Ward, backend: Stubborn
 ) -> None:
-    client = Client(**{**temporal_client.config(), "interceptors": [NoUnpublishes()]})
+    config = temporal_client.config()
+    config["interceptors"] = [NoUnpublishes()]
+    client = Client(**config)
     settings = quick(cluster.driver, node_check="csinode", evacuate="off", evacuate_at_once=1, backend="in:tests")
     async with running_worker(client, settings, cluster.proxy.kubeconfig(), backend):
         await ward.admit("vol-1", "vol-2", "vol-3")
