@@ -10,6 +10,7 @@ from temporalio.client import Client, Interceptor, OutboundInterceptor, Workflow
 from mooring import names
 from mooring.client import MooringClient
 from mooring.models import UnpublishRequest
+from mooring.models.evacuation import EvacuationProgress
 from mooring.temporal.runs import describe
 from mooring.temporal.visibility import DriverRuns
 from tests.evacuate.conftest import Stubborn
@@ -121,6 +122,9 @@ async def test_a_release_that_is_still_under_way_is_not_waited_for(
     runs = DriverRuns(temporal_client, cluster.driver, search_attributes=True)
 
     assert await asyncio.wait_for(runs.answer_to(asked, under_way.run_id), SECONDS) is None
+    still = await describe(temporal_client, names.volume_id(asked))
+    assert still is not None
+    assert (still.run_id, still.close_time) == (under_way.run_id, None)
     stuck.set()
 
 
@@ -138,6 +142,9 @@ async def test_other_volumes_are_released_though_nobody_says_how_a_release_ended
         evacuation = await ward.evacuate()
         await asyncio.wait_for(backend.reached.wait(), SECONDS)
         await lose_first_release(ward, backend)
+        async with asyncio.timeout(SECONDS):
+            while "vol-3" not in (await evacuation.query(names.PROGRESS, result_type=EvacuationProgress)).failed:
+                await asyncio.sleep(0.05)
         backend.kept.clear()
 
         async with asyncio.timeout(SECONDS):
