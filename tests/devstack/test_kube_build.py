@@ -14,6 +14,7 @@ KUBE = Path(__file__).parents[2] / "kube"
 PROGRAMS = {
     "kube-apiserver",
     "kube-controller-manager",
+    "kubectl",
     "etcd",
     "csi-attacher",
     "csi-sanity",
