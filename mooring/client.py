@@ -1,11 +1,11 @@
 """MooringClient: start an operation, or join the one that is open, and await its answer.
 
-Contract: one call is one answer, a typed result or a `MooringError`. An open run of the volume's id is joined where it does
-the very same; any other is waited for, until the deadline. An unpublish of what is just being published cancels that publish,
-as CSI lets a CO do, and follows its rollback. A deadline or a lost caller never cancels an operation: asked again, it is
-joined.
+Contract: one call is one answer, a typed result or a `MooringError`. An open run of the volume's id is joined if it does
+the very same; any other is waited for, until the deadline. An unpublish of a volume that is just being published cancels that
+publish, as CSI lets a CO do, and follows its rollback. A deadline or a lost caller never cancels an operation: the next call
+joins it.
 
-Not kept here: what the operations do (workflows/).
+Not kept here: the operations themselves (workflows/).
 """
 
 from __future__ import annotations
@@ -57,10 +57,10 @@ EXPLAINED = 1024
 
 
 class MooringClient:
-    """Publishes and unpublishes the volumes of one CSI driver.
+    """The client that publishes and unpublishes the volumes of one CSI driver.
 
     `client` must convert payloads by `temporalio.contrib.pydantic.pydantic_data_converter`; `mooring.temporal.connect` makes one.
-    `eager`: a worker of this very client is here, and may begin an operation without being asked by the server.
+    `eager`: a worker of this very client is in this process, and may begin an operation without a task from the server.
     """
 
     def __init__(self, client: Client, *, driver: str = DEFAULT_DRIVER, task_queue: str | None = None, eager: bool = False) -> None:
@@ -98,19 +98,19 @@ class MooringClient:
         return await self.request_publish(asked, deadline=deadline)
 
     async def request_publish(self, asked: PublishRequest, *, deadline: float = DEADLINE) -> PublishResult:
-        """Carry out a publish as it was asked for elsewhere; raises as `publish` does."""
+        """Carry out a publish request that was made elsewhere; raise as `publish` does."""
         summary = f"publish {asked.volume_handle} to {asked.node_id}"
         return await self._operate(names.PUBLISH, asked, PublishResult, summary, deadline)
 
     async def unpublish(self, volume_handle: str, node_id: str = "", *, deadline: float = DEADLINE) -> UnpublishResult:
-        """Have `node_id`, or for "" every node, no longer hold the volume; raises as `publish` does."""
+        """Have `node_id`, or for "" every node, no longer hold the volume; raise as `publish` does."""
         asked = _valid(UnpublishRequest, driver=self._driver, volume_handle=volume_handle, node_id=node_id)
         return await self.request_unpublish(asked, deadline=deadline)
 
     async def request_unpublish(self, asked: UnpublishRequest, *, deadline: float = DEADLINE) -> UnpublishResult:
-        """Carry out an unpublish as it was asked for elsewhere; raises as `publish` does.
+        """Carry out an unpublish request that was made elsewhere; raise as `publish` does.
 
-        What is longer than any name of a volume or a node is attached nowhere, and answered so at once.
+        A name that is longer than any of a volume or a node is attached nowhere, which is answered at once.
         """
         if len(asked.volume_handle) + len(asked.node_id) > NAMES_CHARACTERS:
             return _detached_already(asked)
@@ -118,10 +118,10 @@ class MooringClient:
         return await self._operate(names.UNPUBLISH, asked, UnpublishResult, summary, deadline)
 
     async def adopt(self, asked: AdoptRequest, *, deadline: float = DEADLINE) -> PublishResult:
-        """Have an attachment that is there already recorded.
+        """Have an existing attachment recorded.
 
         Raises:
-            Contended: the volume's record is no longer what the request was decided on.
+            Contended: the volume's record is no longer the one that the request was decided on.
             OperationPending: another operation on the volume is open, which is not waited for; or as in `publish`, which raises
                 the rest as well.
 
@@ -138,7 +138,7 @@ class MooringClient:
             return await runs.answer(handle, what)
 
     async def get(self, volume_handle: str, *, deadline: float = DEADLINE) -> VolumeStatus:
-        """Who holds the volume, by its live PV."""
+        """Return the holders of the volume, by its live PV."""
         asked = volume_ref(self._driver, volume_handle)
         what = f"Reading volume {volume_handle}"
         async with runs.deadline(deadline, what) as call:
@@ -156,7 +156,7 @@ class MooringClient:
             return await runs.answer(handle, what)
 
     async def rebuild(self, *, deadline: float = 60.0) -> list[RebuildResult | MooringError]:
-        """Have every worker of the driver rebuild its index; an answer a worker, results and errors alike."""
+        """Have every worker of the driver rebuild its index, and return each one's answer, results and errors alike."""
         async with runs.deadline(deadline, "Finding the workers"):
             workers = await runs.workers_of(self._client, self._queue)
         if not workers:
@@ -194,7 +194,7 @@ class MooringClient:
     async def _start_or_find(
         self, workflow: str, asked: VolumeRef, result: type[M], summary: str, longest: timedelta | None = None
     ) -> tuple[WorkflowHandle[Any, M] | None, runs.OpenRun | None]:
-        """The run that does what is asked, or the other one that has to end first (neither, where that has just ended)."""
+        """Return the run that carries out the request, or the other one that has to end first (neither, if it has just ended)."""
         try:
             handle = await self._client.start_workflow(
                 workflow,
@@ -225,12 +225,12 @@ class MooringClient:
 
 
 def volume_ref(driver: str, volume_handle: str) -> VolumeRef:
-    """The volume; InvalidRequest where there can be none of these names."""
+    """Return the volume with these names; raise InvalidRequest if none can have them."""
     return _valid(VolumeRef, driver=driver, volume_handle=volume_handle)
 
 
 def _longest(asked: VolumeRef, deadline: float) -> timedelta | None:
-    """How long the run may take; None for as long as it takes: a caller's own request is never given up, nor a rollback cut off."""
+    """Return the limit of the run, or None: a caller's own request is never given up, nor a rollback cut off."""
     is_bound = isinstance(asked, UnpublishRequest) and asked.bound
     return max(BOUND, timedelta(seconds=5 * deadline)) if is_bound else None
 

@@ -1,6 +1,6 @@
 """The commands that advice names, written so that they are safe to paste, whatever the names in them.
 
-Contract: a shell takes no name apart, and the command takes none for an option; so options stand before names.
+Contract: a shell takes no name apart, and the command takes none for an option; so options precede names.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ def code(command: str) -> str:
 
 
 def unpublish(volume: str, node_id: str) -> str:
-    """Release the volume from the node, from every node where the id is ""."""
+    """Return the command that releases the volume from the node, from every node if the id is ""."""
     return f"mooring unpublish {arguments(volume, node_id)}" if node_id else f"mooring unpublish --all-nodes {arguments(volume)}"
 
 
 def filled_in(advice: str, volume: str, node_id: str) -> str:
-    """Return advice with these names in place of VOLUME and NODE in its commands, which stand in backticks, names last."""
+    """Return advice with these names in place of VOLUME and NODE in its commands, which are in backticks, names last."""
     named = {"VOLUME": volume, "NODE": node_id}
 
     def names(found: re.Match[str]) -> str:

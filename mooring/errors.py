@@ -1,4 +1,4 @@
-"""One table: error -> Temporal failure type -> gRPC code -> whether a retry can help -> what to do.
+"""One table: error -> Temporal failure type -> gRPC code -> retryable or not -> advice.
 
 Contract: the failure type is the class's name, and callers in every language switch on it, so a name never changes its meaning.
 A message says what happened, to which volume and node; `advice` says what to do next, and `str(error)` gives both.
@@ -16,7 +16,7 @@ class MooringError(Exception):
 
     `grpc_code` is a name of google.rpc.Code. `retryable`: the same attempt may succeed later without anybody's help.
     `expected`: a normal answer of a healthy system, kept out of error logs (Temporal's BENIGN category).
-    `may_have_landed`: final, and yet what was asked may have been done. `landed_in_part`: of this one it is known that part was.
+    `may_have_landed`: final, and yet the request may have been carried out. `landed_in_part`: part of it is known to have been.
     """
 
     grpc_code: ClassVar[str] = "INTERNAL"
@@ -31,7 +31,7 @@ class MooringError(Exception):
 
     @classmethod
     def type_name(cls) -> str:
-        """The Temporal failure type."""
+        """Return the Temporal failure type."""
         return cls.__name__
 
 
@@ -52,7 +52,7 @@ class VolumeNotFound(MooringError):
 
 
 class NodeNotFound(MooringError):
-    """The cluster knows no node of this id, as MOORING_NODE_CHECK has it looked for."""
+    """The cluster knows no node with this id, by the check that MOORING_NODE_CHECK chooses."""
 
     grpc_code = "NOT_FOUND"
     expected = True
@@ -84,7 +84,7 @@ class Incompatible(MooringError):
 
 
 class Disputed(MooringError):
-    """Something besides the record says that the volume is attached, and nothing says which node may have it."""
+    """Something besides the record says that the volume is attached, and nothing decides which node may have it."""
 
     grpc_code = "FAILED_PRECONDITION"
     advice = (
@@ -101,14 +101,14 @@ class DuplicateVolume(MooringError):
 
 
 class MalformedRecord(MooringError):
-    """The PV's annotations contradict themselves, can't be read or say less than they did, so nobody knows who holds the volume."""
+    """The PV's annotations contradict themselves, can't be read or say less than they did, so the holder is unknown."""
 
     grpc_code = "FAILED_PRECONDITION"
     advice = "Find out which node has the volume, correct the annotations with kubectl, then try again."
 
 
 class UntranslatableVolume(MooringError):
-    """A PV has an in-tree source of the driver that gives no volume handle, so nobody can say which volume it is."""
+    """A PV has an in-tree source of the driver that gives no volume handle, so its volume is unknown."""
 
     grpc_code = "FAILED_PRECONDITION"
     advice = "Create the PersistentVolume anew with a source that the CSI driver serves, or as a CSI volume."
@@ -130,7 +130,7 @@ class OperationPending(MooringError):
 
 
 class ListOutdated(MooringError):
-    """A list of volumes can't be gone on with from this token."""
+    """A list of volumes can't be continued from this token."""
 
     grpc_code = "ABORTED"
     expected = True
@@ -153,7 +153,7 @@ class OperationTerminated(MooringError):
 
 
 class KubernetesForbidden(MooringError):
-    """The API server denies this account what it needs."""
+    """The API server denies this account a right that it needs."""
 
     grpc_code = "PERMISSION_DENIED"
     advice = "Grant the account it names what deploy/kubernetes/rbac.yaml has; if a policy is named above, correct admission.yaml."
@@ -193,7 +193,7 @@ class KubernetesUnavailable(MooringError):
 
 
 class VolumeAwaited(MooringError):
-    """An attachment waits for its PV to appear, or for whatever keeps it off that, to be recorded there."""
+    """An attachment waits to be recorded on its PV: for the PV to appear, or for the obstacle to its record to go."""
 
     grpc_code = "UNAVAILABLE"
     retryable = True
@@ -235,7 +235,7 @@ class BackendFailed(MooringError):
 
 
 class BackendRefused(BackendFailed):
-    """The backend will not do this, and has done nothing of it. What it said is told by the types below, a gRPC code each."""
+    """The backend will not do this, and has done nothing of it. The types below give its reason, a gRPC code each."""
 
     may_have_landed = False
 
@@ -274,14 +274,14 @@ class BackendUnauthenticated(BackendRefused):
 class BackendResourceExhausted(BackendFailed):
     """The backend has no room for another attachment on this node.
 
-    NB: gRPC says the same where an answer is too large, and a server where it has no resources for what it has begun.
+    NB: gRPC says the same if an answer is too large, and a server if it has no resources for a call that it has begun.
     """
 
     grpc_code = "RESOURCE_EXHAUSTED"
 
 
 class BackendFailedPrecondition(BackendRefused):
-    """The backend's state does not admit this: the volume is attached elsewhere, say, or the fencing token is too old."""
+    """The backend's state does not admit this: for example, the volume is attached elsewhere, or the fencing token is too old."""
 
     grpc_code = "FAILED_PRECONDITION"
 
@@ -305,7 +305,7 @@ class BackendUnimplemented(BackendRefused):
 
 
 class SecretsNeeded(BackendRefused):
-    """The driver takes secrets, and the call is none of the CO's, which alone brings them: the driver was not asked."""
+    """The driver takes secrets, and the call is not from the CO, which alone supplies them: the driver was not called."""
 
     grpc_code = "FAILED_PRECONDITION"
     expected = True
@@ -316,14 +316,14 @@ class SecretsNeeded(BackendRefused):
 
 
 class SecretsOutOfReach(MooringError):
-    """The CSI endpoint runs without a worker, and the call brings secrets for the driver."""
+    """The CSI endpoint runs without a worker, and the call carries secrets for the driver."""
 
     grpc_code = "FAILED_PRECONDITION"
     advice = "Run the CSI endpoint in the worker's process (MOORING_CSI_ONLY=false)."
 
 
 class SecretsAwaited(MooringError):
-    """The secrets of the call are not in this worker's memory; the next call brings them again."""
+    """The secrets of the call are not in this worker's memory; the next call supplies them again."""
 
     grpc_code = "UNAVAILABLE"
     retryable = True
@@ -332,7 +332,7 @@ class SecretsAwaited(MooringError):
 
 
 class BackendUncertain(MooringError):
-    """The backend did not say whether it has done it."""
+    """The backend did not say whether it has carried out the call."""
 
     grpc_code = "UNAVAILABLE"
     retryable = True
@@ -377,5 +377,5 @@ TABLE: dict[str, type[MooringError]] = _all(MooringError)
 
 
 def from_failure(type_name: str | None, message: str) -> MooringError:
-    """The error a Temporal failure of this type stands for; an unknown type gives a plain `MooringError`."""
+    """Return the error for a Temporal failure of this type, a plain `MooringError` for an unknown type."""
     return TABLE.get(type_name or "", MooringError)(message)

@@ -59,11 +59,11 @@ OPERATION_DURATION = "mooring_operation_duration"
 
 
 def short(name: str) -> str:
-    """Return what stands for a volume handle or a node id in workflow ids and search attributes: itself, where it has less than
+    """Return the short form of a volume handle or a node id for workflow ids and search attributes: itself, if it has less than
     `SHORT_BYTES` bytes and no NUL, which a database may not take; else its beginning, `~` to fill up, and its SHA-256.
 
-    Two names never have the same: what is itself is shorter than what is not. The beginning has `~` for what isn't printable ASCII,
-    because Temporal's Go SDK sends a workflow id as a header, which takes nothing else.
+    Two names never have the same: one that is unchanged is shorter than one that is not. The beginning has `~` for all but
+    printable ASCII, because Temporal's Go SDK sends a workflow id as a header, which takes nothing else.
     """
     if not may_be_shortened(name):
         return name
@@ -80,7 +80,7 @@ def is_short_form(name: str) -> bool:
 
 
 def may_be_shortened(name: str) -> bool:
-    """Whether `short` has to be asked; of 100,000 names it takes milliseconds to say."""
+    """Return whether `short` might change the name, a test that takes milliseconds for 100,000 names."""
     return len(name) * 4 >= SHORT_BYTES or "\0" in name
 
 
@@ -95,17 +95,17 @@ def summary(text: str) -> str:
 
 
 def volume_id(volume: VolumeRef) -> str:
-    """The workflow id of a volume's operations: at most one is open, so it is the volume's lock."""
+    """Return the workflow id of a volume's operations: at most one is open, so it is the volume's lock."""
     return f"volume/{volume.driver}/{short(volume.volume_handle)}"
 
 
 def runs_of(*workflow_ids: str) -> str:
-    """The query that lists the runs of these workflow ids."""
+    """Return the query that lists the runs of these workflow ids."""
     return " OR ".join(f"WorkflowId = {quoted(workflow_id)}" for workflow_id in workflow_ids)
 
 
 def unpersisted_id(volume: VolumeRef) -> str:
-    """The workflow id of the run that holds a volume while it has no PV."""
+    """Return the workflow id of the run that holds a volume while it has no PV."""
     return f"unpersisted/{volume.driver}/{short(volume.volume_handle)}"
 
 
@@ -115,56 +115,56 @@ def asked_by(run_id: str) -> str:
 
 
 def asker(reason: str) -> str:
-    """Return the run id of the operation that cancelled for this reason; "" where it was none."""
+    """Return the run id of the operation that cancelled for this reason, "" if it was none."""
     return reason.removeprefix(_ASKED_BY) if reason.startswith(_ASKED_BY) else ""
 
 
 def handle_memo(volume: VolumeRef) -> dict[str, str]:
-    """What a run's memo says of the volume handle, where the workflow id doesn't say it."""
+    """Return the memo of a run with its volume handle, empty if the workflow id contains the handle."""
     handle = volume.volume_handle
     return {} if short(handle) == handle else {HANDLE_MEMO: handle}
 
 
 def read_id(volume: VolumeRef) -> str:
-    """The workflow id of a look at a volume."""
+    """Return the workflow id of a look at a volume."""
     return f"read/{volume.driver}/{short(volume.volume_handle)}"
 
 
 def rebuild_id(driver: str, worker: str) -> str:
-    """The workflow id of a worker's rebuilds."""
+    """Return the workflow id of a worker's rebuilds."""
     return f"rebuild/{driver}/{worker}"
 
 
 def reconcile_id(driver: str) -> str:
-    """The id of a driver's Schedule of reconciliations, and what the workflow ids of its runs begin with."""
+    """Return the id of a driver's Schedule of reconciliations, which is the prefix of the workflow ids of its runs."""
     return f"reconcile/{driver}"
 
 
 def evacuate_id(driver: str, node_id: str) -> str:
-    """The workflow id of a node's evacuation."""
+    """Return the workflow id of a node's evacuation."""
     return f"evacuate/{driver}/{short(node_id)}"
 
 
 def migration_id(volume: VolumeRef) -> str:
-    """The workflow id of the watch over a volume's live migration."""
+    """Return the workflow id of the watch over a volume's live migration."""
     return f"migration/{volume.driver}/{short(volume.volume_handle)}"
 
 
 def worker_queue(queue: str, worker: str) -> str:
-    """The task queue that one worker alone polls."""
+    """Return the task queue that one worker alone polls."""
     return f"{queue}/{worker}"
 
 
 def adoption_queue(queue: str) -> str:
-    """The task queue of adoptions, which every worker polls once its index is rebuilt: before it serves anybody."""
+    """Return the task queue of adoptions, which every worker polls once its index is rebuilt, before it serves callers."""
     return f"{queue}/adoptions"
 
 
 def waiting_queue(queue: str) -> str:
-    """The task queue of steps that wait for other operations, which every worker polls with slots of their own.
+    """Return the task queue of steps that wait for other operations, which every worker polls with slots of their own.
 
-    NB: no step of a workflow of version 0.1.0 may move there, because its workers don't poll it, and take a step that has timed out
-    before anybody took it for one that failed.
+    NB: no step of a workflow of version 0.1.0 may move there, because its workers don't poll it, and treat a step that has timed
+    out before any worker started it as one that failed.
     """
     return f"{queue}/waits"
 

@@ -1,9 +1,9 @@
-"""Every setting of a worker: its environment variable, its default, what it bounds.
+"""Every setting of a worker: its environment variable, its default, its effect.
 
-Contract: `Settings()` reads the environment once; nothing else in Mooring does, but for what belongs to others: TEMPORAL_* and the
-Temporal CLI's profiles (`temporalio.envconfig`), KUBECONFIG. The variable of a field is `MOORING_` and its name in capitals.
+Contract: `Settings()` reads the environment once; nothing else in Mooring does, but for variables that belong to others: TEMPORAL_*
+and the Temporal CLI's profiles (`temporalio.envconfig`), KUBECONFIG. A field's variable is `MOORING_` and its name in capitals.
 
-Not kept here: how an operation runs under these bounds (workflows/).
+Not kept here: the conduct of an operation under these bounds (workflows/).
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 
 
 class KubernetesMode(StrEnum):
-    """Where the records are kept."""
+    """Storage of the records."""
 
     AUTO = "auto"
     OFF = "off"
 
 
 class MissingPv(StrEnum):
-    """What a publish does about a volume that has no PV yet."""
+    """Reaction of a publish to a volume that has no PV yet."""
 
     TOLERATE = "tolerate"
     REJECT = "reject"
 
 
 class NodeCheck(StrEnum):
-    """What a publish takes for the node ids that there are."""
+    """Source of the node ids that a publish accepts."""
 
     CSINODE = "csinode"
     NODE = "node"
@@ -56,21 +56,21 @@ class NodeCheck(StrEnum):
 
 
 class EvacuateMode(StrEnum):
-    """Who has dead nodes evacuated: workers that see one die, or operators alone."""
+    """Initiative to evacuate dead nodes: workers that see one die, or operators alone."""
 
     AUTO = "auto"
     OFF = "off"
 
 
 class HealMode(StrEnum):
-    """What reconciliations do about drift."""
+    """Reaction of reconciliations to drift."""
 
     SAFE = "safe"
     OFF = "off"
 
 
 class EventsMode(StrEnum):
-    """Which Kubernetes Events are written."""
+    """Selection of the Kubernetes Events that are written."""
 
     ALL = "all"
     WARNINGS = "warnings"
@@ -173,9 +173,9 @@ class Settings(BaseSettings):
         return self.task_queue or default_task_queue(self.driver)
 
     def limits(self, *, search_attributes: bool, backend: bool) -> Limits:
-        """What an operation is told of these settings, and of its worker.
+        """Return the part of these settings, and of its worker's abilities, that an operation gets.
 
-        `search_attributes`: whether the namespace knows Mooring's; `backend`: whether there is anything to attach with.
+        `search_attributes`: the namespace knows Mooring's; `backend`: there is a backend to attach with.
         """
         return Limits(
             attempt_timeout=self.attempt_timeout,
@@ -194,7 +194,7 @@ class Settings(BaseSettings):
         )
 
     def reconcile_terms(self, *, search_attributes: bool) -> Terms:
-        """What a reconciliation is told of these settings; `search_attributes`: the namespace knows Mooring's."""
+        """Return the part of these settings that a reconciliation gets; `search_attributes`: the namespace knows Mooring's."""
         return Terms(
             settle=self.reconcile_settle,
             guard=self.drift_guard,
@@ -205,5 +205,5 @@ class Settings(BaseSettings):
 
 
 def default_task_queue(driver: str) -> str:
-    """The task queue of a driver's workers where no setting names another."""
+    """Return the task queue of a driver's workers if no setting names another."""
     return f"mooring-{driver}"

@@ -1,4 +1,4 @@
-"""What each state of a run means and what an operator does about it: shown in the Temporal UI, told in docs/operations.md.
+"""The meaning of each state of a run, and the advice to an operator: shown in the Temporal UI, explained in docs/operations.md.
 
 Contract: every state has a row. The texts are Markdown in plain sentences, of no volume and no node in particular.
 """
@@ -39,7 +39,7 @@ class State(StrEnum):
 
 
 class Guidance(NamedTuple):
-    """What is so, and what to do."""
+    """The meaning of a state, and the advice for it."""
 
     meaning: str
     advice: str
@@ -117,5 +117,5 @@ GUIDANCE: Final = {
 
 
 def guidance(state: State) -> str:
-    """What a run in this state shows of itself, in Markdown."""
+    """Return the meaning of the state and the advice for it, as a run shows them, in Markdown."""
     return f"**{state}.** {GUIDANCE[state].meaning}\n\n{GUIDANCE[state].advice}"
