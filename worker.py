@@ -1,10 +1,10 @@
 """The worker process: connect, rebuild, then serve.  python worker.py
 
-Contract: until the rebuild has succeeded the worker polls nothing but its own task queue. Until what is attached already is
-recorded it polls the adoptions' queue besides, as all workers do, so that each goes on with what another began. Then it polls the
+Contract: until the rebuild has succeeded the worker polls nothing but its own task queue. Until existing attachments are recorded
+it also polls the adoptions' queue, as all workers do, so that each goes on with those that another began. Then it polls the
 driver's queue, and that of the steps that wait for operations, and is ready. A server that can't be reached, or doesn't serve this
-worker yet or any longer (its namespace was deleted, say), is waited for, never a reason to exit. SIGTERM and SIGINT drain: no new
-work, running attempts may finish within MOORING_DRAIN_TIMEOUT, and what is left then goes on in another worker.
+worker yet or any longer (for example, its namespace was deleted), is waited for, never a reason to exit. SIGTERM and SIGINT drain:
+no new work, running attempts may finish within MOORING_DRAIN_TIMEOUT, and the others then go on in another worker.
 
 Exit codes: 0 drained, 1 a fault that a restart may mend, 2 the settings are wrong.
 """
@@ -120,7 +120,7 @@ class MooringWorker:
         self._worker: Worker | None = None
 
     async def missing(self) -> list[str]:
-        """What keeps the worker from being ready."""
+        """Return the reasons why the worker is not ready."""
         if self._tenure.refused:
             return [self._tenure.refused]
         if self._worker is None or not self._worker.is_running:
@@ -138,7 +138,7 @@ class MooringWorker:
         return []
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Serve until `stop` is set, then drain; what Temporal refuses is waited for."""
+        """Serve until `stop` is set, then drain; wait while Temporal refuses to serve."""
         await self._tenure.serve(stop, self._serve)
 
     async def _serve(self, halt: asyncio.Event) -> None:
@@ -242,7 +242,7 @@ class MooringWorker:
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
-    """Be a worker until `stop` is set."""
+    """Run a worker until `stop` is set."""
     identity = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     registry, starting = WorkerRegistry(), Starting("The driver behind the CSI endpoint")
     sdk_metrics = f"127.0.0.1:{_free_port()}"
@@ -280,7 +280,7 @@ def _free_port() -> int:
 
 
 def main() -> NoReturn:
-    """Run a worker with the environment's settings; never returns."""
+    """Run a worker with the environment's settings; never return."""
     try:
         settings = Settings()
         load_backend(settings.backend)

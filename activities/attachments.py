@@ -1,9 +1,9 @@
-"""Looks at a volume's record and changes it: track in memory, persist on the PV, roll back in memory.
+"""The activities that look at a volume's record and change it: track in memory, persist on the PV, roll back in memory.
 
 Contract: a write goes to the API server as decided; no activity here decides. An attachment is tracked in the index while its write
 is under way, and no longer: one that landed is known by its PV, one that did not is out of the index before that is reported.
 
-Not kept here: what to write (mooring/records/fence.py), and when (workflows/).
+Not kept here: the decision to write (mooring/records/fence.py), and the order of the steps (workflows/).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class AttachmentActivities:
 
     @activity.defn(name="observe_volume")
     async def observe(self, asked: Observe) -> Glance:
-        """What the index says, what waits for a PV, what is known of the node, and the limits this worker sets.
+        """Return the index's record, the attachment that waits for a PV, memory's answer about the node, and this worker's limits.
 
         Memory only, but for one question to Temporal about its own state, which has just handed out this task; and for more of them
         about a volume whose record has no epoch.
@@ -67,7 +67,7 @@ class AttachmentActivities:
 
     @activity.defn(name="look_at_volume")
     async def look(self, look: Look) -> Looked:
-        """What the PV says now."""
+        """Read the record on the PV now."""
         async with running(patient=look.patient):
             self._check_driver(look.volume)
             handle = look.volume.volume_handle
@@ -101,13 +101,13 @@ class AttachmentActivities:
 
     @activity.defn(name="persist_attachment")
     async def persist(self, write: Write) -> WriteResult:
-        """Write the record of an attachment that waited for its PV; retried whatever the error."""
+        """Write the record of an attachment that waited for its PV; retry whatever the error."""
         async with running(patient=True):
             return await self._persist(write)
 
     @activity.defn(name="undo_attachment")
     async def undo(self, write: Write) -> WriteResult:
-        """Write the record of a rollback; retried whatever the error."""
+        """Write the record of a rollback; retry whatever the error."""
         async with running(patient=True):
             return await self._persist(write, leaves=True)
 

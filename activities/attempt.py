@@ -1,10 +1,10 @@
-"""How an activity runs: it heartbeats, so that a cancellation reaches it, and its errors become Temporal failures.
+"""One attempt of an activity: it heartbeats, so that a cancellation reaches it, and its errors become Temporal failures.
 
-Contract: a `MooringError` leaves as an `ApplicationError` whose type is the error's name, retried only where the error is retryable
-or the activity is patient, benign where it is expected, with the attempt's number as its detail (1 for the very first one alone;
-0: attempts were before it, or part of what was asked is done). Anything else leaves as it is, and Temporal retries it.
+Contract: a `MooringError` is raised as an `ApplicationError` whose type is the error's name, retried only if the error is retryable
+or the activity is patient, benign if it is expected, with the attempt's number as its detail (1 for the very first one alone;
+0: attempts were before it, or part of the request is done). Any other error is raised as it is, and Temporal retries it.
 
-Not kept here: which error means what (mooring/errors.py).
+Not kept here: the meaning of errors (mooring/errors.py).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def running(*, patient: bool = False) -> AsyncIterator[None]:
-    """Heartbeat while the block runs, and map what it raises. A `patient` block has every error retried."""
+    """Heartbeat while the block runs, and map its errors. A `patient` block has every error retried."""
     beats = asyncio.create_task(_beat(_interval()))
     try:
         yield
@@ -36,7 +36,7 @@ async def running(*, patient: bool = False) -> AsyncIterator[None]:
 
 
 def to_failure(error: MooringError, *, patient: bool = False, again: timedelta | None = None) -> ApplicationError:
-    """Return the Temporal failure that stands for the error; `again`: after which time the next attempt is due."""
+    """Return the Temporal failure for the error; `again`: the time after which the next attempt is due."""
     return ApplicationError(
         str(error),
         0 if error.landed_in_part else _attempt(),
@@ -48,7 +48,7 @@ def to_failure(error: MooringError, *, patient: bool = False, again: timedelta |
 
 
 def _attempt() -> int:
-    """Return the attempt's number, 0 where it is counted anew.
+    """Return the attempt's number, or 0 if it is counted from the beginning again.
 
     NB: a reset or unpaused activity begins at 1 again, with an attempt before it that may be under way; its schedule is older then.
     """

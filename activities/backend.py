@@ -1,4 +1,4 @@
-"""Asks the backend to attach and detach.
+"""The activities that call the backend to attach and detach.
 
 Contract: each call carries the fencing token of the epoch it was decided at, whichever worker decided it, and says whether the
 volume's PV names a Secret. `undo` is retried whatever the error.
@@ -36,7 +36,7 @@ class BackendActivities:
 
     @activity.defn(name="backend_publish")
     async def publish(self, call: BackendCall) -> dict[str, str]:
-        """Attach; the publish context."""
+        """Attach, and return the publish context."""
         async with running():
             return _context(call, await self._backend.publish(self._whole(call, fence.attach_token(call.epoch))))
 
@@ -48,9 +48,9 @@ class BackendActivities:
 
     @activity.defn(name="backend_undo")
     async def undo(self, call: BackendCall) -> None:
-        """Detach what a rolled-back publish may have attached.
+        """Detach a volume that a rolled-back publish may have attached.
 
-        A backend that knows nothing of it is asked again as long as the node is there.
+        A backend that knows nothing of it is asked again as long as the node exists.
         """
         async with running(patient=True):
             try:
@@ -60,7 +60,7 @@ class BackendActivities:
                     raise
 
     def _whole(self, call: BackendCall, token: int | None) -> BackendCall:
-        """Return the call with its token, and with what this worker knows of the volume."""
+        """Return the call with its token, and with this worker's knowledge of the volume."""
         needs = self._needs_secrets(call.volume.volume_handle)
         return call.model_copy(update={"token": token, "needs_secrets": needs or call.needs_secrets})
 

@@ -1,10 +1,10 @@
-"""Looks at a node that is to be evacuated, lists what it holds, and has one volume released.
+"""The activities that look at a node that is to be evacuated, list its volumes, and have one volume released.
 
-Contract: what is said of the node and of its volumes is live; a volume is released by an unpublish under the volume's lock, bound
-to the epoch that the list saw, or to the run that waits for its PV, so that one published again since is left alone. What is asked
-again answers as the first time.
+Contract: the answers about the node and its volumes are live; a volume is released by an unpublish under the volume's lock, bound
+to the epoch that the list saw, or to the run that waits for its PV, so that one published again since is not touched. A repeated
+request is answered as the first time.
 
-Not kept here: what proves that a node is dead (workflows/evacuate.py).
+Not kept here: the proof that a node is dead (workflows/evacuate.py).
 """
 
 from __future__ import annotations
@@ -68,12 +68,12 @@ class EvacuationActivities:
 
     @activity.defn(name="evacuation_terms")
     async def terms(self) -> EvacuationTerms:
-        """The settings of this worker."""
+        """Return the settings of this worker."""
         return self._terms
 
     @activity.defn(name="look_at_node")
     async def look(self, asked: NodeAsked) -> NodeSeen:
-        """What there is of the node now."""
+        """Look at the node now."""
         async with running(patient=True):
             found = await self._machines.look(asked.node_id, asked.names)
         return NodeSeen(
@@ -88,9 +88,9 @@ class EvacuationActivities:
 
     @activity.defn(name="list_volumes_of_node")
     async def held(self, asked: NodeAsked) -> HeldVolumes:
-        """What the node holds by the PVs as they are now, and what waits for its PV; and what it held when its PV went.
+        """List the volumes that the node holds by the PVs now, those that wait for their PV, and those whose PV is gone.
 
-        NB: which volumes wait is asked of Temporal's visibility, which lags by a moment; the list of the next round has them all.
+        NB: the waiting volumes are from Temporal's visibility, which lags by a moment; the list of the next round has them all.
         """
         async with running(patient=True):
             held = await self._recorded(asked.node_id)
@@ -101,9 +101,9 @@ class EvacuationActivities:
 
     @activity.defn(name="release_volume")
     async def release(self, asked: Release) -> UnpublishResult:
-        """Have the node let go of the volume, in an operation of its own; where only the CO can, say so and begin none.
+        """Have the node release the volume, in an operation of its own; if only the CO can do that, report so and begin none.
 
-        Where the very same has been done before, that answer is this one: an attempt was cut off before it could hear it.
+        If the very same has been done before, its answer is returned: an attempt was cut off before it could receive it.
         """
         async with running():
             await self._co_calls.check(asked.held.volume_handle, asked.node_id)
@@ -130,7 +130,7 @@ class EvacuationActivities:
         )
 
     async def _answer_to(self, asked: UnpublishRequest) -> UnpublishResult | None:
-        """Return what the very same request has released before; None where that is nothing."""
+        """Return the result of the very same request if it has released something before, else None."""
         handle = asked.volume_handle
         pvs = self._manager.pvs(handle)
         try:
@@ -140,7 +140,7 @@ class EvacuationActivities:
         return await self._runs.answer_to(asked, record.operation if record else "")
 
     def _departed(self, node_id: str) -> Iterator[str]:
-        """Yield volumes whose PV went while its record named the node, as far as this worker saw it."""
+        """Yield volumes whose PV was deleted while its record named the node, as far as this worker saw it."""
         held = (each for each in self._manager.departures.open() if any(holder.node_id == node_id for holder in each.holders))
         return (departure.seen.handle for departure in islice(held, DEPARTED))
 
@@ -158,7 +158,7 @@ class EvacuationActivities:
 
 
 def _first(held: list[HeldVolume]) -> Iterator[HeldVolume]:
-    """The first of them, as many as a list names: one of them at least."""
+    """Yield the first of them, as many as a list names, and at least one."""
     room = AT_MOST_BYTES
     for number, volume in enumerate(held[:AT_MOST]):
         room -= len(to_json(volume.volume_handle))

@@ -1,4 +1,4 @@
-"""Raises Kubernetes Events; best effort, an operation never fails for want of one."""
+"""The activities that record Kubernetes Events; best effort, an operation never fails for want of one."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class EventActivities:
 
     @activity.defn(name="warn_not_cleared")
     async def not_cleared(self, warned: Warned) -> None:
-        """AnnotationNotCleared, in the worker's log and on the PV, its claim and its holder where they are known.
+        """Report AnnotationNotCleared in the worker's log and on the PV, its claim and its holder as far as they are known.
 
-        An attempt succeeds once it has been told on one of them.
+        An attempt succeeds once it is recorded on one of them.
         """
         activity.logger.warning(warned.message)
         record = warned.record

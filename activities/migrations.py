@@ -1,8 +1,8 @@
-"""Waits for the end of a live migration: until one node is left that holds the volume.
+"""The wait for the end of a live migration: until only one node holds the volume.
 
-Contract: the first attempt waits for a minute, because most migrations are over by then: the index tells when, the live PV that it
-is so. Each later one only looks, and Temporal asks again: volumes that several nodes share for good occupy no worker. A first
-attempt beyond its share of this worker's slots only looks as well. Where the nodes are not limited, nothing is waited for.
+Contract: the first attempt waits for a minute, because most migrations are over by then: the index shows when, the live PV confirms
+it. Each later one only looks, and Temporal retries: volumes that several nodes share for good occupy no worker. A first
+attempt beyond its share of this worker's slots only looks as well. If the nodes are not limited, nothing is waited for.
 
 Not kept here: the deadline (workflows/migrate.py).
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class MigrationActivities:
     """The migrations of one driver's volumes; `waits` of them are waited for at once.
 
-    `limited`: how many nodes may hold such a volume is limited; else a second one means no migration.
+    `limited`: the number of nodes that may hold such a volume is limited; else a second one means no migration.
     """
 
     def __init__(self, manager: AttachmentManager, volumes: Volumes, waits: int, *, limited: bool) -> None:
@@ -37,7 +37,7 @@ class MigrationActivities:
 
     @activity.defn(name="wait_for_migration")
     async def wait(self, volume: VolumeRef) -> VolumeRecord | None:
-        """The volume's record once one node holds it, or none does, or any number may; None where it has no PV any more."""
+        """Wait until at most one node holds the volume, or any number may, and return its record, or None if its PV is gone."""
         handle = volume.volume_handle
         waits = MigrationAwaited(f"Volume {handle} is held by several nodes while it migrates; it is looked at again.")
         async with running(patient=True):

@@ -1,4 +1,4 @@
-"""Asks the API server about a node that memory doubts."""
+"""The activity that asks the API server about a node that memory doubts."""
 
 from __future__ import annotations
 
@@ -21,6 +21,6 @@ class NodeActivities:
 
     @activity.defn(name="check_node")
     async def check(self, asked: NodeAsk) -> None:
-        """Refuse a node that is not there, or has no room for the volume."""
+        """Refuse a node that does not exist, or has no room for the volume."""
         async with running():
             await self._admission.check(asked)

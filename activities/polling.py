@@ -1,6 +1,6 @@
-"""Waits for something that the index will show, and looks at the PV now and then all the same.
+"""The wait for a change that the index will show, with a look at the PV now and then all the same.
 
-Contract: a worker that shuts down gives the wait up with an error that Temporal retries, so that another one waits on.
+Contract: a worker that shuts down gives up the wait with an error that Temporal retries, so that another one waits on.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ async def glance(shows: Callable[[], bool], given_up: MooringError) -> None:
     """Return once the index `shows` it, after a moment at the earliest and a minute at the latest; raise `given_up` when the
     worker shuts down.
 
-    NB: who looks in a loop rests in each turn of it, whatever the index shows.
+    NB: a caller that looks in a loop rests in each turn of it, whatever the index shows.
     """
     for _ in range(_GLANCES):
         if activity.is_worker_shutdown():

@@ -1,4 +1,4 @@
-"""Rebuilds this worker's index from the PVs, and starts the watch that keeps it current."""
+"""The activity that rebuilds this worker's index from the PVs, and starts the watch that keeps it current."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looks for drift, and heals it, one drift at a time."""
+"""The activities that look for drift, and heal it, one drift at a time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ReconcileActivities:
 
     @activity.defn(name="begin_reconciliation")
     async def begin(self, asked: ReconcileRequest) -> Terms:
-        """The terms that this worker sets."""
+        """Return the terms that this worker sets."""
         async with running():
             if asked.driver != self._driver:
                 raise InvalidRequest(f"A reconciliation of driver {asked.driver} came to workers that serve {self._driver}.")
@@ -34,12 +34,12 @@ class ReconcileActivities:
 
     @activity.defn(name="survey_drift")
     async def survey(self) -> Found:
-        """What differs now."""
+        """Survey the differences now."""
         async with running(patient=True):
             return await self._survey.look()
 
     @activity.defn(name="heal_drift")
     async def heal(self, drift: Drift) -> HealResult:
-        """Heal one drift, or say why not."""
+        """Heal one drift, or return the reason why not."""
         async with running(patient=True):
             return await self._healer.heal(drift)

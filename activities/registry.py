@@ -55,9 +55,9 @@ def all_activities(
     *,
     search_attributes: bool,
 ) -> list[Callable[..., Any]]:
-    """The activities.
+    """Make all activities of a worker.
 
-    `evidence` is what this worker knows beyond the records, `adoptions` judges what may be adopted; `search_attributes`: the
+    `evidence` is this worker's knowledge beyond the records, `adoptions` judges attachments to adopt; `search_attributes`: the
     namespace knows Mooring's.
     """
     limits = settings.limits(search_attributes=search_attributes, backend=not isinstance(backend, NoBackend))
@@ -102,7 +102,7 @@ def reconciliation(
     *,
     search_attributes: bool,
 ) -> ReconcileActivities:
-    """The activities; `adoptions` judges what may be adopted, `evidence` is what this worker knows beyond the records.
+    """Make the activities; `adoptions` judges attachments to adopt, `evidence` is this worker's knowledge beyond the records.
 
     `search_attributes`: the namespace knows Mooring's.
     """
@@ -131,7 +131,7 @@ def reconciliation(
 
 
 async def _evacuate(client: Client, settings: Settings, node_id: str) -> str:
-    """Have the node evacuated, where that isn't under way; in words."""
+    """Have the node evacuated, unless that is under way, and describe that in words."""
     asked = EvacuateRequest(driver=settings.driver, node_id=node_id, asked_by="reconciliation", automatic=True)
     evacuation = await start_evacuation(client, settings.queue, asked)
     return f"{evacuation.id} asks for proof that the node is dead, and then releases its volumes."

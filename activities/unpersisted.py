@@ -68,12 +68,12 @@ class UnpersistedActivities:
 
     @activity.defn(name="find_unpersisted")
     async def find(self, volume: VolumeRef) -> Waiting | None:
-        """What waits for the volume's PV, or None."""
+        """Return the attachment that waits for the volume's PV, or None."""
         async with running():
             return await self.look_up(volume)
 
     async def look_up(self, volume: VolumeRef) -> Waiting | None:
-        """As `find`, for an activity that is running already."""
+        """Find the wait like `find`, within an activity that is running already."""
         run = await look_up(self._client, unpersisted_id(volume))
         if run is None or run.status is not WorkflowExecutionStatus.RUNNING:
             return None
@@ -90,7 +90,7 @@ class UnpersistedActivities:
 
     @activity.defn(name="drop_unpersisted")
     async def drop(self, run: RunRef) -> None:
-        """Cancel this run or that which goes on in its place, and no other of its id, and return once none of them is open."""
+        """Cancel this run or the one that goes on in its place, and no other of its id, and return once none of them is open."""
         async with self._ending(run):
             while (heir := await self._heir(run)) is not None:
                 await self._cancel(heir)
@@ -126,7 +126,7 @@ class UnpersistedActivities:
                 raise TemporalUnavailable(f"Temporal did not end {unpersisted_id(run.volume)}: {error}.") from error
 
     async def _heir(self, run: RunRef) -> WorkflowHandle[Any, Any] | None:
-        """The open run that is this one, or was continued or reset from it; None where there is none."""
+        """Return the open run that is this one, or was continued or reset from it, or None if there is none."""
         workflow_id = unpersisted_id(run.volume)
         newest = await look_up(self._client, workflow_id)
         if newest is None or newest.status is not WorkflowExecutionStatus.RUNNING:
@@ -146,7 +146,7 @@ class UnpersistedActivities:
 
     @activity.defn(name="check_publisher")
     async def publisher_lives(self, publish: RunRef) -> bool:
-        """Whether nothing shows that the publish was rolled back, or was cut off before the backend can have begun for it."""
+        """Return whether nothing shows that the publish was rolled back, or cut off before the backend can have begun for it."""
         async with running(patient=True):
             run = await look_up(self._client, volume_id(publish.volume), publish.run_id)
             fate = _FATES.get(run.status, Fate.CUT_OFF) if run is not None and run.status is not None else Fate.UNKNOWN
@@ -181,9 +181,9 @@ class UnpersistedActivities:
             return False  # this worker's index is older than the publish
 
     async def _appearance(self, waiting: Unpersisted) -> VolumeRecord:
-        """Return the record once nothing on it is in the way, having looked when the index changed, and else once a minute.
+        """Return the record once it shows no obstacle, looking when the index has changed, and otherwise once a minute.
 
-        NB: what is in the way is told by a failed attempt, which costs no history: soon after it was seen, and each minute.
+        NB: an obstacle is reported by a failed attempt, which costs no history: soon after it was seen, and each minute.
         """
         handle = waiting.volume.volume_handle
         while True:
@@ -203,7 +203,7 @@ class UnpersistedActivities:
                 raise awaited
 
     async def _refuse_if_over(self, waiting: Unpersisted) -> None:
-        """Raise where others may have had the volume since the run ended and was reset."""
+        """Raise an error if others may have had the volume since the run ended and was reset."""
         if await self._asks_when_over(waiting.volume):
             node, volume = waiting.attachment.node_id, waiting.volume.volume_handle
             error = Contended(f"This run was reset after it had ended, so it holds volume {volume} for node {node} no longer.")

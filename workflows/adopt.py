@@ -1,11 +1,11 @@
-"""AdoptAttachment: record what is attached already, because it was before Mooring came.
+"""AdoptAttachment: record an existing attachment that predates Mooring.
 
-Contract: it succeeds when the record names the node, by this very run or by the one that it was reset from, and asks the backend
-for nothing. It writes on no other record than the one that it was decided on: where that has changed it fails, and leaves it as it
-is. Where its own write may still land, or that of the run that it was reset from, it is rolled back before it fails: the record
+Contract: it succeeds when the record names the node, by this very run or by the one that it was reset from, and calls no
+backend. It writes on no other record than the one that it was decided on: if that has changed it fails, and doesn't touch
+it. If its own write may still land, or that of the run that it was reset from, it is rolled back before it fails: the record
 alone, since the attachment is not its doing.
 
-Not kept here: which attachments those are (mooring/adoption/rules.py), what is written (mooring/records/fence.py).
+Not kept here: the choice of attachments (mooring/adoption/rules.py), the write (mooring/records/fence.py).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn(name=ADOPT)
 class AdoptAttachment:
-    """Runs under the id `volume/<driver>/<volume handle>`; takes an AdoptRequest, returns a PublishResult."""
+    """The workflow with the id `volume/<driver>/<volume handle>`; takes an AdoptRequest, returns a PublishResult."""
 
     def __init__(self) -> None:
         self._asked: AdoptRequest

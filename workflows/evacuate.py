@@ -1,11 +1,11 @@
 """EvacuateNode: release the volumes of a node that is dead, once that is proven.
 
 Contract: nothing is released before there is proof (workflows/evacuation/proof.py), and nothing on a look at the node that is older
-than `_FRESH`: where the node is back, the evacuation stops. Each release is an unpublish under the volume's lock, bound to the
-epoch at which it was listed. It ends once a fresh list shows that the node holds nothing. Who approved, and on what evidence it
-went on, is in the history and in the result. Cancelled, it stops where it is; what was released stays so.
+than `_FRESH`: if the node is back, the evacuation stops. Each release is an unpublish under the volume's lock, bound to the
+epoch at which it was listed. It ends once a fresh list shows that the node holds nothing. The approval and the evidence are in the
+history and in the result. Cancelled, it stops where it is; released volumes remain so.
 
-Not kept here: the rounds of releases (workflows/evacuation/releases.py), and how a step is retried (workflows/evacuation/steps.py).
+Not kept here: the rounds of releases (workflows/evacuation/releases.py), and the retries of a step (workflows/evacuation/steps.py).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _FRESH = timedelta(seconds=5)
 
 @workflow.defn(name=EVACUATE)
 class EvacuateNode:
-    """Runs under the id `evacuate/<driver>/<node id>`; takes an EvacuateRequest, returns an EvacuationResult."""
+    """The workflow with the id `evacuate/<driver>/<node id>`; takes an EvacuateRequest, returns an EvacuationResult."""
 
     def __init__(self) -> None:
         self._asked: EvacuateRequest
@@ -81,12 +81,12 @@ class EvacuateNode:
 
     @workflow.signal(name=EVACUATE)
     def asked_again(self, request: EvacuateRequest) -> None:
-        """Somebody asks for this evacuation: what they know of the node counts, and it is looked at once more."""
+        """Join another request for this evacuation: take in its knowledge of the node, and look at that once more."""
         self._join(request)
 
     @workflow.query(name=PROGRESS)
     def progress(self) -> EvacuationProgress:
-        """How far it is."""
+        """Return the progress."""
         return EvacuationProgress(
             state=self._state,
             waits_for=self._waits_for,
@@ -101,7 +101,7 @@ class EvacuateNode:
 
     @workflow.update(name=APPROVE)
     def approve(self, approval: RawValue) -> str:
-        """Take an operator's word that the node is off."""
+        """Take an operator's approval that the node is off."""
         self._approval = read_request(Approval, approval)
         self._woken = True
         return f"{self._what()} goes on, by the word of {self._approval.by}."
@@ -113,7 +113,7 @@ class EvacuateNode:
             raise failure(NothingToApprove(f"{self._what()} doesn't wait for an approval: {self._evidence or 'it has one'}."))
 
     async def _prove(self, releases: Releases) -> str:
-        """Wait for proof; "" once there is some, else why there is nothing to be done."""
+        """Wait for proof and return "", or the reason why there is nothing to be done."""
         while True:
             seen = await self._look()
             self._evidence = self._proof.weigh(seen, self._approval, workflow.now())
@@ -148,7 +148,7 @@ class EvacuateNode:
         raise AssertionError("there is always another round")
 
     async def _is_still_dead(self) -> bool:
-        """Whether a look that is fresh enough doesn't show the node alive."""
+        """Return whether a fresh enough look doesn't show the node alive."""
         async with self._looking:
             if not self._back and not self._is_fresh():
                 self._back = self._proof.refuted(await self._look(), self._approval)
@@ -240,7 +240,7 @@ class EvacuateNode:
 
     @property
     def _left(self) -> int:
-        """Still held: by the last list of a round, before that by the index."""
+        """The volumes still held: by the last list of a round, before that by the index."""
         return self._releases.held if self._releases and self._evidence else self._held
 
     def _counts(self) -> str:

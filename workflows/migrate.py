@@ -1,11 +1,11 @@
-"""WatchMigration: while several nodes hold a block volume, because it migrates live from one to the other.
+"""WatchMigration: watch a block volume that several nodes hold because it migrates live from one to the other.
 
-Contract: a second node means a migration only where the number of nodes is limited (MOORING_MIGRATION_NODES). Without a limit nodes
-share the volume, nothing is watched, and a watch that was begun before ends. It ends when one node is left, or none, and changes
-nothing: who lets go is told by an unpublish. Past the deadline it says so, in its state, an Event and a metric, the Event again
-each time it has taken twice as long, and goes on; nothing is detached for being late.
+Contract: a second node means a migration only if the number of nodes is limited (MOORING_MIGRATION_NODES). Without a limit nodes
+share the volume, nothing is watched, and a watch that was begun before ends. It ends when at most one node holds the volume, and
+changes nothing: an unpublish decides which node releases. Past the deadline it reports so, in its state, an Event and a metric, the
+Event again each time it has taken twice as long, and goes on; nothing is detached for being late.
 
-Not kept here: how many nodes there may be (mooring/records/fence.py).
+Not kept here: the number of nodes that are permitted (mooring/records/fence.py).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _LIMITED = "watch only where the nodes are limited"
 
 
 async def watch_migration(steps: Steps, asked: PublishRequest, record: VolumeRecord) -> None:
-    """Have the migration that this record shows watched, where it shows one and nobody watches it."""
+    """Have the migration that this record shows watched, if it shows one that isn't watched yet."""
     others = tuple(held.node_id for held in record.everyone if held.node_id != asked.node_id)
     if not (asked.migrates and others) or (not steps.limits.migration_nodes and workflow.patched(_LIMITED)):
         return
@@ -52,7 +52,7 @@ async def watch_migration(steps: Steps, asked: PublishRequest, record: VolumeRec
 
 @workflow.defn(name=names.MIGRATE)
 class WatchMigration:
-    """Runs under the id `migration/<driver>/<volume handle>`, as a child that outlives its publish."""
+    """The workflow with the id `migration/<driver>/<volume handle>`, a child that outlives its publish."""
 
     def __init__(self) -> None:
         self._asked: Migrating
@@ -132,5 +132,5 @@ class WatchMigration:
 
 
 def _is_shared(record: VolumeRecord | None) -> bool:
-    """Whether the watch has ended with several holders, since their number is limited no more."""
+    """Return whether the watch has ended with several holders, since their number is no longer limited."""
     return record is not None and len(record.everyone) > 1

@@ -1,13 +1,13 @@
 """PersistAttachment: hold a volume that has no PV yet, and record it as soon as there is one.
 
 Contract: at most one such run is open for a volume, and while it is, the volume is held by the node in its memo. It ends when
-the record is written, or when it is cancelled, having taken back what it may have written; never because something is in the
-way. It holds one node: a second one has to wait for the PV.
+the record is written, or when it is cancelled, having undone its possible writes; never because of an obstacle. It holds for one
+node: a second one has to wait for the PV.
 
-It writes only once its publish has settled (signal `settle`), so that what a rollback has to undo is never written behind its
+It writes only once its publish has settled (signal `settle`), so that nothing that a rollback has to undo is written behind its
 back. One whose publish was rolled back before it started ends at once.
 
-Not kept here: finding and ending the run (activities/unpersisted.py), and what a publish does about it (workflows/unpersisted.py).
+Not kept here: finding and ending the run (activities/unpersisted.py), and its use by a publish (workflows/unpersisted.py).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _ASKS_WHO = "asks who wants it to end"
 
 @workflow.defn(name=names.PERSIST)
 class PersistAttachment:
-    """Runs under the id `unpersisted/<driver>/<volume handle>`, as a child that outlives its publish; returns a message."""
+    """The workflow with the id `unpersisted/<driver>/<volume handle>`, a child that outlives its publish; returns a message."""
 
     @workflow.init
     def __init__(self, waiting: Unpersisted) -> None:
@@ -59,7 +59,7 @@ class PersistAttachment:
 
     @workflow.signal
     def settle(self, attachment: Attachment) -> None:
-        """The publish has succeeded: write this once there is a PV."""
+        """Settle the publish, which has succeeded: write this once there is a PV."""
         if attachment.node_id == self._waiting.attachment.node_id:
             self._settled = attachment
             workflow.upsert_memo({names.ATTACHMENT_MEMO: attachment})
@@ -91,9 +91,9 @@ class PersistAttachment:
             raise await self._ended(why) from failed_step(error)
 
     async def _go_on_if_asked_by_the_dead(self) -> None:
-        """Hold on in a new run, where who asked for the end is an operation that is over.
+        """Hold on in a new run if the operation that asked for the end is over.
 
-        NB: it has told nobody that it got what it asked for, and its word may come after another publish has relied on this run.
+        NB: it has reported no success, and its request may arrive after another publish has relied on this run.
         """
         asker = _asker()
         if not asker or not workflow.patched(_ASKS_WHO) or await self._steps.is_open(asker):
@@ -144,7 +144,7 @@ class PersistAttachment:
         return ended(error, f"{self._what()} ended; it holds the volume no longer{left}")
 
     async def _take_back(self) -> str:
-        """Undo what may have been written; what may be left of it where that can't be done within the budget."""
+        """Undo possible writes, and describe what may remain of them if that can't be done within the budget, else return ""."""
         if not self._wrote:
             return ""
         node, budget = self._waiting.attachment.node_id, self._steps.limits.clear_budget
@@ -158,7 +158,7 @@ class PersistAttachment:
 
     @property
     def _mine(self) -> list[str]:
-        """The ids of what this run has written; none of a former self, which may have ended having recorded the node for good."""
+        """The ids that sign this run's writes; none of a former self, which may have ended with the node recorded for good."""
         return [run for run, life in self._signed.items() if life == self._steps.life]
 
     def _show(self, state: State) -> None:
@@ -181,10 +181,10 @@ class PersistAttachment:
 
 
 def _asker() -> str:
-    """Return the operation that has asked the run to end; "" where it was none, or nobody has."""
+    """Return the operation that has asked the run to end, or "" if none has."""
     return names.asker(workflow.cancellation_reason() or "")
 
 
 async def _always(_: Looked) -> bool:
-    """This run has no backend to undo, its publish has; and of all it may write to a record without an epoch."""
+    """Return True: this run has no backend to undo, its publish has; and it may write to any record without an epoch."""
     return True

@@ -1,4 +1,4 @@
-"""PublishVolume: make a node hold a volume, or leave nothing of the attempt.
+"""PublishVolume: make a node hold a volume, or undo the attempt completely.
 
 Contract: it succeeds when the record says so, by this very run, and the backend has attached. It fails at once, having
 written nothing, when it gets a final answer before anything of it can have been written. In any other case it is rolled back
@@ -7,7 +7,7 @@ node that held the volume before keeps it.
 
 While a volume has no PV, an open PersistAttachment run holds it instead of the record.
 
-Not kept here: what is written (mooring/records/fence.py), and how a step is retried (workflows/common/steps.py).
+Not kept here: the writes (mooring/records/fence.py), and the retries of a step (workflows/common/steps.py).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _SAYS_LET_GO = "says what it took back without a PV"
 
 @workflow.defn(name=PUBLISH)
 class PublishVolume:
-    """Runs under the id `volume/<driver>/<volume handle>`; takes a PublishRequest, returns a PublishResult."""
+    """The workflow with the id `volume/<driver>/<volume handle>`; takes a PublishRequest, returns a PublishResult."""
 
     def __init__(self) -> None:
         self._asked: PublishRequest
@@ -98,7 +98,7 @@ class PublishVolume:
         return ended(error, rolled_back)
 
     async def _admit(self, seen: Looked) -> Looked:
-        """Have a node that memory doubts confirmed before anything is written; what was seen of the volume meanwhile."""
+        """Have a node that memory doubts confirmed before anything is written, and return the last look at the volume."""
         if self._steps.doubt:
             raise failure(Disputed(self._steps.doubt))
         if self._steps.node is NodeGlance.ADMITTED:
@@ -115,7 +115,7 @@ class PublishVolume:
         return self._is_named(seen) or (waiting is not None and waiting.attachment.node_id == node)
 
     def _is_named(self, seen: Looked) -> bool:
-        """Whether the record names the node, or without a PV what is known of the volume."""
+        """Return whether the record names the node, or without a PV the last known one."""
         known = seen.record or seen.departed
         return known is not None and known.holder(self._asked.node_id) is not None
 
@@ -139,7 +139,7 @@ class PublishVolume:
             seen = await self._steps.look() if described.landed else _brought(described)
 
     async def _claim(self, seen: Looked) -> VolumeRecord | None:
-        """The record that makes the node a holder, or None where there is no PV to have one."""
+        """Write the record that makes the node a holder and return it, or None if there is no PV to bear one."""
         for _ in range(self._steps.limits.conflicts_max):
             if await self._keeper.others_wait():
                 return None
@@ -169,11 +169,11 @@ class PublishVolume:
         return heeding_history(decision, seen, self._asked)
 
     def _may_hold(self, seen: Looked) -> bool:
-        """Whether a look at a volume without a PV lets it be held."""
+        """Return whether a look at a volume without a PV permits holding it."""
         return bool(seen.by) and not self._steps.limits.reject_missing_pv and not self._steps.is_look_outlived
 
     def _refuse_in_doubt(self, seen: Looked) -> None:
-        """Raise where a volume without a PV may be attached to another node."""
+        """Raise an error if a volume without a PV may be attached to another node."""
         if seen.departed is not None:
             refusal = fence.bar(seen.departed, self._asked, self._steps.operation)
             if refusal is not None:
@@ -183,9 +183,9 @@ class PublishVolume:
                 raise failure(Disputed(why))
 
     def _refuse_beside(self, seen: Looked) -> None:
-        """Raise where the record, or without a PV what is known of it, names a holder that excludes the node.
+        """Raise an error if the record, or without a PV the last known one, names a holder that excludes the node.
 
-        NB: the hold that was found may be one that was over, and came back by a reset of which Temporal has forgotten the origin.
+        NB: the hold that was found may be one that was over, and was revived by a reset whose origin Temporal has forgotten.
         """
         known = seen.record or seen.departed
         refusal = fence.bar(known, self._asked, self._steps.operation) if known is not None else None
@@ -217,11 +217,11 @@ class PublishVolume:
             raise
 
     def _may_be_asked_again(self) -> bool:
-        """Whether a reset may lead to where the attach is waited for: that is where a cancellation found it."""
+        """Return whether a reset may lead to the wait for the attach, where a cancellation found the run."""
         return workflow.cancellation_reason() is not None and workflow.patched(LIVES)
 
     async def _hold_without_pv(self) -> PublishResult | None:
-        """Hold the volume until it has a PV; None where it has got one meanwhile."""
+        """Hold the volume until it has a PV, or return None if it has got one meanwhile."""
         held = await self._keeper.hold()
         if held is None:
             return None
@@ -253,7 +253,7 @@ class PublishVolume:
             workflow.upsert_memo({names.LET_GO_MEMO: self._asked.node_id})
 
     def _took_back_without_pv(self, seen: Looked) -> bool:
-        """Whether the node was claimed on a PV that went, so that what this worker or another saw go may still name it."""
+        """Return whether the node was claimed on a PV that is gone, whose last sighting by some worker may still name it."""
         claimed = seen.record is None and self._claimant.may_land
         return claimed and not self._leaves(seen) and not self._is_departed(seen)
 
@@ -282,7 +282,7 @@ class PublishVolume:
         return seen.record is not None
 
     def _is_anothers(self, seen: Looked) -> bool:
-        """Whether another operation has made the node a holder, and neither this one nor its hold."""
+        """Return whether another operation has made the node a holder, and neither this one nor its hold."""
         held = seen.record is not None and seen.record.holder(self._asked.node_id) is not None
         return (
             held and seen.record is not None and not fence.holds_by(seen.record, self._asked.node_id, seen.by, *self._keeper.mine)

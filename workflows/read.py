@@ -1,4 +1,4 @@
-"""ReadVolume: who holds a volume, by its live PV."""
+"""ReadVolume: return the holders of a volume, by its live PV."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn(name=READ)
 class ReadVolume:
-    """Runs under the id `read/<driver>/<volume handle>`; takes a VolumeRef, returns a VolumeStatus."""
+    """The workflow with the id `read/<driver>/<volume handle>`; takes a VolumeRef, returns a VolumeStatus."""
 
     @workflow.run
     async def run(self, request: RawValue = NOTHING) -> VolumeStatus:

@@ -23,7 +23,7 @@ _RETRY_AT_MOST = timedelta(seconds=5)
 
 @workflow.defn(name=REBUILD)
 class RebuildAttachments:
-    """Runs under the id `rebuild/<driver>/<worker>`; takes nothing, returns a RebuildResult."""
+    """The workflow with the id `rebuild/<driver>/<worker>`; takes nothing, returns a RebuildResult."""
 
     @workflow.run
     async def run(self) -> RebuildResult:

@@ -1,11 +1,11 @@
-"""ReconcileAttachments: find where records, cluster and backend differ, heal what is safe, and say what is left.
+"""ReconcileAttachments: find differences between records, cluster and backend, heal safe ones, and report the rest.
 
-Contract: a drift counts when two looks show it, a settling pause apart. Where more heals are due than the drift guard lets through,
-nothing is healed until an operator approves of it (update `approve`), and only what a look after that still shows. A heal that
-fails keeps no other from being made. It ends with a result that counts everything.
+Contract: a drift counts when two looks show it, a settling pause apart. If more heals are due than the drift guard permits,
+nothing is healed until an operator approves of it (update `approve`), and only drifts that a look after that still shows. A heal
+that fails prevents no other. It ends with a result that counts everything.
 
-Not kept here: what drift is and what is healed (mooring/reconciliation/comparison.py), how (mooring/reconciliation/healer.py), when
-it runs (mooring/reconciliation/schedule.py).
+Not kept here: drifts and their remedies (mooring/reconciliation/comparison.py), healing (mooring/reconciliation/healer.py), the
+times of runs (mooring/reconciliation/schedule.py).
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class ReconcileAttachments:
 
     @workflow.query(name=names.PROGRESS)
     def progress(self) -> Progress:
-        """How far it has come."""
+        """Return the progress."""
         found = self._found
         return Progress(
             driver=self._driver,
@@ -84,7 +84,7 @@ class ReconcileAttachments:
 
     @workflow.update(name=names.APPROVE)
     def approve(self, approval: Approval) -> str:
-        """Let what is due be healed."""
+        """Let the due heals be made."""
         self._approval = approval
         return f"Approved by {approval.by}: what another look still shows of {self._due()} is healed."
 
@@ -118,7 +118,7 @@ class ReconcileAttachments:
             raise cause(error) or error from None
 
     async def _confirmed(self) -> Found:
-        """What two looks show."""
+        """Return the drifts that two looks show."""
         first = await self._look("look for drift")
         if not first.drifts:
             return first
@@ -126,7 +126,7 @@ class ReconcileAttachments:
         return first.both(await self._look("look again"))
 
     async def _may_heal(self) -> bool:
-        """Whether the drift guard, or an operator, lets what is due be healed."""
+        """Return whether the drift guard, or an operator, permits the due heals."""
         if self._found.due <= self._terms.guard:
             return True
         self._show(State.AWAITING_APPROVAL)
@@ -154,7 +154,7 @@ class ReconcileAttachments:
         )
 
     async def _heal(self) -> None:
-        """Heal what is due: volumes side by side, the drifts of one in turn, of some nodes the evacuation once."""
+        """Make the due heals: volumes side by side, the drifts of one in turn, of some nodes the evacuation once."""
         volumes: dict[str, list[Drift]] = {}
         for drift in self._found.drifts:
             if drift.heal:
@@ -171,7 +171,7 @@ class ReconcileAttachments:
         await asyncio.gather(*(heal(drifts) for drifts in volumes.values()))
 
     async def _heal_in_turn(self, drifts: list[Drift]) -> None:
-        """NB: a heal moves the epoch that the next of its volume was seen at."""
+        """Heal drifts in turn. NB: a heal moves the epoch that the next of its volume was seen at."""
         epoch: int | None = None
         result: HealResult | None = None
         for drift in drifts:
@@ -233,5 +233,5 @@ class ReconcileAttachments:
 
 
 def _turn(drift: Drift) -> str:
-    """What is healed in turn: the drifts of a volume; of a node that is gone, all."""
+    """Return the name of the turn that the drift is healed in: that of its volume or, for an evacuation, of its node."""
     return f"node {drift.node_id}" if drift.heal is Heal.EVACUATE else f"volume {drift.volume_handle}"

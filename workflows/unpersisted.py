@@ -1,4 +1,4 @@
-"""What a publish does about a volume that has no PV yet: an open PersistAttachment run is the lock until there is one.
+"""The publish of a volume that has no PV yet: an open PersistAttachment run is the lock until there is one.
 
 Contract: only the operation that holds the volume's workflow id starts such a run; it may end by itself at any time, when the PV
 appears. Every answer about it is of a run id, so that a late attempt never ends or settles another node's.
@@ -28,7 +28,7 @@ _OUTWAITS = "leaves the end of a hold to who asked for it"
 
 
 class Keeper:
-    """The PersistAttachment run of one publish's volume: `found`, where it was there before, or `started` by this publish."""
+    """The PersistAttachment run of one publish's volume: `found`, if it existed before, or `started` by this publish."""
 
     def __init__(self, steps: Steps, asked: PublishRequest) -> None:
         self._steps = steps
@@ -44,7 +44,7 @@ class Keeper:
         """Whether the run that this publish had started was given its word, and so may have written the record in its name."""
 
     async def others_wait(self) -> bool:
-        """Whether an attachment that this publish has not made waits for the volume's PV."""
+        """Return whether an attachment that this publish has not made waits for the volume's PV."""
         if self._outlived:
             self.started, self._has_begun = None, False
         elif not self._steps.may_wait or self.started is not None:
@@ -64,7 +64,7 @@ class Keeper:
 
     @property
     def kept(self) -> bool:
-        """Whether the node held the volume without a PV before this publish, or the one that it was reset from."""
+        """True if the node held the volume without a PV before this publish, or the one that it was reset from."""
         return not self._has_begun and self.found is not None and self.found.attachment.node_id == self._asked.node_id
 
     @property
@@ -73,9 +73,9 @@ class Keeper:
         return tuple(run for run, life in self._begun.items() if life == self._steps.life)
 
     async def hold(self) -> Waiting | None:
-        """What holds the volume until it has a PV: what waits already, where that is this node's, or a new run.
+        """Return the hold on the volume until it has a PV: the one that waits already, if it is this node's, or a new run.
 
-        None where the run that this publish had started, or that of the publish it was reset from, has ended.
+        Return None if the run that this publish had started, or that of the publish it was reset from, has ended.
         """
         if self.started is not None:
             return self.started if await self._find(self.started) else None
@@ -87,7 +87,7 @@ class Keeper:
         return self.found
 
     async def settle(self, held: Waiting) -> bool:
-        """Tell the run that it may write the attachment once there is a PV; whether it holds the volume by the word of this run."""
+        """Let the run write the attachment once there is a PV, and return whether it holds the volume as this run settled."""
         run = workflow.get_external_workflow_handle_for(
             PersistAttachment.run, names.unpersisted_id(self._asked), run_id=held.run_id
         )
@@ -98,7 +98,7 @@ class Keeper:
         return now is not None and holds.may_succeed(now, self._steps.operation)
 
     async def _find(self, held: Waiting) -> Waiting | None:
-        """The run, where it is still open; if not, whatever waits now is another's."""
+        """Return the run if it is still open; if not, an attachment that waits now is another's."""
         now = await self._steps.find_waiting()
         if now is not None and holds.is_open(held, now):
             return now
@@ -106,7 +106,7 @@ class Keeper:
         return None
 
     async def leave_former(self) -> None:
-        """Leave the run that the publish from which this one was reset had started, and which may have reported success."""
+        """Leave alone the run started by the publish from which this one was reset, and which may have reported success."""
         if self.started is None:
             return
         found = await self._steps.find_waiting()
@@ -114,19 +114,19 @@ class Keeper:
             self.started, self.found, self._steps.waiting, self._has_begun = None, found, found, False
 
     async def learn_anew(self) -> None:
-        """Ask what waits where the publish was reset since it was asked; what its former self has started is then `found`."""
+        """Look again for a wait if the publish was reset since the last look; one that its former self started is then `found`."""
         if self._outlived or self._steps.is_waiting_unknown:
             await self.others_wait()
 
     async def drop(self) -> None:
-        """End the run that this publish has started, where it has."""
+        """End the run that this publish has started, if any."""
         await self.learn_anew()
         if self.started is not None:
             await self._steps.drop_waiting(self.started.run_id)
 
     @property
     def _outlived(self) -> bool:
-        """Whether the run was reset since it started that which holds the volume."""
+        """True if the run was reset since it started the run that holds the volume."""
         return self.started is not None and self._begun_in != self._steps.life and workflow.patched(LIVES)
 
     async def _start(self) -> Waiting:

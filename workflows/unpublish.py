@@ -1,7 +1,7 @@
 """UnpublishVolume: take a volume from a node, or from all of them.
 
-Contract: the backend detaches first, then the record lets go; another node's attachment is never touched. It succeeds also
-where nothing was attached, and has then moved the epoch, so that no earlier attempt to attach can still land. A record that
+Contract: the backend detaches first, then the record is cleared; another node's attachment is never touched. It also succeeds
+if nothing was attached, and has then moved the epoch, so that no earlier attempt to attach can still land. A record that
 can't be cleared does not hold it up for ever: within the budget it ends in success with `annotation_cleared=False`, the
 volume still fenced to its holder, and an Event.
 
@@ -10,7 +10,7 @@ index that is behind costs another call, not the fence.
 
 Cancelled, it stops where it is; asked again, it goes on.
 
-Not kept here: what is written (mooring/records/fence.py), and how a step is retried (workflows/common/steps.py).
+Not kept here: the writes (mooring/records/fence.py), and the retries of a step (workflows/common/steps.py).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _ALL = "detach what no record names"
 
 
 class _UnclearableError(Exception):
-    """The record can't be read or cleared within the budget; `seen` is what was last known of it."""
+    """The record can't be read or cleared within the budget; `seen` is the last known one."""
 
     def __init__(self, why: str, seen: VolumeRecord | None) -> None:
         super().__init__(why)
@@ -55,7 +55,7 @@ class _UnclearableError(Exception):
 
 
 class _OvertakenError(Exception):
-    """The volume isn't any more as it was when somebody decided that it must leave; `seen` is what was last known of its record."""
+    """The volume is no longer as it was when its release was decided; `seen` is its last known record."""
 
     def __init__(self, why: str, seen: VolumeRecord | None) -> None:
         super().__init__(why)
@@ -63,7 +63,7 @@ class _OvertakenError(Exception):
 
 
 async def _clearing(step: Awaitable[T], seen: VolumeRecord | None) -> T:
-    """A step without which the record isn't cleared."""
+    """Await a step without which the record isn't cleared."""
     try:
         return await step
     except ActivityError as error:
@@ -74,7 +74,7 @@ async def _clearing(step: Awaitable[T], seen: VolumeRecord | None) -> T:
 
 @workflow.defn(name=UNPUBLISH)
 class UnpublishVolume:
-    """Runs under the id `volume/<driver>/<volume handle>`; takes an UnpublishRequest, returns an UnpublishResult."""
+    """The workflow with the id `volume/<driver>/<volume handle>`; takes an UnpublishRequest, returns an UnpublishResult."""
 
     def __init__(self) -> None:
         self._asked: UnpublishRequest
@@ -127,7 +127,7 @@ class UnpublishVolume:
         raise failure(Contended(f"{self._what()} lost to another writer of the record {self._steps.limits.conflicts_max} times."))
 
     async def _try_to_clear(self, seen: Looked) -> UnpublishResult | Looked:
-        """Detach and release; what was seen instead of the record that this was decided on."""
+        """Detach and release, or return the look that shows another record than the one this was decided on."""
         anew = self._steps.is_waiting_unknown  # NB: what is detached again after a reset must not hang on `trusts`
         others = await self._release_unpersisted()
         if anew or (seen.record is None and not self._steps.trusts(seen)):
@@ -148,21 +148,21 @@ class UnpublishVolume:
         return await self._look() if result.landed else brought
 
     async def _own(self, seen: Looked) -> Looked:
-        """A look of this very run: where it was reset, its former self has seen this, and no run ends on that."""
+        """Return a look of this very run: if it was reset, its former self has seen this, and no run ends on that."""
         return seen if self._steps.trusts(seen) else await self._steps.look(self._steps.limits.clear_budget)
 
     async def _look(self) -> Looked:
         return await _clearing(self._steps.look(self._steps.limits.clear_budget), None)
 
     def _belongs(self, seen: VolumeRecord | None) -> bool:
-        """Whether a node that was taken for a stray may have the volume; where nothing records it, nobody can say."""
+        """Return whether a node that was taken for a stray may have the volume; without a record, that is unknown."""
         waiting = self._steps.waiting
         return (
             seen is None or bool(self._leaving(seen)) or (waiting is not None and waiting.attachment.node_id == self._asked.node_id)
         )
 
     def _overtaken(self, seen: VolumeRecord | None) -> bool:
-        """Whether the record isn't the one any more on which somebody decided that the volume must leave."""
+        """Return whether the record is no longer the one on which the release was decided."""
         return self._asked.at_epoch is not None and (seen is None or seen.epoch != self._asked.at_epoch)
 
     def _leave(self, seen: VolumeRecord | None, why: str) -> UnpublishResult:
@@ -178,7 +178,7 @@ class UnpublishVolume:
         return result
 
     async def _release_unpersisted(self) -> Attachment | None:
-        """End the wait of what leaves; the attachment that goes on waiting for its PV."""
+        """End the wait of an attachment to be released, or return one that goes on waiting for its PV."""
         waiting = self._steps.waiting = await self._steps.find_waiting() if self._steps.may_wait else None
         if self._asked.at_run not in ("", *self._dropped, waiting.run_id if waiting else ""):
             raise _OvertakenError(f"it doesn't wait for a PersistentVolume in run {self._asked.at_run} any more", None)
@@ -195,7 +195,7 @@ class UnpublishVolume:
         return None
 
     async def _detach_or_look(self, seen: Looked) -> Looked | None:
-        """Have the backend detach; the live record, where it refuses and the one that was seen is out of date.
+        """Have the backend detach, or return the live look if it refuses and the record seen is out of date.
 
         NB: the index may be behind, and a backend refuses the token of an epoch that is over.
         """
@@ -217,7 +217,7 @@ class UnpublishVolume:
             raise (error if is_cancelled_exception(stopped(error)) else failed) from None
 
     async def _detach(self, seen: VolumeRecord | None) -> None:
-        """Have the backend detach whoever leaves; the node asked for even if no record names it, as one may have been lost."""
+        """Have the backend detach the nodes to be released; the requested one even if no record names it, as one may be lost."""
         leaving, epoch = self._leaving(seen), seen.token_epoch if seen else 0
         for node in leaving:
             await self._ask_backend(node, epoch, recorded=bool(seen and not seen.evidence))
@@ -227,9 +227,9 @@ class UnpublishVolume:
             await self._detach_unrecorded(epoch)
 
     async def _detach_unrecorded(self, epoch: int) -> None:
-        """Have the backend detach from every node, as one that was cut off may have left the volume where no record says so.
+        """Have the backend detach from every node, as an operation that was cut off may have left an unrecorded attachment.
 
-        NB: many a driver takes no call without a node id; what the records name is detached by then.
+        NB: many a driver takes no call without a node id; the recorded nodes are detached by then.
         """
         try:
             await self._ask_backend("", epoch, recorded=False)
@@ -261,7 +261,7 @@ class UnpublishVolume:
         self._detached[node_id] = epoch, life
 
     def _is_detached(self, node_id: str, epoch: int) -> bool:
-        """Whether it was at this epoch or a later one: an attach that hangs has a token above those of all before.
+        """Return whether it was at this epoch or a later one: an attach that hangs has a token above those of all before.
 
         NB: not by a former self of a run that was reset, since which the volume may have been published again.
         """
@@ -273,7 +273,7 @@ class UnpublishVolume:
         return at >= epoch or not workflow.patched(_AT_LIVE_EPOCH)
 
     async def _give_up(self, unclearable: _UnclearableError) -> UnpublishResult:
-        """End in success all the same, the backend having detached: what can't be cleared must not keep the volume on the node."""
+        """End in success all the same, once the backend has detached: an unclearable record must not hold up the unpublish."""
         seen = unclearable.seen
         await self._detach(seen)
         warning = (

@@ -1,10 +1,10 @@
-"""Has what was attached before Mooring came recorded, and keeps out of harm's way what can't be yet.
+"""Attachments that predate Mooring: they are recorded, or the publishing of their volumes is blocked while they are in doubt.
 
 Contract: `join` returns once every VolumeAttachment that can be adopted is, by an operation of its own under the volume's lock.
-What is left in doubt is known to the manager, so that the volume is published to nobody; while there is such a volume, `settle`
-looks at it again. A volume that is in no doubt is not looked at again: what an unpublish frees later on stays free.
+The manager knows the volumes in doubt, so that they are published to nobody; while there is such a volume, `settle`
+looks at it again. A volume that is in no doubt is not looked at again: one that an unpublish frees later on remains free.
 
-Not kept here: what is to be done (rules.py), and how a record is written (workflows/).
+Not kept here: the decisions (rules.py), and writing the record (workflows/).
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ logger = logging.getLogger(__name__)
 
 
 async def carry_out(findings: Sequence[Finding], adopt: Adopt) -> list[Finding]:
-    """Adopt what is to be adopted, several volumes at once; the findings as they are then."""
+    """Carry out the adoptions, several volumes at once, and return the findings as they are then."""
     volumes = [list(group) for _, group in groupby(sorted(findings, key=_by_volume), key=_by_volume)]
     return await for_each(partial(_adopt_volume, adopt), volumes)
 
 
 async def _adopt_volume(adopt: Adopt, findings: list[Finding]) -> list[Finding]:
-    """One after the other, since each moves the epoch that the next is decided on."""
+    """Adopt the findings of one volume in turn, since each moves the epoch that the next is decided on."""
     turned, epoch = [], None
     for finding in findings:
         request = finding.request
@@ -59,7 +59,7 @@ async def _adopt_volume(adopt: Adopt, findings: list[Finding]) -> list[Finding]:
 
 
 class Adopter:
-    """Brings one worker into a cluster that lives already; `interval` is in seconds, between two looks at what is in doubt."""
+    """The adopter of one worker in a cluster already in use; `interval` is in seconds, between two looks at volumes in doubt."""
 
     def __init__(self, survey: Survey, adopt: Adopt, metrics: Metrics, interval: float) -> None:
         self.missing = NOT_LOOKED
@@ -110,7 +110,7 @@ class Adopter:
 
 
 def _log(recorded: int, findings: Sequence[Finding], told: Collection[str]) -> None:
-    """Say what is new; a doubt that was told before isn't told again."""
+    """Log what is new; a doubt that was logged before isn't logged again."""
     doubts = [finding for finding in findings if finding.why and finding.volume_handle not in told]
     for finding in doubts[:TOLD]:
         logger.warning("VolumeAttachment %s is not adopted (%s): %s", finding.volume_attachment, finding.verdict, finding.why)

@@ -1,10 +1,10 @@
-"""What a volume's operations say of a VolumeAttachment: was its node unpublished since it was made?
+"""The evidence of a volume's operations about a VolumeAttachment: was its node unpublished since it was made?
 
-Contract: a run says when it began and ended by Temporal's clock, a VolumeAttachment when it was made by the API server's, and these
-may differ by `skew` seconds. What is closer together than that is UNKNOWN, and so is what Temporal may have forgotten. An unpublish
-counts where it was carried out: one that left everything as it was says nothing, unless the record bears its id.
+Contract: a run begins and ends by Temporal's clock, a VolumeAttachment is made by the API server's, and these may differ by `skew`
+seconds. Times closer together than that are UNKNOWN, and so is anything that Temporal may have forgotten. An unpublish counts if
+it was carried out: one that changed nothing proves nothing, unless the record bears its id.
 
-Not kept here: what follows (rules.py).
+Not kept here: the conclusions (rules.py).
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ class Detachments(Protocol):
         """Return what has become of the volume on this node since the VolumeAttachment was made.
 
         Raises:
-            TemporalUnavailable: Temporal did not say.
+            TemporalUnavailable: Temporal didn't answer.
 
         """
 
 
 class NoDetachments:
-    """Where nobody can be asked, nothing is known."""
+    """The detachments without Temporal: nothing is known."""
 
     async def since(self, volume: Volume, attached: Attached) -> Past:  # noqa: ARG002 - whatever it is
         """See `Detachments`."""
@@ -65,7 +65,7 @@ class NoDetachments:
 
 
 class LateDetachments:
-    """For a command, which reaches Temporal only where it has to ask; where it can't, or is not answered, nothing is known."""
+    """The detachments for a command, which connects to Temporal only if it has to ask; without an answer nothing is known."""
 
     def __init__(self, reach: Callable[[], Awaitable[Client | None]], skew: float) -> None:
         self._reach = reach
@@ -148,7 +148,7 @@ class TemporalDetachments:
         return [run async for run in self._client.list_workflows(query, limit=RUNS)]
 
     async def _detached(self, run: WorkflowExecution, attached: Attached, *, wrote: bool) -> bool:
-        """Whether the run took the volume from the VolumeAttachment's node.
+        """Return whether the run took the volume from the VolumeAttachment's node.
 
         NB: one that `wrote` the record did, though it was cut off or did not learn of it: the record comes after the backend.
         """
@@ -169,14 +169,14 @@ class TemporalDetachments:
             return node_id in (await handle.result()).released
 
     async def _remembers(self, volume: VolumeRef, attached: Attached) -> bool:
-        """Whether no run on the volume since the VolumeAttachment was made can be forgotten."""
+        """Return whether no run on the volume since the VolumeAttachment was made can have been forgotten."""
         asked = DescribeNamespaceRequest(namespace=self._client.namespace)
         told = await self._client.workflow_service.describe_namespace(asked)
         kept = told.config.workflow_execution_retention_ttl.ToTimedelta()
         return attached.since >= self._now() - kept + self._skew or await self._knows_the_first_write(volume)
 
     async def _knows_the_first_write(self, volume: VolumeRef) -> bool:
-        """Whether the oldest run that is remembered ended at epoch 1, so that there was none before."""
+        """Return whether the oldest run that is remembered ended at epoch 1, so that there was none before."""
         query = f"WorkflowId = {names.quoted(names.volume_id(volume))} AND ExecutionStatus = 'Completed'"
         listed = [run async for run in self._client.list_workflows(query, limit=RUNS)]
         if not 0 < len(listed) < RUNS:

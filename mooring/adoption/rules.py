@@ -1,26 +1,26 @@
-"""What is to be done about volumes that were attached before Mooring came: pure, from what the cluster says.
+"""The decisions about volumes that were attached before Mooring was installed: pure, from the state of the cluster.
 
-Contract: a VolumeAttachment that is attached, of a node and a volume that are known, becomes the volume's record where no record
-knows of it and nothing contradicts it. Nothing is guessed: of what is in doubt each `Finding` says why, and whether the volume
+Contract: a VolumeAttachment that is attached, of a node and a volume that are known, becomes the volume's record if no record
+knows of it and nothing contradicts it. Nothing is guessed: each `Finding` in doubt says why, and whether the volume
 may be published meanwhile.
 
 Rules for a volume that one node may have:
 
-1. Its record names another node: drift. Whichever is right, an operator has to say.
+1. Its record names another node: drift. An operator has to say which is right.
 2. Several VolumeAttachments are attached: disputed.
 3. One that is being deleted is never adopted. It counts as attached while no operation has written the record yet, because its
-   detach is still to come; later it may be what an unpublish has just left behind.
+   detach is still due; later it may be the remainder of an unpublish.
 
 Rules for a record that an operation has written, since a node that isn't in it may have been taken out on purpose (`Past`):
 
-4. A VolumeAttachment whose node was unpublished since it was made is left over: it counts for nothing, and is told.
-5. Others are adopted where they were made after the record's last write had ended, or all runs since are remembered and none took
-   the volume from the node. Where that can't be told, a volume for one node is refused until an operator has settled it.
+4. A VolumeAttachment whose node was unpublished since it was made is left over: it counts for nothing, and is reported.
+5. Others are adopted if they were made after the record's last write had ended, or all runs since are remembered and none took
+   the volume from the node. If that is unknown, a volume for one node is refused until an operator has settled it.
 
-NB: both sides of a wrong answer are unequal. To take what is left over for attached costs an evacuation; the other way round costs
-the data. So only a time that is later beyond doubt makes one of them left over.
+NB: both sides of a wrong answer are unequal. To take one that is left over for attached costs an evacuation; the other way round
+costs the data. So only a time that is later beyond doubt makes one of them left over.
 
-Not kept here: how the cluster is asked (mooring/cluster/volume_attachments.py), and how an adoption is carried out (adopter.py).
+Not kept here: reading the cluster (mooring/cluster/volume_attachments.py), and carrying out an adoption (adopter.py).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def judge(volume: Volume, attached: Sequence[Attached], past: Mapping[str, Past]
 
 
 def in_question(volume: Volume, attached: Sequence[Attached]) -> list[Attached]:
-    """Return those of which it matters what has become of them: the record has been written, and doesn't know them."""
+    """Return those whose fate matters: the record has been written, and doesn't know them."""
     return [each for each in _unknown(volume, attached) if volume.record.epoch and not each.leaving]
 
 
@@ -66,7 +66,7 @@ def _counted(volume: Volume, unknown: Sequence[Attached], past: Mapping[str, Pas
 
 
 def _one_a_node(attached: Iterable[Attached]) -> list[Attached]:
-    """Of several VolumeAttachments of one node, by several PVs of the volume, one; rather one that isn't being deleted."""
+    """Return one VolumeAttachment of each node, which may have several by several PVs; rather one that isn't being deleted."""
     chosen: dict[str, Attached] = {}
     for each in attached:
         if each.node not in chosen or chosen[each.node].leaving:
@@ -75,7 +75,7 @@ def _one_a_node(attached: Iterable[Attached]) -> list[Attached]:
 
 
 def found(each: Attached, verdict: Verdict, handle: str = "", why: str = "", *, refused: bool = False) -> Finding:
-    """A finding about this VolumeAttachment."""
+    """Make a finding about this VolumeAttachment."""
     return Finding(
         volume_handle=handle,
         pv=each.pv,
@@ -89,7 +89,7 @@ def found(each: Attached, verdict: Verdict, handle: str = "", why: str = "", *, 
 
 
 def refusals(findings: Sequence[Finding]) -> dict[str, str]:
-    """Volume handle -> why the volume is published to nobody."""
+    """Map each volume handle to the reason why the volume is published to nobody."""
     return {finding.volume_handle: finding.why for finding in findings if finding.publish_refused}
 
 
@@ -126,7 +126,7 @@ def _only(volume: Volume, each: Attached, past: Mapping[str, Past]) -> Finding:
 
 
 def _may_adopt(volume: Volume, each: Attached, past: Mapping[str, Past]) -> bool:
-    """Whether nobody can have taken the volume from the node on purpose since the VolumeAttachment was made."""
+    """Return whether no one can have taken the volume from the node on purpose since the VolumeAttachment was made."""
     return not volume.record.epoch or past.get(each.name) in (Past.YOUNGER, Past.KEPT)
 
 

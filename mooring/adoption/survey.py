@@ -1,6 +1,6 @@
 """The survey of attachments that no record names.
 
-Not kept here: what is to be done about it (rules.py), and having it done (adopter.py).
+Not kept here: the decisions about them (rules.py), and their adoption (adopter.py).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Surveyed:
-    """What a look found: how many VolumeAttachments are attached and recorded, and those that are attached and not recorded."""
+    """Result of a look: the number of VolumeAttachments attached and recorded, and those that are attached and not recorded."""
 
     recorded: int
     findings: list[Finding]
@@ -34,9 +34,9 @@ class Surveyed:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """Compares the VolumeAttachments of one driver with the records.
+    """The comparison of one driver's VolumeAttachments with the records.
 
-    `publishes_readonly`: whether the CO is offered PUBLISH_READONLY; if not, it never asks for what a PV's `readOnly` says.
+    `publishes_readonly`: the CO is offered PUBLISH_READONLY; if not, it never requests the readonly of a PV's `readOnly`.
     """
 
     attachments: VolumeAttachments
@@ -48,7 +48,7 @@ class Survey:
         """Look at all volumes, or `only` at those of these handles.
 
         Raises:
-            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable, TemporalUnavailable: the one or the other did not say.
+            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable, TemporalUnavailable: the one or the other didn't answer.
 
         """
         attached = await self.attachments.attached()
@@ -64,7 +64,7 @@ class Survey:
         return Surveyed(len(attached) - len(unknown), await for_each(self._judge, list(volumes.values())))
 
     async def _judge(self, attached: list[Attached]) -> list[Finding]:
-        """The VolumeAttachments of one volume."""
+        """Judge the VolumeAttachments of one volume."""
         try:
             volume = await self._volume(dict.fromkeys(each.pv for each in attached if each.pv))
         except (MalformedRecord, UntranslatableVolume) as error:
@@ -88,7 +88,7 @@ class Survey:
 
 
 async def for_each(work: Callable[[T], Awaitable[list[Finding]]], items: Sequence[T]) -> list[Finding]:
-    """What the work brings for all of them, several at once."""
+    """Do the work for all items, several at once, and return all findings."""
     turns = asyncio.Semaphore(AT_ONCE)
 
     async def one(item: T) -> list[Finding]:
@@ -104,7 +104,7 @@ async def for_each(work: Callable[[T], Awaitable[list[Finding]]], items: Sequenc
 
 
 def _nodes(sightings: Iterable[Sighting], handles: Set[str]) -> dict[str, set[str]]:
-    """The nodes that hold each of these volumes by any of its PVs."""
+    """Return the nodes that hold each of these volumes by any of its PVs."""
     nodes: dict[str, set[str]] = {handle: set() for handle in handles}
     for seen in sightings:
         if seen.handle in handles:

@@ -1,8 +1,8 @@
 """The VolumeAttachments of one driver that say attached, in memory: filled by a list, kept current by a watch.
 
-Contract: what is known may lag, and is asked only about a volume whose record says nothing. One takes little room.
+Contract: the cache may lag, and is asked only about a volume whose record says nothing. One takes little room.
 
-Not kept here: a live look at them (volume_attachments.py), and what follows from them (mooring/evidence/evidence.py).
+Not kept here: a live look at them (volume_attachments.py), and conclusions from them (mooring/evidence/evidence.py).
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ class Shown(msgspec.Struct, frozen=True, gc=False):
 
 
 class AttachedVolumes(Protocol):
-    """What is attached in a cluster, of one driver's volumes, as far as memory knows."""
+    """The attachments of one driver's volumes in a cluster, as far as memory knows."""
 
     @property
     def missing(self) -> list[str]:
-        """What keeps it from knowing anything yet, in words."""
+        """The reasons why it knows nothing yet, in words."""
 
     def of(self, pv: str) -> list[Shown]:
         """Return those of the PV of this name."""
 
     def is_gone(self, name: str) -> bool:
-        """Return whether the one of this name is gone, or not attached; False where that is unknown."""
+        """Return whether the one with this name is gone, or not attached; False if that is unknown."""
 
     def beyond(self, pvs: Container[str], left: Iterable[str]) -> list[Shown]:
-        """Return those of none of these PVs, from which those of the names `left` have gone since this was asked last."""
+        """Return those of none of these PVs, from which the names `left` have gone since the last call."""
 
     def following(self) -> AbstractAsyncContextManager[None]:
         """Have memory filled and kept current while the block lasts."""
@@ -57,7 +57,7 @@ class AttachedVolumes(Protocol):
 
 
 class NothingAttached:
-    """Nothing is attached, or nobody wants to know: what another worker knew of is not gone for that."""
+    """The cache of nothing: no attachments, or none wanted; those that another worker knew of are not gone for that."""
 
     missing: Final[list[str]] = []
 
@@ -118,15 +118,15 @@ class UnknownNames:
         self._suspect: set[str] = set()
 
     def add(self, name: str) -> None:
-        """Note that something of this PV is attached now."""
+        """Note that this PV has an attachment now."""
         self._suspect.add(name)
 
     def drop(self, name: str) -> None:
-        """Note that nothing of this PV is attached any more."""
+        """Note that this PV has no attachment any more."""
         self._suspect.discard(name)
 
     def beyond(self, pvs: Container[str], left: Iterable[str]) -> list[str]:
-        """Return them; `left` have gone from the PVs since this was asked last."""
+        """Return them; `left` have gone from the PVs since the last call."""
         self._suspect.update(name for name in left if name in self._attached)
         self._suspect = {name for name in self._suspect if name not in pvs}
         return list(self._suspect)

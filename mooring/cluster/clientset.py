@@ -1,4 +1,4 @@
-"""Where a worker keeps its records and tells operators: the API server that its environment names, or its own memory.
+"""The stores and recorders of a worker: in the API server that its environment names, or in its own memory.
 
 Contract: nothing is sent on opening, so a server that is down stops no worker from starting.
 """
@@ -51,7 +51,7 @@ class Storage:
 async def open_storage(
     settings: Settings, instance: str, now: Callable[[], datetime], metrics: Metrics, kubeconfig: Kubeconfig = None
 ) -> AsyncIterator[Storage]:
-    """The storage that the settings name, open while the block runs; `instance` names the worker.
+    """Open the storage that the settings name while the block runs; `instance` names the worker.
 
     A `kubeconfig` comes before the environment's.
     """
@@ -96,7 +96,7 @@ def _nodes(api: KubernetesApi, settings: Settings, metrics: Metrics) -> Nodes:
 
 
 def _machines(api: KubernetesApi, settings: Settings, metrics: Metrics, nodes: Nodes, attached: VolumeAttachments) -> Machines:
-    """Where nobody checks nodes, their names are looked up all the same when one has to be evacuated."""
+    """Return the nodes' health; without a node check, names are still looked up when a node has to be evacuated."""
     named = csi_nodes(api, settings.driver, metrics.reconnected) if settings.node_check is NodeCheck.OFF else nodes
     by_id = settings.node_check is NodeCheck.NODE
     return ClusterMachines(api, named, attached, metrics.reconnected, named_by_id=by_id)

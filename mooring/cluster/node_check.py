@@ -1,9 +1,9 @@
-"""Whether a node is there and has room for one more volume.
+"""The check that a node exists and has room for one more volume.
 
-Contract: `glance` asks memory alone; what it doubts is put before the API server by `check`, and only then is anybody refused. The
-limit is the driver's own and kept here as far as it goes: two publishes at once may both pass, and the driver has the last word.
+Contract: `glance` asks memory alone; a node that it doubts is checked with the API server by `check`, and only then refused. The
+limit is the driver's own and best effort here: two publishes at once may both pass, and the driver has the last word.
 
-Not kept here: which nodes there are (node_ids.py), who holds what (mooring/index/manager.py).
+Not kept here: the node ids (node_ids.py), the holders (mooring/index/manager.py).
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from mooring.models import NodeAsk, NodeGlance
 
 
 class Admission:
-    """Lets the nodes of one driver in."""
+    """The check of one driver's nodes."""
 
     def __init__(self, nodes: Nodes, manager: AttachmentManager) -> None:
         self._nodes = nodes
         self._manager = manager
 
     def glance(self, volume_handle: str, node_id: str) -> NodeGlance:
-        """What memory says of the node, for this volume."""
+        """Return memory's answer about the node, for this volume."""
         node = self._nodes.find(node_id)
         if node is None:
             return NodeGlance.UNKNOWN
@@ -36,7 +36,7 @@ class Admission:
         Raises:
             NodeNotFound: there is none of this id.
             AttachLimitReached: it has no room for a volume that it does not hold yet.
-            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say.
+            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server didn't answer.
 
         """
         what = f"Volume {asked.volume.volume_handle} can't be published to node {asked.node_id}"

@@ -1,11 +1,11 @@
-"""What the cluster says of one node, dead or alive: its Node objects, by the names that go with a node id.
+"""The health of one node in the cluster, dead or alive: its Node objects, by the names that go with a node id.
 
-Contract: what is said of the Nodes is live. Several Nodes may go by one node id, and one of them may be known by nothing but a
-VolumeAttachment: all are looked at, and the node is gone, or out of service, only where each of them is. A node id whose name
-nobody knows is neither here nor gone, nor is any where VolumeAttachments can't be asked. A Node that goes by another node id now
-says nothing of this one: it counts as here, and as well.
+Contract: the state of the Nodes is live. Several Nodes may go by one node id, and one of them may be known by nothing but a
+VolumeAttachment: all are looked at, and the node is gone, or out of service, only if each of them is. A node id whose name
+is unknown is neither here nor gone, nor is any if VolumeAttachments can't be asked. A Node that goes by another node id now
+says nothing of this one: it counts as here, and as healthy.
 
-Not kept here: how long a Node has been gone, and what follows (workflows/evacuate.py).
+Not kept here: the duration of a Node's absence, and the consequences (workflows/evacuate.py).
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ NAMED: Final = 5
 class Machine:
     """The finding of a look: `words` say it as a clause that names the Nodes.
 
-    `name` is the Node's, "" where nobody knows it; of the `names` of several it is the one that keeps the node alive. `presence` is
-    GONE where all are gone or out of service, `out_of_service` where all are there and are that. `ready`: some kubelet is well.
+    `name` is the Node's, "" if unknown; of the `names` of several it is the one that keeps the node alive. `presence` is GONE if
+    all are gone or out of service, `out_of_service` is true if all exist and are that. `ready`: some kubelet is healthy.
     """
 
     name: str
@@ -56,19 +56,19 @@ class Machines(Protocol):
     """The nodes of one driver."""
 
     async def look(self, node_id: str, names: Some[str]) -> Machine:
-        """Return what there is of the node; `names` are what its Nodes were called when they were last seen.
+        """Look at the node; `names` are those of its Nodes when they were last seen.
 
         Raises:
-            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say.
+            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server didn't answer.
 
         """
 
     def following(self, changed: Callable[[Fates], None]) -> AbstractAsyncContextManager[None]:
-        """Tell of every Node that comes, goes, or gets or loses the taint, while the block lasts; first of all that there are."""
+        """Report every Node that appears, goes, or gets or loses the taint, while the block lasts; first all existing ones."""
 
 
 class NoMachines:
-    """Where there is no Kubernetes, nobody says what has become of a node."""
+    """The nodes without Kubernetes: the state of every node is unknown."""
 
     async def look(self, node_id: str, names: Some[str]) -> Machine:
         """See `Machines`."""
@@ -84,7 +84,7 @@ class NoMachines:
 class ClusterMachines:
     """The nodes of one driver in a cluster.
 
-    `nodes` says which Node goes by a node id; where it doesn't, `attached` may. `named_by_id`: node ids are the names of Nodes.
+    `nodes` says which Node goes by a node id; if it doesn't, `attached` may. `named_by_id`: node ids are the names of Nodes.
     """
 
     def __init__(
@@ -153,7 +153,7 @@ class ClusterMachines:
 
 
 class _Fate(IntEnum):
-    """How a Node is; of several the least counts."""
+    """State of a Node; of several the least counts."""
 
     ALIVE = 0
     OUT = 1
@@ -171,7 +171,7 @@ class _Sight:
 
 
 def _machine(sights: Iterable[_Sight]) -> Machine:
-    """Return what several Nodes of one id come to: dead only where each of them is."""
+    """Combine several Nodes of one id: dead only if each of them is."""
     found = sorted(sights)
     first, last = found[0], found[-1]
     alive = first.fate is _Fate.ALIVE

@@ -1,11 +1,11 @@
-"""Which node ids there are, and how many volumes each may hold: an index of the cluster's CSINodes, or of its Nodes.
+"""The existing node ids, and the number of volumes that each may hold: an index of the cluster's CSINodes, or of its Nodes.
 
-Contract: `find` answers from memory, which a list fills and a watch keeps current; it may lag, so that what it does not know is
-looked for with `look`, live, before anybody is refused. A watch that can't go on lists anew, and what was known stays meanwhile.
-Several Nodes may go by one id.
+Contract: `find` answers from memory, which a list fills and a watch keeps current; it may lag, so a node that it does not know is
+looked for with `look`, live, before it is refused. If a watch can't go on, all are listed again, and the old values remain
+meanwhile. Several Nodes may go by one id.
 
-Not kept here: the objects' form (mooring/kubernetes/node_objects.py), what a node holds (mooring/index/manager.py), and whom to
-refuse (node_check.py).
+Not kept here: the objects' form (mooring/kubernetes/node_objects.py), the volumes on a node (mooring/index/manager.py), and
+refusals (node_check.py).
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ LEFT: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node id that there is.
+    """An existing node id.
 
-    `limit`: how many volumes of the driver the node may hold; None where nobody says. `name`: the Node's, "" where it is not known.
+    `limit`: the number of volumes of the driver that the node may hold, None if unknown. `name`: the Node's, "" if unknown.
     """
 
     node_id: str
@@ -43,23 +43,23 @@ class Nodes(Protocol):
 
     @property
     def absence(self) -> str:
-        """Why an unknown node id is none, as a clause: "there is no Node of this name"."""
+        """The reason why an unknown node id is none, as a clause: "there is no Node of this name"."""
 
     @property
     def missing(self) -> list[str]:
-        """What keeps `find` from knowing anything yet, in words; empty once it does."""
+        """The reasons why `find` knows nothing yet, in words; empty once it does."""
 
     def find(self, node_id: str) -> Node | None:
-        """What memory knows."""
+        """Return the node as memory knows it, or None if it doesn't."""
 
     def named(self, name: str) -> Node | None:
-        """What memory knows of the node with this name, or last knew before it went."""
+        """Return the node with this name as memory knows it, or last knew it before it was gone."""
 
     async def look(self, node_id: str) -> Node | None:
-        """What the API server knows.
+        """Read the node from the API server, or return None if it has none.
 
         Raises:
-            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say.
+            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server didn't answer.
 
         """
 
@@ -67,7 +67,7 @@ class Nodes(Protocol):
         """Return the names of the Nodes that memory knows, or last knew, by this node id."""
 
     async def registered(self) -> Mapping[str, Node]:
-        """Return what the API server knows of every node, by its name; raise as `look` does."""
+        """Read every node from the API server, by its name; raise as `look` does."""
 
     def following(self) -> AbstractAsyncContextManager[None]:
         """Have memory filled and kept current while the block lasts."""
@@ -77,7 +77,7 @@ class Nodes(Protocol):
 
 
 class AnyNode:
-    """Every node id is one, and none has a limit: nothing is checked."""
+    """The node ids without a check: every one exists, and none has a limit."""
 
     absence = ""
     missing: Final[list[str]] = []
@@ -113,7 +113,7 @@ class AnyNode:
 class ClusterNodes(Generic[T]):
     """The node ids that the objects of one collection give: `read` says which one, if any.
 
-    `select` gives the query by which to look for one node id, or None where no object can have it.
+    `select` gives the query by which to look for one node id, or None if no object can have it.
     """
 
     def __init__(
@@ -199,7 +199,7 @@ def _room(node: Node) -> float:
 
 
 def csi_nodes(api: KubernetesApi, driver: str, reconnected: Callable[[], None], **bounds: Any) -> Nodes:
-    """The node ids and limits that the CSINodes give for the driver; `reconnected` and `bounds` are those of `Collection`."""
+    """Return the node ids and limits by the CSINodes of the driver; `reconnected` and `bounds` are those of `Collection`."""
 
     def read(node: CsiNode) -> Node | None:
         own = (each for each in node.spec.drivers or () if each.name == driver)
@@ -211,7 +211,7 @@ def csi_nodes(api: KubernetesApi, driver: str, reconnected: Callable[[], None], 
 
 
 def plain_nodes(api: KubernetesApi, reconnected: Callable[[], None], **bounds: Any) -> Nodes:
-    """The names of the Nodes as node ids, without limits; `reconnected` and `bounds` are those of `Collection`."""
+    """Return the names of the Nodes as node ids, without limits; `reconnected` and `bounds` are those of `Collection`."""
 
     def select(node_id: str) -> dict[str, str] | None:
         return {"fieldSelector": f"metadata.name={node_id}"} if NODE_NAME.fullmatch(node_id) else None

@@ -1,4 +1,4 @@
-"""What Nodes say of themselves, asked of the few that matter: are they alive, and which volumes do they have and use?
+"""The status of Nodes, read for the few that matter: are they alive, and which volumes do they have and use?
 
 Contract: a node id is looked for in the CSINodes, by the driver's name, so that nothing is concluded from a node of another name.
 Of an id that several nodes go by, nothing is said.
@@ -28,7 +28,7 @@ PAGE_SIZE: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """What a Node says of itself. `in_use`: the unique names of the volumes that its kubelet uses."""
+    """The status of a Node. `in_use`: the unique names of the volumes that its kubelet uses."""
 
     ready: bool
     out_of_service: bool
@@ -42,7 +42,7 @@ class AttachedVolume(msgspec.Struct):
 
 
 class Status(NodeStatus, rename="camel"):
-    """How a Node is."""
+    """The part of a Node's status that matters here."""
 
     volumes_in_use: list[str] | None = None
     volumes_attached: list[AttachedVolume] | None = None
@@ -58,13 +58,13 @@ NODES: Final = Kind("Nodes", "/api/v1/nodes", msgspec.json.Decoder(Listed[UsingN
 
 
 class NodeStates(Protocol):
-    """What the Nodes of one driver say of themselves."""
+    """The status of one driver's Nodes."""
 
     async def ask(self, node_ids: Collection[str]) -> dict[str, NodeState]:
-        """What each of these nodes says; one that the cluster doesn't know is left out.
+        """Return the status of each of these nodes, without those that the cluster doesn't know.
 
         Raises:
-            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say.
+            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server didn't answer.
 
         """
 
@@ -76,7 +76,7 @@ class NodeStates(Protocol):
 
 
 class NoNodeStates:
-    """Where there is no Kubernetes, no node says anything."""
+    """The status of Nodes without Kubernetes: none is known."""
 
     async def ask(self, node_ids: Collection[str]) -> dict[str, NodeState]:  # noqa: ARG002 - none says anything
         """See `NodeStates`."""
@@ -110,7 +110,7 @@ class ClusterNodeStates:
         return {name for name, volumes in zip(asked, attached, strict=True) if volume in volumes}
 
     async def _named(self, names: Collection[str]) -> list[UsingNode]:
-        """The Nodes of these names that there are, some asked at once."""
+        """Read the existing Nodes with these names, some at once."""
         turns = asyncio.Semaphore(AT_ONCE)
 
         async def named(name: str) -> list[UsingNode]:
@@ -120,11 +120,11 @@ class ClusterNodeStates:
         return [node for nodes in await asyncio.gather(*map(named, names)) for node in nodes]
 
     async def _attached_to(self, name: str) -> Set[str]:
-        """The unique names of the volumes that the Node says are attached to it."""
+        """Return the unique names of the volumes that the Node says are attached to it."""
         return {each.name for node in await self._named([name]) for each in node.status.volumes_attached or ()}
 
     async def _names(self) -> dict[str, str]:
-        """The driver's id of each node -> its name."""
+        """Map the driver's id of each node to its name."""
         nodes = await self._list(CSI_NODES, {})
         own = [(each.node_id, node.metadata.name) for node in nodes for each in node.spec.drivers or () if each.name == self.driver]
         many = Counter(node_id for node_id, _ in own)
@@ -139,5 +139,5 @@ def _state(node: UsingNode) -> NodeState:
 
 
 def unique_name(driver: str, handle: str) -> str:
-    """What kubelet calls a CSI volume in a Node's status.volumesInUse."""
+    """Return kubelet's name for a CSI volume in a Node's status.volumesInUse."""
     return f"kubernetes.io/csi/{driver}^{handle}"

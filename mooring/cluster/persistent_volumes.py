@@ -3,7 +3,7 @@
 Contract: that of `Volumes`. Invariants: no annotation but the driver's own is touched; a write is one request a PV, with no read
 before it.
 
-Not kept here: any state (mooring/index/manager.py), and what a record says and may become (mooring/records/).
+Not kept here: any state (mooring/index/manager.py), and the meaning of records and their transitions (mooring/records/).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 class KubernetesVolumes:
     """The volumes of one driver on an API server.
 
-    `now` is UTC; `learn` is shown each PV that a read or write brings; `watch_time` and `watch_silence` are those of `Collection`.
+    `now` is UTC; `learn` is given each PV that a read or write returns; `watch_time` and `watch_silence` are those of `Collection`.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class KubernetesVolumes:
             raise HistoryGone(str(gone)) from None
 
     async def _set(self, write: Write, part: Part, place: int) -> VolumeRecord | None:
-        """Make the write on one PV; None where that is no more as its mark says."""
+        """Make the write on one PV and return its record, or None if the PV is no longer as its mark says."""
         mark = part.mark
         nodes = f"node {write.node_id}" if write.node_id else "every node"
         what = f"write the record of volume {write.volume.volume_handle} for {nodes} on PersistentVolume {mark.pv}"
@@ -136,7 +136,7 @@ class KubernetesVolumes:
         return await self.read(write.volume.volume_handle, {part.mark.pv: part.mark.uid for part in write.parts})
 
     async def _named(self, volume_handle: str, names: Iterable[str]) -> list[Pv]:
-        """The volume's PVs of these names, and those that bear the record too by what these say."""
+        """Read the volume's PVs with these names, and those that bear the record too according to these."""
         read: dict[str, Pv | None] = {}
         due = list(names)
         while due:
@@ -210,7 +210,7 @@ def _refuse_what_is_too_large(write: Write, part: Part, pv: Pv | None) -> None:
 
 
 class Sighter:
-    """Makes sightings of one driver's PVs. `now` gives the time that stands in for unreadable ones."""
+    """A maker of sightings of one driver's PVs. `now` gives the time that replaces unreadable ones."""
 
     def __init__(self, driver: str, now: Callable[[], datetime]) -> None:
         self._driver = driver
@@ -218,7 +218,7 @@ class Sighter:
         self._now = now
 
     def look(self, pv: Pv) -> tuple[Sighting, int] | Skip:
-        """What the PV says and how many of its times were replaced, or why it is none of this driver's volumes."""
+        """Return the sighting of the PV and how many of its times were replaced, or why it is none of this driver's volumes."""
         found = handle(self._driver, pv)
         if isinstance(found, Skip):
             return found
@@ -229,7 +229,7 @@ class Sighter:
         return seen.secretive() if csi.controller_publish_secret_ref is not None else seen, replaced
 
     def pages(self, listed: ListPage[Pv], *, first: bool) -> Iterator[Page]:
-        """What a page of a list says, `AT_ONCE` PVs at a time, so that others may run in between."""
+        """Yield the sightings of a page of a list, `AT_ONCE` PVs at a time, so that others may run in between."""
         items = iter(listed.items)
         while (part := list(islice(items, AT_ONCE))) or first:
             yield self._page(listed.metadata.resource_version, part, first=first)

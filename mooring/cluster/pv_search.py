@@ -1,9 +1,9 @@
-"""Finds the PVs of volumes by a list of all PVs: one list for all who ask at once.
+"""The search for the PVs of volumes by a list of all PVs: one list for all concurrent callers.
 
-Contract: an answer comes from a list that began after its question was asked, so it is as live as a list of one's own. However many
-ask, one list is under way and at most one more is due.
+Contract: an answer is from a list that began after its question was asked, so it is as live as a list of the caller's own. However
+many ask, one list is under way and at most one more is due.
 
-Not kept here: what a PV says (persistent_volumes.py).
+Not kept here: the sighting of a PV (persistent_volumes.py).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class PvSearch:
         self._turn = asyncio.Lock()
 
     async def find(self, volume_handle: str) -> list[Pv]:
-        """Return the volume's PVs as of now; raises as `Collection.pages` does."""
+        """Return the volume's PVs as of now; raise as `Collection.pages` does."""
         asked = self._due = self._due or Round()
         asked.found.setdefault(volume_handle, [])
         if asked.task is None:
@@ -76,6 +76,6 @@ def _named(handles: list[str]) -> str:
 
 
 def _retrieve(task: asyncio.Task[None]) -> None:
-    """Take note of a failure, which nobody may be waiting for any longer."""
+    """Retrieve a failure, for which no caller may be waiting any longer."""
     if not task.cancelled():
         task.exception()

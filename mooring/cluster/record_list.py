@@ -1,6 +1,7 @@
-"""Who holds what, read off all PVs of a driver by a program that is no worker: a list, and what is wrong with it.
+"""The holders of all volumes, read from all PVs of a driver by a program that is no worker: a list, and its faults.
 
-Contract: a list is of one moment, and `resource_version` is where a watch goes on. What can't be read is told, not left out.
+Contract: a list is of one moment, and `resource_version` is where a watch goes on. Records that can't be read are reported, not
+omitted.
 
 Not kept here: any index (mooring/index/manager.py).
 """
@@ -31,7 +32,7 @@ PAGE_SIZE: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """What the PVs said as of `resource_version`; `untranslatable`: of which of them the driver has no volume."""
+    """The sightings of the PVs as of `resource_version`; `untranslatable`: those of which the driver has no volume."""
 
     resource_version: str = ""
     sightings: list[Sighting] = field(default_factory=list)
@@ -39,15 +40,15 @@ class Records:
 
 
 def volumes_of(api: KubernetesApi, driver: str, now: Callable[[], datetime]) -> Volumes:
-    """The door to the driver's PVs, for a program that shows no metrics. `now` is UTC."""
+    """Return the store of the driver's PVs, for a program that shows no metrics. `now` is UTC."""
     return KubernetesVolumes(api, driver, now, Metrics(CollectorRegistry()))
 
 
 async def read_records(volumes: Volumes) -> Records:
-    """What every PV of the driver says.
+    """Read the records on all PVs of the driver.
 
     Raises:
-        KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say.
+        KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server didn't answer.
 
     """
     read = Records()
@@ -60,7 +61,7 @@ async def read_records(volumes: Volumes) -> Records:
 
 
 def statuses(driver: str, sightings: Iterable[Sighting]) -> tuple[list[VolumeStatus], list[MooringError]]:
-    """What can be read, by volume handle, and what is wrong with the rest."""
+    """Return the statuses of readable volumes, in the order of their handles, and the errors of the others."""
     found: list[VolumeStatus] = []
     wrong: list[MooringError] = []
     volumes = by_volume(sightings)
@@ -85,13 +86,13 @@ def status(driver: str, pvs: Sequence[Sighting]) -> VolumeStatus:
 
 
 def duplicates(sightings: Iterable[Sighting]) -> list[DuplicateVolume]:
-    """The volumes whose PVs disagree about who holds them."""
+    """Return an error for each volume whose PVs disagree about its holders."""
     several = (pvs for pvs in by_volume(sightings).values() if len(pvs) > 1)
     return [error for pvs in several if (error := disagreement(pvs)) is not None]
 
 
 def by_volume(sightings: Iterable[Sighting]) -> dict[str, list[Sighting]]:
-    """What each volume's PVs say."""
+    """Group the sightings by volume handle."""
     volumes: dict[str, list[Sighting]] = {}
     for seen in sightings:
         volumes.setdefault(seen.handle, []).append(seen)

@@ -1,9 +1,9 @@
-"""The VolumeAttachments of one driver, and what tells their nodes' ids and their volumes: CSINodes, PVs. Read, never written.
+"""The VolumeAttachments of one driver, and the sources of their nodes' ids and volumes: CSINodes, PVs. Read, never written.
 
-Contract: what is read is live. A node id is the one that external-attacher uses: the CSINode's or, where it has none, the one that
+Contract: all reads are live. A node id is the one that external-attacher uses: the CSINode's or, if it has none, the one that
 the attacher noted on the VolumeAttachment.
 
-Not kept here: what follows from it (mooring/adoption/rules.py).
+Not kept here: conclusions from it (mooring/adoption/rules.py).
 """
 
 from __future__ import annotations
@@ -30,8 +30,7 @@ RWO = "ReadWriteOnce"
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """A VolumeAttachment. `node_id` is None where nobody says it; `leaving`: it is being deleted; `attached`: its status says
-    so."""
+    """A VolumeAttachment. `node_id` is None if unknown; `leaving`: it is being deleted; `attached`: its status says so."""
 
     name: str
     pv: str
@@ -45,7 +44,7 @@ class Attached:
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """A volume of the driver, by its PV. `access_mode` is None where one node may have it, in whichever way."""
+    """A volume of the driver, by its PV. `access_mode` is None if only one node may have it, in whichever way."""
 
     driver: str
     handle: str
@@ -56,38 +55,38 @@ class Volume:
 
 
 class VolumeAttachments(Protocol):
-    """What is attached in a cluster, of one driver's volumes."""
+    """The attachments of one driver's volumes in a cluster."""
 
     async def attached(self) -> list[Attached]:
-        """Every VolumeAttachment that is attached.
+        """Return every VolumeAttachment that is attached.
 
         Raises:
-            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say.
+            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server didn't answer.
 
         """
 
     async def listed(self) -> list[Attached] | None:
-        """Every VolumeAttachment, attached or not; None where nobody wants to know. Raises as `attached` does."""
+        """Return every VolumeAttachment, attached or not, or None if adoption is off; raise as `attached` does."""
 
     async def noted(self) -> Mapping[str, Collection[str]]:
         """Return the names of the Nodes that external-attacher has noted to go by each node id; raise as `attached` does."""
 
     async def volume(self, pv: str) -> Volume | None:
-        """The volume of the PV of this name; None where there is none of this driver.
+        """Return the volume of the PV with this name, or None if it is none of this driver.
 
         Raises:
             MalformedRecord: its record can't be read.
             UntranslatableVolume: it has an in-tree source that the driver serves, and no handle can be made of it.
-            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say.
+            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server didn't answer.
 
         """
 
     async def node_id(self, node: str) -> str | None:
-        """Return the driver's id for the node of this name; None where no CSINode says. Raises as `attached` does."""
+        """Return the driver's id for the node with this name, or None if no CSINode has one; raise as `attached` does."""
 
 
 class NoAttachments:
-    """Nothing is attached, or nobody wants to know."""
+    """The attachments without a cluster, or with adoption off: none."""
 
     async def attached(self) -> list[Attached]:
         """See `VolumeAttachments`."""
@@ -165,7 +164,7 @@ class ClusterAttachments:
         return found
 
     async def _node_ids(self) -> dict[str, str]:
-        """Name of a node -> the driver's id for it."""
+        """Map the name of each node to the driver's id for it."""
         nodes = await self._list(CSI_NODES, lambda node: node.spec.drivers is not None)
         own = ((node, each) for node in nodes for each in node.spec.drivers or () if each.name == self.driver)
         return {node.metadata.name: each.node_id for node, each in own}
@@ -188,7 +187,7 @@ class ClusterAttachments:
 
 
 def shared_mode(access_modes: Sequence[str]) -> AccessMode | None:
-    """The access mode in which several nodes may have a PV of these modes, as external-attacher derives it; else None."""
+    """Return the access mode in which several nodes may have a PV of these modes, as external-attacher derives it, or None."""
     if RWX in access_modes:
         return AccessMode.MULTI_NODE_MULTI_WRITER
     return AccessMode.MULTI_NODE_READER_ONLY if ROX in access_modes and RWO not in access_modes else None

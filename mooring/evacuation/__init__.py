@@ -1,1 +1,1 @@
-"""Evacuation: a dead node's volumes are released, once it is proven that it is dead."""
+"""Evacuation: a dead node's volumes are released, once it is proven dead."""

@@ -1,9 +1,9 @@
-"""Starts the evacuation of a node, or joins the one that is open, and lets one that waits go on.
+"""The start of a node's evacuation, or the joining of an open one, and the approval of one that waits.
 
-Contract: at most one evacuation of a node is open: its workflow id is the whole request. One that is open takes in what the new
-request knows, and looks at the node at once.
+Contract: at most one evacuation of a node is open: its workflow id is the whole request. One that is open takes in the knowledge of
+the new request, and looks at the node at once.
 
-Not kept here: what an evacuation does (workflows/evacuate.py), who finds that one is due (node_watcher.py,
+Not kept here: the evacuation itself (workflows/evacuate.py), finding that one is due (node_watcher.py,
 mooring/reconciliation/healer.py).
 """
 
@@ -28,7 +28,7 @@ Evacuation = WorkflowHandle[object, EvacuationResult]
 
 
 def evacuation_of(client: Client, driver: str, node_id: str) -> Evacuation:
-    """The newest evacuation of the node."""
+    """Return the newest evacuation of the node."""
     return client.get_workflow_handle(names.evacuate_id(driver, node_id), result_type=EvacuationResult)
 
 
@@ -54,11 +54,11 @@ async def start_evacuation(client: Client, task_queue: str, asked: EvacuateReque
 
 
 async def approve(evacuation: Evacuation, approval: Approval) -> str:
-    """Give an evacuation an operator's word that the node is off; what it says to that.
+    """Send an evacuation an operator's approval that the node is off, and return its answer.
 
     Raises:
         NothingToApprove: it has proof already, or has ended.
-        TemporalUnavailable: it may not have heard.
+        TemporalUnavailable: it may not have received it.
 
     """
     async with runs.deadline(DEADLINE, f"The approval of {evacuation.id}"):

@@ -1,10 +1,10 @@
-"""Has nodes evacuated that are deleted or taken out of service and hold volumes.
+"""The watcher that has nodes evacuated that are deleted or taken out of service and hold volumes.
 
-Contract: what a watch tells of the Nodes leads to an evacuation that asks for proof itself, so a false alarm costs nothing. Every
-worker does so, and the workflow id makes one of it. What Temporal can't take yet is tried until it can. Nodes that were deleted
-while no worker ran are found by reconciliation.
+Contract: a watch's report of a Node leads to an evacuation that asks for proof itself, so a false alarm costs nothing. Every
+worker starts one, and the workflow id makes them one. A start that Temporal can't take yet is retried until it can. Nodes that were
+deleted while no worker ran are found by reconciliation.
 
-Not kept here: proof (workflows/evacuation/proof.py), and what a node holds (mooring/index/manager.py).
+Not kept here: proof (workflows/evacuation/proof.py), and the volumes on a node (mooring/index/manager.py).
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class DeadNodes:
 
 
 async def look_after(settings: Settings, client: Client, storage: Storage, manager: AttachmentManager) -> None:
-    """All that a worker does about dead nodes, without end; where nobody checks nodes, nobody watches them."""
+    """Watch for dead nodes and have them evacuated, without end; without a node check, nodes are not watched."""
     if settings.evacuate is EvacuateMode.AUTO and settings.node_check is not NodeCheck.OFF:
         start = partial(start_evacuation, client, settings.queue)
         await DeadNodes(settings.driver, storage.machines, storage.nodes, manager, start).watch()

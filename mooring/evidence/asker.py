@@ -1,4 +1,4 @@
-"""Who asks what is known of a volume, for evidence.py."""
+"""The run that asks for the evidence about a volume, for evidence.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 class Asking:
     """A run, and its workflow's type; both "" for no run.
 
-    PersistAttachment is evidence itself of what a VolumeAttachment says, and AdoptAttachment judges them by itself.
+    PersistAttachment is itself the evidence that a VolumeAttachment would be, and AdoptAttachment judges these by itself.
     """
 
     run_id: str = ""

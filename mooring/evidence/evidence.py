@@ -1,16 +1,16 @@
-"""What is known of a volume beyond what its PV says: who held it last, at which epoch, and how that is known.
+"""The evidence about a volume beyond its PV: the last holders, their epoch, and the source of that knowledge.
 
 Contract: a record that has vanished is no release. A PV that says less than it was seen to say is *altered*. A record without an
 epoch, and a volume without a PV, may have lost a holder, which holds until it is unpublished, or until the VolumeAttachment that
-spoke for it is gone. What is known is, in this order:
+was its evidence is gone. The sources are, in this order:
 
-1. what this worker's index saw of the PV, or of the one that went;
-2. what the newest operation that knew the holders left (last_run.py); newer than what the index saw, it comes first;
+1. the sighting of the PV, or of the one that is gone, in this worker's index;
+2. the record that the newest operation that knew the holders left (last_run.py); if newer than the sighting, it comes first;
 3. the VolumeAttachments that say attached, unless they are older than that operation, which then knew them too: those of its PVs,
-   and those of PVs that nobody knows whose Nodes say that they have the volume.
+   and those of unknown PVs whose Nodes say that they have the volume.
 
-A record with an epoch answers at once, and nothing is asked. Nothing is decided here: the record that comes of it names the holders
-that are known, and `mooring.records.fence` decides on that.
+A record with an epoch answers at once, and nothing is asked. Nothing is decided here: the resulting record names all known holders,
+and `mooring.records.fence` decides on that.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Beyond:
-    """What is known of a volume: its record; or without a PV the last that is known of, and by node id why it may be attached."""
+    """Evidence about a volume: its record or, without a PV, its last known one, and by node id the reason for an attachment."""
 
     record: VolumeRecord | None
     departed: VolumeRecord | None = None
@@ -62,7 +62,7 @@ class Beyond:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What one worker knows of the volumes of one driver. The clocks of Temporal and the API server differ by `skew` at most."""
+    """The evidence of one worker about one driver's volumes. The clocks of Temporal and the API server differ by `skew` at most."""
 
     driver: str
     client: Client
@@ -76,13 +76,13 @@ class Evidence:
     async def look_found(
         self, handle: str, before: Sequence[Sighting], asked: Container[str], record: VolumeRecord | None, asking: Asking
     ) -> Beyond:
-        """Take in what a live look or write brought, and return it with what is known beyond it.
+        """Take in the result of a live look or write, and return it with the evidence beyond it.
 
-        `before` is what the index knew of the volume's PVs before the API server was asked, `asked` are the PVs it was asked for.
+        `before` are the index's sightings of the volume's PVs before the API server was asked, `asked` are the PVs asked for.
 
         Raises:
-            TemporalUnavailable: Temporal did not say what became of the volume.
-            UnreadableHistory: Temporal said it, in what can't be read here.
+            TemporalUnavailable: Temporal did not report the volume's operations.
+            UnreadableHistory: Temporal reported them, in a form that can't be read here.
             KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say which node is meant.
 
         """
@@ -105,16 +105,16 @@ class Evidence:
         return (await self._known(handle, departure, last, {mark.pv for mark in live.marks}, asking)).beyond(live)
 
     async def departed(self, handle: str, asking: Asking) -> VolumeRecord | None:
-        """Return what is known of a volume without a PV, None for nothing. Raises as `look_found` does."""
+        """Return the last known record of a volume without a PV, or None; raise as `look_found` does."""
         last = await self._last(handle, asking)
         known = await self._known(handle, self.manager.departures.get(handle), last, set(), asking)
         departed = known.beyond(VolumeRecord(mark=Mark(pv="", uid="")))
         return departed if departed.floor or departed.holders else None
 
     async def settle(self) -> None:
-        """Look again at the holders of PVs that went, so that those that have let go are forgotten. Raises as `look_found` does.
+        """Look again at the holders of PVs that are gone, to forget those that have released; raise as `look_found` does.
 
-        One whose history can't be read is told, and keeps none of the others.
+        A volume whose history can't be read is logged, and holds up none of the others.
         """
         self.unplaced.catch_up()
         turns = asyncio.Semaphore(AT_ONCE)
@@ -128,7 +128,7 @@ class Evidence:
         _tell({departure.seen.handle: failed for departure, failed in zip(departures, settled, strict=True) if failed})
 
     async def _settle(self, departure: Departure) -> None:
-        """Look into what came since, which is read once, and at the VolumeAttachments."""
+        """Look at the operations since, which are read once, and at the VolumeAttachments."""
         volume = VolumeRef(driver=self.driver, volume_handle=departure.seen.handle)
         newest = await look_up(self.client, names.volume_id(volume))
         if newest is not None and newest.run_id != departure.heeded:
@@ -143,7 +143,7 @@ class Evidence:
         self._let_go(volume.volume_handle, known, departure)
 
     async def _of_gone(self, handle: str, asking: Asking) -> tuple[VolumeRecord | None, dict[str, str]]:
-        """What is known of a volume without a PV, None for nothing, and by node id why it may be attached."""
+        """Return the last known record of a volume without a PV, or None, and by node id the reason why it may be attached."""
         if asking.workflow == names.PERSIST:
             return None, {}
         return await self.departed(handle, asking), await self._unplaced(handle)
@@ -169,7 +169,7 @@ class Evidence:
         return known
 
     async def _since(self, handle: str, departure: Departure, last: LastRun) -> list[LastRun]:
-        """The operations after the record that went; what these let go of is forgotten."""
+        """Return the operations after the record that is gone, and forget the nodes that they released."""
         seen = departure.seen.record()
         if last.let_go and last.run_id == seen.operation:
             self.manager.departures.let_go(handle, last.let_go)
@@ -180,7 +180,7 @@ class Evidence:
         return runs
 
     async def _name_shown(self, known: PastHolders) -> list[tuple[str, Shown]]:
-        """Name the VolumeAttachments that speak for holders; the others, each with its node id."""
+        """Name the VolumeAttachments that are evidence for holders, and return the others, each with its node id."""
         shown = [(await self._node_id(each), each) for pv in known.pvs for each in self.attached.of(pv)]
         known.shown.update((node_id, each.name) for node_id, each in shown if node_id in known.holders)
         return [(node_id, each) for node_id, each in shown if node_id not in known.holders]
@@ -206,13 +206,13 @@ class Evidence:
             departure.shown.update(known.shown)
 
     async def _node_id(self, shown: Shown) -> str:
-        """The node id that goes with a VolumeAttachment; the node's name where nobody says."""
+        """Return the node id that goes with a VolumeAttachment, or the node's name if it is unknown."""
         node = self.nodes.named(shown.node)
         known = node.node_id if node else shown.noted
         return known or await self.attachments.node_id(shown.node) or shown.node
 
     async def _mode(self, pv: str) -> tuple[AccessMode | None, bool]:
-        """How several nodes may have the PV's volume, None for one node; and whether readonly."""
+        """Return the mode in which several nodes may have the PV's volume, None for one node; and whether it is readonly."""
         try:
             volume = await self.attachments.volume(pv)
         except MooringError:
@@ -220,13 +220,13 @@ class Evidence:
         return (volume.access_mode, volume.readonly) if volume else (None, False)
 
     async def _unplaced(self, handle: str) -> dict[str, str]:
-        """Node id -> why a volume without a PV may be attached there: a VolumeAttachment is, of a PV that nobody knows."""
+        """Map a node id to the reason why a volume without a PV may be attached there: a VolumeAttachment of an unknown PV is."""
         shown = await self.unplaced.confirmed()
         return {await self._node_id(each): doubt(handle, each, len(shown) - 1) for each in shown[:CONFIRMED]}
 
 
 def _tell(failed: Mapping[str, BaseException]) -> None:
-    """Log why volumes could not be looked into, whatever it is; raise what is of no volume alone: that nobody answers."""
+    """Log why volumes could not be examined, whatever the error; raise one that concerns no volume alone: a server's silence."""
     for handle, error in failed.items():
         if isinstance(error, UnreadableHistory) or not isinstance(error, MooringError):
             trace = None if isinstance(error, MooringError) else error

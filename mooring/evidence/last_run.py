@@ -1,9 +1,9 @@
-"""The operations of a volume, as Temporal lists them and by their histories, read until they say who was left as its holder.
+"""The operations of a volume, as Temporal lists them and by their histories, read until they name its last holders.
 
 Contract: the operations have ended, and none is the one that asks. Visibility may lag: an operation that ended a moment ago may not
 be listed yet.
 
-Not kept here: what the operations say together (reading.py), what follows from it (evidence.py), and how a history is read
+Not kept here: combining the operations (reading.py), conclusions from them (evidence.py), and reading a history
 (mooring/temporal/run_reader.py).
 """
 
@@ -37,13 +37,13 @@ logger = logging.getLogger(__name__)
 
 
 async def last_run(client: Client, volume: VolumeRef, asking: str, skew: timedelta, newest: str = "") -> LastRun | None:
-    """Return what the newest operation but the run `asking` left; None where there is none, or the namespace lists no runs.
+    """Return the newest operation but the run `asking`, or None if there is none, or the namespace lists no runs.
 
     `newest`: the run that is known to be the newest, though visibility may not list it yet.
 
     Raises:
-        TemporalUnavailable: Temporal does not say.
-        UnreadableHistory: what it says can't be read here.
+        TemporalUnavailable: Temporal didn't answer.
+        UnreadableHistory: its answer can't be read here.
 
     """
     workflow_id, reading, known = names.volume_id(volume), Reading(skew), {asking}
@@ -63,10 +63,10 @@ async def last_run(client: Client, volume: VolumeRef, asking: str, skew: timedel
 
 
 async def is_listed(client: Client, volume: VolumeRef, run_id: str) -> bool:
-    """Return whether visibility lists the run, and so those before it; True as well where the namespace lists no runs at all.
+    """Return whether visibility lists the run, and so those before it; True, too, if the namespace lists no runs at all.
 
     Raises:
-        TemporalUnavailable: Temporal does not say.
+        TemporalUnavailable: Temporal didn't answer.
 
     """
     query = f"{names.runs_of(names.volume_id(volume))} AND RunId = {names.quoted(run_id)}"
@@ -79,9 +79,9 @@ async def is_listed(client: Client, volume: VolumeRef, run_id: str) -> bool:
 
 
 async def _read_behind(client: Client, volume: VolumeRef, reading: Reading, heard: LastRun, known: Container[str]) -> None:
-    """Read the operations between the one that went by what others had left, and the one that it cites; `known` have been read.
+    """Read the operations between the one that relied on others' records, and the one that it cites; `known` have been read.
 
-    NB: those that failed are left out: they were refused, which is repeated any number of times, or rolled back.
+    NB: those that failed are omitted: they were refused, which is repeated any number of times, or rolled back.
     """
     workflow_id, cited = names.volume_id(volume), heard.record.operation
     writer = await _writer(client, volume, cited) if cited else None
@@ -95,11 +95,11 @@ async def _read_behind(client: Client, volume: VolumeRef, reading: Reading, hear
 async def newer(client: Client, volume: VolumeRef, last: LastRun, seen: VolumeRecord, skew: timedelta) -> list[LastRun]:
     """Return those of the runs that began after the operation that wrote the record; one that Temporal has forgotten is older.
 
-    NB: of a record that no operation wrote, none need know. Newer is only one that took the volume from its holders since.
+    NB: a record that no operation wrote may be unknown to all. Newer are then runs that took the volume from its holders since.
 
     Raises:
-        TemporalUnavailable: Temporal does not say.
-        UnreadableHistory: what it says can't be read here.
+        TemporalUnavailable: Temporal didn't answer.
+        UnreadableHistory: its answer can't be read here.
 
     """
     runs = [run for run in (last, *last.since) if run.run_id != seen.operation]
@@ -110,19 +110,19 @@ async def newer(client: Client, volume: VolumeRef, last: LastRun, seen: VolumeRe
 
 
 async def _writer(client: Client, volume: VolumeRef, run_id: str) -> WorkflowExecutionDescription | None:
-    """Return the run that wrote a record, an operation or a hold, None where Temporal has forgotten it."""
+    """Return the run that wrote a record, an operation or a hold, or None if Temporal has forgotten it."""
     return await look_up(client, names.volume_id(volume), run_id) or await look_up(client, names.unpersisted_id(volume), run_id)
 
 
 async def let_go_without_pv(client: Client, volume: VolumeRef, last: LastRun) -> str:
-    """Return the node that the operation left on a run of PersistAttachment alone, and which is that run's to keep; "" for none.
+    """Return the node that a run of PersistAttachment alone was left to hold the volume for, or "" for none.
 
-    An open run holds the volume for it; one that began after the operation and was cancelled has let go.
-    NB: such a run takes away what it gave, and no more: a node that was a holder before it has not let go with it.
+    An open run holds the volume for it; one that began after the operation and was cancelled has released it.
+    NB: such a run releases what it gave, and no more: a node that was a holder before it has not been released with it.
 
     Raises:
-        TemporalUnavailable: Temporal does not say.
-        UnreadableHistory: what it says can't be read here.
+        TemporalUnavailable: Temporal didn't answer.
+        UnreadableHistory: its answer can't be read here.
 
     """
     hold = await look_up(client, names.unpersisted_id(volume)) if last.unrecorded else None
@@ -140,7 +140,7 @@ def _since(seen: VolumeRecord) -> list[tuple[str, datetime]]:
 
 
 async def _newest_first(client: Client, query: str, newest: str = "") -> AsyncIterator[str]:
-    """The ids of all these runs: those that failed before they looked say nothing, however many they are.
+    """Yield the ids of all these runs: those that failed before they looked say nothing, however many they are.
 
     NB: visibility lists the latest first, but for a run that it takes for open though it has ended.
     """
@@ -162,13 +162,13 @@ def _sorted(page: list[WorkflowExecution]) -> list[str]:
 
 
 async def _read(client: Client, workflow_id: str, run_id: str) -> LastRun | None:
-    """The run; None where it is open, knew nothing, or its history is gone."""
+    """Read the run; return None if it is open, knew nothing, or its history is gone."""
     reader = await read_events(client, workflow_id, run_id)
     return _left(reader, run_id) if reader and reader.ended_at is not None and reader.held_by is not None else None
 
 
 def _left(reader: RunReader, run_id: str) -> LastRun | None:
-    """What the run left; None where another version of Mooring wrote what this one can't read."""
+    """Return the holders that the run left, or None if another version of Mooring wrote a record that this one can't read."""
     held_by = reader.held_by or ()
     try:
         record = VolumeRecord.model_validate(reader.record or {"mark": {"pv": "", "uid": ""}})
@@ -186,7 +186,7 @@ def _left(reader: RunReader, run_id: str) -> LastRun | None:
 
 
 def _unpersisted(reader: RunReader, node_id: str) -> Attachment:
-    """The attachment that a publish made without a record."""
+    """Return the attachment that a publish made without a record."""
     asked, result = reader.asked, reader.result
     return Attachment(
         node_id=node_id,

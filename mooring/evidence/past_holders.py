@@ -1,9 +1,9 @@
-"""Who may hold a volume beyond what its PV says, and at which epoch: pure, from the evidence that there is.
+"""The possible holders of a volume beyond its PV, and their epoch: pure, from the available evidence.
 
-Contract: what a newer operation left comes before the record of a PV that went, and a record with what is known beyond it names all
-holders, so that `mooring.records.fence` decides on it like on any other.
+Contract: the record that a newer operation left comes before that of a PV that is gone, and a record with the evidence beyond it
+names all holders, so that `mooring.records.fence` decides on it like on any other.
 
-Not kept here: how the evidence is come by, and which of it is newer (evidence.py).
+Not kept here: gathering the evidence, and ordering it by age (evidence.py).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class PastHolders:
-    """What is known: the holders by node id, the names of their PVs, and why it is believed, in sentences.
+    """The known holders by node id, the names of their PVs, and the grounds for the knowledge, in sentences.
 
-    `operation` is the run that wrote it. `shown`: node id -> name of the VolumeAttachment that speaks for the node.
+    `operation` is the run that wrote it. `shown`: node id -> name of the VolumeAttachment that is evidence for the node.
     """
 
     holders: dict[str, Attachment] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class PastHolders:
             self.words.append(f"PersistentVolume {seen.pv} went {held}, and nobody has unpublished it since.")
 
     def take_last(self, last: LastRun) -> None:
-        """Take in what a newer operation left, in place of what was known before."""
+        """Take in the holders that a newer operation left, in place of those known before."""
         record = last.record
         self.pvs |= {record.mark.pv} - {""}
         self.epoch = max(self.epoch, last.epoch)
@@ -58,7 +58,7 @@ class PastHolders:
         self.words.append(said)
 
     def beyond(self, live: VolumeRecord) -> VolumeRecord:
-        """Return the record with what is known beyond it; the very same where that is nothing."""
+        """Return the record with the evidence beyond it, or the very same if there is none."""
         holders = (*live.holders, *(held for node, held in self.holders.items() if live.holder(node) is None))
         more = len(holders) > len(live.holders)
         if not more and self.epoch <= live.epoch:

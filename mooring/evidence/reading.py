@@ -1,11 +1,12 @@
-"""What the operations of a volume say together of its holders: pure, from what each of them knew and did, read newest first.
+"""The holders of a volume by its operations together: pure, from what each of them knew and did, read newest first.
 
-Contract: an operation that was refused says what it was refused for, so what is known of a volume outlasts the run that attached it
-for as long as somebody asks. What it heard of others is no last word: visibility may have listed the operations since the one that
-it cites too late for it. So these are read as well, for whom they took the volume from, and for whom a later record names. An
-unpublish that knew no record of the volume is the last word on the nodes that it took it from, and on no other.
+Contract: an operation that was refused keeps the holders it was refused for, so the knowledge of a volume outlasts the run that
+attached it for as long as operations are requested. Its knowledge from others is not final: visibility may have listed the
+operations since the one that it cites too late for it. So these are read as well, for the nodes that they took the volume from, and
+for those that a later record names. An unpublish that knew no record of the volume is final on the nodes that it took it from, and
+on no other.
 
-Not kept here: how the operations are come by (last_run.py).
+Not kept here: finding the operations (last_run.py).
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ UNPUBLISH: Final = OPERATIONS[names.UNPUBLISH]
 
 @dataclass(frozen=True, slots=True)
 class LastRun:
-    """An operation that has ended, and what it left: `record` is the last that it knew, with the holders that it left.
+    """An operation that has ended, and its result: `record` is the last that it knew, with the holders that it left.
 
-    `unrecorded`: the nodes among these that nothing but a run of PersistAttachment spoke for. `let_go`: the node that it took back,
-    where the PV that it had claimed it on had gone. `frees` says whether it took the volume from a node. `knew`: it is the last
-    word on every node, as it knew what there was to know. `attached`: the node that it published the volume to, "" where it failed.
-    `since`: the unpublishes that say more than it.
+    `unrecorded`: the nodes among these whose only evidence was a run of PersistAttachment. `let_go`: the node that it took back, if
+    the PV that it had claimed it on was gone. `frees` says whether it took the volume from a node. `knew`: it is final on every
+    node, as it knew all there was to know. `attached`: the node that it published the volume to, "" if it failed. `since`: the
+    unpublishes that say more than it.
     """
 
     run_id: str
@@ -56,14 +57,14 @@ class LastRun:
 
     @property
     def heard(self) -> bool:
-        """Return whether it went by what others had left, and may have missed the operations since, which were not listed yet."""
+        """True if it relied on others' records, and may have missed the operations since, which were not listed yet."""
         if self.record.operation:
             return self.record.operation != self.run_id
         return not self.record.holders or any(held.node_id not in self.unrecorded for held in self.record.holders)
 
     @property
     def words(self) -> str:
-        """What it says, as a sentence."""
+        """Its statement, as a sentence."""
         nodes = " and ".join(held.node_id for held in self.record.holders) or "nobody"
         at = f" at epoch {self.epoch}" if self.epoch else ""
         where = f" for node {self.node_id}" if self.node_id else ""
@@ -116,11 +117,11 @@ class Reading:
 
     @property
     def heard(self) -> LastRun | None:
-        """The one that knew the holders, where it went by what others had left; None for none."""
+        """The one that knew the holders, if it relied on others' records; else None."""
         return self._knew if self._knew is not None and self._knew.heard else None
 
     def take_older(self, run: LastRun | None) -> bool:
-        """Take in the next of those between `heard` and what it cites; return whether no more need be read."""
+        """Take in the next of those between `heard` and the one it cites; return whether no more need be read."""
         heard = self._knew
         if run is None or heard is None:
             return False
@@ -133,13 +134,13 @@ class Reading:
 
     @property
     def left(self) -> LastRun | None:
-        """What the volume was left as; where none knew: which node waited for a PV, else what the newest unpublish took away."""
+        """The state that the volume was left in; if none knew: the node that waited for a PV, else the newest unpublish."""
         if self._knew is not None:
             return self._knew.followed_by(self._since)
         return self._waits or (self._since[0].followed_by(self._since[1:]) if self._since else None)
 
     def _go_by(self, wrote: LastRun, heard: LastRun) -> None:
-        """Go by a run that wrote the record after what was heard of; a record that no run wrote may be younger than it."""
+        """Rely on a run that wrote the record after the one cited; a record that no run wrote may be younger than it."""
         if heard.record.operation or not heard.record.holders:
             self._knew = wrote.beside(heard)
             self._since += [replace(heard, knew=False)] if heard.operation == UNPUBLISH else []
@@ -147,7 +148,7 @@ class Reading:
             self._since.append(self._after(heard, wrote))
 
     def _after(self, heard: LastRun, unpublish: LastRun) -> LastRun:
-        """What the unpublish took away of what was heard of, and of nothing else."""
+        """Return the unpublish with the nodes that it took away from those of `heard`, and no others."""
         last = {heard.attached, *heard.unrecorded}
         since = {} if heard.record.operation else {held.node_id: held.attached_at for held in heard.record.holders}
 

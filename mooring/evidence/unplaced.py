@@ -1,10 +1,10 @@
-"""The VolumeAttachments that say attached, and whose PV nobody knows: of which volume they may be.
+"""The VolumeAttachments that say attached, and whose PV is unknown, with the volumes that they may be of.
 
-Contract: one may be of any volume, so it keeps a volume without a PV from every node but its own. Where its Node can be asked, and
-says that a volume is attached to it (`status.volumesAttached`), it speaks for that volume; where the Node doesn't say so, that
+Contract: one may be of any volume, so it keeps a volume without a PV from every node but its own. If its Node can be asked, and
+says that a volume is attached to it (`status.volumesAttached`), it is evidence for that volume; if the Node doesn't say so, that
 proves nothing.
 
-Not kept here: what follows from it (evidence.py).
+Not kept here: conclusions from it (evidence.py).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class UnplacedAttachments:
         return [each for each in shown if not each.pv or not await self._is_there(each.pv)]
 
     async def of(self, handle: str) -> list[Shown]:
-        """Return those whose Node says that it has the volume; none where no Node can be asked."""
+        """Return those whose Node says that it has the volume; none if no Node can be asked."""
         shown = self._unknown()
         nodes = list(dict.fromkeys(each.node for each in shown))[:CONFIRMED]
         try:
@@ -51,7 +51,7 @@ class UnplacedAttachments:
         return [each for each in shown if each.node in having]
 
     def catch_up(self) -> None:
-        """Take in which PVs went, so that nobody has to remember many."""
+        """Take in the PVs that have gone, so that few have to be remembered."""
         self._unknown()
 
     def _unknown(self) -> list[Shown]:
@@ -67,7 +67,7 @@ class UnplacedAttachments:
 
 
 def doubt(handle: str, shown: Shown, others: int) -> str:
-    """Return why a volume without a PV may be attached, with what helps; there are `others` like it."""
+    """Return the reason why a volume without a PV may be attached, with the advice; there are `others` like it."""
     more = f" ({others} more like it)" if others else ""
     return (
         f"Volume {handle} has no PersistentVolume, and may be attached: VolumeAttachment {shown.name} attaches {_what(shown)}, to "

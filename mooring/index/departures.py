@@ -1,9 +1,9 @@
-"""The PVs that went while their records named holders: nobody has said that these let go.
+"""The PVs that were deleted while their records named holders, which are not known to have released the volume.
 
-Contract: a departure is open until a record of the volume is written above its epoch, or every node of it is known to have let go.
-The last `SETTLED` of the latter are remembered, since older evidence may still name their nodes.
+Contract: a departure is open until a record of the volume is written above its epoch, or every node of it is known to have released
+it. The last `SETTLED` of the latter are remembered, since older evidence may still name their nodes.
 
-Not kept here: what else is known of such a volume (mooring/evidence/evidence.py).
+Not kept here: other evidence about such a volume (mooring/evidence/evidence.py).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ SETTLED: Final = 1000
 
 @dataclass(slots=True)
 class Departure:
-    """A PV that went: what it said last, the nodes that have let go since, and the VolumeAttachments that still named the others.
+    """A PV that is gone: its last record, the nodes that have released since, and the VolumeAttachments that named the others.
 
-    `shown`: node id -> name of the VolumeAttachment. `pvs`: the name of the PV by its uid; of several PVs of the volume that went,
-    each, and `seen` is what they said together. `heeded`: the newest operation of those that were looked into since; "" for none.
+    `shown`: node id -> name of the VolumeAttachment. `pvs`: the name of the PV by its uid; of several PVs of the volume that are
+    gone, each, and `seen` is their united record. `heeded`: the newest operation of those that were examined since, "" for none.
     """
 
     seen: Sighting
@@ -41,7 +41,7 @@ class Departure:
 
     @property
     def holders(self) -> tuple[Attachment, ...]:
-        """The holders that have not let go."""
+        """The holders that have not released the volume."""
         return tuple(held for held in self.seen.attachments() if held.node_id not in self.released)
 
     def add(self, gone: Sighting) -> None:
@@ -66,7 +66,7 @@ class Departures:
         return len(self._open)
 
     def note(self, gone: Sighting, beside: Iterable[Sighting]) -> None:
-        """Remember a PV that is gone, where nodes held it; `beside` are the PVs of the same volume that are left."""
+        """Remember a PV that is gone, if nodes held it; `beside` are the remaining PVs of the same volume."""
         left = list(beside)
         if not gone.nodes or any(other.fence >= gone.fence and set(other.nodes) >= set(gone.nodes) for other in left):
             return
@@ -81,15 +81,15 @@ class Departures:
             self._open[gone.handle] = Departure(gone)
 
     def get(self, handle: str) -> Departure | None:
-        """Return the departure, settled or not; None where the PV of no such volume went."""
+        """Return the departure, settled or not, or None if no PV of the volume is gone."""
         return self._open.get(handle) or self._settled.get(handle)
 
     def open(self) -> list[Departure]:
-        """Return those of which a node has not let go; the list is the caller's."""
+        """Return those that a node has not released; the list is the caller's."""
         return list(self._open.values())
 
     def let_go(self, handle: str, node_id: str) -> None:
-        """Note that a node, or for an empty id every one, holds the volume no longer."""
+        """Note that a node, or every one for "", no longer holds the volume."""
         departure = self._open.get(handle)
         if departure is None:
             return

@@ -1,7 +1,7 @@
-"""What the PVs were last seen to say, by volume handle. Plain bookkeeping: who may change it, and when, is manager.py's business.
+"""The last sightings of the PVs, by volume handle. Plain bookkeeping: manager.py controls the changes.
 
-Invariants: `holders`, `attached` and `volumes_on` (of each node) count what the sightings say, several of one volume once; one PV
-(by uid) is never there twice under a handle; `pvs` names them all.
+Invariants: `holders`, `attached` and `volumes_on` (of each node) count the holders in the sightings, several of one volume once;
+one PV (by uid) is never there twice under a handle; `pvs` names them all.
 
 It relies on this: a PV's driver and volume handle never change (the API server holds the source of a PersistentVolume immutable).
 The handle of an in-tree PV may (`Sighting.in_tree`); the PV is under its newest one alone.
@@ -18,7 +18,7 @@ from mooring.records.copies import distinct
 
 
 class Index:
-    """Sightings by volume handle: one a handle, but where several PVs claim the same."""
+    """Sightings by volume handle: one a handle, unless several PVs claim the same."""
 
     __slots__ = ("_first", "_in_tree", "_more", "attached", "holders", "left", "pvs", "volumes_on")
 
@@ -42,27 +42,27 @@ class Index:
         return chain(self._first.values(), chain.from_iterable(self._more.values()))
 
     def handles(self) -> list[str]:
-        """Every volume handle."""
+        """Return every volume handle."""
         return list(self._first)
 
     def several(self) -> Iterator[tuple[Sighting, ...]]:
-        """What the PVs say of each volume that has several."""
+        """Yield the sightings of each volume that has several PVs."""
         return ((self._first[handle], *more) for handle, more in self._more.items())
 
     def claims(self, handle: str) -> tuple[Sighting, ...]:
-        """What each PV with this handle says."""
+        """Return the sighting of each PV with this handle."""
         first = self._first.get(handle)
         return () if first is None else (first, *self._more.get(handle, ()))
 
     def nodes(self, handle: str) -> tuple[str, ...]:
-        """The nodes that hold the volume by any of its PVs."""
+        """Return the nodes that hold the volume by any of its PVs."""
         claims = self.claims(handle)
         if len(claims) == 1:
             return claims[0].nodes
         return tuple(dict.fromkeys(node for sighting in claims for node in sighting.nodes))
 
     def held(self) -> Iterator[tuple[Sighting, Held]]:
-        """Every holder of every volume, with a PV that names it."""
+        """Yield every holder of every volume, with a PV that names it."""
         for handle, first in self._first.items():
             more = self._more.get(handle)
             if more is None:
@@ -71,14 +71,14 @@ class Index:
                 yield from ((first, held) for held in distinct((first, *more)))
 
     def claim(self, handle: str, uid: int | str) -> Sighting | None:
-        """What this one PV says."""
+        """Return the sighting of this one PV, or None if it isn't known."""
         first = self._first.get(handle)
         if first is None or first.uid == uid:
             return first
         return next((other for other in self._more.get(handle, ()) if other.uid == uid), None)
 
     def put(self, sighting: Sighting) -> None:
-        """Enter what a PV says, in place of what it, or the PV that had its name before, said."""
+        """Enter the sighting of a PV, in place of the former one of it, or of the PV that had its name before."""
         if sighting.in_tree:
             if (before := self._in_tree.get(sighting.uid, sighting.handle)) != sighting.handle:
                 self.remove(before, sighting.uid)
@@ -92,14 +92,14 @@ class Index:
         self._replace(sighting.handle, (sighting, *rest))
 
     def give_way(self, other: Index) -> list[Sighting]:
-        """Let the other index take this one's place; the PVs that it doesn't know, where nodes hold them, or held them last."""
+        """Let the other index take this one's place; return the PVs unknown to it that nodes hold, or held last."""
         first = other._first
         unlike = [seen for seen in self if (there := first.get(seen.handle)) is None or there.uid != seen.uid]
         other.left |= self.left | {seen.pv for seen in unlike}
         return [seen for seen in unlike if seen.readable.nodes and other.claim(seen.handle, seen.uid) is None]
 
     def remove(self, handle: str, uid: int | str) -> None:
-        """Forget a PV; nothing where it isn't known."""
+        """Forget a PV, if it is known."""
         self._in_tree.pop(uid, None)
         self._replace(handle, tuple(other for other in self.claims(handle) if other.uid != uid))
 
@@ -127,7 +127,7 @@ class Index:
 
 
 def count_by(counts: Counter[str], name: str, by: int) -> None:
-    """Count, and forget what is down to nothing, so that names that come and go leave nothing behind."""
+    """Count, and drop counts of zero, so that names that appear and disappear take no memory."""
     counts[name] += by
     if not counts[name]:
         del counts[name]

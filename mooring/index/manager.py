@@ -4,11 +4,11 @@ Contract: the PVs are the truth between workers, and this is an index of it. A r
 writes and live reads change it (`learn`), a watch keeps it current (`apply_event`); of two views of one PV, by uid, the
 higher epoch wins. Beside the PVs' records it keeps the attachments that are *tracked*: those that a step of this worker is
 about to record, or waits to. An attachment is tracked for as long as its step lasts and no longer: one that was recorded is known
-by its PV, which the watch brings where the index doesn't know it yet. The holders of PVs that went are kept too (departures.py).
+by its PV, which the watch adds if the index doesn't know it yet. The holders of PVs that are gone are kept too (departures.py).
 
-A conflict seen here is confirmed on the live PV before anybody is refused, and nothing is granted from here alone.
+A conflict seen here is confirmed on the live PV before any request is refused, and nothing is granted from here alone.
 
-Invariants: every method changes all that it changes in one step, without I/O, awaiting or locks; what it hands out is a copy.
+Invariants: every method makes all its changes in one step, without I/O, awaiting or locks; what it returns is a copy.
 
 Not kept here: history, and anything that outlives the process.
 """
@@ -32,7 +32,7 @@ from mooring.records.store import Change, ChangeKind
 
 @dataclass(frozen=True, slots=True)
 class IndexedAttachment:
-    """One holder, with what the index knows of its volume. `pv` is "" and `epoch` 0 where it is not persisted."""
+    """One holder, with the index's knowledge of its volume. `pv` is "" and `epoch` 0 if it is not persisted."""
 
     volume_handle: str
     held: Held
@@ -42,13 +42,13 @@ class IndexedAttachment:
 
     @property
     def attachment(self) -> Attachment:
-        """The holder as a model, made when asked for: a list of 100,000 models would hold the event loop up for seconds."""
+        """The holder as a model, made on demand: a list of 100,000 models would hold up the event loop for seconds."""
         return self.held.attachment()
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How much the index holds: volumes with a PV, attached ones, their holders, volumes whose PVs disagree, tracked holders."""
+    """Size of the index: volumes with a PV, attached ones, their holders, volumes whose PVs disagree, tracked holders."""
 
     volumes: int
     attached: int
@@ -65,7 +65,7 @@ class Draft:
         self._live = live
 
     def add(self, sightings: Iterable[Sighting]) -> None:
-        """Enter part of a list of PVs. A list may be old: what the index in use knows of the same PV at a higher epoch stands."""
+        """Enter part of a list of PVs. A list may be old: a sighting of the same PV at a higher epoch in the index in use wins."""
         for sighting in sightings:
             self.index.put(sighting.after(self._live.claim(sighting.handle, sighting.uid)))
 
@@ -86,7 +86,7 @@ class AttachmentManager:
         """The volumes that a node may have without a record: those in doubt, and shared ones with a node that is not adopted."""
 
     def track_attachment(self, volume_handle: str, attachment: Attachment) -> bool:
-        """Enter an attachment that is not recorded on a PV yet: True; False where the node holds the volume already, compatibly.
+        """Enter an attachment that is not recorded on a PV yet; return False if the node holds the volume already, compatibly.
 
         Raises:
             HeldElsewhere: another node holds the volume.
@@ -103,9 +103,9 @@ class AttachmentManager:
         return True
 
     def untrack_attachment(self, volume_handle: str, node_id: str) -> None:
-        """Take a node's attachment out (every node's, for an empty node id); nothing where there is none.
+        """Remove a node's attachment, if any (every node's for "").
 
-        NB: one that a PV records is only not listed any more: its PV still says so, and `observe` knows nothing until it is read.
+        NB: one that a PV records is only no longer listed: its PV still says so, and `observe` knows nothing until it is read.
         """
         kept = tuple(held for held in self._tracked.get(volume_handle, ()) if node_id and held.node_id != node_id)
         self._track(volume_handle, kept)
@@ -114,19 +114,19 @@ class AttachmentManager:
                 self._index.put(sighting.doubted(node_id))
 
     def stop_tracking(self, volume_handle: str, node_id: str) -> None:
-        """End the tracking of a node's attachment, whatever became of it, and leave what is known of the PVs as it is.
+        """End the tracking of a node's attachment, whatever its outcome, and keep the knowledge of the PVs as it is.
 
-        NB: to go on until a PV shows the attachment is to go on for ever where another worker has released it meanwhile.
+        NB: to go on until a PV shows the attachment is to go on for ever if another worker has released it meanwhile.
         """
         self._track(volume_handle, tuple(held for held in self._tracked.get(volume_handle, ()) if held.node_id != node_id))
 
     def get_attachment(self, volume_handle: str, node_id: str | None = None) -> Attachment | None:
-        """The attachment of the node, or of the volume's first holder where none is named."""
+        """Return the attachment of the node, or of the volume's first holder if none is named."""
         holders = self._holders(volume_handle)
         return next((held for held in holders if node_id in (None, held.node_id)), None)
 
     def list_attachments(self) -> list[IndexedAttachment]:
-        """Every attachment; the list is the caller's."""
+        """Return every attachment; the list is the caller's."""
         persisted = [
             IndexedAttachment(seen.handle, held, persisted=True, epoch=seen.fence, pv=seen.pv) for seen, held in self._index.held()
         ]
@@ -138,7 +138,7 @@ class AttachmentManager:
         return persisted + tracked
 
     def observe(self, volume_handle: str) -> VolumeRecord | None:
-        """What the volume's PV was last seen to say; None where that is unknown.
+        """Return the record of the volume's PV as last seen, or None if it is unknown.
 
         Raises:
             MalformedRecord: the record of a PV can't be read.
@@ -150,21 +150,21 @@ class AttachmentManager:
         return merge([sighting.record() for sighting in claims]) if known else None
 
     def pv_name(self, volume_handle: str) -> str | None:
-        """The name of the volume's PV, or of one of several; None where none is known."""
+        """Return the name of the volume's PV, or of one of several, or None if none is known."""
         return next(iter(self.pvs(volume_handle)), None)
 
     def pvs(self, volume_handle: str) -> dict[str, str]:
-        """The uid of each of the volume's PVs, by its name."""
+        """Return the uid of each of the volume's PVs, by its name."""
         return {sighting.pv: unpack(sighting.uid) for sighting in self._index.claims(volume_handle)}
 
     def needs_secrets(self, volume_handle: str) -> bool:
-        """Whether the volume's driver is to be called with secrets, by what a PV of the volume says, or said before all went."""
+        """Return whether the volume's driver must be called with secrets, by its PVs, or the last one before all were gone."""
         departure = self.departures.get(volume_handle)
         return any(seen.secret for seen in self._index.claims(volume_handle) or ([departure.seen] if departure else []))
 
     @property
     def pv_names(self) -> Container[str]:
-        """The names of all PVs that are known."""
+        """Return the names of all known PVs."""
         return self._index.pvs
 
     def take_left(self) -> set[str]:
@@ -177,15 +177,15 @@ class AttachmentManager:
         return self._index.claims(volume_handle)
 
     def known(self, volume_handle: str, uid: int | str) -> Sighting | None:
-        """Return what this one PV was seen to say, at the highest epoch that it showed; None where it is not known."""
+        """Return the sighting of this one PV at the highest epoch that it showed, or None if it is not known."""
         return self._index.claim(volume_handle, uid)
 
     def volume_handles(self) -> list[str]:
-        """Every volume that has a PV or a tracked attachment, in no order; the list is the caller's."""
+        """Return every volume that has a PV or a tracked attachment, in no order; the list is the caller's."""
         return [*self._index.handles(), *(handle for handle in self._tracked if not self._index.claims(handle))]
 
     def nodes_of(self, volume_handle: str) -> list[str]:
-        """The node ids of the volume's holders."""
+        """Return the node ids of the volume's holders."""
         return [*self._index.nodes(volume_handle), *(held.node_id for held in self._tracked.get(volume_handle, ()))]
 
     def listed_nodes(self, volume_handle: str) -> list[str]:
@@ -194,18 +194,18 @@ class AttachmentManager:
         return list(dict.fromkeys((*recorded, *(held.node_id for held in self._tracked.get(volume_handle, ())))))
 
     def volumes_on(self, node_id: str) -> int:
-        """How many volumes the node holds, persisted or not."""
+        """Return the number of volumes that the node holds, persisted or not."""
         return self._index.volumes_on[node_id] + self._unpersisted[node_id]
 
     def sightings(self) -> list[Sighting]:
-        """What every PV was last seen to say, in no order; the list is the caller's."""
+        """Return the last sighting of every PV, in no order; the list is the caller's."""
         return list(self._index)
 
     def learn(self, volume_handle: str, record: VolumeRecord) -> None:
-        """Take in what this worker's own write or live read brought.
+        """Take in the result of this worker's own write or live read.
 
-        It changes what is known of that PV, unless a higher epoch is known, and never enters a PV: one that the index doesn't know
-        may be gone already, and the watch brings those that are new.
+        It updates that PV, unless a higher epoch is known, and never adds a PV: one that the index doesn't know may be gone
+        already, and the watch adds those that are new.
         """
         for index, copy in product((self._index, *(draft.index for draft in self._drafts)), record.copies):
             known = index.claim(volume_handle, pack(copy.mark.uid))
@@ -218,8 +218,8 @@ class AttachmentManager:
     def look_found(
         self, volume_handle: str, before: Iterable[Sighting], asked: Container[str], record: VolumeRecord | None
     ) -> None:
-        """Take in what a live look brought, None for no PV: of those that were known `before` it, the ones of the names `asked` for
-        that it didn't bring are gone."""
+        """Take in the result of a live look, None for no PV: of the PVs that were known `before` it, those of the names `asked` for
+        that it didn't return are gone."""
         uids = {pack(mark.uid) for mark in record.marks} if record else set()
         unsure = record is not None and bool(record.unreadable)  # NB: one of these may be a PV that wasn't brought
         gone = [seen for seen in before if seen.uid not in uids and (record is None or seen.pv in asked) and not unsure]
@@ -230,7 +230,7 @@ class AttachmentManager:
             self.learn(volume_handle, record)
 
     def apply_event(self, change: Change) -> None:
-        """Take in what the watch saw of one PV. At equal epochs the event stands: it knows more of the PV than the record does."""
+        """Take in the watch's event about one PV. At equal epochs the event wins: it knows more of the PV than the record does."""
         seen = change.sighting
         if seen is None:
             return
@@ -246,13 +246,13 @@ class AttachmentManager:
         self._settle(seen.handle)
 
     def draft(self) -> Draft:
-        """Begin an index to be filled page by page; what is learned meanwhile enters it too."""
+        """Begin an index to be filled page by page; everything learned meanwhile enters it too."""
         draft = Draft(self._index)
         self._drafts.add(draft)
         return draft
 
     def replace_all(self, sightings: Iterable[Sighting] | Draft) -> None:
-        """Replace the records of all PVs in one step. Tracked attachments stay, unless a record has them now."""
+        """Replace the records of all PVs in one step. Tracked attachments remain, unless a record has them now."""
         if isinstance(sightings, Draft):
             draft = sightings
         else:
@@ -269,12 +269,12 @@ class AttachmentManager:
 
     @property
     def attachments(self) -> int:
-        """How many attachments there are, persisted or not."""
+        """The number of attachments, persisted or not."""
         return self._index.holders + self._unpersisted.total()
 
     @property
     def counts(self) -> Counts:
-        """How much the index holds."""
+        """The size of the index."""
         index = self._index
         return Counts(len(index), index.attached, index.holders, self._disagreeing(), self._unpersisted.total())
 
@@ -298,7 +298,7 @@ class AttachmentManager:
             self.departures.note(seen.readable, self._index.claims(seen.handle))
 
     def _settle(self, handle: str) -> None:
-        """Stop tracking what the volume's PV records now."""
+        """Stop tracking the attachments that the volume's PV records now."""
         if handle in self._tracked:
             recorded = {held.node for sighting in self._index.claims(handle) for held in sighting.held()}
             self._track(handle, tuple(held for held in self._tracked[handle] if held.node_id not in recorded))

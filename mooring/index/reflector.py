@@ -1,10 +1,10 @@
-"""Keeps the index current: rebuilds it from a list of all PVs and then follows the watch from where the list ended.
+"""The follower that keeps the index current: rebuilt from a list of all PVs, it then follows the watch from the list's end.
 
 Contract: a rebuild that fails changes nothing, and the watch before it goes on. One that succeeds replaces the index in one step
 and starts a new watch at the list's resource version, so no change falls between them. `lost` is set when the watch can't go on and
 only a rebuild helps; the index stays in use meanwhile: it may be old, and nothing is granted from it alone.
 
-Not kept here: what the index says (manager.py), and when to rebuild (the worker).
+Not kept here: the index (manager.py), and the times of rebuilds (the worker).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What a rebuild found: the index's counts after it, the PVs skipped by reason (`Skip`), the times replaced, its seconds."""
+    """Result of a rebuild: the index's counts after it, the PVs skipped by reason (`Skip`), the times replaced, its seconds."""
 
     counts: Counts
     skipped: dict[str, int]
@@ -43,7 +43,7 @@ class _Read:
 
 
 class Follower:
-    """Keeps one index current with one `Volumes`. `clock` is monotonic, in seconds."""
+    """The follower that keeps one index current with one `Volumes`. `clock` is monotonic, in seconds."""
 
     def __init__(
         self, volumes: Volumes, manager: AttachmentManager, metrics: Metrics, clock: Callable[[], float], page_size: int = 500
@@ -61,11 +61,11 @@ class Follower:
 
     @property
     def lag(self) -> float:
-        """Seconds since a list, a change, a bookmark or a connection showed the index to be current."""
+        """Return the seconds since a list, a change, a bookmark or a connection showed the index to be current."""
         return self._clock() - self._heard
 
     async def rebuild(self, beat: Callable[[str], None]) -> Rebuilt:
-        """Read all PVs, replace the index in one step and follow the watch from there. `beat` is told of each page.
+        """Read all PVs, replace the index in one step and follow the watch from there. `beat` is called for each page.
 
         Raises:
             KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the list could not be read to its end.
@@ -84,7 +84,7 @@ class Follower:
         return rebuilt
 
     async def stop(self) -> None:
-        """Stop following; the index stays as it is."""
+        """Stop following; the index remains as it is."""
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.wait([self._watch])

@@ -1,1 +1,1 @@
-"""Reconciliation: where records, cluster and backend differ, and what is done about it."""
+"""Reconciliation: the differences between records, cluster and backend, and their remedies."""

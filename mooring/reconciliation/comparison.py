@@ -1,20 +1,20 @@
-"""What is amiss with a volume: pure, from its PV as just listed and what else was asked.
+"""The drifts of a volume: pure, from its PV as just listed and the other evidence.
 
-Contract: a holder, a VolumeAttachment and a node at the backend are each at most one drift, the one that says most. What wasn't
-asked is compared with nothing. `heal` is set where to do it needs nobody's judgement; the operation that heals looks at the live
+Contract: a holder, a VolumeAttachment and a node at the backend are each at most one drift, the one that says most. A source that
+wasn't asked is compared with nothing. `heal` is set if it needs nobody's judgement; the operation that heals looks at the live
 record again.
 
 Rules of healing:
 
 1. A record that an unpublish could not clear is cleared by another: the backend has detached already.
-2. A holder without VolumeAttachment is released only where VolumeAttachments are how volumes are asked for, and the node itself,
+2. A holder without VolumeAttachment is released only if volumes are requested by VolumeAttachments, and the node itself,
    alive, says that it doesn't use the volume.
-3. A VolumeAttachment without holder is adopted only where no operation ever wrote the record: else somebody may have meant it. What
-   was written since then is judged by the adoption itself (mooring/adoption/rules.py).
-4. A node that has the volume at the backend alone is detached there, where it is a node by that name, and the backend shows every
+3. A VolumeAttachment without holder is adopted only if no operation ever wrote the record: else the difference may be intended. A
+   record written since then is judged by the adoption itself (mooring/adoption/rules.py).
+4. A node that has the volume at the backend alone is detached there if it is a node by that name, and the backend shows every
    holder: else it may be a holder under another name.
 
-Not kept here: how it is asked (survey.py), and how many looks it takes.
+Not kept here: gathering the evidence (survey.py), and the number of looks.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ WAITS_LONG: Final = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was asked beside the PVs; what is None was not.
+    """The evidence beside the PVs; a source that is None was not asked.
 
     `attached`: the VolumeAttachments of each PV, attached or not. `published`: the nodes of each volume at the backend.
     `uncleared`: the node ("" for every) of each volume whose newest operation left its record uncleared. `waiting`: of each volume
-    that waits for a PV. `unsettled`: volumes that a node may have without a record. `gone` and `tracked` ask memory: whether a node
-    id is none any more, and which nodes have a volume. `evacuates`: nodes may be evacuated without an operator's command.
+    that waits for a PV. `unsettled`: volumes that a node may have without a record. `gone` and `tracked` ask memory: is a node id
+    none any more, and which nodes have a volume? `evacuates`: nodes may be evacuated without an operator's command.
     """
 
     attached: Mapping[str, Sequence[Attached]] | None
@@ -61,7 +61,7 @@ class Evidence:
 
 
 def compare(pv: Sighting, evidence: Evidence) -> Iterator[Drift]:
-    """What is amiss with the volume of a PV that was just listed."""
+    """Yield the drifts of the volume of a PV that was just listed."""
     if pv.problem:
         yield _drift(DriftKind.UNREADABLE_RECORD, pv, "", f"The record of volume {pv.handle} can't be read: {pv.problem}")
         return
@@ -74,7 +74,7 @@ def compare(pv: Sighting, evidence: Evidence) -> Iterator[Drift]:
 
 
 def compare_several(pvs: Sequence[Sighting], evidence: Evidence) -> Iterator[Drift]:
-    """What is amiss with a volume that has several PVs; where one can't be read, or two disagree, nothing but that can be said."""
+    """Yield the drifts of a volume that has several PVs; if one can't be read, or two disagree, only that drift."""
     unreadable = [pv for pv in pvs if pv.problem]
     why = disagreement(pvs)
     if why is not None:
@@ -87,7 +87,7 @@ def compare_several(pvs: Sequence[Sighting], evidence: Evidence) -> Iterator[Dri
 
 
 def unpersisted(handle: str, waits: Waits, pv: str, now: datetime) -> Drift | None:
-    """An attachment that waits for a PV that is there already ("": it isn't), or has waited for long."""
+    """Return the drift of an attachment that waits for a PV that already exists ("": it doesn't), or has waited for long."""
     if not pv and now - waits.since < WAITS_LONG:
         return None
     held = f"Volume {handle} is attached to node {waits.node_id} and not recorded since {_time(waits.since)}"
@@ -96,7 +96,7 @@ def unpersisted(handle: str, waits: Waits, pv: str, now: datetime) -> Drift | No
 
 
 def behind(fresh: Sighting | None, known: Sighting | None, worker: str) -> Drift | None:
-    """What the index of a worker says of a PV, where it isn't what the PV says (None: there is none)."""
+    """Return the drift of a worker's index that differs from the PV (None: there is none), or None if they agree."""
     if fresh is None and known is not None:
         why = f"The index of worker {worker} knows PersistentVolume {known.pv} of volume {known.handle}, which is gone."
         return _drift(DriftKind.INDEX_BEHIND, known, "", why, Heal.REBUILD)
@@ -109,7 +109,7 @@ def behind(fresh: Sighting | None, known: Sighting | None, worker: str) -> Drift
 
 
 def release(drift: Drift, driver: str, node: NodeState | None) -> Drift:
-    """A holder without VolumeAttachment, to be released where its node says that it doesn't use the volume."""
+    """Mark the drift of a holder without VolumeAttachment for release if its node says that it doesn't use the volume."""
     unused = node is not None and unique_name(driver, drift.volume_handle) not in node.in_use
     if node is None or not node.ready or node.out_of_service or not unused:
         return drift
@@ -142,12 +142,12 @@ def _holder(pv: Sighting, held: Held, evidence: Evidence) -> Drift | None:
 
 
 def _shown(attached: Sequence[Attached], node_id: str) -> bool:
-    """Whether a VolumeAttachment is of the node; one of a node whose id nobody says may be."""
+    """Return whether a VolumeAttachment is of the node, or may be, as its node's id is unknown."""
     return any(each.node_id in (None, node_id) for each in attached)
 
 
 def _attached(pv: Sighting, evidence: Evidence) -> Iterator[Drift]:
-    """The VolumeAttachments that are attached, stay so, and aren't recorded."""
+    """Yield the drifts of VolumeAttachments that are attached, remain so, and aren't recorded."""
     there = [each for each in (evidence.attached or {}).get(pv.pv, ()) if each.attached]
     known = {*pv.nodes, *(evidence.tracked(pv.handle) if there else ())}
     for each in there:
@@ -171,7 +171,7 @@ def _unrecorded(pv: Sighting, each: Attached, *, alone: bool) -> Drift:
 
 
 def _strays(pv: Sighting, evidence: Evidence) -> Iterator[Drift]:
-    """Nodes that have the volume at the backend, and in no record: of a volume without one, or in doubt, nobody can say."""
+    """Yield the drifts of nodes that have the volume at the backend alone; none for a volume without a record, or in doubt."""
     shown = (evidence.published or {}).get(pv.handle, frozenset())
     strange = shown - set(pv.nodes)
     if not strange or not pv.fence or pv.handle in evidence.unsettled or pv.handle in evidence.waiting:

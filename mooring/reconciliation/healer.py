@@ -1,10 +1,10 @@
-"""Heals one drift, by an operation under the volume's lock like any other.
+"""The healing of one drift, by an operation under the volume's lock like any other.
 
-Contract: nothing is done on the strength of what was seen alone. An unpublish is bound to the epoch that was seen, a stray's and an
-adoption look at the live record; where things have moved on, everything stays as it is and the outcome says REFUSED. Each heal may
+Contract: nothing is done on an observation alone. An unpublish is bound to the epoch that was seen, a stray's and an
+adoption look at the live record; if things have moved on, nothing is changed and the outcome is REFUSED. Each heal may
 be repeated.
 
-Not kept here: what is to be healed (comparison.py), how many at once and whether at all (workflows/reconcile.py).
+Not kept here: the choice of heals (comparison.py), their number at once and their approval (workflows/reconcile.py).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ DEADLINE: Final = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Healer:
-    """Heals the drift of one driver. `evacuate` starts, or joins, the evacuation of a node id."""
+    """The healer of one driver's drift. `evacuate` starts, or joins, the evacuation of a node id."""
 
     driver: str
     mooring: MooringClient
@@ -37,10 +37,10 @@ class Healer:
     co_calls: CoCalls
 
     async def heal(self, drift: Drift) -> HealResult:
-        """Heal it.
+        """Heal the drift.
 
         Raises:
-            OperationPending: it takes longer than `DEADLINE`; ask again.
+            OperationPending: it takes longer than `DEADLINE`; try again.
 
         """
         try:

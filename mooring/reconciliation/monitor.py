@@ -1,4 +1,4 @@
-"""What a worker does for reconciliation beside carrying it out: it keeps the Schedule, and shows what the last one found.
+"""A worker's part in reconciliation beside carrying it out: it keeps the Schedule, and shows the last result.
 
 Contract: all workers show the same figures, whichever of them did the work, because each reads them from Temporal. Neither a
 Schedule that can't be made nor a report that can't be read keeps a worker from serving: it is logged and tried again.
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 class Reconciling:
-    """Keeps one driver's Schedule and figures. `now` is UTC."""
+    """The keeper of one driver's Schedule and figures. `now` is UTC."""
 
     def __init__(self, client: Client, plan: Plan, metrics: Metrics, now: Callable[[], datetime]) -> None:
         self._client = client
@@ -43,7 +43,7 @@ class Reconciling:
         self._ended = now()
 
     async def keep_up(self) -> None:
-        """Do so, without end; once only, where nothing is to be reconciled."""
+        """Keep the Schedule and the figures up, without end, or only once if nothing is to be reconciled."""
         pause = min(LONGEST_PAUSE, self._plan.interval / READS) or LONGEST_PAUSE
         kept = False
         while not (kept and not self._plan.interval):

@@ -1,12 +1,12 @@
-"""Holders that only the histories of operations know: of volumes whose PV went, or lost its record, while no worker looked.
+"""Holders that only the histories of operations know: of volumes whose PV was deleted, or lost its record, while no worker looked.
 
-Contract: a look asks about the volumes whose operations the namespace still lists and that have no PV with an epoch; what it finds
-is what a publish would be refused for (mooring/evidence/evidence.py). It reads the histories of `VOLUMES` volumes at most: those it
-found something of first, then the latest. One of which nobody is left as holder is not asked about again before it has another
-operation, so that later looks get to all the others; but for one that an open run holds without a PV, as the end of that run is no
-operation. One whose history can't be read is told, and left out.
+Contract: a look asks about the volumes whose operations the namespace still lists and that have no PV with an epoch; it finds the
+holders for which a publish would be refused (mooring/evidence/evidence.py). It reads the histories of `VOLUMES` volumes at most:
+those with earlier findings first, then the latest. One without a remaining holder is not asked about again before it has another
+operation, so that later looks reach all the others; except one that an open run holds without a PV, as the end of that run is no
+operation. One whose history can't be read is logged, and skipped.
 
-Not kept here: what the index saw go (survey.py).
+Not kept here: the PVs that the index saw go (survey.py).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 class PastRuns:
-    """Asks the histories of one driver's operations, `volumes` at a look."""
+    """A reader of the histories of one driver's operations, `volumes` at a look."""
 
     def __init__(self, runs: DriverRuns, evidence: Evidence, volumes: int = VOLUMES) -> None:
         self._runs = runs
@@ -50,7 +50,7 @@ class PastRuns:
         By the names that volumes have in workflow ids, `unwritten` has the PVs of those without an epoch, `written` all others.
 
         Raises:
-            TemporalUnavailable: Temporal does not say.
+            TemporalUnavailable: Temporal didn't answer.
             KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say which node is meant.
 
         """

@@ -1,6 +1,6 @@
-"""What the last reconciliation of a driver found, as the Schedule and its runs tell: for the command, checks and metrics alike.
+"""The report on a driver's last reconciliation, from the Schedule and its runs: for the command, checks and metrics alike.
 
-Contract: everybody who asks hears the same. A run's result is kept for as long as the namespace keeps closed runs.
+Contract: all callers get the same answer. A run's result is kept for as long as the namespace keeps closed runs.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class Run(Model):
 
 
 class Report(Model):
-    """How a driver stands.
+    """State of a driver's reconciliation.
 
-    `result` is what the newest reconciliation that has come to its end found, at `ended_at`; both None where there is none.
-    `failed`: why a newer one did not come to its end, "" where none did. `running` is the open run, and `awaits_approval` whether
-    it waits for one. `task_queue` is the one that the Schedule names.
+    `result` is that of the newest reconciliation that has completed, at `ended_at`; both None if there is none. `failed`: the
+    reason why a newer one did not complete, "" for none. `running` is the open run, and `awaits_approval` says whether it waits for
+    one. `task_queue` is the one that the Schedule names.
     """
 
     result: ReconcileResult | None = None
@@ -54,7 +54,7 @@ class Report(Model):
 
 
 async def last_report(client: Client, driver: str) -> Report | None:
-    """How the driver stands; None where no Schedule has it reconciled; RPCError where Temporal doesn't say."""
+    """Report on the driver; return None if no Schedule has it reconciled, raise RPCError if Temporal doesn't answer."""
     described = await _described(client, driver)
     if described is None:
         return None
@@ -74,15 +74,15 @@ async def last_report(client: Client, driver: str) -> Report | None:
 
 
 async def running(client: Client, driver: str) -> Run | None:
-    """The open reconciliation of the driver; RPCError where Temporal doesn't say."""
+    """Return the open reconciliation of the driver, if any; raise RPCError if Temporal doesn't answer."""
     info = await _info(client, driver)
     return _running(info) if info else None
 
 
 async def begin(client: Client, driver: str) -> Run | None:
-    """Have the driver reconciled now: the run that does so, which may have begun before; None where no Schedule has it reconciled.
+    """Have the driver reconciled now and return the run, which may have begun before, or None if no Schedule has it reconciled.
 
-    RPCError where Temporal doesn't say.
+    Raise RPCError if Temporal doesn't answer.
     """
     info = await _info(client, driver)
     if info is None or (begun := _running(info)):
@@ -99,20 +99,20 @@ async def begin(client: Client, driver: str) -> Run | None:
 
 
 async def result(client: Client, run: Run) -> ReconcileResult:
-    """What the run found, once it ends; WorkflowFailureError where it found nothing."""
+    """Wait for the run's result and return it; raise WorkflowFailureError if it has none."""
     handle = client.get_workflow_handle(run.workflow_id, run_id=run.run_id, result_type=ReconcileResult)
     found: ReconcileResult = await handle.result()
     return found
 
 
 async def awaits_approval(client: Client, run: Run) -> bool:
-    """Whether the run waits for an operator."""
+    """Return whether the run waits for an operator."""
     seen = await describe(client, run.workflow_id, run.run_id)
     return seen is not None and seen.typed_search_attributes.get(_STATE) == State.AWAITING_APPROVAL
 
 
 async def progress(client: Client, run: Run) -> Progress:
-    """How far the open run has come, by the worker that has it."""
+    """Return the progress of the open run, from the worker that has it."""
     handle = client.get_workflow_handle(run.workflow_id, run_id=run.run_id)
     found: Progress = await handle.query(names.PROGRESS, result_type=Progress, rpc_timeout=QUERY_TIME)
     return found

@@ -1,4 +1,4 @@
-"""What a reconciliation has come to: pure, from what was found and what became of each heal."""
+"""The result of a reconciliation: pure, from the findings and the outcome of each heal."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from mooring.states import State
 def conclude(
     driver: str, found: Found, results: Mapping[Key, HealResult], *, seconds: float, approval: Approval | None, unapproved: str
 ) -> ReconcileResult:
-    """The result; `results` by the drift's key. `unapproved`: why nothing was healed although it was due, "" where nothing was in
-    the way."""
+    """Make the result; `results` by the drift's key. `unapproved`: the reason why nothing was healed although it was due, "" for
+    none."""
     settled = sorted((_settled(drift, results.get(drift.key)) for drift in found.drifts), key=_is_healed)
     left = Counter(found.counts) - Counter(drift.kind.value for drift in settled if _is_healed(drift))
     outcomes = Counter(drift.outcome for drift in settled)

@@ -1,8 +1,8 @@
-"""The Schedule that has a driver reconciled: made by whichever worker comes first, kept by all.
+"""The Schedule that has a driver reconciled: made by the first worker, kept by all.
 
-Contract: there is one, `reconcile/<driver>`, and no two runs of it at once: what is due while one is open is skipped. It is changed
-only where the worker's settings differ from it, and by no worker of another task queue than it names, for as long as somebody polls
-that: two workers never fight over it. Where the settings ask for no reconciliation, there is no Schedule.
+Contract: there is one, `reconcile/<driver>`, and no two runs of it at once: a run that is due while one is open is skipped. It is
+changed only if the worker's settings differ from it, and by no worker of another task queue than it names, for as long as that has
+pollers: two workers never fight over it. If the settings ask for no reconciliation, there is no Schedule.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 
 async def scheduled_queue(client: Client, driver: str) -> str:
-    """Return the task queue that the driver's Schedule names, "" where there is none; RPCError where Temporal doesn't say."""
+    """Return the task queue that the driver's Schedule names, or "" for none; raise RPCError if Temporal doesn't answer."""
     try:
         return queue_of((await client.get_schedule_handle(names.reconcile_id(driver)).describe()).schedule)
     except RPCError as error:
@@ -60,9 +60,9 @@ def queue_of(schedule: Schedule) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a driver is to be reconciled: every `interval` seconds (0: not at all), by the workers of a task queue.
+    """Plan of a driver's reconciliation: every `interval` seconds (0: not at all), by the workers of a task queue.
 
-    `pauses`: how many seconds of a run are no work.
+    `pauses`: the seconds of a run that are no work.
     """
 
     driver: str
@@ -72,11 +72,11 @@ class Plan:
 
     @classmethod
     def of(cls, settings: Settings) -> Plan:
-        """What a worker's settings ask for."""
+        """Make the plan that a worker's settings ask for."""
         return cls(settings.driver, settings.queue, settings.reconcile_interval, settings.reconcile_settle + settings.approval_wait)
 
     async def keep(self, client: Client) -> None:
-        """Make the Schedule as planned, unless workers of another task queue have it; RPCError where Temporal doesn't let it."""
+        """Make the Schedule as planned, unless workers of another task queue have it; raise RPCError if Temporal refuses it."""
         if not self.interval:
             await self._drop(client)
             return
@@ -88,7 +88,7 @@ class Plan:
                 await handle.update(partial(self._corrected, client))
 
     async def take_over(self, client: Client) -> None:
-        """Have the Schedule name this plan's task queue where nobody polls the one that it names; RPCError as in `keep`.
+        """Have the Schedule name this plan's task queue if no worker polls the one that it names; raise RPCError as in `keep`.
 
         NB: nothing else is corrected. Workers whose settings differ would correct each other without end.
         """
@@ -97,7 +97,7 @@ class Plan:
             await client.get_schedule_handle(names.reconcile_id(self.driver)).update(partial(self._corrected, client))
 
     async def _corrected(self, client: Client, found: ScheduleUpdateInput) -> ScheduleUpdate | None:
-        """NB: what an operator has set, a pause say, stays."""
+        """Correct the Schedule. NB: an operator's changes to its state, such as a pause, are kept."""
         schedule, planned = found.description.schedule, self._schedule()
         named = queue_of(schedule)
         if others := await self._others(client, named):

@@ -1,14 +1,14 @@
 """One look at a driver: its PVs listed afresh, against VolumeAttachments, nodes, open runs, the driver's own list and this worker's
 index.
 
-Contract: a look changes nothing, but for one thing: what the index doesn't know and two looks in a row find missing has it rebuilt.
-What an operation that is open may explain is left out. Where the driver doesn't list its volumes, the rest is compared; where
-Kubernetes or Temporal doesn't say, there is no look.
+Contract: a look changes nothing, with one exception: if two looks in a row miss the same in the index, it is rebuilt. A difference
+that an open operation may explain is omitted. If the driver doesn't list its volumes, the rest is compared; if Kubernetes or
+Temporal doesn't answer, there is no look.
 
-What a look costs: the PVs in pages, as a rebuild; the VolumeAttachments and, where there are any, the CSINodes; three lists of
+The cost of a look: the PVs in pages, as a rebuild; the VolumeAttachments and, if there are any, the CSINodes; three lists of
 runs; a question to Temporal for each volume that shows drift, at most `IN_FULL`; and the histories that past_runs.py reads.
 
-Not kept here: what is drift (comparison.py, vanished.py), and how often it must be seen (workflows/reconcile.py).
+Not kept here: the definition of drift (comparison.py, vanished.py), and the number of looks (workflows/reconcile.py).
 """
 
 from __future__ import annotations
@@ -58,15 +58,15 @@ class ListsNodes(Protocol):
     """A backend that says which nodes have its volumes."""
 
     def published(self) -> AsyncGenerator[tuple[str, str]]:
-        """Every volume handle and node id, or MooringError."""
+        """Yield every volume handle with its node id, or raise MooringError."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Whom a look asks, and what may be done about what it finds.
+    """The sources of a look, and the permitted remedies for its findings.
 
-    `published`: where the driver lists its volumes' nodes. `releases`: holders may be released (comparison.py), as
-    VolumeAttachments are how volumes are asked for here. `evacuates`: nodes may be evacuated without an operator's command.
+    `published`: the driver's list of its volumes' nodes. `releases`: holders may be released (comparison.py), as volumes are
+    requested by VolumeAttachments here. `evacuates`: nodes may be evacuated without an operator's command.
     """
 
     driver: str
@@ -86,7 +86,7 @@ class Sources:
 
 
 class DriftSurvey:
-    """Looks at one driver. `rebuild` has this worker's index rebuilt."""
+    """The survey of one driver. `rebuild` has this worker's index rebuilt."""
 
     def __init__(self, sources: Sources, rebuild: Callable[[], None]) -> None:
         self._ask = sources
@@ -98,7 +98,7 @@ class DriftSurvey:
         """Look once.
 
         Raises:
-            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable, TemporalUnavailable: one of them did not say.
+            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable, TemporalUnavailable: one of them didn't answer.
 
         """
         claims = await self._claims()
@@ -136,7 +136,7 @@ class DriftSurvey:
         return evidence, not_compared
 
     async def _attached(self, claims: Claims) -> dict[str, list[Attached]] | None:
-        """The VolumeAttachments of each PV; None where nobody makes any: then they say nothing about holders."""
+        """Return the VolumeAttachments of each PV, or None if nobody makes any, as then they say nothing about holders."""
         listed = await self._ask.attachments.listed()
         if not listed and (listed is None or not self._ask.releases):
             return None
@@ -174,7 +174,7 @@ class DriftSurvey:
                 yield late
 
     def _vanished(self, claims: Claims, evidence: Evidence, told: Container[tuple[str, str]]) -> Iterator[Drift]:
-        """Return what PVs that are gone leave behind; `told` are the volumes and nodes of which another drift says more."""
+        """Yield the drifts that deleted PVs left behind; `told` are the volumes and nodes of which another drift says more."""
         attached = evidence.attached or {}
         departures = self._ask.manager.departures.open()
         for departure in departures:
@@ -211,12 +211,12 @@ class DriftSurvey:
         return found
 
     async def _idle(self, drifts: Sequence[Drift]) -> list[Drift]:
-        """What is no trace of an operation that is under way."""
+        """Return the drifts that are no trace of an operation under way."""
         busy = await self._ask.runs.busy(drift.volume_handle for drift in drifts if drift.kind not in LASTING)
         return [drift for drift in drifts if drift.kind in LASTING or drift.volume_handle not in busy]
 
     async def _released(self, drifts: Sequence[Drift]) -> list[Drift]:
-        """The same, where holders that nobody asks for are to be released if their node says so."""
+        """Return the drifts, with unrequested holders marked for release if their node says that it doesn't use the volume."""
         if not self._ask.releases:
             return list(drifts)
         suspects = [drift for drift in drifts if drift.kind is DriftKind.HOLDER_WITHOUT_VOLUME_ATTACHMENT]
@@ -237,7 +237,7 @@ async def _by_pv(attached: Sequence[Attached]) -> dict[str, list[Attached]]:
 
 
 async def _some(items: Iterable[T]) -> AsyncGenerator[T]:
-    """The items, some at a time, so that others may run in between."""
+    """Yield the items, some at a time, so that others may run in between."""
     for number, item in enumerate(items, 1):
         yield item
         if number % AT_ONCE == 0:

@@ -1,9 +1,9 @@
-"""What is amiss with records that vanished: pure, from the PVs just listed, and what the worker that looks has seen of them before.
+"""The drifts of vanished records: pure, from the PVs just listed, and the earlier sightings of the worker that looks.
 
-Contract: nothing here is healed, as nobody but an operator can say whether a node still uses a volume whose record is lost.
+Contract: nothing here is healed, as only an operator can say whether a node still uses a volume whose record is lost.
 
-Not kept here: of which volumes the histories of their operations are asked (past_runs.py), and whether a holder has let go since,
-which the worker looks into again and again.
+Not kept here: the volumes whose operations' histories are read (past_runs.py), and the releases since, which the worker checks
+again and again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def altered(fresh: Sighting, known: Sighting | None) -> Drift | None:
-    """Return that a PV says less than it was seen to say; None where it doesn't.
+    """Return the drift of a PV that says less than it was seen to say, or None if it doesn't.
 
     NB: one look alone proves nothing, as a write may have landed after its list.
     """
@@ -46,7 +46,7 @@ def altered(fresh: Sighting, known: Sighting | None) -> Drift | None:
 def departed(departure: Departure, claims: Sequence[Sighting], attached: Sequence[Attached]) -> Iterator[Drift]:
     """Yield the holders of a PV that went, which have not let go.
 
-    `claims` are the PVs that the volume has now, `attached` the VolumeAttachments of the one that went.
+    `claims` are the PVs that the volume has now, `attached` the VolumeAttachments of the one that is gone.
     """
     seen = departure.seen
     if any(claim.uid == seen.uid or claim.fence > seen.fence for claim in claims):
@@ -57,7 +57,7 @@ def departed(departure: Departure, claims: Sequence[Sighting], attached: Sequenc
 
 
 def unrecorded(handle: str, known: VolumeRecord, live: VolumeRecord | None) -> Iterator[Drift]:
-    """Yield what the operations of a volume say of it beyond its PVs; `live` is what these say, None where there are none."""
+    """Yield the drifts by the operations of a volume beyond its PVs; `live` is the record of these, None if there are none."""
     pv, uid = (live.mark.pv, live.mark.uid) if live else ("", "")
     if known.altered:
         node = next((held.node_id for held in known.holders), "")
@@ -91,9 +91,9 @@ def unrecorded(handle: str, known: VolumeRecord, live: VolumeRecord | None) -> I
 def unplaced(
     attached: Mapping[str, Sequence[Attached]], placed: Collection[str], departures: Mapping[str, Departure]
 ) -> Iterator[Drift]:
-    """Yield the VolumeAttachments that are attached, and stay so, of PVs that nobody knows.
+    """Yield the drifts of VolumeAttachments that are attached, and remain so, of unknown PVs.
 
-    `departures` are by the name of the PV that went.
+    `departures` are by the name of the PV that is gone.
     """
     for pv in attached.keys() - placed:
         departure = departures.get(pv)

@@ -19,9 +19,10 @@ Records that other programs write are read: `attached-node` alone or with `attac
 
 Several PVs of one volume bear a record each (copies.py), and while it names a holder, each leads to the others.
 
-Invariants: reading what a patch wrote gives the record it was made from, at a higher epoch. A patch touches no key but these five.
+Invariants: reading a patched PV gives the record that the patch was made from, at a higher epoch. A patch touches no key but these
+five.
 
-Not kept here: which PV is whose, and any I/O (mooring/cluster/persistent_volumes.py).
+Not kept here: the PVs of a volume, and any I/O (mooring/cluster/persistent_volumes.py).
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Keys:
 
     @classmethod
     def of(cls, driver: str) -> Keys:
-        """The keys under the prefix `driver`."""
+        """Return the keys under the prefix `driver`."""
         return cls(
             node=f"{driver}/attached-node",
             at=f"{driver}/attached-at",
@@ -88,7 +89,7 @@ _ENTRIES = TypeAdapter(list[_Entry], config=ConfigDict(hide_input_in_errors=True
 
 
 def read(driver: str, pv: str, uid: str, annotations: Mapping[str, str] | None, now: datetime) -> Reading:
-    """The record on the PV named `pv`; `now` stands in for times that can't be read.
+    """Read the record on the PV named `pv`; `now` replaces times that can't be read.
 
     Raises:
         MalformedRecord: the epoch or the holders can't be read, or contradict each other.
@@ -110,7 +111,7 @@ def read(driver: str, pv: str, uid: str, annotations: Mapping[str, str] | None, 
 
 
 def named_nodes(keys: Keys, found: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the nodes that the annotations name, though they be no record: a list of what is attached leaves none of them out."""
+    """Return the nodes that the annotations name, even if they are no record: a list of attachments must omit none of them."""
     try:
         entries = json.loads(found.get(keys.attachments, "[]"))
     except ValueError:
@@ -120,7 +121,7 @@ def named_nodes(keys: Keys, found: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def patch(write: Write, place: int = 0) -> list[PatchOp]:
-    """The JSON patch for the write's PV of this place: it tests its mark and sets the record (RFC 6902)."""
+    """Make the JSON patch for the write's PV of this place: it tests its mark and sets the record (RFC 6902)."""
     keys = Keys.of(write.volume.driver)
     part = write.parts[place]
     values, mark = _values(keys, write, part), part.mark
@@ -146,7 +147,7 @@ def size(write: Write, part: Part, found: Mapping[str, str]) -> int:
 
 
 def read_epoch(pv: str, keys: Keys, found: Mapping[str, str]) -> int | None:
-    """The fencing token, None where there is none.
+    """Read the fencing token, None if there is none.
 
     Raises:
         MalformedRecord: it is no decimal integer.
@@ -164,7 +165,7 @@ def read_epoch(pv: str, keys: Keys, found: Mapping[str, str]) -> int | None:
 
 
 def unsaid_mode(epoch: int | None) -> AccessMode | None:
-    """The access mode of a holder that `attachments` doesn't list."""
+    """Return the access mode of a holder that `attachments` doesn't list."""
     # NB: a record without an epoch is another program's, which never says how the volume is used.
     return None if epoch is None else AccessMode.SINGLE_NODE_WRITER
 

@@ -1,8 +1,7 @@
-"""What one PV was seen to say of its volume, in as few bytes as that takes: the index keeps one a volume, and a rebuild one a PV.
+"""Sightings of PVs' records, in as few bytes as possible: the index keeps one a volume, and a rebuild one a PV.
 
-Contract: a `Sighting` says what the `VolumeRecord` made from it says, no less: `Sighting.of(handle, record).record() ==
-record`, and `sight` sees what `annotations.read` reads. A record that can't be read is a sighting too, with the reason as its
-`problem`.
+Contract: a `Sighting` says as much as the `VolumeRecord` made from it: `Sighting.of(handle, record).record() == record`, and
+`sight` sees what `annotations.read` reads. A record that can't be read is a sighting too, with the reason as its `problem`.
 
 Not kept here: other annotations, and anything of the PV but its name and uid.
 
@@ -28,7 +27,7 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 
 
 class Held(msgspec.Struct, frozen=True, gc=False):
-    """One holder, where the record needs more than a node and a time. `context` is the publish context."""
+    """One holder, if the record needs more than a node and a time. `context` is the publish context."""
 
     node: str
     at: datetime
@@ -38,12 +37,12 @@ class Held(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def of(cls, held: Attachment) -> Held:
-        """The same, compact."""
+        """Return the attachment in compact form."""
         context = tuple((intern(key), value) for key, value in held.publish_context.items())
         return cls(intern(held.node_id), held.attached_at, held.access_mode, held.readonly, context)
 
     def attachment(self) -> Attachment:
-        """The same as a model."""
+        """Return the holder as a model."""
         return Attachment(
             node_id=self.node,
             attached_at=self.at,
@@ -54,13 +53,13 @@ class Held(msgspec.Struct, frozen=True, gc=False):
 
 
 class Sighting(msgspec.Struct, frozen=True, gc=False):
-    """What one PV says. `uid` and `operation` are UUIDs as integers, where they are UUIDs.
+    """A sighting of one PV. `uid` and `operation` are integers if they are UUIDs.
 
-    `holders` None: `node` holds since `at`, as the annotations but `attachments` say, or nobody does where `at` is None.
+    `holders` None: `node` holds since `at`, as the annotations but `attachments` say, or no node does if `at` is None.
     `sure` False: this process has reason to doubt it, so it is listed, and decides nothing. `secret`: the PV names a Secret for the
     driver's ControllerPublishVolume and ControllerUnpublishVolume. `in_tree`: its PV was seen to have an in-tree source, so the
-    handle may change. `named`: the nodes that the PV names, where it is doubted or its record can't be read. `problem`: why the
-    record can't be read; the rest is then what it said when it could be.
+    handle may change. `named`: the nodes that the PV names, if it is doubted or its record can't be read. `problem`: the reason why
+    the record can't be read; the rest is then as it was when it could be.
     """
 
     handle: str
@@ -81,7 +80,7 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def of(cls, handle: str, record: VolumeRecord) -> Sighting:
-        """A record, compact."""
+        """Return the record in compact form."""
         mark = record.mark
         plain = _plain_since(record)
         return cls(
@@ -98,7 +97,7 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
         )
 
     def record(self) -> VolumeRecord:
-        """The record, as a model.
+        """Return the record as a model.
 
         Raises:
             MalformedRecord: the PV's annotations could not be read.
@@ -110,11 +109,11 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
         return VolumeRecord(mark=mark, operation=unpack(self.operation), holders=self.attachments(), beside=self.beside)
 
     def attachments(self) -> tuple[Attachment, ...]:
-        """The holders, as models."""
+        """Return the holders as models."""
         return tuple(held.attachment() for held in self.held())
 
     def held(self) -> tuple[Held, ...]:
-        """The holders; none where the record can't be read."""
+        """Return the holders, none if the record can't be read."""
         if self.problem:
             return ()
         if self.holders is not None:
@@ -125,7 +124,7 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        """The nodes that hold the volume; none where the record can't be read."""
+        """The nodes that hold the volume; none if the record can't be read."""
         if self.problem:
             return ()
         if self.holders is not None:
@@ -139,7 +138,7 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def fence(self) -> int:
-        """The epoch, of a record that can't be read the last one; 0 where there is none."""
+        """The epoch, of a record that can't be read the last one; 0 if there is none."""
         return self.epoch or 0
 
     @property
@@ -148,13 +147,13 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
         return msgspec.structs.replace(self, problem="", named=()) if self.problem else self
 
     def outlasts(self, other: Sighting) -> bool:
-        """Whether this stands against `other`, a later look at the same PV: it does where it has the higher epoch."""
+        """Return whether this wins over `other`, a later look at the same PV: it does if it has the higher epoch."""
         return not other.problem and self.fence > other.fence
 
     def after(self, known: Sighting | None) -> Sighting:
-        """Return what is known of the PV, of which that was known before, now that it says this.
+        """Return the knowledge of the PV now that it says this, given the one before.
 
-        NB: what can't be read takes nothing from what is known, so that a lower epoch is noticed once it can be read again.
+        NB: an unreadable record takes nothing from the knowledge, so that a lower epoch is noticed once it can be read again.
         """
         if known is None or not (self.problem or known.outlasts(self)):
             return self
@@ -165,7 +164,7 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
         return msgspec.structs.replace(self, secret=True)
 
     def doubted(self, node_id: str) -> Sighting:
-        """The same without the node (without any, where empty), to be looked at again before anything is decided."""
+        """Return the same without the node (without any for ""), to be looked at again before anything is decided."""
         left = tuple(held for held in self.held() if node_id and held.node != node_id)
         return msgspec.structs.replace(self, at=None, holders=left, sure=False, named=self.listed)
 
@@ -173,7 +172,7 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
 def sight(
     driver: str, keys: Keys, handle: str, pv: str, uid: str, found: Mapping[str, str] | None, now: datetime
 ) -> tuple[Sighting, int]:
-    """What `annotations.read` reads, compact, and how many times were replaced by `now`."""
+    """Read the annotations as `annotations.read` does, in compact form, and return how many times were replaced by `now`, too."""
     try:
         if _is_short(keys, found or {}):
             return _short(keys, handle, pv, uid, found or {}, now)
@@ -185,12 +184,12 @@ def sight(
 
 
 def pack(text: str) -> int | str:
-    """A canonical UUID as an integer, which takes half the memory; other text as it is."""
+    """Convert a canonical UUID to an integer, which takes half the memory; return other text as it is."""
     return int(text.replace("-", ""), 16) if _UUID.fullmatch(text) else text
 
 
 def unpack(packed: int | str) -> str:
-    """What `pack` was given."""
+    """Return the text that `pack` was given."""
     if isinstance(packed, str):
         return packed
     text = f"{packed:032x}"
@@ -219,7 +218,7 @@ def _short(keys: Keys, handle: str, pv: str, uid: str, found: Mapping[str, str],
 
 
 def _plain_since(record: VolumeRecord) -> datetime | None:
-    """Since when the one holder holds, where node and time are all there is to say; else None."""
+    """Return the time since which the one holder holds if node and time are all there is to say, else None."""
     if len(record.holders) != 1:
         return None
     held = record.holders[0]

@@ -1,11 +1,11 @@
-"""Several PVs of one volume: what each of them says, made one record.
+"""Several PVs of one volume, and their records merged into one.
 
 Kubernetes lets any number of PVs name one volume handle: a Released one beside its replacement, a static PV for each Pod or
-namespace. They are one volume, so each bears the record: a write tests and sets all of them (`Write.others`), and whoever any of
-them names is a holder. While it names one, a record says which PVs bear it too, so that who knows one of them finds all.
+namespace. They are one volume, so each bears the record: a write tests and sets all of them (`Write.others`), and a node that any
+of them names is a holder. While it names one, a record says which PVs bear it too, so that each of them leads to all.
 
-Contract: the first PV is the one that operators are told of, and that is written first: one that names a holder before one that
-doesn't, the higher epoch before the lower, then the lower name. No holder hangs on which is first.
+Contract: the first PV is the one that is reported to operators, and that is written first: one that names a holder before one that
+doesn't, the higher epoch before the lower, then the lower name. No holder depends on which is first.
 
 Not kept here: whether the PVs agree (fence.py).
 """
@@ -34,7 +34,7 @@ def merge(records: Sequence[VolumeRecord], unreadable: Sequence[str] = ()) -> Vo
 
 
 def unite(sightings: Sequence[Sighting]) -> Sighting:
-    """Return what the PVs of a volume say together; where any can't be read, what that one says."""
+    """Unite the sightings of a volume's PVs; if one can't be read, return that one."""
     first, *rest = sorted(sightings, key=_sighting_order)
     if not rest or first.problem:
         return first
@@ -54,7 +54,7 @@ def distinct(sightings: Iterable[Sighting]) -> list[Held]:
 
 
 def disagreement(sightings: Sequence[Sighting]) -> DuplicateVolume | None:
-    """Return why the PVs of a volume that can be read disagree about its holders; None where they don't."""
+    """Return the error if the readable PVs of a volume disagree about its holders, or None if they agree."""
     records = [sighting.record() for sighting in sightings if not sighting.problem]
     return fence.disagreement(merge(records), sightings[0].handle) if len(records) > 1 else None
 

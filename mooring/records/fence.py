@@ -1,28 +1,28 @@
-"""The fence: from what was seen and what is asked, what to write, refuse or leave. Pure, and the only place that decides.
+"""The fence: from the record seen and the request, a decision to write, refuse or do nothing. Pure, and the only one to decide.
 
 Contract: each function takes a `VolumeRecord` as some observer saw it (an index may be stale) and answers with a `Write`, which
 the API server applies only if the PV still is as that record says, or with a refusal. A refusal decided on the index must be
-decided again on the live PV before anybody is told. A success is only what a `Write` that landed says.
+decided again on the live PV before it is reported. Success is only reported by a `Write` that landed.
 
 Invariants, each searched exhaustively in tests/fence:
 
 1. A write is decided before it is attempted, never inside the attempt: an attempt that lands late changes nothing.
-2. Who ends an operation has moved the epoch (`release` and `undo` write even where there is nothing to take away), so that every
-   attempt still under way is dead before the outcome is told. Only a refusal writes nothing.
+2. An operation moves the epoch before it ends (`release` and `undo` write even if there is nothing to take away), so that every
+   attempt still under way is dead before the outcome is reported. Only a refusal writes nothing.
 3. A node that holds the volume already *re-claims* it: same holder, same time, one epoch later. A re-claim is never undone.
-4. `undo` takes away only what the run that looked has claimed, whatever the node and the epoch. A claim of the run that it was
-   reset from stays: that one may have reported success.
-5. What is known of a volume stands beside what its PV says (`VolumeRecord.evidence`): a holder whose PV went, or whose annotations
-   were taken away, holds until it is released, and the next write names it again, above every epoch that is known.
+4. `undo` takes away only the claim of the run that looked, whatever the node and the epoch. A claim of the run that it was
+   reset from remains: that one may have reported success.
+5. Evidence about a volume counts beside its PV (`VolumeRecord.evidence`): a holder whose PV is gone, or whose annotations
+   were removed, holds until it is released, and the next write names it again, above every epoch that is known.
 6. A run ends only on a record that bears its own id (`is_current`), or on a look of its own. One that was reset finds neither in
-   what it replays, so it writes or looks again, and with that kills every attempt of its former self. No other decision
-   may hang on the run's own id, or a reset run could not replay its history.
-7. What is written is written on every PV of the volume, and holds by any of them: two observers of whom one doesn't know the newest
-   PV yet still meet on the one that both know.
+   its replayed history, so it writes or looks again, and with that kills every attempt of its former self. No other decision
+   may depend on the run's own id, or a reset run could not replay its history.
+7. A write goes to every PV of the volume, and a holder holds by any of them: two observers, one of whom doesn't know the newest
+   PV yet, still meet on the one that both know.
 8. Of two calls of the backend for one volume the later bears the higher token (`attach_token`, `detach_token`), given that each
-   is decided at the record's epoch and whatever comes next at a later one.
+   is decided at the record's epoch and every following one at a later one.
 
-Not kept here: how a write travels (mooring/cluster/persistent_volumes.py), and the order of the steps (workflows/).
+Not kept here: the transport of a write (mooring/cluster/persistent_volumes.py), and the order of the steps (workflows/).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _SINGLE_NODE_WRITERS = {
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Write this to hold the volume. `reclaims`: the node holds it already, so a later failure leaves it there."""
+    """A decision to write this to hold the volume. `reclaims`: the node holds it already, and keeps it in a later failure."""
 
     write: Write
     reclaims: bool
@@ -57,7 +57,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """Tell the caller no; write nothing."""
+    """A decision to refuse the caller and write nothing."""
 
     error: MooringError
 
@@ -70,9 +70,9 @@ def claim(
     context: dict[str, str] | None = None,
     migration_nodes: int = 0,
 ) -> Claim | Refuse:
-    """What a publish does about the record it saw; `context` is the publish context, where it is known already.
+    """Decide a publish on the record it saw; `context` is the publish context, if it is known already.
 
-    `migration_nodes` is how many nodes may hold the volume at once where that means a live migration; 0 for any number.
+    `migration_nodes` is the number of nodes that may hold the volume at once if that means a live migration, 0 for any number.
     """
     refusal = bar(seen, asked, operation) or _crowded(seen.everyone, asked, migration_nodes)
     if refusal is not None:
@@ -83,9 +83,9 @@ def claim(
 
 
 def adopt(seen: VolumeRecord, asked: AdoptRequest, operation: str) -> Claim | Refuse:
-    """What an adoption does about the record it saw: a claim, but on no other record than the one that knew nothing of it.
+    """Decide an adoption on the record it saw: a claim, but on no other record than the one that knew nothing of it.
 
-    NB: what ended an operation has moved the epoch, so the volume may have been detached since.
+    NB: every operation that ended has moved the epoch, so the volume may have been detached since.
     """
     held = asked.attachment
     known = seen.holder(held.node_id)
@@ -99,7 +99,7 @@ def adopt(seen: VolumeRecord, asked: AdoptRequest, operation: str) -> Claim | Re
 
 
 def bar(seen: VolumeRecord, asked: PublishRequest, operation: str) -> MooringError | None:
-    """Return why what is known of the volume doesn't admit what the operation asks; None where it does."""
+    """Return the error if the knowledge of the volume doesn't admit the request of the operation, or None if it does."""
     if seen.altered:
         return _lowered(seen, asked)
     refusal = _unsure(seen, asked, operation) or refuse(seen.everyone, asked)
@@ -107,7 +107,7 @@ def bar(seen: VolumeRecord, asked: PublishRequest, operation: str) -> MooringErr
 
 
 def refuse(holders: Iterable[Attachment], asked: PublishRequest) -> MooringError | None:
-    """Why the holders don't admit what is asked; None where they do (the table of CSI ControllerPublishVolume)."""
+    """Return the error if the holders don't admit the request, or None if they do (the table of CSI ControllerPublishVolume)."""
     for held in holders:
         error = _incompatible(held, asked) if held.node_id == asked.node_id else _excludes(held, asked)
         if error is not None:
@@ -116,13 +116,13 @@ def refuse(holders: Iterable[Attachment], asked: PublishRequest) -> MooringError
 
 
 def mode_changes(seen: VolumeRecord, asked: PublishRequest) -> Incompatible | None:
-    """Return why a publish of the node that holds the volume would be refused, were modes that agree told apart; else None."""
+    """Return the error of a publish by the holder if modes that agree were distinguished, or None if there were none."""
     held = seen.holder(asked.node_id)
     return _differ(held, asked) if held is not None and held.access_mode not in (None, asked.access_mode) else None
 
 
 def describe(seen: VolumeRecord, node_id: str, operation: str, volume: VolumeRef, context: dict[str, str]) -> Write | None:
-    """The write that keeps the backend's publish context with the node's attachment; None where it is kept already."""
+    """Return the write that keeps the backend's publish context with the node's attachment, or None if it is kept already."""
     held = seen.holder(node_id)
     if held is None or held.publish_context == context:
         return None
@@ -131,18 +131,18 @@ def describe(seen: VolumeRecord, node_id: str, operation: str, volume: VolumeRef
 
 
 def release(seen: VolumeRecord, volume: VolumeRef, node_id: str, operation: str) -> Write:
-    """What an unpublish writes: the record without the node (without any, for an empty node id), one epoch later in any case."""
+    """Return the write of an unpublish: the record without the node (without any for ""), one epoch later in any case."""
     return _write(seen, volume, node_id, operation, lambda holders: _without(holders, node_id))
 
 
 def undo(
     seen: VolumeRecord, volume: VolumeRef, node_id: str, operation: str, *, reclaims: bool, mine: Collection[str] = ()
 ) -> Write | None:
-    """What a publish that failed or was cancelled writes before it says so; None where nothing of it is left to undo.
+    """Return the write that undoes a failed or cancelled publish before it reports so, or None if nothing of it remains to undo.
 
     A node that isn't a holder may still become one by an attempt under way: the epoch is burned. A node that is one by this
     operation, or by a run that is `mine` as well (holds.py), is released. A node that holds by another one, or held before this
-    one, stays.
+    one, remains.
     """
     if seen.holder(node_id) is None:
         return None if is_current(seen, operation) else release(seen, volume, node_id, operation)
@@ -157,12 +157,12 @@ def holds_by(seen: VolumeRecord, node_id: str, *operations: str) -> bool:
 
 
 def attach_token(epoch: int) -> int | None:
-    """Return the token of an attach that was decided at this epoch; None for a record without one."""
+    """Return the token of an attach that was decided at this epoch, or None for a record without one."""
     return 2 * epoch or None
 
 
 def detach_token(epoch: int) -> int | None:
-    """Return the token of a detach that was decided at this epoch; None for a record without one.
+    """Return the token of a detach that was decided at this epoch, or None for a record without one.
 
     It is above that of an attach at the same epoch, which a rollback undoes, and below those of the next.
     """
@@ -170,13 +170,13 @@ def detach_token(epoch: int) -> int | None:
 
 
 def landed(write: Write, found: VolumeRecord) -> bool:
-    """Whether `found` is what `write` made, on every PV: recognised by operation, never by node or epoch alone."""
+    """Return whether `write` made the record `found`, on every PV: recognised by operation, never by node or epoch alone."""
     copies = {copy.mark.uid: copy for copy in found.copies}
     return all(part.mark.uid in copies and made(write, part, copies[part.mark.uid]) for part in write.parts)
 
 
 def made(write: Write, part: Part, found: VolumeRecord) -> bool:
-    """Whether `found` is what this part of the write made of its PV."""
+    """Return whether this part of the write made the record `found` on its PV."""
     return (
         found.mark.uid == part.mark.uid
         and found.operation == write.operation
@@ -186,7 +186,7 @@ def made(write: Write, part: Part, found: VolumeRecord) -> bool:
 
 
 def is_current(record: VolumeRecord, operation: str) -> bool:
-    """Whether this very run wrote the record.
+    """Return whether this very run wrote the record.
 
     If not, the run was reset after the write, and attempts of its former self may still be alive.
     """
@@ -194,9 +194,9 @@ def is_current(record: VolumeRecord, operation: str) -> bool:
 
 
 def disagreement(seen: VolumeRecord, volume_handle: str, operation: str | None = None) -> DuplicateVolume | None:
-    """Why the records of the volume's PVs can't all be true; None where they can.
+    """Return the error if the records of the volume's PVs can't all be true, or None if they can.
 
-    What this `operation` has written is left out: a claim of its own, which was refused on another PV, is no holder yet.
+    The records of this `operation` are ignored: a claim of its own, which was refused on another PV, is no holder yet.
     """
     different = {
         tuple((held.node_id, held.access_mode, held.readonly) for held in copy.holders): copy
@@ -218,14 +218,14 @@ def _says(copy: VolumeRecord, held: Attachment) -> str:
 
 
 def _share(held: Attachment, other: Attachment) -> bool:
-    """Whether two nodes may hold the volume so at once."""
+    """Return whether two nodes may hold the volume in these modes at once."""
     if held.access_mode is None or not held.access_mode.multi_node or held.access_mode is not other.access_mode:
         return False
     return held.access_mode is not AccessMode.MULTI_NODE_SINGLE_WRITER or held.readonly or other.readonly
 
 
 def _unsure(seen: VolumeRecord, volume: VolumeRef, operation: str) -> MooringError | None:
-    """Why nobody can say who holds the volume: a PV that can't be read may name anybody, and of two that disagree one is wrong."""
+    """Return the error if the holder is unknown: an unreadable PV may name any node, and of two that disagree one is wrong."""
     if seen.unreadable:
         return MalformedRecord(seen.unreadable[0])
     return disagreement(seen, volume.volume_handle, operation)
@@ -251,10 +251,10 @@ def _attachment(asked: PublishRequest, now: datetime, held: Attachment | None, c
 
 
 def _write(seen: VolumeRecord, volume: VolumeRef, node_id: str, operation: str, change: Change) -> Write:
-    """The write that changes the holders so, on each PV.
+    """Return the write that makes this change of the holders on each PV.
 
-    NB: a PV takes over the holders of those that are written before it, whose tests have passed then, and of no other: what was
-    seen there may be long past.
+    NB: a PV takes over the holders of those that are written before it, whose tests have passed then, and of no other: their
+    records may be long outdated.
     """
     named = VolumeRef(driver=volume.driver, volume_handle=volume.volume_handle)
     before: dict[str, Attachment] = {}
@@ -301,9 +301,9 @@ def _differ(held: Attachment, asked: PublishRequest) -> Incompatible:
 
 
 def _agree(held: AccessMode, asked: AccessMode) -> bool:
-    """Whether a node that has the volume in the one mode has it in the other, too.
+    """Return whether a node that has the volume in the one mode has it in the other, too.
 
-    NB: a driver that learns SINGLE_NODE_MULTI_WRITER has external-attacher send a narrower mode than before for what is attached,
+    NB: a driver that learns SINGLE_NODE_MULTI_WRITER has external-attacher send a narrower mode than before for attached volumes,
     and one that is set back a wider one. Between one writer and several there is no such step.
     """
     return held is asked or (AccessMode.SINGLE_NODE_WRITER in (held, asked) and {held, asked} <= _SINGLE_NODE_WRITERS)

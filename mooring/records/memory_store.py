@@ -1,7 +1,7 @@
-"""Volumes without Kubernetes, for trials and tests: the same door, kept in this process and gone with it.
+"""Volumes without Kubernetes, for trials and tests: the same store, kept in this process and gone with it.
 
-Contract: that of `Volumes`. A volume comes into being when it is first read, as a PV named like its handle without annotations, and
-never goes. Several workers in one process may share a `MemoryVolumes`.
+Contract: that of `Volumes`. A volume is created when it is first read, as a PV named like its handle without annotations, and
+is never removed. Several workers in one process may share a `MemoryVolumes`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class _Kept:
 class MemoryVolumes:
     """The volumes of one driver, in memory.
 
-    `new_uid` names PVs apart; it is passed in where a test wants to know. A watch says every `bookmark` seconds that it is alive.
+    `new_uid` makes the uids of PVs; a test may pass its own. A watch reports every `bookmark` seconds that it is alive.
     """
 
     def __init__(self, metrics: Metrics, new_uid: Callable[[], str] = lambda: str(uuid4()), bookmark: float = 30.0) -> None:

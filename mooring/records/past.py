@@ -25,7 +25,7 @@ def conclude(made: datetime, ended: datetime | None, began: Collection[datetime]
 
 
 class Past(StrEnum):
-    """What has become of a volume on a node since its VolumeAttachment was made.
+    """Fate of a volume on a node since its VolumeAttachment was made.
 
     DETACHED: it was unpublished from the node. YOUNGER: nothing, as it was made after the record's last write had ended. KEPT: the
     record was written since, but all of these runs are remembered, and none unpublished it from the node.

@@ -1,8 +1,8 @@
 """The protocol of a store of records: read, compare-and-set, list, watch.
 
-Contract: a store serves one driver. What it reads is live; a write is applied if and only if the record still is as its mark says.
+Contract: a store serves one driver. Its reads are live; a write is applied if and only if the record still is as its mark says.
 After an error a write may still land, and the same write may be made again: it is recognised by its operation. A list and a watch
-bring only PVs of the one driver; all others are counted and left.
+return only PVs of the one driver; all others are counted and skipped.
 
 Not kept here: the stores themselves, in a cluster (mooring/cluster/persistent_volumes.py) and without one (memory_store.py).
 """
@@ -25,10 +25,10 @@ _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Part of a list of PVs, all as of one `resource_version`. `first`: the list begins (anew) here, and earlier pages are void.
+    """Part of a list of PVs, all as of one `resource_version`. `first`: the list begins (again) here, and earlier pages are void.
 
     A malformed record is sighted, with its problem, and counted among `skipped` too; `replaced_times` counts unreadable times.
-    `untranslatable` says of each PV with an in-tree source of the driver why it is no volume; these are counted as well.
+    `untranslatable` gives for each PV with an in-tree source of the driver the reason why it is no volume; these count as well.
     """
 
     resource_version: str
@@ -40,7 +40,7 @@ class Page:
 
 
 class ChangeKind(StrEnum):
-    """What a watch reports."""
+    """Kind of a watch's report."""
 
     SEEN = "seen"
     GONE = "gone"
@@ -49,7 +49,7 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a watch saw: a PV as it is (SEEN), as it last was (GONE), or that the watch is alive (ALIVE, without a sighting)."""
+    """Report of a watch: a PV as it is (SEEN), as it last was (GONE), or that the watch is alive (ALIVE, without a sighting)."""
 
     kind: ChangeKind
     sighting: Sighting | None = None
@@ -57,43 +57,43 @@ class Change:
 
 
 class HistoryGone(Exception):
-    """What happened to PVs since a resource version is no longer known: list anew."""
+    """The changes of PVs since a resource version are no longer known: list again."""
 
 
 class Volumes(Protocol):
-    """Where the records of one driver's volumes are kept."""
+    """The store of the records of one driver's volumes."""
 
     async def read(self, volume_handle: str, known: Mapping[str, str] = _NONE, more: Iterable[str] = ()) -> VolumeRecord | None:
-        """Return what the volume's PVs say now; None where there is no PV.
+        """Read the record on the volume's PVs now; return None if there is no PV.
 
-        `known` is the uid of each PV that an index knows, by its name: where any of them is still there, all that is read are
-        these, `more`, names that were seen elsewhere, and what their records name. If none is, all PVs are listed.
+        `known` is the uid of each PV that an index knows, by its name: if any of them still exists, only these are read, with
+        `more`, names that were seen elsewhere, and the PVs that their records name. If none does, all PVs are listed.
 
         NB: a PV of a known name and another uid is new, and there may be others of which the index doesn't know either.
 
         Raises:
-            MalformedRecord: no record can be read. Of several, the record tells which can't (`unreadable`).
-            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say.
+            MalformedRecord: no record can be read. Of several, the result names those that can't (`unreadable`).
+            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server didn't answer.
 
         """
 
     async def compare_and_set(self, write: Write) -> WriteResult:
-        """Make the write if the PV still is as its mark says; if not, say what the PV says instead (None: it is gone).
+        """Make the write if the PV still is as its mark says; if not, return the record on it instead (None: it is gone).
 
         Raises:
             KubernetesRejected: the record had not changed; the API server refuses the write itself.
             RecordTooLarge: because the PV's annotations have no room for it.
-            What `read` raises. After KubernetesUnavailable the write may have landed, or land later.
+            The errors of `read`. After KubernetesUnavailable the write may have landed, or land later.
 
         """
 
     def pages(self, page_size: int) -> AsyncGenerator[Page]:
-        """All PVs as of one moment, at most `page_size` at a time; a list that had to begin anew says so (`Page.first`)."""
+        """Yield all PVs as of one moment, at most `page_size` at a time; `Page.first` marks a list that had to begin again."""
 
     def watch(self, resource_version: str) -> AsyncGenerator[Change]:
-        """What happens to PVs after a list's `resource_version`, without end and without gaps; it reconnects by itself.
+        """Yield the changes of PVs after a list's `resource_version`, without end and without gaps; reconnect by itself.
 
         Raises:
-            HistoryGone: what happened since then is no longer known.
+            HistoryGone: the changes since then are no longer known.
 
         """

@@ -1,7 +1,7 @@
-"""How Mooring reaches Temporal: connect as the Temporal CLI does, with payloads as pydantic JSON; make search attributes known.
+"""The connection to Temporal: made as the Temporal CLI makes it, with payloads as pydantic JSON; and search attributes.
 
 Contract: the address, namespace, TLS and API key come from TEMPORAL_* and the CLI's profiles (`temporalio.envconfig`), and
-from nothing of Mooring's own. Registering search attributes never fails a worker: where it can't be done, the reason is
+from nothing of Mooring's own. Registering search attributes never fails a worker: if it can't be done, the reason is
 returned, and operations go on without them.
 """
 
@@ -36,7 +36,7 @@ SEARCH_ATTRIBUTES = (names.CSI_DRIVER, names.VOLUME_ID, names.NODE_ID, names.ATT
 async def connect(
     *, identity: str | None = None, runtime: Runtime | None = None, environ: Mapping[str, str] | None = None
 ) -> Client:
-    """A client of the server that the environment names: `environ`, or else the process's.
+    """Connect to the server that the environment names: `environ`, or else the process's.
 
     Raises:
         TemporalUnavailable: the server can't be reached, or the configuration names none.
@@ -62,7 +62,7 @@ async def connect(
 
 
 async def reach(identity: str, runtime: Runtime, tell: Callable[[str], None]) -> Client:
-    """Return a client as of `connect`, however long server and namespace take to be there; `tell` is told what is missing."""
+    """Return a client as `connect` does, however long server and namespace take to appear; `tell` receives what is missing."""
 
     async def reached() -> Client:
         client = await connect(identity=identity, runtime=runtime)
@@ -73,7 +73,7 @@ async def reach(identity: str, runtime: Runtime, tell: Callable[[str], None]) ->
 
 
 def runtime(metrics_address: str, driver: str, log: logging.Logger) -> Runtime:
-    """The SDK's runtime of a worker: its metrics at host:port, with the driver as a label; its core's warnings in `log`."""
+    """Make the SDK's runtime of a worker: its metrics at host:port, with the driver as a label; its core's warnings in `log`."""
     metrics = PrometheusConfig(
         bind_address=metrics_address,
         counters_total_suffix=True,
@@ -87,7 +87,7 @@ def runtime(metrics_address: str, driver: str, log: logging.Logger) -> Runtime:
 
 
 async def register_search_attributes(client: Client) -> str | None:
-    """Make Mooring's search attributes known to the namespace; None, or why that can't be done."""
+    """Register Mooring's search attributes with the namespace, and return None, or the reason why that can't be done."""
     kind = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
     wanted = AddSearchAttributesRequest(namespace=client.namespace, search_attributes=dict.fromkeys(SEARCH_ATTRIBUTES, kind))
     try:

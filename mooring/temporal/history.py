@@ -1,9 +1,8 @@
-"""A volume's runs, as Temporal remembers them: who asked what, who held the volume afterwards, and how each run ended.
+"""A volume's runs, as Temporal remembers them: the requests, the holders of the volume afterwards, and the outcomes.
 
-Contract: which runs there are comes from the namespace's visibility, what each did from its own history; nothing is asked of a
-worker.
+Contract: the list of runs is from the namespace's visibility, the facts of each from its own history; no worker is asked.
 
-Not kept here: runs older than the namespace's retention, looks at volumes, and how a history is read (run_reader.py).
+Not kept here: runs older than the namespace's retention, looks at volumes, and reading a history (run_reader.py).
 """
 
 from __future__ import annotations
@@ -34,11 +33,11 @@ class VolumeHistory(Model):
 
 
 async def read_history(client: Client, volume: VolumeRef, limit: int) -> VolumeHistory:
-    """The volume's newest runs, at most `limit`.
+    """Read the volume's newest runs, at most `limit`.
 
     Raises:
-        UnreadableHistory: a run says what this process can't read.
-        RPCError: Temporal does not say.
+        UnreadableHistory: a run's history can't be read by this process.
+        RPCError: Temporal didn't answer.
 
     """
     ids = (names.volume_id(volume), names.unpersisted_id(volume))
@@ -56,7 +55,7 @@ def _key(run: WorkflowExecution) -> tuple[datetime, str, str]:
 
 
 async def _read_run(client: Client, workflow_id: str, run_id: str, turns: asyncio.Semaphore) -> VolumeRun | None:
-    """The run; None where its history is gone."""
+    """Read the run; return None if its history is gone."""
     async with turns:
         reader = await read_events(client, workflow_id, run_id)
         if reader is not None and reader.ended_at is None:

@@ -1,7 +1,7 @@
-"""The Temporal namespace that a process works in: waiting for it, and serving in it for as long as it is there.
+"""The Temporal namespace that a process works in: waiting for it, and serving in it for as long as it exists.
 
-Contract: nothing that Temporal refuses is taken for final, because whatever it is (a namespace, a right) may be mended there. What
-is missing is told, and waited for; what serves is ended in order, and begun again. One answer that the
+Contract: no refusal of Temporal is taken for final, because its cause (a namespace, a right) may be mended there. Whatever is
+missing is reported, and waited for; the work that serves is ended in order, and begun again. One answer that the
 namespace is missing ends nothing.
 """
 
@@ -47,7 +47,7 @@ class Looks:
     _missed: bool = False
 
     def answered(self, found: str, why: str) -> str:
-        """Take in the id that was found, or "" and why the namespace takes no work; return why it has gone, "" while it hasn't."""
+        """Take in the id found, or "" and why the namespace takes no work; return the reason why it is gone, "" while it isn't."""
         missed, self._missed = self._missed, not found
         if not found:
             return why if missed else ""
@@ -59,7 +59,7 @@ class Looks:
 
 
 class Tenure:
-    """The time that something serves in the client's namespace; `refused` is why Temporal does not let it, "" while it does."""
+    """The time that something serves in the client's namespace; `refused` is Temporal's reason to refuse it, "" for none."""
 
     def __init__(self, client: Client) -> None:
         self.refused = ""
@@ -67,12 +67,12 @@ class Tenure:
         self._halt = asyncio.Event()
 
     def refuse(self, why: str) -> None:
-        """End what serves, because Temporal refuses it."""
+        """End the work that serves, because Temporal refuses it."""
         self.refused = self.refused or why
         self._halt.set()
 
     async def serve(self, stop: asyncio.Event, work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
-        """Have the work serve until `stop` is set; its own event says so, and is set as well where Temporal refuses it.
+        """Have the work serve until `stop` is set; its own event reports that, and is also set if Temporal refuses it.
 
         It begins again once there is a namespace.
         """
@@ -116,7 +116,7 @@ async def namespace_id(client: Client) -> str:
 
 
 async def patiently(ask: Callable[[], Awaitable[T]], tell: Callable[[str], None]) -> T:
-    """Return what is asked for, however often Temporal can't say; `tell` is told why."""
+    """Return the answer, however often Temporal can't give it; `tell` receives each reason."""
     waits = pauses(0.5, 5.0)
     while True:
         try:
@@ -133,7 +133,7 @@ def create_namespace(name: str) -> str:
 
 
 async def _goes(client: Client, known: str) -> str:
-    """Return why the namespace of this id takes no more work, once that is so."""
+    """Wait until the namespace with this id takes no more work, and return the reason."""
     looks = Looks(client.namespace, known)
     while True:
         await asyncio.sleep(LOOK_EVERY)
@@ -149,7 +149,7 @@ async def _goes(client: Client, known: str) -> str:
 
 
 async def _look(client: Client) -> tuple[str, str]:
-    """Return the id of the namespace, or "" and why it takes no work. Raises TemporalUnavailable where Temporal does not say."""
+    """Return the id of the namespace, or "" and the reason why it takes no work; raise TemporalUnavailable without an answer."""
     name = client.namespace
     try:
         async with asyncio.timeout(ANSWER_SECONDS):

@@ -1,6 +1,6 @@
-"""How many runs of a driver are open, and open for too long, by state: what no counter of ended operations can show.
+"""The numbers of a driver's runs that are open, and open for too long, by state, which no counter of ended operations can show.
 
-Contract: every worker shows the same, by the namespace's visibility, which lags a little. Where the namespace doesn't know
+Contract: every worker shows the same, by the namespace's visibility, which lags a little. If the namespace doesn't know
 Mooring's search attributes, nothing is shown.
 """
 
@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 async def count_open(
     client: Client, driver: str, metrics: Metrics, now: Callable[[], datetime], every: float = EVERY, long: timedelta = LONG
 ) -> None:
-    """Count them without end; `now` is UTC."""
+    """Count the open runs without end; `now` is UTC."""
 
     async def count(state: State, also: str = "") -> int:
         mine = f"ExecutionStatus = 'Running' AND {names.CSI_DRIVER} = '{driver}' AND {names.ATTACHMENT_STATE} = '{state}'"

@@ -1,8 +1,8 @@
-"""How a worker polls a task queue: how many tasks it asks for, and how many activities it carries out, at once.
+"""The polling of task queues by a worker: the tasks that it asks for, and the activities that it carries out, at once.
 
 Contract: a step that waits for other operations has slots of its own (`names.waiting_queue`), so that it never takes one that these
-need. They are fewer than those of the steps, because each such step has others ask the backend: what a backend that hangs holds up
-of an evacuation leaves room for publishes. What waits for the cluster has a share of its queue's slots, and gives way beyond it.
+need. They are fewer than those of the steps, because each such step has others call the backend: the part of an evacuation that a
+hanging backend holds up leaves room for publishes. A wait for the cluster has a share of its queue's slots, and yields beyond it.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ _POLLS: Final = PollerBehaviorAutoscaling(minimum=1, initial=1, maximum=5)
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """How many activities of a queue one worker carries out at once: `steps` of operations, and `waits` for operations."""
+    """Number of activities of a queue that one worker carries out at once: `steps` of operations, and `waits` for operations."""
 
     steps: int = 200
     waits: int = 100
 
     @property
     def volumes(self) -> int:
-        """How many of the steps may wait for the PV of a volume."""
+        """The number of steps that may wait for the PV of a volume."""
         return max(1, self.steps // 4)
 
     @property
     def migrations(self) -> int:
-        """How many of the waits may wait for the end of a migration."""
+        """The number of waits that may be for the end of a migration."""
         return max(1, self.waits // 4)
 
 
 @dataclass(frozen=True, slots=True)
 class Polls:
-    """How one worker polls each of its queues; `refused` is told why, where Temporal takes no more polls."""
+    """The polling of one worker's queues; `refused` is called with the reason if Temporal takes no more polls."""
 
     client: Client
     identity: str

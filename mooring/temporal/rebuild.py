@@ -1,4 +1,4 @@
-"""Has one worker's index rebuilt, by a workflow on the task queue that this worker alone polls.
+"""The rebuild of one worker's index, by a workflow on the task queue that this worker alone polls.
 
 Contract: it returns once a rebuild has succeeded, however long that takes; a rebuild that is open is joined.
 """
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 async def rebuild(client: Client, driver: str, worker: str, queue: str) -> None:
-    """Have it rebuilt; `queue` is the task queue that the driver's workers share."""
+    """Have the index rebuilt; `queue` is the task queue that the driver's workers share."""
     for pause in pauses(0.5, 5.0):
         try:
             result: RebuildResult = await client.execute_workflow(

@@ -1,9 +1,9 @@
 """One run of a volume's workflows, made from the events of its history.
 
 Contract: the events are those of the server, in order, whoever started the run. `held_by` and `epoch` are the last that the run
-read or wrote of the record itself, not of an index, or knew of a volume without one. Times are UTC.
+read from or wrote to the record itself, not an index, or knew of a volume without one. Times are UTC.
 
-Not kept here: which runs there are (history.py).
+Not kept here: the list of runs (history.py).
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ class VolumeRun(Model):
     """One run. Times are UTC; `ended_at` is None while it is open.
 
     `operation`: publish, unpublish, adopt, or persist (it held the volume until there was a PV). `node_id` is "" for every node.
-    `state`: the AttachmentState it came to, or Cancelled, Terminated, TimedOut, ContinuedAsNew; else Running, Completed, Failed.
-    `held_by`: the holders that it knew last, None where it had not looked. `failure`: the failure type of one that failed, or
-    of the last attempt of what an open one waits for.
+    `state`: the AttachmentState it reached, or Cancelled, Terminated, TimedOut, ContinuedAsNew; else Running, Completed, Failed.
+    `held_by`: the holders that it knew last, None if it had not looked. `failure`: the failure type of one that failed, or of the
+    last attempt of the step that an open one waits for.
     """
 
     run_id: str
@@ -82,7 +82,7 @@ class VolumeRun(Model):
 
 @dataclass(slots=True)
 class RunReader:
-    """What the events of one run add up to."""
+    """The reader that adds up the events of one run."""
 
     client: Client
     operation: str = ""
@@ -136,7 +136,7 @@ class RunReader:
             self.failure = step.last_failure.application_failure_info.type
 
     def run(self, workflow_id: str, run_id: str) -> VolumeRun:
-        """All that was read."""
+        """Return the run, as far as it was read."""
         return VolumeRun(
             run_id=run_id,
             workflow_id=workflow_id,
@@ -205,7 +205,7 @@ class RunReader:
         return bool(self.result.get("annotation_cleared")) and self._lets_go(node)
 
     def _lets_go(self, node: str) -> bool:
-        """Whether the unpublish took the volume from the node; one that was bound to what somebody had seen may have left it."""
+        """Return whether the unpublish took the volume from the node; one bound to an observation may have left it there."""
         bound = self.asked.get("stray") or self.asked.get("at_run") or self.asked.get("at_epoch") is not None
         return node in self.result.get("released", ()) if bound else self.node_id in ("", node)
 
@@ -223,29 +223,29 @@ class RunReader:
             self.held_by = self._beside_record()
 
     def _beside_record(self, *nodes: str) -> tuple[str, ...]:
-        """Who is known to hold the volume where these do without a record, which neither gives nor takes what the record says."""
+        """Return the recorded holders and these nodes, which hold the volume without a record and change nothing of it."""
         record = self.record or {}
         copies = (record, *record.get("others", ()))
         recorded = (held["node_id"] for copy in copies for held in copy.get("holders") or ())
         return tuple(dict.fromkeys((*recorded, *nodes)))
 
     def _saw(self, record: Any) -> None:
-        """A record, or None where there is none."""
+        """Note the record that the run saw, or None if there is none."""
         self.record, self.looked = record, True
         self.held_by = self._beside_record()
         self.epoch = max(record["mark"]["epoch"] or 0, record.get("floor", 0)) if record else 0
 
     async def _decode(self, payloads: Sequence[Payload]) -> Any:
-        """The first of the payloads, as plain JSON."""
+        """Decode the first of the payloads, as plain JSON."""
         return (await self.client.data_converter.decode(payloads) or [None])[0] if payloads else None
 
 
 async def read_events(client: Client, workflow_id: str, run_id: str) -> RunReader | None:
-    """Return what the history of a run adds up to, None where it is gone.
+    """Read the history of a run; return None if it is gone.
 
     Raises:
-        UnreadableHistory: an event says what this process can't read.
-        RPCError: Temporal does not say.
+        UnreadableHistory: an event can't be read by this process.
+        RPCError: Temporal didn't answer.
 
     """
     reader = RunReader(client)

@@ -1,7 +1,7 @@
-"""What Temporal says of runs: which one is open and what it was asked, how one ended, who polls a queue.
+"""The state of runs in Temporal: the open run and its request, the outcome of an ended one, the pollers of a queue.
 
 Contract: an open run is recognised by the first event of its history, whoever started it and in whatever language. Errors of the
-server and of workflows leave as `MooringError`.
+server and of workflows are raised as `MooringError`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ LIVELY: Final = timedelta(seconds=90)
 
 @dataclass(frozen=True, slots=True)
 class OpenRun:
-    """A run, and what it was asked: the JSON of its request."""
+    """A run, and the JSON of its request."""
 
     workflow_id: str
     run_id: str
@@ -56,11 +56,11 @@ class OpenRun:
     payload: Any
 
     def does(self, workflow: str, asked: VolumeRef) -> bool:
-        """Whether it does the very same."""
+        """Return whether it carries out the very same request."""
         return self.workflow == workflow and self._request(type(asked)) == asked
 
     def publishes(self, asked: UnpublishRequest) -> bool:
-        """Whether it publishes what `asked` would unpublish."""
+        """Return whether it publishes the volume that `asked` would unpublish."""
         request = self._request(PublishRequest) if self.workflow == PUBLISH else None
         return request is not None and asked.node_id in ("", request.node_id)
 
@@ -72,7 +72,7 @@ class OpenRun:
 
 
 async def read_run(client: Client, workflow_id: str, run_id: str | None) -> OpenRun | None:
-    """The run, or None where the server has none."""
+    """Read the run; return None if the server has none."""
     handle = client.get_workflow_handle(workflow_id, run_id=run_id)
     try:
         first = await anext(handle.fetch_history_events(page_size=1))
@@ -101,7 +101,7 @@ def legible(workflow_id: str, run_id: str) -> Iterator[None]:
 
 
 async def describe(client: Client, workflow_id: str, run_id: str | None = None) -> WorkflowExecutionDescription | None:
-    """How the run stands, the newest of its id where none is named; None where there is none, RPCError where nobody says."""
+    """Describe the run, or the newest of its id; return None if there is none, raise RPCError if Temporal doesn't answer."""
     try:
         return await client.get_workflow_handle(workflow_id, run_id=run_id).describe()
     except RPCError as error:
@@ -111,7 +111,7 @@ async def describe(client: Client, workflow_id: str, run_id: str | None = None) 
 
 
 async def look_up(client: Client, workflow_id: str, run_id: str | None = None) -> WorkflowExecutionDescription | None:
-    """As `describe`, for what is tried again by itself: TemporalUnavailable where nobody says."""
+    """Describe the run like `describe`, but raise the retryable TemporalUnavailable if Temporal doesn't answer."""
     try:
         return await describe(client, workflow_id, run_id)
     except RPCError as error:
@@ -119,9 +119,9 @@ async def look_up(client: Client, workflow_id: str, run_id: str | None = None) -
 
 
 async def origins(client: Client, workflow_id: str, run_id: str) -> list[str]:
-    """Return the runs that this one was reset from, or was continued from; TemporalUnavailable where nobody says.
+    """Return the runs that this one was reset or continued from; raise TemporalUnavailable if Temporal doesn't answer.
 
-    Those that its origins go back to are not all among them: a reset to before another one forgets that.
+    The origins of its origins are not all among them: a reset to before another one forgets that.
     """
     found: list[str] = []
     async for event in _events(client, workflow_id, run_id):
@@ -131,7 +131,7 @@ async def origins(client: Client, workflow_id: str, run_id: str) -> list[str]:
 
 
 async def continued_by(client: Client, workflow_id: str, run_id: str) -> str:
-    """Return the run that this one went on in, "" where it did in none; TemporalUnavailable where nobody says."""
+    """Return the run that this one was continued in, "" for none; raise TemporalUnavailable if Temporal doesn't answer."""
     events = _events(client, workflow_id, run_id, WorkflowHistoryEventFilterType.CLOSE_EVENT)
     new = [event.workflow_execution_continued_as_new_event_attributes.new_execution_run_id async for event in events]
     return new[-1] if new else ""
@@ -160,7 +160,7 @@ async def _decoded(client: Client, payloads: Sequence[Payload]) -> Any:
 
 
 async def workers_of(client: Client, queue: str) -> list[str]:
-    """The identities of the workers that polled the task queue lately (the server remembers them for five minutes)."""
+    """Return the identities of the workers that polled the task queue lately (the server remembers them for five minutes)."""
     request = DescribeTaskQueueRequest(
         namespace=client.namespace,
         task_queue=TaskQueue(name=queue),
@@ -179,7 +179,7 @@ async def pollers(client: Client, queue: str, kind: TaskQueueType.ValueType) -> 
 
 
 async def answer(handle: WorkflowHandle[Any, T], what: str) -> T:
-    """The run's result, or the error that its end stands for."""
+    """Wait for the run's result and return it, or raise the error that it ended with."""
     try:
         return await handle.result()
     except WorkflowFailureError as failed:
@@ -188,14 +188,14 @@ async def answer(handle: WorkflowHandle[Any, T], what: str) -> T:
 
 @dataclass(slots=True)
 class Call:
-    """How far a call has come: `pending` is "" until Temporal has answered it, then what a caller who stops waiting leaves."""
+    """Progress of a call: `pending` is "" until Temporal has answered it, then it says what goes on without the caller."""
 
     pending: str = ""
 
 
 @asynccontextmanager
 async def deadline(seconds: float, what: str) -> AsyncIterator[Call]:
-    """Bound the block, and make a `MooringError` of what the server or the clock says."""
+    """Bound the block, and turn an error of the server or a timeout into a `MooringError`."""
     call = Call()
     try:
         async with asyncio.timeout(seconds):

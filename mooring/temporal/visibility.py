@@ -1,8 +1,7 @@
-"""What Temporal knows of a driver's volumes beside their records: who waits for a PV, which record stayed uncleared, what is under
-way.
+"""Temporal's knowledge of a driver's volumes beside their records: waits for a PV, uncleared records, open operations.
 
-Contract: which runs there are comes from the namespace's visibility, which may lag; whether an operation is open, and which is a
-volume's newest, from Temporal's own state of it, which doesn't. Whatever Temporal doesn't say raises TemporalUnavailable.
+Contract: the lists of runs are from the namespace's visibility, which may lag; the newest operation of a volume, and whether it is
+open, from Temporal's own state of it, which doesn't. If Temporal doesn't answer, TemporalUnavailable is raised.
 """
 
 from __future__ import annotations
@@ -72,7 +71,7 @@ class DriverRuns:
         self._driver = driver
 
     async def waiting(self) -> dict[str, Waits]:
-        """Volume handle -> what waits for its PV, of all volumes: an evacuation may leave none of them behind."""
+        """Map each volume handle to the wait for its PV, of all volumes: an evacuation may leave none of them behind."""
         prefix = f"unpersisted/{self._driver}/"
         query = f"WorkflowType = '{names.PERSIST}' AND ExecutionStatus = 'Running' AND WorkflowId STARTS_WITH '{prefix}'"
         found: dict[str, Waits] = {}
@@ -90,14 +89,14 @@ class DriverRuns:
         return await self._hold(volume_handle) is not None
 
     async def waits_with_secrets(self, volume_handle: str) -> bool:
-        """Return whether an attachment of the volume waits for its PV that the CO has brought secrets for."""
+        """Return whether an attachment of the volume waits for its PV for which the CO has supplied secrets."""
         run = await self._hold(volume_handle)
         if run is None:
             return False
         return await run.memo_value(names.SECRETS_MEMO, False, type_hint=bool)
 
     async def uncleared(self, held: Collection[str]) -> dict[str, str]:
-        """Of these volumes the ones whose newest operation left the record uncleared -> the node that it was about, "" for
+        """Map those of these volumes whose newest operation left the record uncleared to the node that it was about, "" for
         every."""
         if not self._search_attributes or not held:
             return {}
@@ -111,7 +110,7 @@ class DriverRuns:
         return {handle: _node(runs[run.run_id]) for handle, run in newest.items() if run.run_id in runs}
 
     async def busy(self, handles: Iterable[str]) -> set[str]:
-        """Those of these volumes on which an operation is open."""
+        """Return those of these volumes on which an operation is open."""
         newest = await self._newest(handles)
         return {handle for handle, run in newest.items() if run.status is WorkflowExecutionStatus.RUNNING}
 
@@ -126,7 +125,7 @@ class DriverRuns:
         return found
 
     async def handle_of(self, listed: ListedRun) -> str:
-        """Return the handle of the volume that an operation is about; "" where Temporal has forgotten what its short form means."""
+        """Return the handle of the volume that an operation is about, "" if Temporal has forgotten the name of its short form."""
         if not names.is_short_form(listed.name):
             return listed.name
         try:
@@ -137,11 +136,11 @@ class DriverRuns:
         return handle if isinstance(handle, str) and names.short(handle) == listed.name else ""
 
     async def answer_to(self, asked: UnpublishRequest, writer: str) -> UnpublishResult | None:
-        """Return what a run that has done the very same before has released; None where none is known that has released anything.
+        """Return the result of an earlier run of the very same request, or None if none is known that has released anything.
 
         One that is open has not, and is not waited for.
 
-        `writer` is the run that wrote the volume's record last, which visibility may not list yet; "" where that is unknown.
+        `writer` is the run that wrote the volume's record last, which visibility may not list yet; "" if unknown.
         """
         workflow_id = names.volume_id(asked)
         query = f"{names.runs_of(workflow_id)} AND WorkflowType = '{names.UNPUBLISH}'"
@@ -153,7 +152,7 @@ class DriverRuns:
         return None
 
     async def _hold(self, volume_handle: str) -> WorkflowExecutionDescription | None:
-        """The open run that holds the volume while it has no PV."""
+        """Return the open run that holds the volume while it has no PV, or None."""
         run = await look_up(self._client, names.unpersisted_id(VolumeRef(driver=self._driver, volume_handle=volume_handle)))
         return run if run is not None and run.status is WorkflowExecutionStatus.RUNNING else None
 
@@ -171,7 +170,7 @@ class DriverRuns:
             raise TemporalUnavailable(f"Temporal did not say how {workflow_id} ended in run {run_id}: {error}.") from error
 
     def _named(self, runs: Sequence[WorkflowExecution], handles: Collection[str]) -> set[str]:
-        """Those of these volumes that the runs are about."""
+        """Return those of these volumes that the runs are about."""
         asked = {run.id.removeprefix(self._prefix) for run in runs}
         shortened = {names.short(handle): handle for handle in handles if names.may_be_shortened(handle)} if asked else {}
         return {handle for name in asked if (handle := shortened.get(name, name)) in handles}
@@ -181,7 +180,7 @@ class DriverRuns:
         return f"volume/{self._driver}/"
 
     async def _newest(self, handles: Iterable[str]) -> dict[str, WorkflowExecutionDescription]:
-        """Volume handle -> its newest operation."""
+        """Map each volume handle to its newest operation."""
         turns = asyncio.Semaphore(AT_ONCE)
 
         async def describe(handle: str) -> tuple[str, WorkflowExecutionDescription | None]:

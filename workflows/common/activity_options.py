@@ -1,4 +1,4 @@
-"""How a step is carried out: an activity that is retried until it succeeds, and cancelled only once it has really stopped."""
+"""The execution of a step: an activity that is retried until it succeeds, and cancelled only once it has really stopped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def patient(limits: Limits, summary: str, attempt: float) -> ActivityConfig:
-    """A step whose attempts may take `attempt` seconds each; there is no last one."""
+    """Return the options of a step whose attempts may take `attempt` seconds each; there is no last one."""
     return {
         "start_to_close_timeout": timedelta(seconds=attempt),
         "heartbeat_timeout": timedelta(seconds=limits.heartbeat_timeout),

@@ -16,14 +16,14 @@ T = TypeVar("T")
 def stop_if_cancelled() -> None:
     """Raise the cancellation that the last step may have kept.
 
-    NB: a step that succeeds although it was told to stop returns as if nothing had been said.
+    NB: a step that succeeds although it was cancelled returns as if it had not been.
     """
     if workflow.cancellation_reason() is not None:
         raise asyncio.CancelledError
 
 
 async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
-    """Await the work to its end, whoever cancels meanwhile; the cancellation is raised then."""
+    """Await the work to its end, despite any cancellation, which is raised then."""
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():

@@ -2,7 +2,7 @@
 
 Contract: a claim may still land until its step has said otherwise; only a final answer to the very first attempt says so for sure.
 
-Not kept here: which claim to make (mooring/records/fence.py), and how it is taken back (steps.py).
+Not kept here: the decision on a claim (mooring/records/fence.py), and its withdrawal (steps.py).
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ _WENT = "may have claimed a PV that went"
 
 
 def heeding_history(decision: fence.Claim | fence.Refuse, seen: VolumeRecord, asked: PublishRequest) -> fence.Claim | fence.Refuse:
-    """Return the decision; that of a version which told modes that agree apart, where the history is of one."""
+    """Return the decision, or that of a version which distinguished modes that agree, if the history is of one."""
     changes = fence.mode_changes(seen, asked) if isinstance(decision, fence.Claim) else None
     return decision if changes is None or workflow.patched(_MODES) else fence.Refuse(changes)
 
 
 class Claimant:
-    """Makes the claims of one run; `reclaims`, `may_land` and `stays` are about the last one."""
+    """The maker of one run's claims; `reclaims`, `may_land` and `stays` are about the last one."""
 
     def __init__(self, steps: Steps) -> None:
         self.reclaims = False
@@ -48,7 +48,7 @@ class Claimant:
         self._steps = steps
 
     async def make(self, claim: fence.Claim, seen: Looked, mine: Collection[str] = ()) -> WriteResult:
-        """Try to write it, as decided on what was seen; a record by a run that is `mine` is the run's own claim."""
+        """Try to write the claim, as decided on the record seen; a record by a run that is `mine` is the run's own claim."""
         stop_if_cancelled()
         if seen.record is None:
             raise AssertionError("a claim is decided on a record")
@@ -73,11 +73,11 @@ class Claimant:
 
     @property
     def outlived(self) -> bool:
-        """Whether the run was reset since it decided on the claim, which its former self may have rolled back."""
+        """True if the run was reset since it decided on the claim, which its former self may have rolled back."""
         return self._life != self._steps.life and workflow.patched(LIVES)
 
     def stays(self, seen: Looked) -> bool:
-        """Whether the node keeps the volume: it held it before, or by a claim of the run that this one was reset from.
+        """Return whether the node keeps the volume: it held it before, or by a claim of the run that this one was reset from.
 
         That run may have reported success.
         """

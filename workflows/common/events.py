@@ -1,9 +1,9 @@
-"""How workflow code tells operators of something: by way of the worker's recorder, beside the history.
+"""The reports of workflow code to operators: by way of the worker's recorder, beside the history.
 
-Contract: best effort. It issues no command, so that histories with and without it are the same; what is replayed was told before,
-and where a worker lends no recorder nobody is told.
+Contract: best effort. It issues no command, so that histories with and without it are the same; a replay reports nothing again,
+and without a recorder from the worker nothing is reported.
 
-Not kept here: what becomes of it (mooring/events/recorder.py).
+Not kept here: the recording (mooring/events/recorder.py).
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 
 
 def tell(happening: Happening) -> None:
-    """Hand it to the recorder; never raises."""
+    """Hand the happening to the recorder; never raise."""
     take: Take | None = workflow.extern_functions().get(TAKE)
     if take is not None and not workflow.unsafe.is_replaying():
         take(happening)
 
 
 def tell_of(steps: Steps, why: Reason, node_id: str, note: str) -> None:
-    """Tell something about the operation's volume and a node."""
+    """Report a happening about the operation's volume and a node."""
     tell(Happening(why, steps.volume.volume_handle, node_id, steps.seen.mark if steps.seen else None, note))
 
 
 def tell_not_attached(steps: Steps, node_id: str, error: BaseException) -> None:
-    """Tell why an attach does not come about. A cancelled one is told of once it is rolled back."""
+    """Report why an attach fails. A cancelled one is reported once it is rolled back."""
     if is_cancelled_exception(error):
         return
     root = cause(error)

@@ -1,7 +1,7 @@
-"""What stops an operation, and the failure that it then ends with.
+"""The causes that stop an operation, and the failure that it then ends with.
 
-Contract: the failure's type is that of its cause (mooring/errors.py), its message says what became of the operation and why. A
-cancelled operation ends as cancelled.
+Contract: the failure's type is that of its cause (mooring/errors.py), its message gives the outcome of the operation and the
+reason. A cancelled operation ends as cancelled.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ end of an evicted run (GeneratorExit) is nobody's failure.
 
 
 def failure(error: MooringError) -> ApplicationError:
-    """The failure that ends a workflow with this error."""
+    """Return the failure that ends a workflow with this error."""
     category = ApplicationErrorCategory.BENIGN if error.expected else ApplicationErrorCategory.UNSPECIFIED
     return ApplicationError(str(error), type=error.type_name(), non_retryable=True, category=category)
 
 
 def cause(error: BaseException) -> ApplicationError | None:
-    """What a failed step said last: the first application failure on its chain of causes."""
+    """Return the last error of a failed step: the first application failure on its chain of causes, or None."""
     link: BaseException | None = error
     while link is not None and not isinstance(link, ApplicationError):
         link = link.__cause__
@@ -44,15 +44,15 @@ def cause(error: BaseException) -> ApplicationError | None:
 
 
 def says(error: BaseException, kind: type[MooringError]) -> bool:
-    """Whether this is what a failed step said."""
+    """Return whether a failed step ended with an error of this kind."""
     root = cause(error)
     return root is not None and root.type == kind.type_name()
 
 
 def stopped(error: BaseException) -> BaseException:
-    """Return what stopped an operation: the cancellation, too, where a step could not heed it because its worker was dead.
+    """Return the error that stopped an operation: the cancellation, too, if a step could not heed it because its worker was dead.
 
-    NB: such a step times out. A final answer stands, whatever was cancelled meanwhile.
+    NB: such a step times out. A final answer remains, whatever was cancelled meanwhile.
     """
     if workflow.cancellation_reason() is None or is_cancelled_exception(error) or is_final(error):
         return error
@@ -60,13 +60,13 @@ def stopped(error: BaseException) -> BaseException:
 
 
 def is_final(error: BaseException) -> bool:
-    """Whether the error is an answer that no retry would change, as opposed to a step that was cancelled or ran out of time."""
+    """Return whether the error is an answer that no retry would change, and not a step that was cancelled or ran out of time."""
     root = cause(error)
     return root is not None and root.non_retryable
 
 
 def is_final_at_once(error: BaseException) -> bool:
-    """Whether the very first attempt of a step got a final answer, so that no attempt of it can be under way."""
+    """Return whether the very first attempt of a step got a final answer, so that no attempt of it can be under way."""
     root = cause(error)
     if root is None or not root.non_retryable or TABLE.get(root.type or "", MooringError).may_have_landed:
         return False
@@ -74,7 +74,7 @@ def is_final_at_once(error: BaseException) -> bool:
 
 
 def ended(error: BaseException, what: str) -> FailureError:
-    """What ends an operation that could not be carried out: `what` became of it, and the cause by its own type.
+    """Return the failure of an operation that could not be carried out: its outcome, `what`, and the cause by its own type.
 
     A cancelled operation ends as cancelled, which is what the UI then shows.
     """
@@ -94,12 +94,12 @@ def _asks_the_backend(error: BaseException) -> bool:
 
 
 def failed_step(error: BaseException) -> ActivityError | None:
-    """The failed step, to be shown as the cause of what `ended` gives; None where the workflow itself decided."""
+    """Return the failed step, to be shown as the cause of the failure of `ended`, or None if the workflow itself decided."""
     return error if isinstance(error, ActivityError) else None
 
 
 def reason(error: BaseException) -> str:
-    """Why a step failed, in its own words where it had any, else what ran out."""
+    """Return the reason why a step failed, in its own words if it has any, or else the limit that ran out."""
     root = cause(error)
     if root is not None:
         return root.message

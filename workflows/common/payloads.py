@@ -1,4 +1,4 @@
-"""What a workflow was asked: read from its payload, or refused in words."""
+"""The request of a workflow: read from its payload, or refused with a message."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ M = TypeVar("M", bound=Model)
 
 
 def read_request(model: type[M], request: RawValue) -> M:
-    """The request in a workflow's payload.
+    """Read the request in a workflow's payload.
 
     NB: an argument that can't be decoded would fail the workflow task, which is retried for ever; so it is decoded here.
     """

@@ -3,7 +3,7 @@
 Contract: a step of the way forward is bounded by a budget. A step of a rollback has none: it is retried until it succeeds, and the
 pending activity shows why it has not yet.
 
-Not kept here: which step follows which (workflows/publish.py, workflows/unpublish.py, workflows/persist.py).
+Not kept here: the order of the steps (workflows/publish.py, workflows/unpublish.py, workflows/persist.py).
 """
 
 from __future__ import annotations
@@ -64,9 +64,9 @@ _GLANCE = 60.0
 
 
 def was_reset() -> bool:
-    """Whether this run was reset from another, which may have left something under way.
+    """Return whether this run was reset from another, which may have left something under way.
 
-    NB: a reset changes it for what is replayed, too, so only the end of a run may hang on it, as on its own id.
+    NB: a reset changes it for the replayed part, too, so only the end of a run may depend on it, as on its own id.
     """
     return workflow.info().run_id != workflow.info().original_execution_run_id
 
@@ -103,9 +103,9 @@ class Steps:
 
     @classmethod
     async def begin(cls, asked: VolumeRef, node_id: str = "", *, rolls_back: bool = False) -> tuple[Steps, Looked]:
-        """The first step of every operation: what memory says, of a node that is to hold the volume too, and the limits to keep.
+        """Take the first step of every operation: ask memory about the volume and the node that is to hold it, and fix the limits.
 
-        One that `rolls_back` what its former self may have left looks even if it is cancelled.
+        One that `rolls_back` the remains of its former self looks even if it is cancelled.
         """
         volume = VolumeRef(driver=asked.driver, volume_handle=asked.volume_handle)
         observe = Observe(driver=asked.driver, volume_handle=asked.volume_handle, node_id=node_id)
@@ -121,10 +121,10 @@ class Steps:
 
     @property
     def operation(self) -> str:
-        """The id that signs what this run writes.
+        """The id that signs the writes of this run.
 
-        NB: a reset gives a run another id. What it replays must be decided as before, so only the end of a run may hang on its own
-        id: `trusts`, `is_current`. Any other decision compares ids that the history holds.
+        NB: a reset gives a run another id. The replayed part must be decided as before, so only the end of a run may depend on its
+        own id: `trusts`, `is_current`. Any other decision compares ids that the history holds.
         """
         return workflow.info().run_id
 
@@ -132,57 +132,57 @@ class Steps:
     def life(self) -> int:
         """A number that a reset changes where it happened.
 
-        NB: a replay finds it as it was, so any decision may hang on whether the run was reset since another one.
+        NB: a replay finds it as it was, so any decision may depend on whether the run was reset since another one.
         """
         return workflow.random_seed()
 
     @property
     def may_wait(self) -> bool:
-        """Whether an attachment may wait for the volume's PV: one did, or nobody knows."""
+        """True if an attachment may wait for the volume's PV: one did, or it is unknown."""
         return self.waiting is not None or self.is_waiting_unknown
 
     @property
     def is_waiting_unknown(self) -> bool:
-        """Whether nobody has asked what waits for the volume's PV since the run was reset.
+        """True if the attachment that waits for the volume's PV has not been looked for since the run was reset.
 
-        NB: what was known holds for as long as the operation has the volume's lock, and a reset may come after others had it.
+        NB: the knowledge is valid for as long as the operation has the volume's lock, and a reset may follow after others had it.
         """
         return self._asked_in != self.life and workflow.patched(LIVES)
 
     @property
     def is_look_outlived(self) -> bool:
-        """Whether the run was reset since it looked at the PV."""
+        """True if the run was reset since it looked at the PV."""
         return self._looked_in != self.life and workflow.patched(LIVES)
 
     def trusts(self, seen: Looked) -> bool:
-        """Whether the run may end on what was seen: on the PV, and by this very run."""
+        """Return whether the run may end on this look: it was at the PV, and by this very run."""
         return seen.by == self.operation
 
     def is_current(self, result: WriteResult) -> bool:
-        """Whether the write landed, and by this very run (`fence.is_current`)."""
+        """Return whether the write landed, and by this very run (`fence.is_current`)."""
         return result.landed and result.record is not None and fence.is_current(result.record, self.operation)
 
     async def look(self, budget: float | None = None) -> Looked:
-        """The live record, within the budget: that of a publish unless given."""
+        """Read the live record, within the budget: that of a publish unless given."""
         self._looked_in = self.life
         options = self._bounded("look at the PV", budget or self.limits.publish_budget)
         look = Look(volume=self.volume, pvs=self._several())
         return self._saw(await workflow.execute_activity_method(AttachmentActivities.look, look, **options))
 
     async def look_patiently(self, budget: float | None = None) -> Looked:
-        """The live record, whatever the errors meanwhile."""
+        """Read the live record, whatever the errors meanwhile."""
         options = self._within(budget, "roll back: look at the PV")
         look = Look(volume=self.volume, patient=True, pvs=self._several())
         return self._saw(await workflow.execute_activity_method(AttachmentActivities.look, look, **options))
 
     async def check_node(self, node_id: str, *, holds: bool) -> None:
-        """Have the API server say that the node may hold the volume, or already `holds` it."""
+        """Have the API server confirm that the node may hold the volume, or already `holds` it."""
         options = self._bounded(f"check node {node_id}", self.limits.publish_budget)
         asked = NodeAsk(volume=self.volume, node_id=node_id, holds=holds)
         await workflow.execute_activity_method(NodeActivities.check, asked, **options)
 
     async def node_is_there(self, node_id: str) -> bool:
-        """Whether the API server knows the node."""
+        """Return whether the API server knows the node."""
         try:
             await self.check_node(node_id, holds=True)
         except ActivityError as error:
@@ -215,11 +215,11 @@ class Steps:
         budget: float | None = None,
         mine: Collection[str] = (),
     ) -> Looked:
-        """Undo what the operation, or another run that is `mine`, may have written, however long it takes; return what it saw last.
+        """Undo the writes of the operation, or of another run that is `mine`, however long it takes, and return the last look.
 
         With a `budget`, each step fails beyond it.
 
-        `leaves` says whether the node keeps what it holds; `first`, awaited before each try, whether there is a record to write to.
+        `leaves` says whether the node keeps the volume; `first`, awaited before each try, whether there is a record to write to.
         """
         while True:
             seen = await self._look_before_undoing(budget)
@@ -231,9 +231,9 @@ class Steps:
                 return seen
 
     async def _look_before_undoing(self, budget: float | None) -> Looked:
-        """The live record; another look where the run was reset since, and the record that its former self saw is no more.
+        """Read the live record, and again if the run was reset since and the record that its former self saw is gone.
 
-        NB: the record's undo tests what was seen, the backend's doesn't.
+        NB: the record's undo tests the record seen, the backend's doesn't.
         """
         life = self.life
         seen = await self.look_patiently(budget)
@@ -243,9 +243,9 @@ class Steps:
         return seen if now.record == seen.record else now
 
     async def find_waiting(self) -> Waiting | None:
-        """What waits for the volume's PV now.
+        """Return the attachment that waits for the volume's PV now, if any.
 
-        NB: while it is another node's, nobody may write the record: an epoch on it would say that nobody holds the volume.
+        NB: while it is another node's, the record must not be written: an epoch on it would say that no node holds the volume.
         """
         self._asked_in = self.life
         options = self._patient("look for an unpersisted holder", self.limits.attempt_timeout)
@@ -283,13 +283,13 @@ class Steps:
         return await workflow.execute_activity_method(UnpersistedActivities.is_open, run, **options)
 
     async def publisher_lives(self, operation: str) -> bool:
-        """Whether that publish is open, or has succeeded."""
+        """Return whether that publish is open, or has succeeded."""
         options = self._patient("look at the publish that began this", self.limits.attempt_timeout)
         publish = RunRef(volume=self.volume, run_id=operation)
         return await workflow.execute_activity_method(UnpersistedActivities.publisher_lives, publish, **options)
 
     async def wait_for_volume(self, waiting: Unpersisted) -> VolumeRecord:
-        """The record of the volume, once it has a PV."""
+        """Wait until the volume has a PV, and return its record."""
         options = self._patient(f"wait for a PV to record {waiting.attachment.node_id} on", _WAIT)
         return await workflow.execute_activity_method(UnpersistedActivities.wait, waiting, **options)
 
@@ -301,7 +301,7 @@ class Steps:
         return workflow.start_activity_method(MigrationActivities.wait, self.volume, **options)
 
     async def warn_not_cleared(self, warned: Warned) -> None:
-        """Show an operator what could not be cleared; best effort."""
+        """Warn an operator of a record that could not be cleared; best effort."""
         options = self._bounded("raise an Event", self.limits.clear_budget)
         options["retry_policy"] = RetryPolicy(maximum_attempts=3)
         with suppress(ActivityError):
@@ -312,7 +312,7 @@ class Steps:
         return await workflow.execute_activity_method(AttachmentActivities.undo, write, **options)
 
     def _several(self) -> tuple[str, ...]:
-        """The PVs that the run has seen, where these are several: who looks next may not know each."""
+        """Return the PVs that the run has seen, if they are several: the worker that looks next may not know each."""
         marks = self.seen.marks if self.seen else ()
         return tuple(mark.pv for mark in marks) if len(marks) > 1 else ()
 

@@ -1,6 +1,6 @@
-"""How an operation shows: its search attributes and what they mean while it runs, its metrics when it ends.
+"""The visibility of an operation: its search attributes and their meaning while it runs, its metrics when it ends.
 
-Contract: nothing here changes what an operation does. Search attributes are set only where the namespace knows them, because
+Contract: nothing here changes an operation. Search attributes are set only if the namespace knows them, because
 setting an unknown one would fail the workflow task for ever.
 """
 
@@ -25,7 +25,7 @@ _STATE = SearchAttributeKey.for_keyword(names.ATTACHMENT_STATE)
 
 
 def show(limits: Limits, volume: VolumeRef, node_id: str, state: State) -> None:
-    """Set the run's search attributes and what it says of itself."""
+    """Set the run's search attributes and details."""
     workflow.set_current_details(guidance(state))
     if limits.search_attributes:
         workflow.upsert_search_attributes(
@@ -46,7 +46,7 @@ def show_driver(driver: str, state: State, *, search_attributes: bool) -> None:
 
 
 def show_node(limits: Limits, driver: str, node_id: str, state: State, details: str) -> None:
-    """Set the search attributes of a run that is about a node, and what it says of itself."""
+    """Set the search attributes and details of a run that is about a node."""
     explain(state, details)
     if limits.search_attributes:
         workflow.upsert_search_attributes(
@@ -55,12 +55,12 @@ def show_node(limits: Limits, driver: str, node_id: str, state: State, details: 
 
 
 def explain(state: State, details: str) -> None:
-    """Have the run say of itself these details, in Markdown, and what the state means."""
+    """Set these details of the run, in Markdown, with the meaning of the state."""
     workflow.set_current_details("\n\n".join(filter(None, (details, guidance(state)))))
 
 
 def count(kind: str, outcome: str) -> None:
-    """Count an ended operation and how long it took; the SDK does so once, however often the history is replayed."""
+    """Count an ended operation and its duration; the SDK does so once, however often the history is replayed."""
     meter = workflow.metric_meter().with_additional_attributes({"kind": kind, "outcome": outcome})
     meter.create_counter("mooring_operations", "Operations that ended, by kind and outcome.").add(1)
     took = workflow.now() - workflow.info().workflow_start_time

@@ -1,10 +1,10 @@
-"""Whether a node is proven to be dead, so that nothing writes to its volumes any more.
+"""The proof that a node is dead, so that nothing writes to its volumes any more.
 
 Contract: three things prove it: the taint `node.kubernetes.io/out-of-service`; no Node of its name, in an uninterrupted series of
-looks that is longer than MOORING_NODE_GONE; an operator's word. Where several Nodes go by the node's id, each of them has to bear
-the taint or be gone, and that for as long where any is gone. A node that is there and not so tainted is alive, however ill it
-may be, and only an operator can say otherwise. That word holds until the node is seen to come back: Ready after it was not. What
-memory says proves nothing.
+looks that is longer than MOORING_NODE_GONE; an operator's approval. If several Nodes go by the node's id, each of them has to bear
+the taint or be gone, and that for as long if any is gone. A node that exists and is not so tainted is alive, however unhealthy it
+may be, and only an operator can say otherwise. An approval holds until the node is seen to return: Ready after it was not. Memory
+proves nothing.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ _MISSED = 3
 
 @dataclass(slots=True)
 class Proof:
-    """What speaks for a node's death. `gone`: seconds that a Node must have been gone; `patience`: of one look.
+    """Evidence of a node's death. `gone`: seconds that a Node must have been gone; `patience`: of one look.
 
-    `ailing`: since an operator's word, some look found the node otherwise than Ready.
+    `ailing`: since an operator's approval, some look found the node otherwise than Ready.
     """
 
     gone: float
@@ -51,11 +51,11 @@ class Proof:
 
     @property
     def due(self) -> datetime | None:
-        """When the absence will have lasted long enough; None while there is none."""
+        """The time at which the absence will have lasted long enough, or None while there is none."""
         return self.absence.since + timedelta(seconds=self.gone) if self.absence else None
 
     def weigh(self, seen: NodeSeen, approval: Approval | None, at: datetime) -> str:
-        """The evidence in words; "" where there is none yet."""
+        """Weigh a look and return the proof in words, or "" if there is none yet."""
         self.absence = self._lengthened(at) if seen.presence is Presence.GONE else None
         if seen.out_of_service:
             return f"{seen.words}, as seen at {moment(at)}"
@@ -67,7 +67,7 @@ class Proof:
         return ""
 
     def refuted(self, seen: NodeSeen, approval: Approval | None) -> str:
-        """Why it isn't dead, although there was proof; "" where it is."""
+        """Return the reason why it isn't dead, although there was proof, or "" if it is."""
         if approval is None:
             return f"{seen.words} again, and nobody says that it is off" if is_back(seen) else ""
         self.ailing = self.ailing or not seen.ready
@@ -75,7 +75,7 @@ class Proof:
         return f"{seen.words} again, since {approval.by} said that it is off" if back else ""
 
     def missing(self, seen: NodeSeen, node_id: str) -> str:
-        """What has to happen before it is proven."""
+        """Describe what the proof still lacks."""
         approve = code(f"mooring approve {arguments(f'evacuate/{node_id}')} --by WHO --reason WHY")
         due = f", which will be at {moment(self.due)}" if self.due else ""
         each = "Each of them" if len(seen.names) > 1 else "It"
@@ -92,10 +92,10 @@ class Proof:
 
 
 def is_back(seen: NodeSeen) -> bool:
-    """Whether the node is alive, as far as the cluster says."""
+    """Return whether the node is alive, as far as the cluster says."""
     return seen.presence is Presence.HERE and not seen.out_of_service
 
 
 def moment(at: datetime) -> str:
-    """The moment, to the second, in UTC."""
+    """Format the moment, to the second, in UTC."""
     return f"{at:%Y-%m-%dT%H:%M:%SZ}"

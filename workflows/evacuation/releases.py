@@ -1,10 +1,10 @@
-"""Releases the volumes of a dead node, several at a time, in rounds that each begin with a fresh list.
+"""The releases of a dead node's volumes, several at a time, in rounds that each begin with a fresh list.
 
-Contract: a volume that can't be released keeps no other waiting; why is kept, and the next round tries it again. A step that fails
-may leave an unpublish that goes on: where the volume is gone from the next list, it is asked how that ended, and counted. Before
+Contract: a volume that can't be released holds up no other; the reason is kept, and the next round tries it again. After a failed
+step an unpublish may go on: if the volume is gone from the next list, the outcome is looked up, and counted. Before
 each release the caller is asked whether the node is still dead.
 
-Not kept here: what proves it (proof.py), and how long it goes on (workflows/evacuate.py).
+Not kept here: the proof (proof.py), and the end of the rounds (workflows/evacuate.py).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _LOST = "count what was released unheard"
 class Releases:
     """The volumes of one node: `released` so far, still `held`, and of these the `failed`, each with the reason.
 
-    `departed` are not released: their PV went, so nothing says whether what was listed is still so. After `at_most` releases it is
+    `departed` are not released: their PV is gone, so nothing says whether the list is still true. After `at_most` releases it is
     `full`: the history is long enough.
     """
 
@@ -57,16 +57,16 @@ class Releases:
 
     @property
     def full(self) -> bool:
-        """Whether another run has to go on."""
+        """True if another run has to go on."""
         return self.released >= self._end or workflow.info().is_continue_as_new_suggested()
 
     @property
     def told(self) -> dict[str, str]:
-        """Some of those that failed, and why."""
+        """Some of those that failed, with the reasons."""
         return dict(islice(self.failed.items(), _TOLD))
 
     def counted(self, left: int) -> str:
-        """What was released, in words, where so many volumes are `left`."""
+        """Describe the releases in words, with so many volumes `left`."""
         counted = f"{self.released} volumes released, {left} left"
         if not self.departed:
             return counted
@@ -75,7 +75,7 @@ class Releases:
         return f"{counted}; {went}. Once nothing uses them there, release them by {commands}"
 
     async def round(self) -> bool:
-        """Try each volume that the node holds once; whether any was released. Where there is none, `held` is 0."""
+        """Try each volume that the node holds once, and return whether any was released. If there is none, `held` is 0."""
         before, listed = self.released, await self.relist()
         gone, due = self._take_unheard(listed), deque(listed.volumes)
         await asyncio.gather(self._count(gone), *(self._release_from(due) for _ in range(self._steps.terms.at_once)))
@@ -84,7 +84,7 @@ class Releases:
         return self.released > before
 
     async def relist(self) -> HeldVolumes:
-        """Return what the node holds now."""
+        """Return the volumes that the node holds now."""
         listed = await self._steps.held()
         left = {held.volume_handle for held in listed.volumes}
         self.held, self.departed = listed.total, listed.departed
@@ -99,9 +99,9 @@ class Releases:
         return gone
 
     async def _count(self, gone: list[HeldVolume]) -> None:
-        """Count what an unpublish of this evacuation has released of these.
+        """Count the volumes among these that an unpublish of this evacuation has released.
 
-        NB: what can't be learnt is left uncounted: it is but a figure, and the next round must not wait for it.
+        NB: a volume whose outcome is unknown is not counted: it is but a figure, and the next round must not wait for it.
         """
         if not gone or not workflow.patched(_LOST):
             return

@@ -1,9 +1,9 @@
 """The steps of an evacuation: each an activity, cancelled only once it has really stopped.
 
-Contract: a look is retried until it succeeds, and made anew where its answer comes so late that it says nothing of now. A release
-is bounded by what an unpublish may take by itself, and may fail; it fails, too, where no worker takes it soon.
+Contract: a look is retried until it succeeds, and made again if its answer arrives so late that it says nothing of now. A release
+is bounded by the limit of an unpublish by itself, and may fail; it also fails if no worker takes it soon.
 
-Not kept here: which step follows which (workflows/evacuate.py).
+Not kept here: the order of the steps (workflows/evacuate.py).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class EvacuationSteps:
 
     @classmethod
     async def begin(cls, node_id: str) -> EvacuationSteps:
-        """The first step: the settings to keep."""
+        """Take the first step, which fixes the settings."""
         return cls(node_id, await workflow.execute_local_activity_method(EvacuationActivities.terms, start_to_close_timeout=_TERMS))
 
     def pauses(self) -> Iterator[timedelta]:
@@ -55,7 +55,7 @@ class EvacuationSteps:
             pause = min(longest, 2 * pause)
 
     async def look(self, names: Sequence[str]) -> NodeSeen:
-        """Return what there is of the node, which had these names, however long it takes to learn it."""
+        """Look at the node, which had these names, however long it takes."""
         options = self._options(f"look at node {self.node_id}", self.terms.limits.attempt_timeout)
         longest = timedelta(seconds=self.terms.limits.attempt_timeout + self.terms.limits.heartbeat_timeout)
         while True:
@@ -65,12 +65,12 @@ class EvacuationSteps:
                 return seen
 
     async def held(self) -> HeldVolumes:
-        """The volumes that the node holds, however long it takes to learn it."""
+        """List the volumes that the node holds, however long it takes."""
         options = self._options(f"list the volumes of node {self.node_id}", _LIST)
         return await workflow.execute_activity_method(EvacuationActivities.held, self._asked(()), **options)
 
     async def release(self, held: HeldVolume) -> UnpublishResult:
-        """Have the node let go of a volume."""
+        """Have the node release a volume."""
         limits = self.terms.limits
         budget = limits.backend_budget + limits.clear_budget + 2 * limits.attempt_timeout
         asked = Release(node_id=self.node_id, held=held, deadline=budget)
