@@ -42,7 +42,7 @@ class Times:
 
 
 async def rush(cluster: ChainCluster, turn: int, pods: int) -> Times:
-    """So many pods at once, each with a volume of its own, and all of them deleted at once; the turn is in the names."""
+    """Time so many pods at once, each with a volume of its own, and their deletion at once; the turn is in the names."""
     nodes = [await cluster.node(f"{turn}-{number}") for number in range(NODES)]
     volumes = await asyncio.gather(*(cluster.volume(f"{turn}-{number}") for number in range(pods)))
     places = {volume: nodes[number % NODES] for number, volume in enumerate(volumes)}

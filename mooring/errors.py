@@ -348,7 +348,7 @@ class TemporalUnavailable(MooringError):
 
 
 class UnreadableHistory(MooringError):
-    """What is known of a volume hangs on a run whose payloads can't be read here, so nobody knows who holds it."""
+    """The knowledge of a volume depends on a run whose payloads can't be read here, so its holder is unknown."""
 
     grpc_code = "FAILED_PRECONDITION"
     advice = (

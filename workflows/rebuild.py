@@ -1,7 +1,7 @@
 """RebuildAttachments: fill a worker's index from the PVs.
 
 Contract: it runs on the task queue that this worker alone polls. It is retried until it succeeds: without an index the worker
-serves nobody.
+doesn't serve.
 """
 
 from __future__ import annotations

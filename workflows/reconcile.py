@@ -59,7 +59,7 @@ _RELEASED = (DriftKind.HOLDER_WITHOUT_VOLUME_ATTACHMENT, DriftKind.UNKNOWN_TO_RE
 
 @workflow.defn(name=names.RECONCILE)
 class ReconcileAttachments:
-    """Started by the Schedule `reconcile/<driver>`; takes a ReconcileRequest, returns a ReconcileResult."""
+    """The workflow that the Schedule `reconcile/<driver>` starts; takes a ReconcileRequest, returns a ReconcileResult."""
 
     def __init__(self) -> None:
         self._driver = ""

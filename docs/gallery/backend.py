@@ -18,7 +18,7 @@ class Array:
     """
 
     async def publish(self, call: BackendCall) -> dict[str, str]:
-        """Attach, if the handle doesn't say otherwise."""
+        """Attach, unless the handle says otherwise."""
         volume, node = call.volume.volume_handle, call.node_id
         match volume.partition("-")[0]:
             case "full" | "half":
@@ -28,7 +28,7 @@ class Array:
         return {"devicePath": f"/dev/disk/by-id/{volume}"}
 
     async def unpublish(self, call: BackendCall) -> None:
-        """Detach, if the handle doesn't say otherwise."""
+        """Detach, unless the handle says otherwise."""
         volume, node = call.volume.volume_handle, call.node_id
         match volume.partition("-")[0]:
             case "half":

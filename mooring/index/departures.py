@@ -45,7 +45,7 @@ class Departure:
         return tuple(held for held in self.seen.attachments() if held.node_id not in self.released)
 
     def add(self, gone: Sighting) -> None:
-        """Take in another PV of the volume: whom any of them named has not let go, unless it was taken off this one."""
+        """Take in another PV of the volume: a node that any of them named has not released, unless it was removed from this one."""
         self.released -= set(gone.nodes)
         self.heeded = ""
         self.pvs[gone.uid] = gone.pv

@@ -1,7 +1,7 @@
-"""Answers that are kept for some seconds, by what was asked.
+"""Answers that are kept for some seconds, by their question.
 
-Contract: who asks is answered by a question that began `keep` seconds ago at most, or is under way. A failure is told to those who
-waited for it, and asked again by the next, unless it is one that lasts.
+Contract: a caller is answered by a call that began `keep` seconds ago at most, or is under way. A failure is raised for the callers
+that waited for it, and the next one asks again, unless the failure is one that lasts.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class KeptAnswers(Generic[T]):
         self._asked: dict[str, _Asked[T]] = {}
 
     async def of(self, question: str) -> T:
-        """Return what is known, or else what is answered now; raise what `ask` raises."""
+        """Return the answer that is kept, or else a new one; raise the errors of `ask`."""
         since = self._now() - self._keep
         known = self._asked.get(question)
         if known is None or not known.is_good(since, self._lasting):
@@ -59,6 +59,6 @@ class KeptAnswers(Generic[T]):
 
 
 def _seen(answer: asyncio.Task[T]) -> None:
-    """Take note of a failure that every caller has stopped to wait for."""
+    """Retrieve a failure for which no caller waits any more."""
     if not answer.cancelled():
         answer.exception()

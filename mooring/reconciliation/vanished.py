@@ -44,7 +44,7 @@ def altered(fresh: Sighting, known: Sighting | None) -> Drift | None:
 
 
 def departed(departure: Departure, claims: Sequence[Sighting], attached: Sequence[Attached]) -> Iterator[Drift]:
-    """Yield the holders of a PV that went, which have not let go.
+    """Yield the drifts of the holders of a PV that is gone, which have not released the volume.
 
     `claims` are the PVs that the volume has now, `attached` the VolumeAttachments of the one that is gone.
     """

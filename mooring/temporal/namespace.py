@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Looks:
-    """What looks at a namespace in use come to, one after the other; `known` is its id.
+    """The conclusion from successive looks at a namespace in use; `known` is its id.
 
     NB: a server that restarts or fails over may answer once that there is no such namespace, and all workers ask it.
     """
@@ -54,7 +54,7 @@ class Looks:
         return "" if found == self.known else f"Namespace {self.name} was deleted and created again."
 
     def unanswered(self) -> None:
-        """Take in that the server did not say, which is no reason."""
+        """Take in that the server didn't answer, which is no reason."""
         self._missed = False
 
 
@@ -106,7 +106,7 @@ async def namespace_id(client: Client) -> str:
     """Return the id of the client's namespace.
 
     Raises:
-        TemporalUnavailable: it takes no work, or Temporal does not say.
+        TemporalUnavailable: it takes no work, or Temporal doesn't answer.
 
     """
     found, why = await _look(client)
