@@ -1,4 +1,4 @@
-"""Fields of a call that may only be kept in memory, and how long they are."""
+"""Fields of a call that may only be kept in memory, and for how long."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class Stubborn(JournalBackend):
     reached: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def unpublish(self, call: BackendCall) -> None:
-        """Detach, unless the volume is kept; where it is held, once it no longer is."""
+        """Detach, unless the volume is kept; if it is held, wait until it no longer is."""
         handle = call.volume.volume_handle
         if handle in self.kept:
             raise refusal(f"{handle} is busy")
@@ -39,7 +39,7 @@ class Stubborn(JournalBackend):
 
 @pytest.fixture
 def backend() -> Iterator[Stubborn]:
-    """No call of it comes with a token that is too old."""
+    """A backend that no call reaches with a token that is too old."""
     stubborn = Stubborn()
     yield stubborn
     assert not stubborn.refused, stubborn.refused

@@ -25,7 +25,7 @@ from worker import MooringWorker
 
 @asynccontextmanager
 async def watchful(client: Client, cluster: Cluster, number: int = 1, **settings: Any) -> AsyncIterator[list[MooringWorker]]:
-    """Workers that watch the nodes."""
+    """Run workers that watch the nodes."""
     watching = quick(cluster.driver, **{"node_check": "csinode", "node_gone": 1, **settings})
     async with AsyncExitStack() as stack:
         starting = (running_worker(client, watching, cluster.proxy.kubeconfig()) for _ in range(number))
@@ -40,7 +40,7 @@ async def begun(ward: Ward) -> None:
 
 
 async def runs(ward: Ward) -> int:
-    """How many evacuations of the node there were, by visibility once it shows any."""
+    """Return how many evacuations of the node there were, by visibility once it shows any."""
     query = f"WorkflowId = '{ward.evacuation.id}'"
     async with asyncio.timeout(SECONDS):
         while not (found := (await ward.client.count_workflows(query)).count):
@@ -127,7 +127,7 @@ class OneDeath:
     out_of_service: bool | None = None
 
     async def look(self, node_id: str, names: Collection[str]) -> Any:
-        """Nobody asks."""
+        """Return nothing: nobody asks."""
 
     @asynccontextmanager
     async def following(self, changed: Any) -> AsyncIterator[None]:

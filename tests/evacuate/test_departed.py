@@ -1,4 +1,4 @@
-"""What a dead node held when its PV went: named, and left to an operator."""
+"""A volume of a dead node whose PV went: named, and left to an operator."""
 
 from __future__ import annotations
 

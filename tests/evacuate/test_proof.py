@@ -1,4 +1,4 @@
-"""What proves that a node is dead, and what does not."""
+"""Proof that a node is dead, and what is none."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WORD = Approval(by="ada", reason="the rack has no power")
 
 
 async def told_in_the_history(evacuation: Evacuation) -> str:
-    """What updates have told it."""
+    """Return the arguments of the updates that its history has accepted."""
     events = [event async for event in evacuation.fetch_history_events()]
     accepted = [event.workflow_execution_update_accepted_event_attributes.accepted_request for event in events]
     return "".join(payload.data.decode() for request in accepted for payload in request.input.args.payloads)

@@ -1,4 +1,4 @@
-"""How the volumes of a dead node are released: one doesn't hinder another, and none is taken from whoever has got it anew."""
+"""The release of a dead node's volumes: one doesn't hinder another, and none is taken from a node that has got it since."""
 
 from __future__ import annotations
 

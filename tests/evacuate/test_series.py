@@ -1,4 +1,4 @@
-"""How long a Node has been gone: an uninterrupted series of looks, and nothing else."""
+"""The time that a Node has been gone: an uninterrupted series of looks, and nothing else."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ WORD = Approval(by="ada", reason="it is off")
 
 
 def weigh(*looks: tuple[float, NodeSeen]) -> str:
-    """What is said after these looks, at these seconds; the Node must be gone for 100 s, and is looked at every 10 s."""
+    """Return the verdict after these looks, at these seconds; the Node must be gone for 100 s, and is looked at every 10 s."""
     proof = Proof(gone=100, patience=5)
     return [proof.weigh(seen, None, NOW + timedelta(seconds=at)) for at, seen in looks][-1]
 
 
 def series(begin: int, end: int) -> list[tuple[float, NodeSeen]]:
-    """Looks every 10 s that find no Node."""
+    """Return looks every 10 s that find no Node."""
     return [(at, GONE) for at in range(begin, end + 1, 10)]
 
 
@@ -66,7 +66,7 @@ def test_a_taint_is_named_before_an_operator() -> None:
 
 
 def refuted(*looks: NodeSeen, by: Approval | None = WORD) -> str:
-    """What is said of the last look, after the first has led to proof."""
+    """Return the verdict on the last look, after the first has led to proof."""
     proof = Proof(gone=100, patience=5)
     proof.weigh(looks[0], by, NOW)
     return [proof.refuted(seen, by) for seen in looks[1:]][-1]

@@ -28,7 +28,7 @@ EACH: Final = 5
 
 @dataclass(slots=True)
 class Hanging(JournalBackend):
-    """A backend that detaches nothing before it is told to."""
+    """A backend that detaches nothing before it is let go on."""
 
     goes_on: asyncio.Event = field(default_factory=asyncio.Event)
     hanging: int = 0

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Unanswered(WorkflowExecutionAsyncIterator):
-    """A list of runs that never comes."""
+    """A list of runs that never arrives."""
 
     def __init__(self) -> None:
         """Have nothing to ask."""
@@ -49,7 +49,7 @@ class NoUnpublishes(Interceptor, OutboundInterceptor):
 
 
 async def bound(cluster: Cluster, handle: str) -> UnpublishRequest:
-    """What an evacuation of `node-a` asks that lists the volume now."""
+    """Return the request of an evacuation of `node-a` that lists the volume now."""
     return UnpublishRequest(driver=cluster.driver, volume_handle=handle, node_id="node-a", at_epoch=await cluster.epoch(handle))
 
 

@@ -26,7 +26,7 @@ THOUSAND = 1_001
 
 
 async def waiting_run(client: Client, driver: str) -> str:
-    """The run in which the volume waits, once visibility shows it."""
+    """Return the run in which the volume waits, once visibility shows it."""
     runs = DriverRuns(client, driver, search_attributes=True)
     async with asyncio.timeout(SECONDS):
         while not (found := await runs.waiting()):
@@ -35,7 +35,7 @@ async def waiting_run(client: Client, driver: str) -> str:
 
 
 async def release(mooring: MooringClient, driver: str, run_id: str) -> tuple[str, ...]:
-    """Release what waits in this run; the nodes that let go of it."""
+    """Release what waits in this run; return the nodes that let go of it."""
     asked = UnpublishRequest(driver=driver, volume_handle="late", node_id="node-a", at_run=run_id)
     return (await mooring.request_unpublish(asked)).released
 

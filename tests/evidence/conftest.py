@@ -26,7 +26,7 @@ def living(cluster: Cluster, kubernetes: Kubernetes) -> Living:
 
 @pytest.fixture
 def serving(temporal_client: Client, cluster: Cluster) -> Serving:
-    """Have a worker serve while the block lasts, for which clocks are equal."""
+    """A function that has a worker serve while the block lasts, for which clocks are equal."""
 
     @asynccontextmanager
     async def served(backend: Backend | None = None, *interceptors: Interceptor, **overrides: Any) -> AsyncIterator[MooringWorker]:

@@ -1,4 +1,4 @@
-"""A PV that says less than it did is no free volume: its annotations were removed, or come from an older copy."""
+"""A PV that has lost some of its record is no free volume: its annotations were removed, or are those of an older copy."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def alter(cluster: Cluster, how: str) -> None:
 
 @pytest.fixture
 async def altered(worker: MooringWorker, cluster: Cluster, mooring: MooringClient) -> Altered:
-    """Have node-a hold the volume `vol` at epoch 3, and its record altered so."""
+    """A function that has node-a hold the volume `vol` at epoch 3, and alters its record so."""
 
     async def done(how: str) -> None:
         await cluster.create("vol")

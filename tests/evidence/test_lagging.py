@@ -1,4 +1,4 @@
-"""Visibility that lags: whoever is in doubt for the sake of a run that is not listed yet is free once it is."""
+"""Visibility that lags: a node in doubt for the sake of a run that is not listed yet is free once it is."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Lagging(Interceptor, OutboundInterceptor):
     """A way to a Temporal whose visibility lists no run that began since a moment, while there is such a moment."""
 
     def __init__(self) -> None:
-        """What comes next is known only once a client is made."""
+        """Begin without the next interceptor, which is known only once a client is made."""
         self._since: datetime | None = None
 
     def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002 - the SDK's name

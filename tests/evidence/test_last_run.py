@@ -1,4 +1,4 @@
-"""The newest operation that knew a volume's holders is found, whatever operations that knew nothing came after it."""
+"""The newest operation that knew a volume's holders is found, however many that knew nothing followed it."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ SECONDS = 30
 
 
 class Unanswered(WorkflowExecutionAsyncIterator):
-    """A list of runs that never comes."""
+    """A list of runs that never arrives."""
 
     def __init__(self) -> None:
-        """Nothing to ask, and nobody."""
+        """Ask nothing."""
 
     async def __anext__(self) -> NoReturn:
         await asyncio.Event().wait()
@@ -43,7 +43,7 @@ class NoVisibility(Interceptor, OutboundInterceptor):
     """A way to a Temporal whose visibility does not answer."""
 
     def __init__(self) -> None:
-        """What comes next is known only once a client is made."""
+        """Begin without the next interceptor, which is known only once a client is made."""
 
     def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002 - the SDK's name
         OutboundInterceptor.__init__(self, next)
@@ -54,7 +54,7 @@ class NoVisibility(Interceptor, OutboundInterceptor):
 
 
 async def waits_for(client: Client, volume: VolumeRef) -> set[str]:
-    """The types of the activities that the volume's operation shows that it waits for, once there are any."""
+    """Return the types of the activities that the volume's operation is waiting for, once there are any."""
     async with asyncio.timeout(SECONDS):
         while True:
             run = await describe(client, names.volume_id(volume))

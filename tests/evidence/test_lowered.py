@@ -1,4 +1,4 @@
-"""Whether a PV says a lower epoch than an operation knew of it: all of a few epochs are tried."""
+"""The test for a PV whose epoch is lower than an operation knew it to be: all of a few epochs are tried."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OTHER = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 
 
 def known_of(left: VolumeRecord) -> int:
-    """The highest epoch that the operation knew of the PV."""
+    """Return the highest epoch that the operation knew of the PV."""
     return max(left.epoch, left.floor)
 
 

@@ -1,4 +1,4 @@
-"""A VolumeAttachment of a PV that nobody knows speaks for the volume that its Node says it has."""
+"""A VolumeAttachment of a PV that nobody knows counts for the volume that its Node reports to have."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ NODES = "/api/v1/nodes"
 
 @pytest.fixture
 def attached(cluster: Cluster, living: Living) -> Attached:
-    """Have a volume attached to node-a under the name of a PV that is gone, its Node says it `has` that one, or another.
+    """A function that attaches a volume to node-a for a PV that is gone; its Node reports that it `has` that volume, or another.
 
-    The VolumeAttachment's name.
+    It returns the VolumeAttachment's name.
     """
 
     async def attach(handle: str, has: str = "") -> str:

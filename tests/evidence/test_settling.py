@@ -41,7 +41,7 @@ class Watching(Interceptor, OutboundInterceptor):
     """A way to Temporal that counts what is asked of each workflow id, and may fail for some of them."""
 
     def __init__(self) -> None:
-        """What comes next is known only once a client is made."""
+        """Begin without the next interceptor, which is known only once a client is made."""
         self.asked: Counter[str] = Counter()
         self.read: Counter[str] = Counter()
         self.broken: set[str] = set()

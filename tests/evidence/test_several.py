@@ -1,4 +1,4 @@
-"""Whoever any of several PVs named stays a holder when all of them go."""
+"""A node that any of several PVs named remains a holder when all of them go."""
 
 from __future__ import annotations
 

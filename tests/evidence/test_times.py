@@ -1,4 +1,4 @@
-"""What the operations since leave of who held a volume: all short stories are tried, and each way that clocks may differ."""
+"""The holders of a volume after later operations: all short stories are tried, and each way that clocks may differ."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ NODES = ("node-a", "node-b")
 
 
 def run(*left: str, began: float = 0, knew: bool = True, freed: str = "", name: str = "run", cites: str = "run") -> LastRun:
-    """An operation that left the volume with these nodes, or took it from one of which it knew no record."""
+    """Return an operation that left the volume with these nodes, or took it from one of which it knew no record."""
     at, kind = START + timedelta(seconds=began), UNPUBLISH if freed else PUBLISH
     known = record(*left).model_copy(update={"operation": cites})
     return LastRun(name, kind, freed, at, known, frozenset(), "", lambda node: node == freed, knew)
 
 
 class Made(NamedTuple):
-    """When a VolumeAttachment was really made, how far the API server's clock is ahead, and when an operation began, in seconds."""
+    """A VolumeAttachment's real creation, the lead of the API server's clock, and an operation's start, in seconds."""
 
     at: float
     ahead: float
@@ -35,13 +35,13 @@ class Made(NamedTuple):
 
 
 def stories() -> Iterator[Made]:
-    """All of them in which the clocks differ by no more than `SKEW`."""
+    """Yield all stories in which the clocks differ by no more than `SKEW`."""
     offsets = [offset for offset in MOMENTS if abs(offset) <= SKEW]
     return (Made(*story) for story in product(MOMENTS, offsets, MOMENTS))
 
 
 def wrong(believed: float) -> list[Made]:
-    """The stories in which evidence is dropped that is younger than the operation, where clocks are believed to differ so."""
+    """Return the stories in which evidence younger than the operation is dropped, where clocks are believed to differ so."""
 
     def dropped(story: Made) -> bool:
         noted = START + timedelta(seconds=(story.at + story.ahead) // 1)
@@ -74,7 +74,7 @@ EVENTS: tuple[Event, ...] = tuple(product(("publish", "unpublish", "blind unpubl
 
 
 def happen(events: tuple[Event, ...]) -> tuple[set[str], list[LastRun]]:
-    """The nodes that have a shared volume then, and the operations, oldest first."""
+    """Return the nodes that have a shared volume then, and the operations, oldest first."""
     holders, runs = set[str](), list[LastRun]()
     for kind, node in events:
         holders = holders | {node} if kind == "publish" else holders - {node}
@@ -85,7 +85,7 @@ def happen(events: tuple[Event, ...]) -> tuple[set[str], list[LastRun]]:
 
 
 def read(runs: list[LastRun], sees: Callable[[LastRun], LastRun] = lambda each: each) -> Reading:
-    """What the operations say together, as a worker reads them: the newest first, and then behind what that one heard."""
+    """Return the operations' evidence, as a worker reads it: the newest first, and then behind what that one heard."""
     reading, rest = Reading(timedelta(seconds=SKEW)), iter(reversed(runs))
     if any(reading.take(sees(each)) for each in rest) and reading.heard is not None:
         cited = reading.heard.record.operation
@@ -94,7 +94,7 @@ def read(runs: list[LastRun], sees: Callable[[LastRun], LastRun] = lambda each: 
 
 
 def left(runs: list[LastRun], sees: Callable[[LastRun], LastRun] = lambda each: each) -> set[str]:
-    """The holders, as the newest operations say together."""
+    """Return the holders, by the newest operations together."""
     last = read(runs, sees).left
     return {held.node_id for held in last.record.holders} if last else set()
 
@@ -122,7 +122,7 @@ LATE: tuple[Late, ...] = (
 
 
 def happen_late(events: tuple[Late, ...]) -> tuple[set[str], list[LastRun]]:
-    """As `happen`, where visibility lags."""
+    """Do as `happen` does, where visibility lags."""
     holders, runs = set[str](), list[LastRun]()
     for number, (kind, node, missed) in enumerate(events):
         name, freed = f"run-{number}", node if "unpublish" in kind else ""

@@ -1,4 +1,4 @@
-"""What is attached and can't be placed keeps a volume without a PV from other nodes."""
+"""An attachment that can't be placed keeps a volume without a PV from other nodes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A holder whose PV goes, or is made anew, stays a holder: for the worker that saw it, and for those that come later."""
+"""A holder whose PV goes, or is created again, remains a holder: for the worker that saw it, and for later ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SECONDS = 20
 async def vanished(
     request: pytest.FixtureRequest, serving: Serving, cluster: Cluster, mooring: MooringClient
 ) -> AsyncIterator[Callable[[str], Awaitable[MooringWorker]]]:
-    """Have node-a hold the volume `vol` at epoch 3, its PV go, and come back in this way; a worker that serves then."""
+    """A function that has node-a hold `vol` at epoch 3, and its PV go and return in this way; it returns a worker that serves."""
     stack = AsyncExitStack()
 
     async def vanish(way: str) -> MooringWorker:

@@ -26,7 +26,7 @@ SECONDS = 30
 
 @pytest.fixture
 def departed(serving: Serving, cluster: Cluster, mooring: MooringClient, backend: JournalBackend) -> Departed:
-    """Have a worker see node-a hold the volume `vol` at epoch 6, and its PV go."""
+    """A worker that saw node-a hold the volume `vol` at epoch 6, and its PV go."""
 
     @asynccontextmanager
     async def seen() -> AsyncIterator[MooringWorker]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 async def end_unreadably(client: Client, workflow_id: str) -> str:
-    """Have a run end whose input no codec here reads; its id."""
+    """Have a run end whose input no codec here reads; return its id."""
     payload = Payload(metadata={"encoding": b"binary/encrypted"}, data=b"?")
     asked = StartWorkflowExecutionRequest(
         namespace=client.namespace,

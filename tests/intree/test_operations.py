@@ -57,7 +57,7 @@ async def handle(case: Case, pv: str) -> str:
 
 @pytest.fixture
 async def watchless(worker: MooringWorker, cluster: Cluster) -> None:
-    """Have a worker that learns of no change any more."""
+    """A worker that learns of no change any more."""
     cluster.proxy.fail("WATCH", status=503)
     cluster.proxy.cut_watches()
 

@@ -1,4 +1,4 @@
-"""What Nodes say that they have is asked once for all volumes that ask within some seconds."""
+"""Volumes attached to Nodes, by the Nodes' status: read once for all volumes that ask within some seconds."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def node(cluster: Cluster, kubernetes: Kubernetes) -> str:
 
 
 async def has(cluster: Cluster, kubernetes: Kubernetes, node: str, *handles: str) -> None:
-    """Have the Node say that it has these volumes."""
+    """Have the Node report these volumes as attached."""
     listed = [{"name": unique_name(cluster.driver, handle), "devicePath": ""} for handle in handles]
     path = f"{NODES}/{node}" + ("/status" if kubernetes.audit is not None else "")
     await cluster.ask("PATCH", path, {"status": {"volumesAttached": listed}}, MERGE_PATCH)

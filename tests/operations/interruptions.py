@@ -1,6 +1,7 @@
-"""What may interrupt an operation, and where: each combination is a story of one volume, at an array that keeps calls back.
+"""The interruptions of an operation, and their moments: each combination is a story of one volume, at an array that keeps
+calls back.
 
-An operation for node-a comes to some moment and is interrupted, and node-b gets the volume. What was kept back lands before
+An operation for node-a reaches some moment and is interrupted, and node-b gets the volume. Calls that were kept back land before
 node-b's attach, or after it. Then node-a has the volume again.
 """
 
@@ -29,7 +30,7 @@ AT_ONCE = 26
 
 
 class Moment(StrEnum):
-    """How far the operation has come."""
+    """The moment that the operation has reached."""
 
     CLAIMING = "its claim hangs at the API server"
     CLAIMED = "its claim has landed, and the answer hangs"
@@ -43,7 +44,7 @@ class Moment(StrEnum):
 
 
 class Cut(StrEnum):
-    """What interrupts it."""
+    """The interruption."""
 
     NOTHING = "nothing"
     TERMINATE = "terminate"
@@ -53,7 +54,7 @@ class Cut(StrEnum):
 
 
 class Lands(StrEnum):
-    """When that lands which was kept back: as for the attach of the next node, before which it has never landed."""
+    """The moment at which the kept-back call lands, by the attach of the next node, before which it has never landed."""
 
     BEFORE = "before"
     AFTER = "after"
@@ -69,7 +70,7 @@ class Row:
 
     @property
     def is_possible(self) -> bool:
-        """Whether the run is open that is to be cut off, and anything is kept back that is to land."""
+        """True if the run that is to be cut off is open, and a call that is to land is kept back."""
         ended, keeps = self.moment in (Moment.PUBLISHED, Moment.OVERTAKEN), self.moment is not Moment.CLAIMED
         return not (ended and self.cut in (Cut.TERMINATE, Cut.CANCEL)) and keeps == (self.lands is not None)
 
@@ -87,7 +88,7 @@ ROWS = [row for row in (Row(*each) for each in product(Moment, Cut, (*Lands, Non
 
 @dataclass(frozen=True)
 class Scene:
-    """Where the stories play."""
+    """The servers and the array of the stories."""
 
     client: Client
     cluster: Cluster
@@ -141,7 +142,7 @@ class Story:
         await self._is_on("node-a")
 
     async def _arrive(self) -> Run:
-        """Have the operation come to the moment."""
+        """Have the operation reach the moment."""
         match self._row.moment:
             case Moment.CLAIMING:
                 await self._hangs_at_the_api_server(b"node-a", self._publish())
@@ -163,7 +164,7 @@ class Story:
         return await self._newest()
 
     async def _arrive_late(self) -> Run:
-        """Have the operation come to a moment after the publish."""
+        """Have the operation reach a moment after the publish."""
         await self._publish(Turn.STRAYS)
         published = await self._newest()
         match self._row.moment:
@@ -187,7 +188,7 @@ class Story:
                 await reset(self._scene.client, run, LAST, object)
 
     async def _move(self, there: str, node: str) -> None:
-        """Publish to the node, as a CO does: the other one gives the volume up where it holds it."""
+        """Publish to the node, as a CO does: the other one gives the volume up if it holds it."""
         try:
             await self._scene.mooring.publish(self._volume, node)
         except HeldElsewhere:

@@ -17,7 +17,7 @@ from tests.harness.workers import quick, running_worker
 
 @dataclass(slots=True)
 class _Overtaken(JournalBackend):
-    """Attaches once, while somebody empties the record by hand, and then no more."""
+    """A backend that attaches once, while somebody empties the record by hand, and then no more."""
 
     cluster: Cluster | None = None
 

@@ -1,4 +1,4 @@
-"""An attempt that is called the first although others were before it: an operator has reset the activity, in the UI say."""
+"""An attempt that is called the first although others were before it: an operator has reset the activity, e.g. in the UI."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PAUSED_AFTER = 5
 
 @dataclass(slots=True)
 class _Refuses(JournalBackend):
-    """Attaches and doesn't say so, as often as it is asked; then refuses, as one does that has nothing to undo."""
+    """A backend that attaches without reporting it, as often as it is asked; then it refuses, as one with nothing to undo does."""
 
     attempts: int = 0
     refuses: bool = False

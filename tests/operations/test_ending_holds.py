@@ -33,7 +33,7 @@ NOBODY = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
 
 class Straggling(Interceptor):
-    """A way to Temporal that keeps requests to cancel under way until it is told to let them through, whoever has given them up."""
+    """A way to Temporal that keeps requests to cancel under way until it lets them through, whoever has given them up."""
 
     def __init__(self) -> None:
         self.keeps = True
@@ -87,7 +87,7 @@ async def slow_worker(
 
 
 async def asked_to_end_too_late(cluster: Cluster, mooring: MooringClient, temporal_client: Client, straggling: Straggling) -> None:
-    """node-a has the volume, an unpublish of it is terminated, node-a has it again, and then that unpublish's word arrives."""
+    """Publish the volume to node-a, terminate an unpublish, publish it there again, and let that unpublish's request arrive."""
     await mooring.publish("vol", "node-a")
     hold = await hold_of(temporal_client, cluster)
     unpublish = asyncio.create_task(mooring.unpublish("vol", "node-a"))
@@ -218,7 +218,7 @@ async def test_a_hold_that_is_over_does_not_go_on_for_want_of_a_living_asker(
 
 
 class Unsaid(Interceptor):
-    """A way to a server that says of no run where it goes back to."""
+    """A way to a server that reports no run's `first_run_id`."""
 
     def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:  # noqa: A002
         """Return the way through this one."""

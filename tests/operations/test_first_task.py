@@ -1,4 +1,4 @@
-"""Whatever reaches a run before its first workflow task finds it ready, and the run goes on to its end."""
+"""A message that reaches a run before its first workflow task finds it ready, and the run goes on to its end."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Run = WorkflowHandle[Any, Any]
 
 @dataclass(frozen=True)
 class Word:
-    """What may reach a run: the `kind` and name of a handler with its argument, or a cancellation."""
+    """A message that may reach a run: the `kind` and name of a handler with its argument, or a cancellation."""
 
     workflow: str
     kind: str
@@ -43,7 +43,7 @@ class Word:
         return "-".join(filter(None, (self.workflow, self.kind, self.name)))
 
     async def reach(self, run: Run) -> None:
-        """Send it; what waits for an answer of the run waits for its worker."""
+        """Send it; a message that waits for an answer of the run waits for its worker."""
         if self.kind == "cancel":
             await run.cancel()
         elif self.kind == "signal":
@@ -55,7 +55,7 @@ class Word:
 
 
 def requests(driver: str) -> dict[str, Any]:
-    """What each workflow may be asked."""
+    """Return a request for each workflow."""
     volume = VolumeRef(driver=driver, volume_handle="vol")
     held = attachment("node-a")
     return {
@@ -94,7 +94,7 @@ def test_every_handler_is_tried() -> None:
 
 @asynccontextmanager
 async def begun(client: Client, settings: Settings, word: Word) -> AsyncIterator[tuple[Run, asyncio.Task[None]]]:
-    """A run that no worker has seen, and the word on its way to it."""
+    """Yield a run that no worker has seen, and the message on its way to it."""
     argument = requests(settings.driver)[word.workflow]
     arguments = [] if argument is None else [argument]
     workflow_id = f"{word.workflow}/{settings.driver}/vol"

@@ -35,7 +35,7 @@ async def recorded(cluster: Cluster, node: str) -> None:
 
 
 async def begin_hold(client: Client, cluster: Cluster, publish: str, settled: Attachment | None = None) -> Run:
-    """A hold of node-a, as the publish of this run id begins it; with its word, if it is to have that from the start."""
+    """Begin a hold of node-a, as the publish of this run id does; with its word, if it is to have that from the start."""
     waiting = Unpersisted(volume=volume(cluster), attachment=attachment("node-a"), operation=publish)
     run: Run = await client.start_workflow(
         names.PERSIST,
@@ -50,7 +50,7 @@ async def begin_hold(client: Client, cluster: Cluster, publish: str, settled: At
 
 
 async def asked_for_its_publisher(run: Run) -> list[str]:
-    """Wait until the hold has decided about the answer; the activities it has scheduled by then."""
+    """Wait until the hold has decided about the answer; return the activities it has scheduled by then."""
     async with asyncio.timeout(SECONDS):
         while True:
             events = (await run.fetch_history()).events
@@ -237,7 +237,7 @@ async def test_a_record_of_another_node_is_released_while_one_waits_for_its_pv(
 
 
 async def what_it_waits_for(hold: Run) -> str:
-    """Wait until the hold says what is in its way; what it says."""
+    """Wait until the hold reports what is in its way; return that."""
     async with asyncio.timeout(SECONDS):
         while True:
             for pending in (await hold.describe()).raw_description.pending_activities:
@@ -292,7 +292,7 @@ async def test_the_node_that_waits_is_released_beside_a_record_of_another(
 
 
 async def recorded_by_its_own_hold(cluster: Cluster, worker: MooringWorker, client: Client, backend: JournalBackend) -> None:
-    """The PV comes, and the hold of the publish that is at the backend has got its word, records the node and ends."""
+    """Create the PV, and have the hold of the publish that is at the backend get its word, record the node and end."""
     await backend.entered.wait()
     await cluster.create("vol")
     await indexed(worker, "vol")

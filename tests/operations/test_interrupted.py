@@ -1,4 +1,4 @@
-"""Terminated, reset or cancelled wherever it hangs, an operation never leaves a volume on two nodes, or out of anybody's reach."""
+"""An operation that is terminated, reset or cancelled wherever it hangs: no volume is ever on two nodes, or out of reach."""
 
 from __future__ import annotations
 

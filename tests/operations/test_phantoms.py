@@ -1,4 +1,4 @@
-"""What a worker wrote while its watch was away, and another one took back: the index remembers nothing that no PV says."""
+"""A record that a worker wrote while its watch was away, and another took back: the index remembers nothing that is on no PV."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from worker import MooringWorker
 
 @contextmanager
 def watch_away(cluster: Cluster) -> Iterator[None]:
-    """The block's changes reach no watch: the next one begins with a list."""
+    """Keep the block's changes from every watch: the next one begins with a list."""
     away = cluster.proxy.drop("WATCH")
     cluster.proxy.cut_watches()
     yield

@@ -18,7 +18,7 @@ from worker import MooringWorker
 
 @pytest.fixture
 async def waiting(worker: MooringWorker, cluster: Cluster, mooring: MooringClient) -> MooringWorker:
-    """node-a holds the volume; its PV is there, and says nothing yet, because node-a's record hangs at the API server."""
+    """A worker where node-a holds the volume, whose PV is there and empty yet, because node-a's record hangs at the API server."""
     held = cluster.proxy.hold("PATCH", when=lambda request: b"node-a" in request.body)
     await mooring.publish("vol", "node-a")
     await cluster.create("vol")

@@ -109,6 +109,6 @@ async def test_one_that_asks_again_where_its_former_self_was_cancelled_attaches_
 
 
 async def until_cancelled() -> None:
-    """Wait for the cancellation, and go on as if none had come."""
+    """Wait for the cancellation, and go on as if there had been none."""
     with suppress(asyncio.CancelledError):
         await asyncio.Event().wait()

@@ -1,4 +1,4 @@
-"""What a publish leaves that fails, is cancelled, or is overtaken: nothing."""
+"""A publish that fails, is cancelled, or is overtaken: nothing of it remains."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ async def test_a_straggler_of_a_failed_publish_changes_nothing(
 
 
 async def started(client: Client, cluster: Cluster, handle: str, node: str) -> WorkflowHandle[object, object]:
-    """A publish that is under way, to be cancelled in the UI."""
+    """Start a publish, to be cancelled in the UI."""
     asked = PublishRequest(driver=cluster.driver, volume_handle=handle, node_id=node)
     run: WorkflowHandle[object, object] = await client.start_workflow(
         names.PUBLISH, asked, id=names.volume_id(asked), task_queue=f"mooring-{cluster.driver}", task_timeout=timedelta(seconds=5)
@@ -149,7 +149,7 @@ async def started(client: Client, cluster: Cluster, handle: str, node: str) -> W
 
 
 async def cancelled(run: WorkflowHandle[object, object]) -> str:
-    """Cancel the run, as the UI would, and tell how it ended."""
+    """Cancel the run, as the UI would, and return how it ended."""
     await run.cancel()
     return await outcome(run)
 
@@ -348,7 +348,7 @@ async def test_a_rollback_that_is_cancelled_has_the_backend_detach_all_the_same(
 
 
 async def cancel_is_heeded(run: WorkflowHandle[object, object]) -> None:
-    """Wait until the workflow has had a task since it was told to stop."""
+    """Wait until the workflow has had a task since it was asked to stop."""
     async with asyncio.timeout(30):
         while True:
             events = (await run.fetch_history()).events

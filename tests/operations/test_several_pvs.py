@@ -17,7 +17,7 @@ RWX = AccessMode.MULTI_NODE_MULTI_WRITER
 
 
 async def second(worker: MooringWorker, cluster: Cluster, annotations: dict[str, str] | None = None) -> str:
-    """Create another PV of the volume; its name, once the index knows it."""
+    """Create another PV of the volume; return its name, once the index knows it."""
     name = f"second-{cluster.pv('vol')}"
     await cluster.create("vol", annotations, name=name)
     await until(lambda: name in worker.manager.pvs("vol"))
@@ -25,13 +25,13 @@ async def second(worker: MooringWorker, cluster: Cluster, annotations: dict[str,
 
 
 async def holders(cluster: Cluster, *names: str) -> list[tuple[str | None, str | None]]:
-    """Who holds the volume by each PV, and at which epoch."""
+    """Return the node that holds the volume by each PV, and at which epoch."""
     found = [await cluster.annotations("vol", name=name) for name in ("", *names)]
     return [(each.get(cluster.keys.node), each.get(cluster.keys.epoch)) for each in found]
 
 
 def foreign(cluster: Cluster, node: str, epoch: str) -> dict[str, str]:
-    """A record that comes with a PV."""
+    """Return a record that another program has written on a PV."""
     return {cluster.keys.node: node, cluster.keys.at: "2026-01-31T04:00:41Z", cluster.keys.epoch: epoch}
 
 

@@ -30,7 +30,7 @@ def volume(cluster: Cluster) -> VolumeRef:
 
 
 def waiting_run(client: Client, cluster: Cluster) -> WorkflowHandle[object, object]:
-    """The newest run that holds the volume without a PV."""
+    """Return the newest run that holds the volume without a PV."""
     return client.get_workflow_handle(names.unpersisted_id(volume(cluster)))
 
 
@@ -44,7 +44,7 @@ async def ended(run: WorkflowHandle[object, object]) -> None:
 
 
 async def recorded(cluster: Cluster) -> str:
-    """The first holder that the PV records."""
+    """Return the first holder that the PV records."""
     async with asyncio.timeout(30):
         while (holder := await cluster.holder("vol")) is None:
             await asyncio.sleep(0.05)
@@ -146,13 +146,13 @@ async def test_where_many_wait_a_further_one_occupies_no_worker_until_its_pv_is_
 
 
 async def held_off(worker: MooringWorker, cluster: Cluster) -> None:
-    """Another program has the PV name another node, and doesn't say since when."""
+    """Create the PV with a record of another program, which names another node without a time."""
     await cluster.create("vol", {cluster.keys.node: "node-b"})
     await indexed(worker, "vol")
 
 
 def later_attempt() -> ActivityEnvironment:
-    """Where a wait runs that was begun before."""
+    """Return the environment of a wait's second attempt, in another run."""
     slot = ActivityEnvironment()
     slot.info = replace(slot.info, workflow_run_id=str(uuid.uuid4()), attempt=2)
     return slot

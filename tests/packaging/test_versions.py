@@ -53,7 +53,7 @@ def oldest_python() -> str:
 
 
 def images() -> list[tuple[str, str]]:
-    """Name and tag of every image that is started, but for the one that is built here."""
+    """Return name and tag of every image that is started, but for the one that is built here."""
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"].values()
     composed = [service["image"] for service in services if "build" not in service]
     based = re.findall(r"^FROM (\S+:\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)

@@ -22,13 +22,13 @@ Reconcile = Callable[[], Awaitable[ReconcileResult]]
 
 @pytest.fixture
 def living(cluster: Cluster, kubernetes: Kubernetes) -> Living:
-    """What Kubernetes says of the test's driver."""
+    """The cluster's own view of the test's driver: its nodes, volumes and VolumeAttachments."""
     return Living(cluster, real=kubernetes.audit is not None)
 
 
 @pytest.fixture
 def begin(temporal_client: Client, driver: str) -> Begin:
-    """Begins a reconciliation."""
+    """A function that begins a reconciliation."""
 
     async def begin() -> WorkflowHandle[Any, ReconcileResult]:
         return await temporal_client.start_workflow(
@@ -44,7 +44,7 @@ def begin(temporal_client: Client, driver: str) -> Begin:
 
 @pytest.fixture
 def reconcile(begin: Begin) -> Reconcile:
-    """Makes a reconciliation."""
+    """A function that reconciles, and returns the result."""
 
     async def reconcile() -> ReconcileResult:
         return await (await begin()).result()
@@ -53,10 +53,10 @@ def reconcile(begin: Begin) -> Reconcile:
 
 
 def settling(driver: str, **overrides: Any) -> Settings:
-    """Settings under which two looks follow each other at once."""
+    """Return settings under which two looks follow each other at once."""
     return quick(driver, **{"reconcile_settle": 0.2, **overrides})
 
 
 def found(result: ReconcileResult) -> list[tuple[str, str, str, str]]:
-    """Kind, volume, node and outcome of each drift."""
+    """Return kind, volume, node and outcome of each drift."""
     return sorted((drift.kind.value, drift.volume_handle, drift.node_id, drift.outcome.value) for drift in result.drifts)

@@ -21,7 +21,7 @@ from tests.reconcile.conftest import Begin, Reconcile, found
 
 @pytest.fixture
 async def storage(driver: str, tmp_path: Path) -> AsyncIterator[ReferenceDriver]:
-    """A driver that enforces fencing tokens, of which none comes with a call past Mooring."""
+    """A driver that enforces fencing tokens; a call past Mooring has none."""
     async with ReferenceDriver.start(tmp_path, "--name", driver) as started:
         yield started
 

@@ -1,4 +1,4 @@
-"""What is amiss with a volume, by what was asked."""
+"""The drift of a volume, by what was asked."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ UNWRITTEN = sighting("vol", epoch=None)
 
 
 def on(node: str | None, **fields: Any) -> Attached:
-    """A VolumeAttachment of the PV, attached to the node of this id."""
+    """Return a VolumeAttachment of the PV, attached to the node of this id."""
     return Attached(
         **{"name": f"csi-{node}", "pv": "pv-1", "node": f"host-{node}", "node_id": node, "since": NOW, "context": {}, **fields}
     )

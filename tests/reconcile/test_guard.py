@@ -36,7 +36,7 @@ async def guarded(temporal_client: Client, cluster: Cluster, living: Living, dri
 
 
 async def awaiting(run: WorkflowHandle[Any, Any]) -> Progress:
-    """How far the run has come when it waits for an approval."""
+    """Return the run's progress once it waits for an approval."""
     async with asyncio.timeout(30):
         while True:
             progress: Progress = await run.query(names.PROGRESS, result_type=Progress)
@@ -50,7 +50,7 @@ async def approve(run: WorkflowHandle[Any, Any], approval: Any = APPROVAL) -> st
 
 
 async def refusal(run: WorkflowHandle[Any, Any], approval: Any = APPROVAL) -> str | None:
-    """The failure type of an approval that is refused."""
+    """Return the failure type of an approval that is refused."""
     with pytest.raises(WorkflowUpdateFailedError) as refused:
         await approve(run, approval)
     assert isinstance(refused.value.cause, ApplicationError)

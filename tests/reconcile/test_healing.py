@@ -36,7 +36,7 @@ async def worker(temporal_client: Client, cluster: Cluster, driver: str, backend
 
 @pytest.fixture
 def healer(worker: MooringWorker, mooring: MooringClient, temporal_client: Client, driver: str) -> Healer:
-    """Heals the test's driver."""
+    """A healer of the test's driver."""
 
     async def evacuate(node_id: str) -> str:
         raise MooringError(f"Nobody evacuates {node_id}.")

@@ -20,7 +20,7 @@ from worker import MooringWorker
 
 @pytest.fixture
 async def worker(temporal_client: Client, cluster: Cluster, driver: str) -> AsyncIterator[MooringWorker]:
-    """A ready worker to which no CO comes by its endpoint."""
+    """A ready worker whose endpoint no CO uses."""
     async with running_worker(temporal_client, settling(driver), cluster.proxy.kubeconfig()) as running:
         yield running
 

@@ -23,7 +23,7 @@ Describe = Callable[..., Awaitable[None]]
 
 @pytest.fixture
 def node_a(cluster: Cluster, living: Living) -> Describe:
-    """Creates the Node of node-a, as its kubelet describes it."""
+    """A function that creates the Node of node-a, as its kubelet describes it."""
 
     async def describe(*, ready: bool = True, in_use: list[str] | None = None, taints: list[dict[str, Any]] | None = None) -> None:
         await living.register("node-a")
@@ -40,7 +40,7 @@ def node_a(cluster: Cluster, living: Living) -> Describe:
 async def reconciled(
     temporal_client: Client, cluster: Cluster, mooring: MooringClient, reconcile: Reconcile, tmp_path: Path
 ) -> Callable[[], Awaitable[list[tuple[str, str, str, str]]]]:
-    """What is found of `vol` on node-a, for which no VolumeAttachment asks, by a worker to which the CO comes by its endpoint."""
+    """A function that returns the drift of `vol` on node-a without a VolumeAttachment, by a worker whose endpoint the CO uses."""
 
     async def reconciled() -> list[tuple[str, str, str, str]]:
         settings = settling(cluster.driver, csi_endpoint=f"unix://{tmp_path}/csi.sock")
@@ -53,7 +53,7 @@ async def reconciled(
 
 
 async def told_of(cluster: Cluster, handle: str) -> list[str]:
-    """The Events on the volume's PV, by reason."""
+    """Return the Events on the volume's PV, by reason."""
     events = (await cluster.ask("GET", "/apis/events.k8s.io/v1/events"))["items"]
     return [event["reason"] for event in events if event["regarding"]["name"] == cluster.pv(handle)]
 

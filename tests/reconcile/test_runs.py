@@ -1,4 +1,4 @@
-"""What Temporal knows of a driver's volumes."""
+"""Temporal's knowledge of a driver's volumes."""
 
 from __future__ import annotations
 

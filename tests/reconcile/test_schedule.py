@@ -1,4 +1,4 @@
-"""The Schedule, and what its runs leave behind for everybody who asks."""
+"""The Schedule, and the reports that its runs keep for everybody who asks."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def plan(temporal_client: Client, driver: str) -> AsyncIterator[Plan]:
 
 
 async def reported(client: Client, driver: str) -> Report:
-    """The report, once there is a Schedule."""
+    """Return the report, once there is a Schedule."""
     async with asyncio.timeout(30):
         while (report := await last_report(client, driver)) is None:
             await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Records that vanished: what a reconciliation tells of them, and leaves to an operator."""
+"""Records that vanished: a reconciliation reports them, and leaves them to an operator."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from worker import MooringWorker
 
 @pytest.fixture
 async def worker(temporal_client: Client, cluster: Cluster, driver: str) -> AsyncIterator[MooringWorker]:
-    """A ready worker to which no CO comes by its endpoint."""
+    """A ready worker whose endpoint no CO uses."""
     async with running_worker(temporal_client, settling(driver, adopt_interval=0.1), cluster.proxy.kubeconfig()) as running:
         yield running
 

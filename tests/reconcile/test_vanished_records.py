@@ -1,4 +1,4 @@
-"""What counts as a record that vanished, by what the PVs say now and what was seen of them."""
+"""The records that count as vanished, by what the PVs have now and what was seen of them."""
 
 from __future__ import annotations
 

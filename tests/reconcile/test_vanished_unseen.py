@@ -36,7 +36,7 @@ Serving = Callable[[], AbstractAsyncContextManager[MooringWorker]]
 
 @pytest.fixture
 def serving(temporal_client: Client, cluster: Cluster) -> Serving:
-    """Have a worker serve, whose index has seen nothing before."""
+    """A function that has a worker serve, whose index has seen nothing before."""
     return lambda: running_worker(temporal_client, settling(cluster.driver), cluster.proxy.kubeconfig())
 
 
@@ -164,7 +164,7 @@ async def test_a_hold_that_was_terminated_is_reported_though_it_was_open_at_an_e
 
 
 def past_runs(client: Client, driver: str, volumes: int = VOLUMES) -> PastRuns:
-    """What asks the histories of a driver whose index has seen nothing."""
+    """Return a survey of the histories of a driver whose index has seen nothing."""
     runs = DriverRuns(client, driver, search_attributes=True)
     manager, attached, attachments = AttachmentManager(), NothingAttached(), NoAttachments()
     unplaced = UnplacedAttachments(manager, attached, attachments, NoNodeStates())

@@ -28,7 +28,7 @@ class Report:
         return self.specs[name][1]
 
     def states(self) -> dict[str, str]:
-        """Name -> state."""
+        """Return each spec's state, by its name."""
         return {name: state for name, (state, _) in self.specs.items()}
 
 

@@ -33,7 +33,7 @@ class World:
     cluster: Cluster | None = None
 
     async def volume(self, handle: str = "vol-1") -> tuple[VolumeRef, VolumeRecord]:
-        """A new volume and its record."""
+        """Create a volume; return it and its record."""
         if self.cluster is not None:
             await self.cluster.create(handle)
         found = await self.volumes.read(handle)
@@ -54,7 +54,7 @@ async def api(cluster: Cluster) -> AsyncIterator[KubernetesApi]:
 
 @pytest.fixture
 def open_volumes(api: KubernetesApi, driver: str, metrics: Metrics) -> OpenVolumes:
-    """Opens volumes with bounds that a test can wait for, or sets itself."""
+    """A function that opens volumes with bounds that a test can wait for, or sets itself."""
 
     def opened(page_size: int = 500, watch_time: float = 5, watch_silence: float = 1) -> KubernetesVolumes:
         return KubernetesVolumes(api, driver, now, metrics, page_size=page_size, watch_time=watch_time, watch_silence=watch_silence)

@@ -1,4 +1,4 @@
-"""What holds of every kind of volumes."""
+"""The contract of every kind of volumes."""
 
 from __future__ import annotations
 

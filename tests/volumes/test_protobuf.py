@@ -1,4 +1,4 @@
-"""Pages of PVs in protobuf: what they say is what they say in JSON."""
+"""Pages of PVs in protobuf: they have what they have in JSON."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ KEYS = Keys.of(DEFAULT_DRIVER)
 
 
 def body(*pvs: PersistentVolume) -> bytes:
-    """A page as the API server sends it."""
+    """Return a page as the API server sends it."""
     parts = [field(METADATA, ListMeta(resource_version="7").SerializeToString())]
     return MAGIC + field(RAW, b"".join([*parts, *(field(ITEMS, pv.SerializeToString()) for pv in pvs)]))
 
 
 def field(number: int, content: bytes) -> bytes:
-    """A field of bytes; its number is below 16, its length below 16,384."""
+    """Return a field of bytes; its number is below 16, its length below 16,384."""
     low, high = len(content) & 0x7F, len(content) >> 7
     return bytes([number << 3 | 2, *([low | 0x80, high] if high else [low])]) + content
 
 
 def csi_pv(name: str, annotations: dict[str, str] | None = None) -> PersistentVolume:
-    """A PV of the default driver."""
+    """Return a PV of the default driver."""
     pv = PersistentVolume()
     pv.metadata.name = name
     pv.metadata.annotations.update(annotations or {})

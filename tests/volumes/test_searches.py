@@ -1,4 +1,4 @@
-"""Whoever looks for a volume among all PVs shares the list with all who ask at once, and is shown what there is."""
+"""Searches for a volume among all PVs share the list with all who search at once, and find what there is."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.volumes.conftest import OpenVolumes
 
 @pytest.fixture
 def volumes(open_volumes: OpenVolumes) -> KubernetesVolumes:
-    """Lists all PVs in one page, however many other tests have left there, so that requests count lists."""
+    """Volumes that are listed in one page, however many PVs other tests have left there, so that requests count lists."""
     return open_volumes(page_size=10_000)
 
 

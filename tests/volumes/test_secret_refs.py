@@ -1,4 +1,4 @@
-"""Whether a PV names a Secret for its driver's ControllerPublishVolume."""
+"""PVs that name a Secret for their driver's ControllerPublishVolume, and PVs that don't."""
 
 from __future__ import annotations
 

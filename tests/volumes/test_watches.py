@@ -104,7 +104,7 @@ async def alive(changes: AsyncGenerator[Change], count: int) -> None:
 
 
 async def told(changes: AsyncGenerator[Change], count: int) -> list[tuple[str, str]]:
-    """The next changes of PVs; signs of life are passed over."""
+    """Return the next changes of PVs; signs of life are passed over."""
     found: list[tuple[str, str]] = []
     async with asyncio.timeout(PATIENCE):
         while len(found) < count:

@@ -1,4 +1,4 @@
-"""When a namespace in use counts as gone."""
+"""The looks after which a namespace in use counts as gone."""
 
 from __future__ import annotations
 

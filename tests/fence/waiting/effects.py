@@ -1,4 +1,4 @@
-"""What the steps do to the world: attempts at the record, and requests to a hold."""
+"""The effects of the steps on the world: attempts at the record, and requests to a hold."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def attempt(
     landed: Callable[[World, Record], World],
     refused: Callable[[World], World],
 ) -> Iterator[Move]:
-    """The attempt lands and says so, lands and doesn't, or is refused."""
+    """Yield the ways the attempt ends: it lands and reports that, lands and doesn't, or is refused."""
     made = rules.lands(write, world.pv)
     if made is not None:
         after = land(world, write, made)
@@ -30,18 +30,18 @@ def attempt(
 
 
 def land(world: World, write: Write, made: Record) -> World:
-    """The PV as the write made it."""
+    """Return the world with the PV as the write made it."""
     makers = tuple(world.made.get(node, write.operation) for node in made.holders)
     return world._replace(pv=made, makers=makers, known=None)
 
 
 def abandon(world: World, write: Write | None) -> World:
-    """Nobody waits for the attempt any longer."""
+    """Return the world in which nobody waits for the attempt any longer."""
     return world if write is None else world._replace(flying=world.flying | {write})
 
 
 def stragglers(world: World, rules: Rules) -> Iterator[Move]:
-    """An attempt that nobody waits for lands."""
+    """Yield the landings of attempts that nobody waits for."""
     for write in world.flying:
         made = rules.lands(write, world.pv)
         if made is not None:
@@ -50,14 +50,14 @@ def stragglers(world: World, rules: Rules) -> Iterator[Move]:
 
 
 def ask_to_end(world: World, number: int, asker: int) -> World:
-    """The hold is asked to end, by an operation or an operator; who asked first counts."""
+    """Return the world in which the hold is asked to end, by an operation or an operator; the first to ask counts."""
     if world.hold is None or world.hold.number != number or world.hold.ending:
         return world
     return world._replace(hold=world.hold._replace(ending=True, asker=asker))
 
 
 def late_requests(world: World) -> Iterator[Move]:
-    """A request to end a hold arrives whose operation is over."""
+    """Yield the arrivals of requests to end a hold whose operation is over."""
     for number, operation in world.asks:
         after = ask_to_end(world, number, operation)._replace(asks=world.asks - {(number, operation)})
         yield f"the request of operation {operation} to end hold {number} arrives", after
@@ -71,7 +71,10 @@ def heir(world: World, number: int, rules: Rules) -> int:
 
 
 def go_on(world: World, hold: Hold, rules: Rules, *, signed: bool = True) -> World:
-    """Another run holds in place of this one, which may have an attempt under way; `signed`: it knows what this one has signed."""
+    """Return the world in which another run holds in place of this one.
+
+    That one may have an attempt under way. `signed`: the new run knows what it has signed.
+    """
     known = ((*hold.signed, rules.signs(hold)) if hold.wrote else hold.signed) if signed else ()
     heir = hold._replace(number=world.held + 1, step="begins", ending=False, asker=0, signed=known, write=None)
     heir = heir if signed else heir._replace(wrote=False, reclaims=False)
@@ -79,7 +82,7 @@ def go_on(world: World, hold: Hold, rules: Rules, *, signed: bool = True) -> Wor
 
 
 def resets(world: World, rules: Rules) -> Iterator[Move]:
-    """An operator resets the hold that is open, or the one that ended last, to its beginning."""
+    """Yield resets by an operator, of the hold that is open, or the one that ended last, to its beginning."""
     hold, over, counted = world.hold, world.over, world._replace(resets=world.resets + 1)
     if hold is not None:
         yield f"hold {hold.number} is reset, and goes on as hold {world.held + 1}", go_on(counted, hold, rules, signed=False)
@@ -91,7 +94,7 @@ def resets(world: World, rules: Rules) -> Iterator[Move]:
 
 
 def settle(world: World, found: Found, rules: Rules) -> World:
-    """The hold is given the word of a publish."""
+    """Return the world in which the hold has the word of a publish."""
     hold = world.hold
     if hold is None or hold.number != found.number or (hold.step == "begins" and not rules.settles_first):
         return world
@@ -99,7 +102,7 @@ def settle(world: World, found: Found, rules: Rules) -> World:
 
 
 def ended(world: World, operation: int, fate: Fate) -> World:
-    """The run has closed: what its hold may learn about it."""
+    """Return the world in which the run has closed, with what its hold may learn about it."""
 
     def told(hold: Hold | None) -> Hold | None:
         return hold._replace(fate=fate) if hold is not None and hold.operation == operation and hold.fate is Fate.OPEN else hold

@@ -10,7 +10,7 @@ from tests.fence.waiting.state import Hold, Move, Record, World
 
 
 def moves(world: World, hold: Hold, rules: Rules) -> Iterator[Move]:
-    """Everything that the hold may do next."""
+    """Yield everything that the hold may do next."""
     name = f"hold {hold.number} of {hold.node}"
     if hold.ending and not hold.step.startswith("und") and not rules.heeds(hold, world.run):
         yield f"{name}: goes on as hold {world.held + 1}, as operation {hold.asker} is over", go_on(world, hold, rules)
@@ -76,7 +76,7 @@ def _undo(world: World, hold: Hold, rules: Rules) -> World:
 
 
 def _off(world: World, hold: Hold) -> World:
-    """It tells the operator who has ended it that nothing is left of what it wrote."""
+    """Return the world in which the operator who ended the hold knows that nothing remains of its writes."""
     published = world.run is not None and world.run.kind == "publish" and world.run.node == hold.node
     stays = hold.node in world.made
     return (

@@ -16,7 +16,7 @@ ROLLBACK = ("whose hold", "detach", "end hold, undo", "undo", "undo looked", "un
 
 
 def moves(world: World, run: Run, rules: Rules) -> Iterator[Move]:
-    """Everything that the publish may do next, the healthy outcome first."""
+    """Yield everything that the publish may do next, the healthy outcome first."""
     yield from _STEPS[run.step](world, run, rules)
     if run.step not in ROLLBACK and run.step != "start":
         yield f"{run.name}: is cancelled at step {run.step}, and rolls back", _rolls_back(world, run)
@@ -83,7 +83,7 @@ def _observe(world: World, run: Run, rules: Rules) -> Iterator[Move]:
 
 
 def _chooses(world: World, run: Run, rules: Rules) -> World:
-    """It knows the record: first it asks for what waits, then it decides."""
+    """Return the world in which the publish knows the record: it first asks for what waits, then it decides."""
     if run.waiting is not None and not run.started:
         return _at(world, run._replace(step="ask"))
     return _decides(world, run, rules)
@@ -271,7 +271,7 @@ def _undoes(world: World, run: Run, rules: Rules) -> World:
 
 
 def succeeded(world: World, run: Run) -> World:
-    """It told its caller that the node has the volume."""
+    """Return the world in which its caller knows that the node has the volume."""
     others = world.backend - {run.node} - world.forced
     if others:
         return world._replace(broken=f"{run.name} succeeds while the backend has the volume on {', '.join(sorted(others))}")
@@ -280,12 +280,12 @@ def succeeded(world: World, run: Run) -> World:
 
 
 def refused(world: World, run: Run) -> World:
-    """It told its caller that nothing was written."""
+    """Return the world in which its caller knows that nothing was written."""
     return ended(world, run.operation, Fate.ROLLED_BACK)._replace(broken=_leftover(world, run))
 
 
 def failed(world: World, run: Run) -> World:
-    """It told its caller that nothing of it is left."""
+    """Return the world in which its caller knows that nothing of it remains."""
     after = ended(world, run.operation, Fate.ROLLED_BACK)._replace(broken=_leftover(world, run))
     held = (
         run.node in world.made or (world.hold is not None and world.hold.node == run.node) or run.node in world.loose | world.forced

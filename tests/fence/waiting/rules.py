@@ -20,7 +20,7 @@ _HOLDS = 100
 
 
 class Rules:
-    """Decisions about one volume for one node."""
+    """The decisions about one volume for one node."""
 
     backend = True
     """Whether there is a backend, which attaches and detaches."""
@@ -64,7 +64,7 @@ class Rules:
     """Whether a rollback leaves the hold that the run it was reset from had begun."""
 
     def claim(self, seen: Record, node: str, operation: int) -> Claim | None:
-        """`fence.claim`; None for a refusal."""
+        """Ask `fence.claim`; return None for a refusal."""
         return _RECORD.claim(seen, node, operation)
 
     def signs(self, hold: Hold) -> int:
@@ -76,76 +76,76 @@ class Rules:
         return (signed(run.operation, run.own),) if run.own and self.owns_hold else ()
 
     def stays(self, seen: Record, look: Look, node: str, mine: tuple[int, ...] = (), *, stayed: bool) -> bool:
-        """`fence.stays`, of a claim that re-claims."""
+        """Ask `fence.stays`, of a claim that re-claims."""
         return _stays(seen, node, (look.by, *mine), stayed)
 
     def bars(self, departed: Record, node: str, operation: int) -> bool:
-        """`fence.bar`, of what is known of a volume without a PV."""
+        """Ask `fence.bar`, with what is known of a volume without a PV."""
         return _bars(departed, node, operation)
 
     def release(self, seen: Record, node: str, operation: int) -> Write:
-        """`fence.release`."""
+        """Ask `fence.release`."""
         return _RECORD.release(seen, node, operation)
 
     def undo(self, seen: Record, node: str, operation: int, mine: tuple[int, ...] = (), *, reclaims: bool) -> Write | None:
-        """`fence.undo`."""
+        """Ask `fence.undo`."""
         return _undo(seen, node, operation, mine, reclaims)
 
     def take_back(self, seen: Record, hold: Hold) -> Write | None:
-        """`fence.undo`, of a hold."""
+        """Ask `fence.undo`, for a hold."""
         mine = (self.signs(hold), *hold.signed)
         return self.undo(seen, hold.node, signed(hold.operation, hold.number), mine, reclaims=hold.reclaims)
 
     def lands(self, write: Write, pv: Record | None) -> Record | None:
-        """What the API server makes of an attempt; None where it refuses it."""
+        """Return the PV's next record as the API server makes it of an attempt, or None if it refuses it."""
         return _RECORD.lands(write, pv)
 
     def landed(self, write: Write, found: Record) -> bool:
-        """`fence.landed`."""
+        """Ask `fence.landed`."""
         return _RECORD.landed(write, found)
 
     def trusts(self, look: Look, run: Run) -> bool:
-        """Whether a run may end on what it was shown."""
+        """Return whether a run may end on a look."""
         return look.live and look.by == run.operation
 
     def admits(self, found: Found, node: str) -> bool:
-        """`holds.refuse`, the other way round."""
+        """Ask `holds.refuse`, and return the opposite."""
         return _admits(found.node, node)
 
     def is_open(self, number: int, found: Found | None) -> bool:
-        """`holds.is_open`."""
+        """Ask `holds.is_open`."""
         return holds.is_open(_waiting(Found(number, "A", 0, ending=False, by=0)), found and _waiting(self._known(found)))
 
     def is_over(self, found: Found) -> bool:
-        """Whether a publish ends the hold that it finds."""
+        """Return whether a publish ends the hold that it finds."""
         return found.over and self.ends_what_is_over
 
     def is_ending(self, found: Found | None) -> bool:
-        """Whether the hold is waited for to end."""
+        """Return whether the hold is waited for to end."""
         return found is not None and self._known(found).ending
 
     def may_succeed(self, found: Found, operation: int) -> bool:
-        """`holds.may_succeed`."""
+        """Ask `holds.may_succeed`."""
         return holds.may_succeed(_waiting(found), str(operation))
 
     def joins(self, found: Found | None) -> bool:
-        """Whether a publish minds that an attachment waits."""
+        """Return whether a publish minds that an attachment waits."""
         return found is not None
 
     def is_needed(self, hold: Hold) -> bool:
-        """`holds.is_needed`, having asked for the publish."""
+        """Ask `holds.is_needed`, after a look at the publish."""
         return holds.is_needed(settled=hold.settled, publisher_lives=self.lives(hold))
 
     def heeds(self, hold: Hold, run: Run | None) -> bool:
-        """Whether a hold ends for who asks for it."""
+        """Return whether a hold ends for the operation that asks for it."""
         return not hold.asker or (run is not None and run.operation == hold.asker)
 
     def lives(self, hold: Hold) -> bool:
-        """`holds.lives`."""
+        """Ask `holds.lives`."""
         return holds.lives(hold.fate, learnt=hold.learnt)
 
     def is_mine(self, found: Found) -> bool:
-        """`holds.is_mine`."""
+        """Ask `holds.is_mine`."""
         return holds.is_mine(_waiting(found)) or not self.spares_former
 
     def _known(self, found: Found) -> Found:
@@ -163,7 +163,7 @@ def operation_of(signature: int) -> int:
 
 
 def closed(fate: Fate) -> bool:
-    """Whether a publish of this fate has ended."""
+    """Return whether a publish of this fate has ended."""
     return fate not in (Fate.OPEN, Fate.UNKNOWN)
 
 

@@ -11,7 +11,7 @@ from tests.fence.waiting.world import Bounds, ends, fault, moves
 
 @dataclass(frozen=True)
 class Found:
-    """What a search found: how many states and moves, and the trace to the first fault (none: nothing at fault)."""
+    """A search's result: how many states and moves, and the trace to the first fault (none: nothing at fault)."""
 
     states: int
     moves: int
@@ -22,7 +22,7 @@ class Found:
 
 
 def search(rules: Rules, bounds: Bounds, start: World = START) -> Found:
-    """Every state from `start` on, under these rules."""
+    """Search every state from `start` on, under these rules."""
     came_from: dict[World, tuple[str, World] | None] = {start: None}
     level, count, can_end = [start], 0, set[object]()
     while level and len(came_from) < bounds.states:
@@ -43,7 +43,7 @@ def search(rules: Rules, bounds: Bounds, start: World = START) -> Found:
 
 
 def _tidied(before: World, world: World, rules: Rules, bounds: Bounds) -> World:
-    """Without attempts that can't land any more, as an epoch never comes back, and requests to holds that are over."""
+    """Return the world without attempts that can't land, as an epoch never returns, and without requests to holds that are over."""
     ended = before.hold if bounds.hold_resets and world.hold is None else None
     world = world if ended is None else world._replace(over=ended._replace(ending=False, asker=0, write=None))
     asks = frozenset(ask for ask in world.asks if world.is_open(ask[0]))

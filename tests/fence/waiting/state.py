@@ -1,4 +1,4 @@
-"""What a state of the search is made of. Records, marks and writes are those of the other explorer."""
+"""The parts of a state of the search. Records, marks and writes are those of the other explorer."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ["ALL", "NOBODY", "NODES", "START", "Fate", "Found", "Hold", "Look", "
 class Hold(NamedTuple):
     """An open PersistAttachment run: of this node, begun by this operation.
 
-    `fate` is that of the operation, `learnt` whether it was told that the hold has begun. `step`: begins, unsettled, waits, claim,
+    `fate` is that of the operation, `learnt` whether it knows that the hold has begun. `step`: begins, unsettled, waits, claim,
     undo, undoing. `asker` is the operation for which it is ending, 0 for an operator; `signed` are those in whose place it goes on.
-    `revived`: it was reset after it had ended, `forgotten`: so long ago that nobody can tell.
+    `revived`: it was reset after it had ended, `forgotten`: so long ago that this is unknown.
     """
 
     number: int
@@ -36,7 +36,7 @@ class Hold(NamedTuple):
 
     @property
     def is_known_over(self) -> bool:
-        """Whether who asks learns that it was reset after it had ended."""
+        """True if an operation that finds it learns that it was reset after it had ended."""
         return self.revived and not self.forgotten
 
 
@@ -52,7 +52,7 @@ class Found(NamedTuple):
 
 
 class Look(NamedTuple):
-    """What an operation was shown: by the PV if `live`, else by the index. `by` looked; `departed` is what went with the PV."""
+    """A look of an operation: at the PV if `live`, else at the index. `by` looked; `departed` is the record of a PV that went."""
 
     record: Record | None
     live: bool
@@ -61,13 +61,13 @@ class Look(NamedTuple):
 
     @property
     def holders(self) -> tuple[str, ...]:
-        """Who holds the volume, as far as it is known."""
+        """The nodes that hold the volume, as far as it is known."""
         known = self.record or self.departed
         return known.holders if known else ()
 
 
 class Run(NamedTuple):
-    """An operation, where it stands, and what its history tells it; `then` is where a step goes on that has several ways on.
+    """An operation, the step it is at, and what it knows by its history; `then` is where a step goes on that has several ways on.
 
     `started` is the hold that it has begun and counts on, `own` the last that it has begun; `had`: its node held when the PV went.
     """
@@ -100,12 +100,12 @@ class Run(NamedTuple):
 
     @property
     def name(self) -> str:
-        """How a trace names it."""
+        """Its name in a trace."""
         return f"{self.kind} {self.node} (operation {self.operation})"
 
     @property
     def left(self) -> bool:
-        """Whether a publish may have left something."""
+        """True if a publish may have left something."""
         return self.may_land or self.begun or bool(self.started) or self.recorded
 
 
@@ -113,7 +113,7 @@ class World(NamedTuple):
     """Everything at one moment.
 
     `makers` made the PV's holders holders; `late` is a hold that may still start; `flying` are attempts that nobody waits for;
-    `backend` the nodes it has attached. `believed` were told to have the volume, `gone` to be off it; `loose` are nodes of
+    `backend` the nodes it has attached. `believed` were reported to have the volume, `gone` to be off it; `loose` are nodes of
     operations that were cut off, `forced` those whose hold an operator has ended, `came` those whose record came with the PV during
     the open operation, or whose hold turned up then. `asks` are the requests to end a hold that are under way although their
     operation is over: hold, operation. `remembered` is where a reset would return, `over` the hold that ended last, `resets` how
@@ -150,34 +150,34 @@ class World(NamedTuple):
 
     @property
     def seen(self) -> Record | None:
-        """What a look at the PV brings."""
+        """The record that a look at the PV returns."""
         if self.pv is None or self.pv.epoch or self.known is None:
             return self.pv
         return Record(self.pv.uid, 0, self.known.holders, self.known.operation, floor=self.known.epoch)
 
     def look(self, by: int) -> Look:
-        """What `by` sees of the volume now."""
+        """Return what `by` sees of the volume now."""
         return Look(self.seen, live=True, by=by, departed=None if self.pv else self.known)
 
     def without(self, nodes: frozenset[str]) -> World:
-        """The world in which these nodes are known to have let go."""
+        """Return the world in which these nodes are known to have let go."""
         if self.known is None:
             return self
         made = {node: maker for node, maker in self.made.items() if node not in nodes}
         return self._replace(known=self.known._replace(holders=tuple(made)), makers=tuple(made.values()))
 
     def find(self, by: int) -> Found | None:
-        """What `by` finds of the hold."""
+        """Return the hold as `by` finds it."""
         hold = self.hold
         return hold and Found(hold.number, hold.node, hold.operation, hold.ending, by, hold.is_known_over)
 
     def forgetting(self, hold: Hold) -> World:
-        """Return the world in which nobody can tell any more that the hold is over, so that its node may be a holder again."""
+        """Return the world in which nobody knows any more that the hold is over, so that its node may be a holder again."""
         came = self.came | {hold.node} if self.run else self.came
         return self._replace(hold=hold._replace(forgotten=True), gone=self.gone - {hold.node}, came=came)
 
     def is_open(self, number: int) -> bool:
-        """Whether this hold is open."""
+        """Return whether this hold is open."""
         return self.hold is not None and self.hold.number == number
 
 

@@ -7,7 +7,7 @@ from tests.fence.waiting.state import Fate, Found, Hold, Record, Run, Write
 
 
 class EarlyWordIsLost(Rules):
-    """A hold knows nothing of a word that came before its first task."""
+    """A hold knows nothing of a word that arrived before its first task."""
 
     settles_first = False
 
@@ -27,7 +27,7 @@ class AbsenceProvesRollback(Rules):
 
 
 class TakesNothingBack(Rules):
-    """A hold that is ended leaves what it may have written."""
+    """A hold that is ended takes back nothing that it may have written."""
 
     takes_back = False
 
@@ -64,7 +64,7 @@ class WritesBesideHolds(Rules):
 
 
 class ReleasesNothingBesideHolds(Rules):
-    """An unpublish leaves the record alone while another node's hold is open."""
+    """An unpublish doesn't touch the record while another node's hold is open."""
 
     releases_beside = False
 
@@ -76,7 +76,7 @@ class OwnHoldIsAnothers(Rules):
 
 
 class ForgetsItsWord(Rules):
-    """A publish that gave its hold its word, and has no backend, thinks that it has left nothing."""
+    """A publish that gave its hold its word, and has no backend, believes that nothing of it remains."""
 
     backend = False
     counts_recorded = False
@@ -103,7 +103,7 @@ class EndsWhatIsEnding(Rules):
 
 
 class EndsOneRunAlone(Rules):
-    """Who ends a hold ends that run, and not what goes on in its place."""
+    """An end of a hold ends that run, and not the run that goes on in its place."""
 
     ends_heirs = False
 
@@ -134,7 +134,7 @@ class ForgetsTheDeparted(Rules):
 
 
 class ClaimsNothingOnWhatGoes(Rules):
-    """A claim that finds its PV gone is taken for one that has left nothing, though an attempt before may have landed."""
+    """A claim that finds its PV gone is taken for one of which nothing remains, though an attempt before may have landed."""
 
     minds_going = False
 

@@ -12,7 +12,7 @@ from tests.fence.waiting.state import ALL, Look, Move, Record, Run, World
 
 
 def moves(world: World, run: Run, rules: Rules) -> Iterator[Move]:
-    """Everything that the unpublish may do next, the healthy outcome first."""
+    """Yield everything that the unpublish may do next, the healthy outcome first."""
     yield from _STEPS[run.step](world, run, rules)
     yield f"{run.name}: gives up, or is cancelled", ended(abandon(world, run.write), run.operation, Fate.ROLLED_BACK)
 
@@ -108,7 +108,7 @@ def _attempts(world: World, run: Run, rules: Rules) -> Iterator[Move]:
 
 
 def cleared(world: World, run: Run) -> World:
-    """It told its caller that the node is off the volume."""
+    """Return the world in which its caller knows that the node is off the volume."""
     after = ended(world.without(run.nodes), run.operation, Fate.SUCCEEDED)
     off = run.nodes - world.forced if run.node == ALL else run.nodes  # of all nodes it knows those that something shows
     return after._replace(gone=after.gone | (off - world.came), loose=after.loose - off, forced=after.forced - off)

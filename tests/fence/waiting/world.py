@@ -1,4 +1,4 @@
-"""Everything that may happen next, and what must hold in every state."""
+"""Everything that may happen next, and the rules that hold in every state."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _EPOCH = 4
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a search is bounded by.
+    """The bounds of a search.
 
-    How many operations start, resets included; whether operators end holds, PVs come with a record, holds start late, and requests
-    to end a hold arrive late; how often holds are reset, whether Temporal forgets what these were reset from, and how often PVs go;
-    and how many states there may be before it begins no further round.
+    How many operations start, resets included; whether operators end holds, PVs appear with a record, holds start late, and
+    requests to end a hold arrive late; how often holds are reset, whether Temporal forgets what these were reset from, and how
+    often PVs go; and how many states there may be before it begins no further round.
     """
 
     operations: int = 3
@@ -39,7 +39,7 @@ class Bounds:
 
 
 def moves(world: World, rules: Rules, bounds: Bounds) -> Iterator[Move]:
-    """All that may happen next."""
+    """Yield everything that may happen next."""
     run, held = world.run, world.hold
     if run is not None:
         yield from steps(world, rules)
@@ -60,7 +60,7 @@ def moves(world: World, rules: Rules, bounds: Bounds) -> Iterator[Move]:
 
 
 def _beside(world: World, rules: Rules, bounds: Bounds) -> Iterator[Move]:
-    """Everything that happens to the volume beside its operations and its hold."""
+    """Yield everything that happens to the volume beside its operations and its hold."""
     yield from stragglers(world, rules)
     yield from late_requests(world)
     if world.resets < bounds.hold_resets:
@@ -73,14 +73,14 @@ def _beside(world: World, rules: Rules, bounds: Bounds) -> Iterator[Move]:
 
 
 def steps(world: World, rules: Rules) -> Iterator[Move]:
-    """What the open operation may do next."""
+    """Yield everything that the open operation may do next."""
     run = world.run
     if run is not None:
         yield from (publish if run.kind == "publish" else unpublish).moves(world, run, rules)
 
 
 def fault(world: World) -> str:
-    """What is wrong in this state; "" where nothing is."""
+    """Return the fault in this state, or "" if there is none."""
     hold = world.hold
     holders = set(world.made)
     kept = {hold.node} if hold is not None else set[str]()
@@ -102,12 +102,12 @@ def fault(world: World) -> str:
 
 
 def _claims(hold: Hold) -> bool:
-    """Whether it holds for certain; one that has yet to ask may end, and one in doubt shows that it is, until an unpublish."""
+    """Return whether it holds for certain; one that has yet to ask may end, and one in doubt shows its doubt until an unpublish."""
     return hold.step != "begins" and not hold.ending and not hold.revived and (hold.settled or hold.fate is not Fate.UNKNOWN)
 
 
 def ends(world: World, rules: Rules) -> bool:
-    """Whether the open operation, or else the hold of a volume whose PV is there and free, ends if all goes well from here on."""
+    """Return whether the open operation, or else the hold of a volume whose PV is there and free, ends if all goes well."""
     for _ in range(40):
         if world.broken or (world.run is None and not _is_due(world)):
             return True
