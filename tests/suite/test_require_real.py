@@ -61,5 +61,6 @@ def test_no_test_runs_without_the_real_kubernetes(tmp_path: Path) -> None:
 
 def test_the_whole_suite_is_run_with_it() -> None:
     recipe = subprocess.run(["make", "--dry-run", "test"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True).stdout
-    assert "pytest --require-real" in recipe
+    assert "bash tests/run.sh" in recipe
+    assert "pytest --require-real" in (ROOT / "tests" / "run.sh").read_text()
     assert "make test" in (ROOT / ".ci" / "run").read_text()
