@@ -104,7 +104,7 @@ class UnpersistedActivities:
 
     @activity.defn(name="check_operation")
     async def is_open(self, operation: RunRef) -> bool:
-        """Return whether the hold that asks ends for this operation: for one that is open, and where it is over for any."""
+        """Return whether the hold that asks ends for this operation: for one that is open or, if the hold is over, for any."""
         async with running(patient=True):
             run = await look_up(self._client, volume_id(operation.volume), operation.run_id)
             is_open = run is not None and run.status is WorkflowExecutionStatus.RUNNING
@@ -215,7 +215,7 @@ class UnpersistedActivities:
         return run is not None and await self._is_over(run)
 
     async def _is_over(self, run: WorkflowExecutionDescription) -> bool:
-        """Return whether any run that this one goes back to had ended by itself, or what went on in its place had.
+        """Return whether any run that this one goes back to had ended by itself, or the one that went on in its place had.
 
         NB: one that Temporal has forgotten proves nothing, nor does one that was terminated, as a reset terminates what is open.
         """
@@ -229,7 +229,7 @@ class UnpersistedActivities:
         return False
 
     async def _had_ended(self, workflow_id: str, run_id: str, heirs: Collection[str]) -> bool:
-        """Return whether the run has ended by itself, or the last of those that it was continued in; not where an heir is one."""
+        """Return whether the run has ended by itself, or the last of those that it was continued in; not if an heir is one."""
         run = await look_up(self._client, workflow_id, run_id)
         while run is not None and run.status is WorkflowExecutionStatus.CONTINUED_AS_NEW:
             following = await continued_by(self._client, workflow_id, run.run_id)

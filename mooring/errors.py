@@ -138,7 +138,7 @@ class ListOutdated(MooringError):
 
 
 class OperationCancelled(MooringError):
-    """The operation was cancelled; what it had done is undone."""
+    """The operation was cancelled, and is undone."""
 
     grpc_code = "ABORTED"
     expected = True

@@ -134,7 +134,7 @@ class TemporalDetachments:
         return past if remembered else Past.UNKNOWN
 
     async def _writer(self, volume: VolumeRef, operation: str) -> WorkflowExecution | None:
-        """Return the run that wrote the record last, where Temporal still has it."""
+        """Return the run that wrote the record last, if Temporal still has it."""
         if not operation:
             return None
         found = await look_up(self._client, names.volume_id(volume), operation)

@@ -40,7 +40,7 @@ from mooring.records.past import Past
 def judge(volume: Volume, attached: Sequence[Attached], past: Mapping[str, Past]) -> list[Finding]:
     """Return what is to be done about those of the volume's VolumeAttachments, oldest first, that its record doesn't know.
 
-    `past` says of those `in_question`, by name, what has become of them.
+    `past` gives the fate of those `in_question`, by name.
     """
     unknown = sorted(_unknown(volume, attached), key=lambda each: (each.since, each.name))
     freed = [each for each in unknown if past.get(each.name) is Past.DETACHED]

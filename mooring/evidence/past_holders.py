@@ -32,7 +32,7 @@ class PastHolders:
     words: list[str] = field(default_factory=list)
 
     def take_departure(self, departure: Departure) -> None:
-        """Take in a PV that went."""
+        """Take in a PV that is gone."""
         seen = departure.seen
         self.pvs.update(departure.pvs.values())
         self.epoch, self.operation = seen.fence, seen.record().operation

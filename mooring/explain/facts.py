@@ -53,7 +53,7 @@ class AttachmentFacts(Model):
 class NodeFacts(Model):
     """A node that holds the volume or has a VolumeAttachment of it.
 
-    `ready` is the Ready condition: True, False, Unknown, or "" where the Node has none. `out_of_service`: it bears the taint.
+    `ready` is the Ready condition: True, False, Unknown, or "" if the Node has none. `out_of_service`: it bears the taint.
     `registered`: a CSINode says that the driver runs there. `guessed`: nothing says what the Node is called, and none
     is called like the node id.
     """

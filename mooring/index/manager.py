@@ -168,7 +168,7 @@ class AttachmentManager:
         return self._index.pvs
 
     def take_left(self) -> set[str]:
-        """Return the names of PVs that went since this was asked last; of some, others may be known by now."""
+        """Return the names of PVs that have gone since the last call; of some, others may be known by now."""
         left, self._index.left = self._index.left, set()
         return left
 

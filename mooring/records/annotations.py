@@ -7,9 +7,9 @@ The schema, each key prefixed by the driver's name and a slash:
 `attached-at`            when it was attached: UTC, RFC 3339, `2026-01-31T04:00:41.123456Z`       while attached
 `attachment-epoch`       the fencing token: a decimal integer, higher at every write              never removed
 `attachment-operation`   run id of the operation that wrote the record                            never removed
-`attachments`            JSON list of every holder: nodeId, attachedAt, accessMode (null where    while the rest
-                         nobody said), readonly, publishContext; the first also has alsoOn, the   can't say it all
-                         names of the volume's other PVs, where it has several
+`attachments`            JSON list of every holder: nodeId, attachedAt, accessMode (null if       while the rest
+                         unknown), readonly, publishContext; the first also has alsoOn, the       can't say it all
+                         names of the volume's other PVs, if it has several
 =======================  =======================================================================  ==============
 
 `attachments` is absent for one holder that is SINGLE_NODE_WRITER, not readonly, with an empty publish context.

@@ -337,7 +337,7 @@ def _lowered(seen: VolumeRecord, asked: PublishRequest) -> MooringError:
 
 
 def how_altered(seen: VolumeRecord, volume: VolumeRef) -> str:
-    """Return what an altered record says, and what it was seen to say, as a sentence."""
+    """Describe an altered record, and the one that was seen before, in a sentence."""
     says = "no epoch" if seen.mark.epoch is None else f"epoch {seen.mark.epoch}"
     return (
         f"PersistentVolume {seen.mark.pv} of volume {volume.volume_handle} says {says}, and it was at epoch {seen.floor}, held by "

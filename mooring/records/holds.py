@@ -10,16 +10,16 @@ Invariants, each searched in tests/fence:
    hold: a publish that can't be found proves nothing.
 3. While a hold is open no other node becomes a holder. An operation that ends moves the epoch beside it as ever, and releases the
    recorded holders.
-4. A hold signs all that it writes with an id of its own: else its publish takes for its own what the hold is about to take back.
-   To that publish a claim of its hold is its own claim, to any later one what was there before.
+4. A hold signs all its writes with an id of its own: else its publish takes a record for its own that the hold is about to undo.
+   To that publish a claim of its hold is its own claim, to any later one an earlier holder.
 5. A hold ends after the backend has detached, like a record.
-6. A hold ends for an operation that is open, or for an operator: the word of one that is over may come after another publish has
-   relied on the hold. It then goes on in another run, and whoever ends it ends that, too. One that was reset after it had ended
-   by itself is relied on by nobody, and gives and takes nothing.
-   Where that is forgotten, a publish relies on a hold that it found only if no record names a holder that excludes its node.
+6. A hold ends for an operation that is open, or for an operator: the request of one that is over may arrive after another publish
+   has relied on the hold. It then goes on in another run, and an operation that ends it ends that, too. One that was reset after it
+   had ended by itself is relied on by no operation, and gives and takes nothing.
+   If that is forgotten, a publish relies on a hold that it found only if no record names a holder that excludes its node.
 7. A publish succeeds on its hold only if it has seen it open, and not about to end, after the backend attached.
 
-Not kept here: how a hold is found and ended (activities/unpersisted.py), and the record (fence.py).
+Not kept here: finding and ending a hold (activities/unpersisted.py), and the record (fence.py).
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import yaml
 
 @dataclass(frozen=True, slots=True)
 class ApiServer:
-    """An API server's address with, where it asks for them, its CA (PEM) and a bearer token."""
+    """An API server's address with, if it requires them, its CA (PEM) and a bearer token."""
 
     url: str
     ca: str | None = None

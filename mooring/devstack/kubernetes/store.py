@@ -85,7 +85,7 @@ class Watcher:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Part of a list: `after` is the last key where more follow."""
+    """Part of a list: `after` is the last key, or None if no more follow."""
 
     entries: list[Entry]
     revision: int
