@@ -40,7 +40,7 @@ DEPARTED: Final = 20
 AT_MOST: Final = 5000
 """Volumes that a list names."""
 AT_MOST_BYTES: Final = 1_000_000
-"""What their handles may have together, which stays below a payload's limit of 2 MB."""
+"""Bytes that their handles may have together, which remains below a payload's limit of 2 MB."""
 
 
 class EvacuationActivities:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from mooring.records.store import Volumes
 
 _AGAIN: Final = timedelta(minutes=1)
-"""When a volume is looked at again that is held off, and has no share of this worker's slots."""
+"""Time until a volume is looked at again that is held off, and has no share of this worker's slots."""
 _ENDING: Final = 2.0
 """Seconds that one attempt waits for the end of a run."""
 _FATES = {
@@ -53,7 +53,7 @@ _FATES = {
 Gist: TypeAlias = tuple[tuple[object, ...], ...]
 _OVER = (WorkflowExecutionStatus.COMPLETED, WorkflowExecutionStatus.FAILED, WorkflowExecutionStatus.CANCELED)
 _CHILD_STARTED = EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED
-"""What a publish waits for before it asks the backend."""
+"""The event that a publish waits for before it asks the backend."""
 
 
 class UnpersistedActivities:

@@ -36,7 +36,7 @@ GO_PAGES: Final = (500, 1000, 2000, 5000, 0)
 GO_VARIANTS: Final = {"": (), ", uncompressed": ("-compress=false",), ", JSON": ("-protobuf=false",)}
 AT_ONCE: Final = 3
 WATCH_SECONDS: Final = 3.0
-"""How long one connection of a watch lasts here: short, so that the followers connect again while the writer writes."""
+"""Seconds that one connection of a watch lasts here: few, so that the followers connect again while the writer writes."""
 FOLLOW_SECONDS: Final = 10.0
 CATCH_UP_SECONDS: Final = 30.0
 

@@ -45,13 +45,13 @@ DEADLINE = 15.0
 """Seconds a call waits for its answer: the default timeout of the CSI sidecars."""
 
 BOUND = timedelta(hours=1)
-"""How long an unpublish that is bound to what somebody saw may take at least: whoever decided on it decides again.
+"""Shortest limit of an unpublish that is bound to the state its caller saw: after that, the caller decides again.
 
-NB: it ends so, too, where only workers of a version are left that can't carry it on, and doesn't keep the volume locked for good.
+NB: the limit also ends a run whose only remaining workers have a version that can't carry it on, so no volume is locked for good.
 """
 GOES_ON = "the operation goes on"
 NAMES_CHARACTERS = 65536
-"""What handle and node id of an unpublish may have together to be carried out: no object of Kubernetes holds much more."""
+"""Characters of handle and node id together with which an unpublish can be carried out: no object of Kubernetes holds much more."""
 EXPLAINED = 1024
 """Characters of a volume handle that a run's details name; a server takes 20,000 bytes of them."""
 

@@ -43,10 +43,10 @@ SHORT_BYTES: Final = 176
 _HASH_BYTES: Final = 64
 _NOT_PRINTABLE: Final = re.compile(r"[^ -~]")
 SUMMARY_BYTES: Final = 200
-"""How much of a summary is kept; a server takes 400 bytes unless told otherwise."""
+"""Bytes of a summary that are kept; a server accepts 400 unless configured otherwise."""
 
 TASK_TIMEOUT = timedelta(seconds=4)
-"""How long a workflow task may take. A worker killed within one stalls its operation for as long, a frozen one twice; the server's
+"""Limit of one workflow task. A worker killed within one stalls its operation for as long, a frozen one twice; the server's
 default is 10 s."""
 
 CSI_DRIVER = "CsiDriver"

@@ -19,7 +19,7 @@ from mooring.models.reconciliation import Terms
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 SOCKET_PATH_BYTES = 107
-"""What the kernel allows of a socket's path."""
+"""Bytes that the kernel allows for a socket's path."""
 
 
 def _unix_socket(value: str) -> str:

@@ -42,7 +42,7 @@ class AdoptAttachment:
         self._steps: Steps
         self._claimant: Claimant
         self._refuses = False
-        """Whether the run itself looked before it refused: no write of a former self lands behind that."""
+        """True if the run itself looked before it refused: no write of a former self lands after that."""
 
     @workflow.run
     async def run(self, request: RawValue = NOTHING) -> PublishResult:

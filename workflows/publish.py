@@ -58,11 +58,11 @@ class PublishVolume:
         self._claimant: Claimant
         self._backend_begun = False
         self._seen_itself = False
-        """Whether the run itself looked before its last decision but a claim: no write of a former self lands behind that."""
+        """True if the run itself looked before its last decision other than a claim: no write of a former self lands after that."""
         self._asked_at = 0
         """The highest epoch at which the backend was asked to attach."""
         self._had_departed = False
-        """Whether the node was a holder, by another operation, when there was no PV to say so."""
+        """True if the node was a holder, by another operation, when there was no PV to show it."""
 
     @workflow.run
     async def run(self, request: RawValue = NOTHING) -> PublishResult:

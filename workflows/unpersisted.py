@@ -41,7 +41,7 @@ class Keeper:
         self._begun: dict[str, int] = {}
         """The runs that this publish has started, and the life in which it did."""
         self.may_have_recorded = False
-        """Whether the run that this publish had started was given its word, and so may have written the record in its name."""
+        """True if the run that this publish had started was given its word, and so may have written the record in its name."""
 
     async def others_wait(self) -> bool:
         """Return whether an attachment that this publish has not made waits for the volume's PV."""

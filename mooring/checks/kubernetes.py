@@ -35,7 +35,7 @@ REACHABLE: Final = "kubernetes-reachable"
 RIGHTS: Final = "kubernetes-permissions"
 READABLE: Final = "records-readable"
 TOLD: Final = 5
-"""How many of what is wrong a check names one by one."""
+"""Number of problems that a check names one by one."""
 CSI_DRIVERS: Final = "/apis/storage.k8s.io/v1/csidrivers"
 POLICIES: Final = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
 POLICY: Final = "mooring"

@@ -18,9 +18,9 @@ from mooring.kubernetes.api import Gone, NotFound, Refused
 from mooring.models import Model
 
 HANDBOOK: Final = "docs/operations.md"
-"""Where every check has a section of its own, by its id."""
+"""The document in which every check has a section of its own, by its id."""
 SECONDS: Final = 15.0
-"""How long one question may take; the requests that it makes are bounded more tightly."""
+"""Seconds that one question may take; the requests that it makes are bounded more tightly."""
 
 
 class Result(StrEnum):

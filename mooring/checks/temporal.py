@@ -32,7 +32,7 @@ DRIFT: Final = "Drift"
 REACHABLE: Final = "temporal-reachable"
 NAMESPACE: Final = "temporal-namespace"
 RETENTION: Final = timedelta(hours=24)
-"""What is kept for less is gone before anybody looks at a bad night."""
+"""Shortest retention without a warning: runs kept for less are gone before anybody looks into a bad night."""
 
 
 class TemporalChecks:

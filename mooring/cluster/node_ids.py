@@ -23,7 +23,7 @@ from mooring.kubernetes.node_objects import CSI_NODES, NODE_NAME, NODES, CsiNode
 from mooring.process.single_flight import SingleFlight
 
 LEFT: Final = 1000
-"""How many objects that have gone are remembered by name."""
+"""Number of deleted objects that are remembered by name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ LISTS: Final = 8
 PAGE: Final = 5000
 """Entries of a page at most."""
 PAGE_BYTES: Final = 3 << 20
-"""What a page has at most, but for its last entry: clients take 4 MiB a message."""
+"""Bytes of a page at most, not counting its last entry: clients take 4 MiB a message."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 DESCRIBE_SECONDS: Final = 2.0
 CALL_SHARE: Final = 0.9
-"""How much of an attempt's time the driver gets, so that the attempt can still report what it said."""
+"""Share of an attempt's time that the driver gets, so that the attempt can still report its answer."""
 
 _NAME: Final = re.compile(DRIVER_NAME)
 logger = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 STRING_BYTES: Final = 1024
-"""What a field beside handle and node id may have."""
+"""Bytes that a field may have, other than handle and node id."""
 
 M = TypeVar("M", bound=Model)
 Mode = csi_pb2.VolumeCapability.AccessMode.Mode

@@ -32,7 +32,7 @@ class FaultProxy(Faults):
         super().__init__()
         self.url = ""
         self.requests: Counter[tuple[str, str]] = Counter()
-        """How often each (method, path) was asked for; a watch's method is `WATCH`."""
+        """Number of requests for each (method, path); a watch's method is `WATCH`."""
         self._upstream = upstream
         self._session = session
         self._out = False

@@ -24,7 +24,7 @@ NOTE_BYTES: Final = 1024
 """The limit of an Event's note (events.k8s.io/v1)."""
 INSTANCE_CHARACTERS: Final = 128
 NAME_CHARACTERS: Final = 253 - 17
-"""What an object's name leaves of its Event's: a dot and 16 digits follow."""
+"""Characters of an object's name that its Event's name begins with: a dot and 16 digits follow."""
 
 Body = dict[str, Any]
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 LASTS: Final = timedelta(minutes=6)
 """As in client-go's tools/events."""
 STANDS: Final = timedelta(minutes=1)
-"""How long a note stands for others too, so that one that is never twice the same makes no flood."""
+"""Time for which a note stands for other notes too, so that notes that always differ make no flood."""
 
 
 @dataclass(slots=True)

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from mooring.records.compact import Sighting
 
 AT_ONCE: Final = 10
-"""How many PVs that went are looked into at once."""
+"""Number of deleted PVs that are looked into at once."""
 
 logger = logging.getLogger(__name__)
 

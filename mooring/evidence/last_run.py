@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from temporalio.client import Client, WorkflowExecution, WorkflowExecutionDescription
 
 PAGE: Final = 30
-"""How many runs of one volume are listed at once; mostly the first of them knew something."""
+"""Number of runs of one volume that are listed at once; mostly the first of them knew something."""
 _UNASKED: Final = (RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED)
 
 logger = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mooring.index.manager import AttachmentManager
 
 CONFIRMED: Final = 20
-"""How many are looked into, and how many Nodes are asked."""
+"""Number of VolumeAttachments that are looked into, and of Nodes that are asked, at most."""
 
 
 @dataclass(frozen=True, slots=True)

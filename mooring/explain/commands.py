@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from mooring.explain.facts import Facts
 
 BREAK_GLASS: Final = '--as="$(id -un)" --as-group=mooring:break-glass'
-"""How an operator writes a record by hand: see deploy/kubernetes/admission.yaml. NB: in a Pod, $USER is empty."""
+"""Options of kubectl for operators writing a record by hand: see deploy/kubernetes/admission.yaml. NB: in a Pod, $USER is empty."""
 
 
 def unpublish(facts: Facts, node_id: str) -> str:

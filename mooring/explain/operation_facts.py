@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mooring.models import VolumeRef
 
 LAST: Final = 10
-"""How many operations are shown."""
+"""Number of operations that are shown."""
 SECONDS: Final = 15.0
 _ACTIVITIES: Final = TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
 _STATE: Final = SearchAttributeKey.for_keyword(names.ATTACHMENT_STATE)

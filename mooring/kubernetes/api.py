@@ -32,7 +32,7 @@ from mooring.process.backoff import pauses
 JSON_PATCH: Final = "application/json-patch+json"
 BUSY: Final = (409, 429)
 GZIP: Final = 31
-"""What zlib calls a gzip header with the longest window."""
+"""The `wbits` by which zlib expects a gzip header, with the longest window."""
 FIRST_PAUSE: Final = 0.02
 LONGEST_PAUSE: Final = 1.0
 

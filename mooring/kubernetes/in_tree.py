@@ -20,7 +20,7 @@ from urllib.parse import unquote
 import msgspec
 
 UNSPECIFIED: Final = "UNSPECIFIED"
-"""What stands in the handle of a GCE disk for a project or a zone that the PV doesn't say."""
+"""Placeholder in the handle of a GCE disk for a project or a zone that the PV doesn't specify."""
 GCE: Final = "pd.csi.storage.gke.io"
 ZONE_LABELS: Final = ("failure-domain.beta.kubernetes.io/zone", "topology.kubernetes.io/zone")
 BETWEEN_ZONES: Final = "__"

@@ -42,7 +42,7 @@ class Mirror(Generic[T, V]):
     ) -> None:
         self.named: dict[str, V] = {}
         self.missing = [f"The {objects.kind.plural} have not been listed yet."]
-        """What keeps it from knowing anything yet, in words."""
+        """Reasons why the objects are not known yet, in words; empty once they are."""
         self._objects = objects
         self._read = read
         self._changed = changed

@@ -16,11 +16,14 @@ from pydantic_core import to_json
 
 DEFAULT_DRIVER = "rds.csi.srvlab.io"
 VOLUME_HANDLE_BYTES = 1024
-"""What a volume's handle may have to be published. NB: CSI's 128 bytes bind nobody: Kubernetes passes any, and Azure's have 165."""
+"""Bytes that a volume's handle may have to be published.
+
+NB: CSI's limit of 128 bytes isn't enforced: Kubernetes passes any, and Azure's have 165.
+"""
 NODE_ID_BYTES = 256
-"""What Kubernetes lets a CSINode say."""
+"""Bytes that Kubernetes allows for a node id in a CSINode."""
 MAP_BYTES = 1 << 20
-"""What a map may have as JSON, in which it travels: half of what Temporal takes of a payload."""
+"""Bytes that a map may have as JSON, in which it travels: half of the size that Temporal accepts of a payload."""
 
 
 def at_most(limit: int) -> AfterValidator:

@@ -27,7 +27,7 @@ from mooring.states import State
 IN_FULL: Final = 500
 """Drifts that a look hands over in full."""
 IN_FULL_BYTES: Final = 1_000_000
-"""What the drifts of one payload have together at most, half of its limit."""
+"""Bytes of the drifts in one payload at most, half of its limit."""
 TOLD: Final = 200
 """Drifts that a report shows in full."""
 
@@ -104,7 +104,7 @@ ADVICE: Final[Mapping[DriftKind, str]] = {
 
 
 Key = tuple[str, str, str, int]
-"""What tells a drift from others, the same at every look: kind, volume handle (or VolumeAttachment), node id, epoch."""
+"""The identity of a drift, the same at every look: kind, volume handle (or VolumeAttachment), node id, epoch."""
 
 
 class Drift(Model):

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 WAITS_LONG: Final = timedelta(minutes=10)
-"""How long an attachment may wait for its PV before that is drift."""
+"""Time that an attachment may wait for its PV before that is drift."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,7 @@ class DriftSurvey:
         self._ask = sources
         self._rebuild = rebuild
         self._behind: set[Key] = set()
-        """What the last look found the index to be behind in."""
+        """Keys of the drifts in which the last look found the index behind."""
 
     async def look(self) -> Found:
         """Look once.

@@ -41,7 +41,7 @@ from mooring.models import AccessMode, Attachment, Mark, Model, Part, VolumeReco
 from mooring.models.times import format_time, parse_time
 
 ALL_BYTES = 256 * 1024
-"""What Kubernetes lets all annotations of an object have, keys and values together."""
+"""Bytes that Kubernetes allows for all annotations of an object, keys and values together."""
 _EPOCH = re.compile(r"0|[1-9][0-9]{0,17}")
 PatchOp = dict[str, Any]
 

@@ -38,7 +38,7 @@ from mooring.models import AccessMode, AdoptRequest, Attachment, Copy, Part, Pub
 from mooring.records.annotations import Keys
 
 Change = Callable[[tuple[Attachment, ...]], tuple[Attachment, ...]]
-"""What becomes of the holders."""
+"""A change of the holders: a function from those before it to those after it."""
 
 _SINGLE_NODE_WRITERS = {
     AccessMode.SINGLE_NODE_WRITER,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 EVERY: Final = 30.0
 LONG: Final = timedelta(minutes=10)
-"""How long an operation may take before it counts as stuck: what it is bounded by is shorter."""
+"""Time that an operation may take before it counts as stuck: its own limits are shorter."""
 OPERATIONS: Final = (State.PUBLISHING, State.ROLLING_BACK, State.UNPUBLISHING, State.ADOPTING)
 WAITS: Final = (State.WAITING_FOR_PV, State.AWAITING_PROOF, State.AWAITING_APPROVAL, State.EVACUATING, State.MIGRATION_OVERDUE)
 """States in which a run may rightly stay for long."""

@@ -99,11 +99,11 @@ class RunReader:
     """Its request."""
     result: dict[str, Any] = field(default_factory=dict)
     looked: bool = False
-    """Whether it read or wrote what is known of the holders; else it knew of an attachment that waits at most."""
+    """True if it read or wrote the record, or saw that there is none; otherwise it knew of a waiting attachment at most."""
     let_go: str = ""
     """The node that it took back, where its PV had gone."""
     record: dict[str, Any] | None = None
-    """What it read or wrote last, of a volume with a record."""
+    """The record that it read or wrote last, if the volume has one."""
     scheduled: dict[int, tuple[str, str, str]] = field(default_factory=dict)
     """Activity type, id and summary, by the event that scheduled it."""
 

@@ -24,7 +24,7 @@ class Api:
     refused: set[str] = field(default_factory=set)
     """The values of Authorization that are answered with 401."""
     targets: list[str] = field(default_factory=list)
-    """What followed the method in each request line."""
+    """The request targets, as they follow the method in each request line."""
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer with the caller's identity."""

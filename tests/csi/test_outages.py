@@ -15,7 +15,7 @@ from tests.harness.driver.handle import ReferenceDriver
 from tests.harness.processes import Fleet, open_fleet
 
 SIDECAR_SECONDS = 1.0
-"""What external-attacher gives the calls that must not wait."""
+"""Seconds that external-attacher gives the calls that must not wait."""
 
 
 async def _ready(co: Peer) -> bool:

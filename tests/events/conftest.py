@@ -18,7 +18,7 @@ from worker import MooringWorker
 
 EVENTS: Final = "/apis/events.k8s.io/v1/events"
 NAMESPACE: Final = "kube-public"
-"""Where the claims are: a namespace that every cluster has."""
+"""Namespace of the claims: one that every cluster has."""
 PATIENCE: Final = 20.0
 
 

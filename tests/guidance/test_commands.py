@@ -74,7 +74,7 @@ NAMELESS: Final = {
     DriftKind.DUPLICATE_VOLUME,
     DriftKind.INDEX_BEHIND,
 }
-"""What is advised without a command that has a name in it."""
+"""Drifts whose advice has no command with a name in it."""
 
 
 def parsed(text: str) -> list[dict[str, Any]]:

@@ -27,7 +27,7 @@ class JournalBackend:
     unpublish_errors: list[MooringError] = field(default_factory=list)
     apply_before_error: bool = False
     needs_node: bool = False
-    """Whether it refuses a detach without a node id, as many a driver does."""
+    """True if it refuses a detach without a node id, as many drivers do."""
     publish_gate: asyncio.Event | None = None
     entered: asyncio.Event = field(default_factory=asyncio.Event)
     context: dict[str, str] = field(default_factory=lambda: {"device": "/dev/sdx"})

@@ -152,7 +152,7 @@ def test_a_pv_that_goes_while_its_record_cannot_be_read_leaves_its_holder() -> N
 
 
 LOOKS = (malformed("vol-1"), *(sighting("vol-1", epoch=epoch) for epoch in (None, 1, 2)))
-"""What a PV may say."""
+"""States in which a PV may be seen."""
 
 
 def watched(looks: Iterable[Sighting]) -> Sighting | None:

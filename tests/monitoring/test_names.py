@@ -10,7 +10,7 @@ from tests.harness.processes import Fleet
 from tests.monitoring.conftest import NODE, OTHER_NODE, VOLUME, Promtool
 
 SHOWN_IN_NEED = {"temporal_long_request_failure_total", "mooring_drift_healed_total"}
-"""What a counter shows that has something to count; there are no such troubles here."""
+"""Counters that are shown only once they have something to count; there are no such troubles here."""
 
 
 def asked_for(expressions: list[str]) -> set[str]:

@@ -14,7 +14,7 @@ from tests.harness.workers import quick, running_worker
 from tests.operations.interruptions import ROWS, Cut, Lands, Moment, Row, Scene
 
 HASTY = {**BOUNDS, "attempt_timeout": 4, "request_timeout": 3, "heartbeat_timeout": 3, "backend_timeout": 4}
-"""What hangs for good is given up soon, and asked again as long as it takes."""
+"""Settings by which a request that hangs for good is given up soon, and sent again for as long as it takes."""
 
 
 async def played(client: Client, cluster: Cluster, mooring: MooringClient, *rows: Row) -> dict[str, list[str]]:

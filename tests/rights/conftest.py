@@ -12,7 +12,7 @@ from tests.harness.cluster import Cluster
 from tests.harness.kubernetes import Kubernetes
 
 Cost = tuple[int, int]
-"""How many writes and how many reads."""
+"""Number of writes, and number of reads."""
 
 
 @pytest.fixture

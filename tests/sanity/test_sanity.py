@@ -18,7 +18,7 @@ CREATES_VOLUMES: Final = {
     f"{CONTROLLER}: volume lifecycle: should work",
     f"{CONTROLLER}: volume lifecycle: should be idempotent",
 }
-"""What these ask is asked of Mooring alone in tests/csi/, of volumes that have PVs."""
+"""Specs that create volumes; tests/csi/ asks the same of Mooring alone, of volumes that have PVs."""
 ASKS_THE_NODE: Final = {f"{PUBLISH} publishing more volumes than the node max attach limit"}
 PASSED: Final = {
     "Identity Service: GetPluginCapabilities: should return appropriate capabilities",

@@ -18,7 +18,7 @@ from tests.simulation.instance import START
 
 VOLUME = VolumeRef(driver="sim.csi.test", volume_handle="vol")
 INDEX_LAG = 4
-"""How many changes an index may be behind."""
+"""Number of the record's latest states of which an index may have any."""
 
 
 @dataclass(slots=True)

@@ -37,11 +37,11 @@ class Given:
     jobs: Sequence[WorkflowActivationJob]
     answered: tuple[str, ...]
     flags: tuple[int, ...]
-    """What the SDK notes in the history, to do the same when it is replayed."""
+    """Flags that the SDK notes in the history, to do the same when it is replayed."""
     patches: tuple[str, ...]
     """The patches whose markers it left in the history, of which a replay is told first."""
     goes_on: bool
-    """Whether it is the end of the task before, which had waited for a local activity."""
+    """True if it is the end of the task before, which had waited for a local activity."""
 
 
 @dataclass(slots=True)

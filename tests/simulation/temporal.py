@@ -40,7 +40,7 @@ class Step:
     attempt: int = 1
     cancelled: bool = False
     again: bool = False
-    """Whether the run was reset to where it waits for this, and so must ask again whatever has become of the volume."""
+    """True if the run was reset to where it waits for this, and so must ask again whatever has become of the volume."""
 
 
 @dataclass(slots=True, eq=False)
@@ -59,10 +59,10 @@ class Run:
     failure: Failure | None = None
     successor: Run | None = None
     saw_rival: bool = False
-    """Whether another node held the volume at some time while this run was open."""
+    """True if another node held the volume at some time while this run was open."""
     child_started: bool = False
     found_held: bool = False
-    """Whether its node held the volume by another operation at some time while it was open."""
+    """True if its node held the volume by another operation at some time while it was open."""
 
     @property
     def run_id(self) -> str:

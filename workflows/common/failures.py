@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from mooring.errors import TABLE, BackendUncertain, KubernetesUnavailable, MooringError, from_failure
 
 STOPPED = (FailureError, asyncio.CancelledError)
-"""What a failed or cancelled step raises.
+"""The exceptions that a failed or cancelled step raises.
 
 NB: nothing else is caught: a fault in our own code fails the workflow task, which is tried again once it is mended, and the
 end of an evicted run (GeneratorExit) is nobody's failure.

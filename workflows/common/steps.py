@@ -84,9 +84,9 @@ class Steps:
     volume: VolumeRef
     limits: Limits
     waiting: Waiting | None
-    """What waited for the volume's PV when the operation began. It may have ended since; only this operation may begin another."""
+    """The attachment that waited for a PV as the operation began. Its run may have ended; only this operation may begin another."""
     node: NodeGlance = NodeGlance.ADMITTED
-    """What memory said of the node when the operation began."""
+    """The verdict on the node, from memory, when the operation began."""
     doubt: str = ""
     """Why the volume could be published to nobody when the operation began."""
     seen: VolumeRecord | None = None

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mooring.models.evacuation import NodeSeen
 
 _LOOKS = 10
-"""How many looks the time of an absence is divided into."""
+"""Number of looks that the time of an absence is divided into."""
 _LONGEST_PAUSE = 30.0
 _MISSED = 3
 """A series of looks is uninterrupted while none is later than so many pauses after the one before."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _TERMS = timedelta(seconds=10)
 _START = timedelta(seconds=30)
-"""How soon a worker must take a release, because the look before it grows old."""
+"""Time within which a worker must take a release, because the look before it grows old."""
 _COUNT = 60.0
 """Seconds of one attempt to learn how releases ended."""
 _LIST = 600.0

@@ -13,7 +13,7 @@ from mooring.devstack.kubernetes import status, wire
 from mooring.devstack.kubernetes.store import Collection, Selector, Watcher
 
 BOOKMARK_SECONDS: Final = 10.0
-"""How often a quiet watch gets a bookmark; a real server takes a minute, and comes with one shortly before the end, too."""
+"""Seconds between two bookmarks of a quiet watch; a real server takes a minute, and also sends one shortly before the end."""
 LAST_BOOKMARK_SECONDS: Final = 2.0
 WATCH_SECONDS: Final = 1800
 NAME: Final = "metadata.name="

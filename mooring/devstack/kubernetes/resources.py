@@ -13,11 +13,11 @@ class Resource:
     kind: str
     namespaced: bool = False
     required: tuple[str, ...] = ()
-    """What its objects can't be created without."""
+    """Fields that its objects can't be created without."""
     fixed: tuple[str, ...] = ()
-    """What of its objects never changes, beside their identity."""
+    """Fields of its objects that never change, besides their identity."""
     returns_deleted: bool = True
-    """Whether a deletion answers with the object, or else with a bare success."""
+    """True if a deletion answers with the object, False if with a bare success."""
 
     @property
     def api_version(self) -> str:

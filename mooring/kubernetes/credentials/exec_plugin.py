@@ -25,12 +25,12 @@ from mooring.kubernetes.credentials.errors import NoCredentials
 from mooring.kubernetes.credentials.schema import Exec
 
 PATIENCE: Final = 60.0
-"""How many seconds a plugin may take."""
+"""Seconds that a plugin may take."""
 LONGEST_LINE: Final = 300
 API_GROUP: Final = "client.authentication.k8s.io"
 VERSIONS: Final = tuple(f"{API_GROUP}/{version}" for version in ("v1", "v1beta1"))
 TOKENS: Final = re.compile(r"(?i)\beyJ[\w.-]{8,}|(?<=bearer )\S+")
-"""What looks like a token wherever it comes from."""
+"""Text that looks like a token, wherever it is from."""
 
 
 class Status(msgspec.Struct, rename="camel"):

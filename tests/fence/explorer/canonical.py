@@ -23,7 +23,7 @@ _ENOUGH = 9
 """More operations than one state tells apart, so that the next one's number is new."""
 
 _AFTER_REFUSAL = {"claim": "look", "describe": "look", "release": "look", "undoing": "undo"}
-"""Where an attempt that can't land leads: to being shown the PV, as a look does."""
+"""Step that follows an attempt that can't land, by the attempt's: the run is shown the PV, as by a look."""
 
 
 def canonical(world: World, rules: Rules, any_index: bool) -> World:

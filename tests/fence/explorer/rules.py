@@ -35,13 +35,13 @@ class Rules:
     mode: AccessMode = AccessMode.SINGLE_NODE_WRITER
 
     exact = False
-    """Whether attempts can land that the rules as designed let nobody see again, so that none may be forgotten."""
+    """True if attempts can land that are never seen again under the rules as designed, so that none may be forgotten."""
 
     driver = False
-    """Whether there is a driver that attaches and detaches, and enforces tokens."""
+    """True if there is a driver that attaches and detaches, and enforces tokens."""
 
     looks_expire = True
-    """Whether a run that was reset looks again before it ends on what its former self was shown."""
+    """True if a run that was reset looks again before it ends on what its former self was shown."""
 
     def as_known(self, pv: Record, known: Record | None) -> Record:
         """Return the PV's record as a look returns it: if it has no epoch, with the evidence beyond it

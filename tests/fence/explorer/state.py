@@ -169,7 +169,7 @@ class World(NamedTuple):
 
 
 Move = tuple[str, World]
-"""What happened, in words, and the state after it."""
+"""An event in words, and the state after it."""
 
 START = World(pv=Record(uid=1, epoch=0, holders=(), operation=NOBODY))
 START_WITH_DRIVER = World(pv=Record(uid=1, epoch=1, holders=(), operation=NOBODY), driver=Driver())

@@ -20,7 +20,7 @@ _AFTER = {
     "undoing": ("undone", "undo looked"),
     "release": ("released", "looked"),
 }
-"""Where an attempt leads that landed, and where one that was refused."""
+"""Steps that follow an attempt, by the attempt's: one if it landed, one if it was refused."""
 
 
 def steps(world: World, run: Run, rules: Rules, index: frozenset[Record]) -> Iterator[Move]:

@@ -16,52 +16,52 @@ from tests.fence.waiting.state import Fate, Found, Hold, Look, Record, Run, Writ
 _NOW = datetime(2026, 1, 31, tzinfo=UTC)
 _RECORD = RecordRules()
 _HOLDS = 100
-"""How many holds an operation may begin: what a hold signs with names both."""
+"""Number of holds that an operation may begin, at most: a hold's signature is made of both numbers."""
 
 
 class Rules:
     """The decisions about one volume for one node."""
 
     backend = True
-    """Whether there is a backend, which attaches and detaches."""
+    """True if there is a backend, which attaches and detaches."""
     settles_first = True
-    """Whether the word of a publish counts that arrives before the hold's first task."""
+    """True if the word of a publish counts even if it arrives before the hold's first task."""
     unpublish_detaches_first = True
-    """Whether an unpublish has the backend detach before it ends the hold."""
+    """True if an unpublish has the backend detach before it ends the hold."""
     detaches_first = True
-    """Whether a rollback has the backend detach before it ends its hold."""
+    """True if a rollback has the backend detach before it ends its hold."""
     releases_beside = True
-    """Whether an unpublish writes the record although another node's hold is open."""
+    """True if an unpublish writes the record although another node's hold is open."""
     undoes_beside = True
-    """Whether a rollback does."""
+    """True if a rollback does so, too."""
     takes_back = True
-    """Whether a hold that is ended takes back what it may have written."""
+    """True if a hold that is ended takes back what it may have written."""
     looks_at_last = True
-    """Whether a publish looks for its hold after it has given its word."""
+    """True if a publish looks for its hold after it has given its word."""
     minds_ending = True
-    """Whether a hold that was asked to end counts as none."""
+    """True if a hold that was asked to end counts as none."""
     owns_hold = True
-    """Whether the record of a publish's own hold is its own claim."""
+    """True if the record of a publish's own hold is its own claim."""
     signs_itself = True
-    """Whether a hold signs its claims with an id of its own, and not with that of its publish."""
+    """True if a hold signs its claims with an id of its own, and not with that of its publish."""
     counts_recorded = True
-    """Whether a publish remembers that its own hold may have written."""
+    """True if a publish remembers that its own hold may have written."""
     ends_heirs = True
-    """Whether who ends a hold ends what goes on in its place."""
+    """True if the end of a hold also ends the run that goes on in its place."""
     spares_ending = True
-    """Whether a publish leaves the end of a hold to who has asked for it."""
+    """True if a publish leaves the end of a hold to the operation that has asked for it."""
     ends_what_is_over = True
-    """Whether a publish ends a hold that was reset after it had ended, and relies on none such."""
+    """True if a publish ends a hold that was reset after it had ended, and never relies on one."""
     minds_its_end = True
-    """Whether a hold that was reset after it had ended records nothing."""
+    """True if a hold that was reset after it had ended records nothing."""
     looks_beside_found = True
-    """Whether a publish relies on a hold that it finds only where no record excludes its node."""
+    """True if a publish relies on a hold that it finds only where no record excludes its node."""
     minds_going = True
-    """Whether a claim whose PV went counts as one that may have landed."""
+    """True if a claim whose PV went counts as one that may have landed."""
     keeps_departed = True
-    """Whether a rollback leaves a node that held the volume when its PV went."""
+    """True if a rollback leaves a node that held the volume when its PV went."""
     spares_former = True
-    """Whether a rollback leaves the hold that the run it was reset from had begun."""
+    """True if a rollback leaves the hold that the run it was reset from had begun."""
 
     def claim(self, seen: Record, node: str, operation: int) -> Claim | None:
         """Ask `fence.claim`; return None for a refusal."""

@@ -182,6 +182,6 @@ class World(NamedTuple):
 
 
 Move = tuple[str, World]
-"""What happened, in words, and the state after it."""
+"""An event in words, and the state after it."""
 
 START = World()
