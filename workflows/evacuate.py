@@ -50,9 +50,9 @@ class EvacuateNode:
         self._node = workflow.info().workflow_id.split("/", 2)[-1]
         self._name = ""
         self._names: dict[str, None] = {}
-        """Of all Nodes that were known to go by the id: one that is forgotten would be none that has to be dead."""
+        """Names of all Nodes known to have had the node id: a forgotten one would not have to be dead."""
         self._seen: set[str] = set()
-        """Those of them that were looked at."""
+        """Names of the Nodes that were looked at."""
         self._automatic = True
         self._woken = False
         self._since = workflow.now()

@@ -97,7 +97,7 @@ class TemporalDetachments:
         self._skew = timedelta(seconds=skew)
         self._now = now
         self._answers: dict[_Key, Past] = {}
-        """By the run that wrote the record last: until another one writes it, what is in doubt is asked once."""
+        """Answers by the run that wrote the record last: until another run writes it, each doubt is asked about only once."""
 
     async def since(self, volume: Volume, attached: Attached) -> Past:
         """See `Detachments`."""

@@ -142,7 +142,7 @@ class ClusterAttached:
         objects = Collection(api, VOLUME_ATTACHMENTS, reconnected, **bounds)
         self._mirror: Mirror[VolumeAttachment, Shown] = Mirror(objects, self._read, self._take_in, "MOORING_ADOPT=false")
         self._seen: dict[str, Shown] = {}
-        """By name, as `_by_pv` has them."""
+        """VolumeAttachments by name, as `_by_pv` has them."""
 
     @property
     def missing(self) -> list[str]:

@@ -29,7 +29,7 @@ class _Kept:
     used: float = 0.0
     secrets: Mapping[str, str] = field(default_factory=dict)
     publishes: dict[bytes, csi_pb2.ControllerPublishVolumeRequest] = field(default_factory=dict)
-    """By what a payload holds of them: calls that ask for something else are other operations."""
+    """Requests by the part of them that a payload holds: calls that ask for something else are other operations."""
 
 
 class HandOver:

@@ -8,7 +8,7 @@ by its PV, which the watch adds if the index doesn't know it yet. The holders of
 
 A conflict seen here is confirmed on the live PV before any request is refused, and nothing is granted from here alone.
 
-Invariants: every method makes all its changes in one step, without I/O, awaiting or locks; what it returns is a copy.
+Invariants: every method makes all its changes in one step, without I/O, awaiting or locks; all that it returns is copied.
 
 Not kept here: history, and anything that outlives the process.
 """
@@ -78,7 +78,7 @@ class AttachmentManager:
         self.departures = Departures()
         self._tracked: dict[str, tuple[Attachment, ...]] = {}
         self._unpersisted: Counter[str] = Counter()
-        """Of each node, how many tracked attachments."""
+        """Number of tracked attachments of each node."""
         self._drafts: WeakSet[Draft] = WeakSet()
         self.doubts: Mapping[str, str] = {}
         """Volume handle -> why the volume may be published to nobody yet; replaced as a whole (mooring/adoption/adopter.py)."""

@@ -18,10 +18,10 @@ from mooring.errors import KubernetesUnavailable
 ACCEPT: Final = "application/vnd.kubernetes.protobuf, application/json"
 MAGIC: Final = b"k8s\x00"
 RAW: Final = 2
-"""In the runtime.Unknown that follows the magic number: the answer itself."""
+"""Field of the answer itself, in the runtime.Unknown that follows the magic number."""
 METADATA: Final = 1
 ITEMS: Final = 2
-"""In a list of any kind."""
+"""Field of the items, in a list of any kind."""
 
 M = TypeVar("M", bound=Message)
 

@@ -42,7 +42,7 @@ DRIVER_NAME = r"[a-zA-Z0-9]([a-zA-Z0-9.-]{0,61}[a-zA-Z0-9])?"
 DriverName = Annotated[str, StringConstraints(pattern=f"^{DRIVER_NAME}$")]
 
 VolumeHandle = Annotated[str, StringConstraints(min_length=1)]
-"""NB: however long: what is attached already is told, recorded and detached, whatever it is called."""
+"""A handle of any length: existing attachments are reported, recorded and detached even if it is too long to be published."""
 NodeId = Annotated[str, StringConstraints(min_length=1), at_most(NODE_ID_BYTES)]
 
 

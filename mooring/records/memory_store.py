@@ -41,7 +41,7 @@ class MemoryVolumes:
         self._bookmark = bookmark
         self._new_uid = new_uid
         self._kept: dict[str, _Kept] = {}
-        """Ordered by revision: what changed last is last."""
+        """Records by revision: the one that changed last is last."""
         self._revision = 0
         self._changed = asyncio.Event()
 

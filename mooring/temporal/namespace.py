@@ -1,7 +1,7 @@
 """The Temporal namespace that a process works in: waiting for it, and serving in it for as long as it exists.
 
-Contract: no refusal of Temporal is taken for final, because its cause (a namespace, a right) may be mended there. Whatever is
-missing is reported, and waited for; the work that serves is ended in order, and begun again. One answer that the
+Contract: no refusal of Temporal is taken for final, because its cause (a namespace, a right) may be mended there. It is reported
+and waited for, whatever is missing; the work that serves is ended in order, and begun again. One answer that the
 namespace is missing ends nothing.
 """
 

@@ -27,7 +27,7 @@ IN_FORCE_SECONDS: Final = 30
 
 @pytest.fixture(scope="package")
 async def guarded(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealKubernetes]:
-    """The server; what its admin does is audited."""
+    """The server, which audits the requests of its admin."""
     folder = tmp_path_factory.mktemp("guarded")
     async with RealKubernetes.start(assets, folder, USERS, audited=[ADMIN]) as real, acting(real) as admin:
         await grant(real)
@@ -86,7 +86,7 @@ async def admin(guarded: RealKubernetes) -> AsyncIterator[Api]:
 
 @pytest.fixture
 async def mooring_account(guarded: RealKubernetes) -> AsyncIterator[Api]:
-    """Mooring's account, should anybody ever give it all rights: what stops it is the policy alone."""
+    """Mooring's account, should anybody ever give it all rights: only the policy stops it."""
     async with acting(guarded, ACCOUNT, MASTERS) as api:
         yield api
 

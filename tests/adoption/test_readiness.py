@@ -1,4 +1,4 @@
-"""A worker serves nobody before what is attached is recorded; what one began, the next goes on with."""
+"""A worker serves nobody before all attachments are recorded; the next worker continues the adoption that one began."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many pods at once. How long it takes is printed, not asserted."""
+"""Many pods at once. The time they take is printed, not asserted."""
 
 from __future__ import annotations
 

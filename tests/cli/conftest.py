@@ -66,7 +66,7 @@ def run(environment: dict[str, str]) -> Mooring:
 
 @pytest.fixture
 async def operator(kubernetes: Kubernetes) -> AsyncIterator[FaultProxy]:
-    """An operator's way to the API server: who looks at a cluster has other rights than a worker."""
+    """An operator's way to the API server: operators who look at a cluster have other rights than a worker."""
     async with FaultProxy.start(kubernetes.admin.kubeconfig()) as proxy:
         yield proxy
 

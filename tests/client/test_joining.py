@@ -27,7 +27,7 @@ from worker import MooringWorker
 async def backed_worker(
     temporal_client: Client, cluster: Cluster, driver: str, backend: JournalBackend
 ) -> AsyncIterator[MooringWorker]:
-    """A ready worker whose backend may take its time: what is held there stays so until it is let go."""
+    """A ready worker whose backend may take its time: calls held there remain held until they are let go."""
     settings = patient(driver, backend="in:tests")
     async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig(), backend) as running:
         yield running

@@ -1,4 +1,4 @@
-"""Rows about files: which are read, how they are merged, and what is no kubeconfig."""
+"""Rows about kubeconfig files: which are read, how they are merged, and which are none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The oracle of the tests with a driver: what it attaches, what it writes down, and what it refuses."""
+"""The oracle of the tests with a driver: its attachments, its journal, and its refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The recorder by itself: what happens again is one series, what there is no room for is counted."""
+"""The recorder by itself: repeated Events form one series, Events without room are counted."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from worker import MooringWorker
 ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "examples" / "go"
 COMPILE_SECONDS = 800
-"""With cold caches and two cores that have nothing else to do, it is two minutes; modules are downloaded, too."""
+"""Seconds for a build: with cold caches and two idle cores it takes two minutes; modules are downloaded, too."""
 RUN_SECONDS = 40
 
 
@@ -76,7 +76,7 @@ async def program(go: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def backed_worker(
     temporal_client: Client, cluster: Cluster, driver: str, backend: JournalBackend
 ) -> AsyncIterator[MooringWorker]:
-    """A ready worker whose backend may take its time: what is held open here stays so until it is let go."""
+    """A ready worker whose backend may take its time: calls held open there remain so until they are let go."""
     settings = quick(driver, backend="in:tests", backend_timeout=90, backend_budget=90)
     async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig(), backend) as running:
         yield running

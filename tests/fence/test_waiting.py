@@ -50,7 +50,7 @@ MOVED_ON = World(
 )
 """The hold of A has ended, A was unpublished, and operation 3 has published the volume to B."""
 CAME_BACK = MOVED_ON._replace(hold=HOLD._replace(number=2, revived=True, forgotten=True), gone=frozenset(), held=2)
-"""That hold has come back by a reset, and nobody can tell that it was over."""
+"""The state after a reset of that hold, of which it is unknown that it was over."""
 BEFORE_ITS_ATTACH = PUBLISHED._replace(remembered=Run("publish", "A", 1, step="attach", started=1, has_begun=True))
 FOUND = Found(1, "A", 1, ending=False, by=1)
 BEFORE_ITS_END = PUBLISHED._replace(

@@ -1,4 +1,4 @@
-"""The index between rebuilds: what the watch delivers, and when it can't."""
+"""The index between rebuilds: changes from the watch, and times when it can't deliver any."""
 
 from __future__ import annotations
 

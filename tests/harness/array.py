@@ -34,7 +34,7 @@ class Array:
     kept: dict[str, list[tuple[Verb, BackendCall]]] = field(default_factory=lambda: defaultdict(list))
     turns: dict[tuple[Verb, str], list[Turn]] = field(default_factory=lambda: defaultdict(list))
     first: dict[tuple[str, str], Callable[[], Awaitable[None]]] = field(default_factory=dict)
-    """By volume and node: what happens before the next call that attaches them."""
+    """Effects that precede the next call that attaches them, by volume and node."""
     _order: Tokens = field(default_factory=Tokens)
     _highest: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 

@@ -1,6 +1,6 @@
-"""The audit log of a real API server: what its audited users asked for, and how they were answered.
+"""The audit log of a real API server: the requests of its audited users, and the answers to them.
 
-Contract: what has been answered is there. One entry a request, a watch included.
+Contract: every request that has been answered is there. One entry a request, a watch included.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A run that was reset and is stopped before it has looked, or at its first attempt: what its former self has under way is dead."""
+"""A run that was reset and is stopped before it has looked, or at its first attempt: its former self's steps under way are dead."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Move(NamedTuple):
 
 @dataclass(slots=True)
 class World(Server):
-    """A story: what happens next, chosen by the seed. `left` operations are still to be started."""
+    """A story, each event chosen by the seed. `left` operations are still to be started."""
 
     left: int = 12
 

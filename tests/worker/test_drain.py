@@ -1,4 +1,4 @@
-"""SIGTERM drains: what is under way may finish within the bound, nothing new is begun, and another worker does the rest."""
+"""SIGTERM drains: work under way may finish within the bound, nothing new is begun, and another worker does the rest."""
 
 from __future__ import annotations
 

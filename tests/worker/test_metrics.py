@@ -1,4 +1,4 @@
-"""/metrics: what became of operations, how the index is doing, and the SDK's own, on one page."""
+"""/metrics: metrics of the operations' outcomes, of the index, and of the SDK, on one page."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from mooring.records.annotations import Keys
 
 COUNT: Final = 1000
 PLAIN: Final = 200
-"""So many are attached, as an existing driver writes it: node and time, no epoch."""
+"""Number of volumes that are attached, as an existing driver writes it: node and time, no epoch."""
 WITHOUT_TIME: Final = range(201, 206)
 BAD_TIME: Final = 206
 DETACHED: Final = 207

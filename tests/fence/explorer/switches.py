@@ -42,7 +42,7 @@ class SuccessFromMemory(Rules):
 
 
 class NoOperationId(Rules):
-    """A record bears no operation's id: what one made is recognised by node and epoch."""
+    """A record bears no operation's id: an operation's own record is recognised by node and epoch."""
 
     exact = True
 

@@ -1,6 +1,6 @@
 """The rules that hold in every state, and the meaning of an operation's end for its caller.
 
-NB: a holder whose record went with every PV that bore it is forgotten here: what follows then is no question of several PVs.
+NB: a holder whose record went with every PV that bore it is forgotten here: the consequences are no question of several PVs.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class Claim(NamedTuple):
 
 
 class Rules:
-    """The protocol; what it is given of the PVs is what some worker knows."""
+    """The protocol; the PVs that it is given are those that some worker knows."""
 
     def claim(self, seen: frozenset[Pv], node: str, operation: int) -> Claim | None:
         """Ask `fence.claim`; return None for a refusal."""

@@ -14,16 +14,16 @@ from tests.fence.waiting.state import ALL, NOBODY, NODES, Hold, Move, Record, Ru
 
 _KINDS = tuple(("publish", node) for node in NODES) + tuple(("unpublish", node) for node in (*NODES, ALL))
 _EPOCH = 4
-"""That of a record with which a PV comes."""
+"""Epoch of the record of a PV that appears with one."""
 
 
 @dataclass(frozen=True)
 class Bounds:
     """The bounds of a search.
 
-    How many operations start, resets included; whether operators end holds, PVs appear with a record, holds start late, and
-    requests to end a hold arrive late; how often holds are reset, whether Temporal forgets what these were reset from, and how
-    often PVs go; and how many states there may be before it begins no further round.
+    They limit the number of operations that start, resets included; whether operators end holds, PVs appear with a record, holds
+    start late, and requests to end a hold arrive late; how often holds are reset, whether Temporal forgets the runs that these were
+    reset from, and how often PVs go; and the number of states after which the search begins no further round.
     """
 
     operations: int = 3

@@ -1,4 +1,4 @@
-"""The storage behind the driver: what is attached where, with nothing but the journal to remember it by.
+"""The storage behind the driver: the attachments, with nothing but the journal to remember them by.
 
 Contract: each method decides and writes without letting another call in between. Two nodes at once are let happen, and written
 down as a violation unless every access mode allows it. A call whose fencing token is too old (`tokens.py`) changes nothing, and is
