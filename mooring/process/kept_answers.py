@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from mooring.process.single_flight import retrieve_failure
+
 T = TypeVar("T")
 
 
@@ -50,15 +52,9 @@ class KeptAnswers(Generic[T]):
         if known is None or not known.is_good(since, self._lasting):
             self._asked = {each: asked for each, asked in self._asked.items() if asked.is_good(since, self._lasting)}
             known = self._asked[question] = _Asked(self._now(), asyncio.create_task(self._answer(question)))
-            known.answer.add_done_callback(_seen)
+            known.answer.add_done_callback(retrieve_failure)
         return await asyncio.shield(known.answer)  # one caller that is cancelled takes nothing from the others
 
     async def _answer(self, question: str) -> T:
         async with self._turns:
             return await self._ask(question)
-
-
-def _seen(answer: asyncio.Task[T]) -> None:
-    """Retrieve a failure for which no caller waits any more."""
-    if not answer.cancelled():
-        answer.exception()

@@ -25,7 +25,7 @@ class SingleFlight(Generic[T]):
         """Return the next call's result; raise its error."""
         if self._due is None:
             self._due = asyncio.create_task(self._follow(self._running))
-            self._due.add_done_callback(_seen)
+            self._due.add_done_callback(retrieve_failure)
         return await asyncio.shield(self._due)  # one caller that is cancelled takes nothing from the others
 
     async def _follow(self, before: asyncio.Task[T] | None) -> T:
@@ -35,7 +35,7 @@ class SingleFlight(Generic[T]):
         return await self._call()
 
 
-def _seen(task: asyncio.Task[T]) -> None:
+def retrieve_failure(task: asyncio.Task[T]) -> None:
     """Retrieve a failure for which no caller waits any more."""
     if not task.cancelled():
         task.exception()
