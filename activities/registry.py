@@ -70,16 +70,17 @@ def all_activities(
     mooring = MooringClient(client, driver=settings.driver, task_queue=settings.queue, eager=True)
     runs = DriverRuns(client, settings.driver, search_attributes=search_attributes)
     terms = EvacuationTerms(limits=limits, node_gone=settings.node_gone, at_once=settings.evacuate_at_once)
-    evacuation = EvacuationActivities(
-        settings.driver, mooring, runs, manager, storage.volumes, storage.machines, terms, CoCalls(manager, backend, runs)
-    )
-    reconciling = reconciliation(
-        settings, client, storage, backend, rebuild, adoptions, evidence, search_attributes=search_attributes
-    )
+    co_calls = CoCalls(manager, backend, runs)
+    evacuation = EvacuationActivities(settings.driver, mooring, runs, manager, storage.volumes, storage.machines, terms, co_calls)
+    evacuate = partial(_evacuate, client, settings)
+    healer = Healer(settings.driver, mooring, adoptions, evacuate, co_calls)
+    survey = DriftSurvey(_sources(settings, storage, manager, backend, rebuild, runs, evidence), rebuild.ask)
+    reconcile_terms = settings.reconcile_terms(search_attributes=search_attributes)
+    reconciling = ReconcileActivities(settings.driver, survey, healer, reconcile_terms)
     return [
         *(attachments.observe, attachments.look, attachments.record),
         *(attachments.release, attachments.persist, attachments.undo),
-        *(unpersisted.find, unpersisted.drop, unpersisted.outwait, unpersisted.is_open),
+        *(unpersisted.find, unpersisted.drop, unpersisted.outwait, unpersisted.ends_for),
         *(unpersisted.publisher_lives, unpersisted.wait),
         *(calls.publish, calls.unpublish, calls.undo),
         NodeActivities(admission).check,
@@ -91,23 +92,17 @@ def all_activities(
     ]
 
 
-def reconciliation(
+def _sources(
     settings: Settings,
-    client: Client,
     storage: Storage,
+    manager: AttachmentManager,
     backend: Backend,
     rebuild: RebuildActivities,
-    adoptions: Survey,
+    runs: DriverRuns,
     evidence: Evidence,
-    *,
-    search_attributes: bool,
-) -> ReconcileActivities:
-    """Make the activities; `adoptions` judges attachments to adopt, `evidence` is this worker's knowledge beyond the records.
-
-    `search_attributes`: the namespace knows Mooring's.
-    """
-    runs = DriverRuns(client, settings.driver, search_attributes=search_attributes)
-    sources = Sources(
+) -> Sources:
+    """Return what a reconciliation compares."""
+    return Sources(
         driver=settings.driver,
         worker=rebuild.worker,
         volumes=storage.volumes,
@@ -116,18 +111,13 @@ def reconciliation(
         node_states=storage.node_states,
         runs=runs,
         past_runs=PastRuns(runs, evidence),
-        manager=adoptions.manager,
+        manager=manager,
         published=backend if settings.adopt and isinstance(backend, ListsNodes) else None,
         releases=bool(settings.csi_endpoint),
         evacuates=settings.evacuate is EvacuateMode.AUTO,
         page_size=settings.page_size,
         now=lambda: datetime.now(UTC),
     )
-    mooring = MooringClient(client, driver=settings.driver, task_queue=settings.queue, eager=True)
-    co_calls = CoCalls(adoptions.manager, backend, runs)
-    healer = Healer(settings.driver, mooring, adoptions, partial(_evacuate, client, settings), co_calls)
-    terms = settings.reconcile_terms(search_attributes=search_attributes)
-    return ReconcileActivities(settings.driver, DriftSurvey(sources, rebuild.ask), healer, terms)
 
 
 async def _evacuate(client: Client, settings: Settings, node_id: str) -> str:

@@ -103,7 +103,7 @@ class UnpersistedActivities:
             await _closed(self._client.get_workflow_handle(unpersisted_id(run.volume), run_id=run.run_id))
 
     @activity.defn(name="check_operation")
-    async def is_open(self, operation: RunRef) -> bool:
+    async def ends_for(self, operation: RunRef) -> bool:
         """Return whether the hold that asks ends for this operation: for one that is open or, if the hold is over, for any."""
         async with running(patient=True):
             run = await look_up(self._client, volume_id(operation.volume), operation.run_id)

@@ -280,7 +280,7 @@ class Steps:
         """Return whether that operation on the volume is open."""
         options = self._patient("look at the operation that asks for the end", self.limits.attempt_timeout)
         run = RunRef(volume=self.volume, run_id=operation)
-        return await workflow.execute_activity_method(UnpersistedActivities.is_open, run, **options)
+        return await workflow.execute_activity_method(UnpersistedActivities.ends_for, run, **options)
 
     async def publisher_lives(self, operation: str) -> bool:
         """Return whether that publish is open, or has succeeded."""
