@@ -123,14 +123,20 @@ async def test_a_hold_that_went_on_for_want_of_a_living_asker_ends_for_the_next_
     assert (await mooring.publish("vol", "node-b")).node_id == "node-b"
 
 
-async def test_a_hold_that_is_reset_after_it_had_ended_gives_nobody_the_volume(
-    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
-) -> None:
+async def a_hold_that_is_over(cluster: Cluster, mooring: MooringClient, client: Client) -> Run:
+    """Have a hold end by recording its node, and the node unpublished; return the hold."""
     await mooring.publish("vol", "node-a")
-    hold = await hold_of(temporal_client, cluster)
+    hold = await hold_of(client, cluster)
     await cluster.create("vol")
     await ended(hold)
     await mooring.unpublish("vol", "node-a")
+    return hold
+
+
+async def test_a_hold_that_is_reset_after_it_had_ended_gives_nobody_the_volume(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    hold = await a_hold_that_is_over(cluster, mooring, temporal_client)
 
     again = await reset(temporal_client, hold, FIRST, str)
 
@@ -157,11 +163,7 @@ async def test_a_publish_relies_on_no_hold_that_was_reset_after_it_had_ended(
 async def test_a_publish_relies_on_no_hold_that_was_reset_twice_after_it_had_ended(
     worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
 ) -> None:
-    await mooring.publish("vol", "node-a")
-    hold = await hold_of(temporal_client, cluster)
-    await cluster.create("vol")
-    await ended(hold)
-    await mooring.unpublish("vol", "node-a")
+    hold = await a_hold_that_is_over(cluster, mooring, temporal_client)
     await mooring.publish("vol", "node-b")
     once = await reset(temporal_client, hold, FIRST, str)
     async with asyncio.timeout(SECONDS):
@@ -203,11 +205,7 @@ async def test_a_hold_that_is_reset_to_before_it_went_on_in_one_that_has_ended_g
 async def test_a_hold_that_is_over_does_not_go_on_for_want_of_a_living_asker(
     worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
 ) -> None:
-    await mooring.publish("vol", "node-a")
-    hold = await hold_of(temporal_client, cluster)
-    await cluster.create("vol")
-    await ended(hold)
-    await mooring.unpublish("vol", "node-a")
+    hold = await a_hold_that_is_over(cluster, mooring, temporal_client)
     again = await reset(temporal_client, hold, FIRST, str)
     await again.cancel(reason=names.asked_by(NOBODY))
     await ended(again)
