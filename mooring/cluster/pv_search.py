@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from mooring.kubernetes.pv_objects import handle
 from mooring.models import Skip
+from mooring.process.single_flight import retrieve_failure
 
 if TYPE_CHECKING:
     from mooring.kubernetes.list_watch import ListPage
@@ -51,7 +52,7 @@ class PvSearch:
         asked.found.setdefault(volume_handle, [])
         if asked.task is None:
             asked.task = asyncio.create_task(self._list(asked), name="list of PersistentVolumes")
-            asked.task.add_done_callback(_retrieve)
+            asked.task.add_done_callback(retrieve_failure)
         await asyncio.shield(asked.task)  # NB: others wait for the same list, so who gives up must not end it
         return asked.found[volume_handle]
 
@@ -73,9 +74,3 @@ def _named(handles: list[str]) -> str:
         return f"volume {handles[0]}"
     more = f" and {len(handles) - NAMED} others" if len(handles) > NAMED else ""
     return f"volumes {', '.join(handles[:NAMED])}{more}"
-
-
-def _retrieve(task: asyncio.Task[None]) -> None:
-    """Retrieve a failure, for which no caller may be waiting any longer."""
-    if not task.cancelled():
-        task.exception()
