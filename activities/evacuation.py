@@ -9,7 +9,6 @@ Not kept here: the proof that a node is dead (workflows/evacuate.py).
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import aclosing
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -21,6 +20,7 @@ from activities.attempt import running
 from mooring.errors import MooringError
 from mooring.models import UnpublishRequest, UnpublishResult
 from mooring.models.evacuation import EvacuationTerms, HeldVolume, HeldVolumes, NodeAsked, NodeSeen, Release, Unheard
+from mooring.process.at_once import ask_each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,13 +115,11 @@ class EvacuationActivities:
     async def count_released(self, asked: Unheard) -> int:
         """Return how many of the volumes were released as was asked; no operation is begun."""
         async with running(patient=True):
-            turns = asyncio.Semaphore(AT_ONCE)
 
             async def ask(held: HeldVolume) -> UnpublishResult | None:
-                async with turns:
-                    return await self._answer_to(self._request(asked.node_id, held))
+                return await self._answer_to(self._request(asked.node_id, held))
 
-            answers = await asyncio.gather(*map(ask, asked.volumes))
+            answers = await ask_each(ask, asked.volumes, AT_ONCE)
         return len([answer for answer in answers if answer is not None])
 
     def _request(self, node_id: str, held: HeldVolume) -> UnpublishRequest:

@@ -10,7 +10,6 @@ Not kept here: the duration of a Node's absence, and the consequences (workflows
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Collection as Some
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
@@ -26,6 +25,7 @@ from mooring.kubernetes.informer import PAGE_SIZE, Mirror
 from mooring.kubernetes.list_watch import Collection
 from mooring.kubernetes.node_objects import NODE_NAME, NODES, OUT_OF_SERVICE, PlainNode
 from mooring.models.evacuation import Presence
+from mooring.process.at_once import ask_each
 from mooring.process.single_flight import SingleFlight
 
 Fates = Mapping[str, bool | None]
@@ -104,13 +104,11 @@ class ClusterMachines:
             return Machine(next(iter(names), ""), Presence.UNKNOWN, f"nothing says which Nodes the driver calls {node_id}: {error}")
         if not known:
             return Machine("", Presence.UNKNOWN, f"nothing says which Node the driver calls {node_id}")
-        turns = asyncio.Semaphore(AT_ONCE)
 
         async def sight(name: str) -> _Sight:
-            async with turns:
-                return self._judge(name, node_id, await self._find(name), registered)
+            return self._judge(name, node_id, await self._find(name), registered)
 
-        return _machine(await asyncio.gather(*map(sight, known)))
+        return _machine(await ask_each(sight, known, AT_ONCE))
 
     def following(self, changed: Callable[[Fates], None]) -> AbstractAsyncContextManager[None]:
         """See `Machines`."""

@@ -18,6 +18,7 @@ from mooring.errors import KubernetesForbidden
 from mooring.kubernetes.api import KubernetesApi
 from mooring.kubernetes.list_watch import Event, Kind, Listed, T, list_all
 from mooring.kubernetes.node_objects import CSI_NODES, NODE_NAME, NodeStatus, PlainNode
+from mooring.process.at_once import ask_each
 from mooring.process.kept_answers import KeptAnswers
 
 AT_ONCE: Final = 8
@@ -111,13 +112,11 @@ class ClusterNodeStates:
 
     async def _named(self, names: Collection[str]) -> list[UsingNode]:
         """Read the existing Nodes with these names, some at once."""
-        turns = asyncio.Semaphore(AT_ONCE)
 
         async def named(name: str) -> list[UsingNode]:
-            async with turns:
-                return await self._list(NODES, {"fieldSelector": f"metadata.name={name}"})
+            return await self._list(NODES, {"fieldSelector": f"metadata.name={name}"})
 
-        return [node for nodes in await asyncio.gather(*map(named, names)) for node in nodes]
+        return [node for nodes in await ask_each(named, names, AT_ONCE) for node in nodes]
 
     async def _attached_to(self, name: str) -> Set[str]:
         """Return the unique names of the volumes that the Node says are attached to it."""

@@ -11,13 +11,13 @@ Not kept here: the PVs that the index saw go (survey.py).
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from mooring.errors import UnreadableHistory
 from mooring.evidence.asker import Asking
+from mooring.process.at_once import ask_each
 from mooring.reconciliation.vanished import unrecorded
 from mooring.records.copies import merge
 
@@ -60,13 +60,11 @@ class PastRuns:
         first = sorted(due, key=lambda name: (name in self._held, listed[name].started_at), reverse=True)[: self._volumes]
         if len(due) > len(first):
             logger.info("The histories of %d volumes without a record are left to later looks.", len(due) - len(first))
-        turns = asyncio.Semaphore(AT_ONCE)
 
         async def ask(name: str) -> list[Drift]:
-            async with turns:
-                return await self._ask(name, listed[name], unwritten.get(name, ()))
+            return await self._ask(name, listed[name], unwritten.get(name, ()))
 
-        found = await asyncio.gather(*map(ask, first))
+        found = await ask_each(ask, first, AT_ONCE)
         return [drift for drifts in found for drift in drifts]
 
     async def _ask(self, name: str, newest: ListedRun, pvs: Sequence[Sighting]) -> list[Drift]:

@@ -6,7 +6,6 @@ open, from Temporal's own state of it, which doesn't. If Temporal doesn't answer
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from temporalio.service import RPCError
 from mooring import names
 from mooring.errors import TemporalUnavailable
 from mooring.models import Attachment, UnpublishRequest, UnpublishResult, VolumeRef
+from mooring.process.at_once import ask_each
 from mooring.states import State
 from mooring.temporal.runs import look_up, read_run
 
@@ -181,13 +181,11 @@ class DriverRuns:
 
     async def _newest(self, handles: Iterable[str]) -> dict[str, WorkflowExecutionDescription]:
         """Map each volume handle to its newest operation."""
-        turns = asyncio.Semaphore(AT_ONCE)
 
         async def describe(handle: str) -> tuple[str, WorkflowExecutionDescription | None]:
-            async with turns:
-                return handle, await look_up(self._client, self._prefix + names.short(handle))
+            return handle, await look_up(self._client, self._prefix + names.short(handle))
 
-        found = await asyncio.gather(*(describe(handle) for handle in set(handles)))
+        found = await ask_each(describe, set(handles), AT_ONCE)
         return {handle: run for handle, run in found if run is not None}
 
     async def _list(self, query: str, at_most: int | None = None) -> list[WorkflowExecution]:
