@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from mooring.evidence.evidence import Evidence
     from mooring.index.manager import AttachmentManager
-    from mooring.records.compact import Sighting
-    from mooring.records.store import Volumes
+    from mooring.records.compact import CompactRecord
+    from mooring.records.store import RecordStore
 
 _GLANCE: Final = 2.0
 """Seconds that the first step, which nobody sees waiting, asks beyond memory; a live look has a budget."""
@@ -37,7 +37,7 @@ class AttachmentActivities:
         self,
         driver: str,
         manager: AttachmentManager,
-        volumes: Volumes,
+        volumes: RecordStore,
         evidence: Evidence,
         limits: Limits,
         waiting: Callable[[VolumeRef], Awaitable[Waiting | None]],
@@ -135,7 +135,7 @@ class AttachmentActivities:
             self._manager.untrack_attachment(write.volume.volume_handle, write.node_id)
         return await self._learnt(write, result, before)
 
-    async def _learnt(self, write: Write, result: WriteResult, before: Sequence[Sighting]) -> WriteResult:
+    async def _learnt(self, write: Write, result: WriteResult, before: Sequence[CompactRecord]) -> WriteResult:
         handle = write.volume.volume_handle
         if result.landed and result.record is not None:
             self._manager.learn(handle, result.record)

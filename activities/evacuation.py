@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from mooring.cluster.node_health import Machines
     from mooring.csi.co_secrets import CoCalls
     from mooring.index.manager import AttachmentManager
-    from mooring.records.store import Volumes
+    from mooring.records.store import RecordStore
     from mooring.temporal.visibility import DriverRuns
 
 PAGE_SIZE: Final = 500
@@ -52,7 +52,7 @@ class EvacuationActivities:
         mooring: MooringClient,
         runs: DriverRuns,
         manager: AttachmentManager,
-        volumes: Volumes,
+        volumes: RecordStore,
         machines: Machines,
         terms: EvacuationTerms,
         co_calls: CoCalls,

@@ -20,7 +20,7 @@ from mooring.models import VolumeRecord, VolumeRef
 
 if TYPE_CHECKING:
     from mooring.index.manager import AttachmentManager
-    from mooring.records.store import Volumes
+    from mooring.records.store import RecordStore
 
 
 class MigrationActivities:
@@ -29,7 +29,7 @@ class MigrationActivities:
     `limited`: the number of nodes that may hold such a volume is limited; else a second one means no migration.
     """
 
-    def __init__(self, manager: AttachmentManager, volumes: Volumes, waits: int, *, limited: bool) -> None:
+    def __init__(self, manager: AttachmentManager, volumes: RecordStore, waits: int, *, limited: bool) -> None:
         self._free = waits
         self._limited = limited
         self._manager = manager

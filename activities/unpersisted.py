@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
     from mooring.evidence.evidence import Evidence
     from mooring.index.manager import AttachmentManager
-    from mooring.records.compact import Sighting
-    from mooring.records.store import Volumes
+    from mooring.records.compact import CompactRecord
+    from mooring.records.store import RecordStore
 
 _AGAIN: Final = timedelta(minutes=1)
 """Time until a volume is looked at again that is held off, and has no share of this worker's slots."""
@@ -59,7 +59,7 @@ _CHILD_STARTED = EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED
 class UnpersistedActivities:
     """The unpersisted attachments of one driver; `waits` of them are waited for at once."""
 
-    def __init__(self, client: Client, manager: AttachmentManager, volumes: Volumes, evidence: Evidence, waits: int) -> None:
+    def __init__(self, client: Client, manager: AttachmentManager, volumes: RecordStore, evidence: Evidence, waits: int) -> None:
         self._free = waits
         self._evidence = evidence
         self._client = client
@@ -241,7 +241,7 @@ class UnpersistedActivities:
     def _has_changed(self, handle: str, since: Gist) -> bool:
         return _gist(self._manager.claims(handle)) != since
 
-    async def _look(self, handle: str, before: tuple[Sighting, ...]) -> VolumeRecord | None:
+    async def _look(self, handle: str, before: tuple[CompactRecord, ...]) -> VolumeRecord | None:
         pvs = self._manager.pvs(handle)
         record = await self._volumes.read(handle, pvs)
         if record is None:
@@ -256,7 +256,7 @@ class UnpersistedActivities:
             raise TemporalUnavailable(f"Temporal did not say how far {run.id} has come: {error}.") from error
 
 
-def _gist(claims: Iterable[Sighting]) -> Gist:
+def _gist(claims: Iterable[CompactRecord]) -> Gist:
     """Return what the PVs say of who is in the way, without what each look finds otherwise: a time that can't be read is now."""
     return tuple((seen.uid, seen.epoch, seen.listed, seen.problem, seen.beside) for seen in claims)
 

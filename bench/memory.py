@@ -17,7 +17,7 @@ from uuid import UUID
 from mooring.index.manager import AttachmentManager
 from mooring.models import DEFAULT_DRIVER
 from mooring.records.annotations import Keys, read
-from mooring.records.compact import sight
+from mooring.records.compact import read_compact
 
 LIMIT = 600
 KEYS = Keys.of(DEFAULT_DRIVER)
@@ -54,7 +54,7 @@ def index(count: int, *, same_name: bool) -> object:
     manager = AttachmentManager()
     draft = manager.draft()
     for handle, name, uid, found in pvs(count, same_name=same_name):
-        draft.add([sight(DEFAULT_DRIVER, KEYS, handle, name, uid, found, NOW)[0]])
+        draft.add([read_compact(DEFAULT_DRIVER, KEYS, handle, name, uid, found, NOW)[0]])
     manager.replace_all(draft)
     assert manager.attachments == count
     return manager

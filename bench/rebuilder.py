@@ -24,7 +24,7 @@ from prometheus_client import CollectorRegistry
 import worker  # noqa: F401 - for what a worker has in memory before it rebuilds
 from bench.pvs import DRIVER
 from bench.writer import Records
-from mooring.cluster.persistent_volumes import KubernetesVolumes
+from mooring.cluster.persistent_volumes import PersistentVolumeStore
 from mooring.index.manager import AttachmentManager
 from mooring.index.reflector import Follower
 from mooring.kubernetes.connection import connect
@@ -108,7 +108,7 @@ async def following(manager: AttachmentManager, page_size: int, watch_seconds: f
     """Make a follower as a worker does, for as long as the block lasts."""
     api = await connect(None, os.environ, TIMEOUT)
     metrics = Metrics(CollectorRegistry())
-    volumes = KubernetesVolumes(api, DRIVER, lambda: datetime.now(UTC), metrics, page_size=page_size, watch_time=watch_seconds)
+    volumes = PersistentVolumeStore(api, DRIVER, lambda: datetime.now(UTC), metrics, page_size=page_size, watch_time=watch_seconds)
     follower = Follower(volumes, manager, metrics, time.monotonic, page_size)
     try:
         yield follower

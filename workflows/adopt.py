@@ -79,7 +79,7 @@ class AdoptAttachment:
             raise failure(Contended(f"{self._what()} lost to another writer of the record."))
         return record
 
-    def _decide(self, seen: Looked) -> fence.Claim | fence.Refuse:
+    def _decide(self, seen: Looked) -> fence.Acquire | fence.Refuse:
         if self._steps.waiting is not None or seen.record is None:
             return fence.Refuse(Contended(f"{self._what()} has to wait: the volume has no PersistentVolume, or just got one."))
         return fence.adopt(seen.record, self._asked, self._steps.operation)

@@ -164,9 +164,9 @@ class PersistAttachment:
     def _show(self, state: State) -> None:
         show(self._steps.limits, self._waiting.volume, self._waiting.attachment.node_id, state)
 
-    def _claim(self, seen: VolumeRecord, held: Attachment) -> fence.Claim | fence.Refuse:
+    def _claim(self, seen: VolumeRecord, held: Attachment) -> fence.Acquire | fence.Refuse:
         asked = PublishRequest.of(self._waiting.volume.driver, self._waiting.volume.volume_handle, held)
-        decision = fence.claim(seen, asked, self._steps.operation, held.attached_at, held.publish_context)
+        decision = fence.acquire(seen, asked, self._steps.operation, held.attached_at, held.publish_context)
         return heeding_history(decision, seen, asked)
 
     def _unsettled(self) -> str:

@@ -152,7 +152,7 @@ class PublishVolume:
             else:
                 decision = self._decide(seen.record)
                 self._seen_itself = self._steps.trusts(seen) and isinstance(decision, fence.Refuse)
-                if isinstance(decision, fence.Claim):
+                if isinstance(decision, fence.Acquire):
                     result = await self._claimant.make(decision, seen, self._keeper.mine)
                     if result.landed:
                         return result.record
@@ -163,9 +163,9 @@ class PublishVolume:
             seen = await self._steps.look()
         raise failure(Contended(f"{self._what()} lost to another writer of the record {self._steps.limits.conflicts_max} times."))
 
-    def _decide(self, seen: VolumeRecord) -> fence.Claim | fence.Refuse:
+    def _decide(self, seen: VolumeRecord) -> fence.Acquire | fence.Refuse:
         most = self._steps.limits.migration_nodes
-        decision = fence.claim(seen, self._asked, self._steps.operation, workflow.now(), migration_nodes=most)
+        decision = fence.acquire(seen, self._asked, self._steps.operation, workflow.now(), migration_nodes=most)
         return heeding_history(decision, seen, self._asked)
 
     def _may_hold(self, seen: Looked) -> bool:

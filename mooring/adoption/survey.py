@@ -16,7 +16,7 @@ from mooring.cluster.volume_attachments import Attached, Volume, VolumeAttachmen
 from mooring.errors import MalformedRecord, UntranslatableVolume
 from mooring.index.manager import AttachmentManager
 from mooring.models.adoption import Finding, Verdict
-from mooring.records.compact import Sighting
+from mooring.records.compact import CompactRecord
 from mooring.records.copies import merge
 
 AT_ONCE: Final = 50
@@ -103,7 +103,7 @@ async def for_each(work: Callable[[T], Awaitable[list[Finding]]], items: Sequenc
     return [finding for task in tasks for finding in task.result()]
 
 
-def _nodes(sightings: Iterable[Sighting], handles: Set[str]) -> dict[str, set[str]]:
+def _nodes(sightings: Iterable[CompactRecord], handles: Set[str]) -> dict[str, set[str]]:
     """Return the nodes that hold each of these volumes by any of its PVs."""
     nodes: dict[str, set[str]] = {handle: set() for handle in handles}
     for seen in sightings:

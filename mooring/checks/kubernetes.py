@@ -27,7 +27,7 @@ from mooring.records.annotations import patch
 if TYPE_CHECKING:
     from mooring.checks.rights import Account
     from mooring.kubernetes.api import KubernetesApi
-    from mooring.records.compact import Sighting
+    from mooring.records.compact import CompactRecord
 
 KUBERNETES: Final = "Kubernetes"
 RECORDS: Final = "Records"
@@ -195,7 +195,7 @@ class KubernetesChecks:
         sound = next((each for each in self._records.sightings if not each.problem), None)
         return await self._try_to_write(sound) if sound else skipped(f"driver {self._driver} has no PersistentVolume to try it on")
 
-    async def _try_to_write(self, seen: Sighting) -> Answer:
+    async def _try_to_write(self, seen: CompactRecord) -> Answer:
         """Try the write of a re-claim as a dry run."""
         record = seen.record()
         volume = VolumeRef.model_construct(driver=self._driver, volume_handle=seen.handle)

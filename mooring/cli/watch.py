@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mooring.cli.session import Session
-    from mooring.records.compact import Sighting
-    from mooring.records.store import Volumes
+    from mooring.records.compact import CompactRecord
+    from mooring.records.store import RecordStore
 
 REQUEST_SECONDS: Final = 10.0
 
@@ -50,11 +50,11 @@ class VolumeWatch:
     """The last sighting of each volume's PVs; `show` is given each change of a volume that is or was `wanted`."""
 
     driver: str
-    seen: dict[str, list[Sighting]]
+    seen: dict[str, list[CompactRecord]]
     wanted: Callable[[VolumeStatus], bool]
     show: Callable[[VolumeStatus], None]
 
-    async def follow(self, volumes: Volumes, resource_version: str) -> NoReturn:
+    async def follow(self, volumes: RecordStore, resource_version: str) -> NoReturn:
         """Follow the watch without end.
 
         Raises:
@@ -83,7 +83,7 @@ class VolumeWatch:
         for handle in [*self.seen, *(handle for handle in there if handle not in self.seen)]:
             self._now(handle, there.get(handle, []))
 
-    def _now(self, handle: str, pvs: list[Sighting]) -> None:
+    def _now(self, handle: str, pvs: list[CompactRecord]) -> None:
         """Take the volume's PVs as just seen, none if the list is empty, and show the volume if it changed."""
         before = self.seen.pop(handle, [])
         if pvs:
@@ -96,7 +96,7 @@ class VolumeWatch:
         if now is not None and now != was and (self.wanted(now) or (was is not None and self.wanted(was))):
             self.show(now)
 
-    def _status(self, pvs: list[Sighting]) -> VolumeStatus | None:
+    def _status(self, pvs: list[CompactRecord]) -> VolumeStatus | None:
         sound = [seen for seen in pvs if not seen.problem]
         return status(self.driver, sound) if sound else None
 

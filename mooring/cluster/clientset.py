@@ -16,13 +16,13 @@ from mooring.cluster.attachment_cache import AttachedVolumes, ClusterAttached, N
 from mooring.cluster.node_health import ClusterMachines, Machines, NoMachines
 from mooring.cluster.node_ids import AnyNode, Nodes, csi_nodes, plain_nodes
 from mooring.cluster.node_usage import ClusterNodeStates, NodeStates, NoNodeStates
-from mooring.cluster.persistent_volumes import KubernetesVolumes
+from mooring.cluster.persistent_volumes import PersistentVolumeStore
 from mooring.cluster.volume_attachments import ClusterAttachments, NoAttachments, VolumeAttachments
 from mooring.events.pvcs import Claims
 from mooring.events.recorder import Events, NoEvents, Recorder
 from mooring.kubernetes.connection import Kubeconfig, connect
-from mooring.records.memory_store import MemoryVolumes
-from mooring.records.store import Volumes
+from mooring.records.memory_store import MemoryStore
+from mooring.records.store import RecordStore
 from mooring.settings import EventsMode, KubernetesMode, NodeCheck
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 class Storage:
     """The doors of one worker."""
 
-    volumes: Volumes
+    volumes: RecordStore
     events: Events
     nodes: Nodes
     attachments: VolumeAttachments
@@ -57,13 +57,13 @@ async def open_storage(
     """
     if settings.kubernetes is KubernetesMode.OFF:
         yield Storage(
-            MemoryVolumes(metrics), NoEvents(), AnyNode(), NoAttachments(), NothingAttached(), NoMachines(), NoNodeStates()
+            MemoryStore(metrics), NoEvents(), AnyNode(), NoAttachments(), NothingAttached(), NoMachines(), NoNodeStates()
         )
         return
     api = await connect(kubeconfig, os.environ, settings.request_timeout)
     try:
         claims = Claims(api)
-        volumes = KubernetesVolumes(api, settings.driver, now, metrics, learn=claims.learn, page_size=settings.page_size)
+        volumes = PersistentVolumeStore(api, settings.driver, now, metrics, learn=claims.learn, page_size=settings.page_size)
         cluster = ClusterAttachments(api, settings.driver, now)
         attachments = cluster if settings.adopt else NoAttachments()
         attached = ClusterAttached(api, settings.driver, metrics.reconnected) if settings.adopt else NothingAttached()

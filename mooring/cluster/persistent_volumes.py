@@ -29,7 +29,7 @@ from mooring.process.metrics import Metrics
 from mooring.records import fence
 from mooring.records.annotations import ALL_BYTES, Keys, patch, size
 from mooring.records.annotations import read as read_record
-from mooring.records.compact import Sighting, sight
+from mooring.records.compact import CompactRecord, read_compact
 from mooring.records.copies import merge
 from mooring.records.store import Change, ChangeKind, HistoryGone, Page
 
@@ -40,7 +40,7 @@ FIELD_MANAGER: Final = "mooring"
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-class KubernetesVolumes:
+class PersistentVolumeStore:
     """The volumes of one driver on an API server.
 
     `now` is UTC; `learn` is given each PV that a read or write returns; `watch_time` and `watch_silence` are those of `Collection`.
@@ -63,7 +63,7 @@ class KubernetesVolumes:
         self._now = now
         self._metrics = metrics
         self._learn = learn
-        self._sighter = Sighter(driver, now)
+        self._sighter = RecordReader(driver, now)
         kind = Kind("PersistentVolumes", PVS, PvLists(), PV_EVENT, compact=True)
         self._pvs = Collection(api, kind, metrics.reconnected, watch_time=watch_time, watch_silence=watch_silence)
         self._search = PvSearch(driver, lambda what: self._pvs.pages(what, page_size))
@@ -209,7 +209,7 @@ def _refuse_what_is_too_large(write: Write, part: Part, pv: Pv | None) -> None:
         raise RecordTooLarge(f"The record of {who} {whole}.")
 
 
-class Sighter:
+class RecordReader:
     """A maker of sightings of one driver's PVs. `now` gives the time that replaces unreadable ones."""
 
     def __init__(self, driver: str, now: Callable[[], datetime]) -> None:
@@ -217,13 +217,13 @@ class Sighter:
         self._keys = Keys.of(driver)
         self._now = now
 
-    def look(self, pv: Pv) -> tuple[Sighting, int] | Skip:
+    def look(self, pv: Pv) -> tuple[CompactRecord, int] | Skip:
         """Return the sighting of the PV and how many of its times were replaced, or why it is none of this driver's volumes."""
         found = handle(self._driver, pv)
         if isinstance(found, Skip):
             return found
         meta = pv.metadata
-        seen, replaced = sight(self._driver, self._keys, found, meta.name, meta.uid, meta.annotations, self._now())
+        seen, replaced = read_compact(self._driver, self._keys, found, meta.name, meta.uid, meta.annotations, self._now())
         if (csi := pv.spec.csi) is None:
             return msgspec.structs.replace(seen, in_tree=True), replaced
         return seen.secretive() if csi.controller_publish_secret_ref is not None else seen, replaced

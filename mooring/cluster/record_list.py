@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry
 
-from mooring.cluster.persistent_volumes import KubernetesVolumes
+from mooring.cluster.persistent_volumes import PersistentVolumeStore
 from mooring.errors import DuplicateVolume, MalformedRecord, MooringError, UntranslatableVolume
 from mooring.models import VolumeStatus
 from mooring.process.metrics import Metrics
 from mooring.records.copies import disagreement, merge
-from mooring.records.store import Volumes
+from mooring.records.store import RecordStore
 
 if TYPE_CHECKING:
     from mooring.kubernetes.api import KubernetesApi
-    from mooring.records.compact import Sighting
+    from mooring.records.compact import CompactRecord
 
 PAGE_SIZE: Final = 500
 
@@ -35,16 +35,16 @@ class Records:
     """The sightings of the PVs as of `resource_version`; `untranslatable`: those of which the driver has no volume."""
 
     resource_version: str = ""
-    sightings: list[Sighting] = field(default_factory=list)
+    sightings: list[CompactRecord] = field(default_factory=list)
     untranslatable: list[UntranslatableVolume] = field(default_factory=list)
 
 
-def volumes_of(api: KubernetesApi, driver: str, now: Callable[[], datetime]) -> Volumes:
+def volumes_of(api: KubernetesApi, driver: str, now: Callable[[], datetime]) -> RecordStore:
     """Return the store of the driver's PVs, for a program that shows no metrics. `now` is UTC."""
-    return KubernetesVolumes(api, driver, now, Metrics(CollectorRegistry()))
+    return PersistentVolumeStore(api, driver, now, Metrics(CollectorRegistry()))
 
 
-async def read_records(volumes: Volumes) -> Records:
+async def read_records(volumes: RecordStore) -> Records:
     """Read the records on all PVs of the driver.
 
     Raises:
@@ -60,7 +60,7 @@ async def read_records(volumes: Volumes) -> Records:
     return read
 
 
-def statuses(driver: str, sightings: Iterable[Sighting]) -> tuple[list[VolumeStatus], list[MooringError]]:
+def statuses(driver: str, sightings: Iterable[CompactRecord]) -> tuple[list[VolumeStatus], list[MooringError]]:
     """Return the statuses of readable volumes, in the order of their handles, and the errors of the others."""
     found: list[VolumeStatus] = []
     wrong: list[MooringError] = []
@@ -74,7 +74,7 @@ def statuses(driver: str, sightings: Iterable[Sighting]) -> tuple[list[VolumeSta
     return found, [*wrong, *duplicates(sightings)]
 
 
-def status(driver: str, pvs: Sequence[Sighting]) -> VolumeStatus:
+def status(driver: str, pvs: Sequence[CompactRecord]) -> VolumeStatus:
     """Return what a volume's PVs say, as a model.
 
     Raises:
@@ -85,15 +85,15 @@ def status(driver: str, pvs: Sequence[Sighting]) -> VolumeStatus:
     return VolumeStatus(driver=driver, volume_handle=pvs[0].handle, record=record, unpersisted=None)
 
 
-def duplicates(sightings: Iterable[Sighting]) -> list[DuplicateVolume]:
+def duplicates(sightings: Iterable[CompactRecord]) -> list[DuplicateVolume]:
     """Return an error for each volume whose PVs disagree about its holders."""
     several = (pvs for pvs in by_volume(sightings).values() if len(pvs) > 1)
     return [error for pvs in several if (error := disagreement(pvs)) is not None]
 
 
-def by_volume(sightings: Iterable[Sighting]) -> dict[str, list[Sighting]]:
+def by_volume(sightings: Iterable[CompactRecord]) -> dict[str, list[CompactRecord]]:
     """Group the sightings by volume handle."""
-    volumes: dict[str, list[Sighting]] = {}
+    volumes: dict[str, list[CompactRecord]] = {}
     for seen in sightings:
         volumes.setdefault(seen.handle, []).append(seen)
     return volumes

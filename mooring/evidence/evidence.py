@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from mooring.evidence.unplaced import UnplacedAttachments
     from mooring.index.departures import Departure
     from mooring.index.manager import AttachmentManager
-    from mooring.records.compact import Sighting
+    from mooring.records.compact import CompactRecord
 
 AT_ONCE: Final = 10
 """Number of deleted PVs that are looked into at once."""
@@ -74,7 +74,7 @@ class Evidence:
     unplaced: UnplacedAttachments
 
     async def look_found(
-        self, handle: str, before: Sequence[Sighting], asked: Container[str], record: VolumeRecord | None, asking: Asking
+        self, handle: str, before: Sequence[CompactRecord], asked: Container[str], record: VolumeRecord | None, asking: Asking
     ) -> Beyond:
         """Take in the result of a live look or write, and return it with the evidence beyond it.
 

@@ -19,7 +19,7 @@ from mooring.evidence.evidence import Beyond, Evidence
 from mooring.evidence.last_run import last_run
 from mooring.evidence.unplaced import UnplacedAttachments
 from mooring.index.manager import AttachmentManager
-from mooring.records.compact import Sighting
+from mooring.records.compact import CompactRecord
 from mooring.records.copies import merge
 from mooring.records.store import Change, ChangeKind
 from mooring.temporal.runs import deadline
@@ -48,7 +48,7 @@ class BeyondReader:
     volume: VolumeRef
     now: Callable[[], datetime]
 
-    async def last(self) -> tuple[Sighting, ...]:
+    async def last(self) -> tuple[CompactRecord, ...]:
         """Return the records that the newest operation that knew the volume's holders wrote to its PVs.
 
         NB: to be called before the PVs are listed, or a write in between would make them look altered.
@@ -62,7 +62,7 @@ class BeyondReader:
             left = await last_run(self.client, self.volume, "", _SKEW)
         return tuple(_left(handle, copy, left.record) for copy in left.record.copies if copy.mark.uid) if left else ()
 
-    async def read(self, last: tuple[Sighting, ...], part: ClusterPart) -> Beyond:
+    async def read(self, last: tuple[CompactRecord, ...], part: ClusterPart) -> Beyond:
         """Return the evidence, empty if a PV can't be read.
 
         Raises:
@@ -84,14 +84,14 @@ class BeyondReader:
             return await evidence.look_found(self.volume.volume_handle, last, {seen.pv for seen in last}, live, Asking())
 
 
-def _left(handle: str, copy: VolumeRecord, record: VolumeRecord) -> Sighting:
+def _left(handle: str, copy: VolumeRecord, record: VolumeRecord) -> CompactRecord:
     """Return the record that an operation left on a PV, or the one before the alteration if it knew the PV to be altered."""
-    seen = Sighting.of(handle, copy)
+    seen = CompactRecord.of(handle, copy)
     return replace(seen, epoch=max(record.epoch, record.floor)) if record.altered else seen
 
 
 def _seen(handle: str, records: list[VolumeRecord]) -> AttachmentManager:
     manager = AttachmentManager()
     for record in records:
-        manager.apply_event(Change(ChangeKind.SEEN, Sighting.of(handle, record)))
+        manager.apply_event(Change(ChangeKind.SEEN, CompactRecord.of(handle, record)))
     return manager

@@ -15,7 +15,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from mooring.models import Attachment
-from mooring.records.compact import Sighting
+from mooring.records.compact import CompactRecord
 from mooring.records.copies import unite
 
 SETTLED: Final = 1000
@@ -29,7 +29,7 @@ class Departure:
     gone, each, and `seen` is their united record. `heeded`: the newest operation of those that were examined since, "" for none.
     """
 
-    seen: Sighting
+    seen: CompactRecord
     released: set[str] = field(default_factory=set)
     shown: dict[str, str] = field(default_factory=dict)
     heeded: str = ""
@@ -44,7 +44,7 @@ class Departure:
         """The holders that have not released the volume."""
         return tuple(held for held in self.seen.attachments() if held.node_id not in self.released)
 
-    def add(self, gone: Sighting) -> None:
+    def add(self, gone: CompactRecord) -> None:
         """Take in another PV of the volume: a node that any of them named has not released, unless it was removed from this one."""
         self.released -= set(gone.nodes)
         self.heeded = ""
@@ -65,7 +65,7 @@ class Departures:
     def __len__(self) -> int:
         return len(self._open)
 
-    def note(self, gone: Sighting, beside: Iterable[Sighting]) -> None:
+    def note(self, gone: CompactRecord, beside: Iterable[CompactRecord]) -> None:
         """Remember a PV that is gone, if nodes held it; `beside` are the remaining PVs of the same volume."""
         left = list(beside)
         if not gone.nodes or any(other.fence >= gone.fence and set(other.nodes) >= set(gone.nodes) for other in left):

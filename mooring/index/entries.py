@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 
-from mooring.records.compact import Held, Sighting
+from mooring.records.compact import CompactHolder, CompactRecord
 from mooring.records.copies import distinct
 
 
@@ -23,8 +23,8 @@ class Index:
     __slots__ = ("_first", "_in_tree", "_more", "attached", "holders", "left", "pvs", "volumes_on")
 
     def __init__(self) -> None:
-        self._first: dict[str, Sighting] = {}
-        self._more: dict[str, tuple[Sighting, ...]] = {}
+        self._first: dict[str, CompactRecord] = {}
+        self._more: dict[str, tuple[CompactRecord, ...]] = {}
         self._in_tree: dict[int | str, str] = {}
         """The uid of each in-tree PV -> its handle."""
         self.pvs: Counter[str] = Counter()
@@ -38,18 +38,18 @@ class Index:
     def __len__(self) -> int:
         return len(self._first)
 
-    def __iter__(self) -> Iterator[Sighting]:
+    def __iter__(self) -> Iterator[CompactRecord]:
         return chain(self._first.values(), chain.from_iterable(self._more.values()))
 
     def handles(self) -> list[str]:
         """Return every volume handle."""
         return list(self._first)
 
-    def several(self) -> Iterator[tuple[Sighting, ...]]:
+    def several(self) -> Iterator[tuple[CompactRecord, ...]]:
         """Yield the sightings of each volume that has several PVs."""
         return ((self._first[handle], *more) for handle, more in self._more.items())
 
-    def claims(self, handle: str) -> tuple[Sighting, ...]:
+    def claims(self, handle: str) -> tuple[CompactRecord, ...]:
         """Return the sighting of each PV with this handle."""
         first = self._first.get(handle)
         return () if first is None else (first, *self._more.get(handle, ()))
@@ -61,7 +61,7 @@ class Index:
             return claims[0].nodes
         return tuple(dict.fromkeys(node for sighting in claims for node in sighting.nodes))
 
-    def held(self) -> Iterator[tuple[Sighting, Held]]:
+    def held(self) -> Iterator[tuple[CompactRecord, CompactHolder]]:
         """Yield every holder of every volume, with a PV that names it."""
         for handle, first in self._first.items():
             more = self._more.get(handle)
@@ -70,14 +70,14 @@ class Index:
             else:
                 yield from ((first, held) for held in distinct((first, *more)))
 
-    def claim(self, handle: str, uid: int | str) -> Sighting | None:
+    def claim(self, handle: str, uid: int | str) -> CompactRecord | None:
         """Return the sighting of this one PV, or None if it isn't known."""
         first = self._first.get(handle)
         if first is None or first.uid == uid:
             return first
         return next((other for other in self._more.get(handle, ()) if other.uid == uid), None)
 
-    def put(self, sighting: Sighting) -> None:
+    def put(self, sighting: CompactRecord) -> None:
         """Enter the sighting of a PV, in place of the former one of it, or of the PV that had its name before."""
         if sighting.in_tree:
             if (before := self._in_tree.get(sighting.uid, sighting.handle)) != sighting.handle:
@@ -91,7 +91,7 @@ class Index:
         rest = tuple(other for other in self.claims(sighting.handle) if sighting.uid != other.uid and sighting.pv != other.pv)
         self._replace(sighting.handle, (sighting, *rest))
 
-    def give_way(self, other: Index) -> list[Sighting]:
+    def give_way(self, other: Index) -> list[CompactRecord]:
         """Let the other index take this one's place; return the PVs unknown to it that nodes hold, or held last."""
         first = other._first
         unlike = [seen for seen in self if (there := first.get(seen.handle)) is None or there.uid != seen.uid]
@@ -103,7 +103,7 @@ class Index:
         self._in_tree.pop(uid, None)
         self._replace(handle, tuple(other for other in self.claims(handle) if other.uid != uid))
 
-    def _replace(self, handle: str, claims: tuple[Sighting, ...]) -> None:
+    def _replace(self, handle: str, claims: tuple[CompactRecord, ...]) -> None:
         self._count(self.nodes(handle), -1)
         for claim in self.claims(handle):
             count_by(self.pvs, claim.pv, -1)

@@ -24,7 +24,7 @@ from weakref import WeakSet
 from mooring.index.departures import Departures
 from mooring.index.entries import Index, count_by
 from mooring.models import Attachment, PublishRequest, VolumeRecord
-from mooring.records.compact import Held, Sighting, pack, unpack
+from mooring.records.compact import CompactHolder, CompactRecord, pack, unpack
 from mooring.records.copies import disagreement, distinct, merge
 from mooring.records.fence import refuse
 from mooring.records.store import Change, ChangeKind
@@ -35,7 +35,7 @@ class IndexedAttachment:
     """One holder, with the index's knowledge of its volume. `pv` is "" and `epoch` 0 if it is not persisted."""
 
     volume_handle: str
-    held: Held
+    held: CompactHolder
     persisted: bool
     epoch: int = 0
     pv: str = ""
@@ -64,7 +64,7 @@ class Draft:
         self.index = Index()
         self._live = live
 
-    def add(self, sightings: Iterable[Sighting]) -> None:
+    def add(self, sightings: Iterable[CompactRecord]) -> None:
         """Enter part of a list of PVs. A list may be old: a sighting of the same PV at a higher epoch in the index in use wins."""
         for sighting in sightings:
             self.index.put(sighting.after(self._live.claim(sighting.handle, sighting.uid)))
@@ -131,7 +131,7 @@ class AttachmentManager:
             IndexedAttachment(seen.handle, held, persisted=True, epoch=seen.fence, pv=seen.pv) for seen, held in self._index.held()
         ]
         tracked = [
-            IndexedAttachment(handle, Held.of(attachment), persisted=False)
+            IndexedAttachment(handle, CompactHolder.of(attachment), persisted=False)
             for handle, attachments in self._tracked.items()
             for attachment in attachments
         ]
@@ -172,11 +172,11 @@ class AttachmentManager:
         left, self._index.left = self._index.left, set()
         return left
 
-    def claims(self, volume_handle: str) -> tuple[Sighting, ...]:
+    def claims(self, volume_handle: str) -> tuple[CompactRecord, ...]:
         """Return what each PV of the volume was seen to say, at the highest epoch that it showed."""
         return self._index.claims(volume_handle)
 
-    def known(self, volume_handle: str, uid: int | str) -> Sighting | None:
+    def known(self, volume_handle: str, uid: int | str) -> CompactRecord | None:
         """Return the sighting of this one PV at the highest epoch that it showed, or None if it is not known."""
         return self._index.claim(volume_handle, uid)
 
@@ -197,7 +197,7 @@ class AttachmentManager:
         """Return the number of volumes that the node holds, persisted or not."""
         return self._index.volumes_on[node_id] + self._unpersisted[node_id]
 
-    def sightings(self) -> list[Sighting]:
+    def sightings(self) -> list[CompactRecord]:
         """Return the last sighting of every PV, in no order; the list is the caller's."""
         return list(self._index)
 
@@ -210,13 +210,13 @@ class AttachmentManager:
         for index, copy in product((self._index, *(draft.index for draft in self._drafts)), record.copies):
             known = index.claim(volume_handle, pack(copy.mark.uid))
             if known is not None and known.fence <= copy.epoch:
-                seen = Sighting.of(volume_handle, copy)
+                seen = CompactRecord.of(volume_handle, copy)
                 index.put(seen.secretive() if known.secret else seen)
         self.departures.written(volume_handle, record.epoch)
         self._settle(volume_handle)
 
     def look_found(
-        self, volume_handle: str, before: Iterable[Sighting], asked: Container[str], record: VolumeRecord | None
+        self, volume_handle: str, before: Iterable[CompactRecord], asked: Container[str], record: VolumeRecord | None
     ) -> None:
         """Take in the result of a live look, None for no PV: of the PVs that were known `before` it, those of the names `asked` for
         that it didn't return are gone."""
@@ -251,7 +251,7 @@ class AttachmentManager:
         self._drafts.add(draft)
         return draft
 
-    def replace_all(self, sightings: Iterable[Sighting] | Draft) -> None:
+    def replace_all(self, sightings: Iterable[CompactRecord] | Draft) -> None:
         """Replace the records of all PVs in one step. Tracked attachments remain, unless a record has them now."""
         if isinstance(sightings, Draft):
             draft = sightings
@@ -293,7 +293,7 @@ class AttachmentManager:
         if attachments:
             self._tracked[handle] = attachments
 
-    def _depart(self, gone: Iterable[Sighting]) -> None:
+    def _depart(self, gone: Iterable[CompactRecord]) -> None:
         for seen in gone:
             self.departures.note(seen.readable, self._index.claims(seen.handle))
 

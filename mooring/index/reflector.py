@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from mooring.index.manager import AttachmentManager, Counts, Draft
 from mooring.models import Skip
 from mooring.process.metrics import Metrics
-from mooring.records.store import HistoryGone, Volumes
+from mooring.records.store import HistoryGone, RecordStore
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Follower:
     """The follower that keeps one index current with one `Volumes`. `clock` is monotonic, in seconds."""
 
     def __init__(
-        self, volumes: Volumes, manager: AttachmentManager, metrics: Metrics, clock: Callable[[], float], page_size: int = 500
+        self, volumes: RecordStore, manager: AttachmentManager, metrics: Metrics, clock: Callable[[], float], page_size: int = 500
     ) -> None:
         self.lost = asyncio.Event()
         """Set when only a rebuild makes the index current again; a rebuild clears it."""

@@ -33,7 +33,7 @@ from mooring.temporal.visibility import Waits
 
 if TYPE_CHECKING:
     from mooring.cluster.volume_attachments import Attached
-    from mooring.records.compact import Held, Sighting
+    from mooring.records.compact import CompactHolder, CompactRecord
 
 
 WAITS_LONG: Final = timedelta(minutes=10)
@@ -60,7 +60,7 @@ class Evidence:
     evacuates: bool = True
 
 
-def compare(pv: Sighting, evidence: Evidence) -> Iterator[Drift]:
+def compare(pv: CompactRecord, evidence: Evidence) -> Iterator[Drift]:
     """Yield the drifts of the volume of a PV that was just listed."""
     if pv.problem:
         yield _drift(DriftKind.UNREADABLE_RECORD, pv, "", f"The record of volume {pv.handle} can't be read: {pv.problem}")
@@ -73,7 +73,7 @@ def compare(pv: Sighting, evidence: Evidence) -> Iterator[Drift]:
     yield from _strays(pv, evidence)
 
 
-def compare_several(pvs: Sequence[Sighting], evidence: Evidence) -> Iterator[Drift]:
+def compare_several(pvs: Sequence[CompactRecord], evidence: Evidence) -> Iterator[Drift]:
     """Yield the drifts of a volume that has several PVs; if one can't be read, or two disagree, only that drift."""
     unreadable = [pv for pv in pvs if pv.problem]
     why = disagreement(pvs)
@@ -95,7 +95,7 @@ def unpersisted(handle: str, waits: Waits, pv: str, now: datetime) -> Drift | No
     return Drift(kind=DriftKind.UNPERSISTED, volume_handle=handle, node_id=waits.node_id, pv=pv, since=waits.since, why=why)
 
 
-def behind(fresh: Sighting | None, known: Sighting | None, worker: str) -> Drift | None:
+def behind(fresh: CompactRecord | None, known: CompactRecord | None, worker: str) -> Drift | None:
     """Return the drift of a worker's index that differs from the PV (None: there is none), or None if they agree."""
     if fresh is None and known is not None:
         why = f"The index of worker {worker} knows PersistentVolume {known.pv} of volume {known.handle}, which is gone."
@@ -117,13 +117,13 @@ def release(drift: Drift, driver: str, node: NodeState | None) -> Drift:
     return drift.model_copy(update={"heal": Heal.UNPUBLISH, "why": why})
 
 
-def _same(fresh: Sighting, known: Sighting) -> bool:
+def _same(fresh: CompactRecord, known: CompactRecord) -> bool:
     if fresh.problem or known.problem:
         return bool(fresh.problem and known.problem)
     return fresh.fence == known.fence and (not known.sure or set(fresh.nodes) == set(known.nodes))
 
 
-def _holder(pv: Sighting, held: Held, evidence: Evidence) -> Drift | None:
+def _holder(pv: CompactRecord, held: CompactHolder, evidence: Evidence) -> Drift | None:
     who = f"Volume {pv.handle} is recorded as held by node {held.node} since {_time(held.at)}"
     if evidence.uncleared.get(pv.handle) in ("", short(held.node)):
         why = f"{who}, but was unpublished from it, and the record could not be cleared then."
@@ -146,7 +146,7 @@ def _shown(attached: Sequence[Attached], node_id: str) -> bool:
     return any(each.node_id in (None, node_id) for each in attached)
 
 
-def _attached(pv: Sighting, evidence: Evidence) -> Iterator[Drift]:
+def _attached(pv: CompactRecord, evidence: Evidence) -> Iterator[Drift]:
     """Yield the drifts of VolumeAttachments that are attached, remain so, and aren't recorded."""
     there = [each for each in (evidence.attached or {}).get(pv.pv, ()) if each.attached]
     known = {*pv.nodes, *(evidence.tracked(pv.handle) if there else ())}
@@ -156,7 +156,7 @@ def _attached(pv: Sighting, evidence: Evidence) -> Iterator[Drift]:
         yield _unrecorded(pv, each, alone=len(there) == 1)
 
 
-def _unrecorded(pv: Sighting, each: Attached, *, alone: bool) -> Drift:
+def _unrecorded(pv: CompactRecord, each: Attached, *, alone: bool) -> Drift:
     node = f"node {each.node_id}" if each.node_id else f"node {each.node}, whose id nobody says"
     why = f"VolumeAttachment {each.name} says that volume {pv.handle} is attached to {node}"
     exclusive = any(held.mode is None or not held.mode.multi_node for held in pv.held())
@@ -170,7 +170,7 @@ def _unrecorded(pv: Sighting, each: Attached, *, alone: bool) -> Drift:
     return drift.model_copy(update={"volume_attachment": each.name})
 
 
-def _strays(pv: Sighting, evidence: Evidence) -> Iterator[Drift]:
+def _strays(pv: CompactRecord, evidence: Evidence) -> Iterator[Drift]:
     """Yield the drifts of nodes that have the volume at the backend alone; none for a volume without a record, or in doubt."""
     shown = (evidence.published or {}).get(pv.handle, frozenset())
     strange = shown - set(pv.nodes)
@@ -184,7 +184,7 @@ def _strays(pv: Sighting, evidence: Evidence) -> Iterator[Drift]:
 
 
 def _drift(
-    kind: DriftKind, pv: Sighting, node_id: str, why: str, heal: Heal = Heal.NONE, *, since: datetime | None = None
+    kind: DriftKind, pv: CompactRecord, node_id: str, why: str, heal: Heal = Heal.NONE, *, since: datetime | None = None
 ) -> Drift:
     return Drift(
         kind=kind,

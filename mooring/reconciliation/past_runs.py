@@ -24,7 +24,7 @@ from mooring.records.copies import merge
 if TYPE_CHECKING:
     from mooring.evidence.evidence import Evidence
     from mooring.models.reconciliation import Drift
-    from mooring.records.compact import Sighting
+    from mooring.records.compact import CompactRecord
     from mooring.temporal.visibility import DriverRuns, ListedRun
 
 VOLUMES: Final = 1000
@@ -44,7 +44,7 @@ class PastRuns:
         """Name of the volume in workflow ids -> the run that was its newest when nobody was left as holder."""
         self._held: set[str] = set()
 
-    async def look(self, unwritten: Mapping[str, Sequence[Sighting]], written: set[str]) -> list[Drift]:
+    async def look(self, unwritten: Mapping[str, Sequence[CompactRecord]], written: set[str]) -> list[Drift]:
         """Return the holders that no record names.
 
         By the names that volumes have in workflow ids, `unwritten` has the PVs of those without an epoch, `written` all others.
@@ -67,7 +67,7 @@ class PastRuns:
         found = await ask_each(ask, first, AT_ONCE)
         return [drift for drifts in found for drift in drifts]
 
-    async def _ask(self, name: str, newest: ListedRun, pvs: Sequence[Sighting]) -> list[Drift]:
+    async def _ask(self, name: str, newest: ListedRun, pvs: Sequence[CompactRecord]) -> list[Drift]:
         handle = pvs[0].handle if pvs else await self._runs.handle_of(newest)
         if not handle or any(pv.problem for pv in pvs):
             return []

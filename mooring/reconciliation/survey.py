@@ -32,9 +32,9 @@ from mooring.models.reconciliation import IN_FULL, Drift, DriftKind, Found, Key,
 from mooring.reconciliation.comparison import Evidence, behind, compare, compare_several, release, unpersisted
 from mooring.reconciliation.past_runs import PastRuns
 from mooring.reconciliation.vanished import altered, departed, unplaced
-from mooring.records.compact import Sighting
+from mooring.records.compact import CompactRecord
 from mooring.records.copies import unite
-from mooring.records.store import Volumes
+from mooring.records.store import RecordStore
 from mooring.temporal.visibility import DriverRuns
 
 AT_ONCE: Final = 100
@@ -48,7 +48,7 @@ LASTING: Final = (
 )
 """Drift that no operation on the volume brings about or ends while it is open."""
 
-Claims = Mapping[str, Sequence[Sighting]]
+Claims = Mapping[str, Sequence[CompactRecord]]
 """Volume handle -> what each PV that claims it says."""
 T = TypeVar("T")
 
@@ -71,7 +71,7 @@ class Sources:
 
     driver: str
     worker: str
-    volumes: Volumes
+    volumes: RecordStore
     attachments: VolumeAttachments
     nodes: Nodes
     node_states: NodeStates
@@ -111,7 +111,7 @@ class DriftSurvey:
         return hand_over([*first, *found[IN_FULL:]], sum(map(len, claims.values())), not_compared)
 
     async def _claims(self) -> Claims:
-        claims: defaultdict[str, list[Sighting]] = defaultdict(list)
+        claims: defaultdict[str, list[CompactRecord]] = defaultdict(list)
         async with aclosing(self._ask.volumes.pages(self._ask.page_size)) as pages:
             async for page in pages:
                 if page.first:
@@ -187,7 +187,7 @@ class DriftSurvey:
 
     async def _unrecorded(self, claims: Claims, told: Container[tuple[str, str]]) -> list[Drift]:
         """Return what only the operations of volumes say, likewise."""
-        unwritten: dict[str, Sequence[Sighting]] = {}
+        unwritten: dict[str, Sequence[CompactRecord]] = {}
         written: set[str] = set()
         async for handle, pvs in _some(claims.items()):
             name = names.short(handle) if names.may_be_shortened(handle) else handle

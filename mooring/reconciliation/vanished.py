@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from mooring.cluster.volume_attachments import Attached
     from mooring.index.departures import Departure
     from mooring.models import Attachment, VolumeRecord
-    from mooring.records.compact import Sighting
+    from mooring.records.compact import CompactRecord
 
 
-def altered(fresh: Sighting, known: Sighting | None) -> Drift | None:
+def altered(fresh: CompactRecord, known: CompactRecord | None) -> Drift | None:
     """Return the drift of a PV that says less than it was seen to say, or None if it doesn't.
 
     NB: one look alone proves nothing, as a write may have landed after its list.
@@ -43,7 +43,7 @@ def altered(fresh: Sighting, known: Sighting | None) -> Drift | None:
     )
 
 
-def departed(departure: Departure, claims: Sequence[Sighting], attached: Sequence[Attached]) -> Iterator[Drift]:
+def departed(departure: Departure, claims: Sequence[CompactRecord], attached: Sequence[Attached]) -> Iterator[Drift]:
     """Yield the drifts of the holders of a PV that is gone, which have not released the volume.
 
     `claims` are the PVs that the volume has now, `attached` the VolumeAttachments of the one that is gone.
@@ -103,7 +103,7 @@ def unplaced(
                 yield _unplaced(each, departure.seen.handle if departure else "")
 
 
-def _departed(seen: Sighting, held: Attachment, volume_attachment: str) -> Drift:
+def _departed(seen: CompactRecord, held: Attachment, volume_attachment: str) -> Drift:
     since = f"{held.attached_at:%Y-%m-%dT%H:%M:%SZ}"
     asks = f" VolumeAttachment {volume_attachment} speaks for the node." if volume_attachment else ""
     return Drift(

@@ -26,7 +26,7 @@ from mooring.records.annotations import Keys, named_nodes, read, read_epoch, uns
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
-class Held(msgspec.Struct, frozen=True, gc=False):
+class CompactHolder(msgspec.Struct, frozen=True, gc=False):
     """One holder, if the record needs more than a node and a time. `context` is the publish context."""
 
     node: str
@@ -36,7 +36,7 @@ class Held(msgspec.Struct, frozen=True, gc=False):
     context: tuple[tuple[str, str], ...]
 
     @classmethod
-    def of(cls, held: Attachment) -> Held:
+    def of(cls, held: Attachment) -> CompactHolder:
         """Return the attachment in compact form."""
         context = tuple((intern(key), value) for key, value in held.publish_context.items())
         return cls(intern(held.node_id), held.attached_at, held.access_mode, held.readonly, context)
@@ -52,7 +52,7 @@ class Held(msgspec.Struct, frozen=True, gc=False):
         )
 
 
-class Sighting(msgspec.Struct, frozen=True, gc=False):
+class CompactRecord(msgspec.Struct, frozen=True, gc=False):
     """A sighting of one PV. `uid` and `operation` are integers if they are UUIDs.
 
     `holders` None: `node` holds since `at`, as the annotations but `attachments` say, or no node does if `at` is None.
@@ -70,7 +70,7 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
     bare: bool = False
     operation: int | str = ""
     at: datetime | None = None
-    holders: tuple[Held, ...] | None = None
+    holders: tuple[CompactHolder, ...] | None = None
     problem: str = ""
     sure: bool = True
     beside: tuple[str, ...] = ()
@@ -79,7 +79,7 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
     in_tree: bool = False
 
     @classmethod
-    def of(cls, handle: str, record: VolumeRecord) -> Sighting:
+    def of(cls, handle: str, record: VolumeRecord) -> CompactRecord:
         """Return the record in compact form."""
         mark = record.mark
         plain = _plain_since(record)
@@ -92,7 +92,7 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
             bare=mark.bare,
             operation=pack(record.operation),
             at=plain,
-            holders=None if plain or not record.holders else tuple(Held.of(held) for held in record.holders),
+            holders=None if plain or not record.holders else tuple(CompactHolder.of(held) for held in record.holders),
             beside=record.beside,
         )
 
@@ -112,7 +112,7 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
         """Return the holders as models."""
         return tuple(held.attachment() for held in self.held())
 
-    def held(self) -> tuple[Held, ...]:
+    def held(self) -> tuple[CompactHolder, ...]:
         """Return the holders, none if the record can't be read."""
         if self.problem:
             return ()
@@ -120,7 +120,7 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
             return self.holders
         if self.at is None:
             return ()
-        return (Held(self.node or "", self.at, unsaid_mode(self.epoch), readonly=False, context=()),)
+        return (CompactHolder(self.node or "", self.at, unsaid_mode(self.epoch), readonly=False, context=()),)
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -142,15 +142,15 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
         return self.epoch or 0
 
     @property
-    def readable(self) -> Sighting:
+    def readable(self) -> CompactRecord:
         """The same as it was when its record could be read last."""
         return msgspec.structs.replace(self, problem="", named=()) if self.problem else self
 
-    def outlasts(self, other: Sighting) -> bool:
+    def outlasts(self, other: CompactRecord) -> bool:
         """Return whether this wins over `other`, a later look at the same PV: it does if it has the higher epoch."""
         return not other.problem and self.fence > other.fence
 
-    def after(self, known: Sighting | None) -> Sighting:
+    def after(self, known: CompactRecord | None) -> CompactRecord:
         """Return the knowledge of the PV now that it says this, given the one before.
 
         NB: an unreadable record takes nothing from the knowledge, so that a lower epoch is noticed once it can be read again.
@@ -159,28 +159,28 @@ class Sighting(msgspec.Struct, frozen=True, gc=False):
             return self
         return msgspec.structs.replace(known.readable, problem=self.problem, named=self.named) if self.problem else known.readable
 
-    def secretive(self) -> Sighting:
+    def secretive(self) -> CompactRecord:
         """Return the same of a PV that names a Secret."""
         return msgspec.structs.replace(self, secret=True)
 
-    def doubted(self, node_id: str) -> Sighting:
+    def doubted(self, node_id: str) -> CompactRecord:
         """Return the same without the node (without any for ""), to be looked at again before anything is decided."""
         left = tuple(held for held in self.held() if node_id and held.node != node_id)
         return msgspec.structs.replace(self, at=None, holders=left, sure=False, named=self.listed)
 
 
-def sight(
+def read_compact(
     driver: str, keys: Keys, handle: str, pv: str, uid: str, found: Mapping[str, str] | None, now: datetime
-) -> tuple[Sighting, int]:
+) -> tuple[CompactRecord, int]:
     """Read the annotations as `annotations.read` does, in compact form, and return how many times were replaced by `now`, too."""
     try:
         if _is_short(keys, found or {}):
             return _short(keys, handle, pv, uid, found or {}, now)
         reading = read(driver, pv, uid, found, now)
-        return Sighting.of(handle, reading.record), reading.replaced_times
+        return CompactRecord.of(handle, reading.record), reading.replaced_times
     except MalformedRecord as error:
         named = named_nodes(keys, found or {})
-        return Sighting(handle=handle, pv=pv, uid=pack(uid), problem=str(error), named=named), 0
+        return CompactRecord(handle=handle, pv=pv, uid=pack(uid), problem=str(error), named=named), 0
 
 
 def pack(text: str) -> int | str:
@@ -201,10 +201,10 @@ def _is_short(keys: Keys, found: Mapping[str, str]) -> bool:
     return keys.attachments not in found and node.isascii() and len(node) <= NODE_ID_BYTES
 
 
-def _short(keys: Keys, handle: str, pv: str, uid: str, found: Mapping[str, str], now: datetime) -> tuple[Sighting, int]:
+def _short(keys: Keys, handle: str, pv: str, uid: str, found: Mapping[str, str], now: datetime) -> tuple[CompactRecord, int]:
     node = found.get(keys.node)
     time = parse_time(found.get(keys.at, "")) if node else None
-    sighting = Sighting(
+    sighting = CompactRecord(
         handle=handle,
         pv=handle if pv == handle else pv,
         uid=pack(uid),

@@ -22,7 +22,7 @@ from mooring.records import fence
 
 if TYPE_CHECKING:
     from mooring.errors import DuplicateVolume
-    from mooring.records.compact import Held, Sighting
+    from mooring.records.compact import CompactHolder, CompactRecord
 
 
 def merge(records: Sequence[VolumeRecord], unreadable: Sequence[str] = ()) -> VolumeRecord:
@@ -33,7 +33,7 @@ def merge(records: Sequence[VolumeRecord], unreadable: Sequence[str] = ()) -> Vo
     return first.model_copy(update={"others": tuple(_copy(first, other) for other in rest), "unreadable": tuple(unreadable)})
 
 
-def unite(sightings: Sequence[Sighting]) -> Sighting:
+def unite(sightings: Sequence[CompactRecord]) -> CompactRecord:
     """Unite the sightings of a volume's PVs; if one can't be read, return that one."""
     first, *rest = sorted(sightings, key=_sighting_order)
     if not rest or first.problem:
@@ -44,16 +44,16 @@ def unite(sightings: Sequence[Sighting]) -> Sighting:
     return united if tuple(held) == united.held() else msgspec.structs.replace(united, at=None, holders=tuple(held))
 
 
-def distinct(sightings: Iterable[Sighting]) -> list[Held]:
+def distinct(sightings: Iterable[CompactRecord]) -> list[CompactHolder]:
     """Return the holders that any of the PVs names, each node once."""
-    found: dict[str, Held] = {}
+    found: dict[str, CompactHolder] = {}
     for sighting in sightings:
         for held in sighting.held():
             found.setdefault(held.node, held)
     return list(found.values())
 
 
-def disagreement(sightings: Sequence[Sighting]) -> DuplicateVolume | None:
+def disagreement(sightings: Sequence[CompactRecord]) -> DuplicateVolume | None:
     """Return the error if the readable PVs of a volume disagree about its holders, or None if they agree."""
     records = [sighting.record() for sighting in sightings if not sighting.problem]
     return fence.disagreement(merge(records), sightings[0].handle) if len(records) > 1 else None
@@ -72,5 +72,5 @@ def _record_order(record: VolumeRecord) -> tuple[bool, int, str]:
     return not record.holders, -record.epoch, record.mark.pv
 
 
-def _sighting_order(sighting: Sighting) -> tuple[bool, bool, int, str]:
+def _sighting_order(sighting: CompactRecord) -> tuple[bool, bool, int, str]:
     return not sighting.problem, not sighting.nodes, -sighting.fence, sighting.pv

@@ -48,11 +48,11 @@ _SINGLE_NODE_WRITERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class Acquire:
     """A decision to write this to hold the volume. `reclaims`: the node holds it already, and keeps it in a later failure."""
 
     write: Write
-    reclaims: bool
+    renews: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +62,14 @@ class Refuse:
     error: MooringError
 
 
-def claim(
+def acquire(
     seen: VolumeRecord,
     asked: PublishRequest,
     operation: str,
     now: datetime,
     context: dict[str, str] | None = None,
     migration_nodes: int = 0,
-) -> Claim | Refuse:
+) -> Acquire | Refuse:
     """Decide a publish on the record it saw; `context` is the publish context, if it is known already.
 
     `migration_nodes` is the number of nodes that may hold the volume at once if that means a live migration, 0 for any number.
@@ -79,10 +79,10 @@ def claim(
         return Refuse(refusal)
     held = seen.holder(asked.node_id)
     mine = _attachment(asked, now, held, context)
-    return Claim(_write(seen, asked, asked.node_id, operation, _adding(mine)), reclaims=held is not None)
+    return Acquire(_write(seen, asked, asked.node_id, operation, _adding(mine)), renews=held is not None)
 
 
-def adopt(seen: VolumeRecord, asked: AdoptRequest, operation: str) -> Claim | Refuse:
+def adopt(seen: VolumeRecord, asked: AdoptRequest, operation: str) -> Acquire | Refuse:
     """Decide an adoption on the record it saw: a claim, but on no other record than the one that knew nothing of it.
 
     NB: every operation that ended has moved the epoch, so the volume may have been detached since.
@@ -95,7 +95,7 @@ def adopt(seen: VolumeRecord, asked: AdoptRequest, operation: str) -> Claim | Re
     refusal = bar(seen, PublishRequest.of(asked.driver, asked.volume_handle, held), operation)
     if refusal is not None:
         return Refuse(refusal)
-    return Claim(_write(seen, asked, held.node_id, operation, _adding(held)), reclaims=known is not None)
+    return Acquire(_write(seen, asked, held.node_id, operation, _adding(held)), renews=known is not None)
 
 
 def bar(seen: VolumeRecord, asked: PublishRequest, operation: str) -> MooringError | None:
@@ -231,13 +231,13 @@ def _unsure(seen: VolumeRecord, volume: VolumeRef, operation: str) -> MooringErr
     return disagreement(seen, volume.volume_handle, operation)
 
 
-def stays(claim: Claim, seen: VolumeRecord, *mine: str, stayed: bool) -> bool:
+def stays(claim: Acquire, seen: VolumeRecord, *mine: str, stayed: bool) -> bool:
     """Return whether the node keeps the volume if the run that makes this claim fails: somebody else had made it a holder.
 
     `mine` are the run that saw the record and those that write for it (holds.py). A record that these signed, on each PV that names
     the node, is its own claim, unless that was one on what `stayed` already.
     """
-    return claim.reclaims and (stayed or not holds_by(seen, claim.write.node_id, *mine))
+    return claim.renews and (stayed or not holds_by(seen, claim.write.node_id, *mine))
 
 
 def _attachment(asked: PublishRequest, now: datetime, held: Attachment | None, context: dict[str, str] | None) -> Attachment:

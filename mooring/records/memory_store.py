@@ -18,7 +18,7 @@ from uuid import uuid4
 from mooring.models import Mark, VolumeRecord, Write, WriteResult
 from mooring.process.metrics import Metrics
 from mooring.records import fence
-from mooring.records.compact import Sighting
+from mooring.records.compact import CompactRecord
 from mooring.records.store import Change, ChangeKind, Page
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
@@ -30,7 +30,7 @@ class _Kept:
     record: VolumeRecord
 
 
-class MemoryVolumes:
+class MemoryStore:
     """The volumes of one driver, in memory.
 
     `new_uid` makes the uids of PVs; a test may pass its own. A watch reports every `bookmark` seconds that it is alive.
@@ -70,7 +70,7 @@ class MemoryVolumes:
 
     async def pages(self, page_size: int) -> AsyncGenerator[Page]:
         """See `Volumes`."""
-        revision, sightings = str(self._revision), [Sighting.of(handle, kept.record) for handle, kept in self._kept.items()]
+        revision, sightings = str(self._revision), [CompactRecord.of(handle, kept.record) for handle, kept in self._kept.items()]
         for begin in range(0, max(1, len(sightings)), page_size):
             yield Page(revision, begin == 0, sightings[begin : begin + page_size])
 
@@ -83,7 +83,7 @@ class MemoryVolumes:
             news = list(takewhile(lambda item: item[1].revision > since, reversed(self._kept.items())))  # noqa: B023 - at once
             since = self._revision
             for handle, kept in reversed(news):
-                yield Change(ChangeKind.SEEN, Sighting.of(handle, kept.record))
+                yield Change(ChangeKind.SEEN, CompactRecord.of(handle, kept.record))
             with suppress(TimeoutError):
                 await asyncio.wait_for(changed.wait(), self._bookmark)
 

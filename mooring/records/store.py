@@ -18,7 +18,7 @@ from typing import Final, Protocol
 
 from mooring.errors import UntranslatableVolume
 from mooring.models import VolumeRecord, Write, WriteResult
-from mooring.records.compact import Sighting
+from mooring.records.compact import CompactRecord
 
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -33,7 +33,7 @@ class Page:
 
     resource_version: str
     first: bool
-    sightings: list[Sighting] = field(default_factory=list)
+    sightings: list[CompactRecord] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     replaced_times: int = 0
     untranslatable: list[UntranslatableVolume] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Change:
     """Report of a watch: a PV as it is (SEEN), as it last was (GONE), or that the watch is alive (ALIVE, without a sighting)."""
 
     kind: ChangeKind
-    sighting: Sighting | None = None
+    sighting: CompactRecord | None = None
     replaced_times: int = 0
 
 
@@ -60,7 +60,7 @@ class HistoryGone(Exception):
     """The changes of PVs since a resource version are no longer known: list again."""
 
 
-class Volumes(Protocol):
+class RecordStore(Protocol):
     """The store of the records of one driver's volumes."""
 
     async def read(self, volume_handle: str, known: Mapping[str, str] = _NONE, more: Iterable[str] = ()) -> VolumeRecord | None:

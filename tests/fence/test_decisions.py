@@ -32,9 +32,9 @@ def ask(node: str, mode: AccessMode = RWO, readonly: bool = False) -> PublishReq
     return PublishRequest(volume_handle="vol-7", node_id=node, access_mode=mode, readonly=readonly)
 
 
-def claimed(seen: VolumeRecord, asked: PublishRequest) -> fence.Claim:
-    decision = fence.claim(seen, asked, "run-2", NOW)
-    assert isinstance(decision, fence.Claim)
+def claimed(seen: VolumeRecord, asked: PublishRequest) -> fence.Acquire:
+    decision = fence.acquire(seen, asked, "run-2", NOW)
+    assert isinstance(decision, fence.Acquire)
     return decision
 
 
@@ -46,14 +46,14 @@ def nodes(write: Write | None) -> list[str]:
 def test_a_free_volume_is_claimed_against_the_record_that_was_seen() -> None:
     seen = record()
     claim = claimed(seen, ask("node-a"))
-    assert (claim.write.mark, claim.write.operation, claim.reclaims) == (seen.mark, "run-2", False)
+    assert (claim.write.mark, claim.write.operation, claim.renews) == (seen.mark, "run-2", False)
     assert claim.write.holders == (Attachment(node_id="node-a", attached_at=NOW),)
 
 
 def test_a_holder_claims_again_with_its_time_and_context() -> None:
     seen = record(held("node-a", lun="3"))
     claim = claimed(seen, ask("node-a"))
-    assert (claim.write.holders, claim.reclaims) == (seen.holders, True)
+    assert (claim.write.holders, claim.renews) == (seen.holders, True)
 
 
 def test_a_claim_again_keeps_its_place_among_holders() -> None:
@@ -82,7 +82,7 @@ def test_a_holder_that_another_program_wrote_claims_in_the_mode_it_asks_for() ->
     ],
 )
 def test_another_node_is_refused_and_told_the_holder(holder: Attachment, asked: PublishRequest) -> None:
-    decision = fence.claim(record(holder), asked, "run-2", NOW)
+    decision = fence.acquire(record(holder), asked, "run-2", NOW)
     assert isinstance(decision, fence.Refuse)
     assert isinstance(decision.error, HeldElsewhere)
     assert all(name in str(decision.error) for name in ("vol-7", "node-a", "node-b"))
@@ -107,7 +107,7 @@ SNSW, SNMW = AccessMode.SINGLE_NODE_SINGLE_WRITER, AccessMode.SINGLE_NODE_MULTI_
     ],
 )
 def test_the_same_node_in_another_way_is_refused_as_incompatible(holder: Attachment, asked: PublishRequest) -> None:
-    decision = fence.claim(record(holder), asked, "run-2", NOW)
+    decision = fence.acquire(record(holder), asked, "run-2", NOW)
     assert isinstance(decision, fence.Refuse)
     assert isinstance(decision.error, Incompatible)
 
@@ -117,19 +117,19 @@ def test_what_a_driver_of_another_version_has_the_attacher_send_is_taken_and_the
     before: AccessMode, after: AccessMode
 ) -> None:
     decision = claimed(record(held("node-a", before)), ask("node-a", after))
-    assert decision.reclaims
+    assert decision.renews
     assert [holder.access_mode for holder in decision.write.holders] == [after]
 
 
 @pytest.mark.parametrize("mode", [SNW, SNSW, SNMW])
 def test_on_another_node_no_single_node_mode_is_admitted(mode: AccessMode) -> None:
-    assert isinstance(fence.claim(record(held("node-a")), ask("node-b", mode), "run-2", NOW), fence.Refuse)
+    assert isinstance(fence.acquire(record(held("node-a")), ask("node-b", mode), "run-2", NOW), fence.Refuse)
 
 
 @pytest.mark.parametrize(("writer", "reader"), [(False, True), (True, False), (True, True)])
 def test_one_writer_admits_readers_and_readers_a_writer(writer: bool, reader: bool) -> None:
     seen = record(held("node-a", ONE_WRITER, readonly=writer))
-    assert claimed(seen, ask("node-b", ONE_WRITER, readonly=reader)).reclaims is False
+    assert claimed(seen, ask("node-b", ONE_WRITER, readonly=reader)).renews is False
 
 
 def test_a_release_takes_only_its_node() -> None:
@@ -228,7 +228,7 @@ def block(node: str) -> PublishRequest:
 
 @pytest.mark.parametrize(("most", "holders"), [(1, ["node-a"]), (2, ["node-a", "node-b"])])
 def test_a_block_volume_that_migrates_is_kept_from_one_node_too_many(most: int, holders: list[str]) -> None:
-    decision = fence.claim(record(*(held(node, RWX) for node in holders)), block("node-c"), "run-2", NOW, migration_nodes=most)
+    decision = fence.acquire(record(*(held(node, RWX) for node in holders)), block("node-c"), "run-2", NOW, migration_nodes=most)
     assert isinstance(decision, fence.Refuse)
     assert isinstance(decision.error, HeldElsewhere)
     assert all(node in str(decision.error) for node in holders)
@@ -237,15 +237,15 @@ def test_a_block_volume_that_migrates_is_kept_from_one_node_too_many(most: int, 
 
 def test_a_node_that_takes_part_in_a_migration_may_claim_again() -> None:
     seen = record(held("node-a", RWX), held("node-b", RWX))
-    decision = fence.claim(seen, block("node-a"), "run-2", NOW, migration_nodes=2)
-    assert isinstance(decision, fence.Claim)
-    assert decision.reclaims
+    decision = fence.acquire(seen, block("node-a"), "run-2", NOW, migration_nodes=2)
+    assert isinstance(decision, fence.Acquire)
+    assert decision.renews
 
 
 @pytest.mark.parametrize(("asked", "most"), [(block("node-c"), 0), (block("node-c"), 3), (ask("node-c", RWX), 2)])
 def test_a_volume_without_the_limit_is_shared(asked: PublishRequest, most: int) -> None:
     seen = record(held("node-a", RWX), held("node-b", RWX))
-    assert isinstance(fence.claim(seen, asked, "run-2", NOW, migration_nodes=most), fence.Claim)
+    assert isinstance(fence.acquire(seen, asked, "run-2", NOW, migration_nodes=most), fence.Acquire)
 
 
 def several(*records: VolumeRecord) -> VolumeRecord:
@@ -261,7 +261,7 @@ def test_a_claim_is_made_on_every_pv_of_the_volume() -> None:
 
 
 def test_who_any_pv_names_keeps_others_out() -> None:
-    decision = fence.claim(several(record(epoch=9), record(held("node-b"), epoch=1)), ask("node-a"), "run-2", NOW)
+    decision = fence.acquire(several(record(epoch=9), record(held("node-b"), epoch=1)), ask("node-a"), "run-2", NOW)
     assert isinstance(decision, fence.Refuse)
     assert isinstance(decision.error, HeldElsewhere)
 
@@ -282,7 +282,7 @@ def test_holders_that_may_share_the_volume_do_not_disagree_and_others_do() -> No
     for mode in (RWO, None, ONE_WRITER):
         rivals = several(record(held("node-a", mode)), record(held("node-b", mode)))
         assert "pv-0 names node node-a" in str(fence.disagreement(rivals, "vol-7"))
-        assert isinstance(fence.claim(rivals, ask("node-a", RWX), "run-2", NOW), fence.Refuse)
+        assert isinstance(fence.acquire(rivals, ask("node-a", RWX), "run-2", NOW), fence.Refuse)
 
 
 def test_what_a_refused_claim_left_on_one_pv_is_undone_on_all() -> None:
@@ -291,7 +291,7 @@ def test_what_a_refused_claim_left_on_one_pv_is_undone_on_all() -> None:
     assert undone is not None
     assert [part.holders for part in undone.parts] == [(), ()]
     rival = several(record(held("node-a"), operation="run-2"), record(held("node-b"), operation="run-1"))
-    refused = fence.claim(rival, ask("node-a"), "run-2", NOW)
+    refused = fence.acquire(rival, ask("node-a"), "run-2", NOW)
     assert isinstance(refused, fence.Refuse)
     assert isinstance(refused.error, HeldElsewhere)
     assert not fence.stays(claimed(seen, ask("node-a")), seen, "run-2", stayed=False)

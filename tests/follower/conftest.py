@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from mooring.cluster.persistent_volumes import KubernetesVolumes
+from mooring.cluster.persistent_volumes import PersistentVolumeStore
 from mooring.index.manager import AttachmentManager
 from mooring.index.reflector import Follower
 from mooring.kubernetes.connection import connect
@@ -29,7 +29,7 @@ def manager() -> AttachmentManager:
 async def following(cluster: Cluster, manager: AttachmentManager, metrics: Metrics) -> AsyncIterator[Follower]:
     """Yield a follower of the cluster, and stop it in the end."""
     api = await connect(cluster.proxy.kubeconfig(), {}, 1.0)
-    volumes = KubernetesVolumes(api, cluster.driver, lambda: NOW, metrics)
+    volumes = PersistentVolumeStore(api, cluster.driver, lambda: NOW, metrics)
     follower = Follower(volumes, manager, metrics, time.monotonic, PAGE_SIZE)
     try:
         yield follower

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from mooring.index.manager import AttachmentManager
 from mooring.index.reflector import Follower
 from mooring.process.metrics import Metrics
-from mooring.records.memory_store import MemoryVolumes
+from mooring.records.memory_store import MemoryStore
 from tests.follower.conftest import holders, no_beat, until
 from tests.harness.cluster import Cluster
 from tests.harness.records import record
@@ -95,7 +95,7 @@ async def test_connecting_again_and_lag_show_in_the_metrics(
 
 async def test_without_kubernetes_the_watch_says_that_it_is_alive(manager: AttachmentManager, metrics: Metrics) -> None:
     ticks = count()
-    follower = Follower(MemoryVolumes(metrics, bookmark=0.01), manager, metrics, lambda: float(next(ticks)))
+    follower = Follower(MemoryStore(metrics, bookmark=0.01), manager, metrics, lambda: float(next(ticks)))
     await follower.rebuild(no_beat)
     heard = next(ticks)
     await until(lambda: follower.lag < 2 and next(ticks) > heard + 20)

@@ -16,7 +16,7 @@ from mooring.index.manager import AttachmentManager, Counts
 from mooring.index.reflector import Follower
 from mooring.models import Skip, VolumeRef
 from mooring.process.metrics import Metrics
-from mooring.records.memory_store import MemoryVolumes
+from mooring.records.memory_store import MemoryStore
 from tests.follower.conftest import PAGE_SIZE, following, holders, no_beat, until
 from tests.harness.cluster import Cluster
 from tests.harness.records import attach, attachment
@@ -53,7 +53,7 @@ async def test_a_rebuild_passes_over_malformed_pvs_and_says_how_many(
 
 
 async def test_a_list_of_20_pages_replaces_the_index_in_one_step(metrics: Metrics) -> None:
-    volumes, manager = MemoryVolumes(metrics), AttachmentManager()
+    volumes, manager = MemoryStore(metrics), AttachmentManager()
     follower = Follower(volumes, manager, metrics, time.monotonic, PAGE_SIZE)
     for number in range(20 * PAGE_SIZE):
         await hold(volumes, f"vol-{number}")
@@ -65,7 +65,7 @@ async def test_a_list_of_20_pages_replaces_the_index_in_one_step(metrics: Metric
 
 
 async def test_a_rebuild_lets_others_run_between_pages(metrics: Metrics) -> None:
-    volumes = MemoryVolumes(metrics)
+    volumes = MemoryStore(metrics)
     follower = Follower(volumes, AttachmentManager(), metrics, time.monotonic, PAGE_SIZE)
     for number in range(10 * PAGE_SIZE):
         await hold(volumes, f"vol-{number}")
@@ -137,7 +137,7 @@ async def test_a_rebuild_shows_in_the_metrics(follower: Follower, cluster: Clust
     assert (registry.get_sample_value("mooring_rebuild_seconds") or 0) > 0
 
 
-async def hold(volumes: MemoryVolumes, handle: str) -> None:
+async def hold(volumes: MemoryStore, handle: str) -> None:
     free = await volumes.read(handle)
     assert free is not None
     await volumes.compare_and_set(attach(VolumeRef(volume_handle=handle), free, "node-a"))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from mooring.models import AccessMode, Attachment, Mark, PublishRequest, VolumeRecord, VolumeRef, Write
 from mooring.records import fence
-from mooring.records.compact import Sighting
+from mooring.records.compact import CompactRecord
 from mooring.records.store import Change, ChangeKind
 
 NOW = datetime(2026, 1, 31, 4, 0, 41, 123456, tzinfo=UTC)
@@ -26,9 +26,9 @@ def record(*holders: str | Attachment, epoch: int | None = 1, uid: str = UID, pv
     return VolumeRecord(mark=mark, operation="", holders=held)
 
 
-def sighting(handle: str, *holders: str | Attachment, epoch: int | None = 1, uid: str = UID, pv: str = "pv-1") -> Sighting:
+def sighting(handle: str, *holders: str | Attachment, epoch: int | None = 1, uid: str = UID, pv: str = "pv-1") -> CompactRecord:
     """Return a record as a list or a watch delivers it."""
-    return Sighting.of(handle, record(*holders, epoch=epoch, uid=uid, pv=pv))
+    return CompactRecord.of(handle, record(*holders, epoch=epoch, uid=uid, pv=pv))
 
 
 def seen(handle: str, *holders: str | Attachment, epoch: int | None = 1, uid: str = UID, pv: str = "pv-1") -> Change:
@@ -41,8 +41,8 @@ def attach(
 ) -> Write:
     """Return the write of a publish that is admitted."""
     request = PublishRequest(driver=volume.driver, volume_handle=volume.volume_handle, node_id=node, access_mode=mode)
-    decided = fence.claim(now, request, operation, NOW)
-    assert isinstance(decided, fence.Claim)
+    decided = fence.acquire(now, request, operation, NOW)
+    assert isinstance(decided, fence.Acquire)
     return decided.write
 
 

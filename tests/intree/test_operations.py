@@ -9,7 +9,7 @@ import pytest
 from temporalio.client import Client
 
 from mooring.client import MooringClient
-from mooring.cluster.persistent_volumes import KubernetesVolumes
+from mooring.cluster.persistent_volumes import PersistentVolumeStore
 from mooring.errors import HeldElsewhere
 from mooring.kubernetes.api import KubernetesApi
 from mooring.process.metrics import Metrics
@@ -111,7 +111,7 @@ async def test_a_pv_that_the_index_does_not_know_yet_is_found(
 
 
 async def test_a_pv_made_anew_under_a_known_name_is_read(api: KubernetesApi, metrics: Metrics, case: Case, pv: str) -> None:
-    volumes = KubernetesVolumes(api, case.driver, lambda: NOW, metrics)
+    volumes = PersistentVolumeStore(api, case.driver, lambda: NOW, metrics)
 
     found = await volumes.read(case.handle.format(pv=pv), {pv: "the uid of the one before"})
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mooring.errors import MalformedRecord
 from mooring.models import DEFAULT_DRIVER, AccessMode, Attachment, Mark, VolumeRecord
 from mooring.records.annotations import Keys, read
-from mooring.records.compact import Sighting, pack, sight, unpack
+from mooring.records.compact import CompactRecord, pack, read_compact, unpack
 from tests.harness.records import NOW, UID
 
 KEYS = Keys.of(DEFAULT_DRIVER)
@@ -59,12 +59,12 @@ VALUES: dict[str, st.SearchStrategy[str]] = {
 
 @given(RECORDS)
 def test_a_record_made_compact_and_read_again_is_the_same(record: VolumeRecord) -> None:
-    assert Sighting.of("vol-1", record).record() == record
+    assert CompactRecord.of("vol-1", record).record() == record
 
 
 @given(st.none() | st.fixed_dictionaries({}, optional=VALUES))
 def test_annotations_are_sighted_as_they_are_read(annotations: dict[str, str] | None) -> None:
-    sighted, replaced = sight(DEFAULT_DRIVER, KEYS, "vol-1", "pv-1", UID, annotations, NOW)
+    sighted, replaced = read_compact(DEFAULT_DRIVER, KEYS, "vol-1", "pv-1", UID, annotations, NOW)
     assert outcome(sighted.record) == outcome(lambda: read(DEFAULT_DRIVER, "pv-1", UID, annotations, NOW).record)
     if not sighted.problem:
         assert replaced == read(DEFAULT_DRIVER, "pv-1", UID, annotations, NOW).replaced_times
@@ -78,7 +78,7 @@ def test_text_comes_back_as_it_was_packed(text: str) -> None:
 
 def test_doubting_a_node_leaves_the_others_and_decides_nothing() -> None:
     holders = tuple(Attachment(node_id=node, attached_at=NOW) for node in ("node-a", "node-b"))
-    doubted = Sighting.of("vol-1", VolumeRecord(mark=Mark(pv="pv-1", uid=UID), holders=holders)).doubted("node-a")
+    doubted = CompactRecord.of("vol-1", VolumeRecord(mark=Mark(pv="pv-1", uid=UID), holders=holders)).doubted("node-a")
     assert ([held.node for held in doubted.held()], doubted.sure) == (["node-b"], False)
 
 

@@ -9,21 +9,21 @@ import pytest
 
 from mooring.errors import MalformedRecord
 from mooring.index.manager import AttachmentManager
-from mooring.records.compact import Sighting, pack
+from mooring.records.compact import CompactRecord, pack
 from mooring.records.store import Change, ChangeKind
 from tests.harness.records import record, seen, sighting
 
 OTHER = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 
 
-def known(*sightings: Sighting) -> AttachmentManager:
+def known(*sightings: CompactRecord) -> AttachmentManager:
     manager = AttachmentManager()
     manager.replace_all(sightings)
     return manager
 
 
-def malformed(handle: str) -> Sighting:
-    return Sighting(handle=handle, pv="pv-1", uid=pack(record().mark.uid), problem="its epoch is many")
+def malformed(handle: str) -> CompactRecord:
+    return CompactRecord(handle=handle, pv="pv-1", uid=pack(record().mark.uid), problem="its epoch is many")
 
 
 def holder(manager: AttachmentManager) -> str | None:
@@ -104,7 +104,7 @@ def test_two_pvs_with_one_handle_are_one_volume() -> None:
 
 
 def test_a_record_that_leads_to_a_pv_that_is_not_known_is_not_decided_on() -> None:
-    manager = known(Sighting.of("vol-1", record("node-a").model_copy(update={"beside": ("pv-2",)})))
+    manager = known(CompactRecord.of("vol-1", record("node-a").model_copy(update={"beside": ("pv-2",)})))
     assert (manager.observe("vol-1"), manager.nodes_of("vol-1")) == (None, ["node-a"])
     manager.apply_event(seen("vol-1", "node-a", uid=OTHER, pv="pv-2"))
     assert manager.observe("vol-1") is not None
@@ -155,32 +155,32 @@ LOOKS = (malformed("vol-1"), *(sighting("vol-1", epoch=epoch) for epoch in (None
 """States in which a PV may be seen."""
 
 
-def watched(looks: Iterable[Sighting]) -> Sighting | None:
+def watched(looks: Iterable[CompactRecord]) -> CompactRecord | None:
     manager = known()
     for look in looks:
         manager.apply_event(Change(ChangeKind.SEEN, look))
     return manager.known("vol-1", LOOKS[0].uid)
 
 
-def listed(looks: Iterable[Sighting]) -> Sighting | None:
+def listed(looks: Iterable[CompactRecord]) -> CompactRecord | None:
     manager = known()
     for look in looks:
         manager.replace_all([look])
     return manager.known("vol-1", LOOKS[0].uid)
 
 
-def taken_as_it_comes(looks: Iterable[Sighting]) -> Sighting | None:
+def taken_as_it_comes(looks: Iterable[CompactRecord]) -> CompactRecord | None:
     """Return what is known if a record that can't be read replaces one that could."""
-    last: Sighting | None = None
+    last: CompactRecord | None = None
     for look in looks:
         last = look if look.problem or (last and last.problem) else look.after(last)
     return last
 
 
-def forgetting(follow: Callable[[Iterable[Sighting]], Sighting | None]) -> list[tuple[Sighting, ...]]:
+def forgetting(follow: Callable[[Iterable[CompactRecord]], CompactRecord | None]) -> list[tuple[CompactRecord, ...]]:
     """Return the stories after which less than the highest epoch is known, or the PV passes for readable when it isn't."""
 
-    def forgets(looks: Sequence[Sighting]) -> bool:
+    def forgets(looks: Sequence[CompactRecord]) -> bool:
         seen = follow(looks)
         return seen is None or seen.fence < max(look.fence for look in looks) or bool(seen.problem) != bool(looks[-1].problem)
 
@@ -188,7 +188,7 @@ def forgetting(follow: Callable[[Iterable[Sighting]], Sighting | None]) -> list[
 
 
 @pytest.mark.parametrize("follow", [watched, listed])
-def test_no_look_whatever_it_brings_has_an_epoch_forgotten(follow: Callable[[Iterable[Sighting]], Sighting | None]) -> None:
+def test_no_look_whatever_it_brings_has_an_epoch_forgotten(follow: Callable[[Iterable[CompactRecord]], CompactRecord | None]) -> None:
     assert forgetting(follow) == []
 
 

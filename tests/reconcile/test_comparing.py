@@ -13,7 +13,7 @@ from mooring.cluster.volume_attachments import Attached
 from mooring.models.reconciliation import Drift, DriftKind, Heal, HealResult, Outcome, advice, hand_over
 from mooring.reconciliation.comparison import Evidence, behind, compare, compare_several, release, unpersisted
 from mooring.reconciliation.result import conclude
-from mooring.records.compact import Sighting
+from mooring.records.compact import CompactRecord
 from mooring.states import State
 from mooring.temporal.visibility import Waits
 from tests.harness.records import NOW, SHARED, attachment, sighting
@@ -34,7 +34,7 @@ def on(node: str | None, **fields: Any) -> Attached:
     )
 
 
-def kinds(pv: Sighting, **evidence: Any) -> Kinds:
+def kinds(pv: CompactRecord, **evidence: Any) -> Kinds:
     return [(drift.kind, drift.node_id, drift.heal) for drift in compare(pv, replace(IN_STEP, **evidence))]
 
 
@@ -100,7 +100,7 @@ def test_a_volume_attachment_is_adopted_where_nothing_ever_wrote_the_record() ->
 @pytest.mark.parametrize(
     ("pv", "attached"), [(FREE, [on("node-a")]), (UNWRITTEN, [on(None)]), (UNWRITTEN, [on("node-a"), on("node-b", leaving=True)])]
 )
-def test_one_that_somebody_may_have_meant_is_only_reported(pv: Sighting, attached: list[Attached]) -> None:
+def test_one_that_somebody_may_have_meant_is_only_reported(pv: CompactRecord, attached: list[Attached]) -> None:
     [(kind, _, heal)] = kinds(pv, attached={"pv-1": attached})
 
     assert (kind, heal) == (DriftKind.VOLUME_ATTACHMENT_WITHOUT_HOLDER, Heal.NONE)
@@ -151,7 +151,7 @@ def test_one_that_may_be_the_holder_under_another_name_is_only_reported() -> Non
         (FREE, {"tracked": lambda _: ["node-b"]}),
     ],
 )
-def test_a_node_that_may_have_the_volume_is_none(pv: Sighting, evidence: dict[str, Any]) -> None:
+def test_a_node_that_may_have_the_volume_is_none(pv: CompactRecord, evidence: dict[str, Any]) -> None:
     assert kinds(pv, published={"vol": {"node-b"}}, **evidence) == []
 
 
@@ -160,7 +160,7 @@ def test_a_holder_that_the_backend_does_not_show_is_only_reported() -> None:
 
 
 def test_of_a_record_that_can_not_be_read_nothing_else_is_said() -> None:
-    unreadable = Sighting(handle="vol", pv="pv-1", uid="uid", problem="Epoch: many.")
+    unreadable = CompactRecord(handle="vol", pv="pv-1", uid="uid", problem="Epoch: many.")
 
     assert kinds(unreadable, attached={"pv-1": [on("node-a")]}) == [(DriftKind.UNREADABLE_RECORD, "", Heal.NONE)]
 
@@ -180,7 +180,7 @@ def test_several_pvs_of_one_volume_are_compared_as_one() -> None:
 
 
 def test_beside_a_pv_that_cant_be_read_nothing_is_said_of_the_volume() -> None:
-    pvs = [Sighting(handle="vol", pv="pv-2", uid="u-2", problem="it is odd."), sighting("vol", "node-a")]
+    pvs = [CompactRecord(handle="vol", pv="pv-2", uid="u-2", problem="it is odd."), sighting("vol", "node-a")]
     assert [drift.kind for drift in compare_several(pvs, replace(IN_STEP, attached={}))] == [DriftKind.UNREADABLE_RECORD]
 
 
@@ -204,7 +204,7 @@ def test_an_attachment_may_wait_for_its_pv_but_not_for_long(pv: str, minutes: in
     ],
 )
 def test_an_index_is_behind_where_it_is_older_or_says_otherwise(
-    fresh: Sighting | None, known: Sighting | None, is_behind: bool
+    fresh: CompactRecord | None, known: CompactRecord | None, is_behind: bool
 ) -> None:
     assert (behind(fresh, known, "worker-1") is not None) == is_behind
 

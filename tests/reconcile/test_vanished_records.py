@@ -9,7 +9,7 @@ import pytest
 from mooring.cluster.volume_attachments import Attached
 from mooring.index.departures import Departure
 from mooring.reconciliation.vanished import altered, departed, unplaced
-from mooring.records.compact import Sighting
+from mooring.records.compact import CompactRecord
 from tests.harness.records import NOW, sighting
 
 HELD = sighting("vol", "node-a", epoch=3, pv="pv-gone")
@@ -26,7 +26,7 @@ SHOWN = Attached(name="csi-1", pv="pv-gone", node="host-a", node_id="node-a", si
         (sighting("vol", epoch=None), None, False),
     ],
 )
-def test_a_record_is_altered_where_it_says_less_than_it_did(fresh: Sighting, known: Sighting | None, told: bool) -> None:
+def test_a_record_is_altered_where_it_says_less_than_it_did(fresh: CompactRecord, known: CompactRecord | None, told: bool) -> None:
     assert (altered(fresh, known) is not None) is told
 
 

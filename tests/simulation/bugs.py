@@ -59,7 +59,7 @@ def claim_is_not_remembered(patch: pytest.MonkeyPatch) -> None:
     """Forget a claim that may land, so that nothing is rolled back."""
     make = Claimant.make
 
-    async def forgotten(self: Claimant, claim: fence.Claim, seen: Looked) -> Any:
+    async def forgotten(self: Claimant, claim: fence.Acquire, seen: Looked) -> Any:
         try:
             return await make(self, claim, seen)
         finally:

@@ -8,27 +8,27 @@ from datetime import datetime
 
 import pytest
 
-from mooring.cluster.persistent_volumes import KubernetesVolumes
+from mooring.cluster.persistent_volumes import PersistentVolumeStore
 from mooring.kubernetes.api import KubernetesApi
 from mooring.kubernetes.connection import connect
 from mooring.models import VolumeRecord, VolumeRef
 from mooring.process.metrics import Metrics
-from mooring.records.memory_store import MemoryVolumes
-from mooring.records.store import Volumes
+from mooring.records.memory_store import MemoryStore
+from mooring.records.store import RecordStore
 from tests.harness.cluster import Cluster
 from tests.harness.records import NOW
 
 TIMEOUT = 1.0
 
 
-OpenVolumes = Callable[..., KubernetesVolumes]
+OpenVolumes = Callable[..., PersistentVolumeStore]
 
 
 @dataclass(frozen=True, slots=True)
 class World:
     """One kind of volumes, and the means to have a volume there."""
 
-    volumes: Volumes
+    volumes: RecordStore
     driver: str
     cluster: Cluster | None = None
 
@@ -56,25 +56,25 @@ async def api(cluster: Cluster) -> AsyncIterator[KubernetesApi]:
 def open_volumes(api: KubernetesApi, driver: str, metrics: Metrics) -> OpenVolumes:
     """A function that opens volumes with bounds that a test can wait for, or sets itself."""
 
-    def opened(page_size: int = 500, watch_time: float = 5, watch_silence: float = 1) -> KubernetesVolumes:
-        return KubernetesVolumes(api, driver, now, metrics, page_size=page_size, watch_time=watch_time, watch_silence=watch_silence)
+    def opened(page_size: int = 500, watch_time: float = 5, watch_silence: float = 1) -> PersistentVolumeStore:
+        return PersistentVolumeStore(api, driver, now, metrics, page_size=page_size, watch_time=watch_time, watch_silence=watch_silence)
 
     return opened
 
 
 @pytest.fixture
-def volumes(open_volumes: OpenVolumes) -> KubernetesVolumes:
+def volumes(open_volumes: OpenVolumes) -> PersistentVolumeStore:
     return open_volumes()
 
 
 @pytest.fixture
-def kubernetes_world(volumes: KubernetesVolumes, driver: str, cluster: Cluster) -> World:
+def kubernetes_world(volumes: PersistentVolumeStore, driver: str, cluster: Cluster) -> World:
     return World(volumes, driver, cluster)
 
 
 @pytest.fixture
 def memory_world(driver: str, metrics: Metrics) -> World:
-    return World(MemoryVolumes(metrics), driver)
+    return World(MemoryStore(metrics), driver)
 
 
 @pytest.fixture(params=["memory", "kubernetes"])

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from prometheus_client import CollectorRegistry
 
-from mooring.cluster.persistent_volumes import KubernetesVolumes
+from mooring.cluster.persistent_volumes import PersistentVolumeStore
 from mooring.errors import KubernetesUnavailable, MalformedRecord, RecordTooLarge
 from mooring.models import VolumeRef
 from tests.harness.cluster import PVS, Cluster
@@ -15,24 +15,24 @@ from tests.harness.records import attach, detach
 from tests.volumes.conftest import World
 
 
-async def test_a_volume_without_a_pv_has_no_record(volumes: KubernetesVolumes) -> None:
+async def test_a_volume_without_a_pv_has_no_record(volumes: PersistentVolumeStore) -> None:
     assert await volumes.read("vol-1", {"pv-vol-1": "uid"}) is None
 
 
-async def test_a_pv_is_found_by_its_handle_whatever_its_name(volumes: KubernetesVolumes, cluster: Cluster, driver: str) -> None:
+async def test_a_pv_is_found_by_its_handle_whatever_its_name(volumes: PersistentVolumeStore, cluster: Cluster, driver: str) -> None:
     await cluster.create("vol-1", name=f"named-otherwise-{driver}")
     found = await volumes.read("vol-1")
     assert found is not None
     assert found.mark.pv == f"named-otherwise-{driver}"
 
 
-async def test_a_pv_whose_name_is_known_is_read_without_a_list(volumes: KubernetesVolumes, cluster: Cluster) -> None:
+async def test_a_pv_whose_name_is_known_is_read_without_a_list(volumes: PersistentVolumeStore, cluster: Cluster) -> None:
     made = (await cluster.create("vol-1"))["metadata"]
     assert await volumes.read("vol-1", {made["name"]: made["uid"]}) is not None
     assert (cluster.proxy.count("GET", f"{PVS}/"), cluster.proxy.count()) == (1, 1)
 
 
-async def test_a_wrong_name_only_costs_a_list(volumes: KubernetesVolumes, cluster: Cluster) -> None:
+async def test_a_wrong_name_only_costs_a_list(volumes: PersistentVolumeStore, cluster: Cluster) -> None:
     await cluster.create("vol-1")
     await cluster.create("vol-2")
     found = await volumes.read("vol-1", {cluster.pv("vol-2"): "uid"})
@@ -40,7 +40,7 @@ async def test_a_wrong_name_only_costs_a_list(volumes: KubernetesVolumes, cluste
     assert found.mark.pv == cluster.pv("vol-1")
 
 
-async def test_a_pv_made_anew_under_a_known_name_has_all_looked_at(volumes: KubernetesVolumes, cluster: Cluster) -> None:
+async def test_a_pv_made_anew_under_a_known_name_has_all_looked_at(volumes: PersistentVolumeStore, cluster: Cluster) -> None:
     old = (await cluster.create("vol-1"))["metadata"]
     await cluster.delete("vol-1")
     await cluster.create("vol-1")
@@ -61,7 +61,7 @@ async def test_a_write_is_made_on_each_pv_of_the_volume(kubernetes_world: World,
 
 
 async def test_one_of_several_records_that_cant_be_read_is_told_beside_the_others(
-    volumes: KubernetesVolumes, cluster: Cluster
+    volumes: PersistentVolumeStore, cluster: Cluster
 ) -> None:
     await cluster.create("vol-1", {cluster.keys.epoch: "many"})
     await cluster.create("vol-1", name=f"sound-{cluster.pv('vol-1')}")
@@ -70,7 +70,7 @@ async def test_one_of_several_records_that_cant_be_read_is_told_beside_the_other
     assert (found.mark.pv, len(found.unreadable)) == (f"sound-{cluster.pv('vol-1')}", 1)
 
 
-async def test_a_record_that_cannot_be_read_is_refused(volumes: KubernetesVolumes, cluster: Cluster) -> None:
+async def test_a_record_that_cannot_be_read_is_refused(volumes: PersistentVolumeStore, cluster: Cluster) -> None:
     await cluster.create("vol-1", {cluster.keys.epoch: "many"})
     with pytest.raises(MalformedRecord, match="many"):
         await volumes.read("vol-1")

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from contextlib import aclosing
 
-from mooring.cluster.persistent_volumes import KubernetesVolumes, Sighter
+from mooring.cluster.persistent_volumes import PersistentVolumeStore, RecordReader
 from mooring.devstack.faults import Request
 from mooring.kubernetes.list_watch import Listed, ListMetadata
 from mooring.kubernetes.pv_objects import Csi, Metadata, Pv, Spec
@@ -17,7 +17,7 @@ from tests.harness.records import NOW
 from tests.volumes.conftest import OpenVolumes
 
 
-async def test_what_is_no_volume_of_the_driver_is_counted_by_reason(volumes: KubernetesVolumes, cluster: Cluster) -> None:
+async def test_what_is_no_volume_of_the_driver_is_counted_by_reason(volumes: PersistentVolumeStore, cluster: Cluster) -> None:
     await create(cluster, "no-csi", {"hostPath": {"path": "/nowhere"}})
     await create(cluster, "other", {"csi": {"driver": "other.example.com", "volumeHandle": "vol-1"}})
     await cluster.create("vol-1")
@@ -27,21 +27,21 @@ async def test_what_is_no_volume_of_the_driver_is_counted_by_reason(volumes: Kub
     assert handles(pages) == ["vol-1"]
 
 
-async def test_a_malformed_record_is_sighted_with_its_problem_and_counted(volumes: KubernetesVolumes, cluster: Cluster) -> None:
+async def test_a_malformed_record_is_sighted_with_its_problem_and_counted(volumes: PersistentVolumeStore, cluster: Cluster) -> None:
     await cluster.create("vol-1", {cluster.keys.epoch: "many"})
     pages = [page async for page in volumes.pages(100)]
     assert [seen.problem.count("many") for page in pages for seen in page.sightings] == [1]
     assert sum(page.skipped[Skip.MALFORMED] for page in pages) == 1
 
 
-async def test_unreadable_times_are_replaced_and_counted(volumes: KubernetesVolumes, cluster: Cluster) -> None:
+async def test_unreadable_times_are_replaced_and_counted(volumes: PersistentVolumeStore, cluster: Cluster) -> None:
     await cluster.create("vol-1", {cluster.keys.node: "node-a", cluster.keys.at: "yesterday"})
     await cluster.create("vol-2", {cluster.keys.node: "node-a"})
     await cluster.create("vol-3", {cluster.keys.node: "node-a", cluster.keys.at: "2026-01-31T04:00:41Z"})
     assert sum([page.replaced_times async for page in volumes.pages(100)]) == 2
 
 
-async def test_a_list_whose_continuation_expired_begins_anew_and_says_so(volumes: KubernetesVolumes, cluster: Cluster) -> None:
+async def test_a_list_whose_continuation_expired_begins_anew_and_says_so(volumes: PersistentVolumeStore, cluster: Cluster) -> None:
     for number in range(4):
         await cluster.create(f"vol-{number}")
     cluster.proxy.fail("GET", status=410, path=PVS, when=continues, times=1)
@@ -51,7 +51,7 @@ async def test_a_list_whose_continuation_expired_begins_anew_and_says_so(volumes
     assert handles(begun_anew) == [f"vol-{number}" for number in range(4)]
 
 
-async def test_a_page_is_on_its_way_while_the_one_before_it_is_used(volumes: KubernetesVolumes, cluster: Cluster) -> None:
+async def test_a_page_is_on_its_way_while_the_one_before_it_is_used(volumes: PersistentVolumeStore, cluster: Cluster) -> None:
     await cluster.create("vol-1")
     await cluster.create("vol-2")
     second = cluster.proxy.hold("GET", path=PVS, when=continues, times=1)
@@ -61,7 +61,7 @@ async def test_a_page_is_on_its_way_while_the_one_before_it_is_used(volumes: Kub
         second.release()
 
 
-async def test_a_list_that_nobody_wants_any_more_leaves_no_request_behind(volumes: KubernetesVolumes, cluster: Cluster) -> None:
+async def test_a_list_that_nobody_wants_any_more_leaves_no_request_behind(volumes: PersistentVolumeStore, cluster: Cluster) -> None:
     await cluster.create("vol-1")
     await cluster.create("vol-2")
     cluster.proxy.hold("GET", path=PVS, when=continues, times=1)
@@ -81,7 +81,7 @@ async def test_a_volume_is_found_by_a_list_that_had_to_begin_anew(open_volumes: 
 def test_a_pv_without_a_volume_handle_is_counted() -> None:
     # No API server lets one be made, but what it stored before it knew that rule it shows.
     listed = Listed(ListMetadata("7"), [Pv(Metadata("pv-1", "uid"), Spec(csi=Csi(DEFAULT_DRIVER)))])
-    (page,) = Sighter(DEFAULT_DRIVER, lambda: NOW).pages(listed, first=True)
+    (page,) = RecordReader(DEFAULT_DRIVER, lambda: NOW).pages(listed, first=True)
     assert (page.sightings, page.skipped) == ([], {Skip.NO_VOLUME_HANDLE: 1})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mooring.cluster.persistent_volumes import AT_ONCE, Sighter
+from mooring.cluster.persistent_volumes import AT_ONCE, RecordReader
 from mooring.errors import KubernetesUnavailable
 from mooring.kubernetes.api import Ask, KubernetesApi
 from mooring.kubernetes.kube_pb2 import ListMeta, PersistentVolume
@@ -12,7 +12,7 @@ from mooring.kubernetes.protobuf import ITEMS, MAGIC, METADATA, RAW
 from mooring.kubernetes.pv_objects import PvLists
 from mooring.models import DEFAULT_DRIVER, Skip
 from mooring.records.annotations import Keys
-from mooring.records.compact import Sighting
+from mooring.records.compact import CompactRecord
 from mooring.records.store import Page
 from tests.harness.cluster import PVS, Cluster
 from tests.harness.records import NOW
@@ -43,10 +43,10 @@ def csi_pv(name: str, annotations: dict[str, str] | None = None) -> PersistentVo
 
 
 def pages(sent: bytes, driver: str = DEFAULT_DRIVER) -> list[Page]:
-    return list(Sighter(driver, lambda: NOW).pages(PvLists().decode(sent), first=True))
+    return list(RecordReader(driver, lambda: NOW).pages(PvLists().decode(sent), first=True))
 
 
-def sightings(sent: bytes, driver: str) -> list[Sighting]:
+def sightings(sent: bytes, driver: str) -> list[CompactRecord]:
     return [seen for page in pages(sent, driver) for seen in page.sightings]
 
 

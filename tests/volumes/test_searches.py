@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from mooring.cluster.persistent_volumes import KubernetesVolumes
+from mooring.cluster.persistent_volumes import PersistentVolumeStore
 from mooring.errors import KubernetesUnavailable
 from tests.harness.cluster import PVS, Cluster
 from tests.harness.workers import until
@@ -14,12 +14,12 @@ from tests.volumes.conftest import OpenVolumes
 
 
 @pytest.fixture
-def volumes(open_volumes: OpenVolumes) -> KubernetesVolumes:
+def volumes(open_volumes: OpenVolumes) -> PersistentVolumeStore:
     """Volumes that are listed in one page, however many PVs other tests have left there, so that requests count lists."""
     return open_volumes(page_size=10_000)
 
 
-async def test_all_who_ask_while_a_list_is_under_way_share_the_next_one(volumes: KubernetesVolumes, cluster: Cluster) -> None:
+async def test_all_who_ask_while_a_list_is_under_way_share_the_next_one(volumes: PersistentVolumeStore, cluster: Cluster) -> None:
     held = cluster.proxy.hold("GET", path=PVS, times=1)
     first = asyncio.create_task(volumes.read("vol-0"))
     await held.reached()
@@ -34,7 +34,7 @@ async def test_all_who_ask_while_a_list_is_under_way_share_the_next_one(volumes:
     assert cluster.proxy.count("GET", PVS) == 2
 
 
-async def test_a_list_is_not_answered_by_one_that_has_begun(volumes: KubernetesVolumes, cluster: Cluster) -> None:
+async def test_a_list_is_not_answered_by_one_that_has_begun(volumes: PersistentVolumeStore, cluster: Cluster) -> None:
     held = cluster.proxy.hold("GET", path=PVS, times=1)
     first = asyncio.create_task(volumes.read("vol-1"))
     await held.reached()
@@ -46,7 +46,7 @@ async def test_a_list_is_not_answered_by_one_that_has_begun(volumes: KubernetesV
     assert cluster.proxy.count("GET", PVS) == 2
 
 
-async def test_one_who_gives_up_ends_nobody_elses_list(volumes: KubernetesVolumes, cluster: Cluster) -> None:
+async def test_one_who_gives_up_ends_nobody_elses_list(volumes: PersistentVolumeStore, cluster: Cluster) -> None:
     await cluster.create("vol-1")
     held = cluster.proxy.hold("GET", path=PVS, times=1)
     asked = [asyncio.create_task(volumes.read("vol-1")) for _ in range(2)]
@@ -60,7 +60,7 @@ async def test_one_who_gives_up_ends_nobody_elses_list(volumes: KubernetesVolume
 
 
 async def test_a_list_that_fails_fails_for_all_who_asked_and_the_next_one_is_made(
-    volumes: KubernetesVolumes, cluster: Cluster
+    volumes: PersistentVolumeStore, cluster: Cluster
 ) -> None:
     await cluster.create("vol-1")
     cluster.proxy.fail("GET", path=PVS, status=503, times=1)
@@ -71,7 +71,7 @@ async def test_a_list_that_fails_fails_for_all_who_asked_and_the_next_one_is_mad
     assert await volumes.read("vol-1") is not None
 
 
-async def test_the_volume_that_was_looked_for_is_named_in_the_error(volumes: KubernetesVolumes, cluster: Cluster) -> None:
+async def test_the_volume_that_was_looked_for_is_named_in_the_error(volumes: PersistentVolumeStore, cluster: Cluster) -> None:
     cluster.proxy.fail("GET", path=PVS, status=503)
 
     with pytest.raises(KubernetesUnavailable, match="find volume vol-1 among all PersistentVolumes"):

@@ -8,7 +8,7 @@ from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
-from mooring.cluster.persistent_volumes import KubernetesVolumes
+from mooring.cluster.persistent_volumes import PersistentVolumeStore
 from mooring.devstack.faults import Loss
 from mooring.devstack.kubernetes.embedded import EmbeddedKubernetes
 from mooring.devstack.proxy import FaultProxy
@@ -21,7 +21,7 @@ from tests.volumes.conftest import TIMEOUT, OpenVolumes, now
 PATIENCE = 10
 
 
-async def test_a_cut_watch_misses_nothing(volumes: KubernetesVolumes, cluster: Cluster) -> None:
+async def test_a_cut_watch_misses_nothing(volumes: PersistentVolumeStore, cluster: Cluster) -> None:
     async with watching(volumes) as changes:
         await cluster.create("vol-1")
         assert await told(changes, 1) == [("seen", "vol-1")]
@@ -32,7 +32,7 @@ async def test_a_cut_watch_misses_nothing(volumes: KubernetesVolumes, cluster: C
         assert await told(changes, 3) == [("seen", "vol-2"), ("seen", "vol-1"), ("gone", "vol-2")]
 
 
-async def test_a_watch_that_says_nothing_is_given_up_and_connected_again(volumes: KubernetesVolumes, cluster: Cluster) -> None:
+async def test_a_watch_that_says_nothing_is_given_up_and_connected_again(volumes: PersistentVolumeStore, cluster: Cluster) -> None:
     since = await resource_version(volumes)
     cluster.proxy.drop("WATCH", times=1, loss=Loss.HANG)
     await cluster.create("vol-1")
@@ -47,7 +47,7 @@ async def test_a_watch_goes_on_after_its_server_side_time_is_up(open_volumes: Op
         assert await told(changes, 1) == [("seen", "vol-1")]
 
 
-async def test_pvs_of_other_drivers_only_show_that_the_watch_is_alive(volumes: KubernetesVolumes, cluster: Cluster) -> None:
+async def test_pvs_of_other_drivers_only_show_that_the_watch_is_alive(volumes: PersistentVolumeStore, cluster: Cluster) -> None:
     other = Cluster(cluster.server, cluster.proxy, f"other-{cluster.driver}")
     async with watching(volumes) as changes:
         await other.create("vol-1")
@@ -58,7 +58,7 @@ async def test_pvs_of_other_drivers_only_show_that_the_watch_is_alive(volumes: K
 
 @pytest.mark.parametrize("status", [403, 429, 500])
 async def test_a_watch_that_is_refused_for_now_is_asked_for_again(
-    volumes: KubernetesVolumes, cluster: Cluster, status: int
+    volumes: PersistentVolumeStore, cluster: Cluster, status: int
 ) -> None:
     since = await resource_version(volumes)
     cluster.proxy.fail("WATCH", status=status, times=2)
@@ -67,7 +67,7 @@ async def test_a_watch_that_is_refused_for_now_is_asked_for_again(
         assert await told(changes, 1) == [("seen", "vol-1")]
 
 
-async def test_a_watch_refused_with_410_is_gone(volumes: KubernetesVolumes, cluster: Cluster) -> None:
+async def test_a_watch_refused_with_410_is_gone(volumes: PersistentVolumeStore, cluster: Cluster) -> None:
     since = await resource_version(volumes)
     cluster.proxy.fail("WATCH", status=410, times=1)
     with pytest.raises(HistoryGone):
@@ -77,7 +77,7 @@ async def test_a_watch_refused_with_410_is_gone(volumes: KubernetesVolumes, clus
 async def test_a_watch_from_a_past_that_the_server_forgot_is_gone(driver: str, metrics: Metrics) -> None:
     async with EmbeddedKubernetes.start() as kube, FaultProxy.start(kube.kubeconfig()) as proxy:
         api = await connect(proxy.kubeconfig(), {}, TIMEOUT)
-        volumes = KubernetesVolumes(api, driver, now, metrics)
+        volumes = PersistentVolumeStore(api, driver, now, metrics)
         since = await resource_version(volumes)
         kube.seed([pv(driver)])
         kube.compact()
@@ -87,13 +87,13 @@ async def test_a_watch_from_a_past_that_the_server_forgot_is_gone(driver: str, m
 
 
 @asynccontextmanager
-async def watching(volumes: KubernetesVolumes) -> AsyncIterator[AsyncGenerator[Change]]:
+async def watching(volumes: PersistentVolumeStore) -> AsyncIterator[AsyncGenerator[Change]]:
     async with aclosing(volumes.watch(await resource_version(volumes))) as changes:
         await alive(changes, 1)
         yield changes
 
 
-async def resource_version(volumes: KubernetesVolumes) -> str:
+async def resource_version(volumes: PersistentVolumeStore) -> str:
     return [page async for page in volumes.pages(500)][-1].resource_version
 
 

@@ -30,9 +30,9 @@ _WENT = "may have claimed a PV that went"
 """The patch since which a claim whose PV went is taken for one that may have landed."""
 
 
-def heeding_history(decision: fence.Claim | fence.Refuse, seen: VolumeRecord, asked: PublishRequest) -> fence.Claim | fence.Refuse:
+def heeding_history(decision: fence.Acquire | fence.Refuse, seen: VolumeRecord, asked: PublishRequest) -> fence.Acquire | fence.Refuse:
     """Return the decision, or that of a version which distinguished modes that agree, if the history is of one."""
-    changes = fence.mode_changes(seen, asked) if isinstance(decision, fence.Claim) else None
+    changes = fence.mode_changes(seen, asked) if isinstance(decision, fence.Acquire) else None
     return decision if changes is None or workflow.patched(_MODES) else fence.Refuse(changes)
 
 
@@ -47,7 +47,7 @@ class Claimant:
         self._life = steps.life
         self._steps = steps
 
-    async def make(self, claim: fence.Claim, seen: Looked, mine: Collection[str] = ()) -> WriteResult:
+    async def make(self, claim: fence.Acquire, seen: Looked, mine: Collection[str] = ()) -> WriteResult:
         """Try to write the claim, as decided on the record seen; a record by a run that is `mine` is the run's own claim."""
         stop_if_cancelled()
         if seen.record is None:

@@ -151,15 +151,15 @@ class Rules:
 @cache
 def _claim(mode: AccessMode, seen: Record, node: str, operation: int) -> Claim | None:
     asked = models.PublishRequest(volume_handle=VOLUME.volume_handle, node_id=node, access_mode=mode)
-    claim = fence.claim(_record(mode, seen), asked, str(operation), _NOW)
-    return None if isinstance(claim, fence.Refuse) else Claim(_plain(seen, claim.write, f"claim {node}"), claim.reclaims)
+    claim = fence.acquire(_record(mode, seen), asked, str(operation), _NOW)
+    return None if isinstance(claim, fence.Refuse) else Claim(_plain(seen, claim.write, f"claim {node}"), claim.renews)
 
 
 @cache
 def _stays(mode: AccessMode, reclaims: bool, seen: Record, node: str, by: int, stayed: bool) -> bool:
     record = _record(mode, seen)
     nothing = models.Write(volume=VOLUME, node_id=node, mark=record.mark, operation=str(by), holders=())
-    return fence.stays(fence.Claim(nothing, reclaims), record, str(by), stayed=stayed)
+    return fence.stays(fence.Acquire(nothing, reclaims), record, str(by), stayed=stayed)
 
 
 @cache

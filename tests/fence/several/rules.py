@@ -91,15 +91,15 @@ class Rules:
 @cache
 def _claim(seen: frozenset[Pv], node: str, operation: int) -> Claim | None:
     asked = models.PublishRequest(volume_handle=_VOLUME.volume_handle, node_id=node)
-    claim = fence.claim(_record(seen), asked, str(operation), _NOW)
-    return None if isinstance(claim, fence.Refuse) else Claim(_plain(seen, claim.write), claim.reclaims)
+    claim = fence.acquire(_record(seen), asked, str(operation), _NOW)
+    return None if isinstance(claim, fence.Refuse) else Claim(_plain(seen, claim.write), claim.renews)
 
 
 @cache
 def _stays(seen: frozenset[Pv], node: str, operation: int, stayed: bool) -> bool:
     asked = models.PublishRequest(volume_handle=_VOLUME.volume_handle, node_id=node)
-    claim = fence.claim(_record(seen), asked, str(operation), _NOW)
-    assert isinstance(claim, fence.Claim)
+    claim = fence.acquire(_record(seen), asked, str(operation), _NOW)
+    assert isinstance(claim, fence.Acquire)
     return fence.stays(claim, _record(seen), str(operation), stayed=stayed)
 
 

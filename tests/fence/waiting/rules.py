@@ -190,7 +190,7 @@ def _bars(departed: Record, node: str, operation: int) -> bool:
 @cache
 def _stays(seen: Record, node: str, mine: tuple[int, ...], stayed: bool) -> bool:
     record = _record(seen)
-    claim = fence.Claim(FenceWrite(volume=_VOLUME, node_id=node, mark=record.mark, operation="", holders=()), reclaims=True)
+    claim = fence.Acquire(FenceWrite(volume=_VOLUME, node_id=node, mark=record.mark, operation="", holders=()), renews=True)
     return fence.stays(claim, record, *map(str, mine), stayed=stayed)
 
 
