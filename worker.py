@@ -45,7 +45,7 @@ from mooring.events.interceptor import Telling
 from mooring.evidence.evidence import Evidence
 from mooring.evidence.unplaced import UnplacedAttachments
 from mooring.index.manager import AttachmentManager
-from mooring.index.reflector import Follower
+from mooring.index.reflector import Reflector
 from mooring.kubernetes.connection import KubernetesNotConfigured
 from mooring.process.health import HealthServer, Starting
 from mooring.process.lifetime import end, first, unless, until_signalled
@@ -107,7 +107,7 @@ class MooringWorker:
         self._backend = backend
         self._identity = identity
         self._mooring = MooringClient(client, driver=settings.driver, task_queue=settings.queue, eager=True)
-        self._follower = Follower(storage.volumes, self.manager, metrics, time.monotonic, settings.page_size)
+        self._follower = Reflector(storage.volumes, self.manager, metrics, time.monotonic, settings.page_size)
         self._adopter = self._make_adopter(metrics)
         attachments, attached = storage.attachments, storage.attached
         skew = timedelta(seconds=settings.clock_skew)

@@ -71,7 +71,7 @@ class AttachmentActivities:
         async with running(patient=look.patient):
             self._check_driver(look.volume)
             handle = look.volume.volume_handle
-            before, pvs = self._manager.claims(handle), self._manager.pvs(handle)
+            before, pvs = self._manager.entries(handle), self._manager.pvs(handle)
             record = await self._volumes.read(handle, pvs, look.pvs)
             if record is not None and record.unreadable and look.patient:
                 raise MalformedRecord(record.unreadable[0])  # a rollback has to reach each PV that its run may have written
@@ -83,7 +83,7 @@ class AttachmentActivities:
         """Make `write.node_id` a holder: track, persist, roll back."""
         async with running():
             self._check_driver(write.volume)
-            before = self._manager.claims(write.volume.volume_handle)
+            before = self._manager.entries(write.volume.volume_handle)
             tracked, forget = self._track(write), self._manager.untrack_attachment
             try:
                 result = await self._volumes.compare_and_set(write)
@@ -129,7 +129,7 @@ class AttachmentActivities:
 
     async def _persist(self, write: Write, *, leaves: bool = False) -> WriteResult:
         self._check_driver(write.volume)
-        before = self._manager.claims(write.volume.volume_handle)
+        before = self._manager.entries(write.volume.volume_handle)
         result = await self._volumes.compare_and_set(write)
         if leaves and result.landed:
             self._manager.untrack_attachment(write.volume.volume_handle, write.node_id)

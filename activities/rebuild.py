@@ -10,13 +10,13 @@ from activities.attempt import running
 from mooring.models import RebuildResult
 
 if TYPE_CHECKING:
-    from mooring.index.reflector import Follower
+    from mooring.index.reflector import Reflector
 
 
 class RebuildActivities:
     """The rebuild of one worker."""
 
-    def __init__(self, follower: Follower, worker: str) -> None:
+    def __init__(self, follower: Reflector, worker: str) -> None:
         self._follower = follower
         self.worker = worker
 

@@ -187,7 +187,7 @@ class UnpersistedActivities:
         """
         handle = waiting.volume.volume_handle
         while True:
-            before = self._manager.claims(handle)
+            before = self._manager.entries(handle)
             known = _gist(before)
             record = await self._look(handle, before)
             refusal = fence.bar(record, _asked(waiting), _run_id()) if record is not None else None
@@ -239,7 +239,7 @@ class UnpersistedActivities:
         return run is not None and run.status in _OVER
 
     def _has_changed(self, handle: str, since: Gist) -> bool:
-        return _gist(self._manager.claims(handle)) != since
+        return _gist(self._manager.entries(handle)) != since
 
     async def _look(self, handle: str, before: tuple[CompactRecord, ...]) -> VolumeRecord | None:
         pvs = self._manager.pvs(handle)

@@ -26,7 +26,7 @@ from bench.pvs import DRIVER
 from bench.writer import Records
 from mooring.cluster.persistent_volumes import PersistentVolumeStore
 from mooring.index.manager import AttachmentManager
-from mooring.index.reflector import Follower
+from mooring.index.reflector import Reflector
 from mooring.kubernetes.connection import connect
 from mooring.process.metrics import Metrics
 
@@ -71,7 +71,7 @@ class Stalls:
             self.own = max(self.own, time.thread_time() - computed)
 
 
-async def measured(follower: Follower) -> Run:
+async def measured(follower: Reflector) -> Run:
     """Rebuild once, and return its cost."""
     stalls = Stalls()
     ticking = asyncio.create_task(stalls.watch())
@@ -104,12 +104,12 @@ def indexed(manager: AttachmentManager) -> Records:
 
 
 @asynccontextmanager
-async def following(manager: AttachmentManager, page_size: int, watch_seconds: float) -> AsyncIterator[Follower]:
+async def following(manager: AttachmentManager, page_size: int, watch_seconds: float) -> AsyncIterator[Reflector]:
     """Make a follower as a worker does, for as long as the block lasts."""
     api = await connect(None, os.environ, TIMEOUT)
     metrics = Metrics(CollectorRegistry())
     volumes = PersistentVolumeStore(api, DRIVER, lambda: datetime.now(UTC), metrics, page_size=page_size, watch_time=watch_seconds)
-    follower = Follower(volumes, manager, metrics, time.monotonic, page_size)
+    follower = Reflector(volumes, manager, metrics, time.monotonic, page_size)
     try:
         yield follower
     finally:

@@ -15,7 +15,7 @@ from mooring.client import MooringClient
 from mooring.csi.state import Serving
 from mooring.errors import MooringError, TemporalUnavailable
 from mooring.index.manager import AttachmentManager
-from mooring.index.reflector import Follower
+from mooring.index.reflector import Reflector
 from mooring.process.backoff import pauses
 from mooring.process.lifetime import first
 from mooring.temporal.namespace import namespace_id
@@ -40,7 +40,7 @@ class LoneEndpoint:
     def __init__(self, settings: Settings, client: Client, storage: Storage, metrics: Metrics, desk: Desk) -> None:
         mooring = MooringClient(client, driver=settings.driver, task_queue=settings.queue)
         self._serving = Serving(mooring, AttachmentManager(), hands_over=False)
-        self._follower = Follower(storage.volumes, self._serving.manager, metrics, time.monotonic, settings.page_size)
+        self._follower = Reflector(storage.volumes, self._serving.manager, metrics, time.monotonic, settings.page_size)
         self._desk = desk
         self._client = client
 

@@ -17,7 +17,7 @@ from mooring.records.compact import CompactHolder, CompactRecord
 from mooring.records.copies import distinct
 
 
-class Index:
+class RecordIndex:
     """Sightings by volume handle: one a handle, unless several PVs claim the same."""
 
     __slots__ = ("_first", "_in_tree", "_more", "attached", "holders", "left", "pvs", "volumes_on")
@@ -49,14 +49,14 @@ class Index:
         """Yield the sightings of each volume that has several PVs."""
         return ((self._first[handle], *more) for handle, more in self._more.items())
 
-    def claims(self, handle: str) -> tuple[CompactRecord, ...]:
+    def entries(self, handle: str) -> tuple[CompactRecord, ...]:
         """Return the sighting of each PV with this handle."""
         first = self._first.get(handle)
         return () if first is None else (first, *self._more.get(handle, ()))
 
     def nodes(self, handle: str) -> tuple[str, ...]:
         """Return the nodes that hold the volume by any of its PVs."""
-        claims = self.claims(handle)
+        claims = self.entries(handle)
         if len(claims) == 1:
             return claims[0].nodes
         return tuple(dict.fromkeys(node for sighting in claims for node in sighting.nodes))
@@ -70,7 +70,7 @@ class Index:
             else:
                 yield from ((first, held) for held in distinct((first, *more)))
 
-    def claim(self, handle: str, uid: int | str) -> CompactRecord | None:
+    def entry(self, handle: str, uid: int | str) -> CompactRecord | None:
         """Return the sighting of this one PV, or None if it isn't known."""
         first = self._first.get(handle)
         if first is None or first.uid == uid:
@@ -88,24 +88,24 @@ class Index:
             count_by(self.pvs, sighting.pv, 1)
             self._count(sighting.nodes, 1)
             return
-        rest = tuple(other for other in self.claims(sighting.handle) if sighting.uid != other.uid and sighting.pv != other.pv)
+        rest = tuple(other for other in self.entries(sighting.handle) if sighting.uid != other.uid and sighting.pv != other.pv)
         self._replace(sighting.handle, (sighting, *rest))
 
-    def give_way(self, other: Index) -> list[CompactRecord]:
+    def give_way(self, other: RecordIndex) -> list[CompactRecord]:
         """Let the other index take this one's place; return the PVs unknown to it that nodes hold, or held last."""
         first = other._first
         unlike = [seen for seen in self if (there := first.get(seen.handle)) is None or there.uid != seen.uid]
         other.left |= self.left | {seen.pv for seen in unlike}
-        return [seen for seen in unlike if seen.readable.nodes and other.claim(seen.handle, seen.uid) is None]
+        return [seen for seen in unlike if seen.readable.nodes and other.entry(seen.handle, seen.uid) is None]
 
     def remove(self, handle: str, uid: int | str) -> None:
         """Forget a PV, if it is known."""
         self._in_tree.pop(uid, None)
-        self._replace(handle, tuple(other for other in self.claims(handle) if other.uid != uid))
+        self._replace(handle, tuple(other for other in self.entries(handle) if other.uid != uid))
 
     def _replace(self, handle: str, claims: tuple[CompactRecord, ...]) -> None:
         self._count(self.nodes(handle), -1)
-        for claim in self.claims(handle):
+        for claim in self.entries(handle):
             count_by(self.pvs, claim.pv, -1)
             self.left.add(claim.pv)
         self.left.difference_update(claim.pv for claim in claims)

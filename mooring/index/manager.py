@@ -22,7 +22,7 @@ from itertools import product
 from weakref import WeakSet
 
 from mooring.index.departures import Departures
-from mooring.index.entries import Index, count_by
+from mooring.index.entries import RecordIndex, count_by
 from mooring.models import Attachment, PublishRequest, VolumeRecord
 from mooring.records.compact import CompactHolder, CompactRecord, pack, unpack
 from mooring.records.copies import disagreement, distinct, merge
@@ -57,29 +57,29 @@ class Counts:
     unpersisted: int
 
 
-class Draft:
+class Replacement:
     """An index in the making, page by page, beside the one in use; `AttachmentManager.replace_all` puts it in its place."""
 
-    def __init__(self, live: Index) -> None:
-        self.index = Index()
+    def __init__(self, live: RecordIndex) -> None:
+        self.index = RecordIndex()
         self._live = live
 
     def add(self, sightings: Iterable[CompactRecord]) -> None:
         """Enter part of a list of PVs. A list may be old: a sighting of the same PV at a higher epoch in the index in use wins."""
         for sighting in sightings:
-            self.index.put(sighting.after(self._live.claim(sighting.handle, sighting.uid)))
+            self.index.put(sighting.after(self._live.entry(sighting.handle, sighting.uid)))
 
 
 class AttachmentManager:
     """Every attachment of one driver, as far as this process knows."""
 
     def __init__(self) -> None:
-        self._index = Index()
+        self._index = RecordIndex()
         self.departures = Departures()
         self._tracked: dict[str, tuple[Attachment, ...]] = {}
         self._unpersisted: Counter[str] = Counter()
         """Number of tracked attachments of each node."""
-        self._drafts: WeakSet[Draft] = WeakSet()
+        self._drafts: WeakSet[Replacement] = WeakSet()
         self.doubts: Mapping[str, str] = {}
         """Volume handle -> why the volume may be published to nobody yet; replaced as a whole (mooring/adoption/adopter.py)."""
         self.unsettled: Set[str] = frozenset()
@@ -109,7 +109,7 @@ class AttachmentManager:
         """
         kept = tuple(held for held in self._tracked.get(volume_handle, ()) if node_id and held.node_id != node_id)
         self._track(volume_handle, kept)
-        for sighting in self._index.claims(volume_handle):
+        for sighting in self._index.entries(volume_handle):
             if any(node_id in ("", held.node) for held in sighting.held()):
                 self._index.put(sighting.doubted(node_id))
 
@@ -144,7 +144,7 @@ class AttachmentManager:
             MalformedRecord: the record of a PV can't be read.
 
         """
-        claims = self._index.claims(volume_handle)
+        claims = self._index.entries(volume_handle)
         names = {sighting.pv for sighting in claims}
         known = bool(claims) and all(sighting.sure and names.issuperset(sighting.beside) for sighting in claims)
         return merge([sighting.record() for sighting in claims]) if known else None
@@ -155,12 +155,12 @@ class AttachmentManager:
 
     def pvs(self, volume_handle: str) -> dict[str, str]:
         """Return the uid of each of the volume's PVs, by its name."""
-        return {sighting.pv: unpack(sighting.uid) for sighting in self._index.claims(volume_handle)}
+        return {sighting.pv: unpack(sighting.uid) for sighting in self._index.entries(volume_handle)}
 
     def needs_secrets(self, volume_handle: str) -> bool:
         """Return whether the volume's driver must be called with secrets, by its PVs, or the last one before all were gone."""
         departure = self.departures.get(volume_handle)
-        return any(seen.secret for seen in self._index.claims(volume_handle) or ([departure.seen] if departure else []))
+        return any(seen.secret for seen in self._index.entries(volume_handle) or ([departure.seen] if departure else []))
 
     @property
     def pv_names(self) -> Container[str]:
@@ -172,17 +172,17 @@ class AttachmentManager:
         left, self._index.left = self._index.left, set()
         return left
 
-    def claims(self, volume_handle: str) -> tuple[CompactRecord, ...]:
+    def entries(self, volume_handle: str) -> tuple[CompactRecord, ...]:
         """Return what each PV of the volume was seen to say, at the highest epoch that it showed."""
-        return self._index.claims(volume_handle)
+        return self._index.entries(volume_handle)
 
     def known(self, volume_handle: str, uid: int | str) -> CompactRecord | None:
         """Return the sighting of this one PV at the highest epoch that it showed, or None if it is not known."""
-        return self._index.claim(volume_handle, uid)
+        return self._index.entry(volume_handle, uid)
 
     def volume_handles(self) -> list[str]:
         """Return every volume that has a PV or a tracked attachment, in no order; the list is the caller's."""
-        return [*self._index.handles(), *(handle for handle in self._tracked if not self._index.claims(handle))]
+        return [*self._index.handles(), *(handle for handle in self._tracked if not self._index.entries(handle))]
 
     def nodes_of(self, volume_handle: str) -> list[str]:
         """Return the node ids of the volume's holders."""
@@ -190,7 +190,7 @@ class AttachmentManager:
 
     def listed_nodes(self, volume_handle: str) -> list[str]:
         """Return the node ids of the volume's holders, and whom its PV names though its record is doubted or can't be read."""
-        recorded = [node for sighting in self._index.claims(volume_handle) for node in sighting.listed]
+        recorded = [node for sighting in self._index.entries(volume_handle) for node in sighting.listed]
         return list(dict.fromkeys((*recorded, *(held.node_id for held in self._tracked.get(volume_handle, ())))))
 
     def volumes_on(self, node_id: str) -> int:
@@ -208,7 +208,7 @@ class AttachmentManager:
         already, and the watch adds those that are new.
         """
         for index, copy in product((self._index, *(draft.index for draft in self._drafts)), record.copies):
-            known = index.claim(volume_handle, pack(copy.mark.uid))
+            known = index.entry(volume_handle, pack(copy.mark.uid))
             if known is not None and known.fence <= copy.epoch:
                 seen = CompactRecord.of(volume_handle, copy)
                 index.put(seen.secretive() if known.secret else seen)
@@ -234,26 +234,26 @@ class AttachmentManager:
         seen = change.sighting
         if seen is None:
             return
-        seen = seen.after(self._index.claim(seen.handle, seen.uid))
+        seen = seen.after(self._index.entry(seen.handle, seen.uid))
         if change.kind is ChangeKind.GONE:
             self._index.remove(seen.handle, seen.uid)
             self._depart([seen])
             return
-        replaced = [other for other in self._index.claims(seen.handle) if other.pv == seen.pv and other.uid != seen.uid]
+        replaced = [other for other in self._index.entries(seen.handle) if other.pv == seen.pv and other.uid != seen.uid]
         self._index.put(seen)
         self._depart(replaced)
         self.departures.written(seen.handle, seen.fence)
         self._settle(seen.handle)
 
-    def draft(self) -> Draft:
+    def draft(self) -> Replacement:
         """Begin an index to be filled page by page; everything learned meanwhile enters it too."""
-        draft = Draft(self._index)
+        draft = Replacement(self._index)
         self._drafts.add(draft)
         return draft
 
-    def replace_all(self, sightings: Iterable[CompactRecord] | Draft) -> None:
+    def replace_all(self, sightings: Iterable[CompactRecord] | Replacement) -> None:
         """Replace the records of all PVs in one step. Tracked attachments remain, unless a record has them now."""
-        if isinstance(sightings, Draft):
+        if isinstance(sightings, Replacement):
             draft = sightings
         else:
             draft = self.draft()
@@ -263,7 +263,7 @@ class AttachmentManager:
         self._depart(gone)
         for departure in self.departures.open():
             handle = departure.seen.handle
-            self.departures.written(handle, max((seen.fence for seen in self._index.claims(handle)), default=0))
+            self.departures.written(handle, max((seen.fence for seen in self._index.entries(handle)), default=0))
         for handle in list(self._tracked):
             self._settle(handle)
 
@@ -279,7 +279,7 @@ class AttachmentManager:
         return Counts(len(index), index.attached, index.holders, self._disagreeing(), self._unpersisted.total())
 
     def _holders(self, handle: str) -> list[Attachment]:
-        persisted = [held.attachment() for held in distinct(self._index.claims(handle))]
+        persisted = [held.attachment() for held in distinct(self._index.entries(handle))]
         return persisted + list(self._tracked.get(handle, ()))
 
     def _disagreeing(self) -> int:
@@ -295,10 +295,10 @@ class AttachmentManager:
 
     def _depart(self, gone: Iterable[CompactRecord]) -> None:
         for seen in gone:
-            self.departures.note(seen.readable, self._index.claims(seen.handle))
+            self.departures.note(seen.readable, self._index.entries(seen.handle))
 
     def _settle(self, handle: str) -> None:
         """Stop tracking the attachments that the volume's PV records now."""
         if handle in self._tracked:
-            recorded = {held.node for sighting in self._index.claims(handle) for held in sighting.held()}
+            recorded = {held.node for sighting in self._index.entries(handle) for held in sighting.held()}
             self._track(handle, tuple(held for held in self._tracked[handle] if held.node_id not in recorded))

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from mooring.index.manager import AttachmentManager, Counts, Draft
+from mooring.index.manager import AttachmentManager, Counts, Replacement
 from mooring.models import Skip
 from mooring.process.metrics import Metrics
 from mooring.records.store import HistoryGone, RecordStore
@@ -36,13 +36,13 @@ class Rebuilt:
 
 @dataclass(slots=True)
 class _Read:
-    draft: Draft
+    draft: Replacement
     resource_version: str = ""
     skipped: Counter[str] = field(default_factory=Counter)
     replaced_times: int = 0
 
 
-class Follower:
+class Reflector:
     """The follower that keeps one index current with one `Volumes`. `clock` is monotonic, in seconds."""
 
     def __init__(

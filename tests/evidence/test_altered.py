@@ -38,9 +38,9 @@ async def altered(worker: MooringWorker, cluster: Cluster, mooring: MooringClien
             await mooring.publish("vol", "node-a")
         if how == UNREADABLE:
             await cluster.annotate("vol", {cluster.keys.epoch: "many"})
-            await until(lambda: any(seen.problem for seen in worker.manager.claims("vol")))
+            await until(lambda: any(seen.problem for seen in worker.manager.entries("vol")))
         await alter(cluster, how)
-        await until(lambda: not any(seen.problem for seen in worker.manager.claims("vol")))
+        await until(lambda: not any(seen.problem for seen in worker.manager.entries("vol")))
 
     return done
 

@@ -11,7 +11,7 @@ import pytest
 
 from mooring.cluster.persistent_volumes import PersistentVolumeStore
 from mooring.index.manager import AttachmentManager
-from mooring.index.reflector import Follower
+from mooring.index.reflector import Reflector
 from mooring.kubernetes.connection import connect
 from mooring.process.metrics import Metrics
 from tests.harness.cluster import Cluster
@@ -26,11 +26,11 @@ def manager() -> AttachmentManager:
 
 
 @asynccontextmanager
-async def following(cluster: Cluster, manager: AttachmentManager, metrics: Metrics) -> AsyncIterator[Follower]:
+async def following(cluster: Cluster, manager: AttachmentManager, metrics: Metrics) -> AsyncIterator[Reflector]:
     """Yield a follower of the cluster, and stop it in the end."""
     api = await connect(cluster.proxy.kubeconfig(), {}, 1.0)
     volumes = PersistentVolumeStore(api, cluster.driver, lambda: NOW, metrics)
-    follower = Follower(volumes, manager, metrics, time.monotonic, PAGE_SIZE)
+    follower = Reflector(volumes, manager, metrics, time.monotonic, PAGE_SIZE)
     try:
         yield follower
     finally:
@@ -39,7 +39,7 @@ async def following(cluster: Cluster, manager: AttachmentManager, metrics: Metri
 
 
 @pytest.fixture
-async def follower(cluster: Cluster, manager: AttachmentManager, metrics: Metrics) -> AsyncIterator[Follower]:
+async def follower(cluster: Cluster, manager: AttachmentManager, metrics: Metrics) -> AsyncIterator[Reflector]:
     async with following(cluster, manager, metrics) as follower:
         yield follower
 

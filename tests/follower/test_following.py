@@ -8,7 +8,7 @@ from itertools import count
 from prometheus_client import CollectorRegistry
 
 from mooring.index.manager import AttachmentManager
-from mooring.index.reflector import Follower
+from mooring.index.reflector import Reflector
 from mooring.process.metrics import Metrics
 from mooring.records.memory_store import MemoryStore
 from tests.follower.conftest import holders, no_beat, until
@@ -20,7 +20,7 @@ async def hold(cluster: Cluster, handle: str, node: str | None, epoch: int) -> N
     await cluster.annotate(handle, {cluster.keys.node: node, cluster.keys.epoch: str(epoch)})
 
 
-async def test_the_watch_brings_what_others_change(follower: Follower, manager: AttachmentManager, cluster: Cluster) -> None:
+async def test_the_watch_brings_what_others_change(follower: Reflector, manager: AttachmentManager, cluster: Cluster) -> None:
     await cluster.create("vol-1")
     await follower.rebuild(no_beat)
     await hold(cluster, "vol-1", "node-a", 1)
@@ -31,7 +31,7 @@ async def test_the_watch_brings_what_others_change(follower: Follower, manager: 
     await until(lambda: manager.observe("vol-1") is None)
 
 
-async def test_a_cut_watch_misses_nothing(follower: Follower, manager: AttachmentManager, cluster: Cluster) -> None:
+async def test_a_cut_watch_misses_nothing(follower: Reflector, manager: AttachmentManager, cluster: Cluster) -> None:
     await cluster.create("vol-1")
     await follower.rebuild(no_beat)
     with cluster.proxy.outage():
@@ -42,7 +42,7 @@ async def test_a_cut_watch_misses_nothing(follower: Follower, manager: Attachmen
 
 
 async def test_a_forgotten_past_is_lost_until_a_rebuild_and_the_index_serves_on(
-    follower: Follower, manager: AttachmentManager, cluster: Cluster
+    follower: Reflector, manager: AttachmentManager, cluster: Cluster
 ) -> None:
     await cluster.create("vol-1", {cluster.keys.node: "node-a", cluster.keys.epoch: "1"})
     await follower.rebuild(no_beat)
@@ -59,7 +59,7 @@ async def test_a_forgotten_past_is_lost_until_a_rebuild_and_the_index_serves_on(
 
 
 async def test_an_old_event_does_not_undo_what_this_worker_knows(
-    follower: Follower, manager: AttachmentManager, cluster: Cluster
+    follower: Reflector, manager: AttachmentManager, cluster: Cluster
 ) -> None:
     await cluster.create("vol-1")
     await follower.rebuild(no_beat)
@@ -73,7 +73,7 @@ async def test_an_old_event_does_not_undo_what_this_worker_knows(
     assert manager.attachments == 0
 
 
-async def test_after_stop_nothing_is_followed(follower: Follower, manager: AttachmentManager, cluster: Cluster) -> None:
+async def test_after_stop_nothing_is_followed(follower: Reflector, manager: AttachmentManager, cluster: Cluster) -> None:
     await cluster.create("vol-1")
     await follower.rebuild(no_beat)
     await follower.stop()
@@ -83,7 +83,7 @@ async def test_after_stop_nothing_is_followed(follower: Follower, manager: Attac
 
 
 async def test_connecting_again_and_lag_show_in_the_metrics(
-    follower: Follower, cluster: Cluster, registry: CollectorRegistry
+    follower: Reflector, cluster: Cluster, registry: CollectorRegistry
 ) -> None:
     await follower.rebuild(no_beat)
     await until(lambda: cluster.proxy.cut_watches() > 0)
@@ -95,7 +95,7 @@ async def test_connecting_again_and_lag_show_in_the_metrics(
 
 async def test_without_kubernetes_the_watch_says_that_it_is_alive(manager: AttachmentManager, metrics: Metrics) -> None:
     ticks = count()
-    follower = Follower(MemoryStore(metrics, bookmark=0.01), manager, metrics, lambda: float(next(ticks)))
+    follower = Reflector(MemoryStore(metrics, bookmark=0.01), manager, metrics, lambda: float(next(ticks)))
     await follower.rebuild(no_beat)
     heard = next(ticks)
     await until(lambda: follower.lag < 2 and next(ticks) > heard + 20)

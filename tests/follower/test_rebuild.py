@@ -13,7 +13,7 @@ from mooring.devstack.kubernetes import ApiServer, EmbeddedKubernetes
 from mooring.devstack.proxy import FaultProxy
 from mooring.errors import KubernetesUnavailable
 from mooring.index.manager import AttachmentManager, Counts
-from mooring.index.reflector import Follower
+from mooring.index.reflector import Reflector
 from mooring.models import Skip, VolumeRef
 from mooring.process.metrics import Metrics
 from mooring.records.memory_store import MemoryStore
@@ -27,7 +27,7 @@ async def attached(cluster: Cluster, handle: str, node: str) -> None:
     await cluster.create(handle, {cluster.keys.node: node, cluster.keys.epoch: "1", **time_known})
 
 
-async def test_a_rebuild_restores_every_attachment(follower: Follower, manager: AttachmentManager, cluster: Cluster) -> None:
+async def test_a_rebuild_restores_every_attachment(follower: Reflector, manager: AttachmentManager, cluster: Cluster) -> None:
     await attached(cluster, "vol-1", "node-a")
     await attached(cluster, "vol-2", "node-b")
     await cluster.create("vol-3")
@@ -37,7 +37,7 @@ async def test_a_rebuild_restores_every_attachment(follower: Follower, manager: 
 
 
 async def test_a_rebuild_passes_over_malformed_pvs_and_says_how_many(
-    follower: Follower, manager: AttachmentManager, cluster: Cluster
+    follower: Reflector, manager: AttachmentManager, cluster: Cluster
 ) -> None:
     await attached(cluster, "vol-1", "node-a")
     await cluster.create("vol-2", {cluster.keys.node: "node-b", cluster.keys.epoch: "many"})
@@ -54,7 +54,7 @@ async def test_a_rebuild_passes_over_malformed_pvs_and_says_how_many(
 
 async def test_a_list_of_20_pages_replaces_the_index_in_one_step(metrics: Metrics) -> None:
     volumes, manager = MemoryStore(metrics), AttachmentManager()
-    follower = Follower(volumes, manager, metrics, time.monotonic, PAGE_SIZE)
+    follower = Reflector(volumes, manager, metrics, time.monotonic, PAGE_SIZE)
     for number in range(20 * PAGE_SIZE):
         await hold(volumes, f"vol-{number}")
     sizes: list[int] = []
@@ -66,7 +66,7 @@ async def test_a_list_of_20_pages_replaces_the_index_in_one_step(metrics: Metric
 
 async def test_a_rebuild_lets_others_run_between_pages(metrics: Metrics) -> None:
     volumes = MemoryStore(metrics)
-    follower = Follower(volumes, AttachmentManager(), metrics, time.monotonic, PAGE_SIZE)
+    follower = Reflector(volumes, AttachmentManager(), metrics, time.monotonic, PAGE_SIZE)
     for number in range(10 * PAGE_SIZE):
         await hold(volumes, f"vol-{number}")
     turns = 0
@@ -86,7 +86,7 @@ async def test_a_rebuild_lets_others_run_between_pages(metrics: Metrics) -> None
 
 
 async def test_a_rebuild_that_fails_changes_nothing_and_the_watch_goes_on(
-    follower: Follower, manager: AttachmentManager, cluster: Cluster
+    follower: Reflector, manager: AttachmentManager, cluster: Cluster
 ) -> None:
     await attached(cluster, "vol-1", "node-a")
     await follower.rebuild(no_beat)
@@ -117,7 +117,7 @@ async def test_a_list_that_begins_anew_keeps_nothing_of_what_it_read_before(driv
 
 
 async def test_attachments_that_wait_for_their_pv_come_through_a_rebuild(
-    follower: Follower, manager: AttachmentManager, cluster: Cluster
+    follower: Reflector, manager: AttachmentManager, cluster: Cluster
 ) -> None:
     manager.track_attachment("vol-1", attachment("node-a"))
     await attached(cluster, "vol-2", "node-b")
@@ -126,7 +126,7 @@ async def test_attachments_that_wait_for_their_pv_come_through_a_rebuild(
     assert rebuilt.counts.unpersisted == 1
 
 
-async def test_a_rebuild_shows_in_the_metrics(follower: Follower, cluster: Cluster, registry: CollectorRegistry) -> None:
+async def test_a_rebuild_shows_in_the_metrics(follower: Reflector, cluster: Cluster, registry: CollectorRegistry) -> None:
     await attached(cluster, "vol-1", "node-a")
     await cluster.create("vol-2", {cluster.keys.epoch: "many"})
     await cluster.create("vol-3", {cluster.keys.node: "node-b", cluster.keys.at: "yesterday"})

@@ -6,22 +6,22 @@ from collections.abc import Callable
 from itertools import product
 
 from mooring.cluster.attachment_cache import UnknownNames
-from mooring.index.entries import Index
+from mooring.index.entries import RecordIndex
 from tests.harness.records import sighting
 
 PVS = [sighting(handle, uid=f"uid-{handle}-{name}", pv=name) for handle, name in product(("v", "w"), ("pv-1", "pv-2"))]
 
 
-def do(index: Index, kind: str, number: int) -> None:
+def do(index: RecordIndex, kind: str, number: int) -> None:
     seen = PVS[number]
     index.put(seen) if kind == "put" else index.remove(seen.handle, seen.uid)
 
 
-def wrong(do: Callable[[Index, str, int], None], length: int) -> list[object]:
+def wrong(do: Callable[[RecordIndex, str, int], None], length: int) -> list[object]:
     """Return the stories after which a PV that is known isn't named, or one is named that isn't known."""
     found: list[object] = []
     for story in product(product(("put", "remove"), range(len(PVS))), repeat=length):
-        index = Index()
+        index = RecordIndex()
         for move in story:
             do(index, *move)
         if index.pvs.keys() != {seen.pv for seen in index}:
@@ -34,7 +34,7 @@ def test_every_pv_is_named_and_no_other() -> None:
 
 
 def test_one_that_went_would_be_named_if_it_were_left_in() -> None:
-    def forget(index: Index, kind: str, number: int) -> None:
+    def forget(index: RecordIndex, kind: str, number: int) -> None:
         before = dict(index.pvs)
         do(index, kind, number)
         index.pvs.update(before)
@@ -46,11 +46,11 @@ NAMES = ("pv-1", "pv-2")
 ACTS = [(kind, name) for kind in ("attach", "detach", "appear", "go", "rebuild") for name in NAMES]
 
 
-def unlike(taken: Callable[[Index], set[str]], length: int) -> list[object]:
+def unlike(taken: Callable[[RecordIndex], set[str]], length: int) -> list[object]:
     """Return the stories after which others are called unknown than are attached and have no PV; `taken` are those that went."""
     found: list[object] = []
     for story in product(ACTS, repeat=length):
-        index, attached = Index(), dict[str, bool]()
+        index, attached = RecordIndex(), dict[str, bool]()
         unknown = UnknownNames(attached)
         for kind, name in story:
             index = act(index, attached, unknown, kind, name)
@@ -60,7 +60,7 @@ def unlike(taken: Callable[[Index], set[str]], length: int) -> list[object]:
     return found
 
 
-def act(index: Index, attached: dict[str, bool], unknown: UnknownNames, kind: str, name: str) -> Index:
+def act(index: RecordIndex, attached: dict[str, bool], unknown: UnknownNames, kind: str, name: str) -> RecordIndex:
     """Have the event happen; return the index that there is then. A rebuild lists the PV of this name alone."""
     seen = sighting(f"of-{name}", uid=name, pv=name)
     match kind:
@@ -75,14 +75,14 @@ def act(index: Index, attached: dict[str, bool], unknown: UnknownNames, kind: st
         case "go":
             index.remove(seen.handle, seen.uid)
         case "rebuild":
-            fresh = Index()
+            fresh = RecordIndex()
             fresh.put(seen)
             index.give_way(fresh)
             return fresh
     return index
 
 
-def take(index: Index) -> set[str]:
+def take(index: RecordIndex) -> set[str]:
     left, index.left = index.left, set()
     return left
 
