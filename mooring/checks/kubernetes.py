@@ -18,8 +18,8 @@ from mooring.cluster.persistent_volumes import FIELD_MANAGER
 from mooring.cluster.record_list import Records, duplicates, read_records, volumes_of
 from mooring.errors import KubernetesForbidden, MalformedRecord, MooringError
 from mooring.kubernetes import in_tree
-from mooring.kubernetes.api import Ask, NotFound, Refused
-from mooring.kubernetes.list_watch import decoded
+from mooring.kubernetes.api import Request, NotFound, Refused
+from mooring.kubernetes.list_watch import decode
 from mooring.kubernetes.pv_objects import PVS
 from mooring.models import VolumeRef, Write
 from mooring.records.annotations import patch
@@ -121,8 +121,8 @@ class KubernetesChecks:
 
     async def _reachable(self) -> Answer:
         self._api = await self._connect()
-        ask = Ask("ask the API server for its version", "GET", "/version")
-        return ok(decoded(_VERSION, ask, await self._api.request(ask)).gitVersion)
+        ask = Request("ask the API server for its version", "GET", "/version")
+        return ok(decode(_VERSION, ask, await self._api.request(ask)).gitVersion)
 
     async def _rights(self) -> Answer:
         try:
@@ -138,9 +138,9 @@ class KubernetesChecks:
         return failed(f"{self._account or 'This account'} may not {', '.join(missing)}.", f"{grant}{hint}", _GRANT)
 
     async def _csi_driver(self) -> Answer:
-        ask = Ask(f"read CSIDriver {self._driver}", "GET", f"{CSI_DRIVERS}/{quote(self._driver, safe='')}")
+        ask = Request(f"read CSIDriver {self._driver}", "GET", f"{CSI_DRIVERS}/{quote(self._driver, safe='')}")
         try:
-            required = decoded(_DRIVER, ask, await self._kubernetes.request(ask)).spec.attach_required
+            required = decode(_DRIVER, ask, await self._kubernetes.request(ask)).spec.attach_required
         except NotFound:
             return warning(f"There is no CSIDriver {self._driver}.", "Install the driver, or correct MOORING_DRIVER or --driver.")
         except KubernetesForbidden:
@@ -151,9 +151,9 @@ class KubernetesChecks:
         return ok()
 
     async def _admission(self) -> Answer:
-        ask = Ask(f"read ValidatingAdmissionPolicy {POLICY}", "GET", f"{POLICIES}/{POLICY}")
+        ask = Request(f"read ValidatingAdmissionPolicy {POLICY}", "GET", f"{POLICIES}/{POLICY}")
         try:
-            variables = decoded(_POLICY, ask, await self._kubernetes.request(ask)).spec.variables
+            variables = decode(_POLICY, ask, await self._kubernetes.request(ask)).spec.variables
         except NotFound:
             why = "Without the policy, whoever may patch PersistentVolumes may write records, and two nodes may get one volume."
             return warning(why, "Set drivers and account in deploy/kubernetes/admission.yaml, and then:", _PROTECT)
@@ -202,7 +202,7 @@ class KubernetesChecks:
         write = Write(volume=volume, mark=record.mark, operation=record.operation, holders=record.holders)
         query = {"fieldManager": FIELD_MANAGER, "dryRun": "All"}
         path = f"{PVS}/{quote(seen.pv, safe='')}"
-        ask = Ask(f"write the record on PersistentVolume {seen.pv}, as a dry run", "PATCH", path, query, patch(write))
+        ask = Request(f"write the record on PersistentVolume {seen.pv}, as a dry run", "PATCH", path, query, patch(write))
         try:
             await self._kubernetes.request(ask)
         except (Refused, NotFound):

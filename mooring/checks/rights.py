@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from mooring.kubernetes.api import Ask
-from mooring.kubernetes.list_watch import decoded
+from mooring.kubernetes.api import Request
+from mooring.kubernetes.list_watch import decode
 
 if TYPE_CHECKING:
     from mooring.kubernetes.api import KubernetesApi
@@ -85,5 +85,5 @@ async def _may(api: KubernetesApi, account: Account | None, group: str, resource
         "kind": kind,
         "spec": {**(account.spec() if account else {}), "resourceAttributes": {"group": group, "resource": resource, "verb": verb}},
     }
-    ask = Ask(f"ask whether {account or 'this account'} may {verb} {resource}", "POST", f"{REVIEWS}/{kind.lower()}s", body=body)
-    return decoded(_REVIEW, ask, await api.request(ask)).status.allowed
+    ask = Request(f"ask whether {account or 'this account'} may {verb} {resource}", "POST", f"{REVIEWS}/{kind.lower()}s", body=body)
+    return decode(_REVIEW, ask, await api.request(ask)).status.allowed

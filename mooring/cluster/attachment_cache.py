@@ -17,8 +17,8 @@ import msgspec
 from mooring.cluster.volume_attachments import Attached
 from mooring.kubernetes.api import KubernetesApi
 from mooring.kubernetes.attachment_objects import NODE_ID, VOLUME_ATTACHMENTS, VolumeAttachment
-from mooring.kubernetes.informer import Mirror
-from mooring.kubernetes.list_watch import Collection
+from mooring.kubernetes.informer import Informer
+from mooring.kubernetes.list_watch import ListWatch
 
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
@@ -139,8 +139,8 @@ class ClusterAttached:
         self._driver = driver
         self._by_pv: dict[str, tuple[Shown, ...]] = {}
         self._names = UnknownNames(self._by_pv)
-        objects = Collection(api, VOLUME_ATTACHMENTS, reconnected, **bounds)
-        self._mirror: Mirror[VolumeAttachment, Shown] = Mirror(objects, self._read, self._take_in, "MOORING_ADOPT=false")
+        objects = ListWatch(api, VOLUME_ATTACHMENTS, reconnected, **bounds)
+        self._mirror: Informer[VolumeAttachment, Shown] = Informer(objects, self._read, self._take_in, "MOORING_ADOPT=false")
         self._seen: dict[str, Shown] = {}
         """VolumeAttachments by name, as `_by_pv` has them."""
 
@@ -163,11 +163,11 @@ class ClusterAttached:
 
     def following(self) -> AbstractAsyncContextManager[None]:
         """See `AttachedVolumes`."""
-        return self._mirror.following()
+        return self._mirror.running()
 
     async def filled(self) -> None:
         """See `AttachedVolumes`."""
-        await self._mirror.filled()
+        await self._mirror.wait_until_synced()
 
     def _read(self, each: VolumeAttachment) -> Shown | None:
         if each.spec.attacher != self._driver or not each.status.attached:

@@ -21,8 +21,8 @@ from mooring.cluster.node_ids import Node, Nodes
 from mooring.cluster.volume_attachments import VolumeAttachments
 from mooring.errors import KubernetesForbidden
 from mooring.kubernetes.api import KubernetesApi
-from mooring.kubernetes.informer import PAGE_SIZE, Mirror
-from mooring.kubernetes.list_watch import Collection
+from mooring.kubernetes.informer import PAGE_SIZE, Informer
+from mooring.kubernetes.list_watch import ListWatch
 from mooring.kubernetes.node_objects import NODE_NAME, NODES, OUT_OF_SERVICE, PlainNode
 from mooring.models.evacuation import Presence
 from mooring.process.at_once import ask_each
@@ -90,7 +90,7 @@ class ClusterMachines:
     def __init__(
         self, api: KubernetesApi, nodes: Nodes, attached: VolumeAttachments, reconnected: Callable[[], None], *, named_by_id: bool
     ) -> None:
-        self._objects: Final = Collection(api, NODES, reconnected)
+        self._objects: Final = ListWatch(api, NODES, reconnected)
         self._nodes = nodes
         self._noted = SingleFlight(attached.noted)
         self._named_by_id = named_by_id
@@ -116,7 +116,7 @@ class ClusterMachines:
         def out_of_service(node: PlainNode) -> bool | None:
             return node.out_of_service
 
-        return Mirror(self._objects, out_of_service, changed, "MOORING_EVACUATE=off").following()
+        return Informer(self._objects, out_of_service, changed, "MOORING_EVACUATE=off").running()
 
     def _known(self, node_id: str, names: Some[str], registered: Mapping[str, Node]) -> set[str]:
         """Return all names that the caller, the live registrations or memory give."""

@@ -17,8 +17,8 @@ from math import inf
 from typing import Any, Final, Generic, Protocol
 
 from mooring.kubernetes.api import KubernetesApi
-from mooring.kubernetes.informer import Mirror
-from mooring.kubernetes.list_watch import Collection, T
+from mooring.kubernetes.informer import Informer
+from mooring.kubernetes.list_watch import ListWatch, T
 from mooring.kubernetes.node_objects import CSI_NODES, NODE_NAME, NODES, CsiNode, PlainNode
 from mooring.process.single_flight import SingleFlight
 
@@ -118,14 +118,14 @@ class ClusterNodes(Generic[T]):
 
     def __init__(
         self,
-        objects: Collection[T],
+        objects: ListWatch[T],
         read: Callable[[T], Node | None],
         select: Callable[[str], dict[str, str] | None],
         absence: str,
     ) -> None:
         self.absence = absence
         self._plural = objects.kind.plural
-        self._mirror = Mirror(objects, read, self._take_in, "MOORING_NODE_CHECK=off")
+        self._mirror = Informer(objects, read, self._take_in, "MOORING_NODE_CHECK=off")
         self._select = select
         self._registered = SingleFlight(self._list)
         self._by_name: dict[str, Node] = {}
@@ -151,7 +151,7 @@ class ClusterNodes(Generic[T]):
         query = self._select(node_id)
         if query is None:
             return None
-        found, _ = await self._mirror.ask(f"look for node {node_id} among the {self._plural}", query)
+        found, _ = await self._mirror.list(f"look for node {node_id} among the {self._plural}", query)
         return _by_id(found.values()).get(node_id)
 
     def names(self, node_id: str) -> list[str]:
@@ -165,14 +165,14 @@ class ClusterNodes(Generic[T]):
 
     def following(self) -> AbstractAsyncContextManager[None]:
         """See `Nodes`."""
-        return self._mirror.following()
+        return self._mirror.running()
 
     async def filled(self) -> None:
         """See `Nodes`."""
-        await self._mirror.filled()
+        await self._mirror.wait_until_synced()
 
     async def _list(self) -> Mapping[str, Node]:
-        return (await self._mirror.ask(f"look at the {self._plural}", {}))[0]
+        return (await self._mirror.list(f"look at the {self._plural}", {}))[0]
 
     def _take_in(self, changes: Mapping[str, Node | None]) -> None:
         for name, node in changes.items():
@@ -206,7 +206,7 @@ def csi_nodes(api: KubernetesApi, driver: str, reconnected: Callable[[], None], 
         limits = ((each.node_id, each.allocatable.count if each.allocatable else None) for each in own)
         return next((Node(node_id, limit, node.metadata.name) for node_id, limit in limits), None)
 
-    objects = Collection(api, CSI_NODES, reconnected, **bounds)
+    objects = ListWatch(api, CSI_NODES, reconnected, **bounds)
     return ClusterNodes(objects, read, lambda _: {}, f"no CSINode says that driver {driver} has a node of this id")
 
 
@@ -219,5 +219,5 @@ def plain_nodes(api: KubernetesApi, reconnected: Callable[[], None], **bounds: A
     def read(node: PlainNode) -> Node:
         return Node(node.metadata.name, name=node.metadata.name)
 
-    objects = Collection(api, NODES, reconnected, **bounds)
+    objects = ListWatch(api, NODES, reconnected, **bounds)
     return ClusterNodes(objects, read, select, "there is no Node of this name")

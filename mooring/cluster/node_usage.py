@@ -16,7 +16,7 @@ import msgspec
 
 from mooring.errors import KubernetesForbidden
 from mooring.kubernetes.api import KubernetesApi
-from mooring.kubernetes.list_watch import Event, Kind, Listed, T, list_all
+from mooring.kubernetes.list_watch import Event, ResourceKind, Listed, T, list_all
 from mooring.kubernetes.node_objects import CSI_NODES, NODE_NAME, NodeStatus, PlainNode
 from mooring.process.at_once import ask_each
 from mooring.process.kept_answers import KeptAnswers
@@ -55,7 +55,7 @@ class UsingNode(PlainNode):
     status: Status = msgspec.field(default_factory=Status)
 
 
-NODES: Final = Kind("Nodes", "/api/v1/nodes", msgspec.json.Decoder(Listed[UsingNode]), msgspec.json.Decoder(Event[UsingNode]))
+NODES: Final = ResourceKind("Nodes", "/api/v1/nodes", msgspec.json.Decoder(Listed[UsingNode]), msgspec.json.Decoder(Event[UsingNode]))
 
 
 class NodeStates(Protocol):
@@ -129,7 +129,7 @@ class ClusterNodeStates:
         many = Counter(node_id for node_id, _ in own)
         return {node_id: name for node_id, name in own if many[node_id] == 1}
 
-    async def _list(self, kind: Kind[T], selector: dict[str, str]) -> list[T]:
+    async def _list(self, kind: ResourceKind[T], selector: dict[str, str]) -> list[T]:
         return await list_all(self.api, kind, PAGE_SIZE, lambda _: True, selector)
 
 

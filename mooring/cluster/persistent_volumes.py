@@ -21,8 +21,8 @@ import msgspec
 
 from mooring.cluster.pv_search import PvSearch
 from mooring.errors import KubernetesRejected, MalformedRecord, MooringError, RecordAltered, RecordTooLarge
-from mooring.kubernetes.api import Ask, Gone, KubernetesApi, NotFound, Refused
-from mooring.kubernetes.list_watch import Collection, Event, Kind, ListPage, decoded
+from mooring.kubernetes.api import Request, Gone, KubernetesApi, NotFound, Refused
+from mooring.kubernetes.list_watch import ListWatch, Event, ResourceKind, ListPage, decode
 from mooring.kubernetes.pv_objects import PV, PV_EVENT, PVS, Pv, PvLists, handle, untranslatable
 from mooring.models import Part, Skip, VolumeRecord, Write, WriteResult
 from mooring.process.metrics import Metrics
@@ -64,8 +64,8 @@ class PersistentVolumeStore:
         self._metrics = metrics
         self._learn = learn
         self._sighter = RecordReader(driver, now)
-        kind = Kind("PersistentVolumes", PVS, PvLists(), PV_EVENT, compact=True)
-        self._pvs = Collection(api, kind, metrics.reconnected, watch_time=watch_time, watch_silence=watch_silence)
+        kind = ResourceKind("PersistentVolumes", PVS, PvLists(), PV_EVENT, compact=True)
+        self._pvs = ListWatch(api, kind, metrics.reconnected, watch_time=watch_time, watch_silence=watch_silence)
         self._search = PvSearch(driver, lambda what: self._pvs.pages(what, page_size))
 
     async def read(self, volume_handle: str, known: Mapping[str, str] = _NONE, more: Iterable[str] = ()) -> VolumeRecord | None:
@@ -111,7 +111,7 @@ class PersistentVolumeStore:
         mark = part.mark
         nodes = f"node {write.node_id}" if write.node_id else "every node"
         what = f"write the record of volume {write.volume.volume_handle} for {nodes} on PersistentVolume {mark.pv}"
-        ask = Ask(what, "PATCH", _path(mark.pv), {"fieldManager": FIELD_MANAGER}, patch(write, place))
+        ask = Request(what, "PATCH", _path(mark.pv), {"fieldManager": FIELD_MANAGER}, patch(write, place))
         try:
             answer = await self._api.request(ask)
         except (Refused, NotFound) as refusal:
@@ -154,14 +154,14 @@ class PersistentVolumeStore:
             return ()
 
     async def _get(self, volume_handle: str, pv: str) -> Pv | None:
-        ask = Ask(f"read volume {volume_handle} from PersistentVolume {pv}", "GET", _path(pv))
+        ask = Request(f"read volume {volume_handle} from PersistentVolume {pv}", "GET", _path(pv))
         try:
             return self._decoded(ask, await self._api.request(ask))
         except NotFound:
             return None
 
-    def _decoded(self, ask: Ask, answer: bytes) -> Pv:
-        pv = decoded(PV, ask, answer)
+    def _decoded(self, ask: Request, answer: bytes) -> Pv:
+        pv = decode(PV, ask, answer)
         self._learn(pv)
         return pv
 

@@ -15,9 +15,9 @@ from datetime import datetime
 from typing import Protocol
 from urllib.parse import quote
 
-from mooring.kubernetes.api import Ask, KubernetesApi, NotFound
+from mooring.kubernetes.api import Request, KubernetesApi, NotFound
 from mooring.kubernetes.attachment_objects import NODE_ID, VOLUME_ATTACHMENTS, VolumeAttachment
-from mooring.kubernetes.list_watch import Kind, T, decoded, list_all
+from mooring.kubernetes.list_watch import ResourceKind, T, decode, list_all
 from mooring.kubernetes.node_objects import CSI_NODES
 from mooring.kubernetes.pv_objects import PV, PVS, access_modes, handle, is_readonly, untranslatable
 from mooring.models import AccessMode, Skip, VolumeRecord
@@ -137,9 +137,9 @@ class ClusterAttachments:
 
     async def volume(self, pv: str) -> Volume | None:
         """See `VolumeAttachments`."""
-        ask = Ask(f"read PersistentVolume {pv}", "GET", f"{PVS}/{quote(pv, safe='')}")
+        ask = Request(f"read PersistentVolume {pv}", "GET", f"{PVS}/{quote(pv, safe='')}")
         try:
-            named = decoded(PV, ask, await self.api.request(ask))
+            named = decode(PV, ask, await self.api.request(ask))
         except NotFound:
             return None
         found, meta = handle(self.driver, named), named.metadata
@@ -169,7 +169,7 @@ class ClusterAttachments:
         own = ((node, each) for node in nodes for each in node.spec.drivers or () if each.name == self.driver)
         return {node.metadata.name: each.node_id for node, each in own}
 
-    async def _list(self, kind: Kind[T], keep: Callable[[T], bool]) -> list[T]:
+    async def _list(self, kind: ResourceKind[T], keep: Callable[[T], bool]) -> list[T]:
         return await list_all(self.api, kind, self.page_size, keep)
 
     def _attached(self, each: VolumeAttachment, node_ids: dict[str, str]) -> Attached:

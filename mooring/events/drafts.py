@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mooring.events.reasons import Happening, Reason
-    from mooring.kubernetes.pv_objects import Claim
+    from mooring.kubernetes.pv_objects import PvcRef
 
 NOTE_BYTES: Final = 1024
 """The limit of an Event's note (events.k8s.io/v1)."""
@@ -91,7 +91,7 @@ class Draft:
         return f"{self.key.regarding.name[:NAME_CHARACTERS].rstrip('.-')}.{unique}"
 
 
-def drafts(happening: Happening, claim: Claim | None, node_name: str) -> list[Draft]:
+def drafts(happening: Happening, claim: PvcRef | None, node_name: str) -> list[Draft]:
     """Draft the Events of a happening; `claim` is bound to its PV, `node_name` is the Node's name, "" if unknown."""
     # NB: the kubelet gives a Node's name for its uid, and so does `kubectl describe node` when it looks for Events.
     node = Reference("Node", node_name, node_name) if node_name else None

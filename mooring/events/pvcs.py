@@ -11,9 +11,9 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from mooring.kubernetes.api import Ask, KubernetesApi, NotFound
-from mooring.kubernetes.list_watch import decoded
-from mooring.kubernetes.pv_objects import PV, PVS, Claim
+from mooring.kubernetes.api import Request, KubernetesApi, NotFound
+from mooring.kubernetes.list_watch import decode
+from mooring.kubernetes.pv_objects import PV, PVS, PvcRef
 
 if TYPE_CHECKING:
     from mooring.kubernetes.pv_objects import Pv
@@ -26,7 +26,7 @@ class Claims:
     def __init__(self, api: KubernetesApi, size: int = 1024) -> None:
         self._api = api
         self._size = size
-        self._known: OrderedDict[str, Claim | None] = OrderedDict()
+        self._known: OrderedDict[str, PvcRef | None] = OrderedDict()
         """PV uid -> what is bound to it; None for nothing."""
 
     def learn(self, pv: Pv) -> None:
@@ -37,7 +37,7 @@ class Claims:
         while len(self._known) > self._size:
             self._known.popitem(last=False)
 
-    async def of(self, mark: Mark) -> Claim | None:
+    async def of(self, mark: Mark) -> PvcRef | None:
         """Return the claim that is bound to the PV, or None; read the PV only if its claim was not learned.
 
         Raises:
@@ -49,8 +49,8 @@ class Claims:
         return self._known.get(mark.uid)
 
     async def _read(self, pv: str) -> None:
-        ask = Ask(f"read which claim is bound to PersistentVolume {pv}", "GET", f"{PVS}/{quote(pv, safe='')}")
+        ask = Request(f"read which claim is bound to PersistentVolume {pv}", "GET", f"{PVS}/{quote(pv, safe='')}")
         try:
-            self.learn(decoded(PV, ask, await self._api.request(ask)))
+            self.learn(decode(PV, ask, await self._api.request(ask)))
         except NotFound:
             return

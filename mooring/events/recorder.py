@@ -22,8 +22,8 @@ from mooring.events.drafts import Draft, drafts
 from mooring.events.pvcs import Claims
 from mooring.events.reasons import Happening
 from mooring.events.series import Series, Told
-from mooring.kubernetes.api import Ask, Gone, KubernetesApi, NotFound, Refused
-from mooring.kubernetes.pv_objects import Claim
+from mooring.kubernetes.api import Request, Gone, KubernetesApi, NotFound, Refused
+from mooring.kubernetes.pv_objects import PvcRef
 
 QUEUE: Final = 1000
 SERIES: Final = 4096
@@ -156,7 +156,7 @@ class Recorder:
             logger.info("%s: %s", happening.reason, happening.note)
         return await asyncio.gather(*(self._write(draft, at) for draft in drafted))
 
-    async def _claim(self, happening: Happening) -> Claim | None:
+    async def _claim(self, happening: Happening) -> PvcRef | None:
         try:
             return await self._claims.of(happening.pv) if happening.pv else None
         except MooringError as error:
@@ -179,7 +179,7 @@ class Recorder:
         series.path = f"{about.events}/{name}"
         what = f"raise Event {series.draft.key.reason} on {about.kind} {about.name}"
         try:
-            await self._api.request(Ask(what, "POST", about.events, body=series.event(name, self._instance)))
+            await self._api.request(Request(what, "POST", about.events, body=series.event(name, self._instance)))
             series.told = count
         except ERRORS as error:
             return self._log(error)
@@ -197,7 +197,7 @@ class Recorder:
         about, count = series.draft.key.regarding, series.count
         what = f"count Event {series.draft.key.reason} on {about.kind} {about.name}"
         try:
-            await self._api.request(Ask(what, "PATCH", series.path, body=series.patch))
+            await self._api.request(Request(what, "PATCH", series.path, body=series.patch))
         except NotFound:
             return await self._create(series)  # it has expired
         except ERRORS as error:

@@ -19,9 +19,9 @@ from mooring.errors import MalformedRecord, MooringError
 from mooring.evidence.evidence import Beyond
 from mooring.explain.facts import AttachmentFacts, NodeFacts, PvFacts
 from mooring.explain.objects import ATTACHMENT_KIND, NODE, NODES, PV_KIND, Pv, VolumeAttachment
-from mooring.kubernetes.api import Ask, KubernetesApi, NotFound
+from mooring.kubernetes.api import Request, KubernetesApi, NotFound
 from mooring.kubernetes.attachment_objects import NODE_ID
-from mooring.kubernetes.list_watch import Kind, T, decoded, list_all
+from mooring.kubernetes.list_watch import ResourceKind, T, decode, list_all
 from mooring.kubernetes.node_objects import CSI_NODES, PlainNode
 from mooring.kubernetes.pv_objects import access_modes, handle, is_readonly
 from mooring.models import Skip, VolumeRecord, VolumeRef
@@ -142,9 +142,9 @@ class ClusterReader:
         return {node.metadata.name: each.node_id for node, each in own}
 
     async def _node(self, name: str, node_id: str, part: ClusterPart, node_ids: Mapping[str, str]) -> NodeFacts:
-        ask = Ask(f"read Node {name}", "GET", f"{NODES}/{quote(name, safe='')}")
+        ask = Request(f"read Node {name}", "GET", f"{NODES}/{quote(name, safe='')}")
         try:
-            node = decoded(NODE, ask, await self.api.request(ask))
+            node = decode(NODE, ask, await self.api.request(ask))
         except NotFound:
             guessed = name not in node_ids and all(each.node != name for each in part.attachments or ())
             return NodeFacts(name=name, node_id=node_id, exists=False, registered=name in node_ids, guessed=guessed)
@@ -157,7 +157,7 @@ class ClusterReader:
             registered=name in node_ids,
         )
 
-    async def _list(self, kind: Kind[T], keep: Callable[[T], bool]) -> list[T]:
+    async def _list(self, kind: ResourceKind[T], keep: Callable[[T], bool]) -> list[T]:
         return await list_all(self.api, kind, PAGE_SIZE, keep)
 
 

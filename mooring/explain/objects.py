@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from mooring.kubernetes.attachment_objects import Spec
-from mooring.kubernetes.list_watch import Event, Kind, Listed
+from mooring.kubernetes.list_watch import Event, ResourceKind, Listed
 from mooring.kubernetes.node_objects import PlainNode
 from mooring.kubernetes.pv_objects import PVS
 from mooring.kubernetes.pv_objects import Metadata as PlacedMetadata
@@ -68,8 +68,8 @@ class VolumeAttachment(msgspec.Struct):
     status: AttachmentStatus = msgspec.field(default_factory=AttachmentStatus)
 
 
-PV_KIND: Final = Kind("PersistentVolumes", PVS, msgspec.json.Decoder(Listed[Pv]), msgspec.json.Decoder(Event[Pv]))
-ATTACHMENT_KIND: Final = Kind(
+PV_KIND: Final = ResourceKind("PersistentVolumes", PVS, msgspec.json.Decoder(Listed[Pv]), msgspec.json.Decoder(Event[Pv]))
+ATTACHMENT_KIND: Final = ResourceKind(
     "VolumeAttachments",
     "/apis/storage.k8s.io/v1/volumeattachments",
     msgspec.json.Decoder(Listed[VolumeAttachment]),

@@ -62,7 +62,7 @@ class Status(msgspec.Struct):
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class Request:
     """One request. `what` names it to people: "patch PersistentVolume pvc-7".
 
     `compact` asks for an answer in protobuf, compressed, from a server that knows how; the body says whether it did (protobuf.py).
@@ -94,7 +94,7 @@ class KubernetesApi:
         self._connections = connections
         self._timeout = timeout
 
-    async def request(self, ask: Ask) -> bytes:
+    async def request(self, ask: Request) -> bytes:
         """Send the request and return the body of a success.
 
         Raises:
@@ -118,7 +118,7 @@ class KubernetesApi:
         raise self._refusal(ask, connection, response.status, body)
 
     @asynccontextmanager
-    async def lines(self, ask: Ask, *, silence: float, total: float) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def lines(self, ask: Request, *, silence: float, total: float) -> AsyncIterator[AsyncIterator[bytes]]:
         """Request a stream of lines. It is unavailable after `silence` seconds without a byte, or `total` in all.
 
         Raises:
@@ -140,12 +140,12 @@ class KubernetesApi:
         """Close every connection."""
         await self._connections.close()
 
-    def error(self, ask: Ask, status: Status) -> Exception:
+    def error(self, ask: Request, status: Status) -> Exception:
         """Return the error for a `Status` in a stream."""
         told = self._hide(f"{status.code} {status.reason}: {status.message}")
         return _error(status.code, f"Could not {ask.what}: the API server answered {told}.")
 
-    def _refusal(self, ask: Ask, connection: Connection, code: int, body: bytes) -> Exception:
+    def _refusal(self, ask: Request, connection: Connection, code: int, body: bytes) -> Exception:
         if code == 401:
             self._connections.renewal.refused(connection.login)
         try:
@@ -159,7 +159,7 @@ class KubernetesApi:
         return self.error(ask, msgspec.structs.replace(told, code=code, message=message))
 
     @contextmanager
-    def _mapped(self, ask: Ask) -> Iterator[None]:
+    def _mapped(self, ask: Request) -> Iterator[None]:
         # NB: `from None`: a cause travels into logs and workflow histories with its own text.
         try:
             yield
@@ -179,7 +179,7 @@ class KubernetesApi:
         return text
 
 
-async def _send(connection: Connection, ask: Ask, bounds: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
+async def _send(connection: Connection, ask: Request, bounds: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
     return await connection.send(ask.method, ask.target(), ask.headers(), ask.body, bounds)
 
 

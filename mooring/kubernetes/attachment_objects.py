@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from mooring.kubernetes.list_watch import Event, Kind, Listed
+from mooring.kubernetes.list_watch import Event, ResourceKind, Listed
 
 NODE_ID: Final = "csi.alpha.kubernetes.io/node-id"
 """The annotation in which external-attacher notes what it calls the node."""
@@ -52,7 +52,7 @@ class VolumeAttachment(msgspec.Struct):
     status: State = msgspec.field(default_factory=State)
 
 
-VOLUME_ATTACHMENTS: Final = Kind(
+VOLUME_ATTACHMENTS: Final = ResourceKind(
     "VolumeAttachments",
     "/apis/storage.k8s.io/v1/volumeattachments",
     msgspec.json.Decoder(Listed[VolumeAttachment]),

@@ -16,7 +16,7 @@ from typing import Final, Generic, TypeVar
 
 from mooring.errors import MooringError
 from mooring.kubernetes.api import Gone
-from mooring.kubernetes.list_watch import FIRST_PAUSE, LONGEST_PAUSE, Collection, T
+from mooring.kubernetes.list_watch import FIRST_PAUSE, LONGEST_PAUSE, ListWatch, T
 from mooring.process.backoff import pauses
 
 PAGE_SIZE: Final = 500
@@ -26,7 +26,7 @@ V = TypeVar("V")
 logger = logging.getLogger(__name__)
 
 
-class Mirror(Generic[T, V]):
+class Informer(Generic[T, V]):
     """Map of an object's name to the value that `read` makes of it; objects for which that is None are omitted.
 
     `changed` receives the new values by name, None for objects that are gone. `without`: the way to do without the objects, for
@@ -35,7 +35,7 @@ class Mirror(Generic[T, V]):
 
     def __init__(
         self,
-        objects: Collection[T],
+        objects: ListWatch[T],
         read: Callable[[T], V | None],
         changed: Callable[[Mapping[str, V | None]], None],
         without: str,
@@ -50,7 +50,7 @@ class Mirror(Generic[T, V]):
         self._filled = asyncio.Event()
 
     @asynccontextmanager
-    async def following(self) -> AsyncIterator[None]:
+    async def running(self) -> AsyncIterator[None]:
         """Fill the map and keep it current while the block lasts."""
         task = asyncio.create_task(self._follow(), name=f"watch of {self._objects.kind.plural}")
         try:
@@ -59,11 +59,11 @@ class Mirror(Generic[T, V]):
             task.cancel()
             await asyncio.wait([task])
 
-    async def filled(self) -> None:
+    async def wait_until_synced(self) -> None:
         """Wait until the objects have been listed."""
         await self._filled.wait()
 
-    async def ask(self, what: str, query: Mapping[str, str]) -> tuple[dict[str, V], str]:
+    async def list(self, what: str, query: Mapping[str, str]) -> tuple[dict[str, V], str]:
         """List the objects now, and return their values and the resource version of the list.
 
         Raises:
@@ -101,7 +101,7 @@ class Mirror(Generic[T, V]):
     async def _fill(self) -> str:
         """Replace the values by those of a list, in one step, and return its resource version."""
         before = self.named
-        self.named, version = await self.ask(f"list {self._objects.kind.plural}", {})
+        self.named, version = await self.list(f"list {self._objects.kind.plural}", {})
         self.missing = []
         self._changed({name: self.named.get(name) for name in {**before, **self.named} if before.get(name) != self.named.get(name)})
         self._filled.set()

@@ -18,7 +18,7 @@ from typing import Final, Generic, Protocol, TypeVar
 import msgspec
 
 from mooring.errors import KubernetesUnavailable, MooringError
-from mooring.kubernetes.api import Ask, Gone, KubernetesApi, NotFound, Refused, Status
+from mooring.kubernetes.api import Request, Gone, KubernetesApi, NotFound, Refused, Status
 from mooring.process.backoff import pauses
 
 FIRST_PAUSE: Final = 0.05
@@ -103,7 +103,7 @@ FAILURE: Final = msgspec.json.Decoder(Failure)
 
 
 @dataclass(frozen=True, slots=True)
-class Kind(Generic[T]):
+class ResourceKind(Generic[T]):
     """A kind of object: its plural for people, its path, and its decoders.
 
     `compact`: lists are asked for in protobuf, which `listed` reads as well as JSON.
@@ -116,7 +116,7 @@ class Kind(Generic[T]):
     compact: bool = False
 
 
-class Collection(Generic[T]):
+class ListWatch(Generic[T]):
     """The objects of one kind; durations are in seconds. `reconnected` is called whenever the watch is connected again.
 
     A watch is connected again after `watch_time`, or `watch_silence` without a line; a server sends a bookmark each minute or so.
@@ -125,7 +125,7 @@ class Collection(Generic[T]):
     def __init__(
         self,
         api: KubernetesApi,
-        kind: Kind[T],
+        kind: ResourceKind[T],
         reconnected: Callable[[], None],
         *,
         watch_time: float = 300,
@@ -172,8 +172,8 @@ class Collection(Generic[T]):
         return asyncio.create_task(self._page(what, query), name=f"page of {self.kind.plural}")
 
     async def _page(self, what: str, query: dict[str, str]) -> ListPage[T]:
-        ask = Ask(what, "GET", self.kind.path, query, compact=self.kind.compact)
-        return decoded(self.kind.listed, ask, await self._api.request(ask))
+        ask = Request(what, "GET", self.kind.path, query, compact=self.kind.compact)
+        return decode(self.kind.listed, ask, await self._api.request(ask))
 
     async def watch(self, resource_version: str) -> AsyncGenerator[Event[T] | None]:
         """Yield the events after a list's `resource_version`, bookmarks included, and None whenever a connection is made.
@@ -202,22 +202,22 @@ class Collection(Generic[T]):
         """Yield None once one request for a watch is answered, then its events."""
         until = {"timeoutSeconds": str(round(self._watch_time))}
         query = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": since, **until}
-        ask = Ask(f"watch {self.kind.plural}", "GET", self.kind.path, query)
+        ask = Request(f"watch {self.kind.plural}", "GET", self.kind.path, query)
         async with self._api.lines(ask, silence=self._watch_silence, total=self._watch_time + self._watch_silence) as lines:
             yield None
             async for line in lines:
-                event = decoded(self.kind.event, ask, line)
+                event = decode(self.kind.event, ask, line)
                 if event.type == "ERROR":
-                    raise self._api.error(ask, decoded(FAILURE, ask, line).object)
+                    raise self._api.error(ask, decode(FAILURE, ask, line).object)
                 yield event
 
 
 async def list_all(
-    api: KubernetesApi, kind: Kind[T], page_size: int, keep: Callable[[T], bool], selector: Mapping[str, str] | None = None
+    api: KubernetesApi, kind: ResourceKind[T], page_size: int, keep: Callable[[T], bool], selector: Mapping[str, str] | None = None
 ) -> list[T]:
     """Return the objects of one list that `keep` selects, without following them; raise as `Collection.pages` does."""
     found: list[T] = []
-    pages = Collection(api, kind, lambda: None).pages(f"list {kind.plural}", page_size, selector)
+    pages = ListWatch(api, kind, lambda: None).pages(f"list {kind.plural}", page_size, selector)
     async with aclosing(pages) as listed:
         async for page, first in listed:
             found = [] if first else found
@@ -226,7 +226,7 @@ async def list_all(
     return found
 
 
-def decoded(decoder: Decoder[D], ask: Ask, body: bytes) -> D:
+def decode(decoder: Decoder[D], ask: Request, body: bytes) -> D:
     """Decode the body of an answer; raise KubernetesUnavailable if it is something else."""
     try:
         return decoder.decode(body)

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from mooring.kubernetes.list_watch import Event, Kind, Listed
+from mooring.kubernetes.list_watch import Event, ResourceKind, Listed
 
 OUT_OF_SERVICE: Final = "node.kubernetes.io/out-of-service"
 
@@ -89,11 +89,11 @@ class CsiNode(msgspec.Struct):
     spec: CsiNodeSpec = msgspec.field(default_factory=CsiNodeSpec)
 
 
-CSI_NODES: Final = Kind(
+CSI_NODES: Final = ResourceKind(
     "CSINodes",
     "/apis/storage.k8s.io/v1/csinodes",
     msgspec.json.Decoder(Listed[CsiNode]),
     msgspec.json.Decoder(Event[CsiNode]),
 )
-NODES: Final = Kind("Nodes", "/api/v1/nodes", msgspec.json.Decoder(Listed[PlainNode]), msgspec.json.Decoder(Event[PlainNode]))
+NODES: Final = ResourceKind("Nodes", "/api/v1/nodes", msgspec.json.Decoder(Listed[PlainNode]), msgspec.json.Decoder(Event[PlainNode]))
 NODE_NAME: Final = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")

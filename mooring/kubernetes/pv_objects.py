@@ -32,7 +32,7 @@ class Csi(msgspec.Struct, rename="camel", gc=False):
     controller_publish_secret_ref: SecretRef | None = None
 
 
-class Claim(msgspec.Struct, gc=False):
+class PvcRef(msgspec.Struct, gc=False):
     """The PersistentVolumeClaim that a PV is bound to."""
 
     namespace: str = ""
@@ -44,7 +44,7 @@ class Spec(in_tree.Sources, rename="camel", gc=False):
     """A PV's spec. From protobuf only the fields that place it are decoded: neither `claim_ref` of a CSI PV nor `access_modes`."""
 
     csi: Csi | None = None
-    claim_ref: Claim | None = None
+    claim_ref: PvcRef | None = None
     access_modes: list[str] | None = None
 
 
@@ -107,7 +107,7 @@ def _pv(sent: memoryview) -> Pv:
 
 
 def _in_tree(spec: kube_pb2.InTreeSpec) -> Spec:
-    made, source = Spec(claim_ref=Claim(spec.claim_ref.namespace)), spec.source
+    made, source = Spec(claim_ref=PvcRef(spec.claim_ref.namespace)), spec.source
     if source.HasField("gce_persistent_disk"):
         made.gce_persistent_disk = in_tree.GceDisk(source.gce_persistent_disk.pd_name)
     if source.HasField("aws_elastic_block_store"):

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from mooring.kubernetes.api import Ask, KubernetesApi
+from mooring.kubernetes.api import Request, KubernetesApi
 from mooring.kubernetes.connection import connect
 from tests.harness.cluster import PVS, Cluster
 
 TOKEN = "s3cr3t-b3ar3r"
 TIMEOUT = 1.0
-READ = Ask("read PersistentVolume pv-1", "GET", f"{PVS}/pv-1")
-LIST = Ask("list PersistentVolumes", "GET", PVS, {"limit": "1"})
+READ = Request("read PersistentVolume pv-1", "GET", f"{PVS}/pv-1")
+LIST = Request("list PersistentVolumes", "GET", PVS, {"limit": "1"})
 
 
 def kubeconfig(cluster: Cluster, token: str = TOKEN) -> dict[str, Any]:

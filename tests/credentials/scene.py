@@ -12,13 +12,13 @@ from typing import Any
 
 import yaml
 
-from mooring.kubernetes.api import Ask, KubernetesApi
+from mooring.kubernetes.api import Request, KubernetesApi
 from mooring.kubernetes.connection import CLOCK, connect
 from mooring.kubernetes.credentials.renewal import Clock
 from tests.credentials.api import Api
 from tests.credentials.authority import Authority, Certificate
 
-WHO = Ask("ask who this is", "GET", "/who")
+WHO = Request("ask who this is", "GET", "/who")
 TIMEOUT = 10.0
 Seen = dict[str, str]
 

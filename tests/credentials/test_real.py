@@ -6,15 +6,15 @@ import json
 from pathlib import Path
 
 from mooring.devstack.kubernetes import RealKubernetes
-from mooring.kubernetes.api import Ask, KubernetesApi
+from mooring.kubernetes.api import Request, KubernetesApi
 from mooring.kubernetes.connection import connect
 from tests.credentials.authority import Authority, Certificate, encoded
 from tests.credentials.clock import Hands
 from tests.credentials.scene import TIMEOUT
 
 REVIEW = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
-SELF = Ask("ask who this is", "POST", REVIEW, body={"kind": "SelfSubjectReview", "apiVersion": "authentication.k8s.io/v1"})
-WATCH = Ask("watch namespaces", "GET", "/api/v1/namespaces", {"watch": "true"})
+SELF = Request("ask who this is", "POST", REVIEW, body={"kind": "SelfSubjectReview", "apiVersion": "authentication.k8s.io/v1"})
+WATCH = Request("watch namespaces", "GET", "/api/v1/namespaces", {"watch": "true"})
 
 
 async def name(api: KubernetesApi) -> str:

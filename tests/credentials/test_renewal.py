@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mooring.errors import KubernetesUnavailable
-from mooring.kubernetes.api import Ask, KubernetesApi
+from mooring.kubernetes.api import Request, KubernetesApi
 from mooring.kubernetes.connection import connect
 from mooring.kubernetes.credentials.errors import NoCredentials
 from mooring.kubernetes.credentials.exec_plugin import Plugin
@@ -21,7 +21,7 @@ from tests.credentials.clock import Hands
 from tests.credentials.plugin_cases import credential
 from tests.credentials.scene import Scene, who
 
-STREAM = Ask("watch who this is", "GET", "/stream")
+STREAM = Request("watch who this is", "GET", "/stream")
 
 
 class Opened:

@@ -9,11 +9,11 @@ import pytest
 from mooring.events.pvcs import Claims
 from mooring.kubernetes.api import KubernetesApi
 from mooring.kubernetes.connection import connect
-from mooring.kubernetes.pv_objects import Claim, Metadata, Pv, Spec
+from mooring.kubernetes.pv_objects import PvcRef, Metadata, Pv, Spec
 from mooring.models import Mark
 from tests.harness.cluster import PVS, Cluster
 
-BOUND = Claim("apps", "data", "a-uid")
+BOUND = PvcRef("apps", "data", "a-uid")
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ async def api(cluster: Cluster) -> AsyncIterator[KubernetesApi]:
     await connected.close()
 
 
-def pv(uid: str, claim: Claim | None = BOUND) -> Pv:
+def pv(uid: str, claim: PvcRef | None = BOUND) -> Pv:
     return Pv(Metadata("pv", uid), Spec(claim_ref=claim))
 
 

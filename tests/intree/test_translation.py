@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from mooring.kubernetes import in_tree
-from mooring.kubernetes.api import Ask, KubernetesApi
+from mooring.kubernetes.api import Request, KubernetesApi
 from mooring.kubernetes.list_watch import ListPage
 from mooring.kubernetes.pv_objects import PV, Pv, PvLists, handle
 from mooring.models import Skip
@@ -97,7 +97,7 @@ async def test_a_list_places_them_in_protobuf_as_in_json(api: KubernetesApi, clu
     for name, case in made.items():
         await cluster.ask("POST", PVS, case.pv(name))
     for compact in (False, True):
-        page: ListPage[Pv] = PvLists().decode(await api.request(Ask("list", "GET", PVS, compact=compact)))
+        page: ListPage[Pv] = PvLists().decode(await api.request(Request("list", "GET", PVS, compact=compact)))
         listed = {pv.metadata.name: pv for pv in page.items}
         found = {name: placed(case, listed[name]) for name, case in made.items()}
         assert found == {name: case.handle.format(pv=name) for name, case in made.items()}

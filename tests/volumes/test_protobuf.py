@@ -6,7 +6,7 @@ import pytest
 
 from mooring.cluster.persistent_volumes import AT_ONCE, RecordReader
 from mooring.errors import KubernetesUnavailable
-from mooring.kubernetes.api import Ask, KubernetesApi
+from mooring.kubernetes.api import Request, KubernetesApi
 from mooring.kubernetes.kube_pb2 import ListMeta, PersistentVolume
 from mooring.kubernetes.protobuf import ITEMS, MAGIC, METADATA, RAW
 from mooring.kubernetes.pv_objects import PvLists
@@ -54,8 +54,8 @@ async def test_a_list_says_the_same_in_protobuf_and_in_json(api: KubernetesApi, 
     await cluster.create("vol-1", {cluster.keys.node: "node-a", cluster.keys.epoch: "3", "other": "x"})
     await cluster.create("vol-2", {cluster.keys.attachments: '[{"nodeId":"node-a"}]', cluster.keys.node: "node-a"})
     await cluster.create("vol-3")
-    json = await api.request(Ask("list", "GET", PVS))
-    compact = await api.request(Ask("list", "GET", PVS, compact=True))
+    json = await api.request(Request("list", "GET", PVS))
+    compact = await api.request(Request("list", "GET", PVS, compact=True))
     found = sightings(compact, cluster.driver)
     assert found == sightings(json, cluster.driver)
     assert [seen.handle for seen in found] == ["vol-1", "vol-2", "vol-3"]
