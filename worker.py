@@ -34,7 +34,7 @@ from mooring.adoption.detachments import TemporalDetachments
 from mooring.adoption.survey import Survey
 from mooring.backend import load_backend
 from mooring.client import MooringClient
-from mooring.cluster.clientset import Storage, open_storage
+from mooring.cluster.clientset import Clientset, open_clientset
 from mooring.csi.endpoint import EndpointInUse
 from mooring.csi.sidecar import WrongDriver, csi_front
 from mooring.csi.standalone import LoneEndpoint
@@ -89,7 +89,7 @@ class MooringWorker:
         self,
         settings: Settings,
         client: Client,
-        storage: Storage,
+        storage: Clientset,
         backend: Backend,
         identity: str,
         metrics: Metrics,
@@ -109,9 +109,9 @@ class MooringWorker:
         self._mooring = MooringClient(client, driver=settings.driver, task_queue=settings.queue, eager=True)
         self._follower = Reflector(storage.volumes, self.manager, metrics, time.monotonic, settings.page_size)
         self._adopter = self._make_adopter(metrics)
-        attachments, attached = storage.attachments, storage.attached
+        attachments, attached = storage.attachments, storage.attachment_cache
         skew = timedelta(seconds=settings.clock_skew)
-        unplaced = UnplacedAttachments(self.manager, attached, attachments, storage.node_states)
+        unplaced = UnplacedAttachments(self.manager, attached, attachments, storage.node_usage)
         self._evidence = Evidence(settings.driver, client, self.manager, attached, attachments, storage.nodes, skew, unplaced)
         self._reconciling = Reconciling(client, Plan.of(settings), metrics, _now)
         self._look_after_nodes = partial(look_after, settings, client, storage, self.manager)
@@ -125,8 +125,8 @@ class MooringWorker:
             return [self._tenure.refused]
         if self._worker is None or not self._worker.is_running:
             if not self._rebuilt:
-                return self._storage.nodes.missing or [_NO_INDEX]
-            return self._storage.nodes.missing or self._storage.attached.missing or self._adopter.missing
+                return self._storage.nodes.not_synced or [_NO_INDEX]
+            return self._storage.nodes.not_synced or self._storage.attachment_cache.not_synced or self._adopter.missing
         try:
             if not await self._client.service_client.check_health(timeout=timedelta(seconds=2)):
                 return ["Temporal says it is not serving."]
@@ -150,8 +150,8 @@ class MooringWorker:
             stack.callback(self._unready)
             stack.push_async_callback(self._follower.stop)
             await stack.enter_async_context(self._own_worker())
-            await stack.enter_async_context(self._storage.nodes.following())
-            await stack.enter_async_context(self._storage.attached.following())
+            await stack.enter_async_context(self._storage.nodes.running())
+            await stack.enter_async_context(self._storage.attachment_cache.running())
             if not await first(halt, self._fill()):
                 return
             activities = self._activities(search_attributes=not unregistered)
@@ -179,8 +179,8 @@ class MooringWorker:
     async def _fill(self) -> None:
         await self._rebuild()
         self._rebuilt = True
-        await self._storage.nodes.filled()
-        await self._storage.attached.filled()
+        await self._storage.nodes.wait_until_synced()
+        await self._storage.attachment_cache.wait_until_synced()
 
     async def _keep_up(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -257,7 +257,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             return
         starting.awaited, registry.driver = "Temporal", met.driver
         metrics = Metrics(registry)
-        storage = await stack.enter_async_context(open_storage(met, identity, _now, metrics))
+        storage = await stack.enter_async_context(open_clientset(met, identity, _now, metrics))
         client = await unless(stop, reach(identity, runtime(sdk_metrics, met.driver, log), starting.tell))
         if client is None:
             return

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mooring.client import MooringClient
-    from mooring.cluster.node_health import Machines
+    from mooring.cluster.node_health import NodeHealthReader
     from mooring.csi.co_secrets import CoCalls
     from mooring.index.manager import AttachmentManager
     from mooring.records.store import RecordStore
@@ -53,7 +53,7 @@ class EvacuationActivities:
         runs: DriverRuns,
         manager: AttachmentManager,
         volumes: RecordStore,
-        machines: Machines,
+        machines: NodeHealthReader,
         terms: EvacuationTerms,
         co_calls: CoCalls,
     ) -> None:
@@ -75,7 +75,7 @@ class EvacuationActivities:
     async def look(self, asked: NodeAsked) -> NodeSeen:
         """Look at the node now."""
         async with running(patient=True):
-            found = await self._machines.look(asked.node_id, asked.names)
+            found = await self._machines.read(asked.node_id, asked.names)
         return NodeSeen(
             node_name=found.name,
             presence=found.presence,

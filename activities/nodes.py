@@ -10,13 +10,13 @@ from activities.attempt import running
 from mooring.models import NodeAsk
 
 if TYPE_CHECKING:
-    from mooring.cluster.node_check import Admission
+    from mooring.cluster.node_check import NodeChecker
 
 
 class NodeActivities:
     """The nodes of one driver."""
 
-    def __init__(self, admission: Admission) -> None:
+    def __init__(self, admission: NodeChecker) -> None:
         self._admission = admission
 
     @activity.defn(name="check_node")

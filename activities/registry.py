@@ -16,7 +16,7 @@ from activities.reconciliation import ReconcileActivities
 from activities.unpersisted import UnpersistedActivities
 from mooring.backend import NoBackend
 from mooring.client import MooringClient
-from mooring.cluster.node_check import Admission
+from mooring.cluster.node_check import NodeChecker
 from mooring.csi.co_secrets import CoCalls
 from mooring.evacuation.client import start_evacuation
 from mooring.models.evacuation import EvacuateRequest, EvacuationTerms
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from activities.rebuild import RebuildActivities
     from mooring.adoption.survey import Survey
     from mooring.backend import Backend
-    from mooring.cluster.clientset import Storage
+    from mooring.cluster.clientset import Clientset
     from mooring.evidence.evidence import Evidence
     from mooring.index.manager import AttachmentManager
     from mooring.settings import Settings
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 def all_activities(
     settings: Settings,
     client: Client,
-    storage: Storage,
+    storage: Clientset,
     manager: AttachmentManager,
     backend: Backend,
     rebuild: RebuildActivities,
@@ -62,16 +62,16 @@ def all_activities(
     """
     limits = settings.limits(search_attributes=search_attributes, backend=not isinstance(backend, NoBackend))
     unpersisted = UnpersistedActivities(client, manager, storage.volumes, evidence, slots.volumes)
-    admission = Admission(storage.nodes, manager)
+    admission = NodeChecker(storage.nodes, manager)
     attachments = AttachmentActivities(
-        settings.driver, manager, storage.volumes, evidence, limits, unpersisted.look_up, admission.glance
+        settings.driver, manager, storage.volumes, evidence, limits, unpersisted.look_up, admission.cached
     )
     calls = BackendActivities(backend, storage.nodes, manager.needs_secrets)
     mooring = MooringClient(client, driver=settings.driver, task_queue=settings.queue, eager=True)
     runs = DriverRuns(client, settings.driver, search_attributes=search_attributes)
     terms = EvacuationTerms(limits=limits, node_gone=settings.node_gone, at_once=settings.evacuate_at_once)
     co_calls = CoCalls(manager, backend, runs)
-    evacuation = EvacuationActivities(settings.driver, mooring, runs, manager, storage.volumes, storage.machines, terms, co_calls)
+    evacuation = EvacuationActivities(settings.driver, mooring, runs, manager, storage.volumes, storage.node_health, terms, co_calls)
     evacuate = partial(_evacuate, client, settings)
     healer = Healer(settings.driver, mooring, adoptions, evacuate, co_calls)
     survey = DriftSurvey(_sources(settings, storage, manager, backend, rebuild, runs, evidence), rebuild.ask)
@@ -94,7 +94,7 @@ def all_activities(
 
 def _sources(
     settings: Settings,
-    storage: Storage,
+    storage: Clientset,
     manager: AttachmentManager,
     backend: Backend,
     rebuild: RebuildActivities,
@@ -108,7 +108,7 @@ def _sources(
         volumes=storage.volumes,
         attachments=storage.attachments,
         nodes=storage.nodes,
-        node_states=storage.node_states,
+        node_states=storage.node_usage,
         runs=runs,
         past_runs=PastRuns(runs, evidence),
         manager=manager,

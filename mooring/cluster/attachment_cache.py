@@ -23,7 +23,7 @@ from mooring.kubernetes.list_watch import ListWatch
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
-class Shown(msgspec.Struct, frozen=True, gc=False):
+class CachedAttachment(msgspec.Struct, frozen=True, gc=False):
     """A VolumeAttachment that says attached. `pv` is "" for a volume without one, `noted` the node id that the attacher noted."""
 
     name: str
@@ -33,35 +33,35 @@ class Shown(msgspec.Struct, frozen=True, gc=False):
     since: datetime
 
 
-class AttachedVolumes(Protocol):
+class AttachmentCache(Protocol):
     """The attachments of one driver's volumes in a cluster, as far as memory knows."""
 
     @property
-    def missing(self) -> list[str]:
+    def not_synced(self) -> list[str]:
         """The reasons why it knows nothing yet, in words."""
 
-    def of(self, pv: str) -> list[Shown]:
+    def of(self, pv: str) -> list[CachedAttachment]:
         """Return those of the PV of this name."""
 
     def is_gone(self, name: str) -> bool:
         """Return whether the one with this name is gone, or not attached; False if that is unknown."""
 
-    def beyond(self, pvs: Container[str], left: Iterable[str]) -> list[Shown]:
+    def beyond(self, pvs: Container[str], left: Iterable[str]) -> list[CachedAttachment]:
         """Return those of none of these PVs, from which the names `left` have gone since the last call."""
 
-    def following(self) -> AbstractAsyncContextManager[None]:
+    def running(self) -> AbstractAsyncContextManager[None]:
         """Have memory filled and kept current while the block lasts."""
 
-    async def filled(self) -> None:
+    async def wait_until_synced(self) -> None:
         """Wait until memory has been filled."""
 
 
-class NothingAttached:
+class NoAttachmentCache:
     """The cache of nothing: no attachments, or none wanted; those that another worker knew of are not gone for that."""
 
-    missing: Final[list[str]] = []
+    not_synced: Final[list[str]] = []
 
-    def of(self, pv: str) -> list[Shown]:  # noqa: ARG002 - there are none of any PV
+    def of(self, pv: str) -> list[CachedAttachment]:  # noqa: ARG002 - there are none of any PV
         """See `AttachedVolumes`."""
         return []
 
@@ -69,28 +69,28 @@ class NothingAttached:
         """See `AttachedVolumes`."""
         return False
 
-    def beyond(self, pvs: Container[str], left: Iterable[str]) -> list[Shown]:  # noqa: ARG002 - there are none
+    def beyond(self, pvs: Container[str], left: Iterable[str]) -> list[CachedAttachment]:  # noqa: ARG002 - there are none
         """See `AttachedVolumes`."""
         return []
 
-    def following(self) -> AbstractAsyncContextManager[None]:
+    def running(self) -> AbstractAsyncContextManager[None]:
         """See `AttachedVolumes`; there is nothing to follow."""
         return nullcontext()
 
-    async def filled(self) -> None:
+    async def wait_until_synced(self) -> None:
         """See `AttachedVolumes`."""
 
 
-class ListedAttached:
+class ListedAttachments:
     """The VolumeAttachments that were attached when they were listed; `placed` are the PVs of known volumes."""
 
-    missing: Final[list[str]] = []
+    not_synced: Final[list[str]] = []
 
     def __init__(self, attached: Iterable[Attached], placed: Container[str]) -> None:
         self._placed = placed
-        self._shown = [Shown(each.name, each.pv, each.node, each.node_id or "", each.since) for each in attached]
+        self._shown = [CachedAttachment(each.name, each.pv, each.node, each.node_id or "", each.since) for each in attached]
 
-    def of(self, pv: str) -> list[Shown]:
+    def of(self, pv: str) -> list[CachedAttachment]:
         """See `AttachedVolumes`."""
         return [shown for shown in self._shown if shown.pv == pv]
 
@@ -98,15 +98,15 @@ class ListedAttached:
         """See `AttachedVolumes`."""
         return all(shown.name != name for shown in self._shown)
 
-    def beyond(self, pvs: Container[str], left: Iterable[str]) -> list[Shown]:  # noqa: ARG002 - each is looked at
+    def beyond(self, pvs: Container[str], left: Iterable[str]) -> list[CachedAttachment]:  # noqa: ARG002 - each is looked at
         """See `AttachedVolumes`."""
         return [shown for shown in self._shown if shown.pv not in pvs and shown.pv not in self._placed]
 
-    def following(self) -> AbstractAsyncContextManager[None]:
+    def running(self) -> AbstractAsyncContextManager[None]:
         """See `AttachedVolumes`; nothing is followed."""
         return nullcontext()
 
-    async def filled(self) -> None:
+    async def wait_until_synced(self) -> None:
         """See `AttachedVolumes`."""
 
 
@@ -132,24 +132,24 @@ class UnknownNames:
         return list(self._suspect)
 
 
-class ClusterAttached:
+class ClusterAttachmentCache:
     """The VolumeAttachments on an API server; `reconnected` and `bounds` are those of `Collection`."""
 
     def __init__(self, api: KubernetesApi, driver: str, reconnected: Callable[[], None], **bounds: Any) -> None:
         self._driver = driver
-        self._by_pv: dict[str, tuple[Shown, ...]] = {}
+        self._by_pv: dict[str, tuple[CachedAttachment, ...]] = {}
         self._names = UnknownNames(self._by_pv)
         objects = ListWatch(api, VOLUME_ATTACHMENTS, reconnected, **bounds)
-        self._mirror: Informer[VolumeAttachment, Shown] = Informer(objects, self._read, self._take_in, "MOORING_ADOPT=false")
-        self._seen: dict[str, Shown] = {}
+        self._mirror: Informer[VolumeAttachment, CachedAttachment] = Informer(objects, self._read, self._take_in, "MOORING_ADOPT=false")
+        self._seen: dict[str, CachedAttachment] = {}
         """VolumeAttachments by name, as `_by_pv` has them."""
 
     @property
-    def missing(self) -> list[str]:
+    def not_synced(self) -> list[str]:
         """See `AttachedVolumes`."""
         return self._mirror.missing
 
-    def of(self, pv: str) -> list[Shown]:
+    def of(self, pv: str) -> list[CachedAttachment]:
         """See `AttachedVolumes`."""
         return list(self._by_pv.get(pv, ()))
 
@@ -157,26 +157,26 @@ class ClusterAttached:
         """See `AttachedVolumes`."""
         return not self._mirror.missing and name not in self._seen
 
-    def beyond(self, pvs: Container[str], left: Iterable[str]) -> list[Shown]:
+    def beyond(self, pvs: Container[str], left: Iterable[str]) -> list[CachedAttachment]:
         """See `AttachedVolumes`."""
         return [shown for pv in self._names.beyond(pvs, left) for shown in self._by_pv[pv]]
 
-    def following(self) -> AbstractAsyncContextManager[None]:
+    def running(self) -> AbstractAsyncContextManager[None]:
         """See `AttachedVolumes`."""
         return self._mirror.running()
 
-    async def filled(self) -> None:
+    async def wait_until_synced(self) -> None:
         """See `AttachedVolumes`."""
         await self._mirror.wait_until_synced()
 
-    def _read(self, each: VolumeAttachment) -> Shown | None:
+    def _read(self, each: VolumeAttachment) -> CachedAttachment | None:
         if each.spec.attacher != self._driver or not each.status.attached:
             return None
         meta, pv = each.metadata, each.spec.source.persistent_volume_name or ""
         noted = (meta.annotations or {}).get(NODE_ID, "")
-        return Shown(meta.name, pv, each.spec.node_name, noted, meta.creation_timestamp or _NEVER)
+        return CachedAttachment(meta.name, pv, each.spec.node_name, noted, meta.creation_timestamp or _NEVER)
 
-    def _take_in(self, changes: Mapping[str, Shown | None]) -> None:
+    def _take_in(self, changes: Mapping[str, CachedAttachment | None]) -> None:
         for name, now in changes.items():
             before = self._seen.pop(name, None)
             if before is not None:
@@ -185,7 +185,7 @@ class ClusterAttached:
                 self._seen[name] = now
                 self._put(now.pv, (*self._by_pv.get(now.pv, ()), now))
 
-    def _put(self, pv: str, shown: tuple[Shown, ...]) -> None:
+    def _put(self, pv: str, shown: tuple[CachedAttachment, ...]) -> None:
         self._by_pv.pop(pv, None)
         self._names.drop(pv)
         if shown:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from mooring.cluster.attachment_cache import AttachedVolumes, ClusterAttached, NothingAttached
-from mooring.cluster.node_health import ClusterMachines, Machines, NoMachines
+from mooring.cluster.attachment_cache import AttachmentCache, ClusterAttachmentCache, NoAttachmentCache
+from mooring.cluster.node_health import ClusterNodeHealth, NodeHealthReader, NoNodeHealth
 from mooring.cluster.node_ids import AnyNode, Nodes, csi_nodes, plain_nodes
-from mooring.cluster.node_usage import ClusterNodeStates, NodeStates, NoNodeStates
+from mooring.cluster.node_usage import ClusterNodeUsage, NodeUsageReader, NoNodeUsage
 from mooring.cluster.persistent_volumes import PersistentVolumeStore
 from mooring.cluster.volume_attachments import ClusterAttachments, NoAttachments, VolumeAttachments
 from mooring.events.pvcs import Claims
@@ -35,29 +35,29 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Storage:
+class Clientset:
     """The doors of one worker."""
 
     volumes: RecordStore
     events: Events
     nodes: Nodes
     attachments: VolumeAttachments
-    attached: AttachedVolumes
-    machines: Machines
-    node_states: NodeStates
+    attachment_cache: AttachmentCache
+    node_health: NodeHealthReader
+    node_usage: NodeUsageReader
 
 
 @asynccontextmanager
-async def open_storage(
+async def open_clientset(
     settings: Settings, instance: str, now: Callable[[], datetime], metrics: Metrics, kubeconfig: Kubeconfig = None
-) -> AsyncIterator[Storage]:
+) -> AsyncIterator[Clientset]:
     """Open the storage that the settings name while the block runs; `instance` names the worker.
 
     A `kubeconfig` comes before the environment's.
     """
     if settings.kubernetes is KubernetesMode.OFF:
-        yield Storage(
-            MemoryStore(metrics), NoEvents(), AnyNode(), NoAttachments(), NothingAttached(), NoMachines(), NoNodeStates()
+        yield Clientset(
+            MemoryStore(metrics), NoEvents(), AnyNode(), NoAttachments(), NoAttachmentCache(), NoNodeHealth(), NoNodeUsage()
         )
         return
     api = await connect(kubeconfig, os.environ, settings.request_timeout)
@@ -66,15 +66,15 @@ async def open_storage(
         volumes = PersistentVolumeStore(api, settings.driver, now, metrics, learn=claims.learn, page_size=settings.page_size)
         cluster = ClusterAttachments(api, settings.driver, now)
         attachments = cluster if settings.adopt else NoAttachments()
-        attached = ClusterAttached(api, settings.driver, metrics.reconnected) if settings.adopt else NothingAttached()
+        attached = ClusterAttachmentCache(api, settings.driver, metrics.reconnected) if settings.adopt else NoAttachmentCache()
         nodes = _nodes(api, settings, metrics)
         only = settings.events is EventsMode.WARNINGS
         recorder = Recorder(api, claims, partial(_node_name, nodes), instance, now, metrics.event_dropped, warnings_only=only)
         async with recorder.running():
             events = NoEvents() if settings.events is EventsMode.OFF else recorder
-            machines = _machines(api, settings, metrics, nodes, cluster)
-            yield Storage(
-                volumes, events, nodes, attachments, attached, machines, ClusterNodeStates(api, settings.driver, time.monotonic)
+            machines = _node_health(api, settings, metrics, nodes, cluster)
+            yield Clientset(
+                volumes, events, nodes, attachments, attached, machines, ClusterNodeUsage(api, settings.driver, time.monotonic)
             )
     finally:
         await api.close()
@@ -95,8 +95,8 @@ def _nodes(api: KubernetesApi, settings: Settings, metrics: Metrics) -> Nodes:
             return AnyNode()
 
 
-def _machines(api: KubernetesApi, settings: Settings, metrics: Metrics, nodes: Nodes, attached: VolumeAttachments) -> Machines:
+def _node_health(api: KubernetesApi, settings: Settings, metrics: Metrics, nodes: Nodes, attached: VolumeAttachments) -> NodeHealthReader:
     """Return the nodes' health; without a node check, names are still looked up when a node has to be evacuated."""
     named = csi_nodes(api, settings.driver, metrics.reconnected) if settings.node_check is NodeCheck.OFF else nodes
     by_id = settings.node_check is NodeCheck.NODE
-    return ClusterMachines(api, named, attached, metrics.reconnected, named_by_id=by_id)
+    return ClusterNodeHealth(api, named, attached, metrics.reconnected, named_by_id=by_id)

@@ -14,14 +14,14 @@ from mooring.index.manager import AttachmentManager
 from mooring.models import NodeAsk, NodeGlance
 
 
-class Admission:
+class NodeChecker:
     """The check of one driver's nodes."""
 
     def __init__(self, nodes: Nodes, manager: AttachmentManager) -> None:
         self._nodes = nodes
         self._manager = manager
 
-    def glance(self, volume_handle: str, node_id: str) -> NodeGlance:
+    def cached(self, volume_handle: str, node_id: str) -> NodeGlance:
         """Return memory's answer about the node, for this volume."""
         node = self._nodes.find(node_id)
         if node is None:

@@ -28,7 +28,7 @@ from mooring.models.evacuation import Presence
 from mooring.process.at_once import ask_each
 from mooring.process.single_flight import SingleFlight
 
-Fates = Mapping[str, bool | None]
+NodeChanges = Mapping[str, bool | None]
 """Name of a Node -> whether it is out of service; None where it has gone."""
 
 AT_ONCE: Final = 8
@@ -37,7 +37,7 @@ NAMED: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
+class NodeHealth:
     """The finding of a look: `words` say it as a clause that names the Nodes.
 
     `name` is the Node's, "" if unknown; of the `names` of several it is the one that keeps the node alive. `presence` is GONE if
@@ -52,10 +52,10 @@ class Machine:
     names: tuple[str, ...] = ()
 
 
-class Machines(Protocol):
+class NodeHealthReader(Protocol):
     """The nodes of one driver."""
 
-    async def look(self, node_id: str, names: Some[str]) -> Machine:
+    async def read(self, node_id: str, names: Some[str]) -> NodeHealth:
         """Look at the node; `names` are those of its Nodes when they were last seen.
 
         Raises:
@@ -63,25 +63,25 @@ class Machines(Protocol):
 
         """
 
-    def following(self, changed: Callable[[Fates], None]) -> AbstractAsyncContextManager[None]:
+    def watching(self, changed: Callable[[NodeChanges], None]) -> AbstractAsyncContextManager[None]:
         """Report every Node that appears, goes, or gets or loses the taint, while the block lasts; first all existing ones."""
 
 
-class NoMachines:
+class NoNodeHealth:
     """The nodes without Kubernetes: the state of every node is unknown."""
 
-    async def look(self, node_id: str, names: Some[str]) -> Machine:
+    async def read(self, node_id: str, names: Some[str]) -> NodeHealth:
         """See `Machines`."""
-        return Machine(
+        return NodeHealth(
             next(iter(names), ""), Presence.UNKNOWN, f"without Kubernetes nothing says what has become of node {node_id}"
         )
 
-    def following(self, changed: Callable[[Fates], None]) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - there are none
+    def watching(self, changed: Callable[[NodeChanges], None]) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - there are none
         """See `Machines`."""
         return nullcontext()
 
 
-class ClusterMachines:
+class ClusterNodeHealth:
     """The nodes of one driver in a cluster.
 
     `nodes` says which Node goes by a node id; if it doesn't, `attached` may. `named_by_id`: node ids are the names of Nodes.
@@ -95,22 +95,22 @@ class ClusterMachines:
         self._noted = SingleFlight(attached.noted)
         self._named_by_id = named_by_id
 
-    async def look(self, node_id: str, names: Some[str]) -> Machine:
+    async def read(self, node_id: str, names: Some[str]) -> NodeHealth:
         """See `Machines`."""
         registered = {} if self._named_by_id else await self._nodes.registered()
         try:
             known = self._known(node_id, names, registered) | await self._named_elsewhere(node_id)
         except KubernetesForbidden as error:
-            return Machine(next(iter(names), ""), Presence.UNKNOWN, f"nothing says which Nodes the driver calls {node_id}: {error}")
+            return NodeHealth(next(iter(names), ""), Presence.UNKNOWN, f"nothing says which Nodes the driver calls {node_id}: {error}")
         if not known:
-            return Machine("", Presence.UNKNOWN, f"nothing says which Node the driver calls {node_id}")
+            return NodeHealth("", Presence.UNKNOWN, f"nothing says which Node the driver calls {node_id}")
 
-        async def sight(name: str) -> _Sight:
+        async def sight(name: str) -> _NodeFound:
             return self._judge(name, node_id, await self._find(name), registered)
 
-        return _machine(await ask_each(sight, known, AT_ONCE))
+        return _combined(await ask_each(sight, known, AT_ONCE))
 
-    def following(self, changed: Callable[[Fates], None]) -> AbstractAsyncContextManager[None]:
+    def watching(self, changed: Callable[[NodeChanges], None]) -> AbstractAsyncContextManager[None]:
         """See `Machines`."""
 
         def out_of_service(node: PlainNode) -> bool | None:
@@ -130,16 +130,16 @@ class ClusterMachines:
         noted = {} if self._named_by_id else await self._noted.ask()
         return {name for name in noted.get(node_id, ()) if NODE_NAME.fullmatch(name)}
 
-    def _judge(self, name: str, node_id: str, node: PlainNode | None, registered: Mapping[str, Node]) -> _Sight:
+    def _judge(self, name: str, node_id: str, node: PlainNode | None, registered: Mapping[str, Node]) -> _NodeFound:
         other = registered.get(name) or self._nodes.named(name)
         if node is None:
-            return _Sight(_Fate.GONE, name, f"there is no Node {name}")
+            return _NodeFound(_NodeState.GONE, name, f"there is no Node {name}")
         if other is not None and other.node_id != node_id:
-            return _Sight(_Fate.ALIVE, name, f"Node {name} is there, and the driver calls it {other.node_id} now")
+            return _NodeFound(_NodeState.ALIVE, name, f"Node {name} is there, and the driver calls it {other.node_id} now")
         if node.out_of_service:
-            return _Sight(_Fate.OUT, name, f"Node {name} bears the taint {OUT_OF_SERVICE}")
+            return _NodeFound(_NodeState.OUT, name, f"Node {name} bears the taint {OUT_OF_SERVICE}")
         words = f"Node {name} is there and {'Ready' if node.ready else 'not Ready'}"
-        return _Sight(_Fate.ALIVE, name, words, ready=node.ready)
+        return _NodeFound(_NodeState.ALIVE, name, words, ready=node.ready)
 
     async def _find(self, name: str) -> PlainNode | None:
         query = {"fieldSelector": f"metadata.name={name}"}
@@ -150,7 +150,7 @@ class ClusterMachines:
         return None
 
 
-class _Fate(IntEnum):
+class _NodeState(IntEnum):
     """State of a Node; of several the least counts."""
 
     ALIVE = 0
@@ -159,30 +159,30 @@ class _Fate(IntEnum):
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class _Sight:
+class _NodeFound:
     """One Node of the id."""
 
-    fate: _Fate
+    state: _NodeState
     name: str
     words: str
     ready: bool = False
 
 
-def _machine(sights: Iterable[_Sight]) -> Machine:
+def _combined(sights: Iterable[_NodeFound]) -> NodeHealth:
     """Combine several Nodes of one id: dead only if each of them is."""
     found = sorted(sights)
     first, last = found[0], found[-1]
-    alive = first.fate is _Fate.ALIVE
-    return Machine(
+    alive = first.state is _NodeState.ALIVE
+    return NodeHealth(
         name=first.name,
-        presence=Presence.GONE if not alive and last.fate is _Fate.GONE else Presence.HERE,
+        presence=Presence.GONE if not alive and last.state is _NodeState.GONE else Presence.HERE,
         words=_words(found),
-        out_of_service=not alive and last.fate is _Fate.OUT,
+        out_of_service=not alive and last.state is _NodeState.OUT,
         ready=any(each.ready for each in found),
         names=tuple(each.name for each in found),
     )
 
 
-def _words(found: list[_Sight]) -> str:
+def _words(found: list[_NodeFound]) -> str:
     beyond = [f"{len(found) - NAMED} more Nodes go by this id"] if len(found) > NAMED else []
     return ", and ".join([*(each.words for each in found[:NAMED]), *beyond])

@@ -46,7 +46,7 @@ class Nodes(Protocol):
         """The reason why an unknown node id is none, as a clause: "there is no Node of this name"."""
 
     @property
-    def missing(self) -> list[str]:
+    def not_synced(self) -> list[str]:
         """The reasons why `find` knows nothing yet, in words; empty once it does."""
 
     def find(self, node_id: str) -> Node | None:
@@ -69,10 +69,10 @@ class Nodes(Protocol):
     async def registered(self) -> Mapping[str, Node]:
         """Read every node from the API server, by its name; raise as `look` does."""
 
-    def following(self) -> AbstractAsyncContextManager[None]:
+    def running(self) -> AbstractAsyncContextManager[None]:
         """Have memory filled and kept current while the block lasts."""
 
-    async def filled(self) -> None:
+    async def wait_until_synced(self) -> None:
         """Wait until memory has been filled."""
 
 
@@ -80,7 +80,7 @@ class AnyNode:
     """The node ids without a check: every one exists, and none has a limit."""
 
     absence = ""
-    missing: Final[list[str]] = []
+    not_synced: Final[list[str]] = []
 
     def find(self, node_id: str) -> Node | None:
         """See `Nodes`."""
@@ -102,11 +102,11 @@ class AnyNode:
         """See `Nodes`."""
         return {}
 
-    def following(self) -> AbstractAsyncContextManager[None]:
+    def running(self) -> AbstractAsyncContextManager[None]:
         """See `Nodes`; there is nothing to follow."""
         return nullcontext()
 
-    async def filled(self) -> None:
+    async def wait_until_synced(self) -> None:
         """See `Nodes`."""
 
 
@@ -134,7 +134,7 @@ class ClusterNodes(Generic[T]):
         """Name -> what an object said that has lately gone."""
 
     @property
-    def missing(self) -> list[str]:
+    def not_synced(self) -> list[str]:
         """See `Nodes`."""
         return self._mirror.missing
 
@@ -163,11 +163,11 @@ class ClusterNodes(Generic[T]):
         """See `Nodes`."""
         return await self._registered.ask()
 
-    def following(self) -> AbstractAsyncContextManager[None]:
+    def running(self) -> AbstractAsyncContextManager[None]:
         """See `Nodes`."""
         return self._mirror.running()
 
-    async def filled(self) -> None:
+    async def wait_until_synced(self) -> None:
         """See `Nodes`."""
         await self._mirror.wait_until_synced()
 

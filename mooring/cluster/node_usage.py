@@ -28,7 +28,7 @@ PAGE_SIZE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
-class NodeState:
+class NodeUsage:
     """The status of a Node. `in_use`: the unique names of the volumes that its kubelet uses."""
 
     ready: bool
@@ -58,10 +58,10 @@ class UsingNode(PlainNode):
 NODES: Final = ResourceKind("Nodes", "/api/v1/nodes", msgspec.json.Decoder(Listed[UsingNode]), msgspec.json.Decoder(Event[UsingNode]))
 
 
-class NodeStates(Protocol):
+class NodeUsageReader(Protocol):
     """The status of one driver's Nodes."""
 
-    async def ask(self, node_ids: Collection[str]) -> dict[str, NodeState]:
+    async def read(self, node_ids: Collection[str]) -> dict[str, NodeUsage]:
         """Return the status of each of these nodes, without those that the cluster doesn't know.
 
         Raises:
@@ -76,10 +76,10 @@ class NodeStates(Protocol):
         """
 
 
-class NoNodeStates:
+class NoNodeUsage:
     """The status of Nodes without Kubernetes: none is known."""
 
-    async def ask(self, node_ids: Collection[str]) -> dict[str, NodeState]:  # noqa: ARG002 - none says anything
+    async def read(self, node_ids: Collection[str]) -> dict[str, NodeUsage]:  # noqa: ARG002 - none says anything
         """See `NodeStates`."""
         return {}
 
@@ -88,7 +88,7 @@ class NoNodeStates:
         return set()
 
 
-class ClusterNodeStates:
+class ClusterNodeUsage:
     """The Nodes on an API server. `now` counts seconds."""
 
     def __init__(self, api: KubernetesApi, driver: str, now: Callable[[], float]) -> None:
@@ -96,12 +96,12 @@ class ClusterNodeStates:
         self.driver: Final = driver
         self._attached: Final = KeptAnswers(self._attached_to, now, KEEP, AT_ONCE, KubernetesForbidden)
 
-    async def ask(self, node_ids: Collection[str]) -> dict[str, NodeState]:
+    async def read(self, node_ids: Collection[str]) -> dict[str, NodeUsage]:
         """See `NodeStates`."""
         if not node_ids:
             return {}
         names = {name: node_id for node_id, name in (await self._names()).items() if node_id in node_ids}
-        return {names[node.metadata.name]: _state(node) for node in await self._named(names)}
+        return {names[node.metadata.name]: _usage(node) for node in await self._named(names)}
 
     async def having(self, handle: str, names: Collection[str]) -> set[str]:
         """See `NodeStates`."""
@@ -133,8 +133,8 @@ class ClusterNodeStates:
         return await list_all(self.api, kind, PAGE_SIZE, lambda _: True, selector)
 
 
-def _state(node: UsingNode) -> NodeState:
-    return NodeState(node.ready, node.out_of_service, frozenset(node.status.volumes_in_use or ()))
+def _usage(node: UsingNode) -> NodeUsage:
+    return NodeUsage(node.ready, node.out_of_service, frozenset(node.status.volumes_in_use or ()))
 
 
 def unique_name(driver: str, handle: str) -> str:

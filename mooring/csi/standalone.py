@@ -23,7 +23,7 @@ from mooring.temporal.namespace import namespace_id
 if TYPE_CHECKING:
     from temporalio.client import Client
 
-    from mooring.cluster.clientset import Storage
+    from mooring.cluster.clientset import Clientset
     from mooring.csi.state import Desk
     from mooring.process.metrics import Metrics
     from mooring.settings import Settings
@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 class LoneEndpoint:
     """The keeper of the desk of an endpoint that has no worker."""
 
-    def __init__(self, settings: Settings, client: Client, storage: Storage, metrics: Metrics, desk: Desk) -> None:
+    def __init__(self, settings: Settings, client: Client, storage: Clientset, metrics: Metrics, desk: Desk) -> None:
         mooring = MooringClient(client, driver=settings.driver, task_queue=settings.queue)
         self._serving = Serving(mooring, AttachmentManager(), hands_over=False)
         self._follower = Reflector(storage.volumes, self._serving.manager, metrics, time.monotonic, settings.page_size)

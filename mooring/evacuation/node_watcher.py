@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from temporalio.client import Client
 
-from mooring.cluster.node_health import Fates, Machines
+from mooring.cluster.node_health import NodeChanges, NodeHealthReader
 from mooring.cluster.node_ids import Nodes
 from mooring.errors import MooringError
 from mooring.evacuation.client import start_evacuation
@@ -28,7 +28,7 @@ from mooring.process.backoff import pauses
 from mooring.settings import EvacuateMode, NodeCheck
 
 if TYPE_CHECKING:
-    from mooring.cluster.clientset import Storage
+    from mooring.cluster.clientset import Clientset
     from mooring.settings import Settings
 
 FIRST_PAUSE: Final = 0.5
@@ -47,7 +47,7 @@ class DeadNodes:
     def __init__(
         self,
         driver: str,
-        machines: Machines,
+        machines: NodeHealthReader,
         nodes: Nodes,
         manager: AttachmentManager,
         start: Callable[[EvacuateRequest], Awaitable[object]],
@@ -67,7 +67,7 @@ class DeadNodes:
 
     async def watch(self) -> None:
         """Have them evacuated, without end."""
-        async with self._machines.following(self._take_in):
+        async with self._machines.watching(self._take_in):
             while True:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._found.wait(), self._look_every)
@@ -75,7 +75,7 @@ class DeadNodes:
                 self._take_in(dict.fromkeys(self._empty, True))
                 await self._begin()
 
-    def _take_in(self, fates: Fates) -> None:
+    def _take_in(self, fates: NodeChanges) -> None:
         for name, out_of_service in fates.items():
             self._empty.discard(name)
             node = self._nodes.named(name) if out_of_service is not False else None
@@ -99,8 +99,8 @@ class DeadNodes:
                 self._due.pop(node_id, None)
 
 
-async def look_after(settings: Settings, client: Client, storage: Storage, manager: AttachmentManager) -> None:
+async def look_after(settings: Settings, client: Client, storage: Clientset, manager: AttachmentManager) -> None:
     """Watch for dead nodes and have them evacuated, without end; without a node check, nodes are not watched."""
     if settings.evacuate is EvacuateMode.AUTO and settings.node_check is not NodeCheck.OFF:
         start = partial(start_evacuation, client, settings.queue)
-        await DeadNodes(settings.driver, storage.machines, storage.nodes, manager, start).watch()
+        await DeadNodes(settings.driver, storage.node_health, storage.nodes, manager, start).watch()

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from temporalio.client import Client
 
-    from mooring.cluster.attachment_cache import AttachedVolumes, Shown
+    from mooring.cluster.attachment_cache import AttachmentCache, CachedAttachment
     from mooring.cluster.node_ids import Nodes
     from mooring.cluster.volume_attachments import VolumeAttachments
     from mooring.evidence.reading import LastRun
@@ -67,7 +67,7 @@ class Evidence:
     driver: str
     client: Client
     manager: AttachmentManager
-    attached: AttachedVolumes
+    attached: AttachmentCache
     attachments: VolumeAttachments
     nodes: Nodes
     skew: timedelta
@@ -179,7 +179,7 @@ class Evidence:
                 self.manager.departures.let_go(handle, node)
         return runs
 
-    async def _name_shown(self, known: PastHolders) -> list[tuple[str, Shown]]:
+    async def _name_shown(self, known: PastHolders) -> list[tuple[str, CachedAttachment]]:
         """Name the VolumeAttachments that are evidence for holders, and return the others, each with its node id."""
         shown = [(await self._node_id(each), each) for pv in known.pvs for each in self.attached.of(pv)]
         known.shown.update((node_id, each.name) for node_id, each in shown if node_id in known.holders)
@@ -205,7 +205,7 @@ class Evidence:
         if departure is not None:
             departure.shown.update(known.shown)
 
-    async def _node_id(self, shown: Shown) -> str:
+    async def _node_id(self, shown: CachedAttachment) -> str:
         """Return the node id that goes with a VolumeAttachment, or the node's name if it is unknown."""
         node = self.nodes.named(shown.node)
         known = node.node_id if node else shown.noted

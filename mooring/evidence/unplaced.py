@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Final
 from mooring.errors import MooringError
 
 if TYPE_CHECKING:
-    from mooring.cluster.attachment_cache import AttachedVolumes, Shown
-    from mooring.cluster.node_usage import NodeStates
+    from mooring.cluster.attachment_cache import AttachmentCache, CachedAttachment
+    from mooring.cluster.node_usage import NodeUsageReader
     from mooring.cluster.volume_attachments import VolumeAttachments
     from mooring.index.manager import AttachmentManager
 
@@ -29,18 +29,18 @@ class UnplacedAttachments:
     """Those of one driver."""
 
     manager: AttachmentManager
-    attached: AttachedVolumes
+    attached: AttachmentCache
     attachments: VolumeAttachments
-    node_states: NodeStates
+    node_states: NodeUsageReader
 
-    async def confirmed(self) -> list[Shown]:
+    async def confirmed(self) -> list[CachedAttachment]:
         """Return those whose PV isn't there, as far as they are few enough to be looked into."""
         shown = self._unknown()
         if len(shown) > CONFIRMED:
             return shown
         return [each for each in shown if not each.pv or not await self._is_there(each.pv)]
 
-    async def of(self, handle: str) -> list[Shown]:
+    async def of(self, handle: str) -> list[CachedAttachment]:
         """Return those whose Node says that it has the volume; none if no Node can be asked."""
         shown = self._unknown()
         nodes = list(dict.fromkeys(each.node for each in shown))[:CONFIRMED]
@@ -54,7 +54,7 @@ class UnplacedAttachments:
         """Take in the PVs that have gone, so that few have to be remembered."""
         self._unknown()
 
-    def _unknown(self) -> list[Shown]:
+    def _unknown(self) -> list[CachedAttachment]:
         departed = {pv for departure in self.manager.departures.open() for pv in departure.pvs.values()}
         beyond = self.attached.beyond(self.manager.pv_names, self.manager.take_left())
         return [shown for shown in beyond if shown.pv not in departed]
@@ -66,7 +66,7 @@ class UnplacedAttachments:
             return False
 
 
-def doubt(handle: str, shown: Shown, others: int) -> str:
+def doubt(handle: str, shown: CachedAttachment, others: int) -> str:
     """Return the reason why a volume without a PV may be attached, with the advice; there are `others` like it."""
     more = f" ({others} more like it)" if others else ""
     return (
@@ -76,7 +76,7 @@ def doubt(handle: str, shown: Shown, others: int) -> str:
     )
 
 
-def word(shown: Shown) -> str:
+def word(shown: CachedAttachment) -> str:
     """Return what one says of a volume that its Node has, as a sentence."""
     return (
         f"VolumeAttachment {shown.name} attaches {_what(shown)}, to node {shown.node}, and the Node says that this volume is "
@@ -84,5 +84,5 @@ def word(shown: Shown) -> str:
     )
 
 
-def _what(shown: Shown) -> str:
+def _what(shown: CachedAttachment) -> str:
     return f"PersistentVolume {shown.pv}, which is not known" if shown.pv else "a volume that names no PersistentVolume"

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from mooring.adoption.detachments import CLOCK_SKEW
-from mooring.cluster.attachment_cache import ListedAttached
+from mooring.cluster.attachment_cache import ListedAttachments
 from mooring.cluster.node_ids import AnyNode
-from mooring.cluster.node_usage import ClusterNodeStates
+from mooring.cluster.node_usage import ClusterNodeUsage
 from mooring.cluster.volume_attachments import ClusterAttachments
 from mooring.evidence.asker import Asking
 from mooring.evidence.evidence import Beyond, Evidence
@@ -73,10 +73,10 @@ class BeyondReader:
         if len(records) != len(part.pvs):
             return _NOTHING
         attachments = ClusterAttachments(self.api, self.volume.driver, self.now)
-        attached = ListedAttached(await attachments.attached(), part.placed)
+        attached = ListedAttachments(await attachments.attached(), part.placed)
         manager = _seen(self.volume.volume_handle, records)
         unplaced = UnplacedAttachments(
-            manager, attached, attachments, ClusterNodeStates(self.api, self.volume.driver, time.monotonic)
+            manager, attached, attachments, ClusterNodeUsage(self.api, self.volume.driver, time.monotonic)
         )
         evidence = Evidence(self.volume.driver, self.client, manager, attached, attachments, AnyNode(), _SKEW, unplaced)
         live = merge(records) if records else None

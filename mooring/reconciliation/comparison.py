@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from mooring.cluster.node_usage import NodeState, unique_name
+from mooring.cluster.node_usage import NodeUsage, unique_name
 from mooring.models.reconciliation import Drift, DriftKind, Heal
 from mooring.names import short
 from mooring.records.compact import unpack
@@ -108,7 +108,7 @@ def behind(fresh: CompactRecord | None, known: CompactRecord | None, worker: str
     return _drift(DriftKind.INDEX_BEHIND, fresh, "", why, Heal.REBUILD)
 
 
-def release(drift: Drift, driver: str, node: NodeState | None) -> Drift:
+def release(drift: Drift, driver: str, node: NodeUsage | None) -> Drift:
     """Mark the drift of a holder without VolumeAttachment for release if its node says that it doesn't use the volume."""
     unused = node is not None and unique_name(driver, drift.volume_handle) not in node.in_use
     if node is None or not node.ready or node.out_of_service or not unused:

@@ -23,7 +23,7 @@ from typing import Final, Protocol, TypeVar, runtime_checkable
 
 from mooring import names
 from mooring.cluster.node_ids import Nodes
-from mooring.cluster.node_usage import NodeStates
+from mooring.cluster.node_usage import NodeUsageReader
 from mooring.cluster.volume_attachments import Attached, VolumeAttachments
 from mooring.errors import MooringError
 from mooring.index.manager import AttachmentManager
@@ -74,7 +74,7 @@ class Sources:
     volumes: RecordStore
     attachments: VolumeAttachments
     nodes: Nodes
-    node_states: NodeStates
+    node_states: NodeUsageReader
     runs: DriverRuns
     past_runs: PastRuns
     manager: AttachmentManager
@@ -220,7 +220,7 @@ class DriftSurvey:
         if not self._ask.releases:
             return list(drifts)
         suspects = [drift for drift in drifts if drift.kind is DriftKind.HOLDER_WITHOUT_VOLUME_ATTACHMENT]
-        states = await self._ask.node_states.ask({drift.node_id for drift in suspects})
+        states = await self._ask.node_states.read({drift.node_id for drift in suspects})
         released = {drift.key: release(drift, self._ask.driver, states.get(drift.node_id)) for drift in suspects}
         return [released.get(drift.key, drift) for drift in drifts]
 

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from temporalio.client import Client
 
 from mooring.backend import Backend, NoBackend
-from mooring.cluster.clientset import open_storage
+from mooring.cluster.clientset import open_clientset
 from mooring.csi.state import Desk
 from mooring.process.metrics import Metrics
 from mooring.settings import Settings
@@ -54,7 +54,7 @@ async def running_worker(
     """Run a worker that is ready, and stop it in the end."""
     metrics = Metrics(CollectorRegistry())
     identity = f"worker-{next(_NUMBERS)}"
-    async with open_storage(settings, identity, lambda: datetime.now(UTC), metrics, kubeconfig) as storage:
+    async with open_clientset(settings, identity, lambda: datetime.now(UTC), metrics, kubeconfig) as storage:
         worker = MooringWorker(settings, await _own(client), storage, backend or NoBackend(), identity, metrics, desk, slots)
         stop = asyncio.Event()
         running = asyncio.create_task(worker.run(stop))

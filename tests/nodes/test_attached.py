@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from mooring.cluster.node_usage import KEEP, ClusterNodeStates, unique_name
+from mooring.cluster.node_usage import KEEP, ClusterNodeUsage, unique_name
 from mooring.errors import KubernetesForbidden, KubernetesUnavailable
 from mooring.kubernetes.api import KubernetesApi
 from tests.harness.cluster import Cluster
@@ -33,8 +33,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def states(api: KubernetesApi, cluster: Cluster, clock: Clock) -> ClusterNodeStates:
-    return ClusterNodeStates(api, cluster.driver, clock)
+def states(api: KubernetesApi, cluster: Cluster, clock: Clock) -> ClusterNodeUsage:
+    return ClusterNodeUsage(api, cluster.driver, clock)
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ async def has(cluster: Cluster, kubernetes: Kubernetes, node: str, *handles: str
     await cluster.ask("PATCH", path, {"status": {"volumesAttached": listed}}, MERGE_PATCH)
 
 
-async def test_many_volumes_at_once_ask_a_node_once(states: ClusterNodeStates, cluster: Cluster, node: str) -> None:
+async def test_many_volumes_at_once_ask_a_node_once(states: ClusterNodeUsage, cluster: Cluster, node: str) -> None:
     found = await asyncio.gather(*(states.having(handle, [node]) for handle in ("vol", *(f"vol-{n}" for n in range(50)))))
 
     assert [len(names) for names in found] == [1, *[0] * 50]
@@ -61,7 +61,7 @@ async def test_many_volumes_at_once_ask_a_node_once(states: ClusterNodeStates, c
 
 
 async def test_a_node_is_asked_again_after_some_seconds(
-    states: ClusterNodeStates, cluster: Cluster, kubernetes: Kubernetes, clock: Clock, node: str
+    states: ClusterNodeUsage, cluster: Cluster, kubernetes: Kubernetes, clock: Clock, node: str
 ) -> None:
     await states.having("vol", [node])
     await has(cluster, kubernetes, node, "vol", "vol-2")
@@ -71,7 +71,7 @@ async def test_a_node_is_asked_again_after_some_seconds(
     assert (before, await states.having("vol-2", [node])) == (set(), {node})
 
 
-async def test_a_failure_is_not_kept(states: ClusterNodeStates, cluster: Cluster, node: str) -> None:
+async def test_a_failure_is_not_kept(states: ClusterNodeUsage, cluster: Cluster, node: str) -> None:
     cluster.proxy.fail("GET", path=NODES, status=503, times=1)
     with pytest.raises(KubernetesUnavailable):
         await states.having("vol", [node])
@@ -79,7 +79,7 @@ async def test_a_failure_is_not_kept(states: ClusterNodeStates, cluster: Cluster
     assert await states.having("vol", [node]) == {node}
 
 
-async def test_a_lack_of_rights_is_kept(states: ClusterNodeStates, cluster: Cluster, node: str) -> None:
+async def test_a_lack_of_rights_is_kept(states: ClusterNodeUsage, cluster: Cluster, node: str) -> None:
     cluster.proxy.fail("GET", path=NODES, status=403)
     for handle in ("vol", "vol-2"):
         with pytest.raises(KubernetesForbidden):
@@ -88,7 +88,7 @@ async def test_a_lack_of_rights_is_kept(states: ClusterNodeStates, cluster: Clus
     assert cluster.proxy.count("GET", NODES) == 1
 
 
-async def test_one_who_gives_up_takes_nothing_from_the_others(states: ClusterNodeStates, cluster: Cluster, node: str) -> None:
+async def test_one_who_gives_up_takes_nothing_from_the_others(states: ClusterNodeUsage, cluster: Cluster, node: str) -> None:
     held = cluster.proxy.hold("GET", path=NODES, times=1)
     asked = [asyncio.create_task(states.having("vol", [node])) for _ in range(2)]
     await held.reached()

@@ -18,8 +18,8 @@ from tests.nodes.conftest import CSI_NODES, NODES, Machines
 async def nodes(api: KubernetesApi, driver: str, metrics: Metrics) -> AsyncIterator[Nodes]:
     """The driver's CSINodes, followed."""
     followed = csi_nodes(api, driver, metrics.reconnected)
-    async with followed.following():
-        await followed.filled()
+    async with followed.running():
+        await followed.wait_until_synced()
         yield followed
 
 
@@ -27,10 +27,10 @@ async def test_a_node_that_is_there_is_known_with_its_limit(api: KubernetesApi, 
     await machines.register("node-a", limit=7)
     nodes = csi_nodes(api, machines.cluster.driver, metrics.reconnected)
 
-    async with nodes.following():
-        await nodes.filled()
+    async with nodes.running():
+        await nodes.wait_until_synced()
 
-        assert (nodes.find("node-a"), nodes.find("node-b"), nodes.missing) == (Node("node-a", 7, machines.name("node-a")), None, [])
+        assert (nodes.find("node-a"), nodes.find("node-b"), nodes.not_synced) == (Node("node-a", 7, machines.name("node-a")), None, [])
 
 
 async def test_a_node_that_comes_is_known(nodes: Nodes, machines: Machines) -> None:
@@ -84,28 +84,28 @@ async def test_what_was_known_stays_while_it_can_not_be_listed_anew(nodes: Nodes
     cluster.proxy.cut_watches()
     await until(lambda: refused.seen > 1)
 
-    assert (nodes.find("node-a"), nodes.missing) == (Node("node-a", name=machines.name("node-a")), [])
+    assert (nodes.find("node-a"), nodes.not_synced) == (Node("node-a", name=machines.name("node-a")), [])
 
 
 async def test_a_list_that_fails_is_told_and_tried_again(api: KubernetesApi, metrics: Metrics, cluster: Cluster) -> None:
     refused = cluster.proxy.fail("GET", path=CSI_NODES, status=403)
     nodes = csi_nodes(api, cluster.driver, metrics.reconnected)
 
-    async with nodes.following():
-        await until(lambda: "Could not list CSINodes" in nodes.missing[0])
-        assert "MOORING_NODE_CHECK=off" in nodes.missing[0]
+    async with nodes.running():
+        await until(lambda: "Could not list CSINodes" in nodes.not_synced[0])
+        assert "MOORING_NODE_CHECK=off" in nodes.not_synced[0]
         refused.stop()
-        await nodes.filled()
+        await nodes.wait_until_synced()
 
-    assert nodes.missing == []
+    assert nodes.not_synced == []
 
 
 async def test_a_node_is_known_by_its_name(api: KubernetesApi, metrics: Metrics, machines: Machines) -> None:
     name = await machines.join()
     nodes = plain_nodes(api, metrics.reconnected)
 
-    async with nodes.following():
-        await nodes.filled()
+    async with nodes.running():
+        await nodes.wait_until_synced()
 
         assert nodes.find(name) == await nodes.look(name) == Node(name, name=name)
         assert nodes.find("nobody") is await nodes.look("nobody") is None

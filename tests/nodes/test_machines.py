@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from mooring.cluster.node_health import ClusterMachines
+from mooring.cluster.node_health import ClusterNodeHealth
 from mooring.cluster.node_ids import Nodes, csi_nodes
-from mooring.cluster.node_usage import ClusterNodeStates
+from mooring.cluster.node_usage import ClusterNodeUsage
 from mooring.cluster.volume_attachments import ClusterAttachments, NoAttachments
 from mooring.kubernetes.api import KubernetesApi
 from mooring.kubernetes.node_objects import OUT_OF_SERVICE
@@ -29,8 +29,8 @@ async def behind(api: KubernetesApi, cluster: Cluster, machines: Machines, metri
     """The driver's CSINodes as they were: node-a is the Node `machine`, and nothing is heard since."""
     await machines.register("node-a", name=OLD)
     nodes = csi_nodes(api, cluster.driver, metrics.reconnected)
-    async with nodes.following():
-        await nodes.filled()
+    async with nodes.running():
+        await nodes.wait_until_synced()
         cluster.proxy.fail("WATCH", path=CSI_NODES, status=503)
         cluster.proxy.cut_watches()
         yield nodes
@@ -46,7 +46,7 @@ async def test_a_node_that_goes_by_another_name_now_is_not_gone(
     assert known is not None
     assert known.name == machines.name(OLD)
 
-    seen = await ClusterMachines(api, behind, NoAttachments(), metrics.reconnected, named_by_id=False).look("node-a", ())
+    seen = await ClusterNodeHealth(api, behind, NoAttachments(), metrics.reconnected, named_by_id=False).read("node-a", ())
 
     assert (seen.presence, seen.name) == (Presence.HERE, machines.name(NEW))
 
@@ -56,17 +56,17 @@ async def test_a_node_that_memory_alone_knows_is_gone(
 ) -> None:
     await cluster.ask("DELETE", f"{CSI_NODES}/{machines.name(OLD)}")
 
-    seen = await ClusterMachines(api, behind, NoAttachments(), metrics.reconnected, named_by_id=False).look("node-a", ())
+    seen = await ClusterNodeHealth(api, behind, NoAttachments(), metrics.reconnected, named_by_id=False).read("node-a", ())
 
     assert (seen.presence, seen.name) == (Presence.GONE, machines.name(OLD))
 
 
 @pytest.fixture
-def watched(api: KubernetesApi, cluster: Cluster, metrics: Metrics) -> ClusterMachines:
+def watched(api: KubernetesApi, cluster: Cluster, metrics: Metrics) -> ClusterNodeHealth:
     """The state of the cluster's nodes, as their objects show it, VolumeAttachments included."""
     nodes = csi_nodes(api, cluster.driver, metrics.reconnected)
     attached = ClusterAttachments(api, cluster.driver, lambda: NOW)
-    return ClusterMachines(api, nodes, attached, metrics.reconnected, named_by_id=False)
+    return ClusterNodeHealth(api, nodes, attached, metrics.reconnected, named_by_id=False)
 
 
 async def _have(cluster: Cluster, name: str, *taints: dict[str, str]) -> None:
@@ -76,64 +76,64 @@ async def _have(cluster: Cluster, name: str, *taints: dict[str, str]) -> None:
 
 @pytest.mark.parametrize(("first", "second"), [(OLD, NEW), (NEW, OLD)])
 async def test_the_taint_of_one_of_two_nodes_of_an_id_says_nothing_of_the_other(
-    cluster: Cluster, machines: Machines, watched: ClusterMachines, first: str, second: str
+    cluster: Cluster, machines: Machines, watched: ClusterNodeHealth, first: str, second: str
 ) -> None:
     for name in (first, second):
         await machines.register("node-a", name=name)
     await _have(cluster, machines.name(OLD), TAINT)
     await _have(cluster, machines.name(NEW))
 
-    seen = await watched.look("node-a", (machines.name(OLD),))
+    seen = await watched.read("node-a", (machines.name(OLD),))
 
     assert (seen.presence, seen.out_of_service, seen.name) == (Presence.HERE, False, machines.name(NEW))
     assert f"Node {machines.name(NEW)} is there and not Ready, and Node {machines.name(OLD)} bears the taint" in seen.words
 
 
 async def test_two_nodes_of_an_id_are_out_of_service_once_both_are(
-    cluster: Cluster, machines: Machines, watched: ClusterMachines
+    cluster: Cluster, machines: Machines, watched: ClusterNodeHealth
 ) -> None:
     for name in (OLD, NEW):
         await machines.register("node-a", name=name)
         await _have(cluster, machines.name(name), TAINT)
 
-    seen = await watched.look("node-a", ())
+    seen = await watched.read("node-a", ())
 
     assert (seen.presence, seen.out_of_service, len(seen.names)) == (Presence.HERE, True, 2)
 
 
 async def test_where_one_of_two_nodes_is_gone_and_the_other_out_of_service_both_count_as_gone(
-    cluster: Cluster, machines: Machines, watched: ClusterMachines
+    cluster: Cluster, machines: Machines, watched: ClusterNodeHealth
 ) -> None:
     await machines.register("node-a", name=OLD)
     await _have(cluster, machines.name(OLD), TAINT)
 
-    seen = await watched.look("node-a", (machines.name(NEW),))
+    seen = await watched.read("node-a", (machines.name(NEW),))
 
     assert (seen.presence, seen.out_of_service) == (Presence.GONE, False)
     assert seen.words.endswith(f"bears the taint {OUT_OF_SERVICE}, and there is no Node {machines.name(NEW)}")
 
 
 async def test_a_node_that_a_volumeattachment_alone_names_is_one_of_them(
-    cluster: Cluster, machines: Machines, watched: ClusterMachines, kubernetes: Kubernetes
+    cluster: Cluster, machines: Machines, watched: ClusterNodeHealth, kubernetes: Kubernetes
 ) -> None:
     await machines.register("node-a", name=OLD)
     await _have(cluster, machines.name(OLD), TAINT)
     await _have(cluster, machines.name("node-a"))
     await Living(cluster, kubernetes.audit is not None).attach("vol", "node-a", known=False, attached=False, noted="node-a")
 
-    seen = await watched.look("node-a", ())
+    seen = await watched.read("node-a", ())
 
     assert (seen.presence, seen.out_of_service, seen.name) == (Presence.HERE, False, machines.name("node-a"))
 
 
 async def test_where_volumeattachments_may_not_be_read_nothing_is_said(
-    cluster: Cluster, machines: Machines, watched: ClusterMachines
+    cluster: Cluster, machines: Machines, watched: ClusterNodeHealth
 ) -> None:
     await machines.register("node-a", name=OLD)
     await _have(cluster, machines.name(OLD), TAINT)
     cluster.proxy.fail("GET", path=VOLUME_ATTACHMENTS, status=403)
 
-    seen = await watched.look("node-a", ())
+    seen = await watched.read("node-a", ())
 
     assert seen.presence is Presence.UNKNOWN
     assert "nothing says which Nodes the driver calls node-a" in seen.words
@@ -145,4 +145,4 @@ async def test_of_a_node_id_that_two_nodes_go_by_nothing_is_said(api: Kubernetes
         body = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": machines.name(name)}, "spec": {}}
         await cluster.ask("POST", NODES, body)
 
-    assert list(await ClusterNodeStates(api, cluster.driver, lambda: 0).ask({"node-a", "node-b"})) == ["node-b"]
+    assert list(await ClusterNodeUsage(api, cluster.driver, lambda: 0).read({"node-a", "node-b"})) == ["node-b"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mooring.cluster.node_usage import NodeState, unique_name
+from mooring.cluster.node_usage import NodeUsage, unique_name
 from mooring.cluster.volume_attachments import Attached
 from mooring.models.reconciliation import Drift, DriftKind, Heal, HealResult, Outcome, advice, hand_over
 from mooring.reconciliation.comparison import Evidence, behind, compare, compare_several, release, unpersisted
@@ -59,19 +59,19 @@ def test_it_is_released_where_its_node_says_that_it_does_not_use_the_volume() ->
     [drift] = compare(HELD, replace(IN_STEP, attached={}))
     other = frozenset({unique_name("d", "other")})
 
-    assert release(drift, "d", NodeState(True, False, other)).heal is Heal.UNPUBLISH
+    assert release(drift, "d", NodeUsage(True, False, other)).heal is Heal.UNPUBLISH
 
 
 @pytest.mark.parametrize(
     "node",
     [
         None,
-        NodeState(ready=False, out_of_service=False, in_use=frozenset()),
-        NodeState(ready=True, out_of_service=True, in_use=frozenset()),
-        NodeState(ready=True, out_of_service=False, in_use=frozenset({"kubernetes.io/csi/d^vol"})),
+        NodeUsage(ready=False, out_of_service=False, in_use=frozenset()),
+        NodeUsage(ready=True, out_of_service=True, in_use=frozenset()),
+        NodeUsage(ready=True, out_of_service=False, in_use=frozenset({"kubernetes.io/csi/d^vol"})),
     ],
 )
-def test_a_node_that_uses_it_or_can_not_say_keeps_it(node: NodeState | None) -> None:
+def test_a_node_that_uses_it_or_can_not_say_keeps_it(node: NodeUsage | None) -> None:
     [drift] = compare(HELD, replace(IN_STEP, attached={}))
 
     assert release(drift, "d", node) == drift

@@ -12,9 +12,9 @@ from temporalio.client import Client
 
 from mooring import names
 from mooring.client import MooringClient
-from mooring.cluster.attachment_cache import NothingAttached
+from mooring.cluster.attachment_cache import NoAttachmentCache
 from mooring.cluster.node_ids import AnyNode
-from mooring.cluster.node_usage import NoNodeStates
+from mooring.cluster.node_usage import NoNodeUsage
 from mooring.cluster.volume_attachments import NoAttachments
 from mooring.evidence.evidence import Evidence
 from mooring.evidence.unplaced import UnplacedAttachments
@@ -166,6 +166,6 @@ async def test_a_hold_that_was_terminated_is_reported_though_it_was_open_at_an_e
 def past_runs(client: Client, driver: str, volumes: int = VOLUMES) -> PastRuns:
     """Return a survey of the histories of a driver whose index has seen nothing."""
     runs = DriverRuns(client, driver, search_attributes=True)
-    manager, attached, attachments = AttachmentManager(), NothingAttached(), NoAttachments()
-    unplaced = UnplacedAttachments(manager, attached, attachments, NoNodeStates())
+    manager, attached, attachments = AttachmentManager(), NoAttachmentCache(), NoAttachments()
+    unplaced = UnplacedAttachments(manager, attached, attachments, NoNodeUsage())
     return PastRuns(runs, Evidence(driver, client, manager, attached, attachments, AnyNode(), timedelta(), unplaced), volumes)
