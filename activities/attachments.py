@@ -16,7 +16,7 @@ from temporalio import activity
 from activities.attempt import running
 from mooring.errors import HeldElsewhere, Incompatible, InvalidRequest, MalformedRecord, MooringError
 from mooring.evidence.asker import Asking
-from mooring.models import Glance, Limits, Look, Looked, NodeGlance, Observe, VolumeRecord, VolumeRef, Waiting, Write, WriteResult
+from mooring.models import ObserveResult, OperationLimits, ReadInput, ReadResult, NodeVerdict, ObserveInput, VolumeRecord, VolumeRef, UnpersistedRun, Write, WriteResult
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -39,9 +39,9 @@ class AttachmentActivities:
         manager: AttachmentManager,
         volumes: RecordStore,
         evidence: Evidence,
-        limits: Limits,
-        waiting: Callable[[VolumeRef], Awaitable[Waiting | None]],
-        glance: Callable[[str, str], NodeGlance],
+        limits: OperationLimits,
+        waiting: Callable[[VolumeRef], Awaitable[UnpersistedRun | None]],
+        glance: Callable[[str, str], NodeVerdict],
     ) -> None:
         self._driver = driver
         self._waiting = waiting
@@ -52,7 +52,7 @@ class AttachmentActivities:
         self._limits = limits
 
     @activity.defn(name="observe_volume")
-    async def observe(self, asked: Observe) -> Glance:
+    async def observe(self, asked: ObserveInput) -> ObserveResult:
         """Return the index's record, the attachment that waits for a PV, memory's answer about the node, and this worker's limits.
 
         Memory only, but for one question to Temporal about its own state, which has just handed out this task; and for more of them
@@ -61,12 +61,12 @@ class AttachmentActivities:
         async with running():
             self._check_driver(asked)
             waiting = await self._waiting(asked)
-            node = self._glance(asked.volume_handle, asked.node_id) if asked.node_id else NodeGlance.ADMITTED
+            node = self._glance(asked.volume_handle, asked.node_id) if asked.node_id else NodeVerdict.ADMITTED
             doubt = self._manager.doubts.get(asked.volume_handle, "") if asked.node_id else ""
-            return Glance(record=await self._observed(asked), waiting=waiting, limits=self._limits, node=node, doubt=doubt)
+            return ObserveResult(record=await self._observed(asked), waiting=waiting, limits=self._limits, node=node, doubt=doubt)
 
     @activity.defn(name="look_at_volume")
-    async def look(self, look: Look) -> Looked:
+    async def look(self, look: ReadInput) -> ReadResult:
         """Read the record on the PV now."""
         async with running(patient=look.patient):
             self._check_driver(look.volume)
@@ -76,7 +76,7 @@ class AttachmentActivities:
             if record is not None and record.unreadable and look.patient:
                 raise MalformedRecord(record.unreadable[0])  # a rollback has to reach each PV that its run may have written
             found = await self._evidence.look_found(handle, before, pvs, record, _asking())
-            return Looked(record=found.record, by=_run_id(), departed=found.departed, unplaced=found.unplaced)
+            return ReadResult(record=found.record, by=_run_id(), departed=found.departed, unplaced=found.unplaced)
 
     @activity.defn(name="record_attachment")
     async def record(self, write: Write) -> WriteResult:

@@ -19,7 +19,7 @@ from temporalio import activity
 from activities.attempt import running
 from mooring.errors import MooringError
 from mooring.models import UnpublishRequest, UnpublishResult
-from mooring.models.evacuation import EvacuationTerms, HeldVolume, HeldVolumes, NodeAsked, NodeSeen, Release, Unheard
+from mooring.models.evacuation import EvacuationOptions, HeldVolume, HeldVolumes, ReadNodeInput, ReadNodeResult, Release, CountReleasedInput
 from mooring.process.at_once import ask_each
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class EvacuationActivities:
         manager: AttachmentManager,
         volumes: RecordStore,
         machines: NodeHealthReader,
-        terms: EvacuationTerms,
+        terms: EvacuationOptions,
         co_calls: CoCalls,
     ) -> None:
         self._driver = driver
@@ -67,16 +67,16 @@ class EvacuationActivities:
         self._co_calls = co_calls
 
     @activity.defn(name="evacuation_terms")
-    async def terms(self) -> EvacuationTerms:
+    async def terms(self) -> EvacuationOptions:
         """Return the settings of this worker."""
         return self._terms
 
     @activity.defn(name="look_at_node")
-    async def look(self, asked: NodeAsked) -> NodeSeen:
+    async def look(self, asked: ReadNodeInput) -> ReadNodeResult:
         """Look at the node now."""
         async with running(patient=True):
             found = await self._machines.read(asked.node_id, asked.names)
-        return NodeSeen(
+        return ReadNodeResult(
             node_name=found.name,
             presence=found.presence,
             out_of_service=found.out_of_service,
@@ -87,7 +87,7 @@ class EvacuationActivities:
         )
 
     @activity.defn(name="list_volumes_of_node")
-    async def held(self, asked: NodeAsked) -> HeldVolumes:
+    async def held(self, asked: ReadNodeInput) -> HeldVolumes:
         """List the volumes that the node holds by the PVs now, those that wait for their PV, and those whose PV is gone.
 
         NB: the waiting volumes are from Temporal's visibility, which lags by a moment; the list of the next round has them all.
@@ -112,7 +112,7 @@ class EvacuationActivities:
             return result if result.released or not result.annotation_cleared else await self._answer_to(request) or result
 
     @activity.defn(name="count_released")
-    async def count_released(self, asked: Unheard) -> int:
+    async def count_released(self, asked: CountReleasedInput) -> int:
         """Return how many of the volumes were released as was asked; no operation is begun."""
         async with running(patient=True):
 

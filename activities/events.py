@@ -8,7 +8,7 @@ from temporalio import activity
 
 from activities.attempt import running
 from mooring.events.reasons import Happening, Reason
-from mooring.models import Warned
+from mooring.models import WarnInput
 
 if TYPE_CHECKING:
     from mooring.events.recorder import Events
@@ -21,7 +21,7 @@ class EventActivities:
         self._events = events
 
     @activity.defn(name="warn_not_cleared")
-    async def not_cleared(self, warned: Warned) -> None:
+    async def not_cleared(self, warned: WarnInput) -> None:
         """Report AnnotationNotCleared in the worker's log and on the PV, its claim and its holder as far as they are known.
 
         An attempt succeeds once it is recorded on one of them.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from temporalio import activity
 
 from activities.attempt import running
-from mooring.models import NodeAsk
+from mooring.models import CheckNodeInput
 
 if TYPE_CHECKING:
     from mooring.cluster.node_check import NodeChecker
@@ -20,7 +20,7 @@ class NodeActivities:
         self._admission = admission
 
     @activity.defn(name="check_node")
-    async def check(self, asked: NodeAsk) -> None:
+    async def check(self, asked: CheckNodeInput) -> None:
         """Refuse a node that does not exist, or has no room for the volume."""
         async with running():
             await self._admission.check(asked)

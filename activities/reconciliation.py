@@ -8,7 +8,7 @@ from temporalio import activity
 
 from activities.attempt import running
 from mooring.errors import InvalidRequest
-from mooring.models.reconciliation import Drift, Found, HealResult, ReconcileRequest, Terms
+from mooring.models.reconciliation import Drift, SurveyResult, HealResult, ReconcileRequest, ReconcileOptions
 
 if TYPE_CHECKING:
     from mooring.reconciliation.healer import Healer
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 class ReconcileActivities:
     """The reconciliation of one driver, by this worker's index and settings."""
 
-    def __init__(self, driver: str, survey: DriftSurvey, healer: Healer, terms: Terms) -> None:
+    def __init__(self, driver: str, survey: DriftSurvey, healer: Healer, terms: ReconcileOptions) -> None:
         self._driver = driver
         self._survey = survey
         self._healer = healer
         self._terms = terms
 
     @activity.defn(name="begin_reconciliation")
-    async def begin(self, asked: ReconcileRequest) -> Terms:
+    async def begin(self, asked: ReconcileRequest) -> ReconcileOptions:
         """Return the terms that this worker sets."""
         async with running():
             if asked.driver != self._driver:
@@ -33,7 +33,7 @@ class ReconcileActivities:
             return self._terms
 
     @activity.defn(name="survey_drift")
-    async def survey(self) -> Found:
+    async def survey(self) -> SurveyResult:
         """Survey the differences now."""
         async with running(patient=True):
             return await self._survey.look()

@@ -19,7 +19,7 @@ from mooring.client import MooringClient
 from mooring.cluster.node_check import NodeChecker
 from mooring.csi.co_secrets import CoCalls
 from mooring.evacuation.client import start_evacuation
-from mooring.models.evacuation import EvacuateRequest, EvacuationTerms
+from mooring.models.evacuation import EvacuateRequest, EvacuationOptions
 from mooring.reconciliation.healer import Healer
 from mooring.reconciliation.past_runs import PastRuns
 from mooring.reconciliation.survey import DriftSurvey, ListsNodes, Sources
@@ -69,7 +69,7 @@ def all_activities(
     calls = BackendActivities(backend, storage.nodes, manager.needs_secrets)
     mooring = MooringClient(client, driver=settings.driver, task_queue=settings.queue, eager=True)
     runs = DriverRuns(client, settings.driver, search_attributes=search_attributes)
-    terms = EvacuationTerms(limits=limits, node_gone=settings.node_gone, at_once=settings.evacuate_at_once)
+    terms = EvacuationOptions(limits=limits, node_gone=settings.node_gone, at_once=settings.evacuate_at_once)
     co_calls = CoCalls(manager, backend, runs)
     evacuation = EvacuationActivities(settings.driver, mooring, runs, manager, storage.volumes, storage.node_health, terms, co_calls)
     evacuate = partial(_evacuate, client, settings)

@@ -24,7 +24,7 @@ from activities.attempt import running, to_failure
 from activities.polling import glance
 from mooring.errors import Contended, HeldElsewhere, Incompatible, OperationPending, TemporalUnavailable, VolumeAwaited
 from mooring.evidence.asker import Asking
-from mooring.models import Attachment, PublishRequest, RunRef, Unpersisted, VolumeRecord, VolumeRef, Waiting
+from mooring.models import Attachment, PublishRequest, RunRef, PersistInput, VolumeRecord, VolumeRef, UnpersistedRun
 from mooring.names import ATTACHMENT_MEMO, PERSIST, SECRETS_MEMO, asked_by, unpersisted_id, volume_id
 from mooring.records import fence
 from mooring.records.holds import Fate, lives
@@ -67,18 +67,18 @@ class UnpersistedActivities:
         self._volumes = volumes
 
     @activity.defn(name="find_unpersisted")
-    async def find(self, volume: VolumeRef) -> Waiting | None:
+    async def find(self, volume: VolumeRef) -> UnpersistedRun | None:
         """Return the attachment that waits for the volume's PV, or None."""
         async with running():
             return await self.look_up(volume)
 
-    async def look_up(self, volume: VolumeRef) -> Waiting | None:
+    async def look_up(self, volume: VolumeRef) -> UnpersistedRun | None:
         """Find the wait like `find`, within an activity that is running already."""
         run = await look_up(self._client, unpersisted_id(volume))
         if run is None or run.status is not WorkflowExecutionStatus.RUNNING:
             return None
         attachment = await run.memo_value(ATTACHMENT_MEMO, type_hint=Attachment)
-        return Waiting(
+        return UnpersistedRun(
             attachment=attachment,
             run_id=run.run_id,
             by=_run_id(),
@@ -153,7 +153,7 @@ class UnpersistedActivities:
             return lives(fate, learnt=run is None or fate is not Fate.CUT_OFF or await self._saw_its_child(run))
 
     @activity.defn(name="wait_for_volume")
-    async def wait(self, waiting: Unpersisted) -> VolumeRecord:
+    async def wait(self, waiting: PersistInput) -> VolumeRecord:
         """Return the record with what is known beyond it, once there is a PV and the attachment has its place there.
 
         The attachment is in this worker's index meanwhile.
@@ -174,13 +174,13 @@ class UnpersistedActivities:
                 if tracked:
                     self._manager.stop_tracking(handle, waiting.attachment.node_id)
 
-    def _track(self, waiting: Unpersisted) -> bool:
+    def _track(self, waiting: PersistInput) -> bool:
         try:
             return self._manager.track_attachment(waiting.volume.volume_handle, waiting.attachment)
         except (HeldElsewhere, Incompatible):
             return False  # this worker's index is older than the publish
 
-    async def _appearance(self, waiting: Unpersisted) -> VolumeRecord:
+    async def _appearance(self, waiting: PersistInput) -> VolumeRecord:
         """Return the record once it shows no obstacle, looking when the index has changed, and otherwise once a minute.
 
         NB: an obstacle is reported by a failed attempt, which costs no history: soon after it was seen, and each minute.
@@ -202,7 +202,7 @@ class UnpersistedActivities:
             if refusal is not None and not self._has_changed(handle, known):
                 raise awaited
 
-    async def _refuse_if_over(self, waiting: Unpersisted) -> None:
+    async def _refuse_if_over(self, waiting: PersistInput) -> None:
         """Raise an error if others may have had the volume since the run ended and was reset."""
         if await self._asks_when_over(waiting.volume):
             node, volume = waiting.attachment.node_id, waiting.volume.volume_handle
@@ -261,7 +261,7 @@ def _gist(claims: Iterable[CompactRecord]) -> Gist:
     return tuple((seen.uid, seen.epoch, seen.listed, seen.problem, seen.beside) for seen in claims)
 
 
-def _asked(waiting: Unpersisted) -> PublishRequest:
+def _asked(waiting: PersistInput) -> PublishRequest:
     return PublishRequest.of(waiting.volume.driver, waiting.volume.volume_handle, waiting.attachment)
 
 

@@ -14,8 +14,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from mooring.models import DEFAULT_DRIVER, DriverName, Limits
-from mooring.models.reconciliation import Terms
+from mooring.models import DEFAULT_DRIVER, DriverName, OperationLimits
+from mooring.models.reconciliation import ReconcileOptions
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 SOCKET_PATH_BYTES = 107
@@ -172,12 +172,12 @@ class Settings(BaseSettings):
         """The task queue that all workers of the driver share."""
         return self.task_queue or default_task_queue(self.driver)
 
-    def limits(self, *, search_attributes: bool, backend: bool) -> Limits:
+    def limits(self, *, search_attributes: bool, backend: bool) -> OperationLimits:
         """Return the part of these settings, and of its worker's abilities, that an operation gets.
 
         `search_attributes`: the namespace knows Mooring's; `backend`: there is a backend to attach with.
         """
-        return Limits(
+        return OperationLimits(
             attempt_timeout=self.attempt_timeout,
             heartbeat_timeout=self.heartbeat_timeout,
             publish_budget=self.publish_budget,
@@ -193,9 +193,9 @@ class Settings(BaseSettings):
             migration_deadline=self.migration_deadline,
         )
 
-    def reconcile_terms(self, *, search_attributes: bool) -> Terms:
+    def reconcile_terms(self, *, search_attributes: bool) -> ReconcileOptions:
         """Return the part of these settings that a reconciliation gets; `search_attributes`: the namespace knows Mooring's."""
-        return Terms(
+        return ReconcileOptions(
             settle=self.reconcile_settle,
             guard=self.drift_guard,
             approval_wait=self.approval_wait,

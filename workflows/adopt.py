@@ -20,7 +20,7 @@ from temporalio.exceptions import FailureError
 with workflow.unsafe.imports_passed_through():
     from mooring.errors import Contended
     from mooring.events.reasons import Reason
-    from mooring.models import AdoptRequest, Looked, PublishResult, VolumeRecord, WriteResult
+    from mooring.models import AdoptRequest, ReadResult, PublishResult, VolumeRecord, WriteResult
     from mooring.names import ADOPT
     from mooring.records import fence
     from mooring.states import State
@@ -62,7 +62,7 @@ class AdoptAttachment:
         tell_of(self._steps, Reason.ATTACHED, self._node, adopted)
         return result
 
-    async def _adopt(self, seen: Looked) -> VolumeRecord:
+    async def _adopt(self, seen: ReadResult) -> VolumeRecord:
         decision = self._decide(seen)
         while isinstance(decision, fence.Refuse) and not self._steps.trusts(seen):
             seen = await self._steps.look()
@@ -79,7 +79,7 @@ class AdoptAttachment:
             raise failure(Contended(f"{self._what()} lost to another writer of the record."))
         return record
 
-    def _decide(self, seen: Looked) -> fence.Acquire | fence.Refuse:
+    def _decide(self, seen: ReadResult) -> fence.Acquire | fence.Refuse:
         if self._steps.waiting is not None or seen.record is None:
             return fence.Refuse(Contended(f"{self._what()} has to wait: the volume has no PersistentVolume, or just got one."))
         return fence.adopt(seen.record, self._asked, self._steps.operation)
@@ -123,5 +123,5 @@ class AdoptAttachment:
         count("adopt", state)
 
 
-async def _has_pv(seen: Looked) -> bool:
+async def _has_pv(seen: ReadResult) -> bool:
     return seen.record is not None

@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from mooring.errors import NothingToApprove
     from mooring.events.reasons import Happening, Reason
     from mooring.models import Approval
-    from mooring.models.evacuation import EvacuateRequest, EvacuationProgress, EvacuationResult, NodeSeen, SoFar
+    from mooring.models.evacuation import EvacuateRequest, EvacuationProgress, EvacuationResult, ReadNodeResult, CarriedOver
     from mooring.names import APPROVE, EVACUATE, PROGRESS
     from mooring.states import State
     from workflows.common.cancellation import stop_if_cancelled
@@ -72,7 +72,7 @@ class EvacuateNode:
         self._join(self._asked)
         self._steps = await EvacuationSteps.begin(self._node)
         self._proof = Proof(self._steps.terms.node_gone, self._steps.terms.limits.attempt_timeout)
-        self._releases = self._go_on(self._asked.so_far or SoFar(since=self._since))
+        self._releases = self._go_on(self._asked.so_far or CarriedOver(since=self._since))
         try:
             why_not = "" if self._evidence else await self._prove(self._releases)
             return self._end(State.NOT_NEEDED, why_not) if why_not else await self._evacuate(self._releases)
@@ -157,7 +157,7 @@ class EvacuateNode:
     def _is_fresh(self) -> bool:
         return self._looked_at is not None and workflow.now() - self._looked_at <= min(_FRESH, self._proof.pause)
 
-    async def _look(self) -> NodeSeen:
+    async def _look(self) -> ReadNodeResult:
         self._woken = False
         seen, self._looked_at = await self._steps.look(list(self._names)), workflow.now()
         stop_if_cancelled()
@@ -170,7 +170,7 @@ class EvacuateNode:
         return seen
 
     def _continue(self) -> NoReturn:
-        so_far = SoFar(
+        so_far = CarriedOver(
             since=self._since,
             approval=self._approval,
             evidence=self._evidence,
@@ -182,7 +182,7 @@ class EvacuateNode:
         known = {"node_name": self._name, "automatic": self._automatic, "so_far": so_far}
         workflow.continue_as_new(self._asked.model_copy(update=known))
 
-    def _go_on(self, so_far: SoFar) -> Releases:
+    def _go_on(self, so_far: CarriedOver) -> Releases:
         self._since, self._evidence = so_far.since, so_far.evidence
         self._names.update(dict.fromkeys(so_far.node_names))
         self._seen.update(so_far.node_names or ([self._asked.node_name] if self._asked.so_far else []))
@@ -195,7 +195,7 @@ class EvacuateNode:
         self._names.update(dict.fromkeys([request.node_name] if request.node_name else []))
         self._automatic, self._woken = self._automatic and request.automatic, True
 
-    def _wait(self, seen: NodeSeen) -> None:
+    def _wait(self, seen: ReadNodeResult) -> None:
         begins = not self._waits_for
         self._waits_for = self._proof.missing(seen, self._node)
         explain(State.AWAITING_PROOF, self._waits_for)

@@ -21,7 +21,7 @@ from temporalio.exceptions import FailureError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     from mooring import names
     from mooring.events.reasons import Reason
-    from mooring.models import Attachment, Looked, PublishRequest, Unpersisted, VolumeRecord
+    from mooring.models import Attachment, ReadResult, PublishRequest, PersistInput, VolumeRecord
     from mooring.process.backoff import pauses
     from mooring.records import fence, holds
     from mooring.states import State
@@ -48,7 +48,7 @@ class PersistAttachment:
     """The workflow with the id `unpersisted/<driver>/<volume handle>`, a child that outlives its publish; returns a message."""
 
     @workflow.init
-    def __init__(self, waiting: Unpersisted) -> None:
+    def __init__(self, waiting: PersistInput) -> None:
         self._waiting = waiting
         self._steps: Steps
         self._settled = waiting.settled
@@ -65,7 +65,7 @@ class PersistAttachment:
             workflow.upsert_memo({names.ATTACHMENT_MEMO: attachment})
 
     @workflow.run
-    async def run(self, waiting: Unpersisted) -> str:
+    async def run(self, waiting: PersistInput) -> str:
         """Hold, then record; see the module."""
         await self._begin(waiting)
         self._show(State.WAITING_FOR_PV)
@@ -77,7 +77,7 @@ class PersistAttachment:
             raise await self._ended(why) from failed_step(error)
         return answer
 
-    async def _begin(self, waiting: Unpersisted) -> None:
+    async def _begin(self, waiting: PersistInput) -> None:
         try:
             self._steps, _ = await Steps.begin(waiting.volume)
         except STOPPED as error:
@@ -185,6 +185,6 @@ def _asker() -> str:
     return names.asker(workflow.cancellation_reason() or "")
 
 
-async def _always(_: Looked) -> bool:
+async def _always(_: ReadResult) -> bool:
     """Return True: this run has no backend to undo, its publish has; and it may write to any record without an epoch."""
     return True

@@ -23,7 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from mooring import names
     from mooring.errors import Contended, Disputed
     from mooring.events.reasons import Reason
-    from mooring.models import Attachment, BackendCall, Looked, NodeGlance, PublishRequest, PublishResult, VolumeRecord, WriteResult
+    from mooring.models import Attachment, BackendCall, ReadResult, NodeVerdict, PublishRequest, PublishResult, VolumeRecord, WriteResult
     from mooring.names import PUBLISH
     from mooring.records import fence
     from mooring.states import State
@@ -97,29 +97,29 @@ class PublishVolume:
         self._tell(Reason.ROLLED_BACK, f"{rolled_back}. The cause: {why}")
         return ended(error, rolled_back)
 
-    async def _admit(self, seen: Looked) -> Looked:
+    async def _admit(self, seen: ReadResult) -> ReadResult:
         """Have a node that memory doubts confirmed before anything is written, and return the last look at the volume."""
         if self._steps.doubt:
             raise failure(Disputed(self._steps.doubt))
-        if self._steps.node is NodeGlance.ADMITTED:
+        if self._steps.node is NodeVerdict.ADMITTED:
             return seen
         needs_pv = self._steps.limits.reject_missing_pv
-        if self._steps.node is NodeGlance.FULL or (seen.record is None and needs_pv):
+        if self._steps.node is NodeVerdict.FULL or (seen.record is None and needs_pv):
             seen = await self._steps.look()
         if seen.record is not None or not needs_pv:  # a volume that is missing is refused before a node that is
             await self._steps.check_node(self._asked.node_id, holds=self._holds(seen))
         return seen
 
-    def _holds(self, seen: Looked) -> bool:
+    def _holds(self, seen: ReadResult) -> bool:
         waiting, node = self._steps.waiting, self._asked.node_id
         return self._is_named(seen) or (waiting is not None and waiting.attachment.node_id == node)
 
-    def _is_named(self, seen: Looked) -> bool:
+    def _is_named(self, seen: ReadResult) -> bool:
         """Return whether the record names the node, or without a PV the last known one."""
         known = seen.record or seen.departed
         return known is not None and known.holder(self._asked.node_id) is not None
 
-    async def _publish(self, seen: Looked) -> PublishResult:
+    async def _publish(self, seen: ReadResult) -> PublishResult:
         while True:
             record = await self._claim(seen)
             if record is None:
@@ -138,7 +138,7 @@ class PublishVolume:
                 return self._result(described.record)
             seen = await self._steps.look() if described.landed else _brought(described)
 
-    async def _claim(self, seen: Looked) -> VolumeRecord | None:
+    async def _claim(self, seen: ReadResult) -> VolumeRecord | None:
         """Write the record that makes the node a holder and return it, or None if there is no PV to bear one."""
         for _ in range(self._steps.limits.conflicts_max):
             if await self._keeper.others_wait():
@@ -168,11 +168,11 @@ class PublishVolume:
         decision = fence.acquire(seen, self._asked, self._steps.operation, workflow.now(), migration_nodes=most)
         return heeding_history(decision, seen, self._asked)
 
-    def _may_hold(self, seen: Looked) -> bool:
+    def _may_hold(self, seen: ReadResult) -> bool:
         """Return whether a look at a volume without a PV permits holding it."""
         return bool(seen.by) and not self._steps.limits.reject_missing_pv and not self._steps.is_look_outlived
 
-    def _refuse_in_doubt(self, seen: Looked) -> None:
+    def _refuse_in_doubt(self, seen: ReadResult) -> None:
         """Raise an error if a volume without a PV may be attached to another node."""
         if seen.departed is not None:
             refusal = fence.bar(seen.departed, self._asked, self._steps.operation)
@@ -182,7 +182,7 @@ class PublishVolume:
             if node_id != self._asked.node_id:
                 raise failure(Disputed(why))
 
-    def _refuse_beside(self, seen: Looked) -> None:
+    def _refuse_beside(self, seen: ReadResult) -> None:
         """Raise an error if the record, or without a PV the last known one, names a holder that excludes the node.
 
         NB: the hold that was found may be one that was over, and was revived by a reset whose origin Temporal has forgotten.
@@ -193,7 +193,7 @@ class PublishVolume:
         if refusal is not None:
             raise failure(refusal)
 
-    def _is_departed(self, seen: Looked) -> bool:
+    def _is_departed(self, seen: ReadResult) -> bool:
         mine = {seen.by, *self._keeper.mine}
         return self._is_named(seen) and seen.departed is not None and seen.departed.operation not in mine
 
@@ -252,7 +252,7 @@ class PublishVolume:
         if self._took_back_without_pv(seen) and workflow.patched(_SAYS_LET_GO):
             workflow.upsert_memo({names.LET_GO_MEMO: self._asked.node_id})
 
-    def _took_back_without_pv(self, seen: Looked) -> bool:
+    def _took_back_without_pv(self, seen: ReadResult) -> bool:
         """Return whether the node was claimed on a PV that is gone, whose last sighting by some worker may still name it."""
         claimed = seen.record is None and self._claimant.may_land
         return claimed and not self._leaves(seen) and not self._is_departed(seen)
@@ -264,13 +264,13 @@ class PublishVolume:
             await self._steps.backend_undo(self._call(self._asked_at))
             self._backend_begun = False
 
-    def _leaves(self, seen: Looked) -> bool:
+    def _leaves(self, seen: ReadResult) -> bool:
         return self._keeper.kept or self._claimant.stays(seen) or (self._is_named(seen) and self._keeps_departed())
 
     def _keeps_departed(self) -> bool:
         return self._had_departed and workflow.patched(_KEEPS_DEPARTED)
 
-    async def _before_undo(self, seen: Looked) -> bool:
+    async def _before_undo(self, seen: ReadResult) -> bool:
         if self._steps.is_waiting_unknown:
             await self._keeper.others_wait()
             seen = await self._steps.look_patiently()  # NB: what waited until a moment ago may have become the record
@@ -281,7 +281,7 @@ class PublishVolume:
             return seen.record is not None and not await self._keeper.others_wait()
         return seen.record is not None
 
-    def _is_anothers(self, seen: Looked) -> bool:
+    def _is_anothers(self, seen: ReadResult) -> bool:
         """Return whether another operation has made the node a holder, and neither this one nor its hold."""
         held = seen.record is not None and seen.record.holder(self._asked.node_id) is not None
         return (
@@ -342,5 +342,5 @@ class PublishVolume:
         count("publish", state)
 
 
-def _brought(result: WriteResult) -> Looked:
-    return Looked(record=result.record, by=result.by, departed=result.departed, unplaced=result.unplaced)
+def _brought(result: WriteResult) -> ReadResult:
+    return ReadResult(record=result.record, by=result.by, departed=result.departed, unplaced=result.unplaced)

@@ -28,7 +28,7 @@ with workflow.unsafe.imports_passed_through():
         TOLD,
         Drift,
         DriftKind,
-        Found,
+        SurveyResult,
         Heal,
         HealResult,
         Key,
@@ -36,7 +36,7 @@ with workflow.unsafe.imports_passed_through():
         Progress,
         ReconcileRequest,
         ReconcileResult,
-        Terms,
+        ReconcileOptions,
     )
     from mooring.reconciliation.result import conclude
     from mooring.states import State
@@ -63,9 +63,9 @@ class ReconcileAttachments:
 
     def __init__(self) -> None:
         self._driver = ""
-        self._terms: Terms
+        self._terms: ReconcileOptions
         self._state = State.RECONCILING
-        self._found = Found()
+        self._found = SurveyResult()
         self._results: dict[Key, HealResult] = {}
         self._approval: Approval | None = None
 
@@ -109,7 +109,7 @@ class ReconcileAttachments:
             raise ended(stopped(error), what) from failed_step(error)
         return self._end()
 
-    async def _begin(self, asked: ReconcileRequest) -> Terms:
+    async def _begin(self, asked: ReconcileRequest) -> ReconcileOptions:
         try:
             return await workflow.execute_local_activity_method(
                 ReconcileActivities.begin, asked, start_to_close_timeout=timedelta(seconds=10)
@@ -117,13 +117,13 @@ class ReconcileAttachments:
         except ActivityError as error:
             raise cause(error) or error from None
 
-    async def _confirmed(self) -> Found:
+    async def _confirmed(self) -> SurveyResult:
         """Return the drifts that two looks show."""
         first = await self._look("look for drift")
         if not first.drifts:
             return first
         await workflow.sleep(self._terms.settle, summary="let what is under way settle")
-        return first.both(await self._look("look again"))
+        return first.confirmed_by(await self._look("look again"))
 
     async def _may_heal(self) -> bool:
         """Return whether the drift guard, or an operator, permits the due heals."""
@@ -140,10 +140,10 @@ class ReconcileAttachments:
         if self._approval is None:
             return False
         self._show(State.RECONCILING)
-        self._found = self._found.both(await self._look("look again, as approved"))
+        self._found = self._found.confirmed_by(await self._look("look again, as approved"))
         return True
 
-    async def _look(self, summary: str) -> Found:
+    async def _look(self, summary: str) -> SurveyResult:
         return await workflow.execute_activity_method(
             ReconcileActivities.survey,
             start_to_close_timeout=_ATTEMPT,

@@ -15,7 +15,7 @@ from temporalio.workflow import ParentClosePolicy
 with workflow.unsafe.imports_passed_through():
     from mooring import names
     from mooring.errors import Contended, VolumeNotFound
-    from mooring.models import Attachment, PublishRequest, Unpersisted, Waiting
+    from mooring.models import Attachment, PublishRequest, PersistInput, UnpersistedRun
     from mooring.records import holds
     from workflows.common.cancellation import to_the_end
     from workflows.common.failures import failure
@@ -33,8 +33,8 @@ class Keeper:
     def __init__(self, steps: Steps, asked: PublishRequest) -> None:
         self._steps = steps
         self._asked = asked
-        self.found: Waiting | None = None
-        self.started: Waiting | None = None
+        self.found: UnpersistedRun | None = None
+        self.started: UnpersistedRun | None = None
         self._has_begun = False
         self._begun_in = steps.life
         """The life in which the run was started: a former self may have reported success on it."""
@@ -72,7 +72,7 @@ class Keeper:
         """The runs that write in this publish's stead; none that its former self had begun, which may have reported success."""
         return tuple(run for run, life in self._begun.items() if life == self._steps.life)
 
-    async def hold(self) -> Waiting | None:
+    async def hold(self) -> UnpersistedRun | None:
         """Return the hold on the volume until it has a PV: the one that waits already, if it is this node's, or a new run.
 
         Return None if the run that this publish had started, or that of the publish it was reset from, has ended.
@@ -86,7 +86,7 @@ class Keeper:
             raise failure(refusal)
         return self.found
 
-    async def settle(self, held: Waiting) -> bool:
+    async def settle(self, held: UnpersistedRun) -> bool:
         """Let the run write the attachment once there is a PV, and return whether it holds the volume as this run settled."""
         run = workflow.get_external_workflow_handle_for(
             PersistAttachment.run, names.unpersisted_id(self._asked), run_id=held.run_id
@@ -97,7 +97,7 @@ class Keeper:
         now = await self._find(held)
         return now is not None and holds.may_succeed(now, self._steps.operation)
 
-    async def _find(self, held: Waiting) -> Waiting | None:
+    async def _find(self, held: UnpersistedRun) -> UnpersistedRun | None:
         """Return the run if it is still open; if not, an attachment that waits now is another's."""
         now = await self._steps.find_waiting()
         if now is not None and holds.is_open(held, now):
@@ -129,7 +129,7 @@ class Keeper:
         """True if the run was reset since it started the run that holds the volume."""
         return self.started is not None and self._begun_in != self._steps.life and workflow.patched(LIVES)
 
-    async def _start(self) -> Waiting:
+    async def _start(self) -> UnpersistedRun:
         if self._steps.limits.reject_missing_pv:
             raise failure(
                 VolumeNotFound(f"Volume {self._asked.volume_handle} of driver {self._asked.driver} has no PersistentVolume.")
@@ -152,7 +152,7 @@ class Keeper:
         self._begun_in = self._steps.life
         run = await workflow.start_child_workflow(
             PersistAttachment.run,
-            Unpersisted(volume=self._steps.volume, attachment=held, operation=self._steps.operation),
+            PersistInput(volume=self._steps.volume, attachment=held, operation=self._steps.operation),
             id=names.unpersisted_id(self._asked),
             parent_close_policy=ParentClosePolicy.ABANDON,
             task_timeout=names.TASK_TIMEOUT,
@@ -160,5 +160,5 @@ class Keeper:
             static_summary=names.summary(f"{held.node_id} holds {self._asked.volume_handle} until it has a PersistentVolume"),
         )
         self._has_begun = True
-        self.started = Waiting(attachment=held, run_id=run.first_execution_run_id or "")
+        self.started = UnpersistedRun(attachment=held, run_id=run.first_execution_run_id or "")
         self._begun[self.started.run_id] = self._begun_in

@@ -25,7 +25,7 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     from mooring.errors import BackendInvalidArgument, BackendNotFound, Contended
     from mooring.events.reasons import Reason
-    from mooring.models import Attachment, BackendCall, Looked, UnpublishRequest, UnpublishResult, VolumeRecord, Warned, WriteResult
+    from mooring.models import Attachment, BackendCall, ReadResult, UnpublishRequest, UnpublishResult, VolumeRecord, WarnInput, WriteResult
     from mooring.names import UNPUBLISH
     from mooring.records import fence
     from mooring.states import State
@@ -100,7 +100,7 @@ class UnpublishVolume:
         self._tell()
         return result
 
-    async def _unpublish(self, seen: Looked) -> UnpublishResult:
+    async def _unpublish(self, seen: ReadResult) -> UnpublishResult:
         try:
             if self._asked.stray or self._asked.at_epoch is not None:
                 seen = await self._steps.look(self._steps.limits.clear_budget)  # NB: what can't be read may name the node
@@ -114,7 +114,7 @@ class UnpublishVolume:
         except _UnclearableError as unclearable:
             return await self._give_up(unclearable)
 
-    async def _clear(self, seen: Looked) -> UnpublishResult:
+    async def _clear(self, seen: ReadResult) -> UnpublishResult:
         for _ in range(self._steps.limits.conflicts_max):
             if self._overtaken(seen.record):
                 seen = await self._own(seen)
@@ -126,7 +126,7 @@ class UnpublishVolume:
             seen = tried
         raise failure(Contended(f"{self._what()} lost to another writer of the record {self._steps.limits.conflicts_max} times."))
 
-    async def _try_to_clear(self, seen: Looked) -> UnpublishResult | Looked:
+    async def _try_to_clear(self, seen: ReadResult) -> UnpublishResult | ReadResult:
         """Detach and release, or return the look that shows another record than the one this was decided on."""
         anew = self._steps.is_waiting_unknown  # NB: what is detached again after a reset must not hang on `trusts`
         others = await self._release_unpersisted()
@@ -144,14 +144,14 @@ class UnpublishVolume:
         result = await _clearing(self._release(seen.record), seen.record)
         if result.record is not None and self._steps.is_current(result):
             return self._result(result.record.epoch, "")
-        brought = Looked(record=result.record, by=result.by, departed=result.departed)
+        brought = ReadResult(record=result.record, by=result.by, departed=result.departed)
         return await self._look() if result.landed else brought
 
-    async def _own(self, seen: Looked) -> Looked:
+    async def _own(self, seen: ReadResult) -> ReadResult:
         """Return a look of this very run: if it was reset, its former self has seen this, and no run ends on that."""
         return seen if self._steps.trusts(seen) else await self._steps.look(self._steps.limits.clear_budget)
 
-    async def _look(self) -> Looked:
+    async def _look(self) -> ReadResult:
         return await _clearing(self._steps.look(self._steps.limits.clear_budget), None)
 
     def _belongs(self, seen: VolumeRecord | None) -> bool:
@@ -194,7 +194,7 @@ class UnpublishVolume:
         self._released[held.node_id] = None
         return None
 
-    async def _detach_or_look(self, seen: Looked) -> Looked | None:
+    async def _detach_or_look(self, seen: ReadResult) -> ReadResult | None:
         """Have the backend detach, or return the live look if it refuses and the record seen is out of date.
 
         NB: the index may be behind, and a backend refuses the token of an epoch that is over.
@@ -210,7 +210,7 @@ class UnpublishVolume:
             return live
         return None
 
-    async def _look_instead_of(self, failed: ActivityError) -> Looked:
+    async def _look_instead_of(self, failed: ActivityError) -> ReadResult:
         try:
             return await self._steps.look(self._steps.limits.clear_budget)
         except ActivityError as error:
@@ -280,7 +280,7 @@ class UnpublishVolume:
             f"{self._what()} is done, but its record could not be cleared, so the volume stays fenced to its holder: "
             f"{unclearable} Once that is mended, unpublish it again."
         )
-        await self._steps.warn_not_cleared(Warned(volume=self._steps.volume, record=seen, message=warning))
+        await self._steps.warn_not_cleared(WarnInput(volume=self._steps.volume, record=seen, message=warning))
         return self._answer(seen.epoch if seen else 0, cleared=False, message=warning)
 
     def _leaving(self, seen: VolumeRecord | None) -> list[str]:

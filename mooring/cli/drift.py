@@ -20,7 +20,7 @@ from mooring.cli.session import Session
 if TYPE_CHECKING:
     from temporalio.client import Client
 
-    from mooring.models.reconciliation import Progress, ReconcileResult, Settled
+    from mooring.models.reconciliation import Progress, ReconcileResult, DriftOutcome
     from mooring.reconciliation.report import Report, Run
 
 HEADERS: Final = ("KIND", "VOLUME", "NODE", "SINCE", "EPOCH", "OUTCOME", "HEAL", "WHY")
@@ -95,7 +95,7 @@ def _print(report: Report, output: str) -> None:
         print_table(WIDE if wide else HEADERS, rows, whole=wide)
 
 
-def _cells(each: Settled, *, wide: bool) -> list[str]:
+def _cells(each: DriftOutcome, *, wide: bool) -> list[str]:
     since = age(each.since, datetime.now(UTC)) if each.since else NONE
     place = [each.volume_handle, each.node_id or NONE, since, str(each.epoch)]
     cells = [each.kind, *place, each.outcome, each.heal or NONE, each.why]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from mooring.cluster.node_ids import Node, Nodes
 from mooring.errors import AttachLimitReached, NodeNotFound
 from mooring.index.manager import AttachmentManager
-from mooring.models import NodeAsk, NodeGlance
+from mooring.models import CheckNodeInput, NodeVerdict
 
 
 class NodeChecker:
@@ -21,16 +21,16 @@ class NodeChecker:
         self._nodes = nodes
         self._manager = manager
 
-    def cached(self, volume_handle: str, node_id: str) -> NodeGlance:
+    def cached(self, volume_handle: str, node_id: str) -> NodeVerdict:
         """Return memory's answer about the node, for this volume."""
         node = self._nodes.find(node_id)
         if node is None:
-            return NodeGlance.UNKNOWN
+            return NodeVerdict.UNKNOWN
         if self._is_full(node) and self._manager.get_attachment(volume_handle, node_id) is None:
-            return NodeGlance.FULL
-        return NodeGlance.ADMITTED
+            return NodeVerdict.FULL
+        return NodeVerdict.ADMITTED
 
-    async def check(self, asked: NodeAsk) -> None:
+    async def check(self, asked: CheckNodeInput) -> None:
         """Look at the node live.
 
         Raises:

@@ -17,7 +17,7 @@ from mooring.kubernetes.pv_objects import PV, PVS, PvcRef
 
 if TYPE_CHECKING:
     from mooring.kubernetes.pv_objects import Pv
-    from mooring.models import Mark
+    from mooring.models import Precondition
 
 
 class Claims:
@@ -37,7 +37,7 @@ class Claims:
         while len(self._known) > self._size:
             self._known.popitem(last=False)
 
-    async def of(self, mark: Mark) -> PvcRef | None:
+    async def of(self, mark: Precondition) -> PvcRef | None:
         """Return the claim that is bound to the PV, or None; read the PV only if its claim was not learned.
 
         Raises:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from mooring.models import Mark
+    from mooring.models import Precondition
 
 TAKE: Final = "mooring_take_happening"
 """The name under which a worker lends its recorder's `take` to workflow code."""
@@ -91,7 +91,7 @@ class Happening:
     reason: Reason
     volume_handle: str
     node_id: str
-    pv: Mark | None
+    pv: Precondition | None
     note: str
     holder: str = ""
     node_name: str = ""

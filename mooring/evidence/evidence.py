@@ -26,7 +26,7 @@ from mooring.evidence.asker import Asking
 from mooring.evidence.last_run import is_listed, last_run, let_go_without_pv, newer
 from mooring.evidence.past_holders import PastHolders, altered, lowered
 from mooring.evidence.unplaced import CONFIRMED, doubt, word
-from mooring.models import AccessMode, Attachment, Mark, VolumeRecord, VolumeRef
+from mooring.models import AccessMode, Attachment, Precondition, VolumeRecord, VolumeRef
 from mooring.records.compact import pack
 from mooring.temporal.runs import look_up
 
@@ -108,7 +108,7 @@ class Evidence:
         """Return the last known record of a volume without a PV, or None; raise as `look_found` does."""
         last = await self._last(handle, asking)
         known = await self._known(handle, self.manager.departures.get(handle), last, set(), asking)
-        departed = known.beyond(VolumeRecord(mark=Mark(pv="", uid="")))
+        departed = known.beyond(VolumeRecord(mark=Precondition(pv="", uid="")))
         return departed if departed.floor or departed.holders else None
 
     async def settle(self) -> None:

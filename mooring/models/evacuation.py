@@ -13,7 +13,7 @@ from pydantic import Field
 
 from mooring.models.base import DriverName, Model, NodeId, VolumeHandle, added
 from mooring.models.operations import Approval
-from mooring.models.steps import Limits
+from mooring.models.steps import OperationLimits
 
 RELEASES_A_RUN = 1000
 """After so many releases an evacuation goes on as another run, because a history must not grow without end."""
@@ -26,7 +26,7 @@ class Absence(Model):
     seen: datetime
 
 
-class SoFar(Model):
+class CarriedOver(Model):
     """State carried over by continue-as-new; `node_names` are those of several Nodes with the id."""
 
     since: datetime
@@ -51,18 +51,18 @@ class EvacuateRequest(Model):
     asked_by: str = ""
     automatic: bool = False
     releases_a_run: Annotated[int, Field(ge=1)] = RELEASES_A_RUN
-    so_far: SoFar | None = None
+    so_far: CarriedOver | None = None
 
 
-class EvacuationTerms(Model):
+class EvacuationOptions(Model):
     """The worker's settings that an evacuation runs under."""
 
-    limits: Limits
+    limits: OperationLimits
     node_gone: float
     at_once: int
 
 
-class NodeAsked(Model):
+class ReadNodeInput(Model):
     """A question about the state of a node.
 
     `node_name` is its name when it was last seen; `node_names` are those of all Nodes, if several go by its id.
@@ -86,7 +86,7 @@ class Presence(StrEnum):
     UNKNOWN = "unknown"
 
 
-class NodeSeen(Model):
+class ReadNodeResult(Model):
     """The result of a look at a node, in `words` as a clause.
 
     `out_of_service`: its Node bears that taint. `ready`: its kubelet is healthy. `holds`: the number of volumes it holds, by the
@@ -134,7 +134,7 @@ class Release(Model):
     deadline: float
 
 
-class Unheard(Model):
+class CountReleasedInput(Model):
     """A question which of these volumes the node has released, for releases whose outcome is unknown."""
 
     node_id: NodeId

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import AfterValidator, StringConstraints
 
 from mooring.models.base import MAP_BYTES, VOLUME_HANDLE_BYTES, Model, NodeId, VolumeHandle, added, at_most, map_bytes
-from mooring.models.volumes import AccessMode, AccessType, Attachment, Mark, VolumeRef
+from mooring.models.volumes import AccessMode, AccessType, Attachment, Precondition, VolumeRef
 
 
 def _fits(given: dict[str, str]) -> dict[str, str]:
@@ -121,7 +121,7 @@ class Migrating(Model):
     """A live migration that has begun: `from_nodes` held the volume, and `to_node` holds it too."""
 
     volume: VolumeRef
-    mark: Mark
+    mark: Precondition
     from_nodes: tuple[str, ...]
     to_node: str
 

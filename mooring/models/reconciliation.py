@@ -21,7 +21,7 @@ from pydantic_core import to_json
 from mooring.commands import filled_in
 from mooring.models.base import DriverName, Model
 from mooring.models.operations import Approval
-from mooring.models.volumes import Mark
+from mooring.models.volumes import Precondition
 from mooring.states import State
 
 IN_FULL: Final = 500
@@ -131,9 +131,9 @@ class Drift(Model):
         return self.kind.value, self.volume_handle or self.volume_attachment, self.node_id, self.epoch
 
     @property
-    def mark(self) -> Mark | None:
+    def mark(self) -> Precondition | None:
         """The PV for Events about it, or None if there is none."""
-        return Mark(pv=self.pv, uid=self.uid) if self.pv and self.uid else None
+        return Precondition(pv=self.pv, uid=self.uid) if self.pv and self.uid else None
 
 
 VANISHED: Final = (DriftKind.DEPARTED_HOLDER, DriftKind.ALTERED_RECORD)
@@ -146,7 +146,7 @@ def advice(drift: Drift) -> str:
     return filled_in(ADVICE[drift.kind], drift.volume_handle, drift.node_id)
 
 
-class Found(Model):
+class SurveyResult(Model):
     """The findings of one look.
 
     `drifts` are those in full, healable ones first; `counts` counts all by kind, `due` all that the guard counts. `compared`: the
@@ -164,7 +164,7 @@ class Found(Model):
         """True if all drifts are in full."""
         return len(self.drifts) == sum(self.counts.values())
 
-    def both(self, again: Found) -> Found:
+    def confirmed_by(self, again: SurveyResult) -> SurveyResult:
         """Return the drifts that two looks agree on. Beyond those in full they are at most the smaller of the counts."""
         keys = {drift.key for drift in self.drifts}
         drifts = tuple(drift for drift in again.drifts if drift.key in keys)
@@ -179,10 +179,10 @@ def ranked(drifts: Iterable[Drift]) -> list[Drift]:
     return sorted(drifts, key=lambda drift: (not drift.heal, drift.key))
 
 
-def hand_over(drifts: Iterable[Drift], compared: int, not_compared: Sequence[str] = ()) -> Found:
+def hand_over(drifts: Iterable[Drift], compared: int, not_compared: Sequence[str] = ()) -> SurveyResult:
     """Return the part of a look's findings that fits a payload, with the counts of all."""
     found = ranked(drifts)
-    return Found(
+    return SurveyResult(
         drifts=tuple(within(found[:IN_FULL])),
         counts=dict(Counter(drift.kind.value for drift in found)),
         due=sum(drift.heal.guarded for drift in found),
@@ -201,7 +201,7 @@ def within(drifts: Iterable[D]) -> Iterator[D]:
         yield drift
 
 
-class Terms(Model):
+class ReconcileOptions(Model):
     """The worker's settings that a reconciliation runs under; durations are in seconds, `guard` is a number of heals."""
 
     settle: float
@@ -225,7 +225,7 @@ class HealResult(Model):
     epoch: int | None = None
 
 
-class Settled(Drift):
+class DriftOutcome(Drift):
     """A drift, and its outcome."""
 
     outcome: Outcome = Outcome.LEFT
@@ -259,7 +259,7 @@ class ReconcileResult(Model):
     begun: int = 0
     refused: int = 0
     failed: int = 0
-    drifts: tuple[Settled, ...] = ()
+    drifts: tuple[DriftOutcome, ...] = ()
     compared: int = 0
     not_compared: tuple[str, ...] = ()
     approval: Approval | None = None

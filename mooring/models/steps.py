@@ -6,13 +6,13 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from mooring.models.base import Model, added
-from mooring.models.volumes import AccessMode, AccessType, Attachment, Copy, Mark, VolumeRecord, VolumeRef
+from mooring.models.volumes import AccessMode, AccessType, Attachment, Copy, Precondition, VolumeRecord, VolumeRef
 
 
 class Part(NamedTuple):
     """The part of a write on one PV, made if that is as the mark says. `beside` are the names of the other PVs it is made on."""
 
-    mark: Mark
+    mark: Precondition
     holders: tuple[Attachment, ...]
     beside: tuple[str, ...]
 
@@ -26,7 +26,7 @@ class Write(Model):
 
     volume: VolumeRef
     node_id: str = ""
-    mark: Mark
+    mark: Precondition
     operation: str
     holders: tuple[Attachment, ...]
     others: tuple[Copy, ...] = added(())
@@ -62,7 +62,7 @@ class WriteResult(Model):
     unplaced: dict[str, str] = added({})
 
 
-class Limits(Model):
+class OperationLimits(Model):
     """The worker's settings that an operation runs under, in seconds. They enter the history with the first look at the volume."""
 
     attempt_timeout: float
@@ -81,7 +81,7 @@ class Limits(Model):
     migration_deadline: float = added(3600.0)
 
 
-class Look(Model):
+class ReadInput(Model):
     """A request for a live look at a volume. A `patient` one is retried whatever the error, because a rollback depends on it.
 
     `pvs`: PVs of the volume that the run has seen, which the index of the worker that looks may not know yet.
@@ -92,7 +92,7 @@ class Look(Model):
     pvs: tuple[str, ...] = added(())
 
 
-class Looked(Model):
+class ReadResult(Model):
     """The result of a look at a volume: its record, or None for no PV. `by` is the run that read the PV, "" if the index answered.
 
     Without a PV, `departed` is the volume's last record as far as known, and `unplaced` gives by node id the reason why the volume
@@ -107,7 +107,7 @@ class Looked(Model):
     unplaced: dict[str, str] = added({})
 
 
-class Waiting(Model):
+class UnpersistedRun(Model):
     """An attachment that waits for its PV, and the PersistAttachment run that holds the volume with it; `by` looked.
 
     `ending`: the run has been asked to end, so it holds the volume only until it has. `begun_by` is the publish that began it;
@@ -123,13 +123,13 @@ class Waiting(Model):
     over: bool = added(False)
 
 
-class Observe(VolumeRef):
+class ObserveInput(VolumeRef):
     """A question to memory about a volume and, if there is a `node_id`, about the node that is to hold it."""
 
     node_id: str = ""
 
 
-class NodeGlance(StrEnum):
+class NodeVerdict(StrEnum):
     """Memory's answer about a node that is to hold a volume: no objection, unknown, or no room for another."""
 
     ADMITTED = "admitted"
@@ -137,7 +137,7 @@ class NodeGlance(StrEnum):
     FULL = "full"
 
 
-class NodeAsk(Model):
+class CheckNodeInput(Model):
     """A question whether a node may hold a volume. `holds`: it holds the volume already, which no limit forbids."""
 
     volume: VolumeRef
@@ -145,16 +145,16 @@ class NodeAsk(Model):
     holds: bool
 
 
-class Glance(Model):
+class ObserveResult(Model):
     """The index's record of a volume (None: none), the attachment that waits for its PV, and the limits of this operation.
 
     `doubt`: the reason why the volume can't be published to any node, "" if it can.
     """
 
     record: VolumeRecord | None
-    waiting: Waiting | None
-    limits: Limits
-    node: NodeGlance = added(NodeGlance.ADMITTED)
+    waiting: UnpersistedRun | None
+    limits: OperationLimits
+    node: NodeVerdict = added(NodeVerdict.ADMITTED)
     doubt: str = added("")
 
 
@@ -178,7 +178,7 @@ class BackendCall(Model):
     token: int | None = added(None)
 
 
-class Unpersisted(Model):
+class PersistInput(Model):
     """An attachment that has no PV to be recorded on yet, and the id of the publish that made it.
 
     The rest is carried over by continue-as-new: the settlement by its publish, the runs that may have written the record for it,
@@ -200,7 +200,7 @@ class RunRef(Model):
     run_id: str
 
 
-class Warned(Model):
+class WarnInput(Model):
     """A warning for an operator, on the volume's PV if there is one."""
 
     volume: VolumeRef

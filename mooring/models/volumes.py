@@ -59,7 +59,7 @@ class Attachment(Model):
     publish_context: dict[str, str] = Field(default_factory=dict)
 
 
-class Mark(Model):
+class Precondition(Model):
     """The state of a PV on which a write is decided, and which its JSON patch tests.
 
     `epoch` and `node` are the annotations `attachment-epoch` and `attached-node` as they were, None if absent; `node` is "" if
@@ -76,7 +76,7 @@ class Mark(Model):
 class Copy(Model):
     """Another PV of the same volume. `operation`, `holders` and `beside` are None if they equal the first one's."""
 
-    mark: Mark
+    mark: Precondition
     operation: str | None = added(None)
     holders: tuple[Attachment, ...] | None = added(None)
     beside: tuple[str, ...] | None = added(None)
@@ -93,7 +93,7 @@ class VolumeRecord(Model):
     evidence for a node. `altered`: all this is known of this very PV, whose record says less than it did.
     """
 
-    mark: Mark
+    mark: Precondition
     operation: str = ""
     holders: tuple[Attachment, ...] = ()
     beside: tuple[str, ...] = added(())
@@ -115,7 +115,7 @@ class VolumeRecord(Model):
         return max(self.epoch, self.floor) if self.mark.pv else 0
 
     @property
-    def marks(self) -> tuple[Mark, ...]:
+    def marks(self) -> tuple[Precondition, ...]:
         """The marks that a write tests, one for each PV."""
         return (self.mark, *(other.mark for other in self.others))
 

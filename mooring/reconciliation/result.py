@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Mapping
 
 from mooring.models import Approval
-from mooring.models.reconciliation import TOLD, Drift, Found, HealResult, Key, Outcome, ReconcileResult, Settled, advice, within
+from mooring.models.reconciliation import TOLD, Drift, SurveyResult, HealResult, Key, Outcome, ReconcileResult, DriftOutcome, advice, within
 from mooring.states import State
 
 
 def conclude(
-    driver: str, found: Found, results: Mapping[Key, HealResult], *, seconds: float, approval: Approval | None, unapproved: str
+    driver: str, found: SurveyResult, results: Mapping[Key, HealResult], *, seconds: float, approval: Approval | None, unapproved: str
 ) -> ReconcileResult:
     """Make the result; `results` by the drift's key. `unapproved`: the reason why nothing was healed although it was due, "" for
     none."""
@@ -36,20 +36,20 @@ def conclude(
     )
 
 
-def _settled(drift: Drift, result: HealResult | None) -> Settled:
+def _settled(drift: Drift, result: HealResult | None) -> DriftOutcome:
     became = result or HealResult(outcome=Outcome.LEFT, said="")
-    return Settled(**drift.model_dump(), outcome=became.outcome, said=became.said, advice=advice(drift))
+    return DriftOutcome(**drift.model_dump(), outcome=became.outcome, said=became.said, advice=advice(drift))
 
 
-def _is_healed(drift: Settled) -> bool:
+def _is_healed(drift: DriftOutcome) -> bool:
     return drift.outcome is Outcome.HEALED
 
 
-def _counted(found: Found, outcomes: Mapping[Outcome, int], left: int) -> str:
+def _counted(found: SurveyResult, outcomes: Mapping[Outcome, int], left: int) -> str:
     told = (outcome for outcome in Outcome if outcomes[outcome] and outcome is not Outcome.LEFT)
     done = "".join(f", {outcomes[outcome]} {outcome}" for outcome in told)
     return f"{found.compared} PersistentVolumes compared: {sum(found.counts.values())} drifts{done}, {left} left."
 
 
-def _missing(found: Found) -> str:
+def _missing(found: SurveyResult) -> str:
     return " ".join(f"Not compared: {why}" for why in found.not_compared)

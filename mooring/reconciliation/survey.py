@@ -28,7 +28,7 @@ from mooring.cluster.volume_attachments import Attached, VolumeAttachments
 from mooring.errors import MooringError
 from mooring.index.manager import AttachmentManager
 from mooring.kubernetes import in_tree
-from mooring.models.reconciliation import IN_FULL, Drift, DriftKind, Found, Key, hand_over, ranked
+from mooring.models.reconciliation import IN_FULL, Drift, DriftKind, SurveyResult, Key, hand_over, ranked
 from mooring.reconciliation.comparison import Evidence, behind, compare, compare_several, release, unpersisted
 from mooring.reconciliation.past_runs import PastRuns
 from mooring.reconciliation.vanished import altered, departed, unplaced
@@ -94,7 +94,7 @@ class DriftSurvey:
         self._behind: set[Key] = set()
         """Keys of the drifts in which the last look found the index behind."""
 
-    async def look(self) -> Found:
+    async def look(self) -> SurveyResult:
         """Look once.
 
         Raises:

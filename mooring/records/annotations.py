@@ -37,7 +37,7 @@ from typing import Any
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from mooring.errors import MalformedRecord
-from mooring.models import AccessMode, Attachment, Mark, Model, Part, VolumeRecord, Write, faults
+from mooring.models import AccessMode, Attachment, Precondition, Model, Part, VolumeRecord, Write, faults
 from mooring.models.times import format_time, parse_time
 
 ALL_BYTES = 256 * 1024
@@ -98,7 +98,7 @@ def read(driver: str, pv: str, uid: str, annotations: Mapping[str, str] | None, 
     found = annotations or {}
     keys = Keys.of(driver)
     node = found.get(keys.node)
-    mark = Mark(pv=pv, uid=uid, epoch=read_epoch(pv, keys, found), node=node, bare=not found)
+    mark = Precondition(pv=pv, uid=uid, epoch=read_epoch(pv, keys, found), node=node, bare=not found)
     entries = _entries(pv, keys, found, mark)
     times = [parse_time(entry.attachedAt) for entry in entries]
     try:
@@ -170,7 +170,7 @@ def unsaid_mode(epoch: int | None) -> AccessMode | None:
     return None if epoch is None else AccessMode.SINGLE_NODE_WRITER
 
 
-def _entries(pv: str, keys: Keys, found: Mapping[str, str], mark: Mark) -> list[_Entry]:
+def _entries(pv: str, keys: Keys, found: Mapping[str, str], mark: Precondition) -> list[_Entry]:
     text = found.get(keys.attachments)
     if text is None:
         mode = unsaid_mode(mark.epoch)

@@ -19,7 +19,7 @@ from sys import intern
 import msgspec
 
 from mooring.errors import MalformedRecord
-from mooring.models import NODE_ID_BYTES, AccessMode, Attachment, Mark, VolumeRecord
+from mooring.models import NODE_ID_BYTES, AccessMode, Attachment, Precondition, VolumeRecord
 from mooring.models.times import parse_time
 from mooring.records.annotations import Keys, named_nodes, read, read_epoch, unsaid_mode
 
@@ -105,7 +105,7 @@ class CompactRecord(msgspec.Struct, frozen=True, gc=False):
         """
         if self.problem:
             raise MalformedRecord(self.problem)
-        mark = Mark(pv=self.pv, uid=unpack(self.uid), epoch=self.epoch, node=self.node, bare=self.bare)
+        mark = Precondition(pv=self.pv, uid=unpack(self.uid), epoch=self.epoch, node=self.node, bare=self.bare)
         return VolumeRecord(mark=mark, operation=unpack(self.operation), holders=self.attachments(), beside=self.beside)
 
     def attachments(self) -> tuple[Attachment, ...]:

@@ -27,7 +27,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from mooring.errors import Contended, MooringError
-from mooring.models import Attachment, PublishRequest, Waiting
+from mooring.models import Attachment, PublishRequest, UnpersistedRun
 from mooring.records import fence
 
 
@@ -63,17 +63,17 @@ def refuse(held: Attachment, asked: PublishRequest) -> MooringError | None:
     )
 
 
-def is_open(hold: Waiting, found: Waiting | None) -> bool:
+def is_open(hold: UnpersistedRun, found: UnpersistedRun | None) -> bool:
     """Return whether it is this hold that was found, and it isn't about to end."""
     return found is not None and found.run_id == hold.run_id and not found.ending
 
 
-def may_succeed(found: Waiting, operation: str) -> bool:
+def may_succeed(found: UnpersistedRun, operation: str) -> bool:
     """Return whether a publish may end on the hold it found: only on a look of its own, as after a reset it replays another's."""
     return found.by == operation
 
 
-def is_mine(found: Waiting) -> bool:
+def is_mine(found: UnpersistedRun) -> bool:
     """Return whether the very run that found the hold had begun it.
 
     The hold of a run that this one was reset from remains: that run may have had the backend attach, and have reported success.

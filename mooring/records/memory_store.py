@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Final
 from uuid import uuid4
 
-from mooring.models import Mark, VolumeRecord, Write, WriteResult
+from mooring.models import Precondition, VolumeRecord, Write, WriteResult
 from mooring.process.metrics import Metrics
 from mooring.records import fence
 from mooring.records.compact import CompactRecord
@@ -53,7 +53,7 @@ class MemoryStore:
     ) -> VolumeRecord | None:
         """See `Volumes`; there always is a PV."""
         if volume_handle not in self._kept:
-            self._keep(volume_handle, VolumeRecord(mark=Mark(pv=volume_handle, uid=self._new_uid(), bare=True)))
+            self._keep(volume_handle, VolumeRecord(mark=Precondition(pv=volume_handle, uid=self._new_uid(), bare=True)))
         return self._kept[volume_handle].record
 
     async def compare_and_set(self, write: Write) -> WriteResult:
@@ -97,5 +97,5 @@ class MemoryStore:
 
 def _written(write: Write) -> VolumeRecord:
     node = write.holders[0].node_id if write.holders else None
-    mark = Mark(pv=write.mark.pv, uid=write.mark.uid, epoch=write.epoch, node=node)
+    mark = Precondition(pv=write.mark.pv, uid=write.mark.uid, epoch=write.epoch, node=node)
     return VolumeRecord(mark=mark, operation=write.operation, holders=write.holders)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mooring.checks.drift import judge_drift, judge_schedule
-from mooring.models.reconciliation import VANISHED, DriftKind, ReconcileResult, Settled
+from mooring.models.reconciliation import VANISHED, DriftKind, ReconcileResult, DriftOutcome
 from mooring.reconciliation.report import Report
 from mooring.states import State
 
@@ -41,7 +41,7 @@ def test_each_end_of_a_reconciliation_has_its_answer(report: Report | None, resu
 
 @pytest.mark.parametrize("kind", VANISHED)
 def test_a_record_that_vanished_is_to_be_explained_first(kind: DriftKind) -> None:
-    lost = Settled(kind=kind, volume_handle="my vol", node_id="node-a", why="")
+    lost = DriftOutcome(kind=kind, volume_handle="my vol", node_id="node-a", why="")
     answer = judge_drift(ended(left={kind.value: 3}, drifts=(lost,)), "d.csi.test", NOW)
     assert (answer.result, answer.command) == ("failed", "mooring explain 'my vol'")
     assert (f"{kind.value}: 3" in answer.cause, "mooring drift -o wide" in answer.fix) == (True, True)

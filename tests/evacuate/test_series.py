@@ -7,24 +7,24 @@ from datetime import timedelta
 import pytest
 
 from mooring.models import Approval
-from mooring.models.evacuation import NodeSeen, Presence
+from mooring.models.evacuation import ReadNodeResult, Presence
 from tests.harness.records import NOW
 from workflows.evacuation.proof import Proof
 
-GONE = NodeSeen(node_name="n", presence=Presence.GONE, out_of_service=False, holds=1, words="there is no Node n")
-HERE = NodeSeen(node_name="n", presence=Presence.HERE, out_of_service=False, holds=1, words="Node n is there and not Ready")
+GONE = ReadNodeResult(node_name="n", presence=Presence.GONE, out_of_service=False, holds=1, words="there is no Node n")
+HERE = ReadNodeResult(node_name="n", presence=Presence.HERE, out_of_service=False, holds=1, words="Node n is there and not Ready")
 READY = HERE.model_copy(update={"ready": True, "words": "Node n is there and Ready"})
-UNKNOWN = NodeSeen(node_name="", presence=Presence.UNKNOWN, out_of_service=False, holds=1, words="nothing says which Node")
+UNKNOWN = ReadNodeResult(node_name="", presence=Presence.UNKNOWN, out_of_service=False, holds=1, words="nothing says which Node")
 WORD = Approval(by="ada", reason="it is off")
 
 
-def weigh(*looks: tuple[float, NodeSeen]) -> str:
+def weigh(*looks: tuple[float, ReadNodeResult]) -> str:
     """Return the verdict after these looks, at these seconds; the Node must be gone for 100 s, and is looked at every 10 s."""
     proof = Proof(gone=100, patience=5)
     return [proof.weigh(seen, None, NOW + timedelta(seconds=at)) for at, seen in looks][-1]
 
 
-def series(begin: int, end: int) -> list[tuple[float, NodeSeen]]:
+def series(begin: int, end: int) -> list[tuple[float, ReadNodeResult]]:
     """Return looks every 10 s that find no Node."""
     return [(at, GONE) for at in range(begin, end + 1, 10)]
 
@@ -38,7 +38,7 @@ def test_one_that_is_a_moment_too_short_proves_nothing() -> None:
 
 
 @pytest.mark.parametrize("between", [HERE, UNKNOWN])
-def test_a_look_that_finds_anything_else_begins_a_new_one(between: NodeSeen) -> None:
+def test_a_look_that_finds_anything_else_begins_a_new_one(between: ReadNodeResult) -> None:
     assert weigh(*series(0, 90), (95, between), *series(100, 190)) == ""
     assert weigh(*series(0, 90), (95, between), *series(100, 200)) != ""
 
@@ -52,7 +52,7 @@ def test_a_late_look_does_not() -> None:
 
 
 @pytest.mark.parametrize("seen", [HERE, UNKNOWN])
-def test_without_a_series_only_an_operator_can_say_it(seen: NodeSeen) -> None:
+def test_without_a_series_only_an_operator_can_say_it(seen: ReadNodeResult) -> None:
     proof = Proof(gone=100, patience=5)
 
     assert proof.weigh(seen, None, NOW) == ""
@@ -65,7 +65,7 @@ def test_a_taint_is_named_before_an_operator() -> None:
     assert Proof(gone=100, patience=5).weigh(tainted, Approval(by="ada", reason="it is off"), NOW).startswith("Node n bears")
 
 
-def refuted(*looks: NodeSeen, by: Approval | None = WORD) -> str:
+def refuted(*looks: ReadNodeResult, by: Approval | None = WORD) -> str:
     """Return the verdict on the last look, after the first has led to proof."""
     proof = Proof(gone=100, patience=5)
     proof.weigh(looks[0], by, NOW)
@@ -78,7 +78,7 @@ def test_a_word_holds_against_a_node_that_is_as_it_was_when_it_was_given() -> No
 
 
 @pytest.mark.parametrize("looks", [(HERE, READY), (READY, HERE, READY), (READY, UNKNOWN, READY), (READY, GONE, READY)])
-def test_a_word_is_void_once_the_node_is_ready_again(looks: tuple[NodeSeen, ...]) -> None:
+def test_a_word_is_void_once_the_node_is_ready_again(looks: tuple[ReadNodeResult, ...]) -> None:
     assert refuted(*looks) == "Node n is there and Ready again, since ada said that it is off"
 
 

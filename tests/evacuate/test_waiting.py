@@ -12,7 +12,7 @@ from temporalio.client import Client
 from mooring import names
 from mooring.client import MooringClient
 from mooring.errors import HeldElsewhere
-from mooring.models import Unpersisted, UnpublishRequest, VolumeRef
+from mooring.models import PersistInput, UnpublishRequest, VolumeRef
 from mooring.states import State
 from mooring.temporal.visibility import DriverRuns
 from tests.harness.backend import JournalBackend
@@ -49,7 +49,7 @@ async def have_wait(client: Client, driver: str, node: str, volumes: int) -> Non
         async with turns:
             await client.start_workflow(
                 names.PERSIST,
-                Unpersisted(volume=volume, attachment=held, operation=str(uuid.uuid4())),
+                PersistInput(volume=volume, attachment=held, operation=str(uuid.uuid4())),
                 id=names.unpersisted_id(volume),
                 task_queue=f"nobody-{driver}",
                 memo={names.ATTACHMENT_MEMO: held},

@@ -10,7 +10,7 @@ from mooring.events.pvcs import Claims
 from mooring.kubernetes.api import KubernetesApi
 from mooring.kubernetes.connection import connect
 from mooring.kubernetes.pv_objects import PvcRef, Metadata, Pv, Spec
-from mooring.models import Mark
+from mooring.models import Precondition
 from tests.harness.cluster import PVS, Cluster
 
 BOUND = PvcRef("apps", "data", "a-uid")
@@ -32,8 +32,8 @@ async def test_what_was_learned_costs_no_request(api: KubernetesApi, cluster: Cl
     claims.learn(pv("u1"))
     claims.learn(pv("u2", None))
 
-    assert await claims.of(Mark(pv="pv", uid="u1")) == BOUND
-    assert await claims.of(Mark(pv="pv", uid="u2")) is None
+    assert await claims.of(Precondition(pv="pv", uid="u1")) == BOUND
+    assert await claims.of(Precondition(pv="pv", uid="u2")) is None
     assert cluster.proxy.count() == 0
 
 
@@ -41,14 +41,14 @@ async def test_what_was_not_learned_is_asked_for_once(api: KubernetesApi, cluste
     made = (await cluster.create("vol"))["metadata"]
     claim = {"namespace": "apps", "name": "data", "uid": "a-uid"}
     await cluster.ask("PATCH", f"{PVS}/{made['name']}", {"spec": {"claimRef": claim}}, "application/merge-patch+json")
-    claims, mark = Claims(api), Mark(pv=made["name"], uid=made["uid"])
+    claims, mark = Claims(api), Precondition(pv=made["name"], uid=made["uid"])
 
     assert [await claims.of(mark), await claims.of(mark)] == [BOUND, BOUND]
     assert cluster.proxy.count() == 1
 
 
 async def test_a_pv_that_is_gone_is_bound_to_nothing(api: KubernetesApi) -> None:
-    assert await Claims(api).of(Mark(pv="absent", uid="u")) is None
+    assert await Claims(api).of(Precondition(pv="absent", uid="u")) is None
 
 
 async def test_no_more_are_remembered_than_there_is_room_for(api: KubernetesApi, cluster: Cluster) -> None:
@@ -56,4 +56,4 @@ async def test_no_more_are_remembered_than_there_is_room_for(api: KubernetesApi,
     for uid in ("u1", "u2", "u3"):
         claims.learn(pv(uid))
 
-    assert [await claims.of(Mark(pv="absent", uid=uid)) for uid in ("u1", "u2", "u3")] == [None, BOUND, BOUND]
+    assert [await claims.of(Precondition(pv="absent", uid=uid)) for uid in ("u1", "u2", "u3")] == [None, BOUND, BOUND]

@@ -16,7 +16,7 @@ from mooring.events.reasons import Happening, Reason
 from mooring.events.recorder import Recorder
 from mooring.kubernetes.api import KubernetesApi
 from mooring.kubernetes.connection import connect
-from mooring.models import Mark
+from mooring.models import Precondition
 from tests.events.conftest import PATIENCE, Observatory
 from tests.harness.cluster import PVS, Cluster
 from tests.harness.workers import until
@@ -54,7 +54,7 @@ class Desk:
     async def happening(self, **changed: Any) -> Happening:
         """Return an Attached of the volume."""
         pv = await self.cluster.ask("GET", f"{PVS}/{self.cluster.pv('vol')}")
-        mark = Mark(pv=pv["metadata"]["name"], uid=pv["metadata"]["uid"])
+        mark = Precondition(pv=pv["metadata"]["name"], uid=pv["metadata"]["uid"])
         return Happening(**{**_ATTACHED, "pv": mark, **changed})
 
 
@@ -219,5 +219,5 @@ async def test_a_pv_with_a_name_of_the_greatest_length_has_events(desk: Desk, se
     name = f"{'p' * 62}.{'v' * 62}.{'n' * 62}.{desk.cluster.pv('long')}".ljust(253, "x")
     pv = await desk.cluster.create("long", name=name)
     async with desk.recorder() as recorder:
-        recorder.take(await desk.happening(pv=Mark(pv=name, uid=pv["metadata"]["uid"])))
+        recorder.take(await desk.happening(pv=Precondition(pv=name, uid=pv["metadata"]["uid"])))
         await seen.told(name, "Attached")

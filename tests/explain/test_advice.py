@@ -9,7 +9,7 @@ import pytest
 
 from mooring.explain.advice import advise
 from mooring.explain.facts import AttachmentFacts, Facts, NodeFacts, PvFacts, RelatedRun
-from mooring.models import Attachment, Mark, VolumeRecord
+from mooring.models import Attachment, Precondition, VolumeRecord
 from mooring.models.adoption import Finding, Verdict
 from mooring.temporal.run_reader import VolumeRun
 
@@ -20,7 +20,7 @@ LIVING = NodeFacts(name="worker-1", node_id="node-a", exists=True, ready="True",
 def pv(*holders: str, **fields: Any) -> PvFacts:
     """Return a PV whose record names these holders."""
     held = tuple(Attachment(node_id=node, attached_at=NOW) for node in holders)
-    record = VolumeRecord(mark=Mark(pv="pv-vol", uid="u", epoch=3, node=holders[0] if holders else None), holders=held)
+    record = VolumeRecord(mark=Precondition(pv="pv-vol", uid="u", epoch=3, node=holders[0] if holders else None), holders=held)
     plain = {"name": "pv-vol", "phase": "Bound", "claim": "", "reclaim_policy": "", "access_modes": (), "deleting_since": None}
     return PvFacts(**{**plain, "record": record, **fields})
 

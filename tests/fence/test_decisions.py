@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from mooring.errors import HeldElsewhere, Incompatible
-from mooring.models import AccessMode, AccessType, Attachment, Mark, PublishRequest, VolumeRecord, VolumeRef, Write
+from mooring.models import AccessMode, AccessType, Attachment, Precondition, PublishRequest, VolumeRecord, VolumeRef, Write
 from mooring.records import fence
 from mooring.records.copies import merge
 
@@ -24,7 +24,7 @@ def held(node: str, mode: AccessMode | None = RWO, readonly: bool = False, **con
 
 
 def record(*holders: Attachment, epoch: int | None = 4, operation: str = "run-1") -> VolumeRecord:
-    mark = Mark(pv="pv-7", uid="uid-7", epoch=epoch, node=holders[0].node_id if holders else None)
+    mark = Precondition(pv="pv-7", uid="uid-7", epoch=epoch, node=holders[0].node_id if holders else None)
     return VolumeRecord(mark=mark, operation=operation, holders=holders)
 
 

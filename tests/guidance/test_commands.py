@@ -16,7 +16,7 @@ from mooring.cli.main import app
 from mooring.commands import code
 from mooring.explain import commands
 from mooring.explain.facts import Facts
-from mooring.models import AccessMode, Attachment, Mark, PublishRequest, VolumeRecord
+from mooring.models import AccessMode, Attachment, Precondition, PublishRequest, VolumeRecord
 from mooring.models.reconciliation import Drift, DriftKind, advice
 from mooring.records.fence import bar
 
@@ -43,7 +43,7 @@ def drift(kind: DriftKind, volume: str, node: str) -> str:
 def refusal(known: dict[str, Any], volume: str, node: str) -> str:
     """Return the refusal of a publish to another node, for a volume whose record shows less than is known."""
     held = Attachment(node_id=node, attached_at=datetime(2026, 1, 31, tzinfo=UTC))
-    record = VolumeRecord(mark=Mark(pv="pv-vol", uid="u"), holders=(held,), floor=3, **known)
+    record = VolumeRecord(mark=Precondition(pv="pv-vol", uid="u"), holders=(held,), floor=3, **known)
     asked = PublishRequest(driver="csi.test", volume_handle=volume, node_id="other", access_mode=AccessMode.SINGLE_NODE_WRITER)
     return str(bar(record, asked, "run-1"))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from mooring.models import AccessMode, Attachment, Mark, PublishRequest, VolumeRecord, VolumeRef, Write
+from mooring.models import AccessMode, Attachment, Precondition, PublishRequest, VolumeRecord, VolumeRef, Write
 from mooring.records import fence
 from mooring.records.compact import CompactRecord
 from mooring.records.store import Change, ChangeKind
@@ -22,7 +22,7 @@ def attachment(node: str = "node-a", mode: AccessMode | None = AccessMode.SINGLE
 def record(*holders: str | Attachment, epoch: int | None = 1, uid: str = UID, pv: str = "pv-1") -> VolumeRecord:
     """Return a record with these holders."""
     held = tuple(attachment(holder) if isinstance(holder, str) else holder for holder in holders)
-    mark = Mark(pv=pv, uid=uid, epoch=epoch, node=held[0].node_id if held else None)
+    mark = Precondition(pv=pv, uid=uid, epoch=epoch, node=held[0].node_id if held else None)
     return VolumeRecord(mark=mark, operation="", holders=held)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mooring.errors import MalformedRecord
-from mooring.models import DEFAULT_DRIVER, AccessMode, Attachment, Mark, VolumeRecord
+from mooring.models import DEFAULT_DRIVER, AccessMode, Attachment, Precondition, VolumeRecord
 from mooring.records.annotations import Keys, read
 from mooring.records.compact import CompactRecord, pack, read_compact, unpack
 from tests.harness.records import NOW, UID
@@ -26,7 +26,7 @@ ATTACHMENTS = st.builds(
 )
 UIDS = st.uuids().map(str) | st.text(max_size=40)
 MARKS = st.builds(
-    Mark,
+    Precondition,
     pv=st.just("vol-1") | st.just("pv-1"),
     uid=UIDS,
     epoch=st.none() | st.integers(0, 10**18 - 1),
@@ -78,7 +78,7 @@ def test_text_comes_back_as_it_was_packed(text: str) -> None:
 
 def test_doubting_a_node_leaves_the_others_and_decides_nothing() -> None:
     holders = tuple(Attachment(node_id=node, attached_at=NOW) for node in ("node-a", "node-b"))
-    doubted = CompactRecord.of("vol-1", VolumeRecord(mark=Mark(pv="pv-1", uid=UID), holders=holders)).doubted("node-a")
+    doubted = CompactRecord.of("vol-1", VolumeRecord(mark=Precondition(pv="pv-1", uid=UID), holders=holders)).doubted("node-a")
     assert ([held.node for held in doubted.held()], doubted.sure) == (["node-b"], False)
 
 

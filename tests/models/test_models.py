@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import ValidationError
 
-from mooring.models import MAP_BYTES, AccessMode, Attachment, Mark, PublishRequest, UnpublishRequest, VolumeRecord, VolumeRef
+from mooring.models import MAP_BYTES, AccessMode, Attachment, Precondition, PublishRequest, UnpublishRequest, VolumeRecord, VolumeRef
 
 
 def test_the_volume_handle_of_a_publish_is_limited_in_bytes_not_characters() -> None:
@@ -83,10 +83,10 @@ def test_multi_node_modes_are_those_that_csi_names_so(mode: AccessMode) -> None:
 
 
 def test_a_record_without_an_epoch_counts_from_zero() -> None:
-    assert VolumeRecord(mark=Mark(pv="pv-7", uid="uid-7")).epoch == 0
+    assert VolumeRecord(mark=Precondition(pv="pv-7", uid="uid-7")).epoch == 0
 
 
 def test_a_record_knows_its_holders_by_node() -> None:
     held = Attachment(node_id="node-a", attached_at=datetime(2026, 1, 31, tzinfo=UTC))
-    record = VolumeRecord(mark=Mark(pv="pv-7", uid="uid-7"), holders=(held,))
+    record = VolumeRecord(mark=Precondition(pv="pv-7", uid="uid-7"), holders=(held,))
     assert (record.holder("node-a"), record.holder("node-b")) == (held, None)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import pytest
 from pydantic_core import to_json
 
-from mooring.models import Glance, NodeGlance
+from mooring.models import ObserveResult, NodeVerdict
 from tests.harness.workers import quick
 
 LIMITS = quick("nodes.csi.test").limits(search_attributes=False, backend=False)
 
 
 def test_the_usual_glance_says_nothing_of_the_node() -> None:
-    assert b'"node"' not in to_json(Glance(record=None, waiting=None, limits=LIMITS))
+    assert b'"node"' not in to_json(ObserveResult(record=None, waiting=None, limits=LIMITS))
 
 
-@pytest.mark.parametrize("node", NodeGlance)
-def test_a_glance_is_read_as_it_was_written(node: NodeGlance) -> None:
-    glance = Glance(record=None, waiting=None, limits=LIMITS, node=node)
+@pytest.mark.parametrize("node", NodeVerdict)
+def test_a_glance_is_read_as_it_was_written(node: NodeVerdict) -> None:
+    glance = ObserveResult(record=None, waiting=None, limits=LIMITS, node=node)
 
-    assert Glance.model_validate_json(to_json(glance)) == glance
+    assert ObserveResult.model_validate_json(to_json(glance)) == glance

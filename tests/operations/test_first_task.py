@@ -16,7 +16,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
 from mooring import names
-from mooring.models import AdoptRequest, Approval, Mark, Migrating, PublishRequest, Unpersisted, UnpublishRequest, VolumeRef
+from mooring.models import AdoptRequest, Approval, Precondition, Migrating, PublishRequest, PersistInput, UnpublishRequest, VolumeRef
 from mooring.models.evacuation import EvacuateRequest
 from mooring.models.reconciliation import ReconcileRequest
 from mooring.settings import Settings
@@ -61,9 +61,9 @@ def requests(driver: str) -> dict[str, Any]:
     return {
         names.PUBLISH: PublishRequest(driver=driver, volume_handle="vol", node_id="node-a"),
         names.UNPUBLISH: UnpublishRequest(driver=driver, volume_handle="vol", node_id="node-a"),
-        names.PERSIST: Unpersisted(volume=volume, attachment=held, operation=str(uuid.uuid4())),
+        names.PERSIST: PersistInput(volume=volume, attachment=held, operation=str(uuid.uuid4())),
         names.ADOPT: AdoptRequest(driver=driver, volume_handle="vol", attachment=held, epoch=0, volume_attachment="csi-1"),
-        names.MIGRATE: Migrating(volume=volume, mark=Mark(pv="pv", uid="uid"), from_nodes=("node-a",), to_node="node-b"),
+        names.MIGRATE: Migrating(volume=volume, mark=Precondition(pv="pv", uid="uid"), from_nodes=("node-a",), to_node="node-b"),
         names.EVACUATE: EvacuateRequest(driver=driver, node_id="node-a"),
         names.READ: volume,
         names.REBUILD: None,

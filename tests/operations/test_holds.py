@@ -14,7 +14,7 @@ from mooring import names
 from mooring.client import MooringClient
 from mooring.devstack.faults import Loss
 from mooring.errors import BackendFailed, BackendUncertain, HeldElsewhere, MooringError
-from mooring.models import Attachment, Unpersisted
+from mooring.models import Attachment, PersistInput
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import PVS, Cluster
 from tests.harness.holds import SECONDS, Run, ended, hold_of, operation_of, volume
@@ -36,7 +36,7 @@ async def recorded(cluster: Cluster, node: str) -> None:
 
 async def begin_hold(client: Client, cluster: Cluster, publish: str, settled: Attachment | None = None) -> Run:
     """Begin a hold of node-a, as the publish of this run id does; with its word, if it is to have that from the start."""
-    waiting = Unpersisted(volume=volume(cluster), attachment=attachment("node-a"), operation=publish)
+    waiting = PersistInput(volume=volume(cluster), attachment=attachment("node-a"), operation=publish)
     run: Run = await client.start_workflow(
         names.PERSIST,
         waiting,
@@ -464,7 +464,7 @@ async def test_a_hold_that_is_ended_with_its_first_task_takes_back_what_its_form
     keys, held = cluster.keys, attachment("node-a")
     written = {keys.node: "node-a", keys.at: "2026-01-31T04:00:41Z", keys.epoch: "1", keys.operation: FORGOTTEN}
     await cluster.create("vol", written)
-    waiting = Unpersisted(volume=volume(cluster), attachment=held, operation=FORGOTTEN, settled=held, signed=(FORGOTTEN,))
+    waiting = PersistInput(volume=volume(cluster), attachment=held, operation=FORGOTTEN, settled=held, signed=(FORGOTTEN,))
     hold: Run = await temporal_client.start_workflow(
         names.PERSIST,
         waiting,

@@ -18,7 +18,7 @@ from mooring import names
 from mooring.client import MooringClient
 from mooring.devstack.faults import Loss
 from mooring.errors import HeldElsewhere
-from mooring.models import RunRef, Unpersisted, VolumeRef
+from mooring.models import RunRef, PersistInput, VolumeRef
 from tests.harness.cluster import Cluster
 from tests.harness.records import attachment
 from tests.harness.workers import indexed
@@ -132,7 +132,7 @@ async def test_where_many_wait_a_further_one_occupies_no_worker_until_its_pv_is_
     worker: MooringWorker, cluster: Cluster, temporal_client: Client
 ) -> None:
     activities = unpersisted(temporal_client, worker, waits=0)
-    waiting = Unpersisted(volume=volume(cluster), attachment=attachment("node-a"), operation="publish-1")
+    waiting = PersistInput(volume=volume(cluster), attachment=attachment("node-a"), operation="publish-1")
 
     slot = ActivityEnvironment()
     slot.info = replace(slot.info, workflow_run_id=str(uuid.uuid4()))
@@ -163,7 +163,7 @@ async def test_a_worker_that_shuts_down_gives_up_the_wait_for_a_holder_of_whom_n
 ) -> None:
     await held_off(worker, cluster)
     activities, slot = unpersisted(temporal_client, worker, waits=1), later_attempt()
-    waiting = Unpersisted(volume=volume(cluster), attachment=attachment("node-a"), operation="publish-1")
+    waiting = PersistInput(volume=volume(cluster), attachment=attachment("node-a"), operation="publish-1")
     slot.worker_shutdown()
 
     with pytest.raises(ApplicationError, match="held by node node-b"):
@@ -176,7 +176,7 @@ async def test_a_volume_that_is_held_off_and_has_no_share_of_the_slots_is_looked
 ) -> None:
     await held_off(worker, cluster)
     activities, slot = unpersisted(temporal_client, worker, waits=0), later_attempt()
-    waiting = Unpersisted(volume=volume(cluster), attachment=attachment("node-a"), operation="publish-1")
+    waiting = PersistInput(volume=volume(cluster), attachment=attachment("node-a"), operation="publish-1")
 
     with pytest.raises(ApplicationError, match="held by node node-b") as refused:
         await slot.run(activities.wait, waiting)

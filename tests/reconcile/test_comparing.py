@@ -217,7 +217,7 @@ def test_only_what_two_looks_show_at_one_epoch_counts() -> None:
     first = hand_over([drift("a"), drift("b"), drift("c")], 3)
     again = hand_over([drift("b"), drift("c", epoch=2), drift("d")], 4)
 
-    both = first.both(again)
+    both = first.confirmed_by(again)
 
     assert ([each.volume_handle for each in both.drifts], both.counts, both.compared) == (["b"], {"unknown_to_record": 1}, 4)
 
@@ -225,7 +225,7 @@ def test_only_what_two_looks_show_at_one_epoch_counts() -> None:
 def test_of_very_many_drifts_the_first_that_can_be_healed_are_in_full_and_all_are_counted() -> None:
     many = [drift(f"{number:04}") for number in range(1000)] + [drift("z", Heal.UNPUBLISH)]
 
-    both = hand_over(many, 1001).both(hand_over(many[1:], 1000))
+    both = hand_over(many, 1001).confirmed_by(hand_over(many[1:], 1000))
 
     assert (len(both.drifts), both.drifts[0].volume_handle, both.counts, both.due) == (499, "z", {"unknown_to_record": 1000}, 1)
 
@@ -282,4 +282,4 @@ def test_long_names_leave_a_payload_below_its_limit_and_none_uncounted() -> None
 
     assert len(found.model_dump_json()) < 1_500_000 > len(result.model_dump_json())
     assert 0 < len(found.drifts) < 400
-    assert found.both(found).counts == found.counts == result.left == {"not_cleared": 400}
+    assert found.confirmed_by(found).counts == found.counts == result.left == {"not_cleared": 400}

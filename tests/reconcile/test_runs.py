@@ -7,7 +7,7 @@ import asyncio
 from temporalio.client import Client
 
 from mooring import names
-from mooring.models import Unpersisted, VolumeRef
+from mooring.models import PersistInput, VolumeRef
 from mooring.temporal.visibility import DriverRuns
 from tests.harness.records import attachment
 
@@ -17,7 +17,7 @@ SECONDS = 30
 async def test_all_that_wait_for_a_pv_are_found_however_many_they_are(temporal_client: Client, driver: str) -> None:
     handles = [f"vol-{number}" for number in range(5)]
     for handle in handles:
-        waiting = Unpersisted(
+        waiting = PersistInput(
             volume=VolumeRef(driver=driver, volume_handle=handle), attachment=attachment("node-a"), operation="publish-1"
         )
         await temporal_client.start_workflow(

@@ -18,7 +18,7 @@ from mooring.models import (
     BackendCall,
     PublishRequest,
     PublishResult,
-    Unpersisted,
+    PersistInput,
     UnpublishResult,
     VolumeRef,
 )
@@ -123,7 +123,7 @@ async def _record_ends_of_holds(recorder: Recorder) -> None:
     volume, held = VolumeRef(driver=DRIVER, volume_handle="ending"), attachment("node-a")
     hold = await recorder.client.start_workflow(
         names.PERSIST,
-        Unpersisted(volume=volume, attachment=held, operation=str(uuid.uuid4())),
+        PersistInput(volume=volume, attachment=held, operation=str(uuid.uuid4())),
         id=names.unpersisted_id(volume),
         task_queue="nobody",
         memo={names.ATTACHMENT_MEMO: held},

@@ -19,7 +19,7 @@ from temporalio.client import Client
 from mooring import names
 from mooring.client import MooringClient
 from mooring.evacuation.client import approve, start_evacuation
-from mooring.models import Approval, Unpersisted, UnpublishResult, VolumeRef
+from mooring.models import Approval, PersistInput, UnpublishResult, VolumeRef
 from mooring.models.evacuation import EvacuateRequest
 from mooring.models.reconciliation import ReconcileRequest, ReconcileResult
 from mooring.settings import default_task_queue
@@ -103,7 +103,7 @@ async def test_what_the_version_before_does_not_know_is_done_beside_its_workers(
 async def test_a_hold_that_the_version_before_fails_to_carry_on_is_carried_on_by_this_one(
     fleet: Fleet, cluster: Cluster, before: Path, temporal_client: Client
 ) -> None:
-    waiting = Unpersisted(
+    waiting = PersistInput(
         volume=VolumeRef(driver=cluster.driver, volume_handle="vol"), attachment=attachment("node-a"), operation=str(uuid.uuid4())
     )
     hold = await temporal_client.start_workflow(

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytest
 
-from mooring.models import Looked, VolumeRecord, VolumeRef, Write
+from mooring.models import ReadResult, VolumeRecord, VolumeRef, Write
 from mooring.records import fence, holds
 from workflows import publish
 from workflows.common.claim import Claimant
@@ -40,7 +40,7 @@ def undo_is_signed_by_the_run(patch: pytest.MonkeyPatch) -> None:
     """Let a rollback take what the run itself has claimed for its own, whoever looked."""
     look = Steps.look_patiently
 
-    async def own(self: Steps, budget: float | None = None) -> Looked:
+    async def own(self: Steps, budget: float | None = None) -> ReadResult:
         return (await look(self, budget)).model_copy(update={"by": self.operation})
 
     patch.setattr(Steps, "look_patiently", own)
@@ -59,7 +59,7 @@ def claim_is_not_remembered(patch: pytest.MonkeyPatch) -> None:
     """Forget a claim that may land, so that nothing is rolled back."""
     make = Claimant.make
 
-    async def forgotten(self: Claimant, claim: fence.Acquire, seen: Looked) -> Any:
+    async def forgotten(self: Claimant, claim: fence.Acquire, seen: ReadResult) -> Any:
         try:
             return await make(self, claim, seen)
         finally:

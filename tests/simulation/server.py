@@ -20,7 +20,7 @@ from temporalio.bridge.proto.workflow_activation import (
 )
 from temporalio.bridge.proto.workflow_commands import WorkflowCommand
 
-from mooring.models import Attachment, Unpersisted, Write
+from mooring.models import Attachment, PersistInput, Write
 from mooring.names import ATTACHMENT_MEMO, unpersisted_id
 from tests.simulation import judge
 from tests.simulation.cluster import VOLUME, Cluster
@@ -230,7 +230,7 @@ class Server:
             resolved.failed.workflow_id, resolved.failed.workflow_type = asked.workflow_id, asked.workflow_type
             resolved.failed.cause = EXISTS
         else:
-            given = CONVERTER.from_payload(asked.input[0], Unpersisted)
+            given = CONVERTER.from_payload(asked.input[0], PersistInput)
             child = Run(Instance(PersistAttachment, unpersisted_id(VOLUME), self.new_id(), given), given.attachment.node_id)
             child.memo = asked.memo[ATTACHMENT_MEMO]
             self.begin(child)

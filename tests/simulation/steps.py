@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from mooring.errors import BackendFailed, BackendInvalidArgument, KubernetesForbidden
-from mooring.models import BackendCall, Glance, Limits, Looked, RunRef, Waiting, Write
+from mooring.models import BackendCall, ObserveResult, OperationLimits, ReadResult, RunRef, UnpersistedRun, Write
 from mooring.records import holds
 from mooring.records.holds import Fate
 from tests.simulation import judge
@@ -16,7 +16,7 @@ from tests.simulation.temporal import Run, Status, Step
 if TYPE_CHECKING:
     from tests.simulation.server import Server
 
-LIMITS: Final = Limits(
+LIMITS: Final = OperationLimits(
     attempt_timeout=10,
     heartbeat_timeout=5,
     publish_budget=120,
@@ -131,23 +131,23 @@ def _at_driver(world: Server, step: Step) -> dict[str, str] | None:
 
 def _observe(world: Server, run: Run, step: Step) -> None:
     seen = world.cluster.seen(world.dice) if world.faults else world.cluster.read()
-    run.succeed(step, Glance(record=seen, waiting=_waiting(world, run), limits=LIMITS))
+    run.succeed(step, ObserveResult(record=seen, waiting=_waiting(world, run), limits=LIMITS))
 
 
 def _look(world: Server, run: Run, step: Step) -> None:
-    run.succeed(step, Looked(record=world.cluster.read(), by=run.run_id))
+    run.succeed(step, ReadResult(record=world.cluster.read(), by=run.run_id))
 
 
 def _find(world: Server, run: Run, step: Step) -> None:
     run.succeed(step, _waiting(world, run))
 
 
-def _waiting(world: Server, run: Run) -> Waiting | None:
+def _waiting(world: Server, run: Run) -> UnpersistedRun | None:
     hold = world.hold()
     if hold is None or hold.memo is None:
         return None
     attachment = world.attachment(hold)
-    return Waiting(
+    return UnpersistedRun(
         attachment=attachment,
         run_id=hold.run_id,
         by=run.run_id,

@@ -13,10 +13,10 @@ with workflow.unsafe.imports_passed_through():
     from mooring import names
 
 if TYPE_CHECKING:
-    from mooring.models import Limits
+    from mooring.models import OperationLimits
 
 
-def patient(limits: Limits, summary: str, attempt: float) -> ActivityConfig:
+def patient(limits: OperationLimits, summary: str, attempt: float) -> ActivityConfig:
     """Return the options of a step whose attempts may take `attempt` seconds each; there is no last one."""
     return {
         "start_to_close_timeout": timedelta(seconds=attempt),

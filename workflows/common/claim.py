@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from mooring.models import Looked, PublishRequest, VolumeRecord, WriteResult
+    from mooring.models import ReadResult, PublishRequest, VolumeRecord, WriteResult
     from mooring.records import fence
     from workflows.common.cancellation import stop_if_cancelled
     from workflows.common.failures import STOPPED, is_final_at_once
@@ -47,7 +47,7 @@ class Claimant:
         self._life = steps.life
         self._steps = steps
 
-    async def make(self, claim: fence.Acquire, seen: Looked, mine: Collection[str] = ()) -> WriteResult:
+    async def make(self, claim: fence.Acquire, seen: ReadResult, mine: Collection[str] = ()) -> WriteResult:
         """Try to write the claim, as decided on the record seen; a record by a run that is `mine` is the run's own claim."""
         stop_if_cancelled()
         if seen.record is None:
@@ -76,7 +76,7 @@ class Claimant:
         """True if the run was reset since it decided on the claim, which its former self may have rolled back."""
         return self._life != self._steps.life and workflow.patched(LIVES)
 
-    def stays(self, seen: Looked) -> bool:
+    def stays(self, seen: ReadResult) -> bool:
         """Return whether the node keeps the volume: it held it before, or by a claim of the run that this one was reset from.
 
         That run may have reported success.

@@ -29,19 +29,19 @@ with workflow.unsafe.imports_passed_through():
     from mooring.errors import NodeNotFound
     from mooring.models import (
         BackendCall,
-        Glance,
-        Limits,
-        Look,
-        Looked,
-        NodeAsk,
-        NodeGlance,
-        Observe,
+        ObserveResult,
+        OperationLimits,
+        ReadInput,
+        ReadResult,
+        CheckNodeInput,
+        NodeVerdict,
+        ObserveInput,
         RunRef,
-        Unpersisted,
+        PersistInput,
         VolumeRecord,
         VolumeRef,
-        Waiting,
-        Warned,
+        UnpersistedRun,
+        WarnInput,
         Write,
         WriteResult,
     )
@@ -53,7 +53,7 @@ with workflow.unsafe.imports_passed_through():
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
 
-S = TypeVar("S", Looked, WriteResult)
+S = TypeVar("S", ReadResult, WriteResult)
 
 LIVES = "look again where the run was reset"
 """The patch since which no call of the backend hangs on what a former self was shown."""
@@ -71,7 +71,7 @@ def was_reset() -> bool:
     return workflow.info().run_id != workflow.info().original_execution_run_id
 
 
-async def _glance(observe: Observe) -> Glance:
+async def _glance(observe: ObserveInput) -> ObserveResult:
     return await workflow.execute_local_activity_method(
         AttachmentActivities.observe, observe, start_to_close_timeout=timedelta(seconds=10)
     )
@@ -82,10 +82,10 @@ class Steps:
     """The steps of one operation on one volume."""
 
     volume: VolumeRef
-    limits: Limits
-    waiting: Waiting | None
+    limits: OperationLimits
+    waiting: UnpersistedRun | None
     """The attachment that waited for a PV as the operation began. Its run may have ended; only this operation may begin another."""
-    node: NodeGlance = NodeGlance.ADMITTED
+    node: NodeVerdict = NodeVerdict.ADMITTED
     """The verdict on the node, from memory, when the operation began."""
     doubt: str = ""
     """Why the volume could be published to nobody when the operation began."""
@@ -102,13 +102,13 @@ class Steps:
         self._asked_in = self._looked_in = self.life
 
     @classmethod
-    async def begin(cls, asked: VolumeRef, node_id: str = "", *, rolls_back: bool = False) -> tuple[Steps, Looked]:
+    async def begin(cls, asked: VolumeRef, node_id: str = "", *, rolls_back: bool = False) -> tuple[Steps, ReadResult]:
         """Take the first step of every operation: ask memory about the volume and the node that is to hold it, and fix the limits.
 
         One that `rolls_back` the remains of its former self looks even if it is cancelled.
         """
         volume = VolumeRef(driver=asked.driver, volume_handle=asked.volume_handle)
-        observe = Observe(driver=asked.driver, volume_handle=asked.volume_handle, node_id=node_id)
+        observe = ObserveInput(driver=asked.driver, volume_handle=asked.volume_handle, node_id=node_id)
         cancelled: BaseException | None = None
         try:
             glance = await _glance(observe)
@@ -117,7 +117,7 @@ class Steps:
                 raise cause(error) or error from None
             cancelled, glance = error, await _glance(observe)
         steps = cls(volume, glance.limits, glance.waiting, glance.node, glance.doubt, stopped=cancelled)
-        return steps, steps._saw(Looked(record=glance.record))
+        return steps, steps._saw(ReadResult(record=glance.record))
 
     @property
     def operation(self) -> str:
@@ -154,7 +154,7 @@ class Steps:
         """True if the run was reset since it looked at the PV."""
         return self._looked_in != self.life and workflow.patched(LIVES)
 
-    def trusts(self, seen: Looked) -> bool:
+    def trusts(self, seen: ReadResult) -> bool:
         """Return whether the run may end on this look: it was at the PV, and by this very run."""
         return seen.by == self.operation
 
@@ -162,23 +162,23 @@ class Steps:
         """Return whether the write landed, and by this very run (`fence.is_current`)."""
         return result.landed and result.record is not None and fence.is_current(result.record, self.operation)
 
-    async def look(self, budget: float | None = None) -> Looked:
+    async def look(self, budget: float | None = None) -> ReadResult:
         """Read the live record, within the budget: that of a publish unless given."""
         self._looked_in = self.life
         options = self._bounded("look at the PV", budget or self.limits.publish_budget)
-        look = Look(volume=self.volume, pvs=self._several())
+        look = ReadInput(volume=self.volume, pvs=self._several())
         return self._saw(await workflow.execute_activity_method(AttachmentActivities.look, look, **options))
 
-    async def look_patiently(self, budget: float | None = None) -> Looked:
+    async def look_patiently(self, budget: float | None = None) -> ReadResult:
         """Read the live record, whatever the errors meanwhile."""
         options = self._within(budget, "roll back: look at the PV")
-        look = Look(volume=self.volume, patient=True, pvs=self._several())
+        look = ReadInput(volume=self.volume, patient=True, pvs=self._several())
         return self._saw(await workflow.execute_activity_method(AttachmentActivities.look, look, **options))
 
     async def check_node(self, node_id: str, *, holds: bool) -> None:
         """Have the API server confirm that the node may hold the volume, or already `holds` it."""
         options = self._bounded(f"check node {node_id}", self.limits.publish_budget)
-        asked = NodeAsk(volume=self.volume, node_id=node_id, holds=holds)
+        asked = CheckNodeInput(volume=self.volume, node_id=node_id, holds=holds)
         await workflow.execute_activity_method(NodeActivities.check, asked, **options)
 
     async def node_is_there(self, node_id: str) -> bool:
@@ -210,11 +210,11 @@ class Steps:
     async def take_back(
         self,
         node_id: str,
-        leaves: Callable[[Looked], bool],
-        first: Callable[[Looked], Awaitable[bool]],
+        leaves: Callable[[ReadResult], bool],
+        first: Callable[[ReadResult], Awaitable[bool]],
         budget: float | None = None,
         mine: Collection[str] = (),
-    ) -> Looked:
+    ) -> ReadResult:
         """Undo the writes of the operation, or of another run that is `mine`, however long it takes, and return the last look.
 
         With a `budget`, each step fails beyond it.
@@ -230,7 +230,7 @@ class Steps:
             if self.trusts(seen) if write is None else self.is_current(await self._undo(write, budget)):
                 return seen
 
-    async def _look_before_undoing(self, budget: float | None) -> Looked:
+    async def _look_before_undoing(self, budget: float | None) -> ReadResult:
         """Read the live record, and again if the run was reset since and the record that its former self saw is gone.
 
         NB: the record's undo tests the record seen, the backend's doesn't.
@@ -242,7 +242,7 @@ class Steps:
         now = await self.look_patiently(budget)
         return seen if now.record == seen.record else now
 
-    async def find_waiting(self) -> Waiting | None:
+    async def find_waiting(self) -> UnpersistedRun | None:
         """Return the attachment that waits for the volume's PV now, if any.
 
         NB: while it is another node's, the record must not be written: an epoch on it would say that no node holds the volume.
@@ -288,7 +288,7 @@ class Steps:
         publish = RunRef(volume=self.volume, run_id=operation)
         return await workflow.execute_activity_method(UnpersistedActivities.publisher_lives, publish, **options)
 
-    async def wait_for_volume(self, waiting: Unpersisted) -> VolumeRecord:
+    async def wait_for_volume(self, waiting: PersistInput) -> VolumeRecord:
         """Wait until the volume has a PV, and return its record."""
         options = self._patient(f"wait for a PV to record {waiting.attachment.node_id} on", _WAIT)
         return await workflow.execute_activity_method(UnpersistedActivities.wait, waiting, **options)
@@ -300,7 +300,7 @@ class Steps:
         options["task_queue"] = waiting_queue(workflow.info().task_queue)
         return workflow.start_activity_method(MigrationActivities.wait, self.volume, **options)
 
-    async def warn_not_cleared(self, warned: Warned) -> None:
+    async def warn_not_cleared(self, warned: WarnInput) -> None:
         """Warn an operator of a record that could not be cleared; best effort."""
         options = self._bounded("raise an Event", self.limits.clear_budget)
         options["retry_policy"] = RetryPolicy(maximum_attempts=3)

@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from mooring.states import State, guidance
 
 if TYPE_CHECKING:
-    from mooring.models import Limits, VolumeRef
+    from mooring.models import OperationLimits, VolumeRef
 
 _DRIVER = SearchAttributeKey.for_keyword(names.CSI_DRIVER)
 _VOLUME = SearchAttributeKey.for_keyword(names.VOLUME_ID)
@@ -24,7 +24,7 @@ _NODE = SearchAttributeKey.for_keyword(names.NODE_ID)
 _STATE = SearchAttributeKey.for_keyword(names.ATTACHMENT_STATE)
 
 
-def show(limits: Limits, volume: VolumeRef, node_id: str, state: State) -> None:
+def show(limits: OperationLimits, volume: VolumeRef, node_id: str, state: State) -> None:
     """Set the run's search attributes and details."""
     workflow.set_current_details(guidance(state))
     if limits.search_attributes:
@@ -45,7 +45,7 @@ def show_driver(driver: str, state: State, *, search_attributes: bool) -> None:
         workflow.upsert_search_attributes([_DRIVER.value_set(driver), _STATE.value_set(state)])
 
 
-def show_node(limits: Limits, driver: str, node_id: str, state: State, details: str) -> None:
+def show_node(limits: OperationLimits, driver: str, node_id: str, state: State, details: str) -> None:
     """Set the search attributes and details of a run that is about a node."""
     explain(state, details)
     if limits.search_attributes:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mooring.models import Approval
-    from mooring.models.evacuation import NodeSeen
+    from mooring.models.evacuation import ReadNodeResult
 
 _LOOKS = 10
 """Number of looks that the time of an absence is divided into."""
@@ -54,7 +54,7 @@ class Proof:
         """The time at which the absence will have lasted long enough, or None while there is none."""
         return self.absence.since + timedelta(seconds=self.gone) if self.absence else None
 
-    def weigh(self, seen: NodeSeen, approval: Approval | None, at: datetime) -> str:
+    def weigh(self, seen: ReadNodeResult, approval: Approval | None, at: datetime) -> str:
         """Weigh a look and return the proof in words, or "" if there is none yet."""
         self.absence = self._lengthened(at) if seen.presence is Presence.GONE else None
         if seen.out_of_service:
@@ -66,7 +66,7 @@ class Proof:
             return f"{approval.by} says so: {approval.reason} ({seen.words}, as seen at {moment(at)})"
         return ""
 
-    def refuted(self, seen: NodeSeen, approval: Approval | None) -> str:
+    def refuted(self, seen: ReadNodeResult, approval: Approval | None) -> str:
         """Return the reason why it isn't dead, although there was proof, or "" if it is."""
         if approval is None:
             return f"{seen.words} again, and nobody says that it is off" if is_back(seen) else ""
@@ -74,7 +74,7 @@ class Proof:
         back = self.ailing and seen.ready and is_back(seen)
         return f"{seen.words} again, since {approval.by} said that it is off" if back else ""
 
-    def missing(self, seen: NodeSeen, node_id: str) -> str:
+    def missing(self, seen: ReadNodeResult, node_id: str) -> str:
         """Describe what the proof still lacks."""
         approve = code(f"mooring approve {arguments(f'evacuate/{node_id}')} --by WHO --reason WHY")
         due = f", which will be at {moment(self.due)}" if self.due else ""
@@ -91,7 +91,7 @@ class Proof:
         return Absence(since=series.since if series and uninterrupted else at, seen=at)
 
 
-def is_back(seen: NodeSeen) -> bool:
+def is_back(seen: ReadNodeResult) -> bool:
     """Return whether the node is alive, as far as the cluster says."""
     return seen.presence is Presence.HERE and not seen.out_of_service
 

@@ -18,7 +18,7 @@ from temporalio.workflow import ActivityConfig
 with workflow.unsafe.imports_passed_through():
     from activities.evacuation import EvacuationActivities
     from mooring.models import UnpublishResult
-    from mooring.models.evacuation import EvacuationTerms, HeldVolume, HeldVolumes, NodeAsked, NodeSeen, Release, Unheard
+    from mooring.models.evacuation import EvacuationOptions, HeldVolume, HeldVolumes, ReadNodeInput, ReadNodeResult, Release, CountReleasedInput
     from mooring.names import waiting_queue
     from workflows.common.activity_options import patient
 
@@ -39,7 +39,7 @@ class EvacuationSteps:
     """The steps of the evacuation of one node."""
 
     node_id: str
-    terms: EvacuationTerms
+    terms: EvacuationOptions
 
     @classmethod
     async def begin(cls, node_id: str) -> EvacuationSteps:
@@ -54,7 +54,7 @@ class EvacuationSteps:
             yield pause
             pause = min(longest, 2 * pause)
 
-    async def look(self, names: Sequence[str]) -> NodeSeen:
+    async def look(self, names: Sequence[str]) -> ReadNodeResult:
         """Look at the node, which had these names, however long it takes."""
         options = self._options(f"look at node {self.node_id}", self.terms.limits.attempt_timeout)
         longest = timedelta(seconds=self.terms.limits.attempt_timeout + self.terms.limits.heartbeat_timeout)
@@ -84,12 +84,12 @@ class EvacuationSteps:
         """Return how many of these volumes were released as this evacuation has asked; it may fail."""
         options = self._options(f"see which of {len(volumes)} releases were done", _COUNT)
         options["schedule_to_close_timeout"] = timedelta(seconds=2 * _COUNT)
-        asked = Unheard(node_id=self.node_id, volumes=tuple(volumes))
+        asked = CountReleasedInput(node_id=self.node_id, volumes=tuple(volumes))
         return await workflow.execute_activity_method(EvacuationActivities.count_released, asked, **options)
 
-    def _asked(self, names: Sequence[str]) -> NodeAsked:
+    def _asked(self, names: Sequence[str]) -> ReadNodeInput:
         several = tuple(names) if len(names) > 1 else ()
-        return NodeAsked(node_id=self.node_id, node_name=names[0] if names else "", node_names=several)
+        return ReadNodeInput(node_id=self.node_id, node_name=names[0] if names else "", node_names=several)
 
     def _options(self, summary: str, attempt: float) -> ActivityConfig:
         return patient(self.terms.limits, summary, attempt)

@@ -182,7 +182,7 @@ def _describe(mode: AccessMode, seen: Record, node: str, operation: int) -> Writ
 
 @cache
 def _landed(mode: AccessMode, write: Write, found: Record) -> bool:
-    mark = models.Mark(pv="pv-7", uid=str(write.mark.uid), epoch=write.mark.epoch or None, node=write.mark.node or None)
+    mark = models.Precondition(pv="pv-7", uid=str(write.mark.uid), epoch=write.mark.epoch or None, node=write.mark.node or None)
     holders = _holders(mode, write.holders)
     sent = models.Write(volume=VOLUME, mark=mark, operation=str(write.operation), holders=holders, floor=write.floor)
     return fence.landed(sent, _record(mode, found))
@@ -194,7 +194,7 @@ def _is_current(mode: AccessMode, record: Record, operation: int) -> bool:
 
 
 def _record(mode: AccessMode, record: Record) -> models.VolumeRecord:
-    mark = models.Mark(pv="pv-7", uid=str(record.uid), epoch=record.epoch or None, node=record.mark.node or None)
+    mark = models.Precondition(pv="pv-7", uid=str(record.uid), epoch=record.epoch or None, node=record.mark.node or None)
     return models.VolumeRecord(
         mark=mark,
         operation=str(record.operation) if record.operation else "",

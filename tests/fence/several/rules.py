@@ -119,7 +119,7 @@ def _record(seen: frozenset[Pv]) -> models.VolumeRecord:
 
 
 def _one(pv: Pv) -> models.VolumeRecord:
-    mark = models.Mark(pv=pv.name, uid=str(pv.uid), epoch=pv.epoch or None, node=pv.mark.node or None)
+    mark = models.Precondition(pv=pv.name, uid=str(pv.uid), epoch=pv.epoch or None, node=pv.mark.node or None)
     holders = tuple(models.Attachment(node_id=node, attached_at=_NOW) for node in pv.holders)
     operation = str(pv.operation) if pv.operation else ""
     return models.VolumeRecord(mark=mark, operation=operation, holders=holders, beside=tuple(sorted(pv.beside)))

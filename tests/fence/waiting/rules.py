@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import cache
 
-from mooring.models import Attachment, Mark, PublishRequest, VolumeRecord, Waiting
+from mooring.models import Attachment, Precondition, PublishRequest, VolumeRecord, UnpersistedRun
 from mooring.models import Write as FenceWrite
 from mooring.records import fence, holds
 from tests.fence.explorer.rules import Claim
@@ -168,9 +168,9 @@ def closed(fate: Fate) -> bool:
 
 
 @cache
-def _waiting(found: Found) -> Waiting:
+def _waiting(found: Found) -> UnpersistedRun:
     attachment = Attachment(node_id=found.node, attached_at=_NOW)
-    return Waiting(
+    return UnpersistedRun(
         attachment=attachment, run_id=str(found.number), by=str(found.by), begun_by=str(found.parent), ending=found.ending
     )
 
@@ -203,7 +203,7 @@ def _undo(seen: Record, node: str, by: int, mine: tuple[int, ...], reclaims: boo
 
 
 def _record(seen: Record) -> VolumeRecord:
-    mark = Mark(pv="pv-7", uid=str(seen.uid), epoch=seen.epoch or None, node=seen.mark.node or None)
+    mark = Precondition(pv="pv-7", uid=str(seen.uid), epoch=seen.epoch or None, node=seen.mark.node or None)
     return VolumeRecord(
         mark=mark,
         operation=str(seen.operation) if seen.operation else "",
