@@ -41,7 +41,7 @@ from mooring.csi.standalone import LoneEndpoint
 from mooring.csi.state import Desk, Serving
 from mooring.errors import MooringError, TemporalUnavailable
 from mooring.evacuation.node_watcher import look_after
-from mooring.events.interceptor import Telling
+from mooring.events.interceptor import RecorderInterceptor
 from mooring.evidence.evidence import Evidence
 from mooring.evidence.unplaced import UnplacedAttachments
 from mooring.index.manager import AttachmentManager
@@ -99,7 +99,7 @@ class MooringWorker:
         self.manager = AttachmentManager()
         self._slots = slots or Slots()
         self._tenure = Tenure(client)
-        self._polls = Polls(client, identity, settings.drain_timeout, [Telling(storage.events.take)], self._tenure.refuse)
+        self._polls = Polls(client, identity, settings.drain_timeout, [RecorderInterceptor(storage.events.record)], self._tenure.refuse)
         self._desk = desk or Desk(settings.driver)
         self._settings = settings
         self._client = client

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from temporalio import activity
 
 from activities.attempt import running
-from mooring.events.reasons import Happening, Reason
+from mooring.events.reasons import EventNote, Reason
 from mooring.models import WarnInput
 
 if TYPE_CHECKING:
@@ -33,4 +33,4 @@ class EventActivities:
         holder = record.everyone[0].node_id if record.everyone else ""
         handle = warned.volume.volume_handle
         async with running():
-            await self._events.write(Happening(Reason.ANNOTATION_NOT_CLEARED, handle, holder, record.mark, warned.message, holder))
+            await self._events.write(EventNote(Reason.ANNOTATION_NOT_CLEARED, handle, holder, record.mark, warned.message, holder))

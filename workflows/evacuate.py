@@ -20,7 +20,7 @@ from temporalio.common import RawValue
 
 with workflow.unsafe.imports_passed_through():
     from mooring.errors import NothingToApprove
-    from mooring.events.reasons import Happening, Reason
+    from mooring.events.reasons import EventNote, Reason
     from mooring.models import Approval
     from mooring.models.evacuation import EvacuateRequest, EvacuationProgress, EvacuationResult, ReadNodeResult, CarriedOver
     from mooring.names import APPROVE, EVACUATE, PROGRESS
@@ -232,7 +232,7 @@ class EvacuateNode:
         show_node(self._steps.terms.limits, self._asked.driver, self._node, state, details)
 
     def _tell(self, about: Reason, note: str) -> None:
-        tell(Happening(about, "", self._node, None, note, node_name=self._name))
+        tell(EventNote(about, "", self._node, None, note, node_name=self._name))
 
     @property
     def _released(self) -> int:

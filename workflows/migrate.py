@@ -20,7 +20,7 @@ from temporalio.workflow import ActivityHandle, ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from mooring import names
-    from mooring.events.reasons import Happening, Reason
+    from mooring.events.reasons import EventNote, Reason
     from mooring.models import Migrating, MigrationResult, PublishRequest, VolumeRecord
     from mooring.states import State
     from workflows.common.events import tell
@@ -121,7 +121,7 @@ class WatchMigration:
 
     def _enter(self, state: State, reason: Reason, told: str) -> None:
         self._show(state)
-        tell(Happening(reason, self._asked.volume.volume_handle, self._asked.to_node, self._asked.mark, told))
+        tell(EventNote(reason, self._asked.volume.volume_handle, self._asked.to_node, self._asked.mark, told))
 
     def _show(self, state: State) -> None:
         show(self._steps.limits, self._asked.volume, self._asked.to_node, state)

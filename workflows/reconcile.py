@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.reconciliation import ReconcileActivities
     from mooring import names
     from mooring.errors import NothingToApprove
-    from mooring.events.reasons import Happening, Reason
+    from mooring.events.reasons import EventNote, Reason
     from mooring.models import Approval
     from mooring.models.reconciliation import (
         TOLD,
@@ -203,7 +203,7 @@ class ReconcileAttachments:
         meter.create_counter("mooring_drift_healed", "Drifts that were healed.").add(1)
         if drift.kind in _RELEASED:
             why = f"{drift.why} It is detached."
-            tell(Happening(Reason.STALE_ATTACHMENT_RELEASED, drift.volume_handle, drift.node_id, drift.mark, why))
+            tell(EventNote(Reason.STALE_ATTACHMENT_RELEASED, drift.volume_handle, drift.node_id, drift.mark, why))
 
     def _end(self) -> ReconcileResult:
         took = workflow.now() - workflow.info().workflow_start_time

@@ -18,7 +18,7 @@ from mooring.cluster.node_ids import AnyNode, Nodes, csi_nodes, plain_nodes
 from mooring.cluster.node_usage import ClusterNodeUsage, NodeUsageReader, NoNodeUsage
 from mooring.cluster.persistent_volumes import PersistentVolumeStore
 from mooring.cluster.volume_attachments import ClusterAttachments, NoAttachments, VolumeAttachments
-from mooring.events.pvcs import Claims
+from mooring.events.pvcs import PvcCache
 from mooring.events.recorder import Events, NoEvents, Recorder
 from mooring.kubernetes.connection import Kubeconfig, connect
 from mooring.records.memory_store import MemoryStore
@@ -62,7 +62,7 @@ async def open_clientset(
         return
     api = await connect(kubeconfig, os.environ, settings.request_timeout)
     try:
-        claims = Claims(api)
+        claims = PvcCache(api)
         volumes = PersistentVolumeStore(api, settings.driver, now, metrics, learn=claims.learn, page_size=settings.page_size)
         cluster = ClusterAttachments(api, settings.driver, now)
         attachments = cluster if settings.adopt else NoAttachments()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from mooring.events.reasons import Happening, Reason
+    from mooring.events.reasons import EventNote, Reason
     from mooring.kubernetes.pv_objects import PvcRef
 
 NOTE_BYTES: Final = 1024
@@ -62,7 +62,7 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class EventDraft:
     """One Event, but for its name."""
 
     key: Key
@@ -91,7 +91,7 @@ class Draft:
         return f"{self.key.regarding.name[:NAME_CHARACTERS].rstrip('.-')}.{unique}"
 
 
-def drafts(happening: Happening, claim: PvcRef | None, node_name: str) -> list[Draft]:
+def event_drafts(happening: EventNote, claim: PvcRef | None, node_name: str) -> list[EventDraft]:
     """Draft the Events of a happening; `claim` is bound to its PV, `node_name` is the Node's name, "" if unknown."""
     # NB: the kubelet gives a Node's name for its uid, and so does `kubectl describe node` when it looks for Events.
     node = Reference("Node", node_name, node_name) if node_name else None
@@ -104,4 +104,4 @@ def drafts(happening: Happening, claim: PvcRef | None, node_name: str) -> list[D
         if node:
             yield node, pv
 
-    return [Draft(Key(happening.reason, each, related, happening.holder), happening.note) for each, related in about()]
+    return [EventDraft(Key(happening.reason, each, related, happening.holder), happening.note) for each, related in about()]

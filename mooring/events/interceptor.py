@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 
 from temporalio.worker import Interceptor
 
-from mooring.events.reasons import TAKE
+from mooring.events.reasons import RECORD_EVENT
 
 if TYPE_CHECKING:
     from temporalio.worker import WorkflowInterceptorClassInput
 
-    from mooring.events.reasons import Take
+    from mooring.events.reasons import RecordEvent
 
 
-class Telling(Interceptor):
+class RecorderInterceptor(Interceptor):
     """An interceptor of nothing; workflow code finds `take` among its external functions."""
 
-    def __init__(self, take: Take) -> None:
+    def __init__(self, take: RecordEvent) -> None:
         self._take = take
 
     def workflow_interceptor_class(self, input: WorkflowInterceptorClassInput) -> None:  # noqa: A002
         """See `Interceptor`."""
-        input.unsafe_extern_functions[TAKE] = self._take
+        input.unsafe_extern_functions[RECORD_EVENT] = self._take

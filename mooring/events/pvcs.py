@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mooring.models import Precondition
 
 
-class Claims:
+class PvcCache:
     """The claims of PVs on one API server."""
 
     def __init__(self, api: KubernetesApi, size: int = 1024) -> None:

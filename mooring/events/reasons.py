@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from mooring.models import Precondition
 
-TAKE: Final = "mooring_take_happening"
+RECORD_EVENT: Final = "mooring_take_happening"
 """The name under which a worker lends its recorder's `take` to workflow code."""
 
 
@@ -80,7 +80,7 @@ _ACTIONS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class EventNote:
     """A happening to report on the volume's PV, the PVC that is bound to it, and the Node.
 
     `volume_handle` is "" if it is about a node alone, `node_id` "" if it is about a volume alone; `pv` is None if none is known.
@@ -97,5 +97,5 @@ class Happening:
     node_name: str = ""
 
 
-Take = Callable[[Happening], None]
+RecordEvent = Callable[[EventNote], None]
 """Takes something to tell from any thread; returns at once and never raises."""

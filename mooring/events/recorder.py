@@ -18,10 +18,10 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from mooring.errors import KubernetesRejected, KubernetesUnavailable, MooringError
-from mooring.events.drafts import Draft, drafts
-from mooring.events.pvcs import Claims
-from mooring.events.reasons import Happening
-from mooring.events.series import Series, Told
+from mooring.events.drafts import EventDraft, event_drafts
+from mooring.events.pvcs import PvcCache
+from mooring.events.reasons import EventNote
+from mooring.events.series import Series, SeriesCache
 from mooring.kubernetes.api import Request, Gone, KubernetesApi, NotFound, Refused
 from mooring.kubernetes.pv_objects import PvcRef
 
@@ -40,10 +40,10 @@ logger = logging.getLogger(__name__)
 class Events(Protocol):
     """A recorder of happenings for operators."""
 
-    def take(self, happening: Happening) -> None:
+    def record(self, happening: EventNote) -> None:
         """Record the happening soon; callable from any thread."""
 
-    async def write(self, happening: Happening) -> None:
+    async def write(self, happening: EventNote) -> None:
         """Record the happening now.
 
         Raises:
@@ -55,10 +55,10 @@ class Events(Protocol):
 class NoEvents:
     """The recorder without Kubernetes, or without Events."""
 
-    def take(self, happening: Happening) -> None:
+    def record(self, happening: EventNote) -> None:
         """Do nothing."""
 
-    async def write(self, happening: Happening) -> None:
+    async def write(self, happening: EventNote) -> None:
         """Do nothing."""
 
 
@@ -71,7 +71,7 @@ class Recorder:
     def __init__(
         self,
         api: KubernetesApi,
-        claims: Claims,
+        claims: PvcCache,
         node_name: Callable[[str], str],
         instance: str,
         now: Callable[[], datetime],
@@ -89,20 +89,20 @@ class Recorder:
         self._dropped = dropped
         self._warnings_only = warnings_only
         self._pause = pause
-        self._queue: asyncio.Queue[tuple[Happening, datetime]] = asyncio.Queue(size)
-        self._told = Told(SERIES)
+        self._queue: asyncio.Queue[tuple[EventNote, datetime]] = asyncio.Queue(size)
+        self._told = SeriesCache(SERIES)
         self._logged: set[str] = set()
         self._loop = asyncio.get_running_loop()
 
-    def take(self, happening: Happening) -> None:
+    def record(self, happening: EventNote) -> None:
         """See `Events`."""
         if happening.reason.warns or not self._warnings_only:
             with suppress(RuntimeError):  # the loop is closed: the process is about to end
                 self._loop.call_soon_threadsafe(self._enqueue, happening, self._now())
 
-    async def write(self, happening: Happening) -> None:
+    async def write(self, happening: EventNote) -> None:
         """See `Events`."""
-        outcomes = await self._tell(happening, self._now())
+        outcomes = await self._record(happening, self._now())
         errors = [error for error in outcomes if error is not None]
         if errors and len(errors) == len(outcomes):
             raise errors[0]
@@ -118,12 +118,12 @@ class Recorder:
                 async with asyncio.timeout(LAST_WORDS):
                     await asyncio.sleep(0)  # NB: what was taken just now is not in the queue yet
                     await self._queue.join()
-                    await self._tell_series()
+                    await self._write_series()
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
 
-    def _enqueue(self, happening: Happening, at: datetime) -> None:
+    def _enqueue(self, happening: EventNote, at: datetime) -> None:
         try:
             self._queue.put_nowait((happening, at))
         except asyncio.QueueFull:
@@ -133,7 +133,7 @@ class Recorder:
         while True:
             happening, at = await self._queue.get()
             try:
-                if any(await self._tell(happening, at)):
+                if any(await self._record(happening, at)):
                     self._dropped()
             except Exception:
                 self._dropped()
@@ -145,25 +145,25 @@ class Recorder:
         while True:
             await asyncio.sleep(self._pause)
             try:
-                await self._tell_series()
+                await self._write_series()
             except Exception:
                 logger.exception("The counts of Events could not be written; they are tried again.")
 
-    async def _tell(self, happening: Happening, at: datetime) -> list[MooringError | None]:
+    async def _record(self, happening: EventNote, at: datetime) -> list[MooringError | None]:
         """Write every Event of the happening, and return the error of each, None if it was written."""
-        drafted = drafts(happening, await self._claim(happening), happening.node_name or self._node_name(happening.node_id))
+        drafted = event_drafts(happening, await self._pvc(happening), happening.node_name or self._node_name(happening.node_id))
         if not drafted:
             logger.info("%s: %s", happening.reason, happening.note)
         return await asyncio.gather(*(self._write(draft, at) for draft in drafted))
 
-    async def _claim(self, happening: Happening) -> PvcRef | None:
+    async def _pvc(self, happening: EventNote) -> PvcRef | None:
         try:
             return await self._claims.of(happening.pv) if happening.pv else None
         except MooringError as error:
             self._log(error)
             return None
 
-    async def _write(self, draft: Draft, at: datetime) -> MooringError | None:
+    async def _write(self, draft: EventDraft, at: datetime) -> MooringError | None:
         if self._told.again(draft, at):
             return None
         return await self._create(Series(draft, first=at, last=at))
@@ -188,8 +188,8 @@ class Recorder:
                 self._told.forget(series)
         return None
 
-    async def _tell_series(self) -> None:
-        for series in self._told.untold(self._now()):
+    async def _write_series(self) -> None:
+        for series in self._told.unwritten(self._now()):
             if await self._update(series):
                 self._dropped()
 

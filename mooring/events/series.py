@@ -19,11 +19,11 @@ from mooring.models.times import format_time
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from mooring.events.drafts import Draft, Key
+    from mooring.events.drafts import EventDraft, Key
 
-LASTS: Final = timedelta(minutes=6)
+SERIES_LASTS: Final = timedelta(minutes=6)
 """As in client-go's tools/events."""
-STANDS: Final = timedelta(minutes=1)
+NOTE_LASTS: Final = timedelta(minutes=1)
 """Time for which a note stands for other notes too, so that notes that always differ make no flood."""
 
 
@@ -31,7 +31,7 @@ STANDS: Final = timedelta(minutes=1)
 class Series:
     """One Event: its path, its number of occurrences, and how many of those the API server knows of."""
 
-    draft: Draft
+    draft: EventDraft
     first: datetime
     last: datetime
     path: str = ""
@@ -54,17 +54,17 @@ class Series:
         return {"count": self.count, "lastObservedTime": format_time(self.last)}
 
 
-class Told:
+class SeriesCache:
     """The series of one worker, the one that was added to last at the end."""
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._series: OrderedDict[Key, Series] = OrderedDict()
 
-    def again(self, draft: Draft, at: datetime) -> bool:
+    def again(self, draft: EventDraft, at: datetime) -> bool:
         """Add the draft to the series that it belongs to, and return whether there is one."""
         series = self._series.get(draft.key)
-        if series is None or at - series.last > LASTS or (draft.note != series.draft.note and at - series.first > STANDS):
+        if series is None or at - series.last > SERIES_LASTS or (draft.note != series.draft.note and at - series.first > NOTE_LASTS):
             return False
         series.count += 1
         series.last = max(at, series.last)
@@ -83,8 +83,8 @@ class Told:
         if self._series.get(series.draft.key) is series:
             del self._series[series.draft.key]
 
-    def untold(self, now: datetime) -> list[Series]:
+    def unwritten(self, now: datetime) -> list[Series]:
         """Return the series whose count has grown since it was last written, and forget those that have ended."""
-        for series in [each for each in self._series.values() if now - each.last > LASTS]:
+        for series in [each for each in self._series.values() if now - each.last > SERIES_LASTS]:
             self.forget(series)
         return [each for each in self._series.values() if 0 < each.told < each.count]

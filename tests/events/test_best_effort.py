@@ -14,8 +14,8 @@ from temporalio.worker import Replayer
 from mooring.client import MooringClient
 from mooring.devstack.faults import Loss
 from mooring.errors import HeldElsewhere
-from mooring.events.interceptor import Telling
-from mooring.events.reasons import Happening
+from mooring.events.interceptor import RecorderInterceptor
+from mooring.events.reasons import EventNote
 from tests.events.conftest import Observatory
 from tests.harness.cluster import PVS, Cluster
 from tests.harness.workers import indexed, quick, running_worker, until
@@ -118,9 +118,9 @@ async def test_a_re_claim_is_nothing_new(temporal_client: Client, mooring: Moori
 
 @pytest.mark.parametrize("name", ["publish", "publish-refused", "publish-rolled-back", "unpublish", "adopt", "persist", "migrate"])
 async def test_what_is_replayed_was_told_before(name: str) -> None:
-    told: list[Happening] = []
+    told: list[EventNote] = []
     history = WorkflowHistory.from_json(name, (HISTORIES / f"{name}.json").read_text())
-    replayer = Replayer(workflows=WORKFLOWS, data_converter=pydantic_data_converter, interceptors=[Telling(told.append)])
+    replayer = Replayer(workflows=WORKFLOWS, data_converter=pydantic_data_converter, interceptors=[RecorderInterceptor(told.append)])
 
     await replayer.replay_workflow(history)
 

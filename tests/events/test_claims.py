@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from mooring.events.pvcs import Claims
+from mooring.events.pvcs import PvcCache
 from mooring.kubernetes.api import KubernetesApi
 from mooring.kubernetes.connection import connect
 from mooring.kubernetes.pv_objects import PvcRef, Metadata, Pv, Spec
@@ -28,7 +28,7 @@ def pv(uid: str, claim: PvcRef | None = BOUND) -> Pv:
 
 
 async def test_what_was_learned_costs_no_request(api: KubernetesApi, cluster: Cluster) -> None:
-    claims = Claims(api)
+    claims = PvcCache(api)
     claims.learn(pv("u1"))
     claims.learn(pv("u2", None))
 
@@ -41,18 +41,18 @@ async def test_what_was_not_learned_is_asked_for_once(api: KubernetesApi, cluste
     made = (await cluster.create("vol"))["metadata"]
     claim = {"namespace": "apps", "name": "data", "uid": "a-uid"}
     await cluster.ask("PATCH", f"{PVS}/{made['name']}", {"spec": {"claimRef": claim}}, "application/merge-patch+json")
-    claims, mark = Claims(api), Precondition(pv=made["name"], uid=made["uid"])
+    claims, mark = PvcCache(api), Precondition(pv=made["name"], uid=made["uid"])
 
     assert [await claims.of(mark), await claims.of(mark)] == [BOUND, BOUND]
     assert cluster.proxy.count() == 1
 
 
 async def test_a_pv_that_is_gone_is_bound_to_nothing(api: KubernetesApi) -> None:
-    assert await Claims(api).of(Precondition(pv="absent", uid="u")) is None
+    assert await PvcCache(api).of(Precondition(pv="absent", uid="u")) is None
 
 
 async def test_no_more_are_remembered_than_there_is_room_for(api: KubernetesApi, cluster: Cluster) -> None:
-    claims = Claims(api, size=2)
+    claims = PvcCache(api, size=2)
     for uid in ("u1", "u2", "u3"):
         claims.learn(pv(uid))
 

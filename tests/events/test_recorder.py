@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import pytest
 
-from mooring.events.pvcs import Claims
-from mooring.events.reasons import Happening, Reason
+from mooring.events.pvcs import PvcCache
+from mooring.events.reasons import EventNote, Reason
 from mooring.events.recorder import Recorder
 from mooring.kubernetes.api import KubernetesApi
 from mooring.kubernetes.connection import connect
@@ -43,7 +43,7 @@ class Desk:
 
     def make(self, size: int = 100) -> Recorder:
         """Return a recorder that doesn't run yet."""
-        claims = Claims(self.api)
+        claims = PvcCache(self.api)
         return Recorder(
             *(self.api, claims, lambda _: "", "worker-0", lambda: self.now, lambda: self.dropped.append(None)),
             warnings_only=False,
@@ -51,11 +51,11 @@ class Desk:
             pause=0.05,
         )
 
-    async def happening(self, **changed: Any) -> Happening:
+    async def happening(self, **changed: Any) -> EventNote:
         """Return an Attached of the volume."""
         pv = await self.cluster.ask("GET", f"{PVS}/{self.cluster.pv('vol')}")
         mark = Precondition(pv=pv["metadata"]["name"], uid=pv["metadata"]["uid"])
-        return Happening(**{**_ATTACHED, "pv": mark, **changed})
+        return EventNote(**{**_ATTACHED, "pv": mark, **changed})
 
 
 _ATTACHED: Final[dict[str, Any]] = {
@@ -93,14 +93,14 @@ def _count(event: dict[str, Any]) -> int:
 async def test_what_happens_again_is_counted(desk: Desk, seen: Observatory) -> None:
     async with desk.recorder() as recorder:
         for _ in range(3):
-            recorder.take(await desk.happening())
+            recorder.record(await desk.happening())
         await counted(seen, 3)
 
 
 async def test_what_was_taken_last_is_written_before_the_end(desk: Desk, seen: Observatory) -> None:
     happening = await desk.happening()
     async with desk.recorder() as recorder:
-        recorder.take(happening)
+        recorder.record(happening)
 
     assert [_count(event) for event in await seen.events(desk.cluster.pv("vol"))] == [1]
 
@@ -109,7 +109,7 @@ async def test_a_storm_costs_few_requests(desk: Desk, seen: Observatory) -> None
     happening = await desk.happening()
     async with desk.recorder(1000) as recorder:
         for _ in range(500):
-            recorder.take(happening)
+            recorder.record(happening)
         await counted(seen, 500)
 
     proxy = desk.cluster.proxy
@@ -120,24 +120,24 @@ async def test_a_storm_costs_few_requests(desk: Desk, seen: Observatory) -> None
 @pytest.mark.parametrize("changed", [{"holder": "node-c"}, {"reason": Reason.DETACHED}], ids=["holder", "reason"])
 async def test_what_differs_is_another_event(desk: Desk, seen: Observatory, changed: dict[str, Any]) -> None:
     async with desk.recorder() as recorder:
-        recorder.take(await desk.happening())
-        recorder.take(await desk.happening(**changed))
+        recorder.record(await desk.happening())
+        recorder.record(await desk.happening(**changed))
         await counted(seen, 1, 1)
 
 
 async def test_what_happens_again_much_later_is_another_event(desk: Desk, seen: Observatory) -> None:
     async with desk.recorder() as recorder:
-        recorder.take(await desk.happening())
+        recorder.record(await desk.happening())
         await counted(seen, 1)
         desk.now += timedelta(minutes=6, seconds=1)
-        recorder.take(await desk.happening())
+        recorder.record(await desk.happening())
         await counted(seen, 1, 1)
 
 
 async def test_another_cause_is_another_event_a_minute_after_the_first(desk: Desk, seen: Observatory) -> None:
     async with desk.recorder() as recorder:
         for cause, counts in (("no answer", [1]), ("no answer", [2]), ("no such LUN", [2, 1]), ("no such LUN", [2, 2])):
-            recorder.take(await desk.happening(note=cause))
+            recorder.record(await desk.happening(note=cause))
             await counted(seen, *counts)
             desk.now += timedelta(seconds=31)
 
@@ -147,42 +147,42 @@ async def test_another_cause_is_another_event_a_minute_after_the_first(desk: Des
 async def test_a_note_that_is_never_twice_the_same_makes_no_flood(desk: Desk, seen: Observatory) -> None:
     async with desk.recorder() as recorder:
         for number in range(50):
-            recorder.take(await desk.happening(note=f"attempt {number}"))
+            recorder.record(await desk.happening(note=f"attempt {number}"))
             desk.now += timedelta(seconds=1)
         await counted(seen, 50)
 
 
 async def test_a_fault_in_one_event_is_counted_and_stops_no_other(desk: Desk, seen: Observatory) -> None:
     async with desk.recorder() as recorder:
-        recorder.take(await desk.happening(note="\ud800"))
+        recorder.record(await desk.happening(note="\ud800"))
         await until(lambda: len(desk.dropped) == 1)
-        recorder.take(await desk.happening())
+        recorder.record(await desk.happening())
         await counted(seen, 1)
 
 
 async def test_an_event_that_has_expired_is_written_anew_with_its_count(desk: Desk, seen: Observatory) -> None:
     async with desk.recorder() as recorder:
-        recorder.take(await desk.happening())
+        recorder.record(await desk.happening())
         await counted(seen, 1)
         [event] = await seen.events(desk.cluster.pv("vol"))
         await desk.cluster.ask("DELETE", f"/apis/events.k8s.io/v1/namespaces/default/events/{event['metadata']['name']}")
-        recorder.take(await desk.happening())
+        recorder.record(await desk.happening())
         await counted(seen, 2)
 
 
 async def test_a_count_that_is_refused_is_told_later(desk: Desk, seen: Observatory) -> None:
     async with desk.recorder() as recorder:
-        recorder.take(await desk.happening())
+        recorder.record(await desk.happening())
         await counted(seen, 1)
         desk.cluster.proxy.fail("PATCH", path="/events", status=500, times=2)
-        recorder.take(await desk.happening())
+        recorder.record(await desk.happening())
         await counted(seen, 2)
 
 
 async def test_what_there_is_no_room_for_is_dropped_and_counted(desk: Desk, seen: Observatory) -> None:
     recorder = desk.make(size=2)
     for node in ("node-a", "node-b", "node-c"):
-        recorder.take(await desk.happening(holder=node))
+        recorder.record(await desk.happening(holder=node))
     await until(lambda: len(desk.dropped) == 1)
 
     async with recorder.running():
@@ -193,7 +193,7 @@ async def test_an_event_that_is_refused_is_counted_and_logged_once(desk: Desk, c
     desk.cluster.proxy.fail("POST", path="/events", status=403)
     async with desk.recorder() as recorder:
         for node in ("node-a", "node-b"):
-            recorder.take(await desk.happening(holder=node))
+            recorder.record(await desk.happening(holder=node))
         await until(lambda: len(desk.dropped) == 2)
 
     assert [record.levelname for record in caplog.records if "Operators miss an Event" in record.message] == ["WARNING"]
@@ -201,14 +201,14 @@ async def test_an_event_that_is_refused_is_counted_and_logged_once(desk: Desk, c
 
 async def test_it_is_taken_from_any_thread(desk: Desk, seen: Observatory) -> None:
     async with desk.recorder() as recorder:
-        await asyncio.to_thread(recorder.take, await desk.happening())
+        await asyncio.to_thread(recorder.record, await desk.happening())
         await counted(seen, 1)
 
 
 @pytest.mark.parametrize("note", ["x" * 5000, "ü" * 5000], ids=["ascii", "two bytes a character"])
 async def test_a_long_note_is_cut(desk: Desk, seen: Observatory, note: str) -> None:
     async with desk.recorder() as recorder:
-        recorder.take(await desk.happening(note=note))
+        recorder.record(await desk.happening(note=note))
         await counted(seen, 1)
 
     [event] = await seen.events(desk.cluster.pv("vol"))
@@ -219,5 +219,5 @@ async def test_a_pv_with_a_name_of_the_greatest_length_has_events(desk: Desk, se
     name = f"{'p' * 62}.{'v' * 62}.{'n' * 62}.{desk.cluster.pv('long')}".ljust(253, "x")
     pv = await desk.cluster.create("long", name=name)
     async with desk.recorder() as recorder:
-        recorder.take(await desk.happening(pv=Precondition(pv=name, uid=pv["metadata"]["uid"])))
+        recorder.record(await desk.happening(pv=Precondition(pv=name, uid=pv["metadata"]["uid"])))
         await seen.told(name, "Attached")

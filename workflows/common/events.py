@@ -15,24 +15,24 @@ from temporalio.exceptions import is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from mooring.errors import TABLE, MooringError
-    from mooring.events.reasons import TAKE, Happening, Reason
+    from mooring.events.reasons import RECORD_EVENT, EventNote, Reason
     from workflows.common.failures import cause, reason
 
 if TYPE_CHECKING:
-    from mooring.events.reasons import Take
+    from mooring.events.reasons import RecordEvent
     from workflows.common.steps import Steps
 
 
-def tell(happening: Happening) -> None:
+def tell(happening: EventNote) -> None:
     """Hand the happening to the recorder; never raise."""
-    take: Take | None = workflow.extern_functions().get(TAKE)
+    take: RecordEvent | None = workflow.extern_functions().get(RECORD_EVENT)
     if take is not None and not workflow.unsafe.is_replaying():
         take(happening)
 
 
 def tell_of(steps: Steps, why: Reason, node_id: str, note: str) -> None:
     """Report a happening about the operation's volume and a node."""
-    tell(Happening(why, steps.volume.volume_handle, node_id, steps.seen.mark if steps.seen else None, note))
+    tell(EventNote(why, steps.volume.volume_handle, node_id, steps.seen.mark if steps.seen else None, note))
 
 
 def tell_not_attached(steps: Steps, node_id: str, error: BaseException) -> None:
@@ -44,7 +44,7 @@ def tell_not_attached(steps: Steps, node_id: str, error: BaseException) -> None:
     holders = steps.seen.everyone if steps.seen and refused else ()
     volume = steps.volume.volume_handle
     tell(
-        Happening(
+        EventNote(
             reason=Reason.ATTACH_REFUSED if refused else Reason.ATTACH_FAILED,
             volume_handle=volume,
             node_id=node_id,
