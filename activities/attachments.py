@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from temporalio import activity
 
-from activities.attempt import running
+from activities.attempt import attempt
 from mooring.errors import HeldElsewhere, Incompatible, InvalidRequest, MalformedRecord, MooringError
 from mooring.evidence.asker import Asking
 from mooring.models import ObserveResult, OperationLimits, ReadInput, ReadResult, NodeVerdict, ObserveInput, VolumeRecord, VolumeRef, UnpersistedRun, Write, WriteResult
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from mooring.records.compact import CompactRecord
     from mooring.records.store import RecordStore
 
-_GLANCE: Final = 2.0
+_OBSERVE_SECONDS: Final = 2.0
 """Seconds that the first step, which nobody sees waiting, asks beyond memory; a live look has a budget."""
 
 
@@ -58,7 +58,7 @@ class AttachmentActivities:
         Memory only, but for one question to Temporal about its own state, which has just handed out this task; and for more of them
         about a volume whose record has no epoch.
         """
-        async with running():
+        async with attempt():
             self._check_driver(asked)
             waiting = await self._waiting(asked)
             node = self._glance(asked.volume_handle, asked.node_id) if asked.node_id else NodeVerdict.ADMITTED
@@ -68,7 +68,7 @@ class AttachmentActivities:
     @activity.defn(name="look_at_volume")
     async def look(self, look: ReadInput) -> ReadResult:
         """Read the record on the PV now."""
-        async with running(patient=look.patient):
+        async with attempt(patient=look.patient):
             self._check_driver(look.volume)
             handle = look.volume.volume_handle
             before, pvs = self._manager.entries(handle), self._manager.pvs(handle)
@@ -81,7 +81,7 @@ class AttachmentActivities:
     @activity.defn(name="record_attachment")
     async def record(self, write: Write) -> WriteResult:
         """Make `write.node_id` a holder: track, persist, roll back."""
-        async with running():
+        async with attempt():
             self._check_driver(write.volume)
             before = self._manager.entries(write.volume.volume_handle)
             tracked, forget = self._track(write), self._manager.untrack_attachment
@@ -96,19 +96,19 @@ class AttachmentActivities:
     @activity.defn(name="release_attachment")
     async def release(self, write: Write) -> WriteResult:
         """Write the record of an unpublish."""
-        async with running():
+        async with attempt():
             return await self._persist(write, leaves=True)
 
     @activity.defn(name="persist_attachment")
     async def persist(self, write: Write) -> WriteResult:
         """Write the record of an attachment that waited for its PV; retry whatever the error."""
-        async with running(patient=True):
+        async with attempt(patient=True):
             return await self._persist(write)
 
     @activity.defn(name="undo_attachment")
     async def undo(self, write: Write) -> WriteResult:
         """Write the record of a rollback; retry whatever the error."""
-        async with running(patient=True):
+        async with attempt(patient=True):
             return await self._persist(write, leaves=True)
 
     def _check_driver(self, volume: VolumeRef) -> None:
@@ -122,7 +122,7 @@ class AttachmentActivities:
         handle = volume.volume_handle
         try:
             record = self._manager.observe(handle)
-            async with asyncio.timeout(_GLANCE):
+            async with asyncio.timeout(_OBSERVE_SECONDS):
                 return record and await self._evidence.as_known(handle, record, _asking())
         except (MooringError, TimeoutError):
             return None  # the index may be stale, and an outage short: a live look says it again, if it still is so

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def running(*, patient: bool = False) -> AsyncIterator[None]:
+async def attempt(*, patient: bool = False) -> AsyncIterator[None]:
     """Heartbeat while the block runs, and map its errors. A `patient` block has every error retried."""
     beats = asyncio.create_task(_beat(_interval()))
     try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter, ValidationError
 from temporalio import activity
 
-from activities.attempt import running
+from activities.attempt import attempt
 from mooring.errors import BackendFailed, BackendNotFound
 from mooring.models import BackendCall, map_bytes
 from mooring.records import fence
@@ -37,13 +37,13 @@ class BackendActivities:
     @activity.defn(name="backend_publish")
     async def publish(self, call: BackendCall) -> dict[str, str]:
         """Attach, and return the publish context."""
-        async with running():
+        async with attempt():
             return _context(call, await self._backend.publish(self._whole(call, fence.attach_token(call.epoch))))
 
     @activity.defn(name="backend_unpublish")
     async def unpublish(self, call: BackendCall) -> None:
         """Detach."""
-        async with running():
+        async with attempt():
             await self._backend.unpublish(self._whole(call, fence.detach_token(call.epoch)))
 
     @activity.defn(name="backend_undo")
@@ -52,7 +52,7 @@ class BackendActivities:
 
         A backend that knows nothing of it is asked again as long as the node exists.
         """
-        async with running(patient=True):
+        async with attempt(patient=True):
             try:
                 await self._backend.unpublish(self._whole(call, fence.detach_token(call.epoch)))
             except BackendNotFound:

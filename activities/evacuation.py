@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from pydantic_core import to_json
 from temporalio import activity
 
-from activities.attempt import running
+from activities.attempt import attempt
 from mooring.errors import MooringError
 from mooring.models import UnpublishRequest, UnpublishResult
 from mooring.models.evacuation import EvacuationOptions, HeldVolume, HeldVolumes, ReadNodeInput, ReadNodeResult, Release, CountReleasedInput
@@ -74,7 +74,7 @@ class EvacuationActivities:
     @activity.defn(name="look_at_node")
     async def look(self, asked: ReadNodeInput) -> ReadNodeResult:
         """Look at the node now."""
-        async with running(patient=True):
+        async with attempt(patient=True):
             found = await self._machines.read(asked.node_id, asked.names)
         return ReadNodeResult(
             node_name=found.name,
@@ -92,7 +92,7 @@ class EvacuationActivities:
 
         NB: the waiting volumes are from Temporal's visibility, which lags by a moment; the list of the next round has them all.
         """
-        async with running(patient=True):
+        async with attempt(patient=True):
             held = await self._recorded(asked.node_id)
             for handle, waits in (await self._runs.waiting()).items():
                 if waits.node_id == asked.node_id:
@@ -105,7 +105,7 @@ class EvacuationActivities:
 
         If the very same has been done before, its answer is returned: an attempt was cut off before it could receive it.
         """
-        async with running():
+        async with attempt():
             await self._co_calls.check(asked.held.volume_handle, asked.node_id)
             request = self._request(asked.node_id, asked.held)
             result = await self._mooring.request_unpublish(request, deadline=asked.deadline)
@@ -114,7 +114,7 @@ class EvacuationActivities:
     @activity.defn(name="count_released")
     async def count_released(self, asked: CountReleasedInput) -> int:
         """Return how many of the volumes were released as was asked; no operation is begun."""
-        async with running(patient=True):
+        async with attempt(patient=True):
 
             async def ask(held: HeldVolume) -> UnpublishResult | None:
                 return await self._answer_to(self._request(asked.node_id, held))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from temporalio import activity
 
-from activities.attempt import running
+from activities.attempt import attempt
 from mooring.events.reasons import EventNote, Reason
 from mooring.models import WarnInput
 
@@ -32,5 +32,5 @@ class EventActivities:
             return
         holder = record.everyone[0].node_id if record.everyone else ""
         handle = warned.volume.volume_handle
-        async with running():
+        async with attempt():
             await self._events.write(EventNote(Reason.ANNOTATION_NOT_CLEARED, handle, holder, record.mark, warned.message, holder))

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from temporalio import activity
 
-from activities.attempt import running
-from activities.polling import glance
+from activities.attempt import attempt
+from activities.polling import poll
 from mooring.errors import MigrationAwaited
 from mooring.models import VolumeRecord, VolumeRef
 
@@ -40,7 +40,7 @@ class MigrationActivities:
         """Wait until at most one node holds the volume, or any number may, and return its record, or None if its PV is gone."""
         handle = volume.volume_handle
         waits = MigrationAwaited(f"Volume {handle} is held by several nodes while it migrates; it is looked at again.")
-        async with running(patient=True):
+        async with attempt(patient=True):
             if activity.info().attempt == 1 and self._limited and self._free > 0:
                 await self._wait_a_minute(handle, waits)
             record = await self._volumes.read(handle, self._manager.pvs(handle))
@@ -51,6 +51,6 @@ class MigrationActivities:
     async def _wait_a_minute(self, handle: str, waits: MigrationAwaited) -> None:
         self._free -= 1
         try:
-            await glance(lambda: len(self._manager.nodes_of(handle)) < 2, waits)
+            await poll(lambda: len(self._manager.nodes_of(handle)) < 2, waits)
         finally:
             self._free += 1

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from temporalio import activity
 
-from activities.attempt import running
+from activities.attempt import attempt
 from mooring.models import CheckNodeInput
 
 if TYPE_CHECKING:
@@ -22,5 +22,5 @@ class NodeActivities:
     @activity.defn(name="check_node")
     async def check(self, asked: CheckNodeInput) -> None:
         """Refuse a node that does not exist, or has no room for the volume."""
-        async with running():
+        async with attempt():
             await self._admission.check(asked)

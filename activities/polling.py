@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     from mooring.errors import MooringError
 
 _SECONDS: Final = 0.5
-_GLANCES: Final = 120
+_POLLS: Final = 120
 
 
-async def glance(shows: Callable[[], bool], given_up: MooringError) -> None:
+async def poll(shows: Callable[[], bool], given_up: MooringError) -> None:
     """Return once the index `shows` it, after a moment at the earliest and a minute at the latest; raise `given_up` when the
     worker shuts down.
 
     NB: a caller that looks in a loop rests in each turn of it, whatever the index shows.
     """
-    for _ in range(_GLANCES):
+    for _ in range(_POLLS):
         if activity.is_worker_shutdown():
             raise given_up
         await asyncio.sleep(_SECONDS)

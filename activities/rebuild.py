@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from temporalio import activity
 
-from activities.attempt import running
+from activities.attempt import attempt
 from mooring.models import RebuildResult
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class RebuildActivities:
     @activity.defn(name="rebuild_index")
     async def rebuild(self) -> RebuildResult:
         """Read all PVs, replace the index in one step, start the watch; counts, never the list."""
-        async with running(patient=True):
+        async with attempt(patient=True):
             rebuilt = await self._follower.rebuild(activity.heartbeat)
         counts = rebuilt.counts
         skipped = {str(reason): number for reason, number in rebuilt.skipped.items() if number}

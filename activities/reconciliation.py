@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from temporalio import activity
 
-from activities.attempt import running
+from activities.attempt import attempt
 from mooring.errors import InvalidRequest
 from mooring.models.reconciliation import Drift, SurveyResult, HealResult, ReconcileRequest, ReconcileOptions
 
@@ -27,7 +27,7 @@ class ReconcileActivities:
     @activity.defn(name="begin_reconciliation")
     async def begin(self, asked: ReconcileRequest) -> ReconcileOptions:
         """Return the terms that this worker sets."""
-        async with running():
+        async with attempt():
             if asked.driver != self._driver:
                 raise InvalidRequest(f"A reconciliation of driver {asked.driver} came to workers that serve {self._driver}.")
             return self._terms
@@ -35,11 +35,11 @@ class ReconcileActivities:
     @activity.defn(name="survey_drift")
     async def survey(self) -> SurveyResult:
         """Survey the differences now."""
-        async with running(patient=True):
+        async with attempt(patient=True):
             return await self._survey.look()
 
     @activity.defn(name="heal_drift")
     async def heal(self, drift: Drift) -> HealResult:
         """Heal one drift, or return the reason why not."""
-        async with running(patient=True):
+        async with attempt(patient=True):
             return await self._healer.heal(drift)

@@ -20,8 +20,8 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowContinuedAsNewError, WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.attempt import running, to_failure
-from activities.polling import glance
+from activities.attempt import attempt, to_failure
+from activities.polling import poll
 from mooring.errors import Contended, HeldElsewhere, Incompatible, OperationPending, TemporalUnavailable, VolumeAwaited
 from mooring.evidence.asker import Asking
 from mooring.models import Attachment, PublishRequest, RunRef, PersistInput, VolumeRecord, VolumeRef, UnpersistedRun
@@ -69,7 +69,7 @@ class UnpersistedActivities:
     @activity.defn(name="find_unpersisted")
     async def find(self, volume: VolumeRef) -> UnpersistedRun | None:
         """Return the attachment that waits for the volume's PV, or None."""
-        async with running():
+        async with attempt():
             return await self.look_up(volume)
 
     async def look_up(self, volume: VolumeRef) -> UnpersistedRun | None:
@@ -105,7 +105,7 @@ class UnpersistedActivities:
     @activity.defn(name="check_operation")
     async def ends_for(self, operation: RunRef) -> bool:
         """Return whether the hold that asks ends for this operation: for one that is open or, if the hold is over, for any."""
-        async with running(patient=True):
+        async with attempt(patient=True):
             run = await look_up(self._client, volume_id(operation.volume), operation.run_id)
             is_open = run is not None and run.status is WorkflowExecutionStatus.RUNNING
             return is_open or await self._asks_when_over(operation.volume)
@@ -116,7 +116,7 @@ class UnpersistedActivities:
 
         NB: the run may need a slot like this one to end, so one attempt keeps it for a moment only.
         """
-        async with running(patient=True):
+        async with attempt(patient=True):
             try:
                 async with asyncio.timeout(_ENDING):
                     yield
@@ -147,7 +147,7 @@ class UnpersistedActivities:
     @activity.defn(name="check_publisher")
     async def publisher_lives(self, publish: RunRef) -> bool:
         """Return whether nothing shows that the publish was rolled back, or cut off before the backend can have begun for it."""
-        async with running(patient=True):
+        async with attempt(patient=True):
             run = await look_up(self._client, volume_id(publish.volume), publish.run_id)
             fate = _FATES.get(run.status, Fate.CUT_OFF) if run is not None and run.status is not None else Fate.UNKNOWN
             return lives(fate, learnt=run is None or fate is not Fate.CUT_OFF or await self._saw_its_child(run))
@@ -159,7 +159,7 @@ class UnpersistedActivities:
         The attachment is in this worker's index meanwhile.
         """
         handle = waiting.volume.volume_handle
-        async with running(patient=True):
+        async with attempt(patient=True):
             is_full = self._free <= 0 and self._manager.pv_name(handle) is None
             if not is_full or activity.info().attempt == 1:
                 await self._refuse_if_over(waiting)
@@ -198,7 +198,7 @@ class UnpersistedActivities:
                 raise to_failure(awaited, patient=True, again=_AGAIN)
             if refusal is not None and activity.info().attempt == 1:
                 raise awaited
-            await glance(partial(self._has_changed, handle, known), awaited)
+            await poll(partial(self._has_changed, handle, known), awaited)
             if refusal is not None and not self._has_changed(handle, known):
                 raise awaited
 

@@ -25,8 +25,8 @@ with workflow.unsafe.imports_passed_through():
     from mooring.records import fence
     from mooring.states import State
     from workflows.common.cancellation import stop_if_cancelled, to_the_end
-    from workflows.common.claim import Claimant
-    from workflows.common.events import tell_of
+    from workflows.common.claim import RecordAcquisition
+    from workflows.common.events import record_volume_event
     from workflows.common.failures import STOPPED, ended, failed_step, failure, is_final, stopped
     from workflows.common.payloads import NOTHING, read_request
     from workflows.common.steps import Steps, was_reset
@@ -40,7 +40,7 @@ class AdoptAttachment:
     def __init__(self) -> None:
         self._asked: AdoptRequest
         self._steps: Steps
-        self._claimant: Claimant
+        self._claimant: RecordAcquisition
         self._refuses = False
         """True if the run itself looked before it refused: no write of a former self lands after that."""
 
@@ -49,7 +49,7 @@ class AdoptAttachment:
         """Adopt; see the module."""
         self._asked = read_request(AdoptRequest, request)
         self._steps, seen = await Steps.begin(self._asked, rolls_back=True)
-        self._claimant = Claimant(self._steps)
+        self._claimant = RecordAcquisition(self._steps)
         self._show(State.ADOPTING)
         try:
             if self._steps.stopped is not None:
@@ -59,7 +59,7 @@ class AdoptAttachment:
             raise await self._failed(stopped(error)) from failed_step(error)
         self._end(State.ATTACHED)
         adopted = f"Volume {result.volume_handle} was attached to node {self._node} already and is adopted."
-        tell_of(self._steps, Reason.ATTACHED, self._node, adopted)
+        record_volume_event(self._steps, Reason.ATTACHED, self._node, adopted)
         return result
 
     async def _adopt(self, seen: ReadResult) -> VolumeRecord:

@@ -26,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from mooring.names import APPROVE, EVACUATE, PROGRESS
     from mooring.states import State
     from workflows.common.cancellation import stop_if_cancelled
-    from workflows.common.events import tell
+    from workflows.common.events import record_event
     from workflows.common.failures import STOPPED, ended, failed_step, failure, stopped
     from workflows.common.payloads import NOTHING, read_request
     from workflows.common.visibility import count, explain, show_node
@@ -232,7 +232,7 @@ class EvacuateNode:
         show_node(self._steps.terms.limits, self._asked.driver, self._node, state, details)
 
     def _tell(self, about: Reason, note: str) -> None:
-        tell(EventNote(about, "", self._node, None, note, node_name=self._name))
+        record_event(EventNote(about, "", self._node, None, note, node_name=self._name))
 
     @property
     def _released(self) -> int:

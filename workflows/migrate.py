@@ -23,7 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from mooring.events.reasons import EventNote, Reason
     from mooring.models import Migrating, MigrationResult, PublishRequest, VolumeRecord
     from mooring.states import State
-    from workflows.common.events import tell
+    from workflows.common.events import record_event
     from workflows.common.failures import STOPPED, ended, failed_step, stopped
     from workflows.common.steps import Steps
     from workflows.common.visibility import count, show
@@ -121,7 +121,7 @@ class WatchMigration:
 
     def _enter(self, state: State, reason: Reason, told: str) -> None:
         self._show(state)
-        tell(EventNote(reason, self._asked.volume.volume_handle, self._asked.to_node, self._asked.mark, told))
+        record_event(EventNote(reason, self._asked.volume.volume_handle, self._asked.to_node, self._asked.mark, told))
 
     def _show(self, state: State) -> None:
         show(self._steps.limits, self._asked.volume, self._asked.to_node, state)

@@ -27,7 +27,7 @@ with workflow.unsafe.imports_passed_through():
     from mooring.states import State
     from workflows.common.cancellation import stop_if_cancelled, to_the_end
     from workflows.common.claim import heeding_history
-    from workflows.common.events import tell_of
+    from workflows.common.events import record_volume_event
     from workflows.common.failures import STOPPED, ended, failed_step, reason, stopped
     from workflows.common.steps import Steps
     from workflows.common.visibility import explain, show
@@ -127,7 +127,7 @@ class PersistAttachment:
             if result.landed and result.record is not None:
                 self._show(State.ATTACHED)
                 volume, node = self._waiting.volume.volume_handle, attachment.node_id
-                tell_of(self._steps, Reason.ATTACHED, node, f"Volume {volume} is attached to node {node}, and recorded now.")
+                record_volume_event(self._steps, Reason.ATTACHED, node, f"Volume {volume} is attached to node {node}, and recorded now.")
                 return f"{self._what()} is done at epoch {result.record.epoch}."
 
     async def _publish_settled(self) -> None:

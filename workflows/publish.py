@@ -28,14 +28,14 @@ with workflow.unsafe.imports_passed_through():
     from mooring.records import fence
     from mooring.states import State
     from workflows.common.cancellation import stop_if_cancelled, to_the_end
-    from workflows.common.claim import Claimant, heeding_history
-    from workflows.common.events import tell_not_attached, tell_of
+    from workflows.common.claim import RecordAcquisition, heeding_history
+    from workflows.common.events import record_not_attached, record_volume_event
     from workflows.common.failures import STOPPED, ended, failed_step, failure, is_final, is_final_at_once, reason, stopped
     from workflows.common.payloads import NOTHING, read_request
     from workflows.common.steps import LIVES, Steps, was_reset
     from workflows.common.visibility import count, show
     from workflows.migrate import watch_migration
-    from workflows.unpersisted import Keeper
+    from workflows.unpersisted import UnpersistedHold
 
 _ROLLS_BACK_BESIDE_HOLDS = "rolls back beside holds"
 """The patch since which a rollback detaches before its hold ends, and moves the epoch beside another's."""
@@ -54,8 +54,8 @@ class PublishVolume:
     def __init__(self) -> None:
         self._asked: PublishRequest
         self._steps: Steps
-        self._keeper: Keeper
-        self._claimant: Claimant
+        self._keeper: UnpersistedHold
+        self._claimant: RecordAcquisition
         self._backend_begun = False
         self._seen_itself = False
         """True if the run itself looked before its last decision other than a claim: no write of a former self lands after that."""
@@ -69,8 +69,8 @@ class PublishVolume:
         """Publish; see the module."""
         self._asked = read_request(PublishRequest, request)
         self._steps, seen = await Steps.begin(self._asked, self._asked.node_id, rolls_back=True)
-        self._keeper = Keeper(self._steps, self._asked)
-        self._claimant = Claimant(self._steps)
+        self._keeper = UnpersistedHold(self._steps, self._asked)
+        self._claimant = RecordAcquisition(self._steps)
         self._show(State.PUBLISHING)
         try:
             if self._steps.stopped is not None:
@@ -84,7 +84,7 @@ class PublishVolume:
         return result
 
     async def _failed(self, error: BaseException) -> FailureError:
-        tell_not_attached(self._steps, self._asked.node_id, error)
+        record_not_attached(self._steps, self._asked.node_id, error)
         if is_final(error) and not self._left_something() and (self._seen_itself or not was_reset()):
             self._end(State.REFUSED)
             return ended(error, f"{self._what()} failed, and nothing of it was written")
@@ -335,7 +335,7 @@ class PublishVolume:
         show(self._steps.limits, self._asked, self._asked.node_id, state)
 
     def _tell(self, why: Reason, note: str) -> None:
-        tell_of(self._steps, why, self._asked.node_id, note)
+        record_volume_event(self._steps, why, self._asked.node_id, note)
 
     def _end(self, state: State) -> None:
         self._show(state)

@@ -40,7 +40,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from mooring.reconciliation.result import conclude
     from mooring.states import State
-    from workflows.common.events import tell
+    from workflows.common.events import record_event
     from workflows.common.failures import STOPPED, cause, ended, failed_step, failure, reason, stopped
     from workflows.common.payloads import NOTHING, read_request
     from workflows.common.visibility import count, show_driver
@@ -203,7 +203,7 @@ class ReconcileAttachments:
         meter.create_counter("mooring_drift_healed", "Drifts that were healed.").add(1)
         if drift.kind in _RELEASED:
             why = f"{drift.why} It is detached."
-            tell(EventNote(Reason.STALE_ATTACHMENT_RELEASED, drift.volume_handle, drift.node_id, drift.mark, why))
+            record_event(EventNote(Reason.STALE_ATTACHMENT_RELEASED, drift.volume_handle, drift.node_id, drift.mark, why))
 
     def _end(self) -> ReconcileResult:
         took = workflow.now() - workflow.info().workflow_start_time

@@ -27,7 +27,7 @@ _OUTWAITS = "leaves the end of a hold to who asked for it"
 """The patch since which a publish ends no hold that it finds being ended."""
 
 
-class Keeper:
+class UnpersistedHold:
     """The PersistAttachment run of one publish's volume: `found`, if it existed before, or `started` by this publish."""
 
     def __init__(self, steps: Steps, asked: PublishRequest) -> None:

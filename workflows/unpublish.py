@@ -29,7 +29,7 @@ with workflow.unsafe.imports_passed_through():
     from mooring.names import UNPUBLISH
     from mooring.records import fence
     from mooring.states import State
-    from workflows.common.events import tell_of
+    from workflows.common.events import record_volume_event
     from workflows.common.failures import STOPPED, ended, failed_step, failure, reason, says, stopped
     from workflows.common.payloads import NOTHING, read_request
     from workflows.common.steps import LIVES, Steps
@@ -315,9 +315,9 @@ class UnpublishVolume:
         for node in sorted(self._detached) if self._asked.stray else self._released:
             if stale:
                 note = f"Volume {volume} was still attached to node {node}, which was to have it no longer; it is released."
-                tell_of(self._steps, Reason.STALE_ATTACHMENT_RELEASED, node, note)
+                record_volume_event(self._steps, Reason.STALE_ATTACHMENT_RELEASED, node, note)
             else:
-                tell_of(self._steps, Reason.DETACHED, node, f"Volume {volume} is detached from node {node}.")
+                record_volume_event(self._steps, Reason.DETACHED, node, f"Volume {volume} is detached from node {node}.")
 
     def _end(self, state: State) -> None:
         self._show(state)

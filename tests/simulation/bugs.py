@@ -14,7 +14,7 @@ import pytest
 from mooring.models import ReadResult, VolumeRecord, VolumeRef, Write
 from mooring.records import fence, holds
 from workflows import publish
-from workflows.common.claim import Claimant
+from workflows.common.claim import RecordAcquisition
 from workflows.common.steps import Steps
 from workflows.publish import PublishVolume
 from workflows.unpublish import UnpublishVolume
@@ -57,15 +57,15 @@ def unpublish_lets_go_before_it_detaches(patch: pytest.MonkeyPatch) -> None:
 
 def claim_is_not_remembered(patch: pytest.MonkeyPatch) -> None:
     """Forget a claim that may land, so that nothing is rolled back."""
-    make = Claimant.make
+    make = RecordAcquisition.make
 
-    async def forgotten(self: Claimant, claim: fence.Acquire, seen: ReadResult) -> Any:
+    async def forgotten(self: RecordAcquisition, claim: fence.Acquire, seen: ReadResult) -> Any:
         try:
             return await make(self, claim, seen)
         finally:
             self.may_land = False
 
-    patch.setattr(Claimant, "make", forgotten)
+    patch.setattr(RecordAcquisition, "make", forgotten)
     patch.setattr(PublishVolume, "_left_something", lambda self: self._backend_begun or self._claimant.may_land)
 
 

@@ -36,7 +36,7 @@ def heeding_history(decision: fence.Acquire | fence.Refuse, seen: VolumeRecord, 
     return decision if changes is None or workflow.patched(_MODES) else fence.Refuse(changes)
 
 
-class Claimant:
+class RecordAcquisition:
     """The maker of one run's claims; `reclaims`, `may_land` and `stays` are about the last one."""
 
     def __init__(self, steps: Steps) -> None:

@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from workflows.common.steps import Steps
 
 
-def tell(happening: EventNote) -> None:
+def record_event(happening: EventNote) -> None:
     """Hand the happening to the recorder; never raise."""
     take: RecordEvent | None = workflow.extern_functions().get(RECORD_EVENT)
     if take is not None and not workflow.unsafe.is_replaying():
         take(happening)
 
 
-def tell_of(steps: Steps, why: Reason, node_id: str, note: str) -> None:
+def record_volume_event(steps: Steps, why: Reason, node_id: str, note: str) -> None:
     """Report a happening about the operation's volume and a node."""
-    tell(EventNote(why, steps.volume.volume_handle, node_id, steps.seen.mark if steps.seen else None, note))
+    record_event(EventNote(why, steps.volume.volume_handle, node_id, steps.seen.mark if steps.seen else None, note))
 
 
-def tell_not_attached(steps: Steps, node_id: str, error: BaseException) -> None:
+def record_not_attached(steps: Steps, node_id: str, error: BaseException) -> None:
     """Report why an attach fails. A cancelled one is reported once it is rolled back."""
     if is_cancelled_exception(error):
         return
@@ -43,7 +43,7 @@ def tell_not_attached(steps: Steps, node_id: str, error: BaseException) -> None:
     refused = root is not None and TABLE.get(root.type or "", MooringError).expected
     holders = steps.seen.everyone if steps.seen and refused else ()
     volume = steps.volume.volume_handle
-    tell(
+    record_event(
         EventNote(
             reason=Reason.ATTACH_REFUSED if refused else Reason.ATTACH_FAILED,
             volume_handle=volume,

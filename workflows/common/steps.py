@@ -59,7 +59,7 @@ LIVES = "look again where the run was reset"
 """The patch since which no call of the backend hangs on what a former self was shown."""
 _WAIT = 86400.0
 """Seconds of one attempt to wait for a PV; there is no last one."""
-_GLANCE = 60.0
+_PV_LOOK = 60.0
 """Seconds that an attempt to wait for the end of a migration may take beside its look at the PV, and between two attempts."""
 
 
@@ -71,7 +71,7 @@ def was_reset() -> bool:
     return workflow.info().run_id != workflow.info().original_execution_run_id
 
 
-async def _glance(observe: ObserveInput) -> ObserveResult:
+async def _observe(observe: ObserveInput) -> ObserveResult:
     return await workflow.execute_local_activity_method(
         AttachmentActivities.observe, observe, start_to_close_timeout=timedelta(seconds=10)
     )
@@ -111,11 +111,11 @@ class Steps:
         observe = ObserveInput(driver=asked.driver, volume_handle=asked.volume_handle, node_id=node_id)
         cancelled: BaseException | None = None
         try:
-            glance = await _glance(observe)
+            glance = await _observe(observe)
         except (ActivityError, asyncio.CancelledError) as error:  # NB: the latter where the cancellation came with the first task
             if not (rolls_back and was_reset() and is_cancelled_exception(error) and workflow.patched(LIVES)):
                 raise cause(error) or error from None
-            cancelled, glance = error, await _glance(observe)
+            cancelled, glance = error, await _observe(observe)
         steps = cls(volume, glance.limits, glance.waiting, glance.node, glance.doubt, stopped=cancelled)
         return steps, steps._saw(ReadResult(record=glance.record))
 
@@ -295,8 +295,8 @@ class Steps:
 
     def wait_for_migration(self) -> ActivityHandle[VolumeRecord | None]:
         """Begin to wait for the record once at most one node holds the volume, however long it takes."""
-        options = self._patient("wait until one node holds the volume", _GLANCE + self.limits.attempt_timeout)
-        options["retry_policy"] = RetryPolicy(maximum_interval=timedelta(seconds=_GLANCE))
+        options = self._patient("wait until one node holds the volume", _PV_LOOK + self.limits.attempt_timeout)
+        options["retry_policy"] = RetryPolicy(maximum_interval=timedelta(seconds=_PV_LOOK))
         options["task_queue"] = waiting_queue(workflow.info().task_queue)
         return workflow.start_activity_method(MigrationActivities.wait, self.volume, **options)
 
