@@ -36,22 +36,22 @@ from mooring.backend import load_backend
 from mooring.client import MooringClient
 from mooring.cluster.clientset import Clientset, open_clientset
 from mooring.csi.endpoint import EndpointInUse
-from mooring.csi.sidecar import WrongDriver, csi_front
-from mooring.csi.standalone import LoneEndpoint
-from mooring.csi.state import Desk, Serving
+from mooring.csi.sidecar import WrongDriver, open_sidecar
+from mooring.csi.standalone import StandaloneEndpoint
+from mooring.csi.state import EndpointState, ReadyWorker
 from mooring.errors import MooringError, TemporalUnavailable
-from mooring.evacuation.node_watcher import look_after
+from mooring.evacuation.node_watcher import watch_dead_nodes
 from mooring.events.interceptor import RecorderInterceptor
-from mooring.evidence.evidence import Evidence
+from mooring.evidence.evidence import EvidenceReader
 from mooring.evidence.unplaced import UnplacedAttachments
 from mooring.index.manager import AttachmentManager
 from mooring.index.reflector import Reflector
 from mooring.kubernetes.connection import KubernetesNotConfigured
 from mooring.process.health import HealthServer, Starting
-from mooring.process.lifetime import end, first, unless, until_signalled
+from mooring.process.lifetime import exit_process, first, unless, until_signalled
 from mooring.process.metrics import Metrics, WorkerRegistry
-from mooring.reconciliation.monitor import Reconciling
-from mooring.reconciliation.schedule import Plan
+from mooring.reconciliation.monitor import ReconciliationMonitor
+from mooring.reconciliation.schedule import ReconcileSchedule
 from mooring.settings import Settings
 from mooring.temporal.connection import reach, register_search_attributes, runtime
 from mooring.temporal.namespace import Tenure, namespace_id
@@ -93,14 +93,14 @@ class MooringWorker:
         backend: Backend,
         identity: str,
         metrics: Metrics,
-        desk: Desk | None = None,
+        desk: EndpointState | None = None,
         slots: Slots | None = None,
     ) -> None:
         self.manager = AttachmentManager()
         self._slots = slots or Slots()
         self._tenure = Tenure(client)
         self._polls = Polls(client, identity, settings.drain_timeout, [RecorderInterceptor(storage.events.record)], self._tenure.refuse)
-        self._desk = desk or Desk(settings.driver)
+        self._desk = desk or EndpointState(settings.driver)
         self._settings = settings
         self._client = client
         self._storage = storage
@@ -112,9 +112,9 @@ class MooringWorker:
         attachments, attached = storage.attachments, storage.attachment_cache
         skew = timedelta(seconds=settings.clock_skew)
         unplaced = UnplacedAttachments(self.manager, attached, attachments, storage.node_usage)
-        self._evidence = Evidence(settings.driver, client, self.manager, attached, attachments, storage.nodes, skew, unplaced)
-        self._reconciling = Reconciling(client, Plan.of(settings), metrics, _now)
-        self._look_after_nodes = partial(look_after, settings, client, storage, self.manager)
+        self._evidence = EvidenceReader(settings.driver, client, self.manager, attached, attachments, storage.nodes, skew, unplaced)
+        self._reconciling = ReconciliationMonitor(client, ReconcileSchedule.of(settings), metrics, _now)
+        self._look_after_nodes = partial(watch_dead_nodes, settings, client, storage, self.manager)
         self._count_open = partial(count_open, client, settings.driver, metrics, _now)
         self._rebuilt = False
         self._worker: Worker | None = None
@@ -170,7 +170,7 @@ class MooringWorker:
 
     @contextmanager
     def _open_desk(self) -> Iterator[None]:
-        self._desk.serving = Serving(self._mooring, self.manager)
+        self._desk.serving = ReadyWorker(self._mooring, self.manager)
         try:
             yield
         finally:
@@ -251,18 +251,18 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(health.listen(settings.http_address))
         log.info("Health and metrics: %s/readyz, %s/metrics", url, url)
-        front = await stack.enter_async_context(csi_front(settings))
+        front = await stack.enter_async_context(open_sidecar(settings))
         met = await unless(stop, front.meet_driver(settings))
         if met is None:
             return
         starting.awaited, registry.driver = "Temporal", met.driver
         metrics = Metrics(registry)
         storage = await stack.enter_async_context(open_clientset(met, identity, _now, metrics))
-        client = await unless(stop, reach(identity, runtime(sdk_metrics, met.driver, log), starting.tell))
+        client = await unless(stop, reach(identity, runtime(sdk_metrics, met.driver, log), starting.report))
         if client is None:
             return
         if met.csi_only:
-            starting.worker = LoneEndpoint(met, client, storage, metrics, front.desk)
+            starting.worker = StandaloneEndpoint(met, client, storage, metrics, front.desk)
         else:
             starting.worker = MooringWorker(met, client, storage, front.backend(met), identity, metrics, front.desk)
         await starting.worker.run(stop)
@@ -293,12 +293,12 @@ def main() -> NoReturn:
         _refuse(f"{error} MOORING_KUBERNETES=off keeps records in memory, for a trial.")
     except (EndpointInUse, WrongDriver) as error:
         _refuse(str(error))
-    end(0)
+    exit_process(0)
 
 
 def _refuse(why: str) -> NoReturn:
     sys.stderr.write(f"{why}\n")
-    end(2)
+    exit_process(2)
 
 
 if __name__ == "__main__":

@@ -15,13 +15,13 @@ from temporalio import activity
 
 from activities.attempt import attempt
 from mooring.errors import HeldElsewhere, Incompatible, InvalidRequest, MalformedRecord, MooringError
-from mooring.evidence.asker import Asking
+from mooring.evidence.asker import AskingRun
 from mooring.models import ObserveResult, OperationLimits, ReadInput, ReadResult, NodeVerdict, ObserveInput, VolumeRecord, VolumeRef, UnpersistedRun, Write, WriteResult
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from mooring.evidence.evidence import Evidence
+    from mooring.evidence.evidence import EvidenceReader
     from mooring.index.manager import AttachmentManager
     from mooring.records.compact import CompactRecord
     from mooring.records.store import RecordStore
@@ -38,7 +38,7 @@ class AttachmentActivities:
         driver: str,
         manager: AttachmentManager,
         volumes: RecordStore,
-        evidence: Evidence,
+        evidence: EvidenceReader,
         limits: OperationLimits,
         waiting: Callable[[VolumeRef], Awaitable[UnpersistedRun | None]],
         glance: Callable[[str, str], NodeVerdict],
@@ -156,8 +156,8 @@ class AttachmentActivities:
             return False  # decided on a fresher view than this worker's index: the PV has the last word
 
 
-def _asking() -> Asking:
-    return Asking(_run_id(), activity.info().workflow_type or "")
+def _asking() -> AskingRun:
+    return AskingRun(_run_id(), activity.info().workflow_type or "")
 
 
 def _run_id() -> str:

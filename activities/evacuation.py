@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mooring.csi.co_secrets import CoCalls
     from mooring.index.manager import AttachmentManager
     from mooring.records.store import RecordStore
-    from mooring.temporal.visibility import DriverRuns
+    from mooring.temporal.visibility import RunVisibility
 
 PAGE_SIZE: Final = 500
 AT_ONCE: Final = 16
@@ -50,7 +50,7 @@ class EvacuationActivities:
         self,
         driver: str,
         mooring: MooringClient,
-        runs: DriverRuns,
+        runs: RunVisibility,
         manager: AttachmentManager,
         volumes: RecordStore,
         machines: NodeHealthReader,

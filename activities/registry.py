@@ -22,9 +22,9 @@ from mooring.evacuation.client import start_evacuation
 from mooring.models.evacuation import EvacuateRequest, EvacuationOptions
 from mooring.reconciliation.healer import Healer
 from mooring.reconciliation.past_runs import PastRuns
-from mooring.reconciliation.survey import DriftSurvey, ListsNodes, Sources
+from mooring.reconciliation.survey import DriftSurvey, ListsNodes, SurveySources
 from mooring.settings import EvacuateMode
-from mooring.temporal.visibility import DriverRuns
+from mooring.temporal.visibility import RunVisibility
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from mooring.adoption.survey import Survey
     from mooring.backend import Backend
     from mooring.cluster.clientset import Clientset
-    from mooring.evidence.evidence import Evidence
+    from mooring.evidence.evidence import EvidenceReader
     from mooring.index.manager import AttachmentManager
     from mooring.settings import Settings
     from mooring.temporal.pollers import Slots
@@ -51,7 +51,7 @@ def all_activities(
     rebuild: RebuildActivities,
     adoptions: Survey,
     slots: Slots,
-    evidence: Evidence,
+    evidence: EvidenceReader,
     *,
     search_attributes: bool,
 ) -> list[Callable[..., Any]]:
@@ -68,7 +68,7 @@ def all_activities(
     )
     calls = BackendActivities(backend, storage.nodes, manager.needs_secrets)
     mooring = MooringClient(client, driver=settings.driver, task_queue=settings.queue, eager=True)
-    runs = DriverRuns(client, settings.driver, search_attributes=search_attributes)
+    runs = RunVisibility(client, settings.driver, search_attributes=search_attributes)
     terms = EvacuationOptions(limits=limits, node_gone=settings.node_gone, at_once=settings.evacuate_at_once)
     co_calls = CoCalls(manager, backend, runs)
     evacuation = EvacuationActivities(settings.driver, mooring, runs, manager, storage.volumes, storage.node_health, terms, co_calls)
@@ -98,11 +98,11 @@ def _sources(
     manager: AttachmentManager,
     backend: Backend,
     rebuild: RebuildActivities,
-    runs: DriverRuns,
-    evidence: Evidence,
-) -> Sources:
+    runs: RunVisibility,
+    evidence: EvidenceReader,
+) -> SurveySources:
     """Return what a reconciliation compares."""
-    return Sources(
+    return SurveySources(
         driver=settings.driver,
         worker=rebuild.worker,
         volumes=storage.volumes,

@@ -23,7 +23,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.attempt import attempt, to_failure
 from activities.polling import poll
 from mooring.errors import Contended, HeldElsewhere, Incompatible, OperationPending, TemporalUnavailable, VolumeAwaited
-from mooring.evidence.asker import Asking
+from mooring.evidence.asker import AskingRun
 from mooring.models import Attachment, PublishRequest, RunRef, PersistInput, VolumeRecord, VolumeRef, UnpersistedRun
 from mooring.names import ATTACHMENT_MEMO, PERSIST, SECRETS_MEMO, asked_by, unpersisted_id, volume_id
 from mooring.records import fence
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from temporalio.client import WorkflowExecutionDescription, WorkflowHandle
 
-    from mooring.evidence.evidence import Evidence
+    from mooring.evidence.evidence import EvidenceReader
     from mooring.index.manager import AttachmentManager
     from mooring.records.compact import CompactRecord
     from mooring.records.store import RecordStore
@@ -59,7 +59,7 @@ _CHILD_STARTED = EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED
 class UnpersistedActivities:
     """The unpersisted attachments of one driver; `waits` of them are waited for at once."""
 
-    def __init__(self, client: Client, manager: AttachmentManager, volumes: RecordStore, evidence: Evidence, waits: int) -> None:
+    def __init__(self, client: Client, manager: AttachmentManager, volumes: RecordStore, evidence: EvidenceReader, waits: int) -> None:
         self._free = waits
         self._evidence = evidence
         self._client = client
@@ -246,7 +246,7 @@ class UnpersistedActivities:
         record = await self._volumes.read(handle, pvs)
         if record is None:
             return None
-        return (await self._evidence.look_found(handle, before, pvs, record, Asking(_run_id(), PERSIST))).record
+        return (await self._evidence.look_found(handle, before, pvs, record, AskingRun(_run_id(), PERSIST))).record
 
     async def _saw_its_child(self, run: WorkflowExecutionDescription) -> bool:
         events = self._client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history_events()

@@ -28,7 +28,7 @@ from mooring.cli.explain import explain
 from mooring.cli.history import history
 from mooring.cli.session import Session
 from mooring.cli.volumes import get, list_volumes
-from mooring.process.lifetime import end
+from mooring.process.lifetime import exit_process
 
 app = typer.Typer(
     name="mooring",
@@ -128,4 +128,4 @@ def main() -> NoReturn:
         app(prog_name="mooring")
     except SystemExit as ended:
         code = ended.code
-    end(code if isinstance(code, int) else ExitCode.FAILED)
+    exit_process(code if isinstance(code, int) else ExitCode.FAILED)

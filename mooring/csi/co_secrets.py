@@ -18,7 +18,7 @@ from mooring.errors import SecretsNeeded
 if TYPE_CHECKING:
     from mooring.backend import Backend
     from mooring.index.manager import AttachmentManager
-    from mooring.temporal.visibility import DriverRuns
+    from mooring.temporal.visibility import RunVisibility
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class CoCalls:
 
     manager: AttachmentManager
     backend: Backend
-    runs: DriverRuns
+    runs: RunVisibility
 
     async def awaits(self, volume_handle: str) -> bool:
         """Return whether the driver takes secrets for the volume, and none are handed over.

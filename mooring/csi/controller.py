@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any, Final
 from mooring.csi import validation
 from mooring.csi.driver import Rpc
 from mooring.csi.list_volumes import Listing
-from mooring.csi.responses import answering, patience
+from mooring.csi.responses import abort_on_error, time_left
 from mooring.csi.wire import csi_pb2, csi_pb2_grpc
 from mooring.errors import InvalidRequest, SecretsOutOfReach, VolumeNotFound
 
 if TYPE_CHECKING:
     from grpc import aio
 
-    from mooring.csi.inflight import HandOver
+    from mooring.csi.inflight import InFlightRequests
     from mooring.csi.passthrough import PassThrough
-    from mooring.csi.state import Desk, Serving
+    from mooring.csi.state import EndpointState, ReadyWorker
     from mooring.models import PublishRequest, UnpublishRequest
 
 LISTS: Final = (Rpc.PUBLISH_UNPUBLISH_VOLUME, Rpc.LIST_VOLUMES, Rpc.LIST_VOLUMES_PUBLISHED_NODES)
@@ -34,7 +34,7 @@ SERVICE: Final = "/csi.v1.Controller"
 class Controller(csi_pb2_grpc.ControllerServicer):
     """The Controller service, as the module says. `onward` leads to the driver, if there is one."""
 
-    def __init__(self, desk: Desk, handed_over: HandOver, onward: PassThrough | None) -> None:
+    def __init__(self, desk: EndpointState, handed_over: InFlightRequests, onward: PassThrough | None) -> None:
         self._desk = desk
         self._handed_over = handed_over
         self._onward = onward
@@ -44,29 +44,29 @@ class Controller(csi_pb2_grpc.ControllerServicer):
         self, request: csi_pb2.ControllerPublishVolumeRequest, context: aio.ServicerContext[Any, Any]
     ) -> csi_pb2.ControllerPublishVolumeResponse:
         """Attach the volume to the node."""
-        async with answering(context):
+        async with abort_on_error(context):
             asked = validation.publish_request(self._desk.driver, request)
             serving = self._serving(asked)
             with self._handed_over.publish(request):
-                result = await serving.mooring.request_publish(asked, deadline=patience(context))
+                result = await serving.mooring.request_publish(asked, deadline=time_left(context))
         return csi_pb2.ControllerPublishVolumeResponse(publish_context=result.publish_context)
 
     async def ControllerUnpublishVolume(
         self, request: csi_pb2.ControllerUnpublishVolumeRequest, context: aio.ServicerContext[Any, Any]
     ) -> csi_pb2.ControllerUnpublishVolumeResponse:
         """Detach the volume from the node, or from every node."""
-        async with answering(context):
+        async with abort_on_error(context):
             asked = validation.unpublish_request(self._desk.driver, request)
             serving = self._serving(asked)
             with self._handed_over.unpublish(request):
-                await serving.mooring.request_unpublish(asked, deadline=patience(context))
+                await serving.mooring.request_unpublish(asked, deadline=time_left(context))
         return csi_pb2.ControllerUnpublishVolumeResponse()
 
     async def ControllerGetCapabilities(
         self, request: csi_pb2.ControllerGetCapabilitiesRequest, context: aio.ServicerContext[Any, Any]
     ) -> csi_pb2.ControllerGetCapabilitiesResponse:
         """Return the driver's capabilities, with those that Mooring adds."""
-        async with answering(context):
+        async with abort_on_error(context):
             behind = self._desk.driver_behind()
         answer = csi_pb2.ControllerGetCapabilitiesResponse()
         if behind is not None:
@@ -82,7 +82,7 @@ class Controller(csi_pb2_grpc.ControllerServicer):
         self, request: csi_pb2.ListVolumesRequest, context: aio.ServicerContext[Any, Any]
     ) -> csi_pb2.ListVolumesResponse:
         """Return the driver's list if it has one, with the index's nodes if the driver names none, or else the index's list."""
-        async with answering(context):
+        async with abort_on_error(context):
             manager = self._desk.ready().manager
             rpcs = behind.rpcs if (behind := self._desk.driver_behind()) else frozenset()
             if self._onward is None or Rpc.LIST_VOLUMES not in rpcs:
@@ -103,7 +103,7 @@ class Controller(csi_pb2_grpc.ControllerServicer):
             payload = request.SerializeToString()
             told = await self._onward.forward(f"{SERVICE}/ValidateVolumeCapabilities", payload, context)
             return csi_pb2.ValidateVolumeCapabilitiesResponse.FromString(told)
-        async with answering(context):
+        async with abort_on_error(context):
             self._validate(request)
         return csi_pb2.ValidateVolumeCapabilitiesResponse(
             confirmed=csi_pb2.ValidateVolumeCapabilitiesResponse.Confirmed(
@@ -113,7 +113,7 @@ class Controller(csi_pb2_grpc.ControllerServicer):
             )
         )
 
-    def _serving(self, asked: PublishRequest | UnpublishRequest) -> Serving:
+    def _serving(self, asked: PublishRequest | UnpublishRequest) -> ReadyWorker:
         serving = self._desk.ready()
         if asked.handed_over and self._desk.fronts_driver and not serving.hands_over:
             raise SecretsOutOfReach(

@@ -26,7 +26,7 @@ from mooring.errors import BackendFailed, BackendUncertain, MooringError, Secret
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 
-    from mooring.csi.inflight import HandOver
+    from mooring.csi.inflight import InFlightRequests
     from mooring.models import BackendCall
 
 
@@ -116,7 +116,7 @@ def lists_nodes(behind: Description) -> bool:
 class DriverBackend:
     """A driver as the backend. `seconds` bound one call; `handed_over` supplies the data that no payload may hold."""
 
-    def __init__(self, channel: aio.Channel, handed_over: HandOver, seconds: float) -> None:
+    def __init__(self, channel: aio.Channel, handed_over: InFlightRequests, seconds: float) -> None:
         self._controller = csi_pb2_grpc.ControllerStub(channel)
         self._handed_over = handed_over
         self._seconds = seconds

@@ -27,8 +27,8 @@ from mooring.csi.wire import csi_pb2, csi_pb2_grpc
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from mooring.csi.inflight import HandOver
-    from mooring.csi.state import Desk
+    from mooring.csi.inflight import InFlightRequests
+    from mooring.csi.state import EndpointState
 
 SCHEME: Final = "unix://"
 GRACE: Final = 2.0
@@ -41,7 +41,7 @@ class EndpointInUse(Exception):
 
 
 @asynccontextmanager
-async def csi_endpoint(endpoint: str, desk: Desk, handed_over: HandOver, channel: aio.Channel | None = None) -> AsyncIterator[None]:
+async def csi_endpoint(endpoint: str, desk: EndpointState, handed_over: InFlightRequests, channel: aio.Channel | None = None) -> AsyncIterator[None]:
     """Serve at `unix:///path` while the block runs, in front of the driver that `channel` leads to.
 
     Raises:
@@ -60,7 +60,7 @@ async def csi_endpoint(endpoint: str, desk: Desk, handed_over: HandOver, channel
         _remove(path)
 
 
-def _server(desk: Desk, handed_over: HandOver, onward: PassThrough | None) -> aio.Server:
+def _server(desk: EndpointState, handed_over: InFlightRequests, onward: PassThrough | None) -> aio.Server:
     server = aio.server(options=OPTIONS)
     csi_pb2_grpc.add_IdentityServicer_to_server(Identity(desk), server)
     csi_pb2_grpc.add_ControllerServicer_to_server(Controller(desk, handed_over, onward), server)
@@ -74,7 +74,7 @@ def _server(desk: Desk, handed_over: HandOver, onward: PassThrough | None) -> ai
 class _Health(health_pb2_grpc.HealthServicer):
     """The standard health service: serving once the worker is ready."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: EndpointState) -> None:
         self._desk = desk
 
     async def Check(

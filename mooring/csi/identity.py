@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf.wrappers_pb2 import BoolValue
 
 from mooring import __version__
-from mooring.csi.responses import answering
+from mooring.csi.responses import abort_on_error
 from mooring.csi.wire import csi_pb2, csi_pb2_grpc
 
 if TYPE_CHECKING:
     from grpc import aio
 
-    from mooring.csi.state import Desk
+    from mooring.csi.state import EndpointState
 
 CONTROLLER = csi_pb2.PluginCapability(
     service=csi_pb2.PluginCapability.Service(type=csi_pb2.PluginCapability.Service.CONTROLLER_SERVICE)
@@ -27,14 +27,14 @@ CONTROLLER = csi_pb2.PluginCapability(
 class Identity(csi_pb2_grpc.IdentityServicer):
     """The Identity service, as the module says."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: EndpointState) -> None:
         self._desk = desk
 
     async def GetPluginInfo(
         self, request: csi_pb2.GetPluginInfoRequest, context: aio.ServicerContext[Any, Any]
     ) -> csi_pb2.GetPluginInfoResponse:
         """Return the driver's name and version, or the configured name and Mooring's version if no driver is behind it."""
-        async with answering(context):
+        async with abort_on_error(context):
             behind = self._desk.driver_behind()
         if behind is not None:
             return behind.info
@@ -44,7 +44,7 @@ class Identity(csi_pb2_grpc.IdentityServicer):
         self, request: csi_pb2.GetPluginCapabilitiesRequest, context: aio.ServicerContext[Any, Any]
     ) -> csi_pb2.GetPluginCapabilitiesResponse:
         """Return the driver's plugin capabilities, with a controller service in any case."""
-        async with answering(context):
+        async with abort_on_error(context):
             behind = self._desk.driver_behind()
         answer = csi_pb2.GetPluginCapabilitiesResponse()
         if behind is not None:

@@ -32,7 +32,7 @@ class _Kept:
     """Requests by the part of them that a payload holds: calls that ask for something else are other operations."""
 
 
-class HandOver:
+class InFlightRequests:
     """The calls handed over, by volume handle. `clock` counts seconds and never goes back."""
 
     def __init__(self, clock: Callable[[], float]) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from grpc import aio
 
-PATIENCE: Final = 300.0
+CALL_SECONDS: Final = 300.0
 """Seconds a call without a deadline waits."""
 MARGIN: Final = 0.5
 """Seconds kept for the answer's way back, or a tenth of a shorter deadline."""
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 @asynccontextmanager
-async def answering(context: aio.ServicerContext[Any, Any]) -> AsyncIterator[None]:
+async def abort_on_error(context: aio.ServicerContext[Any, Any]) -> AsyncIterator[None]:
     """Answer with the error that the block raises."""
     try:
         yield
@@ -38,10 +38,10 @@ async def answering(context: aio.ServicerContext[Any, Any]) -> AsyncIterator[Non
         await context.abort(grpc.StatusCode[error.grpc_code], _short(str(error)))
 
 
-def patience(context: aio.ServicerContext[Any, Any]) -> float:
+def time_left(context: aio.ServicerContext[Any, Any]) -> float:
     """Return the number of seconds that the answer may take."""
     left = context.time_remaining()
-    return PATIENCE if left is None else max(left - min(MARGIN, left / 10), 0.01)
+    return CALL_SECONDS if left is None else max(left - min(MARGIN, left / 10), 0.01)
 
 
 def _short(message: str) -> str:

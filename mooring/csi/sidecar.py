@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 from mooring.backend import Backend, load_backend
 from mooring.csi.driver import DriverBackend, ListingBackend, describe, driver_channel, lists_nodes
 from mooring.csi.endpoint import csi_endpoint
-from mooring.csi.inflight import HandOver
-from mooring.csi.state import Desk
+from mooring.csi.inflight import InFlightRequests
+from mooring.csi.state import EndpointState
 from mooring.errors import BackendUncertain
 from mooring.models import DRIVER_NAME
 from mooring.process.backoff import pauses
@@ -43,11 +43,11 @@ class WrongDriver(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Front:
+class Sidecar:
     """The endpoint's desk, and the way to the driver, if there is one."""
 
-    desk: Desk
-    handed_over: HandOver
+    desk: EndpointState
+    handed_over: InFlightRequests
     channel: aio.Channel | None
 
     async def meet_driver(self, settings: Settings) -> Settings:
@@ -91,15 +91,15 @@ def _check(name: str, settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def csi_front(settings: Settings) -> AsyncIterator[Front]:
+async def open_sidecar(settings: Settings) -> AsyncIterator[Sidecar]:
     """Open the front that the settings describe: with or without a socket to listen on, with or without a driver.
 
     Raises:
         EndpointInUse: see `csi_endpoint`.
 
     """
-    desk = Desk(settings.driver, fronts_driver=bool(settings.driver_endpoint))
-    handed_over = HandOver(time.monotonic)
+    desk = EndpointState(settings.driver, fronts_driver=bool(settings.driver_endpoint))
+    handed_over = InFlightRequests(time.monotonic)
     async with AsyncExitStack() as stack:
         channel = None
         if settings.driver_endpoint:
@@ -107,4 +107,4 @@ async def csi_front(settings: Settings) -> AsyncIterator[Front]:
         if settings.csi_endpoint:
             await stack.enter_async_context(csi_endpoint(settings.csi_endpoint, desk, handed_over, channel))
             logger.info("CSI endpoint: %s", settings.csi_endpoint)
-        yield Front(desk, handed_over, channel)
+        yield Sidecar(desk, handed_over, channel)

@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from mooring.client import MooringClient
-from mooring.csi.state import Serving
+from mooring.csi.state import ReadyWorker
 from mooring.errors import MooringError, TemporalUnavailable
 from mooring.index.manager import AttachmentManager
 from mooring.index.reflector import Reflector
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
     from mooring.cluster.clientset import Clientset
-    from mooring.csi.state import Desk
+    from mooring.csi.state import EndpointState
     from mooring.process.metrics import Metrics
     from mooring.settings import Settings
 
@@ -34,12 +34,12 @@ LONGEST_PAUSE: Final = 5.0
 logger = logging.getLogger(__name__)
 
 
-class LoneEndpoint:
+class StandaloneEndpoint:
     """The keeper of the desk of an endpoint that has no worker."""
 
-    def __init__(self, settings: Settings, client: Client, storage: Clientset, metrics: Metrics, desk: Desk) -> None:
+    def __init__(self, settings: Settings, client: Client, storage: Clientset, metrics: Metrics, desk: EndpointState) -> None:
         mooring = MooringClient(client, driver=settings.driver, task_queue=settings.queue)
-        self._serving = Serving(mooring, AttachmentManager(), hands_over=False)
+        self._serving = ReadyWorker(mooring, AttachmentManager(), hands_over=False)
         self._follower = Reflector(storage.volumes, self._serving.manager, metrics, time.monotonic, settings.page_size)
         self._desk = desk
         self._client = client

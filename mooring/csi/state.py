@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Serving:
+class ReadyWorker:
     """A worker that is ready: the client that requests operations, and its index.
 
     `hands_over`: the backend calls are made in this process, so the data that a CO hands over in memory reaches them.
@@ -30,15 +30,15 @@ class Serving:
 
 
 @dataclass(slots=True)
-class Desk:
+class EndpointState:
     """The worker as the endpoint sees it: `behind` once the driver has described itself, `serving` while the worker is ready."""
 
     driver: str
     fronts_driver: bool = False
     behind: Description | None = None
-    serving: Serving | None = None
+    serving: ReadyWorker | None = None
 
-    def ready(self) -> Serving:
+    def ready(self) -> ReadyWorker:
         """Return the worker; raise WorkerUnavailable while it isn't ready."""
         if self.serving is None:
             raise WorkerUnavailable(f"The worker of driver {self.driver} is not ready: its index is not rebuilt yet, or it drains.")

@@ -38,7 +38,7 @@ LOOK_EVERY: Final = 60.0
 logger = logging.getLogger(__name__)
 
 
-class DeadNodes:
+class DeadNodeWatcher:
     """The dead nodes of one driver; `start` begins an evacuation, or joins the open one.
 
     Every `look_every` seconds those that held nothing, as far as was known, are looked at again.
@@ -99,8 +99,8 @@ class DeadNodes:
                 self._due.pop(node_id, None)
 
 
-async def look_after(settings: Settings, client: Client, storage: Clientset, manager: AttachmentManager) -> None:
+async def watch_dead_nodes(settings: Settings, client: Client, storage: Clientset, manager: AttachmentManager) -> None:
     """Watch for dead nodes and have them evacuated, without end; without a node check, nodes are not watched."""
     if settings.evacuate is EvacuateMode.AUTO and settings.node_check is not NodeCheck.OFF:
         start = partial(start_evacuation, client, settings.queue)
-        await DeadNodes(settings.driver, storage.node_health, storage.nodes, manager, start).watch()
+        await DeadNodeWatcher(settings.driver, storage.node_health, storage.nodes, manager, start).watch()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class AskingRun:
     """A run, and its workflow's type; both "" for no run.
 
     PersistAttachment is itself the evidence that a VolumeAttachment would be, and AdoptAttachment judges these by itself.

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 from mooring import names
 from mooring.errors import MooringError, UnreadableHistory
-from mooring.evidence.asker import Asking
+from mooring.evidence.asker import AskingRun
 from mooring.evidence.last_run import is_listed, last_run, let_go_without_pv, newer
 from mooring.evidence.past_holders import PastHolders, altered, lowered
 from mooring.evidence.unplaced import CONFIRMED, doubt, word
@@ -52,7 +52,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Beyond:
+class RecordEvidence:
     """Evidence about a volume: its record or, without a PV, its last known one, and by node id the reason for an attachment."""
 
     record: VolumeRecord | None
@@ -61,7 +61,7 @@ class Beyond:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class EvidenceReader:
     """The evidence of one worker about one driver's volumes. The clocks of Temporal and the API server differ by `skew` at most."""
 
     driver: str
@@ -74,8 +74,8 @@ class Evidence:
     unplaced: UnplacedAttachments
 
     async def look_found(
-        self, handle: str, before: Sequence[CompactRecord], asked: Container[str], record: VolumeRecord | None, asking: Asking
-    ) -> Beyond:
+        self, handle: str, before: Sequence[CompactRecord], asked: Container[str], record: VolumeRecord | None, asking: AskingRun
+    ) -> RecordEvidence:
         """Take in the result of a live look or write, and return it with the evidence beyond it.
 
         `before` are the index's sightings of the volume's PVs before the API server was asked, `asked` are the PVs asked for.
@@ -88,12 +88,12 @@ class Evidence:
         """
         self.manager.look_found(handle, before, asked, record)
         if record is None:
-            return Beyond(None, *await self._of_gone(handle, asking))
+            return RecordEvidence(None, *await self._of_gone(handle, asking))
         epochs = {pack(mark.uid): mark.epoch or 0 for mark in record.marks}
         higher = next((seen for seen in before if seen.fence > epochs.get(seen.uid, seen.fence)), None)
-        return Beyond(await self.as_known(handle, record, asking) if higher is None else altered(record, higher.readable.record()))
+        return RecordEvidence(await self.as_known(handle, record, asking) if higher is None else altered(record, higher.readable.record()))
 
-    async def as_known(self, handle: str, live: VolumeRecord, asking: Asking) -> VolumeRecord:
+    async def as_known(self, handle: str, live: VolumeRecord, asking: AskingRun) -> VolumeRecord:
         """Return what the PV says, and beyond it what is known. Raises as `look_found` does."""
         departure = self.manager.departures.get(handle)
         written = any(mark.epoch is not None for mark in live.marks)
@@ -104,7 +104,7 @@ class Evidence:
             return altered(live, last.record)
         return (await self._known(handle, departure, last, {mark.pv for mark in live.marks}, asking)).beyond(live)
 
-    async def departed(self, handle: str, asking: Asking) -> VolumeRecord | None:
+    async def departed(self, handle: str, asking: AskingRun) -> VolumeRecord | None:
         """Return the last known record of a volume without a PV, or None; raise as `look_found` does."""
         last = await self._last(handle, asking)
         known = await self._known(handle, self.manager.departures.get(handle), last, set(), asking)
@@ -142,17 +142,17 @@ class Evidence:
         await self._name_shown(known)
         self._let_go(volume.volume_handle, known, departure)
 
-    async def _of_gone(self, handle: str, asking: Asking) -> tuple[VolumeRecord | None, dict[str, str]]:
+    async def _of_gone(self, handle: str, asking: AskingRun) -> tuple[VolumeRecord | None, dict[str, str]]:
         """Return the last known record of a volume without a PV, or None, and by node id the reason why it may be attached."""
         if asking.workflow == names.PERSIST:
             return None, {}
         return await self.departed(handle, asking), await self._unplaced(handle)
 
-    async def _last(self, handle: str, asking: Asking) -> LastRun | None:
+    async def _last(self, handle: str, asking: AskingRun) -> LastRun | None:
         return await last_run(self.client, VolumeRef(driver=self.driver, volume_handle=handle), asking.run_id, self.skew)
 
     async def _known(
-        self, handle: str, departure: Departure | None, last: LastRun | None, pvs: set[str], asking: Asking
+        self, handle: str, departure: Departure | None, last: LastRun | None, pvs: set[str], asking: AskingRun
     ) -> PastHolders:
         known, runs = PastHolders(pvs=pvs), [last, *last.since] if last else []
         if departure is not None:

@@ -16,7 +16,7 @@ from mooring.adoption.detachments import Detachments, look_back
 from mooring.adoption.rules import judge
 from mooring.cluster.volume_attachments import Attached, Volume, shared_mode
 from mooring.errors import MalformedRecord, MooringError
-from mooring.evidence.evidence import Beyond
+from mooring.evidence.evidence import RecordEvidence
 from mooring.explain.facts import AttachmentFacts, NodeFacts, PvFacts
 from mooring.explain.objects import ATTACHMENT_KIND, NODE, NODES, PV_KIND, Pv, VolumeAttachment
 from mooring.kubernetes.api import Request, KubernetesApi, NotFound
@@ -44,7 +44,7 @@ class ClusterPart:
     findings: tuple[Finding, ...] = ()
     errors: list[MooringError] = field(default_factory=list)
     placed: set[str] = field(default_factory=set)
-    beyond: Beyond = field(default_factory=lambda: Beyond(None))
+    beyond: RecordEvidence = field(default_factory=lambda: RecordEvidence(None))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from mooring.cluster.attachment_cache import ListedAttachments
 from mooring.cluster.node_ids import AnyNode
 from mooring.cluster.node_usage import ClusterNodeUsage
 from mooring.cluster.volume_attachments import ClusterAttachments
-from mooring.evidence.asker import Asking
-from mooring.evidence.evidence import Beyond, Evidence
+from mooring.evidence.asker import AskingRun
+from mooring.evidence.evidence import RecordEvidence, EvidenceReader
 from mooring.evidence.last_run import last_run
 from mooring.evidence.unplaced import UnplacedAttachments
 from mooring.index.manager import AttachmentManager
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
 
 SECONDS: Final = 15.0
 _SKEW: Final = timedelta(seconds=CLOCK_SKEW)
-_NOTHING: Final = Beyond(None)
+_NOTHING: Final = RecordEvidence(None)
 
 
 @dataclass(frozen=True, slots=True)
-class BeyondReader:
+class RecordEvidenceReader:
     """A reader of the evidence about one volume beyond its PVs. `now` is UTC."""
 
     client: Client
@@ -62,7 +62,7 @@ class BeyondReader:
             left = await last_run(self.client, self.volume, "", _SKEW)
         return tuple(_left(handle, copy, left.record) for copy in left.record.copies if copy.mark.uid) if left else ()
 
-    async def read(self, last: tuple[CompactRecord, ...], part: ClusterPart) -> Beyond:
+    async def read(self, last: tuple[CompactRecord, ...], part: ClusterPart) -> RecordEvidence:
         """Return the evidence, empty if a PV can't be read.
 
         Raises:
@@ -78,10 +78,10 @@ class BeyondReader:
         unplaced = UnplacedAttachments(
             manager, attached, attachments, ClusterNodeUsage(self.api, self.volume.driver, time.monotonic)
         )
-        evidence = Evidence(self.volume.driver, self.client, manager, attached, attachments, AnyNode(), _SKEW, unplaced)
+        evidence = EvidenceReader(self.volume.driver, self.client, manager, attached, attachments, AnyNode(), _SKEW, unplaced)
         live = merge(records) if records else None
         async with deadline(SECONDS, f"What became of volume {self.volume.volume_handle}"):
-            return await evidence.look_found(self.volume.volume_handle, last, {seen.pv for seen in last}, live, Asking())
+            return await evidence.look_found(self.volume.volume_handle, last, {seen.pv for seen in last}, live, AskingRun())
 
 
 def _left(handle: str, copy: VolumeRecord, record: VolumeRecord) -> CompactRecord:

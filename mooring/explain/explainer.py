@@ -12,14 +12,14 @@ from mooring.adoption.detachments import CLOCK_SKEW, LateDetachments
 from mooring.errors import MooringError
 from mooring.explain.advice import advise
 from mooring.explain.cluster_facts import ClusterPart, ClusterReader
-from mooring.explain.evidence_facts import BeyondReader
+from mooring.explain.evidence_facts import RecordEvidenceReader
 from mooring.explain.facts import Explanation, Facts
 from mooring.explain.operation_facts import OperationsPart, read_operations, read_related
 
 if TYPE_CHECKING:
     from temporalio.client import Client
 
-    from mooring.evidence.evidence import Beyond
+    from mooring.evidence.evidence import RecordEvidence
     from mooring.kubernetes.api import KubernetesApi
     from mooring.models import VolumeRecord, VolumeRef
 
@@ -69,7 +69,7 @@ class Explainer:
     async def _cluster(self, client: Awaitable[Client | None], volume: VolumeRef) -> ClusterPart:
         api = await self.kubernetes()
         try:
-            beyond = BeyondReader(reached, api, volume, self.now) if (reached := await client) else None
+            beyond = RecordEvidenceReader(reached, api, volume, self.now) if (reached := await client) else None
             part = await self._read(client, api, volume, beyond)
             # NB: what was written between two questions makes a record look as if it said too little, so it is looked at twice
             return await self._read(client, api, volume, beyond) if _vanished(part.beyond) else part
@@ -77,7 +77,7 @@ class Explainer:
             await api.close()
 
     async def _read(
-        self, client: Awaitable[Client | None], api: KubernetesApi, volume: VolumeRef, beyond: BeyondReader | None
+        self, client: Awaitable[Client | None], api: KubernetesApi, volume: VolumeRef, beyond: RecordEvidenceReader | None
     ) -> ClusterPart:
         told: list[MooringError] = []
         last = (await self._or_told(beyond.last(), told) or ()) if beyond else ()
@@ -100,7 +100,7 @@ class Explainer:
             return None
 
 
-def _vanished(beyond: Beyond) -> VolumeRecord | None:
+def _vanished(beyond: RecordEvidence) -> VolumeRecord | None:
     """Return the record known beyond the PVs, or None if it adds nothing to them."""
     known = beyond.record or beyond.departed
     return known if known is not None and (known.altered or known.evidence) else None

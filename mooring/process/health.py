@@ -42,7 +42,7 @@ class Starting:
             return [f"{self.awaited} has not been reached yet" + (f": {self.why}" if self.why else "; see the log.")]
         return await self.worker.missing()
 
-    def tell(self, why: str) -> None:
+    def report(self, why: str) -> None:
         """Note the reason why the awaited thing is missing."""
         self.why = why
 

@@ -36,7 +36,7 @@ async def until_signalled(work: Callable[[asyncio.Event], Awaitable[None]], pati
         await asyncio.wait([working], timeout=patience)
     if not working.done():
         logger.error("Not everything has stopped within %g s; leaving all the same.", patience)
-        end(1)  # NB: asyncio.run would wait for what is stuck
+        exit_process(1)  # NB: asyncio.run would wait for what is stuck
     working.result()
 
 
@@ -75,7 +75,7 @@ async def unless(stop: asyncio.Event, work: Awaitable[T]) -> T | None:
     return working.result() if await first(stop, working) else None
 
 
-def end(code: int) -> NoReturn:
+def exit_process(code: int) -> NoReturn:
     """Exit the process with this code, without tearing down the interpreter first.
 
     NB: threads of temporalio's core may still be at work, and abort the process when they return to an interpreter that is

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from mooring.process.metrics import Metrics
     from mooring.reconciliation.report import Report
-    from mooring.reconciliation.schedule import Plan
+    from mooring.reconciliation.schedule import ReconcileSchedule
 
 LONGEST_PAUSE: Final = 30.0
 READS: Final = 5
@@ -32,10 +32,10 @@ READS: Final = 5
 logger = logging.getLogger(__name__)
 
 
-class Reconciling:
+class ReconciliationMonitor:
     """The keeper of one driver's Schedule and figures. `now` is UTC."""
 
-    def __init__(self, client: Client, plan: Plan, metrics: Metrics, now: Callable[[], datetime]) -> None:
+    def __init__(self, client: Client, plan: ReconcileSchedule, metrics: Metrics, now: Callable[[], datetime]) -> None:
         self._client = client
         self._plan = plan
         self._metrics = metrics

@@ -16,16 +16,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from mooring.errors import UnreadableHistory
-from mooring.evidence.asker import Asking
+from mooring.evidence.asker import AskingRun
 from mooring.process.at_once import ask_each
 from mooring.reconciliation.vanished import unrecorded
 from mooring.records.copies import merge
 
 if TYPE_CHECKING:
-    from mooring.evidence.evidence import Evidence
+    from mooring.evidence.evidence import EvidenceReader
     from mooring.models.reconciliation import Drift
     from mooring.records.compact import CompactRecord
-    from mooring.temporal.visibility import DriverRuns, ListedRun
+    from mooring.temporal.visibility import RunVisibility, ListedRun
 
 VOLUMES: Final = 1000
 AT_ONCE: Final = 16
@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 class PastRuns:
     """A reader of the histories of one driver's operations, `volumes` at a look."""
 
-    def __init__(self, runs: DriverRuns, evidence: Evidence, volumes: int = VOLUMES) -> None:
+    def __init__(self, runs: RunVisibility, evidence: EvidenceReader, volumes: int = VOLUMES) -> None:
         self._runs = runs
         self._evidence = evidence
         self._volumes = volumes
@@ -74,7 +74,7 @@ class PastRuns:
         live = merge([pv.record() for pv in pvs]) if pvs else None
         waits = await self._runs.waits(handle)  # NB: before the question, which leaves out what an open run holds
         try:
-            known = await (self._evidence.as_known(handle, live, Asking()) if live else self._evidence.departed(handle, Asking()))
+            known = await (self._evidence.as_known(handle, live, AskingRun()) if live else self._evidence.departed(handle, AskingRun()))
         except UnreadableHistory as error:
             logger.warning("Who holds volume %s, beyond what its PersistentVolumes say, is not known: %s", handle, error)
             return []

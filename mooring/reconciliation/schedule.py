@@ -59,7 +59,7 @@ def queue_of(schedule: Schedule) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ReconcileSchedule:
     """Plan of a driver's reconciliation: every `interval` seconds (0: not at all), by the workers of a task queue.
 
     `pauses`: the seconds of a run that are no work.
@@ -71,7 +71,7 @@ class Plan:
     pauses: float
 
     @classmethod
-    def of(cls, settings: Settings) -> Plan:
+    def of(cls, settings: Settings) -> ReconcileSchedule:
         """Make the plan that a worker's settings ask for."""
         return cls(settings.driver, settings.queue, settings.reconcile_interval, settings.reconcile_settle + settings.approval_wait)
 

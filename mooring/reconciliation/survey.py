@@ -35,7 +35,7 @@ from mooring.reconciliation.vanished import altered, departed, unplaced
 from mooring.records.compact import CompactRecord
 from mooring.records.copies import unite
 from mooring.records.store import RecordStore
-from mooring.temporal.visibility import DriverRuns
+from mooring.temporal.visibility import RunVisibility
 
 AT_ONCE: Final = 100
 """PVs that are compared in one go, which takes about a millisecond."""
@@ -48,7 +48,7 @@ LASTING: Final = (
 )
 """Drift that no operation on the volume brings about or ends while it is open."""
 
-Claims = Mapping[str, Sequence[CompactRecord]]
+RecordsByHandle = Mapping[str, Sequence[CompactRecord]]
 """Volume handle -> what each PV that claims it says."""
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ class ListsNodes(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
+class SurveySources:
     """The sources of a look, and the permitted remedies for its findings.
 
     `published`: the driver's list of its volumes' nodes. `releases`: holders may be released (comparison.py), as volumes are
@@ -75,7 +75,7 @@ class Sources:
     attachments: VolumeAttachments
     nodes: Nodes
     node_states: NodeUsageReader
-    runs: DriverRuns
+    runs: RunVisibility
     past_runs: PastRuns
     manager: AttachmentManager
     published: ListsNodes | None
@@ -88,7 +88,7 @@ class Sources:
 class DriftSurvey:
     """The survey of one driver. `rebuild` has this worker's index rebuilt."""
 
-    def __init__(self, sources: Sources, rebuild: Callable[[], None]) -> None:
+    def __init__(self, sources: SurveySources, rebuild: Callable[[], None]) -> None:
         self._ask = sources
         self._rebuild = rebuild
         self._behind: set[Key] = set()
@@ -101,7 +101,7 @@ class DriftSurvey:
             KubernetesForbidden, KubernetesRejected, KubernetesUnavailable, TemporalUnavailable: one of them didn't answer.
 
         """
-        claims = await self._claims()
+        claims = await self._records()
         evidence, not_compared = await self._evidence(claims)
         drifts = [drift async for drift in self._compared(claims, evidence)]
         drifts += self._vanished(claims, evidence, _told(drifts))
@@ -110,7 +110,7 @@ class DriftSurvey:
         first = await self._released(await self._idle(found[:IN_FULL]))
         return hand_over([*first, *found[IN_FULL:]], sum(map(len, claims.values())), not_compared)
 
-    async def _claims(self) -> Claims:
+    async def _records(self) -> RecordsByHandle:
         claims: defaultdict[str, list[CompactRecord]] = defaultdict(list)
         async with aclosing(self._ask.volumes.pages(self._ask.page_size)) as pages:
             async for page in pages:
@@ -121,7 +121,7 @@ class DriftSurvey:
                 await asyncio.sleep(0)
         return claims
 
-    async def _evidence(self, claims: Claims) -> tuple[Evidence, list[str]]:
+    async def _evidence(self, claims: RecordsByHandle) -> tuple[Evidence, list[str]]:
         ask, not_compared = self._ask, list[str]()
         evidence = Evidence(
             attached=await self._attached(claims),
@@ -135,7 +135,7 @@ class DriftSurvey:
         )
         return evidence, not_compared
 
-    async def _attached(self, claims: Claims) -> dict[str, list[Attached]] | None:
+    async def _attached(self, claims: RecordsByHandle) -> dict[str, list[Attached]] | None:
         """Return the VolumeAttachments of each PV, or None if nobody makes any, as then they say nothing about holders."""
         listed = await self._ask.attachments.listed()
         if not listed and (listed is None or not self._ask.releases):
@@ -161,7 +161,7 @@ class DriftSurvey:
             return None
         return found
 
-    async def _compared(self, claims: Claims, evidence: Evidence) -> AsyncGenerator[Drift]:
+    async def _compared(self, claims: RecordsByHandle, evidence: Evidence) -> AsyncGenerator[Drift]:
         async for _, pvs in _some(claims.items()):
             known = self._ask.manager.known
             lowered = [drift for pv in pvs if (drift := altered(pv, known(pv.handle, pv.uid))) is not None]
@@ -173,7 +173,7 @@ class DriftSurvey:
             if late is not None:
                 yield late
 
-    def _vanished(self, claims: Claims, evidence: Evidence, told: Container[tuple[str, str]]) -> Iterator[Drift]:
+    def _vanished(self, claims: RecordsByHandle, evidence: Evidence, told: Container[tuple[str, str]]) -> Iterator[Drift]:
         """Yield the drifts that deleted PVs left behind; `told` are the volumes and nodes of which another drift says more."""
         attached = evidence.attached or {}
         departures = self._ask.manager.departures.open()
@@ -185,7 +185,7 @@ class DriftSurvey:
         placed = {pv.pv for pvs in claims.values() for pv in pvs}
         yield from unplaced(attached, placed, {pv: departure for departure in departures for pv in departure.pvs.values()})
 
-    async def _unrecorded(self, claims: Claims, told: Container[tuple[str, str]]) -> list[Drift]:
+    async def _unrecorded(self, claims: RecordsByHandle, told: Container[tuple[str, str]]) -> list[Drift]:
         """Return what only the operations of volumes say, likewise."""
         unwritten: dict[str, Sequence[CompactRecord]] = {}
         written: set[str] = set()
@@ -198,7 +198,7 @@ class DriftSurvey:
         found = await self._ask.past_runs.look(unwritten, written)
         return [drift for drift in found if (drift.volume_handle, drift.node_id) not in told]
 
-    async def _index_drift(self, claims: Claims) -> list[Drift]:
+    async def _index_drift(self, claims: RecordsByHandle) -> list[Drift]:
         known = {seen.uid: seen for seen in self._ask.manager.sightings()}
         fresh = [(pv, known.pop(pv.uid, None)) async for _, pvs in _some(claims.items()) for pv in pvs]
         gone = [(None, seen) for seen in known.values()]

@@ -61,7 +61,7 @@ class ListedRun:
     is_open: bool
 
 
-class DriverRuns:
+class RunVisibility:
     """The runs of one driver. `search_attributes`: the namespace knows Mooring's. `at_most`: see `RUNS`."""
 
     def __init__(self, client: Client, driver: str, *, search_attributes: bool, at_most: int = RUNS) -> None:

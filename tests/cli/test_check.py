@@ -17,8 +17,8 @@ from temporalio.client import Client
 from mooring.checks.rights import RIGHTS
 from mooring.cli.exit_codes import ExitCode
 from mooring.csi.endpoint import csi_endpoint
-from mooring.csi.inflight import HandOver
-from mooring.csi.state import Desk
+from mooring.csi.inflight import InFlightRequests
+from mooring.csi.state import EndpointState
 from mooring.devstack.kubernetes.account import RBAC
 from mooring.devstack.kubernetes.manifests import read_manifests
 from mooring.devstack.proxy import FaultProxy
@@ -265,20 +265,20 @@ async def test_an_endpoint_that_is_not_there_is_a_failure(look: Mooring, endpoin
 
 
 async def test_an_endpoint_whose_worker_is_not_ready_is_a_failure(look: Mooring, driver: str, tmp_path: Path) -> None:
-    async with csi_endpoint(f"unix://{tmp_path}/s", Desk(driver), HandOver(lambda: 0.0)):
+    async with csi_endpoint(f"unix://{tmp_path}/s", EndpointState(driver), InFlightRequests(lambda: 0.0)):
         ran = await look("check", "-o", "json", "--csi-endpoint", f"unix://{tmp_path}/s")
     assert (found(ran, "csi-socket")["result"], found(ran, "csi-answers")["result"]) == ("ok", "ok")
     assert "not ready" in await failure(ran, "csi-ready")
 
 
 async def test_an_endpoint_of_another_driver_is_a_failure(look: Mooring, tmp_path: Path) -> None:
-    async with csi_endpoint(f"unix://{tmp_path}/s", Desk("other.csi.test"), HandOver(lambda: 0.0)):
+    async with csi_endpoint(f"unix://{tmp_path}/s", EndpointState("other.csi.test"), InFlightRequests(lambda: 0.0)):
         ran = await look("check", "-o", "json", MOORING_CSI_ENDPOINT=f"unix://{tmp_path}/s")
     assert "other.csi.test" in await failure(ran, "csi-answers")
 
 
 async def test_a_socket_that_others_may_use_is_warned_of(look: Mooring, driver: str, tmp_path: Path) -> None:
-    async with csi_endpoint(f"unix://{tmp_path}/s", Desk(driver), HandOver(lambda: 0.0)):
+    async with csi_endpoint(f"unix://{tmp_path}/s", EndpointState(driver), InFlightRequests(lambda: 0.0)):
         (tmp_path / "s").chmod(0o666)
         ran = await look("check", "-o", "json", "--csi-endpoint", f"unix://{tmp_path}/s")
     one = found(ran, "csi-socket")

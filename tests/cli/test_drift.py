@@ -10,7 +10,7 @@ from temporalio.client import Client
 
 from mooring.cli.exit_codes import ExitCode
 from mooring.reconciliation.report import last_report
-from mooring.reconciliation.schedule import Plan
+from mooring.reconciliation.schedule import ReconcileSchedule
 from tests.cli.conftest import Mooring, Ran
 from tests.harness.cluster import Cluster
 from tests.harness.kubernetes import Kubernetes
@@ -28,7 +28,7 @@ async def worker(temporal_client: Client, cluster: Cluster, driver: str) -> Asyn
             while await last_report(temporal_client, driver) is None:
                 await asyncio.sleep(0.05)
         yield running
-    await Plan(driver, settings.queue, interval=0, pauses=0).keep(temporal_client)
+    await ReconcileSchedule(driver, settings.queue, interval=0, pauses=0).keep(temporal_client)
 
 
 async def unrecorded(worker: MooringWorker, cluster: Cluster, kubernetes: Kubernetes) -> None:

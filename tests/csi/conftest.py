@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
-from mooring.csi.sidecar import csi_front
+from mooring.csi.sidecar import open_sidecar
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
 from tests.harness.co import Peer, peer
@@ -23,7 +23,7 @@ async def csi(
     """A CO's way to Mooring without a driver; the journal backend attaches."""
     settings = patient(driver, csi_endpoint=f"unix://{tmp_path}/csi.sock")
     async with (
-        csi_front(settings) as front,
+        open_sidecar(settings) as front,
         running_worker(temporal_client, settings, cluster.proxy.kubeconfig(), backend, front.desk),
         peer(settings.csi_endpoint) as co,
     ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mooring.csi.inflight import KEEP_SECONDS, HandOver, is_needed
+from mooring.csi.inflight import KEEP_SECONDS, InFlightRequests, is_needed
 from mooring.csi.wire import csi_pb2
 from mooring.errors import BackendNotFound, OperationPending
 from tests.harness.co import mount
@@ -25,7 +25,7 @@ def _request(**fields: object) -> csi_pb2.ControllerPublishVolumeRequest:
 
 
 def test_a_request_is_there_while_its_call_lasts_and_gone_with_the_answer() -> None:
-    handed_over, request = HandOver(Clock()), _request(secrets={"key": "value"})
+    handed_over, request = InFlightRequests(Clock()), _request(secrets={"key": "value"})
     with handed_over.publish(request):
         assert handed_over.publish_request(_request()) == request
         assert handed_over.secrets("vol-1") == {"key": "value"}
@@ -34,7 +34,7 @@ def test_a_request_is_there_while_its_call_lasts_and_gone_with_the_answer() -> N
 
 
 def test_a_final_error_is_an_answer_too() -> None:
-    handed_over = HandOver(Clock())
+    handed_over = InFlightRequests(Clock())
     with pytest.raises(BackendNotFound), handed_over.publish(_request()):
         raise BackendNotFound("no such volume")
 
@@ -43,7 +43,7 @@ def test_a_final_error_is_an_answer_too() -> None:
 
 def test_what_goes_on_keeps_it_for_its_time() -> None:
     clock = Clock()
-    handed_over = HandOver(clock)
+    handed_over = InFlightRequests(clock)
     with pytest.raises(OperationPending), handed_over.publish(_request()):
         raise OperationPending("no answer yet")
     clock.now = KEEP_SECONDS
@@ -58,7 +58,7 @@ def test_what_goes_on_keeps_it_for_its_time() -> None:
 
 
 def test_another_call_about_the_volume_keeps_it() -> None:
-    handed_over = HandOver(Clock())
+    handed_over = InFlightRequests(Clock())
     with handed_over.publish(_request(node_id="node-b")):
         with handed_over.publish(_request()):
             pass
@@ -66,21 +66,21 @@ def test_another_call_about_the_volume_keeps_it() -> None:
 
 
 def test_the_last_call_says_what_the_secrets_are() -> None:
-    handed_over = HandOver(Clock())
+    handed_over = InFlightRequests(Clock())
     unpublish = csi_pb2.ControllerUnpublishVolumeRequest(volume_id="vol-1", secrets={"key": "new"})
     with handed_over.publish(_request(secrets={"key": "old"})), handed_over.unpublish(unpublish):
         assert handed_over.secrets("vol-1") == {"key": "new"}
 
 
 def test_a_call_without_secrets_takes_them_from_no_other() -> None:
-    handed_over = HandOver(Clock())
+    handed_over = InFlightRequests(Clock())
     unpublish = csi_pb2.ControllerUnpublishVolumeRequest(volume_id="vol-1")
     with handed_over.publish(_request(secrets={"key": "value"})), handed_over.unpublish(unpublish):
         assert handed_over.secrets("vol-1") == {"key": "value"}
 
 
 def test_an_operation_gets_the_request_that_asks_for_the_same() -> None:
-    handed_over = HandOver(Clock())
+    handed_over = InFlightRequests(Clock())
     written, readonly = _request(secrets={"key": "value"}), _request(readonly=True, secrets={"key": "value"})
     with handed_over.publish(written), handed_over.publish(readonly):
         assert handed_over.publish_request(_request()) == written

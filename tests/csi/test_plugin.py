@@ -16,15 +16,15 @@ from pydantic import ValidationError
 from mooring import __version__
 from mooring.csi.driver import Rpc
 from mooring.csi.endpoint import EndpointInUse, csi_endpoint
-from mooring.csi.inflight import HandOver
-from mooring.csi.state import Desk
+from mooring.csi.inflight import InFlightRequests
+from mooring.csi.state import EndpointState
 from mooring.csi.wire import csi_pb2
 from mooring.settings import Settings
 from tests.harness.co import Peer, mount, peer, refused
 
 
 def _endpoint(folder: Path) -> AbstractAsyncContextManager[None]:
-    return csi_endpoint(f"unix://{folder}/s", Desk("d.csi.test"), HandOver(lambda: 0.0))
+    return csi_endpoint(f"unix://{folder}/s", EndpointState("d.csi.test"), InFlightRequests(lambda: 0.0))
 
 
 async def test_it_is_ready_once_the_worker_is(csi: Peer) -> None:

@@ -12,7 +12,7 @@ from temporalio.client import Client
 
 from mooring.cluster.node_ids import AnyNode, Node
 from mooring.errors import TemporalUnavailable
-from mooring.evacuation.node_watcher import DeadNodes
+from mooring.evacuation.node_watcher import DeadNodeWatcher
 from mooring.index.manager import AttachmentManager
 from mooring.models.evacuation import EvacuateRequest
 from mooring.states import State
@@ -154,7 +154,7 @@ async def test_what_temporal_cant_take_yet_is_tried_again() -> None:
             raise TemporalUnavailable("Temporal is away.")
         begun.set()
 
-    watch = asyncio.create_task(DeadNodes("d.csi.test", OneDeath(), Known(), manager, start).watch())
+    watch = asyncio.create_task(DeadNodeWatcher("d.csi.test", OneDeath(), Known(), manager, start).watch())
     await asyncio.wait_for(begun.wait(), SECONDS)
     watch.cancel()
 
@@ -167,7 +167,7 @@ async def test_a_node_that_is_out_of_service_and_gets_a_volume_later_is_evacuate
     async def start(_: EvacuateRequest) -> None:
         begun.set()
 
-    dead = DeadNodes("d.csi.test", OneDeath(out_of_service=True), Known(), manager, start, look_every=0.02)
+    dead = DeadNodeWatcher("d.csi.test", OneDeath(out_of_service=True), Known(), manager, start, look_every=0.02)
     watch = asyncio.create_task(dead.watch())
     await asyncio.sleep(0.1)
     assert not begun.is_set()

@@ -12,7 +12,7 @@ from mooring.client import MooringClient
 from mooring.models import UnpublishRequest
 from mooring.models.evacuation import EvacuationProgress
 from mooring.temporal.runs import describe
-from mooring.temporal.visibility import DriverRuns
+from mooring.temporal.visibility import RunVisibility
 from tests.evacuate.conftest import Stubborn
 from tests.harness.cluster import Cluster
 from tests.harness.ward import SECONDS, TAINT, Ward, ended
@@ -119,7 +119,7 @@ async def test_a_release_that_is_still_under_way_is_not_waited_for(
     asked = await bound(cluster, "vol-1")
     under_way = await describe(temporal_client, names.volume_id(asked))
     assert under_way is not None
-    runs = DriverRuns(temporal_client, cluster.driver, search_attributes=True)
+    runs = RunVisibility(temporal_client, cluster.driver, search_attributes=True)
 
     assert await asyncio.wait_for(runs.answer_to(asked, under_way.run_id), SECONDS) is None
     still = await describe(temporal_client, names.volume_id(asked))

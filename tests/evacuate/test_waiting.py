@@ -14,7 +14,7 @@ from mooring.client import MooringClient
 from mooring.errors import HeldElsewhere
 from mooring.models import PersistInput, UnpublishRequest, VolumeRef
 from mooring.states import State
-from mooring.temporal.visibility import DriverRuns
+from mooring.temporal.visibility import RunVisibility
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
 from tests.harness.records import attachment
@@ -27,7 +27,7 @@ THOUSAND = 1_001
 
 async def waiting_run(client: Client, driver: str) -> str:
     """Return the run in which the volume waits, once visibility shows it."""
-    runs = DriverRuns(client, driver, search_attributes=True)
+    runs = RunVisibility(client, driver, search_attributes=True)
     async with asyncio.timeout(SECONDS):
         while not (found := await runs.waiting()):
             await asyncio.sleep(0.05)
@@ -65,7 +65,7 @@ async def test_an_evacuation_sees_each_of_a_thousand_volumes_that_wait_for_their
     await ward.admit()
     await have_wait(ward.client, cluster.driver, "node-a", THOUSAND)
     await have_wait(ward.client, cluster.driver, "node-b", 1)
-    runs = DriverRuns(ward.client, cluster.driver, search_attributes=True)
+    runs = RunVisibility(ward.client, cluster.driver, search_attributes=True)
     async with asyncio.timeout(SECONDS):
         while len(await runs.waiting()) <= THOUSAND:  # visibility lags
             await asyncio.sleep(0.2)

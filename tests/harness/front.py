@@ -9,8 +9,8 @@ from typing import Any
 
 from temporalio.client import Client
 
-from mooring.csi.sidecar import csi_front
-from mooring.reconciliation.schedule import Plan
+from mooring.csi.sidecar import open_sidecar
+from mooring.reconciliation.schedule import ReconcileSchedule
 from mooring.settings import Settings
 from tests.harness.co import Peer, peer
 from tests.harness.patient import patient
@@ -27,7 +27,7 @@ async def fronting(client: Client, kubeconfig: dict[str, Any], driver: str, fold
     `overrides` are settings; a test that depends on a bound names it.
     """
     asked = Settings(csi_endpoint=f"unix://{folder}/front.sock", driver_endpoint=driver)
-    async with csi_front(asked) as front:
+    async with open_sidecar(asked) as front:
         met = await front.meet_driver(asked)
         settings = patient(met.driver, csi_endpoint=asked.csi_endpoint, driver_endpoint=asked.driver_endpoint, **overrides)
         async with (
@@ -35,4 +35,4 @@ async def fronting(client: Client, kubeconfig: dict[str, Any], driver: str, fold
             peer(settings.csi_endpoint) as co,
         ):
             yield co
-        await Plan(settings.driver, settings.queue, interval=0, pauses=0).keep(client)
+        await ReconcileSchedule(settings.driver, settings.queue, interval=0, pauses=0).keep(client)

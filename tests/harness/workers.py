@@ -14,7 +14,7 @@ from temporalio.client import Client
 
 from mooring.backend import Backend, NoBackend
 from mooring.cluster.clientset import open_clientset
-from mooring.csi.state import Desk
+from mooring.csi.state import EndpointState
 from mooring.process.metrics import Metrics
 from mooring.settings import Settings
 from mooring.temporal.pollers import Slots
@@ -48,7 +48,7 @@ async def running_worker(
     settings: Settings,
     kubeconfig: dict[str, Any],
     backend: Backend | None = None,
-    desk: Desk | None = None,
+    desk: EndpointState | None = None,
     slots: Slots | None = None,
 ) -> AsyncIterator[MooringWorker]:
     """Run a worker that is ready, and stop it in the end."""

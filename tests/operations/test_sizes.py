@@ -9,7 +9,7 @@ from mooring import names
 from mooring.client import MooringClient
 from mooring.errors import HeldElsewhere, InvalidRequest, RecordTooLarge
 from mooring.models import AccessMode, PublishRequest, VolumeRef
-from mooring.temporal.visibility import DriverRuns
+from mooring.temporal.visibility import RunVisibility
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
 from tests.harness.workers import indexed, until
@@ -37,7 +37,7 @@ async def test_a_long_handle_waits_for_its_pv_and_is_recorded(
     worker: MooringWorker, temporal_client: Client, cluster: Cluster, mooring: MooringClient
 ) -> None:
     assert not (await mooring.publish(LONG, "node-a")).persisted
-    runs = DriverRuns(temporal_client, cluster.driver, search_attributes=True)
+    runs = RunVisibility(temporal_client, cluster.driver, search_attributes=True)
     waiting: dict[str, object] = {}
     while not waiting:
         waiting.update(await runs.waiting())

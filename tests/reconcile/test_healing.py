@@ -17,7 +17,7 @@ from mooring.errors import MooringError
 from mooring.models import BackendCall, PublishRequest
 from mooring.models.reconciliation import Drift, DriftKind, Heal, Outcome
 from mooring.reconciliation.healer import Healer
-from mooring.temporal.visibility import DriverRuns
+from mooring.temporal.visibility import RunVisibility
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
 from tests.harness.workers import indexed, quick, running_worker
@@ -41,7 +41,7 @@ def healer(worker: MooringWorker, mooring: MooringClient, temporal_client: Clien
     async def evacuate(node_id: str) -> str:
         raise MooringError(f"Nobody evacuates {node_id}.")
 
-    runs = DriverRuns(temporal_client, driver, search_attributes=True)
+    runs = RunVisibility(temporal_client, driver, search_attributes=True)
     return Healer(driver, mooring, worker._adopter.survey, evacuate, CoCalls(worker.manager, NoBackend(), runs))
 
 

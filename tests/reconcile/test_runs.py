@@ -8,7 +8,7 @@ from temporalio.client import Client
 
 from mooring import names
 from mooring.models import PersistInput, VolumeRef
-from mooring.temporal.visibility import DriverRuns
+from mooring.temporal.visibility import RunVisibility
 from tests.harness.records import attachment
 
 SECONDS = 30
@@ -28,7 +28,7 @@ async def test_all_that_wait_for_a_pv_are_found_however_many_they_are(temporal_c
             memo={names.ATTACHMENT_MEMO: waiting.attachment},
         )
 
-    runs = DriverRuns(temporal_client, driver, search_attributes=True, at_most=2)
+    runs = RunVisibility(temporal_client, driver, search_attributes=True, at_most=2)
     async with asyncio.timeout(SECONDS):
         while len(await runs.waiting()) < len(handles):  # the visibility store lags
             await asyncio.sleep(0.1)

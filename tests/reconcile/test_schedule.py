@@ -16,9 +16,9 @@ from mooring.client import MooringClient
 from mooring.devstack.temporal import DevTemporal
 from mooring.models import Approval
 from mooring.process.metrics import Metrics
-from mooring.reconciliation.monitor import Reconciling
+from mooring.reconciliation.monitor import ReconciliationMonitor
 from mooring.reconciliation.report import Report, begin, last_report, progress, result
-from mooring.reconciliation.schedule import Plan, scheduled_queue
+from mooring.reconciliation.schedule import ReconcileSchedule, scheduled_queue
 from mooring.states import State
 from tests.harness.cluster import Cluster
 from tests.harness.records import NOW
@@ -30,11 +30,11 @@ UNREADABLE = {"kind": "unreadable_record"}
 
 
 @pytest.fixture
-async def plan(temporal_client: Client, driver: str) -> AsyncIterator[Plan]:
+async def plan(temporal_client: Client, driver: str) -> AsyncIterator[ReconcileSchedule]:
     """The driver reconciled every hour; the Schedule goes with the test."""
     settings = settling(driver, reconcile_interval=HOURLY)
-    yield Plan.of(settings)
-    await Plan.of(settling(driver)).keep(temporal_client)
+    yield ReconcileSchedule.of(settings)
+    await ReconcileSchedule.of(settling(driver)).keep(temporal_client)
 
 
 async def reported(client: Client, driver: str) -> Report:
@@ -45,7 +45,7 @@ async def reported(client: Client, driver: str) -> Report:
     return report
 
 
-async def test_many_workers_make_one_that_skips_what_overlaps(temporal_client: Client, driver: str, plan: Plan) -> None:
+async def test_many_workers_make_one_that_skips_what_overlaps(temporal_client: Client, driver: str, plan: ReconcileSchedule) -> None:
     await asyncio.gather(*(plan.keep(temporal_client) for _ in range(5)))
 
     schedule = (await temporal_client.get_schedule_handle(names.reconcile_id(driver)).describe()).schedule
@@ -53,22 +53,22 @@ async def test_many_workers_make_one_that_skips_what_overlaps(temporal_client: C
     assert [each.every for each in schedule.spec.intervals] == [timedelta(seconds=HOURLY)]
 
 
-async def test_another_interval_corrects_it_and_keeps_it_paused(temporal_client: Client, driver: str, plan: Plan) -> None:
+async def test_another_interval_corrects_it_and_keeps_it_paused(temporal_client: Client, driver: str, plan: ReconcileSchedule) -> None:
     handle = temporal_client.get_schedule_handle(names.reconcile_id(driver))
     await plan.keep(temporal_client)
     await handle.pause(note="hands off")
 
-    await Plan(driver, "elsewhere", interval=60, pauses=1).keep(temporal_client)
+    await ReconcileSchedule(driver, "elsewhere", interval=60, pauses=1).keep(temporal_client)
 
     schedule = (await handle.describe()).schedule
     assert ([each.every for each in schedule.spec.intervals], schedule.state.paused) == ([timedelta(seconds=60)], True)
 
 
 async def test_a_worker_with_another_task_queue_leaves_it_to_those_who_poll_the_one_it_names(
-    temporal_client: Client, cluster: Cluster, driver: str, plan: Plan, caplog: pytest.LogCaptureFixture
+    temporal_client: Client, cluster: Cluster, driver: str, plan: ReconcileSchedule, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = settling(driver, reconcile_interval=HOURLY)
-    mistyped = Plan.of(settling(driver, reconcile_interval=60, task_queue="mistyped"))
+    mistyped = ReconcileSchedule.of(settling(driver, reconcile_interval=60, task_queue="mistyped"))
     async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig()):
         await reported(temporal_client, driver)
 
@@ -82,13 +82,13 @@ async def test_a_worker_with_another_task_queue_leaves_it_to_those_who_poll_the_
 
 
 async def test_one_that_names_a_task_queue_that_nobody_polls_is_taken_over_at_the_next_look(
-    temporal_client: Client, driver: str, plan: Plan, metrics: Metrics
+    temporal_client: Client, driver: str, plan: ReconcileSchedule, metrics: Metrics
 ) -> None:
-    short = Plan.of(settling(driver, reconcile_interval=1))
-    keeping = asyncio.create_task(Reconciling(temporal_client, short, metrics, lambda: NOW).keep_up())
+    short = ReconcileSchedule.of(settling(driver, reconcile_interval=1))
+    keeping = asyncio.create_task(ReconciliationMonitor(temporal_client, short, metrics, lambda: NOW).keep_up())
     await reported(temporal_client, driver)
 
-    await Plan.of(settling(driver, reconcile_interval=HOURLY, task_queue=f"mistyped-{driver}")).keep(temporal_client)
+    await ReconcileSchedule.of(settling(driver, reconcile_interval=HOURLY, task_queue=f"mistyped-{driver}")).keep(temporal_client)
 
     async with asyncio.timeout(30):
         while await scheduled_queue(temporal_client, driver) != short.task_queue:
@@ -98,8 +98,8 @@ async def test_one_that_names_a_task_queue_that_nobody_polls_is_taken_over_at_th
 
 
 async def test_one_that_somebody_deletes_is_made_again(temporal_client: Client, driver: str, metrics: Metrics) -> None:
-    plan = Plan.of(settling(driver, reconcile_interval=1))
-    keeping = asyncio.create_task(Reconciling(temporal_client, plan, metrics, lambda: NOW).keep_up())
+    plan = ReconcileSchedule.of(settling(driver, reconcile_interval=1))
+    keeping = asyncio.create_task(ReconciliationMonitor(temporal_client, plan, metrics, lambda: NOW).keep_up())
     await reported(temporal_client, driver)
     await temporal_client.get_schedule_handle(names.reconcile_id(driver)).delete()
 
@@ -107,12 +107,12 @@ async def test_one_that_somebody_deletes_is_made_again(temporal_client: Client, 
 
     keeping.cancel()
     await asyncio.wait([keeping])
-    await Plan.of(settling(driver)).keep(temporal_client)
+    await ReconcileSchedule.of(settling(driver)).keep(temporal_client)
 
 
-async def test_where_none_is_wanted_there_is_none(temporal_client: Client, driver: str, plan: Plan) -> None:
+async def test_where_none_is_wanted_there_is_none(temporal_client: Client, driver: str, plan: ReconcileSchedule) -> None:
     await plan.keep(temporal_client)
-    none = Plan(driver, "queue", interval=0, pauses=1)
+    none = ReconcileSchedule(driver, "queue", interval=0, pauses=1)
 
     for _ in range(2):
         await none.keep(temporal_client)
@@ -122,7 +122,7 @@ async def test_where_none_is_wanted_there_is_none(temporal_client: Client, drive
 
 
 async def test_a_run_that_is_asked_for_is_reported_and_what_overlaps_joins_it(
-    temporal_client: Client, cluster: Cluster, driver: str, plan: Plan
+    temporal_client: Client, cluster: Cluster, driver: str, plan: ReconcileSchedule
 ) -> None:
     settings = settling(driver, reconcile_interval=HOURLY, reconcile_settle=2)
     async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig()):
@@ -143,7 +143,7 @@ async def test_a_run_that_is_asked_for_is_reported_and_what_overlaps_joins_it(
 
 
 async def test_every_worker_shows_what_any_of_them_found(
-    temporal_client: Client, cluster: Cluster, driver: str, plan: Plan
+    temporal_client: Client, cluster: Cluster, driver: str, plan: ReconcileSchedule
 ) -> None:
     settings = settling(driver, reconcile_interval=1)
     registries = [CollectorRegistry() for _ in range(2)]
@@ -152,7 +152,7 @@ async def test_every_worker_shows_what_any_of_them_found(
         await stack.enter_async_context(running_worker(temporal_client, settings, cluster.proxy.kubeconfig()))
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         watching = [
-            tasks.create_task(Reconciling(temporal_client, Plan.of(settings), Metrics(registry), lambda: NOW).keep_up())
+            tasks.create_task(ReconciliationMonitor(temporal_client, ReconcileSchedule.of(settings), Metrics(registry), lambda: NOW).keep_up())
             for registry in registries
         ]
         async with asyncio.timeout(30):
@@ -163,7 +163,7 @@ async def test_every_worker_shows_what_any_of_them_found(
 
 
 async def test_a_run_goes_on_when_its_worker_is_replaced(
-    temporal_client: Client, cluster: Cluster, mooring: MooringClient, driver: str, plan: Plan
+    temporal_client: Client, cluster: Cluster, mooring: MooringClient, driver: str, plan: ReconcileSchedule
 ) -> None:
     settings = settling(driver, reconcile_interval=HOURLY, drift_guard=0)
     await plan.keep(temporal_client)
@@ -193,8 +193,8 @@ async def test_what_temporal_refuses_is_tried_again_and_keeps_nobody_from_servin
     temporal: DevTemporal, temporal_client: Client, driver: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     lost = await Client.connect(temporal_client.service_client.config.target_host, namespace="nowhere")
-    plan = Plan(driver, "queue", interval=1, pauses=1)
-    keeping = asyncio.create_task(Reconciling(lost, plan, Metrics(CollectorRegistry()), lambda: NOW).keep_up())
+    plan = ReconcileSchedule(driver, "queue", interval=1, pauses=1)
+    keeping = asyncio.create_task(ReconciliationMonitor(lost, plan, Metrics(CollectorRegistry()), lambda: NOW).keep_up())
 
     await until(lambda: caplog.text.count("tried again") > 1)
 

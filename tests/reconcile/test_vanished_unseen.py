@@ -16,14 +16,14 @@ from mooring.cluster.attachment_cache import NoAttachmentCache
 from mooring.cluster.node_ids import AnyNode
 from mooring.cluster.node_usage import NoNodeUsage
 from mooring.cluster.volume_attachments import NoAttachments
-from mooring.evidence.evidence import Evidence
+from mooring.evidence.evidence import EvidenceReader
 from mooring.evidence.unplaced import UnplacedAttachments
 from mooring.index.manager import AttachmentManager
 from mooring.models import VolumeRef
 from mooring.models.reconciliation import ReconcileResult
 from mooring.reconciliation.past_runs import VOLUMES, PastRuns
 from mooring.states import State
-from mooring.temporal.visibility import DriverRuns
+from mooring.temporal.visibility import RunVisibility
 from tests.harness.cluster import Cluster
 from tests.harness.unreadable import end_unreadably
 from tests.harness.workers import running_worker
@@ -150,7 +150,7 @@ async def test_a_history_that_can_not_be_read_is_told_and_keeps_none_of_the_othe
 async def test_a_hold_that_was_terminated_is_reported_though_it_was_open_at_an_earlier_look(
     temporal_client: Client, serving: Serving, cluster: Cluster, mooring: MooringClient
 ) -> None:
-    past, runs = past_runs(temporal_client, cluster.driver), DriverRuns(temporal_client, cluster.driver, search_attributes=True)
+    past, runs = past_runs(temporal_client, cluster.driver), RunVisibility(temporal_client, cluster.driver, search_attributes=True)
     async with serving():
         await mooring.publish("vol", "node-a")
         async with asyncio.timeout(SECONDS):
@@ -165,7 +165,7 @@ async def test_a_hold_that_was_terminated_is_reported_though_it_was_open_at_an_e
 
 def past_runs(client: Client, driver: str, volumes: int = VOLUMES) -> PastRuns:
     """Return a survey of the histories of a driver whose index has seen nothing."""
-    runs = DriverRuns(client, driver, search_attributes=True)
+    runs = RunVisibility(client, driver, search_attributes=True)
     manager, attached, attachments = AttachmentManager(), NoAttachmentCache(), NoAttachments()
     unplaced = UnplacedAttachments(manager, attached, attachments, NoNodeUsage())
-    return PastRuns(runs, Evidence(driver, client, manager, attached, attachments, AnyNode(), timedelta(), unplaced), volumes)
+    return PastRuns(runs, EvidenceReader(driver, client, manager, attached, attachments, AnyNode(), timedelta(), unplaced), volumes)

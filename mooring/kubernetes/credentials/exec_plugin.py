@@ -24,7 +24,7 @@ import msgspec
 from mooring.kubernetes.credentials.errors import NoCredentials
 from mooring.kubernetes.credentials.schema import Exec
 
-PATIENCE: Final = 60.0
+PLUGIN_SECONDS: Final = 60.0
 """Seconds that a plugin may take."""
 LONGEST_LINE: Final = 300
 API_GROUP: Final = "client.authentication.k8s.io"
@@ -64,7 +64,7 @@ class Plugin:
         """Return the program: a path, or a bare name that PATH finds."""
         return str(self.folder / self.spec.command) if os.sep in self.spec.command else self.spec.command
 
-    async def run(self, environ: Mapping[str, str], patience: float = PATIENCE) -> Status:
+    async def run(self, environ: Mapping[str, str], patience: float = PLUGIN_SECONDS) -> Status:
         """Run it and return what it printed.
 
         Raises:
