@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from mooring.temporal.visibility import RunVisibility
 
 PAGE_SIZE: Final = 500
-AT_ONCE: Final = 16
+MAX_CONCURRENT: Final = 16
 """Volumes whose release is looked into at once."""
-DEPARTED: Final = 20
+MAX_DEPARTED: Final = 20
 """Volumes whose PV went that a list names."""
-AT_MOST: Final = 5000
+MAX_LISTED: Final = 5000
 """Volumes that a list names."""
-AT_MOST_BYTES: Final = 1_000_000
+MAX_LISTED_BYTES: Final = 1_000_000
 """Bytes that their handles may have together, which remains below a payload's limit of 2 MB."""
 
 
@@ -119,7 +119,7 @@ class EvacuationActivities:
             async def ask(held: HeldVolume) -> UnpublishResult | None:
                 return await self._answer_to(self._request(asked.node_id, held))
 
-            answers = await ask_each(ask, asked.volumes, AT_ONCE)
+            answers = await ask_each(ask, asked.volumes, MAX_CONCURRENT)
         return len([answer for answer in answers if answer is not None])
 
     def _request(self, node_id: str, held: HeldVolume) -> UnpublishRequest:
@@ -140,7 +140,7 @@ class EvacuationActivities:
     def _departed(self, node_id: str) -> Iterator[str]:
         """Yield volumes whose PV was deleted while its record named the node, as far as this worker saw it."""
         held = (each for each in self._manager.departures.open() if any(holder.node_id == node_id for holder in each.holders))
-        return (departure.seen.handle for departure in islice(held, DEPARTED))
+        return (departure.seen.handle for departure in islice(held, MAX_DEPARTED))
 
     async def _recorded(self, node_id: str) -> list[HeldVolume]:
         epochs: dict[str, int] = {}
@@ -157,8 +157,8 @@ class EvacuationActivities:
 
 def _first(held: list[HeldVolume]) -> Iterator[HeldVolume]:
     """Yield the first of them, as many as a list names, and at least one."""
-    room = AT_MOST_BYTES
-    for number, volume in enumerate(held[:AT_MOST]):
+    room = MAX_LISTED_BYTES
+    for number, volume in enumerate(held[:MAX_LISTED]):
         room -= len(to_json(volume.volume_handle))
         if room < 0 and number:
             return

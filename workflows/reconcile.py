@@ -25,7 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from mooring.events.reasons import EventNote, Reason
     from mooring.models import Approval
     from mooring.models.reconciliation import (
-        TOLD,
+        MAX_REPORTED,
         Drift,
         DriftKind,
         SurveyResult,
@@ -50,9 +50,9 @@ _BUDGET = timedelta(minutes=30)
 _SILENCE = timedelta(seconds=30)
 _RETRY_AT_MOST = timedelta(seconds=30)
 _HEAL_ATTEMPTS = 3
-_AT_ONCE = 16
+_MAX_CONCURRENT = 16
 """Volumes that are healed at once."""
-_NODES = 10
+_MAX_NODES = 10
 """Nodes whose evacuation one run begins: each looks at its node for as long as it waits, and a list may have lost them all."""
 _RELEASED = (DriftKind.HOLDER_WITHOUT_VOLUME_ATTACHMENT, DriftKind.UNKNOWN_TO_RECORD)
 
@@ -79,7 +79,7 @@ class ReconcileAttachments:
             counts=found.counts,
             due=found.due,
             done=len(self._results),
-            drifts=found.drifts[:TOLD],
+            drifts=found.drifts[:MAX_REPORTED],
         )
 
     @workflow.update(name=names.APPROVE)
@@ -160,9 +160,9 @@ class ReconcileAttachments:
             if drift.heal:
                 volumes.setdefault(_turn(drift), []).append(drift)
         nodes = [turn for turn, drifts in volumes.items() if drifts[0].heal is Heal.EVACUATE]
-        for turn in workflow.random().sample(nodes, max(0, len(nodes) - _NODES)):
+        for turn in workflow.random().sample(nodes, max(0, len(nodes) - _MAX_NODES)):
             del volumes[turn]
-        turns = asyncio.Semaphore(_AT_ONCE)
+        turns = asyncio.Semaphore(_MAX_CONCURRENT)
 
         async def heal(drifts: list[Drift]) -> None:
             async with turns:

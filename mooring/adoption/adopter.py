@@ -28,7 +28,7 @@ from mooring.process.metrics import Metrics
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 5.0
 NOT_LOOKED: Final = ["What is attached already has not been looked at yet."]
-TOLD: Final = 20
+MAX_REPORTED: Final = 20
 """Findings that a look logs one by one; the metrics count them all."""
 
 Adopt = Callable[[AdoptRequest], Awaitable[PublishResult]]
@@ -112,7 +112,7 @@ class Adopter:
 def _log(recorded: int, findings: Sequence[Finding], told: Collection[str]) -> None:
     """Log what is new; a doubt that was logged before isn't logged again."""
     doubts = [finding for finding in findings if finding.why and finding.volume_handle not in told]
-    for finding in doubts[:TOLD]:
+    for finding in doubts[:MAX_REPORTED]:
         logger.warning("VolumeAttachment %s is not adopted (%s): %s", finding.volume_attachment, finding.verdict, finding.why)
     counts = Counter(finding.verdict.value for finding in findings)
     if doubts or counts[Verdict.ADOPTED]:

@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 CLOCK_SKEW: Final = 10.0
 """Seconds that the clocks of Temporal and the API server may differ by, unless MOORING_CLOCK_SKEW says otherwise."""
-RUNS: Final = 50
+MAX_RUNS: Final = 50
 """Unpublishes of one volume that are looked into, the newest ones."""
-ANSWERS: Final = 10_000
+MAX_ANSWERS: Final = 10_000
 """Answers that are kept."""
 
 logger = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ class TemporalDetachments:
         return self._answers[key]
 
     def _keep(self, key: _Key, past: Past) -> None:
-        if len(self._answers) >= ANSWERS:
+        if len(self._answers) >= MAX_ANSWERS:
             self._answers.clear()
         self._answers[key] = past
 
@@ -130,7 +130,7 @@ class TemporalDetachments:
         runs = {run.run_id: run for run in (*listed, *([writer] if writer else []))}
         began = [run.start_time for run in runs.values() if await self._detached(run, attached, wrote=run is writer)]
         past = conclude(attached.since, ended, began, self._skew)
-        remembered = past is not Past.KEPT or (len(listed) < RUNS and await self._remembers(volume, attached))
+        remembered = past is not Past.KEPT or (len(listed) < MAX_RUNS and await self._remembers(volume, attached))
         return past if remembered else Past.UNKNOWN
 
     async def _writer(self, volume: VolumeRef, operation: str) -> WorkflowExecution | None:
@@ -145,7 +145,7 @@ class TemporalDetachments:
             f"WorkflowId = {names.quoted(names.volume_id(volume))} AND WorkflowType = '{names.UNPUBLISH}' "
             f"AND ExecutionStatus = 'Completed' AND CloseTime >= '{(attached.since - self._skew).isoformat()}'"
         )
-        return [run async for run in self._client.list_workflows(query, limit=RUNS)]
+        return [run async for run in self._client.list_workflows(query, limit=MAX_RUNS)]
 
     async def _detached(self, run: WorkflowExecution, attached: Attached, *, wrote: bool) -> bool:
         """Return whether the run took the volume from the VolumeAttachment's node.
@@ -178,8 +178,8 @@ class TemporalDetachments:
     async def _knows_the_first_write(self, volume: VolumeRef) -> bool:
         """Return whether the oldest run that is remembered ended at epoch 1, so that there was none before."""
         query = f"WorkflowId = {names.quoted(names.volume_id(volume))} AND ExecutionStatus = 'Completed'"
-        listed = [run async for run in self._client.list_workflows(query, limit=RUNS)]
-        if not 0 < len(listed) < RUNS:
+        listed = [run async for run in self._client.list_workflows(query, limit=MAX_RUNS)]
+        if not 0 < len(listed) < MAX_RUNS:
             return False
         oldest = min(listed, key=lambda run: run.start_time)
         handle = self._client.get_workflow_handle(oldest.id, run_id=oldest.run_id, result_type=dict[str, object])

@@ -19,7 +19,7 @@ from mooring.models.adoption import Finding, Verdict
 from mooring.records.compact import CompactRecord
 from mooring.records.copies import merge
 
-AT_ONCE: Final = 50
+MAX_CONCURRENT: Final = 50
 
 T = TypeVar("T")
 
@@ -89,7 +89,7 @@ class Survey:
 
 async def for_each(work: Callable[[T], Awaitable[list[Finding]]], items: Sequence[T]) -> list[Finding]:
     """Do the work for all items, several at once, and return all findings."""
-    turns = asyncio.Semaphore(AT_ONCE)
+    turns = asyncio.Semaphore(MAX_CONCURRENT)
 
     async def one(item: T) -> list[Finding]:
         async with turns:

@@ -34,7 +34,7 @@ RECORDS: Final = "Records"
 REACHABLE: Final = "kubernetes-reachable"
 RIGHTS: Final = "kubernetes-permissions"
 READABLE: Final = "records-readable"
-TOLD: Final = 5
+MAX_REPORTED: Final = 5
 """Number of problems that a check names one by one."""
 CSI_DRIVERS: Final = "/apis/storage.k8s.io/v1/csidrivers"
 POLICIES: Final = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
@@ -182,8 +182,8 @@ class KubernetesChecks:
         pairs = in_tree.perhaps_one(seen.handle for seen in self._records.sightings) if self._driver == in_tree.GCE else []
         if wrong or not pairs:
             return _told_of(wrong)
-        named = "; ".join(f"{one} and {other}" for one, other in pairs[:TOLD])
-        more = f"; and {len(pairs) - TOLD} more pairs" if len(pairs) > TOLD else ""
+        named = "; ".join(f"{one} and {other}" for one, other in pairs[:MAX_REPORTED])
+        more = f"; and {len(pairs) - MAX_REPORTED} more pairs" if len(pairs) > MAX_REPORTED else ""
         return warning(
             f"These may each be one disk, and count as two volumes, fenced apart: {named}{more}.",
             "Keep one PersistentVolume of each disk, or have no two nodes ask for it.",
@@ -221,8 +221,8 @@ def _told_of(errors: Sequence[MooringError]) -> Answer:
 def _told(problems: Sequence[str], fix: str) -> Answer:
     if not problems:
         return ok()
-    more = f" And {len(problems) - TOLD} more." if len(problems) > TOLD else ""
-    return failed(" ".join(problems[:TOLD]) + more, fix)
+    more = f" And {len(problems) - MAX_REPORTED} more." if len(problems) > MAX_REPORTED else ""
+    return failed(" ".join(problems[:MAX_REPORTED]) + more, fix)
 
 
 def _now() -> datetime:

@@ -31,8 +31,8 @@ from mooring.process.single_flight import SingleFlight
 NodeChanges = Mapping[str, bool | None]
 """Name of a Node -> whether it is out of service; None where it has gone."""
 
-AT_ONCE: Final = 8
-NAMED: Final = 5
+MAX_CONCURRENT: Final = 8
+MAX_NAMED: Final = 5
 """Nodes of one id that are named in full, where very many go by it."""
 
 
@@ -108,7 +108,7 @@ class ClusterNodeHealth:
         async def sight(name: str) -> _NodeFound:
             return self._judge(name, node_id, await self._find(name), registered)
 
-        return _combined(await ask_each(sight, known, AT_ONCE))
+        return _combined(await ask_each(sight, known, MAX_CONCURRENT))
 
     def watching(self, changed: Callable[[NodeChanges], None]) -> AbstractAsyncContextManager[None]:
         """See `Machines`."""
@@ -184,5 +184,5 @@ def _combined(sights: Iterable[_NodeFound]) -> NodeHealth:
 
 
 def _words(found: list[_NodeFound]) -> str:
-    beyond = [f"{len(found) - NAMED} more Nodes go by this id"] if len(found) > NAMED else []
-    return ", and ".join([*(each.words for each in found[:NAMED]), *beyond])
+    beyond = [f"{len(found) - MAX_NAMED} more Nodes go by this id"] if len(found) > MAX_NAMED else []
+    return ", and ".join([*(each.words for each in found[:MAX_NAMED]), *beyond])

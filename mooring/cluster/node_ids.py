@@ -22,7 +22,7 @@ from mooring.kubernetes.list_watch import ListWatch, T
 from mooring.kubernetes.node_objects import CSI_NODES, NODE_NAME, NODES, CsiNode, PlainNode
 from mooring.process.single_flight import SingleFlight
 
-LEFT: Final = 1000
+MAX_GONE: Final = 1000
 """Number of deleted objects that are remembered by name."""
 
 
@@ -178,7 +178,7 @@ class ClusterNodes(Generic[T]):
         for name, node in changes.items():
             if node is None and name in self._by_name:
                 self._left[name] = self._by_name[name]
-        for name in list(self._left)[:-LEFT]:
+        for name in list(self._left)[:-MAX_GONE]:
             del self._left[name]
         self._by_name = dict(self._mirror.named)
         self._by_id = _by_id(self._by_name.values())

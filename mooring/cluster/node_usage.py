@@ -21,8 +21,8 @@ from mooring.kubernetes.node_objects import CSI_NODES, NODE_NAME, NodeStatus, Pl
 from mooring.process.at_once import ask_each
 from mooring.process.kept_answers import KeptAnswers
 
-AT_ONCE: Final = 8
-KEEP: Final = 5.0
+MAX_CONCURRENT: Final = 8
+KEEP_SECONDS: Final = 5.0
 """Seconds for which it is known what a Node has: its status lags by more."""
 PAGE_SIZE: Final = 500
 
@@ -94,7 +94,7 @@ class ClusterNodeUsage:
     def __init__(self, api: KubernetesApi, driver: str, now: Callable[[], float]) -> None:
         self.api: Final = api
         self.driver: Final = driver
-        self._attached: Final = KeptAnswers(self._attached_to, now, KEEP, AT_ONCE, KubernetesForbidden)
+        self._attached: Final = KeptAnswers(self._attached_to, now, KEEP_SECONDS, MAX_CONCURRENT, KubernetesForbidden)
 
     async def read(self, node_ids: Collection[str]) -> dict[str, NodeUsage]:
         """See `NodeStates`."""
@@ -116,7 +116,7 @@ class ClusterNodeUsage:
         async def named(name: str) -> list[UsingNode]:
             return await self._list(NODES, {"fieldSelector": f"metadata.name={name}"})
 
-        return [node for nodes in await ask_each(named, names, AT_ONCE) for node in nodes]
+        return [node for nodes in await ask_each(named, names, MAX_CONCURRENT) for node in nodes]
 
     async def _attached_to(self, name: str) -> Set[str]:
         """Return the unique names of the volumes that the Node says are attached to it."""

@@ -33,7 +33,7 @@ from mooring.records.compact import CompactRecord, read_compact
 from mooring.records.copies import merge
 from mooring.records.store import Change, ChangeKind, HistoryGone, Page
 
-AT_ONCE: Final = 100
+CHUNK: Final = 100
 """PVs that are looked at in one go, which takes about a millisecond."""
 
 FIELD_MANAGER: Final = "mooring"
@@ -231,7 +231,7 @@ class RecordReader:
     def pages(self, listed: ListPage[Pv], *, first: bool) -> Iterator[Page]:
         """Yield the sightings of a page of a list, `AT_ONCE` PVs at a time, so that others may run in between."""
         items = iter(listed.items)
-        while (part := list(islice(items, AT_ONCE))) or first:
+        while (part := list(islice(items, CHUNK))) or first:
             yield self._page(listed.metadata.resource_version, part, first=first)
             first = False
 

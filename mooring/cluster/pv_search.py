@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Pages = Callable[[str], AsyncGenerator[tuple["ListPage[Pv]", bool]]]
 """Lists all PVs, for a reason in words; see `Collection.pages`."""
 
-NAMED: Final = 3
+MAX_NAMED: Final = 3
 """Volumes that an error names."""
 
 
@@ -72,5 +72,5 @@ class PvSearch:
 def _named(handles: list[str]) -> str:
     if len(handles) == 1:
         return f"volume {handles[0]}"
-    more = f" and {len(handles) - NAMED} others" if len(handles) > NAMED else ""
-    return f"volumes {', '.join(handles[:NAMED])}{more}"
+    more = f" and {len(handles) - MAX_NAMED} others" if len(handles) > MAX_NAMED else ""
+    return f"volumes {', '.join(handles[:MAX_NAMED])}{more}"

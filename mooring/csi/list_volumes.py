@@ -25,7 +25,7 @@ from mooring.kubernetes import in_tree
 if TYPE_CHECKING:
     from mooring.index.manager import AttachmentManager
 
-LISTS: Final = 8
+MAX_LISTS: Final = 8
 PAGE: Final = 5000
 """Entries of a page at most."""
 PAGE_BYTES: Final = 3 << 20
@@ -77,7 +77,7 @@ class Listing:
         repaired = _repaired(manager, await asyncio.to_thread(in_tree.underspecified, handles))
         number = next(self._numbers)
         self._lists[number] = _Names(await asyncio.to_thread(sorted, {*handles, *repaired}), repaired)
-        while len(self._lists) > LISTS:
+        while len(self._lists) > MAX_LISTS:
             self._lists.popitem(last=False)
         return number
 

@@ -25,7 +25,7 @@ from mooring.errors import MooringError, UnreadableHistory
 from mooring.evidence.asker import AskingRun
 from mooring.evidence.last_run import is_listed, last_run, let_go_without_pv, newer
 from mooring.evidence.past_holders import PastHolders, altered, lowered
-from mooring.evidence.unplaced import CONFIRMED, doubt, word
+from mooring.evidence.unplaced import MAX_CONFIRMED, doubt, word
 from mooring.models import AccessMode, Attachment, Precondition, VolumeRecord, VolumeRef
 from mooring.records.compact import pack
 from mooring.temporal.runs import look_up
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from mooring.index.manager import AttachmentManager
     from mooring.records.compact import CompactRecord
 
-AT_ONCE: Final = 10
+MAX_CONCURRENT: Final = 10
 """Number of deleted PVs that are looked into at once."""
 
 logger = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ class EvidenceReader:
         A volume whose history can't be read is logged, and holds up none of the others.
         """
         self.unplaced.catch_up()
-        turns = asyncio.Semaphore(AT_ONCE)
+        turns = asyncio.Semaphore(MAX_CONCURRENT)
 
         async def settle(departure: Departure) -> None:
             async with turns:
@@ -222,7 +222,7 @@ class EvidenceReader:
     async def _unplaced(self, handle: str) -> dict[str, str]:
         """Map a node id to the reason why a volume without a PV may be attached there: a VolumeAttachment of an unknown PV is."""
         shown = await self.unplaced.confirmed()
-        return {await self._node_id(each): doubt(handle, each, len(shown) - 1) for each in shown[:CONFIRMED]}
+        return {await self._node_id(each): doubt(handle, each, len(shown) - 1) for each in shown[:MAX_CONFIRMED]}
 
 
 def _tell(failed: Mapping[str, BaseException]) -> None:

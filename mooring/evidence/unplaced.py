@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mooring.cluster.volume_attachments import VolumeAttachments
     from mooring.index.manager import AttachmentManager
 
-CONFIRMED: Final = 20
+MAX_CONFIRMED: Final = 20
 """Number of VolumeAttachments that are looked into, and of Nodes that are asked, at most."""
 
 
@@ -36,14 +36,14 @@ class UnplacedAttachments:
     async def confirmed(self) -> list[CachedAttachment]:
         """Return those whose PV isn't there, as far as they are few enough to be looked into."""
         shown = self._unknown()
-        if len(shown) > CONFIRMED:
+        if len(shown) > MAX_CONFIRMED:
             return shown
         return [each for each in shown if not each.pv or not await self._is_there(each.pv)]
 
     async def of(self, handle: str) -> list[CachedAttachment]:
         """Return those whose Node says that it has the volume; none if no Node can be asked."""
         shown = self._unknown()
-        nodes = list(dict.fromkeys(each.node for each in shown))[:CONFIRMED]
+        nodes = list(dict.fromkeys(each.node for each in shown))[:MAX_CONFIRMED]
         try:
             having = await self.node_states.having(handle, nodes) if nodes else set[str]()
         except MooringError:

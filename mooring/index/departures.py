@@ -18,7 +18,7 @@ from mooring.models import Attachment
 from mooring.records.compact import CompactRecord
 from mooring.records.copies import unite
 
-SETTLED: Final = 1000
+MAX_SETTLED: Final = 1000
 
 
 @dataclass(slots=True)
@@ -96,7 +96,7 @@ class Departures:
         departure.released.update([node_id] if node_id else departure.seen.nodes)
         if not departure.holders:
             self._settled[handle] = self._open.pop(handle)
-            for oldest in list(self._settled)[:-SETTLED]:
+            for oldest in list(self._settled)[:-MAX_SETTLED]:
                 del self._settled[oldest]
 
     def written(self, handle: str, epoch: int) -> None:

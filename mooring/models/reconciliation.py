@@ -24,11 +24,11 @@ from mooring.models.operations import Approval
 from mooring.models.volumes import Precondition
 from mooring.states import State
 
-IN_FULL: Final = 500
+MAX_IN_FULL: Final = 500
 """Drifts that a look hands over in full."""
-IN_FULL_BYTES: Final = 1_000_000
+MAX_IN_FULL_BYTES: Final = 1_000_000
 """Bytes of the drifts in one payload at most, half of its limit."""
-TOLD: Final = 200
+MAX_REPORTED: Final = 200
 """Drifts that a report shows in full."""
 
 
@@ -183,7 +183,7 @@ def hand_over(drifts: Iterable[Drift], compared: int, not_compared: Sequence[str
     """Return the part of a look's findings that fits a payload, with the counts of all."""
     found = ranked(drifts)
     return SurveyResult(
-        drifts=tuple(within(found[:IN_FULL])),
+        drifts=tuple(within(found[:MAX_IN_FULL])),
         counts=dict(Counter(drift.kind.value for drift in found)),
         due=sum(drift.heal.guarded for drift in found),
         compared=compared,
@@ -193,7 +193,7 @@ def hand_over(drifts: Iterable[Drift], compared: int, not_compared: Sequence[str
 
 def within(drifts: Iterable[D]) -> Iterator[D]:
     """Yield the first of the drifts, as many as a payload has room for."""
-    room = IN_FULL_BYTES
+    room = MAX_IN_FULL_BYTES
     for drift in drifts:
         room -= len(to_json(drift))
         if room < 0:

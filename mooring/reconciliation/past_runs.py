@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from mooring.records.compact import CompactRecord
     from mooring.temporal.visibility import RunVisibility, ListedRun
 
-VOLUMES: Final = 1000
-AT_ONCE: Final = 16
+MAX_PER_LOOK: Final = 1000
+MAX_CONCURRENT: Final = 16
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 class PastRuns:
     """A reader of the histories of one driver's operations, `volumes` at a look."""
 
-    def __init__(self, runs: RunVisibility, evidence: EvidenceReader, volumes: int = VOLUMES) -> None:
+    def __init__(self, runs: RunVisibility, evidence: EvidenceReader, volumes: int = MAX_PER_LOOK) -> None:
         self._runs = runs
         self._evidence = evidence
         self._volumes = volumes
@@ -64,7 +64,7 @@ class PastRuns:
         async def ask(name: str) -> list[Drift]:
             return await self._ask(name, listed[name], unwritten.get(name, ()))
 
-        found = await ask_each(ask, first, AT_ONCE)
+        found = await ask_each(ask, first, MAX_CONCURRENT)
         return [drift for drifts in found for drift in drifts]
 
     async def _ask(self, name: str, newest: ListedRun, pvs: Sequence[CompactRecord]) -> list[Drift]:

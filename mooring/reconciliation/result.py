@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from mooring.models import Approval
-from mooring.models.reconciliation import TOLD, Drift, SurveyResult, HealResult, Key, Outcome, ReconcileResult, DriftOutcome, advice, within
+from mooring.models.reconciliation import MAX_REPORTED, Drift, SurveyResult, HealResult, Key, Outcome, ReconcileResult, DriftOutcome, advice, within
 from mooring.states import State
 
 
@@ -27,7 +27,7 @@ def conclude(
         begun=outcomes[Outcome.BEGUN],
         refused=outcomes[Outcome.REFUSED],
         failed=outcomes[Outcome.FAILED],
-        drifts=tuple(within(settled[:TOLD])),
+        drifts=tuple(within(settled[:MAX_REPORTED])),
         compared=found.compared,
         not_compared=found.not_compared,
         approval=approval,

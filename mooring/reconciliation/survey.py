@@ -28,7 +28,7 @@ from mooring.cluster.volume_attachments import Attached, VolumeAttachments
 from mooring.errors import MooringError
 from mooring.index.manager import AttachmentManager
 from mooring.kubernetes import in_tree
-from mooring.models.reconciliation import IN_FULL, Drift, DriftKind, SurveyResult, Key, hand_over, ranked
+from mooring.models.reconciliation import MAX_IN_FULL, Drift, DriftKind, SurveyResult, Key, hand_over, ranked
 from mooring.reconciliation.comparison import Evidence, behind, compare, compare_several, release, unpersisted
 from mooring.reconciliation.past_runs import PastRuns
 from mooring.reconciliation.vanished import altered, departed, unplaced
@@ -37,7 +37,7 @@ from mooring.records.copies import unite
 from mooring.records.store import RecordStore
 from mooring.temporal.visibility import RunVisibility
 
-AT_ONCE: Final = 100
+CHUNK: Final = 100
 """PVs that are compared in one go, which takes about a millisecond."""
 LASTING: Final = (
     DriftKind.UNREADABLE_RECORD,
@@ -107,8 +107,8 @@ class DriftSurvey:
         drifts += self._vanished(claims, evidence, _told(drifts))
         drifts += await self._unrecorded(claims, _told(drifts))
         found = ranked([*drifts, *await self._index_drift(claims)])
-        first = await self._released(await self._idle(found[:IN_FULL]))
-        return hand_over([*first, *found[IN_FULL:]], sum(map(len, claims.values())), not_compared)
+        first = await self._released(await self._idle(found[:MAX_IN_FULL]))
+        return hand_over([*first, *found[MAX_IN_FULL:]], sum(map(len, claims.values())), not_compared)
 
     async def _records(self) -> RecordsByHandle:
         claims: defaultdict[str, list[CompactRecord]] = defaultdict(list)
@@ -240,5 +240,5 @@ async def _some(items: Iterable[T]) -> AsyncGenerator[T]:
     """Yield the items, some at a time, so that others may run in between."""
     for number, item in enumerate(items, 1):
         yield item
-        if number % AT_ONCE == 0:
+        if number % CHUNK == 0:
             await asyncio.sleep(0)

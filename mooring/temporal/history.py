@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["VolumeHistory", "VolumeRun", "read_history"]
 
-_AT_ONCE: Final = 16
+_MAX_CONCURRENT: Final = 16
 
 
 class VolumeHistory(Model):
@@ -45,7 +45,7 @@ async def read_history(client: Client, volume: VolumeRef, limit: int) -> VolumeH
     newest = [_key(run) for workflow_id in ids if (run := await describe(client, workflow_id))]
     unlisted = [key for key in newest if key not in listed] if len(listed) <= limit else []
     found = sorted({*listed, *unlisted}, reverse=True)
-    turns = asyncio.Semaphore(_AT_ONCE)
+    turns = asyncio.Semaphore(_MAX_CONCURRENT)
     runs = await asyncio.gather(*(_read_run(client, workflow_id, run_id, turns) for _, workflow_id, run_id in found[:limit]))
     return VolumeHistory(runs=tuple(run for run in runs if run), more=len(found) > limit, lagging=bool(unlisted))
 

@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from temporalio.client import Client, WorkflowExecution, WorkflowExecutionDescription
 
 
-AT_ONCE: Final = 16
-RUNS: Final = 1000
+MAX_CONCURRENT: Final = 16
+MAX_RUNS: Final = 1000
 """Runs that are looked at for uncleared records, the newest ones: where there are more, the next reconciliation sees them."""
 ANSWERS: Final = 20
 """Unpublishes of one volume whose answers are read, the newest ones."""
 
-LISTED: Final = 20_000
+MAX_LISTED: Final = 20_000
 """Runs that are looked through for volumes without a record, the newest ones."""
 
 logger = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class ListedRun:
 class RunVisibility:
     """The runs of one driver. `search_attributes`: the namespace knows Mooring's. `at_most`: see `RUNS`."""
 
-    def __init__(self, client: Client, driver: str, *, search_attributes: bool, at_most: int = RUNS) -> None:
+    def __init__(self, client: Client, driver: str, *, search_attributes: bool, at_most: int = MAX_RUNS) -> None:
         self._client = client
         self._at_most = at_most
         self._search_attributes = search_attributes
@@ -117,7 +117,7 @@ class RunVisibility:
     async def newest_listed(self) -> dict[str, ListedRun]:
         """Return the newest operation of each volume, by the volume's name in workflow ids, of the newest `LISTED` operations."""
         found: dict[str, ListedRun] = {}
-        async for run in self._runs(f"WorkflowId STARTS_WITH '{self._prefix}'", at_most=LISTED):
+        async for run in self._runs(f"WorkflowId STARTS_WITH '{self._prefix}'", at_most=MAX_LISTED):
             name = run.id.removeprefix(self._prefix)
             known = found.get(name)
             if known is None or run.start_time > known.started_at:
@@ -185,7 +185,7 @@ class RunVisibility:
         async def describe(handle: str) -> tuple[str, WorkflowExecutionDescription | None]:
             return handle, await look_up(self._client, self._prefix + names.short(handle))
 
-        found = await ask_each(describe, set(handles), AT_ONCE)
+        found = await ask_each(describe, set(handles), MAX_CONCURRENT)
         return {handle: run for handle, run in found if run is not None}
 
     async def _list(self, query: str, at_most: int | None = None) -> list[WorkflowExecution]:

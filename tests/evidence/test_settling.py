@@ -12,7 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from mooring import names
 from mooring.errors import Disputed, TemporalUnavailable, UnreadableHistory
-from mooring.evidence.evidence import AT_ONCE
+from mooring.evidence.evidence import MAX_CONCURRENT
 from mooring.models import VolumeRef
 from tests.harness.departing import delete_seen
 from tests.harness.unreadable import end_unreadably
@@ -90,7 +90,7 @@ async def test_only_some_are_looked_into_at_once(serving: Serving, cluster: Clus
 
         await worker._evidence.settle()
 
-        assert (len(watching.asked), watching.most) == (MANY, AT_ONCE)
+        assert (len(watching.asked), watching.most) == (MANY, MAX_CONCURRENT)
 
 
 async def test_one_that_can_not_be_asked_about_keeps_none_of_the_others(serving: Serving, cluster: Cluster) -> None:

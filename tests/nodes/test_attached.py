@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from mooring.cluster.node_usage import KEEP, ClusterNodeUsage, unique_name
+from mooring.cluster.node_usage import KEEP_SECONDS, ClusterNodeUsage, unique_name
 from mooring.errors import KubernetesForbidden, KubernetesUnavailable
 from mooring.kubernetes.api import KubernetesApi
 from tests.harness.cluster import Cluster
@@ -66,7 +66,7 @@ async def test_a_node_is_asked_again_after_some_seconds(
     await states.having("vol", [node])
     await has(cluster, kubernetes, node, "vol", "vol-2")
     before = await states.having("vol-2", [node])
-    clock.seconds += KEEP
+    clock.seconds += KEEP_SECONDS
 
     assert (before, await states.having("vol-2", [node])) == (set(), {node})
 

@@ -21,7 +21,7 @@ from mooring.evidence.unplaced import UnplacedAttachments
 from mooring.index.manager import AttachmentManager
 from mooring.models import VolumeRef
 from mooring.models.reconciliation import ReconcileResult
-from mooring.reconciliation.past_runs import VOLUMES, PastRuns
+from mooring.reconciliation.past_runs import MAX_PER_LOOK, PastRuns
 from mooring.states import State
 from mooring.temporal.visibility import RunVisibility
 from tests.harness.cluster import Cluster
@@ -163,7 +163,7 @@ async def test_a_hold_that_was_terminated_is_reported_though_it_was_open_at_an_e
     assert [(drift.volume_handle, drift.node_id) for drift in await past.look({}, set())] == [("vol", "node-a")]
 
 
-def past_runs(client: Client, driver: str, volumes: int = VOLUMES) -> PastRuns:
+def past_runs(client: Client, driver: str, volumes: int = MAX_PER_LOOK) -> PastRuns:
     """Return a survey of the histories of a driver whose index has seen nothing."""
     runs = RunVisibility(client, driver, search_attributes=True)
     manager, attached, attachments = AttachmentManager(), NoAttachmentCache(), NoAttachments()

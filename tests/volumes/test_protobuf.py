@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mooring.cluster.persistent_volumes import AT_ONCE, RecordReader
+from mooring.cluster.persistent_volumes import CHUNK, RecordReader
 from mooring.errors import KubernetesUnavailable
 from mooring.kubernetes.api import Request, KubernetesApi
 from mooring.kubernetes.kube_pb2 import ListMeta, PersistentVolume
@@ -73,8 +73,8 @@ def test_whether_there_are_any_annotations_is_known(annotations: dict[str, str])
 
 
 def test_a_long_page_comes_in_parts_of_which_one_is_the_first() -> None:
-    found = pages(body(*(csi_pv(f"pv-{number}") for number in range(2 * AT_ONCE + 1))))
-    assert [(page.first, len(page.sightings)) for page in found] == [(True, AT_ONCE), (False, AT_ONCE), (False, 1)]
+    found = pages(body(*(csi_pv(f"pv-{number}") for number in range(2 * CHUNK + 1))))
+    assert [(page.first, len(page.sightings)) for page in found] == [(True, CHUNK), (False, CHUNK), (False, 1)]
 
 
 def test_an_empty_list_is_one_page() -> None:

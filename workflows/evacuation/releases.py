@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from workflows.evacuation.steps import EvacuationSteps
 
 
-_TOLD = 100
+_MAX_REPORTED = 100
 """Volumes that could not be released whose reason is told."""
-_COUNTED = 200
+_MAX_COUNTED = 200
 """Volumes that a step counts."""
 _LOST = "count what was released unheard"
 """The patch since which releases whose step has failed are looked into."""
@@ -63,7 +63,7 @@ class Releases:
     @property
     def told(self) -> dict[str, str]:
         """Some of those that failed, with the reasons."""
-        return dict(islice(self.failed.items(), _TOLD))
+        return dict(islice(self.failed.items(), _MAX_REPORTED))
 
     def counted(self, left: int) -> str:
         """Describe the releases in words, with so many volumes `left`."""
@@ -106,8 +106,8 @@ class Releases:
         if not gone or not workflow.patched(_LOST):
             return
         try:
-            for first in range(0, len(gone), _COUNTED):
-                counted = await self._steps.count_released(gone[first : first + _COUNTED])
+            for first in range(0, len(gone), _MAX_COUNTED):
+                counted = await self._steps.count_released(gone[first : first + _MAX_COUNTED])
                 self.released += counted  # NB: releases that go on meanwhile count as well
         except ActivityError as error:
             if is_cancelled_exception(error):
