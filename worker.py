@@ -89,32 +89,36 @@ class MooringWorker:
         self,
         settings: Settings,
         client: Client,
-        storage: Clientset,
+        clientset: Clientset,
         backend: Backend,
         identity: str,
         metrics: Metrics,
-        desk: EndpointState | None = None,
+        state: EndpointState | None = None,
         slots: Slots | None = None,
     ) -> None:
         self.manager = AttachmentManager()
         self._slots = slots or Slots()
         self._tenure = Tenure(client)
-        self._polls = Polls(client, identity, settings.drain_timeout, [RecorderInterceptor(storage.events.record)], self._tenure.refuse)
-        self._desk = desk or EndpointState(settings.driver)
+        self._polls = Polls(
+            client, identity, settings.drain_timeout, [RecorderInterceptor(clientset.events.record)], self._tenure.refuse
+        )
+        self._endpoint_state = state or EndpointState(settings.driver)
         self._settings = settings
         self._client = client
-        self._storage = storage
+        self._clientset = clientset
         self._backend = backend
         self._identity = identity
         self._mooring = MooringClient(client, driver=settings.driver, task_queue=settings.queue, eager=True)
-        self._follower = Reflector(storage.volumes, self.manager, metrics, time.monotonic, settings.page_size)
+        self._reflector = Reflector(clientset.volumes, self.manager, metrics, time.monotonic, settings.page_size)
         self._adopter = self._make_adopter(metrics)
-        attachments, attached = storage.attachments, storage.attachment_cache
+        attachments, attached = clientset.attachments, clientset.attachment_cache
         skew = timedelta(seconds=settings.clock_skew)
-        unplaced = UnplacedAttachments(self.manager, attached, attachments, storage.node_usage)
-        self._evidence = EvidenceReader(settings.driver, client, self.manager, attached, attachments, storage.nodes, skew, unplaced)
+        unplaced = UnplacedAttachments(self.manager, attached, attachments, clientset.node_usage)
+        self._evidence = EvidenceReader(
+            settings.driver, client, self.manager, attached, attachments, clientset.nodes, skew, unplaced
+        )
         self._reconciling = ReconciliationMonitor(client, ReconcileSchedule.of(settings), metrics, _now)
-        self._look_after_nodes = partial(watch_dead_nodes, settings, client, storage, self.manager)
+        self._look_after_nodes = partial(watch_dead_nodes, settings, client, clientset, self.manager)
         self._count_open = partial(count_open, client, settings.driver, metrics, _now)
         self._rebuilt = False
         self._worker: Worker | None = None
@@ -125,8 +129,8 @@ class MooringWorker:
             return [self._tenure.refused]
         if self._worker is None or not self._worker.is_running:
             if not self._rebuilt:
-                return self._storage.nodes.not_synced or [_NO_INDEX]
-            return self._storage.nodes.not_synced or self._storage.attachment_cache.not_synced or self._adopter.missing
+                return self._clientset.nodes.not_synced or [_NO_INDEX]
+            return self._clientset.nodes.not_synced or self._clientset.attachment_cache.not_synced or self._adopter.missing
         try:
             if not await self._client.service_client.check_health(timeout=timedelta(seconds=2)):
                 return ["Temporal says it is not serving."]
@@ -148,10 +152,10 @@ class MooringWorker:
             log.warning("The namespace does not take search attributes, so operations go without them: %s", unregistered)
         async with AsyncExitStack() as stack:
             stack.callback(self._unready)
-            stack.push_async_callback(self._follower.stop)
+            stack.push_async_callback(self._reflector.stop)
             await stack.enter_async_context(self._own_worker())
-            await stack.enter_async_context(self._storage.nodes.running())
-            await stack.enter_async_context(self._storage.attachment_cache.running())
+            await stack.enter_async_context(self._clientset.nodes.running())
+            await stack.enter_async_context(self._clientset.attachment_cache.running())
             if not await first(halt, self._fill()):
                 return
             activities = self._activities(search_attributes=not unregistered)
@@ -170,17 +174,17 @@ class MooringWorker:
 
     @contextmanager
     def _open_desk(self) -> Iterator[None]:
-        self._desk.serving = ReadyWorker(self._mooring, self.manager)
+        self._endpoint_state.ready_worker = ReadyWorker(self._mooring, self.manager)
         try:
             yield
         finally:
-            self._desk.serving = None
+            self._endpoint_state.ready_worker = None
 
     async def _fill(self) -> None:
         await self._rebuild()
         self._rebuilt = True
-        await self._storage.nodes.wait_until_synced()
-        await self._storage.attachment_cache.wait_until_synced()
+        await self._clientset.nodes.wait_until_synced()
+        await self._clientset.attachment_cache.wait_until_synced()
 
     async def _keep_up(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -193,7 +197,7 @@ class MooringWorker:
 
     async def _rebuild_when_lost(self) -> None:
         while True:
-            await self._follower.lost.wait()
+            await self._reflector.needs_rebuild.wait()
             await self._rebuild()
 
     async def _settle_departures(self) -> None:
@@ -208,9 +212,9 @@ class MooringWorker:
         await rebuild(self._client, self._settings.driver, self._identity, self._settings.queue)
 
     def _make_adopter(self, metrics: Metrics) -> Adopter:
-        behind = self._desk.behind
+        behind = self._endpoint_state.behind
         detachments = TemporalDetachments(self._client, self._settings.clock_skew)
-        survey = Survey(self._storage.attachments, self.manager, detachments, behind is None or behind.takes_readonly)
+        survey = Survey(self._clientset.attachments, self.manager, detachments, behind is None or behind.takes_readonly)
         return Adopter(survey, partial(self._mooring.adopt, deadline=_ADOPT_AT_MOST), metrics, self._settings.adopt_interval)
 
     def _own_worker(self) -> Polling:
@@ -224,13 +228,13 @@ class MooringWorker:
         return self._polls.polling(names.waiting_queue(self._settings.queue), [], activities, self._slots.waits)
 
     def _rebuild_activities(self) -> RebuildActivities:
-        return RebuildActivities(self._follower, self._identity)
+        return RebuildActivities(self._reflector, self._identity)
 
     def _activities(self, *, search_attributes: bool) -> Activities:
         return all_activities(
             self._settings,
             self._client,
-            self._storage,
+            self._clientset,
             self.manager,
             self._backend,
             self._rebuild_activities(),
@@ -251,20 +255,20 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(health.listen(settings.http_address))
         log.info("Health and metrics: %s/readyz, %s/metrics", url, url)
-        front = await stack.enter_async_context(open_sidecar(settings))
-        met = await unless(stop, front.meet_driver(settings))
+        sidecar = await stack.enter_async_context(open_sidecar(settings))
+        met = await unless(stop, sidecar.meet_driver(settings))
         if met is None:
             return
         starting.awaited, registry.driver = "Temporal", met.driver
         metrics = Metrics(registry)
-        storage = await stack.enter_async_context(open_clientset(met, identity, _now, metrics))
+        clientset = await stack.enter_async_context(open_clientset(met, identity, _now, metrics))
         client = await unless(stop, reach(identity, runtime(sdk_metrics, met.driver, log), starting.report))
         if client is None:
             return
         if met.csi_only:
-            starting.worker = StandaloneEndpoint(met, client, storage, metrics, front.desk)
+            starting.worker = StandaloneEndpoint(met, client, clientset, metrics, sidecar.state)
         else:
-            starting.worker = MooringWorker(met, client, storage, front.backend(met), identity, metrics, front.desk)
+            starting.worker = MooringWorker(met, client, clientset, sidecar.backend(met), identity, metrics, sidecar.state)
         await starting.worker.run(stop)
 
 

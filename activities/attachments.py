@@ -16,7 +16,19 @@ from temporalio import activity
 from activities.attempt import attempt
 from mooring.errors import HeldElsewhere, Incompatible, InvalidRequest, MalformedRecord, MooringError
 from mooring.evidence.asker import AskingRun
-from mooring.models import ObserveResult, OperationLimits, ReadInput, ReadResult, NodeVerdict, ObserveInput, VolumeRecord, VolumeRef, UnpersistedRun, Write, WriteResult
+from mooring.models import (
+    NodeVerdict,
+    ObserveInput,
+    ObserveResult,
+    OperationLimits,
+    ReadInput,
+    ReadResult,
+    UnpersistedRun,
+    VolumeRecord,
+    VolumeRef,
+    Write,
+    WriteResult,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -41,11 +53,11 @@ class AttachmentActivities:
         evidence: EvidenceReader,
         limits: OperationLimits,
         waiting: Callable[[VolumeRef], Awaitable[UnpersistedRun | None]],
-        glance: Callable[[str, str], NodeVerdict],
+        cached: Callable[[str, str], NodeVerdict],
     ) -> None:
         self._driver = driver
         self._waiting = waiting
-        self._glance = glance
+        self._cached = cached
         self._manager = manager
         self._volumes = volumes
         self._evidence = evidence
@@ -61,7 +73,7 @@ class AttachmentActivities:
         async with attempt():
             self._check_driver(asked)
             waiting = await self._waiting(asked)
-            node = self._glance(asked.volume_handle, asked.node_id) if asked.node_id else NodeVerdict.ADMITTED
+            node = self._cached(asked.volume_handle, asked.node_id) if asked.node_id else NodeVerdict.ADMITTED
             doubt = self._manager.doubts.get(asked.volume_handle, "") if asked.node_id else ""
             return ObserveResult(record=await self._observed(asked), waiting=waiting, limits=self._limits, node=node, doubt=doubt)
 

@@ -19,7 +19,15 @@ from temporalio import activity
 from activities.attempt import attempt
 from mooring.errors import MooringError
 from mooring.models import UnpublishRequest, UnpublishResult
-from mooring.models.evacuation import EvacuationOptions, HeldVolume, HeldVolumes, ReadNodeInput, ReadNodeResult, Release, CountReleasedInput
+from mooring.models.evacuation import (
+    CountReleasedInput,
+    EvacuationOptions,
+    HeldVolume,
+    HeldVolumes,
+    ReadNodeInput,
+    ReadNodeResult,
+    Release,
+)
 from mooring.process.at_once import ask_each
 
 if TYPE_CHECKING:
@@ -53,7 +61,7 @@ class EvacuationActivities:
         runs: RunVisibility,
         manager: AttachmentManager,
         volumes: RecordStore,
-        machines: NodeHealthReader,
+        node_health: NodeHealthReader,
         terms: EvacuationOptions,
         co_calls: CoCalls,
     ) -> None:
@@ -62,12 +70,12 @@ class EvacuationActivities:
         self._runs = runs
         self._manager = manager
         self._volumes = volumes
-        self._machines = machines
+        self._node_health = node_health
         self._terms = terms
         self._co_calls = co_calls
 
     @activity.defn(name="evacuation_terms")
-    async def terms(self) -> EvacuationOptions:
+    async def options(self) -> EvacuationOptions:
         """Return the settings of this worker."""
         return self._terms
 
@@ -75,7 +83,7 @@ class EvacuationActivities:
     async def look(self, asked: ReadNodeInput) -> ReadNodeResult:
         """Look at the node now."""
         async with attempt(patient=True):
-            found = await self._machines.read(asked.node_id, asked.names)
+            found = await self._node_health.read(asked.node_id, asked.names)
         return ReadNodeResult(
             node_name=found.name,
             presence=found.presence,
@@ -149,7 +157,7 @@ class EvacuationActivities:
             async for page in pages:
                 if page.first:
                     epochs, holding = {}, set()
-                for seen in page.sightings:
+                for seen in page.records:
                     epochs[seen.handle] = max(seen.fence, epochs.get(seen.handle, 0))  # of several PVs, as an unpublish sees it
                     holding.update({seen.handle} if node_id in seen.nodes else ())
         return [HeldVolume(volume_handle=handle, epoch=epochs[handle]) for handle in epochs if handle in holding]

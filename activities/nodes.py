@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 class NodeActivities:
     """The nodes of one driver."""
 
-    def __init__(self, admission: NodeChecker) -> None:
-        self._admission = admission
+    def __init__(self, node_checker: NodeChecker) -> None:
+        self._node_checker = node_checker
 
     @activity.defn(name="check_node")
     async def check(self, asked: CheckNodeInput) -> None:
         """Refuse a node that does not exist, or has no room for the volume."""
         async with attempt():
-            await self._admission.check(asked)
+            await self._node_checker.check(asked)

@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 class RebuildActivities:
     """The rebuild of one worker."""
 
-    def __init__(self, follower: Reflector, worker: str) -> None:
-        self._follower = follower
+    def __init__(self, reflector: Reflector, worker: str) -> None:
+        self._reflector = reflector
         self.worker = worker
 
     def ask(self) -> None:
         """Have the worker rebuild its index soon."""
-        self._follower.lost.set()
+        self._reflector.needs_rebuild.set()
 
     @activity.defn(name="rebuild_index")
     async def rebuild(self) -> RebuildResult:
         """Read all PVs, replace the index in one step, start the watch; counts, never the list."""
         async with attempt(patient=True):
-            rebuilt = await self._follower.rebuild(activity.heartbeat)
+            rebuilt = await self._reflector.rebuild(activity.heartbeat)
         counts = rebuilt.counts
         skipped = {str(reason): number for reason, number in rebuilt.skipped.items() if number}
         return RebuildResult(

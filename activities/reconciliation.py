@@ -8,7 +8,7 @@ from temporalio import activity
 
 from activities.attempt import attempt
 from mooring.errors import InvalidRequest
-from mooring.models.reconciliation import Drift, SurveyResult, HealResult, ReconcileRequest, ReconcileOptions
+from mooring.models.reconciliation import Drift, HealResult, ReconcileOptions, ReconcileRequest, SurveyResult
 
 if TYPE_CHECKING:
     from mooring.reconciliation.healer import Healer

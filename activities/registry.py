@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 def all_activities(
     settings: Settings,
     client: Client,
-    storage: Clientset,
+    clientset: Clientset,
     manager: AttachmentManager,
     backend: Backend,
     rebuild: RebuildActivities,
@@ -61,20 +61,22 @@ def all_activities(
     namespace knows Mooring's.
     """
     limits = settings.limits(search_attributes=search_attributes, backend=not isinstance(backend, NoBackend))
-    unpersisted = UnpersistedActivities(client, manager, storage.volumes, evidence, slots.volumes)
-    admission = NodeChecker(storage.nodes, manager)
+    unpersisted = UnpersistedActivities(client, manager, clientset.volumes, evidence, slots.volumes)
+    node_checker = NodeChecker(clientset.nodes, manager)
     attachments = AttachmentActivities(
-        settings.driver, manager, storage.volumes, evidence, limits, unpersisted.look_up, admission.cached
+        settings.driver, manager, clientset.volumes, evidence, limits, unpersisted.look_up, node_checker.cached
     )
-    calls = BackendActivities(backend, storage.nodes, manager.needs_secrets)
+    calls = BackendActivities(backend, clientset.nodes, manager.needs_secrets)
     mooring = MooringClient(client, driver=settings.driver, task_queue=settings.queue, eager=True)
     runs = RunVisibility(client, settings.driver, search_attributes=search_attributes)
     terms = EvacuationOptions(limits=limits, node_gone=settings.node_gone, at_once=settings.evacuate_at_once)
     co_calls = CoCalls(manager, backend, runs)
-    evacuation = EvacuationActivities(settings.driver, mooring, runs, manager, storage.volumes, storage.node_health, terms, co_calls)
+    evacuation = EvacuationActivities(
+        settings.driver, mooring, runs, manager, clientset.volumes, clientset.node_health, terms, co_calls
+    )
     evacuate = partial(_evacuate, client, settings)
     healer = Healer(settings.driver, mooring, adoptions, evacuate, co_calls)
-    survey = DriftSurvey(_sources(settings, storage, manager, backend, rebuild, runs, evidence), rebuild.ask)
+    survey = DriftSurvey(_sources(settings, clientset, manager, backend, rebuild, runs, evidence), rebuild.ask)
     reconcile_terms = settings.reconcile_terms(search_attributes=search_attributes)
     reconciling = ReconcileActivities(settings.driver, survey, healer, reconcile_terms)
     return [
@@ -83,10 +85,10 @@ def all_activities(
         *(unpersisted.find, unpersisted.drop, unpersisted.outwait, unpersisted.ends_for),
         *(unpersisted.publisher_lives, unpersisted.wait),
         *(calls.publish, calls.unpublish, calls.undo),
-        NodeActivities(admission).check,
-        MigrationActivities(manager, storage.volumes, slots.migrations, limited=settings.migration_nodes > 0).wait,
-        *(evacuation.terms, evacuation.look, evacuation.held, evacuation.release, evacuation.count_released),
-        EventActivities(storage.events).not_cleared,
+        NodeActivities(node_checker).check,
+        MigrationActivities(manager, clientset.volumes, slots.migrations, limited=settings.migration_nodes > 0).wait,
+        *(evacuation.options, evacuation.look, evacuation.held, evacuation.release, evacuation.count_released),
+        EventActivities(clientset.events).not_cleared,
         *(reconciling.begin, reconciling.survey, reconciling.heal),
         rebuild.rebuild,
     ]
@@ -94,7 +96,7 @@ def all_activities(
 
 def _sources(
     settings: Settings,
-    storage: Clientset,
+    clientset: Clientset,
     manager: AttachmentManager,
     backend: Backend,
     rebuild: RebuildActivities,
@@ -105,10 +107,10 @@ def _sources(
     return SurveySources(
         driver=settings.driver,
         worker=rebuild.worker,
-        volumes=storage.volumes,
-        attachments=storage.attachments,
-        nodes=storage.nodes,
-        node_states=storage.node_usage,
+        volumes=clientset.volumes,
+        attachments=clientset.attachments,
+        nodes=clientset.nodes,
+        node_states=clientset.node_usage,
         runs=runs,
         past_runs=PastRuns(runs, evidence),
         manager=manager,

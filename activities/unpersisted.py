@@ -24,7 +24,7 @@ from activities.attempt import attempt, to_failure
 from activities.polling import poll
 from mooring.errors import Contended, HeldElsewhere, Incompatible, OperationPending, TemporalUnavailable, VolumeAwaited
 from mooring.evidence.asker import AskingRun
-from mooring.models import Attachment, PublishRequest, RunRef, PersistInput, VolumeRecord, VolumeRef, UnpersistedRun
+from mooring.models import Attachment, PersistInput, PublishRequest, RunRef, UnpersistedRun, VolumeRecord, VolumeRef
 from mooring.names import ATTACHMENT_MEMO, PERSIST, SECRETS_MEMO, asked_by, unpersisted_id, volume_id
 from mooring.records import fence
 from mooring.records.holds import Fate, lives
@@ -59,7 +59,9 @@ _CHILD_STARTED = EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED
 class UnpersistedActivities:
     """The unpersisted attachments of one driver; `waits` of them are waited for at once."""
 
-    def __init__(self, client: Client, manager: AttachmentManager, volumes: RecordStore, evidence: EvidenceReader, waits: int) -> None:
+    def __init__(
+        self, client: Client, manager: AttachmentManager, volumes: RecordStore, evidence: EvidenceReader, waits: int
+    ) -> None:
         self._free = waits
         self._evidence = evidence
         self._client = client
@@ -256,9 +258,9 @@ class UnpersistedActivities:
             raise TemporalUnavailable(f"Temporal did not say how far {run.id} has come: {error}.") from error
 
 
-def _gist(claims: Iterable[CompactRecord]) -> Gist:
+def _gist(entries: Iterable[CompactRecord]) -> Gist:
     """Return what the PVs say of who is in the way, without what each look finds otherwise: a time that can't be read is now."""
-    return tuple((seen.uid, seen.epoch, seen.listed, seen.problem, seen.beside) for seen in claims)
+    return tuple((seen.uid, seen.epoch, seen.listed, seen.problem, seen.beside) for seen in entries)
 
 
 def _asked(waiting: PersistInput) -> PublishRequest:

@@ -36,7 +36,7 @@ GO_PAGES: Final = (500, 1000, 2000, 5000, 0)
 GO_VARIANTS: Final = {"": (), ", uncompressed": ("-compress=false",), ", JSON": ("-protobuf=false",)}
 AT_ONCE: Final = 3
 WATCH_SECONDS: Final = 3.0
-"""Seconds that one connection of a watch lasts here: few, so that the followers connect again while the writer writes."""
+"""Seconds that one connection of a watch lasts here: few, so that the reflectors connect again while the writer writes."""
 FOLLOW_SECONDS: Final = 10.0
 CATCH_UP_SECONDS: Final = 30.0
 
@@ -59,13 +59,13 @@ class Bench:
         """Measure with all PVs up to the last of the `new` ones, which are written to, and return whether nothing was missed."""
         print(f"\n{new.stop:,} PVs, medians of {self.rounds} rounds; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
         async with AsyncExitStack() as stack:
-            followers = [await stack.enter_async_context(self._rebuilder(WATCH_SECONDS)) for _ in range(AT_ONCE)]
+            reflectors = [await stack.enter_async_context(self._rebuilder(WATCH_SECONDS)) for _ in range(AT_ONCE)]
             async with writing(self.server, new) as writer:
                 results = await self._by_turns()
-                at_once = await asyncio.gather(*(follower.rebuild() for follower in followers))
+                at_once = await asyncio.gather(*(reflector.rebuild() for reflector in reflectors))
                 await asyncio.sleep(self.follow_seconds)
             print_table(results, at_once)
-            return await self.nothing_missed(followers, writer.writes)
+            return await self.nothing_missed(reflectors, writer.writes)
 
     async def _by_turns(self) -> dict[str, list[Run]]:
         """Run Mooring and the Go program's variants, one run of each a round, and return the runs by name."""
@@ -98,10 +98,10 @@ class Bench:
     def _rebuilder(self, watch_seconds: float = 300) -> AbstractAsyncContextManager[Rebuilder]:
         return Rebuilder.start(self.kubeconfig, self.page_size, watch_seconds)
 
-    async def nothing_missed(self, followers: Sequence[Rebuilder], writes: int) -> bool:
-        """Compare the followers' indexes with a fresh list, print the outcome, and return whether they agree."""
+    async def nothing_missed(self, reflectors: Sequence[Rebuilder], writes: int) -> bool:
+        """Compare the reflectors' indexes with a fresh list, print the outcome, and return whether they agree."""
         truth = await written(self.server)
-        missed = [await self._missed(follower, truth) for follower in followers]
+        missed = [await self._missed(reflector, truth) for reflector in reflectors]
         for number, handles in enumerate(missed, 1):
             if handles:
                 print(f"MISSED: index {number} is wrong about {len(handles):,} volumes, {handles[0]} for one.", file=sys.stderr)
@@ -109,11 +109,11 @@ class Bench:
             print(f"Nothing missed: after {writes:,} writes the indexes of {len(truth):,} volumes say what the PVs say.")
         return not any(missed)
 
-    async def _missed(self, follower: Rebuilder, truth: Records) -> list[str]:
+    async def _missed(self, reflector: Rebuilder, truth: Records) -> list[str]:
         """Return the volumes that differ in the index, once it has had time to catch up."""
         deadline = time.monotonic() + self.catch_up_seconds
         while True:
-            index = await follower.index()
+            index = await reflector.index()
             wrong = [handle for handle in truth.keys() | index.keys() if truth.get(handle) != index.get(handle)]
             if not wrong or time.monotonic() > deadline:
                 return wrong

@@ -71,14 +71,14 @@ class Stalls:
             self.own = max(self.own, time.thread_time() - computed)
 
 
-async def measured(follower: Reflector) -> Run:
+async def measured(reflector: Reflector) -> Run:
     """Rebuild once, and return its cost."""
     stalls = Stalls()
     ticking = asyncio.create_task(stalls.watch())
     await asyncio.sleep(0)
     _forget_peak()
     base, began = _memory("VmRSS:"), time.perf_counter()
-    rebuilt = await follower.rebuild(lambda _: None)
+    rebuilt = await reflector.rebuild(lambda _: None)
     took = time.perf_counter() - began
     ticking.cancel()
     return Run(
@@ -105,26 +105,26 @@ def indexed(manager: AttachmentManager) -> Records:
 
 @asynccontextmanager
 async def following(manager: AttachmentManager, page_size: int, watch_seconds: float) -> AsyncIterator[Reflector]:
-    """Make a follower as a worker does, for as long as the block lasts."""
+    """Make a reflector as a worker does, for as long as the block lasts."""
     api = await connect(None, os.environ, TIMEOUT)
     metrics = Metrics(CollectorRegistry())
     volumes = PersistentVolumeStore(api, DRIVER, lambda: datetime.now(UTC), metrics, page_size=page_size, watch_time=watch_seconds)
-    follower = Reflector(volumes, manager, metrics, time.monotonic, page_size)
+    reflector = Reflector(volumes, manager, metrics, time.monotonic, page_size)
     try:
-        yield follower
+        yield reflector
     finally:
-        await follower.stop()
+        await reflector.stop()
         await api.close()
 
 
 async def main(page_size: int, watch_seconds: float) -> None:
     """Obey until there are no more lines."""
     manager = AttachmentManager()
-    async with following(manager, page_size, watch_seconds) as follower:
+    async with following(manager, page_size, watch_seconds) as reflector:
         _say(b'"ready"')
         while line := await asyncio.to_thread(sys.stdin.readline):
             if line == "rebuild\n":
-                _say(msgspec.json.encode(await measured(follower)))
+                _say(msgspec.json.encode(await measured(reflector)))
             else:
                 _say(msgspec.json.encode(indexed(manager)))
 

@@ -20,12 +20,12 @@ from temporalio.exceptions import FailureError
 with workflow.unsafe.imports_passed_through():
     from mooring.errors import Contended
     from mooring.events.reasons import Reason
-    from mooring.models import AdoptRequest, ReadResult, PublishResult, VolumeRecord, WriteResult
+    from mooring.models import AdoptRequest, PublishResult, ReadResult, VolumeRecord, WriteResult
     from mooring.names import ADOPT
     from mooring.records import fence
     from mooring.states import State
+    from workflows.common.acquisition import RecordAcquisition
     from workflows.common.cancellation import stop_if_cancelled, to_the_end
-    from workflows.common.claim import RecordAcquisition
     from workflows.common.events import record_volume_event
     from workflows.common.failures import STOPPED, ended, failed_step, failure, is_final, stopped
     from workflows.common.payloads import NOTHING, read_request
@@ -40,7 +40,7 @@ class AdoptAttachment:
     def __init__(self) -> None:
         self._asked: AdoptRequest
         self._steps: Steps
-        self._claimant: RecordAcquisition
+        self._acquisition: RecordAcquisition
         self._refuses = False
         """True if the run itself looked before it refused: no write of a former self lands after that."""
 
@@ -49,7 +49,7 @@ class AdoptAttachment:
         """Adopt; see the module."""
         self._asked = read_request(AdoptRequest, request)
         self._steps, seen = await Steps.begin(self._asked, rolls_back=True)
-        self._claimant = RecordAcquisition(self._steps)
+        self._acquisition = RecordAcquisition(self._steps)
         self._show(State.ADOPTING)
         try:
             if self._steps.stopped is not None:
@@ -70,7 +70,7 @@ class AdoptAttachment:
         if isinstance(decision, fence.Refuse):
             self._refuses = True
             raise failure(decision.error)
-        written = await self._claimant.make(decision, seen)
+        written = await self._acquisition.make(decision, seen)
         stop_if_cancelled()
         if written.landed and not self._steps.is_current(written):
             written = WriteResult(landed=True, record=(await self._steps.look()).record)
@@ -85,12 +85,12 @@ class AdoptAttachment:
         return fence.adopt(seen.record, self._asked, self._steps.operation)
 
     async def _failed(self, error: BaseException) -> FailureError:
-        if is_final(error) and not self._claimant.may_land and (self._refuses or not was_reset()):
+        if is_final(error) and not self._acquisition.may_land and (self._refuses or not was_reset()):
             self._end(State.REFUSED)
             return ended(error, f"{self._what()} failed, and nothing of it was written")
         self._show(State.ROLLING_BACK)
         with suppress(asyncio.CancelledError):
-            await to_the_end(self._steps.take_back(self._node, self._claimant.stays, _has_pv))
+            await to_the_end(self._steps.take_back(self._node, self._acquisition.stays, _has_pv))
         self._end(State.ROLLED_BACK)
         return ended(error, f"{self._what()} failed; it is rolled back, and the volume is attached as it was")
 

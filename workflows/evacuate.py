@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from mooring.errors import NothingToApprove
     from mooring.events.reasons import EventNote, Reason
     from mooring.models import Approval
-    from mooring.models.evacuation import EvacuateRequest, EvacuationProgress, EvacuationResult, ReadNodeResult, CarriedOver
+    from mooring.models.evacuation import CarriedOver, EvacuateRequest, EvacuationProgress, EvacuationResult, ReadNodeResult
     from mooring.names import APPROVE, EVACUATE, PROGRESS
     from mooring.states import State
     from workflows.common.cancellation import stop_if_cancelled
@@ -71,7 +71,7 @@ class EvacuateNode:
         self._node = self._asked.node_id
         self._join(self._asked)
         self._steps = await EvacuationSteps.begin(self._node)
-        self._proof = Proof(self._steps.terms.node_gone, self._steps.terms.limits.attempt_timeout)
+        self._proof = Proof(self._steps.options.node_gone, self._steps.options.limits.attempt_timeout)
         self._releases = self._go_on(self._asked.so_far or CarriedOver(since=self._since))
         try:
             why_not = "" if self._evidence else await self._prove(self._releases)
@@ -229,7 +229,7 @@ class EvacuateNode:
 
     def _enter(self, state: State, details: str) -> None:
         self._state = state
-        show_node(self._steps.terms.limits, self._asked.driver, self._node, state, details)
+        show_node(self._steps.options.limits, self._asked.driver, self._node, state, details)
 
     def _tell(self, about: Reason, note: str) -> None:
         record_event(EventNote(about, "", self._node, None, note, node_name=self._name))

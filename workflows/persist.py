@@ -21,12 +21,12 @@ from temporalio.exceptions import FailureError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     from mooring import names
     from mooring.events.reasons import Reason
-    from mooring.models import Attachment, ReadResult, PublishRequest, PersistInput, VolumeRecord
+    from mooring.models import Attachment, PersistInput, PublishRequest, ReadResult, VolumeRecord
     from mooring.process.backoff import pauses
     from mooring.records import fence, holds
     from mooring.states import State
+    from workflows.common.acquisition import heeding_history
     from workflows.common.cancellation import stop_if_cancelled, to_the_end
-    from workflows.common.claim import heeding_history
     from workflows.common.events import record_volume_event
     from workflows.common.failures import STOPPED, ended, failed_step, reason, stopped
     from workflows.common.steps import Steps
@@ -52,7 +52,7 @@ class PersistAttachment:
         self._waiting = waiting
         self._steps: Steps
         self._settled = waiting.settled
-        self._reclaims = waiting.stays
+        self._renews = waiting.stays
         self._signed = dict.fromkeys((waiting.operation, *waiting.signed), workflow.random_seed())
         """The ids that what this run has written may bear, and its life then: a version before this one signed as its publish."""
         self._wrote = bool(waiting.signed)
@@ -100,7 +100,7 @@ class PersistAttachment:
             return
         # NB: an attempt of this run may have landed whose answer it has not got.
         signed = tuple(sorted({*self._mine, self._steps.operation})) if self._wrote else ()
-        ahead = {"settled": self._settled, "signed": signed, "stays": self._reclaims}
+        ahead = {"settled": self._settled, "signed": signed, "stays": self._renews}
         workflow.continue_as_new(self._waiting.model_copy(update=ahead), memo=dict(workflow.memo()))
 
     async def _hold(self) -> str:
@@ -115,19 +115,21 @@ class PersistAttachment:
             attachment = self._settled or self._waiting.attachment
             seen = await self._steps.wait_for_volume(self._waiting.model_copy(update={"attachment": attachment}))
             stop_if_cancelled()
-            claim = self._claim(seen, attachment)
-            if isinstance(claim, fence.Refuse):
+            decision = self._claim(seen, attachment)
+            if isinstance(decision, fence.Refuse):
                 # NB: to end here would forget an attachment that was answered.
-                await workflow.sleep(next(waits), summary=names.summary(str(claim.error)))
+                await workflow.sleep(next(waits), summary=names.summary(str(decision.error)))
                 continue
-            self._reclaims, self._wrote = fence.stays(claim, seen, *self._mine, stayed=self._reclaims), True
-            result = await self._steps.persist(claim.write)
+            self._renews, self._wrote = fence.stays(decision, seen, *self._mine, stayed=self._renews), True
+            result = await self._steps.persist(decision.write)
             if result.by:
                 self._signed[result.by] = self._steps.life
             if result.landed and result.record is not None:
                 self._show(State.ATTACHED)
                 volume, node = self._waiting.volume.volume_handle, attachment.node_id
-                record_volume_event(self._steps, Reason.ATTACHED, node, f"Volume {volume} is attached to node {node}, and recorded now.")
+                record_volume_event(
+                    self._steps, Reason.ATTACHED, node, f"Volume {volume} is attached to node {node}, and recorded now."
+                )
                 return f"{self._what()} is done at epoch {result.record.epoch}."
 
     async def _publish_settled(self) -> None:
@@ -149,7 +151,7 @@ class PersistAttachment:
             return ""
         node, budget = self._waiting.attachment.node_id, self._steps.limits.clear_budget
         try:
-            await self._steps.take_back(node, lambda _: self._reclaims, _always, budget, self._mine)
+            await self._steps.take_back(node, lambda _: self._renews, _always, budget, self._mine)
         except FailureError as error:
             if is_cancelled_exception(error):
                 raise

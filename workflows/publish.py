@@ -23,12 +23,21 @@ with workflow.unsafe.imports_passed_through():
     from mooring import names
     from mooring.errors import Contended, Disputed
     from mooring.events.reasons import Reason
-    from mooring.models import Attachment, BackendCall, ReadResult, NodeVerdict, PublishRequest, PublishResult, VolumeRecord, WriteResult
+    from mooring.models import (
+        Attachment,
+        BackendCall,
+        NodeVerdict,
+        PublishRequest,
+        PublishResult,
+        ReadResult,
+        VolumeRecord,
+        WriteResult,
+    )
     from mooring.names import PUBLISH
     from mooring.records import fence
     from mooring.states import State
+    from workflows.common.acquisition import RecordAcquisition, heeding_history
     from workflows.common.cancellation import stop_if_cancelled, to_the_end
-    from workflows.common.claim import RecordAcquisition, heeding_history
     from workflows.common.events import record_not_attached, record_volume_event
     from workflows.common.failures import STOPPED, ended, failed_step, failure, is_final, is_final_at_once, reason, stopped
     from workflows.common.payloads import NOTHING, read_request
@@ -54,11 +63,11 @@ class PublishVolume:
     def __init__(self) -> None:
         self._asked: PublishRequest
         self._steps: Steps
-        self._keeper: UnpersistedHold
-        self._claimant: RecordAcquisition
+        self._hold: UnpersistedHold
+        self._acquisition: RecordAcquisition
         self._backend_begun = False
         self._seen_itself = False
-        """True if the run itself looked before its last decision other than a claim: no write of a former self lands after that."""
+        """True if the run itself looked before its last decision, an acquisition apart: no write of a former self lands now."""
         self._asked_at = 0
         """The highest epoch at which the backend was asked to attach."""
         self._had_departed = False
@@ -69,8 +78,8 @@ class PublishVolume:
         """Publish; see the module."""
         self._asked = read_request(PublishRequest, request)
         self._steps, seen = await Steps.begin(self._asked, self._asked.node_id, rolls_back=True)
-        self._keeper = UnpersistedHold(self._steps, self._asked)
-        self._claimant = RecordAcquisition(self._steps)
+        self._hold = UnpersistedHold(self._steps, self._asked)
+        self._acquisition = RecordAcquisition(self._steps)
         self._show(State.PUBLISHING)
         try:
             if self._steps.stopped is not None:
@@ -129,7 +138,7 @@ class PublishVolume:
                 seen = await self._steps.look()
                 continue
             await watch_migration(self._steps, self._asked, record)
-            if self._claimant.outlived:
+            if self._acquisition.outlived:
                 seen = await self._steps.look()
                 continue
             described = await self._describe(record, await self._ask_backend(record.epoch))
@@ -141,7 +150,7 @@ class PublishVolume:
     async def _claim(self, seen: ReadResult) -> VolumeRecord | None:
         """Write the record that makes the node a holder and return it, or None if there is no PV to bear one."""
         for _ in range(self._steps.limits.conflicts_max):
-            if await self._keeper.others_wait():
+            if await self._hold.others_wait():
                 return None
             if seen.record is None:
                 self._seen_itself = self._steps.trusts(seen)
@@ -153,7 +162,7 @@ class PublishVolume:
                 decision = self._decide(seen.record)
                 self._seen_itself = self._steps.trusts(seen) and isinstance(decision, fence.Refuse)
                 if isinstance(decision, fence.Acquire):
-                    result = await self._claimant.make(decision, seen, self._keeper.mine)
+                    result = await self._acquisition.make(decision, seen, self._hold.mine)
                     if result.landed:
                         return result.record
                     seen = _brought(result)
@@ -194,7 +203,7 @@ class PublishVolume:
             raise failure(refusal)
 
     def _is_departed(self, seen: ReadResult) -> bool:
-        mine = {seen.by, *self._keeper.mine}
+        mine = {seen.by, *self._hold.mine}
         return self._is_named(seen) and seen.departed is not None and seen.departed.operation not in mine
 
     async def _describe(self, record: VolumeRecord, context: dict[str, str] | None) -> WriteResult:
@@ -222,14 +231,14 @@ class PublishVolume:
 
     async def _hold_without_pv(self) -> PublishResult | None:
         """Hold the volume until it has a PV, or return None if it has got one meanwhile."""
-        held = await self._keeper.hold()
+        held = await self._hold.hold()
         if held is None:
             return None
-        if held is self._keeper.started and (await self._steps.look()).record is not None:
-            await self._keeper.drop()
-            self._keeper.started = None
+        if held is self._hold.started and (await self._steps.look()).record is not None:
+            await self._hold.drop()
+            self._hold.started = None
             return None
-        if held is self._keeper.found and workflow.patched(_LOOKS_BESIDE_FOUND):
+        if held is self._hold.found and workflow.patched(_LOOKS_BESIDE_FOUND):
             self._refuse_beside(await self._steps.look())
         if self._steps.is_waiting_unknown:  # NB: a reset may have come after the hold has ended
             return None
@@ -238,55 +247,53 @@ class PublishVolume:
         if context is not None:
             attachment = held.attachment.model_copy(update={"publish_context": context})
             held = held.model_copy(update={"attachment": attachment})
-        return self._unpersisted(held.attachment) if await self._keeper.settle(held) else None
+        return self._unpersisted(held.attachment) if await self._hold.settle(held) else None
 
     def _left_something(self) -> bool:
-        return self._claimant.may_land or self._backend_begun or self._keeper.started is not None or self._keeper.may_have_recorded
+        return self._acquisition.may_land or self._backend_begun or self._hold.started is not None or self._hold.may_have_recorded
 
     async def _roll_back(self) -> None:
-        await self._keeper.learn_anew()
-        if self._keeper.started is not None and workflow.patched(_ROLLS_BACK_BESIDE_HOLDS):
+        await self._hold.learn_anew()
+        if self._hold.started is not None and workflow.patched(_ROLLS_BACK_BESIDE_HOLDS):
             await self._undo_hold()
-        await self._keeper.drop()
-        seen = await self._steps.take_back(self._asked.node_id, self._leaves, self._before_undo, mine=self._keeper.mine)
+        await self._hold.drop()
+        seen = await self._steps.take_back(self._asked.node_id, self._leaves, self._before_undo, mine=self._hold.mine)
         if self._took_back_without_pv(seen) and workflow.patched(_SAYS_LET_GO):
             workflow.upsert_memo({names.LET_GO_MEMO: self._asked.node_id})
 
     def _took_back_without_pv(self, seen: ReadResult) -> bool:
-        """Return whether the node was claimed on a PV that is gone, whose last sighting by some worker may still name it."""
-        claimed = seen.record is None and self._claimant.may_land
+        """Return whether the node was acquired on a PV that is gone, whose last cached record by some worker may still name it."""
+        claimed = seen.record is None and self._acquisition.may_land
         return claimed and not self._leaves(seen) and not self._is_departed(seen)
 
     async def _undo_hold(self) -> None:
         """Have the backend detach before the hold ends, as before the record does."""
-        await self._keeper.leave_former()
-        if self._keeper.started is not None and self._backend_begun and not (self._claimant.reclaims or self._keeps_departed()):
+        await self._hold.leave_former()
+        if self._hold.started is not None and self._backend_begun and not (self._acquisition.renews or self._keeps_departed()):
             await self._steps.backend_undo(self._call(self._asked_at))
             self._backend_begun = False
 
     def _leaves(self, seen: ReadResult) -> bool:
-        return self._keeper.kept or self._claimant.stays(seen) or (self._is_named(seen) and self._keeps_departed())
+        return self._hold.kept or self._acquisition.stays(seen) or (self._is_named(seen) and self._keeps_departed())
 
     def _keeps_departed(self) -> bool:
         return self._had_departed and workflow.patched(_KEEPS_DEPARTED)
 
     async def _before_undo(self, seen: ReadResult) -> bool:
         if self._steps.is_waiting_unknown:
-            await self._keeper.others_wait()
+            await self._hold.others_wait()
             seen = await self._steps.look_patiently()  # NB: what waited until a moment ago may have become the record
         if self._backend_begun and not self._is_anothers(seen) and not self._leaves(seen):
             await self._steps.backend_undo(self._call(max(self._asked_at, seen.record.epoch if seen.record else 0)))
             self._backend_begun = False
         if self._steps.waiting is not None and not workflow.patched(_ROLLS_BACK_BESIDE_HOLDS):
-            return seen.record is not None and not await self._keeper.others_wait()
+            return seen.record is not None and not await self._hold.others_wait()
         return seen.record is not None
 
     def _is_anothers(self, seen: ReadResult) -> bool:
         """Return whether another operation has made the node a holder, and neither this one nor its hold."""
         held = seen.record is not None and seen.record.holder(self._asked.node_id) is not None
-        return (
-            held and seen.record is not None and not fence.holds_by(seen.record, self._asked.node_id, seen.by, *self._keeper.mine)
-        )
+        return held and seen.record is not None and not fence.holds_by(seen.record, self._asked.node_id, seen.by, *self._hold.mine)
 
     def _call(self, epoch: int) -> BackendCall:
         return BackendCall(
@@ -309,13 +316,13 @@ class PublishVolume:
             epoch=0,
             attached_at=held.attached_at,
             persisted=False,
-            reclaimed=self._keeper.started is None,
+            reclaimed=self._hold.started is None,
             message=f"{self._what()} is done; its record waits for the PersistentVolume to appear.",
         )
 
     def _result(self, record: VolumeRecord) -> PublishResult:
         held = next(held for held in record.everyone if held.node_id == self._asked.node_id)
-        again = self._claimant.reclaims
+        again = self._acquisition.renews
         return PublishResult(
             driver=self._asked.driver,
             volume_handle=self._asked.volume_handle,

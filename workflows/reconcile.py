@@ -28,15 +28,15 @@ with workflow.unsafe.imports_passed_through():
         MAX_REPORTED,
         Drift,
         DriftKind,
-        SurveyResult,
         Heal,
         HealResult,
         Key,
         Outcome,
         Progress,
+        ReconcileOptions,
         ReconcileRequest,
         ReconcileResult,
-        ReconcileOptions,
+        SurveyResult,
     )
     from mooring.reconciliation.result import conclude
     from mooring.states import State

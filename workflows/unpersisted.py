@@ -15,7 +15,7 @@ from temporalio.workflow import ParentClosePolicy
 with workflow.unsafe.imports_passed_through():
     from mooring import names
     from mooring.errors import Contended, VolumeNotFound
-    from mooring.models import Attachment, PublishRequest, PersistInput, UnpersistedRun
+    from mooring.models import Attachment, PersistInput, PublishRequest, UnpersistedRun
     from mooring.records import holds
     from workflows.common.cancellation import to_the_end
     from workflows.common.failures import failure

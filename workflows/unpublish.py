@@ -25,7 +25,16 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     from mooring.errors import BackendInvalidArgument, BackendNotFound, Contended
     from mooring.events.reasons import Reason
-    from mooring.models import Attachment, BackendCall, ReadResult, UnpublishRequest, UnpublishResult, VolumeRecord, WarnInput, WriteResult
+    from mooring.models import (
+        Attachment,
+        BackendCall,
+        ReadResult,
+        UnpublishRequest,
+        UnpublishResult,
+        VolumeRecord,
+        WarnInput,
+        WriteResult,
+    )
     from mooring.names import UNPUBLISH
     from mooring.records import fence
     from mooring.states import State

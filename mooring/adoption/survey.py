@@ -53,9 +53,9 @@ class Survey:
         """
         attached = await self.attachments.attached()
         pvs = {each.pv for each in attached}
-        sightings = self.manager.sightings()
-        handles = {seen.pv: seen.handle for seen in sightings if seen.pv in pvs}
-        nodes = _nodes(sightings, set(handles.values()))
+        records = self.manager.records()
+        handles = {seen.pv: seen.handle for seen in records if seen.pv in pvs}
+        nodes = _nodes(records, set(handles.values()))
         unknown = [each for each in attached if each.pv not in handles or each.node_id not in nodes[handles[each.pv]]]
         wanted = [each for each in unknown if only is None or handles.get(each.pv) in only]
         volumes: dict[str, list[Attached]] = {}
@@ -103,10 +103,10 @@ async def for_each(work: Callable[[T], Awaitable[list[Finding]]], items: Sequenc
     return [finding for task in tasks for finding in task.result()]
 
 
-def _nodes(sightings: Iterable[CompactRecord], handles: Set[str]) -> dict[str, set[str]]:
+def _nodes(records: Iterable[CompactRecord], handles: Set[str]) -> dict[str, set[str]]:
     """Return the nodes that hold each of these volumes by any of its PVs."""
     nodes: dict[str, set[str]] = {handle: set() for handle in handles}
-    for seen in sightings:
+    for seen in records:
         if seen.handle in handles:
             nodes[seen.handle].update(seen.nodes)
     return nodes

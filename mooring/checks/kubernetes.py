@@ -18,7 +18,7 @@ from mooring.cluster.persistent_volumes import FIELD_MANAGER
 from mooring.cluster.record_list import Records, duplicates, read_records, volumes_of
 from mooring.errors import KubernetesForbidden, MalformedRecord, MooringError
 from mooring.kubernetes import in_tree
-from mooring.kubernetes.api import Request, NotFound, Refused
+from mooring.kubernetes.api import NotFound, Refused, Request
 from mooring.kubernetes.list_watch import decode
 from mooring.kubernetes.pv_objects import PVS
 from mooring.models import VolumeRef, Write
@@ -121,8 +121,8 @@ class KubernetesChecks:
 
     async def _reachable(self) -> Answer:
         self._api = await self._connect()
-        ask = Request("ask the API server for its version", "GET", "/version")
-        return ok(decode(_VERSION, ask, await self._api.request(ask)).gitVersion)
+        request = Request("ask the API server for its version", "GET", "/version")
+        return ok(decode(_VERSION, request, await self._api.request(request)).gitVersion)
 
     async def _rights(self) -> Answer:
         try:
@@ -138,9 +138,9 @@ class KubernetesChecks:
         return failed(f"{self._account or 'This account'} may not {', '.join(missing)}.", f"{grant}{hint}", _GRANT)
 
     async def _csi_driver(self) -> Answer:
-        ask = Request(f"read CSIDriver {self._driver}", "GET", f"{CSI_DRIVERS}/{quote(self._driver, safe='')}")
+        request = Request(f"read CSIDriver {self._driver}", "GET", f"{CSI_DRIVERS}/{quote(self._driver, safe='')}")
         try:
-            required = decode(_DRIVER, ask, await self._kubernetes.request(ask)).spec.attach_required
+            required = decode(_DRIVER, request, await self._kubernetes.request(request)).spec.attach_required
         except NotFound:
             return warning(f"There is no CSIDriver {self._driver}.", "Install the driver, or correct MOORING_DRIVER or --driver.")
         except KubernetesForbidden:
@@ -151,9 +151,9 @@ class KubernetesChecks:
         return ok()
 
     async def _admission(self) -> Answer:
-        ask = Request(f"read ValidatingAdmissionPolicy {POLICY}", "GET", f"{POLICIES}/{POLICY}")
+        request = Request(f"read ValidatingAdmissionPolicy {POLICY}", "GET", f"{POLICIES}/{POLICY}")
         try:
-            variables = decode(_POLICY, ask, await self._kubernetes.request(ask)).spec.variables
+            variables = decode(_POLICY, request, await self._kubernetes.request(request)).spec.variables
         except NotFound:
             why = "Without the policy, whoever may patch PersistentVolumes may write records, and two nodes may get one volume."
             return warning(why, "Set drivers and account in deploy/kubernetes/admission.yaml, and then:", _PROTECT)
@@ -166,7 +166,7 @@ class KubernetesChecks:
 
     async def _readable(self) -> Answer:
         self._records = await read_records(volumes_of(self._kubernetes, self._driver, _now))
-        seen = self._records.sightings
+        seen = self._records.records
         held = sum(bool(each.nodes) for each in seen)
         return ok(f"{len(seen)} of driver {self._driver}, {held} of them attached to {sum(len(each.nodes) for each in seen)} nodes")
 
@@ -174,12 +174,12 @@ class KubernetesChecks:
         return _told_of(self._records.untranslatable)
 
     async def _sound(self) -> Answer:
-        problems = [each.problem for each in self._records.sightings if each.problem]
+        problems = [each.problem for each in self._records.records if each.problem]
         return _told([problem.removesuffix(MalformedRecord.advice).rstrip() for problem in problems], MalformedRecord.advice)
 
     async def _unique(self) -> Answer:
-        wrong = duplicates(self._records.sightings)
-        pairs = in_tree.perhaps_one(seen.handle for seen in self._records.sightings) if self._driver == in_tree.GCE else []
+        wrong = duplicates(self._records.records)
+        pairs = in_tree.perhaps_one(seen.handle for seen in self._records.records) if self._driver == in_tree.GCE else []
         if wrong or not pairs:
             return _told_of(wrong)
         named = "; ".join(f"{one} and {other}" for one, other in pairs[:MAX_REPORTED])
@@ -192,19 +192,19 @@ class KubernetesChecks:
     async def _patched(self) -> Answer:
         if self._account:
             return skipped("a dry run is made by who runs this command, and --account asks for another")
-        sound = next((each for each in self._records.sightings if not each.problem), None)
+        sound = next((each for each in self._records.records if not each.problem), None)
         return await self._try_to_write(sound) if sound else skipped(f"driver {self._driver} has no PersistentVolume to try it on")
 
     async def _try_to_write(self, seen: CompactRecord) -> Answer:
-        """Try the write of a re-claim as a dry run."""
+        """Try the write of a renewal as a dry run."""
         record = seen.record()
         volume = VolumeRef.model_construct(driver=self._driver, volume_handle=seen.handle)
         write = Write(volume=volume, mark=record.mark, operation=record.operation, holders=record.holders)
         query = {"fieldManager": FIELD_MANAGER, "dryRun": "All"}
         path = f"{PVS}/{quote(seen.pv, safe='')}"
-        ask = Request(f"write the record on PersistentVolume {seen.pv}, as a dry run", "PATCH", path, query, patch(write))
+        request = Request(f"write the record on PersistentVolume {seen.pv}, as a dry run", "PATCH", path, query, patch(write))
         try:
-            await self._kubernetes.request(ask)
+            await self._kubernetes.request(request)
         except (Refused, NotFound):
             return skipped(f"PersistentVolume {seen.pv} was changed meanwhile")
         except KubernetesForbidden as error:

@@ -85,5 +85,7 @@ async def _may(api: KubernetesApi, account: Account | None, group: str, resource
         "kind": kind,
         "spec": {**(account.spec() if account else {}), "resourceAttributes": {"group": group, "resource": resource, "verb": verb}},
     }
-    ask = Request(f"ask whether {account or 'this account'} may {verb} {resource}", "POST", f"{REVIEWS}/{kind.lower()}s", body=body)
-    return decode(_REVIEW, ask, await api.request(ask)).status.allowed
+    request = Request(
+        f"ask whether {account or 'this account'} may {verb} {resource}", "POST", f"{REVIEWS}/{kind.lower()}s", body=body
+    )
+    return decode(_REVIEW, request, await api.request(request)).status.allowed

@@ -63,7 +63,7 @@ async def _survey(session: Session, kubeconfig: str) -> Surveyed:
     from mooring.kubernetes.connection import connect
 
     manager = AttachmentManager()
-    manager.replace_all((await read_all(session, kubeconfig)).sightings)
+    manager.replace_all((await read_all(session, kubeconfig)).records)
     api = await connect(kubeconfig or None, session.environ, REQUEST_SECONDS)
     try:
         attachments = ClusterAttachments(api, session.driver, lambda: datetime.now(UTC))

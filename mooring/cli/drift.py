@@ -20,7 +20,7 @@ from mooring.cli.session import Session
 if TYPE_CHECKING:
     from temporalio.client import Client
 
-    from mooring.models.reconciliation import Progress, ReconcileResult, DriftOutcome
+    from mooring.models.reconciliation import DriftOutcome, Progress, ReconcileResult
     from mooring.reconciliation.report import Report, Run
 
 HEADERS: Final = ("KIND", "VOLUME", "NODE", "SINCE", "EPOCH", "OUTCOME", "HEAL", "WHY")

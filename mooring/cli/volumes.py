@@ -56,7 +56,7 @@ def list_volumes(
     records = session.run(lambda: read_all(session, kubeconfig), "the list of PersistentVolumes")
     from mooring.cluster.record_list import statuses
 
-    found, errors = statuses(session.driver, records.sightings)
+    found, errors = statuses(session.driver, records.records)
     errors += records.untranslatable
     wanted = [status for status in found if _wanted(status, node, attached)]
     if watch:

@@ -32,7 +32,7 @@ def follow(
     session: Session, kubeconfig: str, listed: Records, wanted: Callable[[VolumeStatus], bool], show: Callable[[VolumeStatus], None]
 ) -> NoReturn:
     """Show each change after the list of a volume that is wanted."""
-    watch = VolumeWatch(session.driver, by_volume(listed.sightings), wanted, show)
+    watch = VolumeWatch(session.driver, by_volume(listed.records), wanted, show)
 
     async def work() -> NoReturn:
         api = await connect(kubeconfig or None, session.environ, REQUEST_SECONDS)
@@ -47,7 +47,7 @@ def follow(
 
 @dataclass(frozen=True, slots=True)
 class VolumeWatch:
-    """The last sighting of each volume's PVs; `show` is given each change of a volume that is or was `wanted`."""
+    """The last cached record of each volume's PVs; `show` is given each change of a volume that is or was `wanted`."""
 
     driver: str
     seen: dict[str, list[CompactRecord]]
@@ -73,13 +73,13 @@ class VolumeWatch:
                 since = records.resource_version
 
     def _take_in(self, change: Change) -> None:
-        seen = change.sighting
+        seen = change.record
         if seen is not None:
             others = [other for other in self.seen.get(seen.handle, ()) if other.pv != seen.pv]
             self._now(seen.handle, others if change.kind is ChangeKind.GONE else [*others, seen])
 
     def _take_over(self, records: Records) -> None:
-        there = by_volume(records.sightings)
+        there = by_volume(records.records)
         for handle in [*self.seen, *(handle for handle in there if handle not in self.seen)]:
             self._now(handle, there.get(handle, []))
 

@@ -62,23 +62,23 @@ class NoAttachmentCache:
     not_synced: Final[list[str]] = []
 
     def of(self, pv: str) -> list[CachedAttachment]:  # noqa: ARG002 - there are none of any PV
-        """See `AttachedVolumes`."""
+        """See `AttachmentCache`."""
         return []
 
     def is_gone(self, name: str) -> bool:  # noqa: ARG002 - of none it is known
-        """See `AttachedVolumes`."""
+        """See `AttachmentCache`."""
         return False
 
     def beyond(self, pvs: Container[str], left: Iterable[str]) -> list[CachedAttachment]:  # noqa: ARG002 - there are none
-        """See `AttachedVolumes`."""
+        """See `AttachmentCache`."""
         return []
 
     def running(self) -> AbstractAsyncContextManager[None]:
-        """See `AttachedVolumes`; there is nothing to follow."""
+        """See `AttachmentCache`; there is nothing to follow."""
         return nullcontext()
 
     async def wait_until_synced(self) -> None:
-        """See `AttachedVolumes`."""
+        """See `AttachmentCache`."""
 
 
 class ListedAttachments:
@@ -91,23 +91,23 @@ class ListedAttachments:
         self._shown = [CachedAttachment(each.name, each.pv, each.node, each.node_id or "", each.since) for each in attached]
 
     def of(self, pv: str) -> list[CachedAttachment]:
-        """See `AttachedVolumes`."""
+        """See `AttachmentCache`."""
         return [shown for shown in self._shown if shown.pv == pv]
 
     def is_gone(self, name: str) -> bool:
-        """See `AttachedVolumes`."""
+        """See `AttachmentCache`."""
         return all(shown.name != name for shown in self._shown)
 
     def beyond(self, pvs: Container[str], left: Iterable[str]) -> list[CachedAttachment]:  # noqa: ARG002 - each is looked at
-        """See `AttachedVolumes`."""
+        """See `AttachmentCache`."""
         return [shown for shown in self._shown if shown.pv not in pvs and shown.pv not in self._placed]
 
     def running(self) -> AbstractAsyncContextManager[None]:
-        """See `AttachedVolumes`; nothing is followed."""
+        """See `AttachmentCache`; nothing is followed."""
         return nullcontext()
 
     async def wait_until_synced(self) -> None:
-        """See `AttachedVolumes`."""
+        """See `AttachmentCache`."""
 
 
 class UnknownNames:
@@ -133,41 +133,43 @@ class UnknownNames:
 
 
 class ClusterAttachmentCache:
-    """The VolumeAttachments on an API server; `reconnected` and `bounds` are those of `Collection`."""
+    """The VolumeAttachments on an API server; `reconnected` and `bounds` are those of `ListWatch`."""
 
     def __init__(self, api: KubernetesApi, driver: str, reconnected: Callable[[], None], **bounds: Any) -> None:
         self._driver = driver
         self._by_pv: dict[str, tuple[CachedAttachment, ...]] = {}
         self._names = UnknownNames(self._by_pv)
         objects = ListWatch(api, VOLUME_ATTACHMENTS, reconnected, **bounds)
-        self._mirror: Informer[VolumeAttachment, CachedAttachment] = Informer(objects, self._read, self._take_in, "MOORING_ADOPT=false")
+        self._informer: Informer[VolumeAttachment, CachedAttachment] = Informer(
+            objects, self._read, self._take_in, "MOORING_ADOPT=false"
+        )
         self._seen: dict[str, CachedAttachment] = {}
         """VolumeAttachments by name, as `_by_pv` has them."""
 
     @property
     def not_synced(self) -> list[str]:
-        """See `AttachedVolumes`."""
-        return self._mirror.missing
+        """See `AttachmentCache`."""
+        return self._informer.missing
 
     def of(self, pv: str) -> list[CachedAttachment]:
-        """See `AttachedVolumes`."""
+        """See `AttachmentCache`."""
         return list(self._by_pv.get(pv, ()))
 
     def is_gone(self, name: str) -> bool:
-        """See `AttachedVolumes`."""
-        return not self._mirror.missing and name not in self._seen
+        """See `AttachmentCache`."""
+        return not self._informer.missing and name not in self._seen
 
     def beyond(self, pvs: Container[str], left: Iterable[str]) -> list[CachedAttachment]:
-        """See `AttachedVolumes`."""
+        """See `AttachmentCache`."""
         return [shown for pv in self._names.beyond(pvs, left) for shown in self._by_pv[pv]]
 
     def running(self) -> AbstractAsyncContextManager[None]:
-        """See `AttachedVolumes`."""
-        return self._mirror.running()
+        """See `AttachmentCache`."""
+        return self._informer.running()
 
     async def wait_until_synced(self) -> None:
-        """See `AttachedVolumes`."""
-        await self._mirror.wait_until_synced()
+        """See `AttachmentCache`."""
+        await self._informer.wait_until_synced()
 
     def _read(self, each: VolumeAttachment) -> CachedAttachment | None:
         if each.spec.attacher != self._driver or not each.status.attached:

@@ -62,19 +62,19 @@ async def open_clientset(
         return
     api = await connect(kubeconfig, os.environ, settings.request_timeout)
     try:
-        claims = PvcCache(api)
-        volumes = PersistentVolumeStore(api, settings.driver, now, metrics, learn=claims.learn, page_size=settings.page_size)
+        pvcs = PvcCache(api)
+        volumes = PersistentVolumeStore(api, settings.driver, now, metrics, learn=pvcs.learn, page_size=settings.page_size)
         cluster = ClusterAttachments(api, settings.driver, now)
         attachments = cluster if settings.adopt else NoAttachments()
         attached = ClusterAttachmentCache(api, settings.driver, metrics.reconnected) if settings.adopt else NoAttachmentCache()
         nodes = _nodes(api, settings, metrics)
         only = settings.events is EventsMode.WARNINGS
-        recorder = Recorder(api, claims, partial(_node_name, nodes), instance, now, metrics.event_dropped, warnings_only=only)
+        recorder = Recorder(api, pvcs, partial(_node_name, nodes), instance, now, metrics.event_dropped, warnings_only=only)
         async with recorder.running():
             events = NoEvents() if settings.events is EventsMode.OFF else recorder
-            machines = _node_health(api, settings, metrics, nodes, cluster)
+            node_health = _node_health(api, settings, metrics, nodes, cluster)
             yield Clientset(
-                volumes, events, nodes, attachments, attached, machines, ClusterNodeUsage(api, settings.driver, time.monotonic)
+                volumes, events, nodes, attachments, attached, node_health, ClusterNodeUsage(api, settings.driver, time.monotonic)
             )
     finally:
         await api.close()
@@ -95,7 +95,9 @@ def _nodes(api: KubernetesApi, settings: Settings, metrics: Metrics) -> Nodes:
             return AnyNode()
 
 
-def _node_health(api: KubernetesApi, settings: Settings, metrics: Metrics, nodes: Nodes, attached: VolumeAttachments) -> NodeHealthReader:
+def _node_health(
+    api: KubernetesApi, settings: Settings, metrics: Metrics, nodes: Nodes, attached: VolumeAttachments
+) -> NodeHealthReader:
     """Return the nodes' health; without a node check, names are still looked up when a node has to be evacuated."""
     named = csi_nodes(api, settings.driver, metrics.reconnected) if settings.node_check is NodeCheck.OFF else nodes
     by_id = settings.node_check is NodeCheck.NODE

@@ -1,6 +1,6 @@
 """The check that a node exists and has room for one more volume.
 
-Contract: `glance` asks memory alone; a node that it doubts is checked with the API server by `check`, and only then refused. The
+Contract: `cached` asks memory alone; a node that it doubts is checked with the API server by `check`, and only then refused. The
 limit is the driver's own and best effort here: two publishes at once may both pass, and the driver has the last word.
 
 Not kept here: the node ids (node_ids.py), the holders (mooring/index/manager.py).

@@ -71,13 +71,13 @@ class NoNodeHealth:
     """The nodes without Kubernetes: the state of every node is unknown."""
 
     async def read(self, node_id: str, names: Some[str]) -> NodeHealth:
-        """See `Machines`."""
+        """See `NodeHealthReader`."""
         return NodeHealth(
             next(iter(names), ""), Presence.UNKNOWN, f"without Kubernetes nothing says what has become of node {node_id}"
         )
 
     def watching(self, changed: Callable[[NodeChanges], None]) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - there are none
-        """See `Machines`."""
+        """See `NodeHealthReader`."""
         return nullcontext()
 
 
@@ -96,12 +96,14 @@ class ClusterNodeHealth:
         self._named_by_id = named_by_id
 
     async def read(self, node_id: str, names: Some[str]) -> NodeHealth:
-        """See `Machines`."""
+        """See `NodeHealthReader`."""
         registered = {} if self._named_by_id else await self._nodes.registered()
         try:
             known = self._known(node_id, names, registered) | await self._named_elsewhere(node_id)
         except KubernetesForbidden as error:
-            return NodeHealth(next(iter(names), ""), Presence.UNKNOWN, f"nothing says which Nodes the driver calls {node_id}: {error}")
+            return NodeHealth(
+                next(iter(names), ""), Presence.UNKNOWN, f"nothing says which Nodes the driver calls {node_id}: {error}"
+            )
         if not known:
             return NodeHealth("", Presence.UNKNOWN, f"nothing says which Node the driver calls {node_id}")
 
@@ -111,7 +113,7 @@ class ClusterNodeHealth:
         return _combined(await ask_each(sight, known, MAX_CONCURRENT))
 
     def watching(self, changed: Callable[[NodeChanges], None]) -> AbstractAsyncContextManager[None]:
-        """See `Machines`."""
+        """See `NodeHealthReader`."""
 
         def out_of_service(node: PlainNode) -> bool | None:
             return node.out_of_service

@@ -125,7 +125,7 @@ class ClusterNodes(Generic[T]):
     ) -> None:
         self.absence = absence
         self._plural = objects.kind.plural
-        self._mirror = Informer(objects, read, self._take_in, "MOORING_NODE_CHECK=off")
+        self._informer = Informer(objects, read, self._take_in, "MOORING_NODE_CHECK=off")
         self._select = select
         self._registered = SingleFlight(self._list)
         self._by_name: dict[str, Node] = {}
@@ -136,7 +136,7 @@ class ClusterNodes(Generic[T]):
     @property
     def not_synced(self) -> list[str]:
         """See `Nodes`."""
-        return self._mirror.missing
+        return self._informer.missing
 
     def find(self, node_id: str) -> Node | None:
         """See `Nodes`."""
@@ -144,14 +144,14 @@ class ClusterNodes(Generic[T]):
 
     def named(self, name: str) -> Node | None:
         """See `Nodes`."""
-        return self._mirror.named.get(name) or self._left.get(name)
+        return self._informer.named.get(name) or self._left.get(name)
 
     async def look(self, node_id: str) -> Node | None:
         """See `Nodes`."""
         query = self._select(node_id)
         if query is None:
             return None
-        found, _ = await self._mirror.list(f"look for node {node_id} among the {self._plural}", query)
+        found, _ = await self._informer.list(f"look for node {node_id} among the {self._plural}", query)
         return _by_id(found.values()).get(node_id)
 
     def names(self, node_id: str) -> list[str]:
@@ -165,14 +165,14 @@ class ClusterNodes(Generic[T]):
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """See `Nodes`."""
-        return self._mirror.running()
+        return self._informer.running()
 
     async def wait_until_synced(self) -> None:
         """See `Nodes`."""
-        await self._mirror.wait_until_synced()
+        await self._informer.wait_until_synced()
 
     async def _list(self) -> Mapping[str, Node]:
-        return (await self._mirror.list(f"look at the {self._plural}", {}))[0]
+        return (await self._informer.list(f"look at the {self._plural}", {}))[0]
 
     def _take_in(self, changes: Mapping[str, Node | None]) -> None:
         for name, node in changes.items():
@@ -180,7 +180,7 @@ class ClusterNodes(Generic[T]):
                 self._left[name] = self._by_name[name]
         for name in list(self._left)[:-MAX_GONE]:
             del self._left[name]
-        self._by_name = dict(self._mirror.named)
+        self._by_name = dict(self._informer.named)
         self._by_id = _by_id(self._by_name.values())
 
 
@@ -199,7 +199,7 @@ def _room(node: Node) -> float:
 
 
 def csi_nodes(api: KubernetesApi, driver: str, reconnected: Callable[[], None], **bounds: Any) -> Nodes:
-    """Return the node ids and limits by the CSINodes of the driver; `reconnected` and `bounds` are those of `Collection`."""
+    """Return the node ids and limits by the CSINodes of the driver; `reconnected` and `bounds` are those of `ListWatch`."""
 
     def read(node: CsiNode) -> Node | None:
         own = (each for each in node.spec.drivers or () if each.name == driver)
@@ -211,7 +211,7 @@ def csi_nodes(api: KubernetesApi, driver: str, reconnected: Callable[[], None], 
 
 
 def plain_nodes(api: KubernetesApi, reconnected: Callable[[], None], **bounds: Any) -> Nodes:
-    """Return the names of the Nodes as node ids, without limits; `reconnected` and `bounds` are those of `Collection`."""
+    """Return the names of the Nodes as node ids, without limits; `reconnected` and `bounds` are those of `ListWatch`."""
 
     def select(node_id: str) -> dict[str, str] | None:
         return {"fieldSelector": f"metadata.name={node_id}"} if NODE_NAME.fullmatch(node_id) else None

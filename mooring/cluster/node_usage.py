@@ -16,7 +16,7 @@ import msgspec
 
 from mooring.errors import KubernetesForbidden
 from mooring.kubernetes.api import KubernetesApi
-from mooring.kubernetes.list_watch import Event, ResourceKind, Listed, T, list_all
+from mooring.kubernetes.list_watch import Event, Listed, ResourceKind, T, list_all
 from mooring.kubernetes.node_objects import CSI_NODES, NODE_NAME, NodeStatus, PlainNode
 from mooring.process.at_once import ask_each
 from mooring.process.kept_answers import KeptAnswers
@@ -55,7 +55,9 @@ class UsingNode(PlainNode):
     status: Status = msgspec.field(default_factory=Status)
 
 
-NODES: Final = ResourceKind("Nodes", "/api/v1/nodes", msgspec.json.Decoder(Listed[UsingNode]), msgspec.json.Decoder(Event[UsingNode]))
+NODES: Final = ResourceKind(
+    "Nodes", "/api/v1/nodes", msgspec.json.Decoder(Listed[UsingNode]), msgspec.json.Decoder(Event[UsingNode])
+)
 
 
 class NodeUsageReader(Protocol):
@@ -80,11 +82,11 @@ class NoNodeUsage:
     """The status of Nodes without Kubernetes: none is known."""
 
     async def read(self, node_ids: Collection[str]) -> dict[str, NodeUsage]:  # noqa: ARG002 - none says anything
-        """See `NodeStates`."""
+        """See `NodeUsageReader`."""
         return {}
 
     async def having(self, handle: str, names: Collection[str]) -> set[str]:  # noqa: ARG002 - none says anything
-        """See `NodeStates`."""
+        """See `NodeUsageReader`."""
         return set()
 
 
@@ -97,14 +99,14 @@ class ClusterNodeUsage:
         self._attached: Final = KeptAnswers(self._attached_to, now, KEEP_SECONDS, MAX_CONCURRENT, KubernetesForbidden)
 
     async def read(self, node_ids: Collection[str]) -> dict[str, NodeUsage]:
-        """See `NodeStates`."""
+        """See `NodeUsageReader`."""
         if not node_ids:
             return {}
         names = {name: node_id for node_id, name in (await self._names()).items() if node_id in node_ids}
         return {names[node.metadata.name]: _usage(node) for node in await self._named(names)}
 
     async def having(self, handle: str, names: Collection[str]) -> set[str]:
-        """See `NodeStates`."""
+        """See `NodeUsageReader`."""
         volume = unique_name(self.driver, handle)
         asked = [name for name in names if NODE_NAME.fullmatch(name)]
         attached = await asyncio.gather(*map(self._attached.of, asked))

@@ -1,7 +1,7 @@
 """The store of records on PersistentVolumes, and the one door to these: read, compare-and-set, list, watch.
 
-Contract: that of `Volumes`. Invariants: no annotation but the driver's own is touched; a write is one request a PV, with no read
-before it.
+Contract: that of `RecordStore`. Invariants: no annotation but the driver's own is touched; a write is one request a PV, with no
+read before it.
 
 Not kept here: any state (mooring/index/manager.py), and the meaning of records and their transitions (mooring/records/).
 """
@@ -21,8 +21,8 @@ import msgspec
 
 from mooring.cluster.pv_search import PvSearch
 from mooring.errors import KubernetesRejected, MalformedRecord, MooringError, RecordAltered, RecordTooLarge
-from mooring.kubernetes.api import Request, Gone, KubernetesApi, NotFound, Refused
-from mooring.kubernetes.list_watch import ListWatch, Event, ResourceKind, ListPage, decode
+from mooring.kubernetes.api import Gone, KubernetesApi, NotFound, Refused, Request
+from mooring.kubernetes.list_watch import Event, ListPage, ListWatch, ResourceKind, decode
 from mooring.kubernetes.pv_objects import PV, PV_EVENT, PVS, Pv, PvLists, handle, untranslatable
 from mooring.models import Part, Skip, VolumeRecord, Write, WriteResult
 from mooring.process.metrics import Metrics
@@ -43,7 +43,7 @@ _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 class PersistentVolumeStore:
     """The volumes of one driver on an API server.
 
-    `now` is UTC; `learn` is given each PV that a read or write returns; `watch_time` and `watch_silence` are those of `Collection`.
+    `now` is UTC; `learn` is given each PV that a read or write returns; `watch_time` and `watch_silence` are those of `ListWatch`.
     """
 
     def __init__(
@@ -69,14 +69,14 @@ class PersistentVolumeStore:
         self._search = PvSearch(driver, lambda what: self._pvs.pages(what, page_size))
 
     async def read(self, volume_handle: str, known: Mapping[str, str] = _NONE, more: Iterable[str] = ()) -> VolumeRecord | None:
-        """See `Volumes`."""
+        """See `RecordStore`."""
         found = await self._named(volume_handle, (*known, *more))
         if not any(known.get(pv.metadata.name) == pv.metadata.uid for pv in found):
             found = _latest(found, await self._search.find(volume_handle))
         return self._records(found) if found else None
 
     async def compare_and_set(self, write: Write) -> WriteResult:
-        """See `Volumes`."""
+        """See `RecordStore`."""
         written: list[VolumeRecord] = []
         for place, part in enumerate(write.parts):
             try:
@@ -91,14 +91,14 @@ class PersistentVolumeStore:
         return WriteResult(landed=True, record=merge(written))
 
     async def pages(self, page_size: int) -> AsyncGenerator[Page]:
-        """See `Volumes`."""
+        """See `RecordStore`."""
         async with aclosing(self._pvs.pages("list PersistentVolumes", page_size)) as pages:
             async for listed, first in pages:
                 for page in self._sighter.pages(listed, first=first):
                     yield page
 
     async def watch(self, resource_version: str) -> AsyncGenerator[Change]:
-        """See `Volumes`."""
+        """See `RecordStore`."""
         try:
             async with aclosing(self._pvs.watch(resource_version)) as events:
                 async for event in events:
@@ -111,12 +111,12 @@ class PersistentVolumeStore:
         mark = part.mark
         nodes = f"node {write.node_id}" if write.node_id else "every node"
         what = f"write the record of volume {write.volume.volume_handle} for {nodes} on PersistentVolume {mark.pv}"
-        ask = Request(what, "PATCH", _path(mark.pv), {"fieldManager": FIELD_MANAGER}, patch(write, place))
+        request = Request(what, "PATCH", _path(mark.pv), {"fieldManager": FIELD_MANAGER}, patch(write, place))
         try:
-            answer = await self._api.request(ask)
+            answer = await self._api.request(request)
         except (Refused, NotFound) as refusal:
             return await self._refused(write, part, refusal)
-        record = self._record(self._decoded(ask, answer))
+        record = self._record(self._decoded(request, answer))
         if not fence.made(write, part, record):
             raise RecordAltered(f"Could not {what}: the API server stored something else, as an admission webhook may do.")
         return record
@@ -154,14 +154,14 @@ class PersistentVolumeStore:
             return ()
 
     async def _get(self, volume_handle: str, pv: str) -> Pv | None:
-        ask = Request(f"read volume {volume_handle} from PersistentVolume {pv}", "GET", _path(pv))
+        request = Request(f"read volume {volume_handle} from PersistentVolume {pv}", "GET", _path(pv))
         try:
-            return self._decoded(ask, await self._api.request(ask))
+            return self._decoded(request, await self._api.request(request))
         except NotFound:
             return None
 
-    def _decoded(self, ask: Request, answer: bytes) -> Pv:
-        pv = decode(PV, ask, answer)
+    def _decoded(self, request: Request, answer: bytes) -> Pv:
+        pv = decode(PV, request, answer)
         self._learn(pv)
         return pv
 
@@ -210,7 +210,7 @@ def _refuse_what_is_too_large(write: Write, part: Part, pv: Pv | None) -> None:
 
 
 class RecordReader:
-    """A maker of sightings of one driver's PVs. `now` gives the time that replaces unreadable ones."""
+    """A reader of compact records of one driver's PVs. `now` gives the time that replaces unreadable ones."""
 
     def __init__(self, driver: str, now: Callable[[], datetime]) -> None:
         self._driver = driver
@@ -218,7 +218,7 @@ class RecordReader:
         self._now = now
 
     def look(self, pv: Pv) -> tuple[CompactRecord, int] | Skip:
-        """Return the sighting of the PV and how many of its times were replaced, or why it is none of this driver's volumes."""
+        """Return the record of the PV and how many of its times were replaced, or why it is none of this driver's volumes."""
         found = handle(self._driver, pv)
         if isinstance(found, Skip):
             return found
@@ -229,7 +229,7 @@ class RecordReader:
         return seen.secretive() if csi.controller_publish_secret_ref is not None else seen, replaced
 
     def pages(self, listed: ListPage[Pv], *, first: bool) -> Iterator[Page]:
-        """Yield the sightings of a page of a list, `AT_ONCE` PVs at a time, so that others may run in between."""
+        """Yield the cached records of a page of a list, `CHUNK` PVs at a time, so that others may run in between."""
         items = iter(listed.items)
         while (part := list(islice(items, CHUNK))) or first:
             yield self._page(listed.metadata.resource_version, part, first=first)
@@ -246,7 +246,7 @@ class RecordReader:
                     filter(None, [untranslatable(self._driver, pv) if look is Skip.UNTRANSLATABLE else None])
                 )
                 continue
-            page.sightings.append(look[0])
+            page.records.append(look[0])
             replaced_times += look[1]
             if look[0].problem:
                 page.skipped[Skip.MALFORMED] += 1

@@ -3,7 +3,7 @@
 Contract: an answer is from a list that began after its question was asked, so it is as live as a list of the caller's own. However
 many ask, one list is under way and at most one more is due.
 
-Not kept here: the sighting of a PV (persistent_volumes.py).
+Not kept here: the cached record of a PV (persistent_volumes.py).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mooring.kubernetes.pv_objects import Pv
 
 Pages = Callable[[str], AsyncGenerator[tuple["ListPage[Pv]", bool]]]
-"""Lists all PVs, for a reason in words; see `Collection.pages`."""
+"""Lists all PVs, for a reason in words; see `ListWatch.pages`."""
 
 MAX_NAMED: Final = 3
 """Volumes that an error names."""
@@ -47,7 +47,7 @@ class PvSearch:
         self._turn = asyncio.Lock()
 
     async def find(self, volume_handle: str) -> list[Pv]:
-        """Return the volume's PVs as of now; raise as `Collection.pages` does."""
+        """Return the volume's PVs as of now; raise as `ListWatch.pages` does."""
         asked = self._due = self._due or Round()
         asked.found.setdefault(volume_handle, [])
         if asked.task is None:

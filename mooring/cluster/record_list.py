@@ -32,10 +32,10 @@ PAGE_SIZE: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """The sightings of the PVs as of `resource_version`; `untranslatable`: those of which the driver has no volume."""
+    """The cached records of the PVs as of `resource_version`; `untranslatable`: those of which the driver has no volume."""
 
     resource_version: str = ""
-    sightings: list[CompactRecord] = field(default_factory=list)
+    records: list[CompactRecord] = field(default_factory=list)
     untranslatable: list[UntranslatableVolume] = field(default_factory=list)
 
 
@@ -55,23 +55,23 @@ async def read_records(volumes: RecordStore) -> Records:
     async with aclosing(volumes.pages(PAGE_SIZE)) as pages:
         async for page in pages:
             read = Records(page.resource_version) if page.first else read
-            read.sightings.extend(page.sightings)
+            read.records.extend(page.records)
             read.untranslatable.extend(page.untranslatable)
     return read
 
 
-def statuses(driver: str, sightings: Iterable[CompactRecord]) -> tuple[list[VolumeStatus], list[MooringError]]:
+def statuses(driver: str, records: Iterable[CompactRecord]) -> tuple[list[VolumeStatus], list[MooringError]]:
     """Return the statuses of readable volumes, in the order of their handles, and the errors of the others."""
     found: list[VolumeStatus] = []
     wrong: list[MooringError] = []
-    volumes = by_volume(sightings)
+    volumes = by_volume(records)
     for handle in sorted(volumes):
         pvs = sorted(volumes[handle], key=lambda seen: seen.pv)
         wrong += [MalformedRecord(seen.problem) for seen in pvs if seen.problem]
         sound = [seen for seen in pvs if not seen.problem]
         if sound:
             found.append(status(driver, sound))
-    return found, [*wrong, *duplicates(sightings)]
+    return found, [*wrong, *duplicates(records)]
 
 
 def status(driver: str, pvs: Sequence[CompactRecord]) -> VolumeStatus:
@@ -85,15 +85,15 @@ def status(driver: str, pvs: Sequence[CompactRecord]) -> VolumeStatus:
     return VolumeStatus(driver=driver, volume_handle=pvs[0].handle, record=record, unpersisted=None)
 
 
-def duplicates(sightings: Iterable[CompactRecord]) -> list[DuplicateVolume]:
+def duplicates(records: Iterable[CompactRecord]) -> list[DuplicateVolume]:
     """Return an error for each volume whose PVs disagree about its holders."""
-    several = (pvs for pvs in by_volume(sightings).values() if len(pvs) > 1)
+    several = (pvs for pvs in by_volume(records).values() if len(pvs) > 1)
     return [error for pvs in several if (error := disagreement(pvs)) is not None]
 
 
-def by_volume(sightings: Iterable[CompactRecord]) -> dict[str, list[CompactRecord]]:
-    """Group the sightings by volume handle."""
+def by_volume(records: Iterable[CompactRecord]) -> dict[str, list[CompactRecord]]:
+    """Group the cached records by volume handle."""
     volumes: dict[str, list[CompactRecord]] = {}
-    for seen in sightings:
+    for seen in records:
         volumes.setdefault(seen.handle, []).append(seen)
     return volumes

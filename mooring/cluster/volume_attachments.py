@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Protocol
 from urllib.parse import quote
 
-from mooring.kubernetes.api import Request, KubernetesApi, NotFound
+from mooring.kubernetes.api import KubernetesApi, NotFound, Request
 from mooring.kubernetes.attachment_objects import NODE_ID, VOLUME_ATTACHMENTS, VolumeAttachment
 from mooring.kubernetes.list_watch import ResourceKind, T, decode, list_all
 from mooring.kubernetes.node_objects import CSI_NODES
@@ -137,9 +137,9 @@ class ClusterAttachments:
 
     async def volume(self, pv: str) -> Volume | None:
         """See `VolumeAttachments`."""
-        ask = Request(f"read PersistentVolume {pv}", "GET", f"{PVS}/{quote(pv, safe='')}")
+        request = Request(f"read PersistentVolume {pv}", "GET", f"{PVS}/{quote(pv, safe='')}")
         try:
-            named = decode(PV, ask, await self.api.request(ask))
+            named = decode(PV, request, await self.api.request(request))
         except NotFound:
             return None
         found, meta = handle(self.driver, named), named.metadata

@@ -34,9 +34,9 @@ SERVICE: Final = "/csi.v1.Controller"
 class Controller(csi_pb2_grpc.ControllerServicer):
     """The Controller service, as the module says. `onward` leads to the driver, if there is one."""
 
-    def __init__(self, desk: EndpointState, handed_over: InFlightRequests, onward: PassThrough | None) -> None:
-        self._desk = desk
-        self._handed_over = handed_over
+    def __init__(self, state: EndpointState, inflight: InFlightRequests, onward: PassThrough | None) -> None:
+        self._state = state
+        self._inflight = inflight
         self._onward = onward
         self._listing = Listing()
 
@@ -45,9 +45,9 @@ class Controller(csi_pb2_grpc.ControllerServicer):
     ) -> csi_pb2.ControllerPublishVolumeResponse:
         """Attach the volume to the node."""
         async with abort_on_error(context):
-            asked = validation.publish_request(self._desk.driver, request)
+            asked = validation.publish_request(self._state.driver, request)
             serving = self._serving(asked)
-            with self._handed_over.publish(request):
+            with self._inflight.publish(request):
                 result = await serving.mooring.request_publish(asked, deadline=time_left(context))
         return csi_pb2.ControllerPublishVolumeResponse(publish_context=result.publish_context)
 
@@ -56,9 +56,9 @@ class Controller(csi_pb2_grpc.ControllerServicer):
     ) -> csi_pb2.ControllerUnpublishVolumeResponse:
         """Detach the volume from the node, or from every node."""
         async with abort_on_error(context):
-            asked = validation.unpublish_request(self._desk.driver, request)
+            asked = validation.unpublish_request(self._state.driver, request)
             serving = self._serving(asked)
-            with self._handed_over.unpublish(request):
+            with self._inflight.unpublish(request):
                 await serving.mooring.request_unpublish(asked, deadline=time_left(context))
         return csi_pb2.ControllerUnpublishVolumeResponse()
 
@@ -67,7 +67,7 @@ class Controller(csi_pb2_grpc.ControllerServicer):
     ) -> csi_pb2.ControllerGetCapabilitiesResponse:
         """Return the driver's capabilities, with those that Mooring adds."""
         async with abort_on_error(context):
-            behind = self._desk.driver_behind()
+            behind = self._state.driver_behind()
         answer = csi_pb2.ControllerGetCapabilitiesResponse()
         if behind is not None:
             answer.CopyFrom(behind.controller)
@@ -83,8 +83,8 @@ class Controller(csi_pb2_grpc.ControllerServicer):
     ) -> csi_pb2.ListVolumesResponse:
         """Return the driver's list if it has one, with the index's nodes if the driver names none, or else the index's list."""
         async with abort_on_error(context):
-            manager = self._desk.ready().manager
-            rpcs = behind.rpcs if (behind := self._desk.driver_behind()) else frozenset()
+            manager = self._state.ready().manager
+            rpcs = behind.rpcs if (behind := self._state.driver_behind()) else frozenset()
             if self._onward is None or Rpc.LIST_VOLUMES not in rpcs:
                 return await self._listing.page(manager, request)
         answer = csi_pb2.ListVolumesResponse.FromString(
@@ -114,8 +114,8 @@ class Controller(csi_pb2_grpc.ControllerServicer):
         )
 
     def _serving(self, asked: PublishRequest | UnpublishRequest) -> ReadyWorker:
-        serving = self._desk.ready()
-        if asked.handed_over and self._desk.fronts_driver and not serving.hands_over:
+        serving = self._state.ready()
+        if asked.handed_over and self._state.fronts_driver and not serving.hands_over:
             raise SecretsOutOfReach(
                 f"The call about volume {asked.volume_handle} brings what may only be kept in a worker's memory."
             )
@@ -129,5 +129,5 @@ class Controller(csi_pb2_grpc.ControllerServicer):
         for capability in request.volume_capabilities:
             validation.access_mode(what, capability)
             validation.access_type(what, capability)
-        if self._desk.ready().manager.pv_name(request.volume_id) is None:
-            raise VolumeNotFound(f"Volume {request.volume_id} of driver {self._desk.driver} has no PersistentVolume.")
+        if self._state.ready().manager.pv_name(request.volume_id) is None:
+            raise VolumeNotFound(f"Volume {request.volume_id} of driver {self._state.driver} has no PersistentVolume.")

@@ -114,11 +114,11 @@ def lists_nodes(behind: Description) -> bool:
 
 
 class DriverBackend:
-    """A driver as the backend. `seconds` bound one call; `handed_over` supplies the data that no payload may hold."""
+    """A driver as the backend. `seconds` bound one call; `inflight` supplies the data that no payload may hold."""
 
-    def __init__(self, channel: aio.Channel, handed_over: InFlightRequests, seconds: float) -> None:
+    def __init__(self, channel: aio.Channel, inflight: InFlightRequests, seconds: float) -> None:
         self._controller = csi_pb2_grpc.ControllerStub(channel)
-        self._handed_over = handed_over
+        self._inflight = inflight
         self._seconds = seconds
 
     async def publish(self, call: BackendCall) -> dict[str, str]:
@@ -130,7 +130,7 @@ class DriverBackend:
     async def unpublish(self, call: BackendCall) -> None:
         """See `mooring.backend.Backend`."""
         handle = call.volume.volume_handle
-        secrets = self._handed_over.secrets(handle) if call.handed_over or call.needs_secrets else {}
+        secrets = self._inflight.secrets(handle) if call.handed_over or call.needs_secrets else {}
         if secrets is None or (call.needs_secrets and not secrets):
             raise _lost(call)
         request = csi_pb2.ControllerUnpublishVolumeRequest(volume_id=handle, node_id=call.node_id, secrets=secrets)
@@ -138,13 +138,13 @@ class DriverBackend:
 
     def has_secrets(self, volume_handle: str) -> bool:
         """See `mooring.backend.TakesSecrets`."""
-        return bool(self._handed_over.secrets(volume_handle))
+        return bool(self._inflight.secrets(volume_handle))
 
     def _publish_request(self, call: BackendCall) -> csi_pb2.ControllerPublishVolumeRequest:
         request = _request(call)
         if not (call.handed_over or call.needs_secrets):
             return request
-        whole = self._handed_over.publish_request(request)
+        whole = self._inflight.publish_request(request)
         if whole is None or (call.needs_secrets and not whole.secrets):
             raise _lost(call)
         return whole

@@ -41,7 +41,9 @@ class EndpointInUse(Exception):
 
 
 @asynccontextmanager
-async def csi_endpoint(endpoint: str, desk: EndpointState, handed_over: InFlightRequests, channel: aio.Channel | None = None) -> AsyncIterator[None]:
+async def csi_endpoint(
+    endpoint: str, state: EndpointState, inflight: InFlightRequests, channel: aio.Channel | None = None
+) -> AsyncIterator[None]:
     """Serve at `unix:///path` while the block runs, in front of the driver that `channel` leads to.
 
     Raises:
@@ -49,7 +51,7 @@ async def csi_endpoint(endpoint: str, desk: EndpointState, handed_over: InFlight
 
     """
     path = Path(endpoint.removeprefix(SCHEME))
-    server = _server(desk, handed_over, PassThrough(channel) if channel else None)
+    server = _server(state, inflight, PassThrough(channel) if channel else None)
     _clear(path)
     _bind(server, path)
     await server.start()
@@ -60,11 +62,11 @@ async def csi_endpoint(endpoint: str, desk: EndpointState, handed_over: InFlight
         _remove(path)
 
 
-def _server(desk: EndpointState, handed_over: InFlightRequests, onward: PassThrough | None) -> aio.Server:
+def _server(state: EndpointState, inflight: InFlightRequests, onward: PassThrough | None) -> aio.Server:
     server = aio.server(options=OPTIONS)
-    csi_pb2_grpc.add_IdentityServicer_to_server(Identity(desk), server)
-    csi_pb2_grpc.add_ControllerServicer_to_server(Controller(desk, handed_over, onward), server)
-    health_pb2_grpc.add_HealthServicer_to_server(_Health(desk), server)
+    csi_pb2_grpc.add_IdentityServicer_to_server(Identity(state), server)
+    csi_pb2_grpc.add_ControllerServicer_to_server(Controller(state, inflight, onward), server)
+    health_pb2_grpc.add_HealthServicer_to_server(_Health(state), server)
     reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     if onward is not None:
         server.add_generic_rpc_handlers((onward,))
@@ -74,8 +76,8 @@ def _server(desk: EndpointState, handed_over: InFlightRequests, onward: PassThro
 class _Health(health_pb2_grpc.HealthServicer):
     """The standard health service: serving once the worker is ready."""
 
-    def __init__(self, desk: EndpointState) -> None:
-        self._desk = desk
+    def __init__(self, state: EndpointState) -> None:
+        self._state = state
 
     async def Check(
         self, request: health_pb2.HealthCheckRequest, context: aio.ServicerContext[object, object]
@@ -84,7 +86,7 @@ class _Health(health_pb2_grpc.HealthServicer):
         if request.service and request.service not in SERVICES:
             await context.abort(grpc.StatusCode.NOT_FOUND, f"There is no service {request.service}.")
         states = health_pb2.HealthCheckResponse
-        return states(status=states.SERVING if self._desk.serving else states.NOT_SERVING)
+        return states(status=states.SERVING if self._state.ready_worker else states.NOT_SERVING)
 
 
 def _clear(path: Path) -> None:

@@ -27,25 +27,25 @@ CONTROLLER = csi_pb2.PluginCapability(
 class Identity(csi_pb2_grpc.IdentityServicer):
     """The Identity service, as the module says."""
 
-    def __init__(self, desk: EndpointState) -> None:
-        self._desk = desk
+    def __init__(self, state: EndpointState) -> None:
+        self._state = state
 
     async def GetPluginInfo(
         self, request: csi_pb2.GetPluginInfoRequest, context: aio.ServicerContext[Any, Any]
     ) -> csi_pb2.GetPluginInfoResponse:
         """Return the driver's name and version, or the configured name and Mooring's version if no driver is behind it."""
         async with abort_on_error(context):
-            behind = self._desk.driver_behind()
+            behind = self._state.driver_behind()
         if behind is not None:
             return behind.info
-        return csi_pb2.GetPluginInfoResponse(name=self._desk.driver, vendor_version=__version__)
+        return csi_pb2.GetPluginInfoResponse(name=self._state.driver, vendor_version=__version__)
 
     async def GetPluginCapabilities(
         self, request: csi_pb2.GetPluginCapabilitiesRequest, context: aio.ServicerContext[Any, Any]
     ) -> csi_pb2.GetPluginCapabilitiesResponse:
         """Return the driver's plugin capabilities, with a controller service in any case."""
         async with abort_on_error(context):
-            behind = self._desk.driver_behind()
+            behind = self._state.driver_behind()
         answer = csi_pb2.GetPluginCapabilitiesResponse()
         if behind is not None:
             answer.CopyFrom(behind.plugin)
@@ -55,4 +55,4 @@ class Identity(csi_pb2_grpc.IdentityServicer):
 
     async def Probe(self, request: csi_pb2.ProbeRequest, context: aio.ServicerContext[Any, Any]) -> csi_pb2.ProbeResponse:
         """Report ready once the index is rebuilt."""
-        return csi_pb2.ProbeResponse(ready=BoolValue(value=self._desk.serving is not None))
+        return csi_pb2.ProbeResponse(ready=BoolValue(value=self._state.ready_worker is not None))

@@ -44,10 +44,10 @@ class WrongDriver(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """The endpoint's desk, and the way to the driver, if there is one."""
+    """The state of the endpoint, and the way to the driver, if there is one."""
 
-    desk: EndpointState
-    handed_over: InFlightRequests
+    state: EndpointState
+    inflight: InFlightRequests
     channel: aio.Channel | None
 
     async def meet_driver(self, settings: Settings) -> Settings:
@@ -68,16 +68,16 @@ class Sidecar:
                 await asyncio.sleep(pause)
         name = behind.info.name
         _check(name, settings)
-        self.desk.driver, self.desk.behind = name, behind
+        self.state.driver, self.state.behind = name, behind
         logger.info("The driver behind this endpoint is %s %s.", name, behind.info.vendor_version)
         return settings.model_copy(update={"driver": name})
 
     def backend(self, settings: Settings) -> Backend:
         """Return the driver if it attaches at all, or else the backend that the settings name."""
-        if self.channel is None or self.desk.behind is None or not self.desk.behind.attaches:
+        if self.channel is None or self.state.behind is None or not self.state.behind.attaches:
             return load_backend(settings.backend)
-        made = ListingBackend if lists_nodes(self.desk.behind) else DriverBackend
-        return made(self.channel, self.handed_over, settings.backend_timeout * CALL_SHARE)
+        made = ListingBackend if lists_nodes(self.state.behind) else DriverBackend
+        return made(self.channel, self.inflight, settings.backend_timeout * CALL_SHARE)
 
 
 def _check(name: str, settings: Settings) -> None:
@@ -98,13 +98,13 @@ async def open_sidecar(settings: Settings) -> AsyncIterator[Sidecar]:
         EndpointInUse: see `csi_endpoint`.
 
     """
-    desk = EndpointState(settings.driver, fronts_driver=bool(settings.driver_endpoint))
-    handed_over = InFlightRequests(time.monotonic)
+    state = EndpointState(settings.driver, fronts_driver=bool(settings.driver_endpoint))
+    inflight = InFlightRequests(time.monotonic)
     async with AsyncExitStack() as stack:
         channel = None
         if settings.driver_endpoint:
             channel = await stack.enter_async_context(driver_channel(settings.driver_endpoint))
         if settings.csi_endpoint:
-            await stack.enter_async_context(csi_endpoint(settings.csi_endpoint, desk, handed_over, channel))
+            await stack.enter_async_context(csi_endpoint(settings.csi_endpoint, state, inflight, channel))
             logger.info("CSI endpoint: %s", settings.csi_endpoint)
-        yield Sidecar(desk, handed_over, channel)
+        yield Sidecar(state, inflight, channel)

@@ -35,18 +35,18 @@ logger = logging.getLogger(__name__)
 
 
 class StandaloneEndpoint:
-    """The keeper of the desk of an endpoint that has no worker."""
+    """The keeper of the state of an endpoint that has no worker."""
 
-    def __init__(self, settings: Settings, client: Client, storage: Clientset, metrics: Metrics, desk: EndpointState) -> None:
+    def __init__(self, settings: Settings, client: Client, clientset: Clientset, metrics: Metrics, state: EndpointState) -> None:
         mooring = MooringClient(client, driver=settings.driver, task_queue=settings.queue)
         self._serving = ReadyWorker(mooring, AttachmentManager(), hands_over=False)
-        self._follower = Reflector(storage.volumes, self._serving.manager, metrics, time.monotonic, settings.page_size)
-        self._desk = desk
+        self._follower = Reflector(clientset.volumes, self._serving.manager, metrics, time.monotonic, settings.page_size)
+        self._state = state
         self._client = client
 
     async def missing(self) -> list[str]:
         """Return the reasons why the endpoint is not ready."""
-        if not self._desk.serving:
+        if not self._state.ready_worker:
             return ["The index is not rebuilt yet; the log says why."]
         try:
             await namespace_id(self._client)
@@ -58,15 +58,15 @@ class StandaloneEndpoint:
         """Fill the index, then serve until `stop` is set."""
         try:
             if await first(stop, self._fill()):
-                self._desk.serving = self._serving
+                self._state.ready_worker = self._serving
                 await first(stop, self._refill())
         finally:
-            self._desk.serving = None
+            self._state.ready_worker = None
             await self._follower.stop()
 
     async def _refill(self) -> None:
         while True:
-            await self._follower.lost.wait()
+            await self._follower.needs_rebuild.wait()
             await self._fill()
 
     async def _fill(self) -> None:

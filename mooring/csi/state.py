@@ -36,13 +36,13 @@ class EndpointState:
     driver: str
     fronts_driver: bool = False
     behind: Description | None = None
-    serving: ReadyWorker | None = None
+    ready_worker: ReadyWorker | None = None
 
     def ready(self) -> ReadyWorker:
         """Return the worker; raise WorkerUnavailable while it isn't ready."""
-        if self.serving is None:
+        if self.ready_worker is None:
             raise WorkerUnavailable(f"The worker of driver {self.driver} is not ready: its index is not rebuilt yet, or it drains.")
-        return self.serving
+        return self.ready_worker
 
     def driver_behind(self) -> Description | None:
         """Return the driver's description, or None if there is no driver; raise WorkerUnavailable until it is known."""

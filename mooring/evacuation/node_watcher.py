@@ -47,14 +47,14 @@ class DeadNodeWatcher:
     def __init__(
         self,
         driver: str,
-        machines: NodeHealthReader,
+        node_health: NodeHealthReader,
         nodes: Nodes,
         manager: AttachmentManager,
         start: Callable[[EvacuateRequest], Awaitable[object]],
         look_every: float = LOOK_EVERY,
     ) -> None:
         self._driver = driver
-        self._machines = machines
+        self._node_health = node_health
         self._nodes = nodes
         self._manager = manager
         self._start = start
@@ -67,7 +67,7 @@ class DeadNodeWatcher:
 
     async def watch(self) -> None:
         """Have them evacuated, without end."""
-        async with self._machines.watching(self._take_in):
+        async with self._node_health.watching(self._take_in):
             while True:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._found.wait(), self._look_every)
@@ -75,8 +75,8 @@ class DeadNodeWatcher:
                 self._take_in(dict.fromkeys(self._empty, True))
                 await self._begin()
 
-    def _take_in(self, fates: NodeChanges) -> None:
-        for name, out_of_service in fates.items():
+    def _take_in(self, changes: NodeChanges) -> None:
+        for name, out_of_service in changes.items():
             self._empty.discard(name)
             node = self._nodes.named(name) if out_of_service is not False else None
             if node is not None and self._manager.volumes_on(node.node_id):
@@ -99,8 +99,8 @@ class DeadNodeWatcher:
                 self._due.pop(node_id, None)
 
 
-async def watch_dead_nodes(settings: Settings, client: Client, storage: Clientset, manager: AttachmentManager) -> None:
+async def watch_dead_nodes(settings: Settings, client: Client, clientset: Clientset, manager: AttachmentManager) -> None:
     """Watch for dead nodes and have them evacuated, without end; without a node check, nodes are not watched."""
     if settings.evacuate is EvacuateMode.AUTO and settings.node_check is not NodeCheck.OFF:
         start = partial(start_evacuation, client, settings.queue)
-        await DeadNodeWatcher(settings.driver, storage.node_health, storage.nodes, manager, start).watch()
+        await DeadNodeWatcher(settings.driver, clientset.node_health, clientset.nodes, manager, start).watch()

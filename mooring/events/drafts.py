@@ -1,4 +1,4 @@
-"""The Events that report one happening: on the PV, on the PVC that is bound to it, and on the Node.
+"""The Events that report one event: on the PV, on the PVC that is bound to it, and on the Node.
 
 Contract: a draft is valid events.k8s.io/v1. Two drafts with one key report the same again, as in client-go's tools/events.
 Another holder in the way is another key.
@@ -91,17 +91,17 @@ class EventDraft:
         return f"{self.key.regarding.name[:NAME_CHARACTERS].rstrip('.-')}.{unique}"
 
 
-def event_drafts(happening: EventNote, claim: PvcRef | None, node_name: str) -> list[EventDraft]:
-    """Draft the Events of a happening; `claim` is bound to its PV, `node_name` is the Node's name, "" if unknown."""
+def event_drafts(event: EventNote, pvc: PvcRef | None, node_name: str) -> list[EventDraft]:
+    """Draft the Events of a event; `pvc` is bound to its PV, `node_name` is the Node's name, "" if unknown."""
     # NB: the kubelet gives a Node's name for its uid, and so does `kubectl describe node` when it looks for Events.
     node = Reference("Node", node_name, node_name) if node_name else None
-    mark = happening.pv
+    mark = event.pv
     pv = Reference("PersistentVolume", mark.pv, mark.uid) if mark else None
-    bound = Reference("PersistentVolumeClaim", claim.name, claim.uid, claim.namespace) if claim else None
+    bound = Reference("PersistentVolumeClaim", pvc.name, pvc.uid, pvc.namespace) if pvc else None
 
     def about() -> Iterator[tuple[Reference, Reference | None]]:
         yield from ((each, node) for each in (pv, bound) if each)
         if node:
             yield node, pv
 
-    return [EventDraft(Key(happening.reason, each, related, happening.holder), happening.note) for each, related in about()]
+    return [EventDraft(Key(event.reason, each, related, event.holder), event.note) for each, related in about()]

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from mooring.kubernetes.api import Request, KubernetesApi, NotFound
+from mooring.kubernetes.api import KubernetesApi, NotFound, Request
 from mooring.kubernetes.list_watch import decode
 from mooring.kubernetes.pv_objects import PV, PVS, PvcRef
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class PvcCache:
-    """The claims of PVs on one API server."""
+    """The PVCs that are bound to the PVs of one API server."""
 
     def __init__(self, api: KubernetesApi, size: int = 1024) -> None:
         self._api = api
@@ -30,15 +30,15 @@ class PvcCache:
         """PV uid -> what is bound to it; None for nothing."""
 
     def learn(self, pv: Pv) -> None:
-        """Remember the claim that is bound to a PV that was read."""
-        claim = pv.spec.claim_ref
-        self._known[pv.metadata.uid] = claim if claim and claim.uid else None
+        """Remember the PVC that is bound to a PV that was read."""
+        pvc = pv.spec.claim_ref
+        self._known[pv.metadata.uid] = pvc if pvc and pvc.uid else None
         self._known.move_to_end(pv.metadata.uid)
         while len(self._known) > self._size:
             self._known.popitem(last=False)
 
     async def of(self, mark: Precondition) -> PvcRef | None:
-        """Return the claim that is bound to the PV, or None; read the PV only if its claim was not learned.
+        """Return the PVC that is bound to the PV, or None; read the PV only if its PVC was not learned.
 
         Raises:
             KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server didn't answer.
@@ -49,8 +49,8 @@ class PvcCache:
         return self._known.get(mark.uid)
 
     async def _read(self, pv: str) -> None:
-        ask = Request(f"read which claim is bound to PersistentVolume {pv}", "GET", f"{PVS}/{quote(pv, safe='')}")
+        request = Request(f"read which claim is bound to PersistentVolume {pv}", "GET", f"{PVS}/{quote(pv, safe='')}")
         try:
-            self.learn(decode(PV, ask, await self._api.request(ask)))
+            self.learn(decode(PV, request, await self._api.request(request)))
         except NotFound:
             return

@@ -1,6 +1,6 @@
-"""The happenings that Mooring reports to operators in Kubernetes Events: the reason, the volume, the node.
+"""The events that Mooring reports to operators in Kubernetes Events: the reason, the volume, the node.
 
-Contract: a `Happening` holds no secret, because it ends up where anybody with a view of the cluster reads it.
+Contract: a `EventNote` holds no secret, because it ends up where anybody with a view of the cluster reads it.
 
 Not kept here: the Events themselves (drafts.py), the writer (recorder.py), the sources (workflows/common/events.py).
 """
@@ -81,7 +81,7 @@ _ACTIONS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class EventNote:
-    """A happening to report on the volume's PV, the PVC that is bound to it, and the Node.
+    """A event to report on the volume's PV, the PVC that is bound to it, and the Node.
 
     `volume_handle` is "" if it is about a node alone, `node_id` "" if it is about a volume alone; `pv` is None if none is known.
     `holder` is the node that is in the way: another holder is another Event, not a repetition. `node_name`: the Node's, if the

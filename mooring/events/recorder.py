@@ -1,6 +1,6 @@
 """The recorder of Kubernetes Events: best effort, beside the operations and never in their way.
 
-Contract: `take` returns at once, in any thread, and never raises; a happening that finds no room is dropped and counted. One task
+Contract: `record` returns at once, in any thread, and never raises; a event that finds no room is dropped and counted. One task
 writes what was taken; Events that can't be written are counted too, and logged once per kind of error. A repetition costs at most
 one request per `pause` and object, however often.
 
@@ -22,7 +22,7 @@ from mooring.events.drafts import EventDraft, event_drafts
 from mooring.events.pvcs import PvcCache
 from mooring.events.reasons import EventNote
 from mooring.events.series import Series, SeriesCache
-from mooring.kubernetes.api import Request, Gone, KubernetesApi, NotFound, Refused
+from mooring.kubernetes.api import Gone, KubernetesApi, NotFound, Refused, Request
 from mooring.kubernetes.pv_objects import PvcRef
 
 QUEUE: Final = 1000
@@ -38,13 +38,13 @@ logger = logging.getLogger(__name__)
 
 
 class Events(Protocol):
-    """A recorder of happenings for operators."""
+    """A recorder of events for operators."""
 
-    def record(self, happening: EventNote) -> None:
-        """Record the happening soon; callable from any thread."""
+    def record(self, event: EventNote) -> None:
+        """Record the event soon; callable from any thread."""
 
-    async def write(self, happening: EventNote) -> None:
-        """Record the happening now.
+    async def write(self, event: EventNote) -> None:
+        """Record the event now.
 
         Raises:
             MooringError: no Event of it could be written.
@@ -55,10 +55,10 @@ class Events(Protocol):
 class NoEvents:
     """The recorder without Kubernetes, or without Events."""
 
-    def record(self, happening: EventNote) -> None:
+    def record(self, event: EventNote) -> None:
         """Do nothing."""
 
-    async def write(self, happening: EventNote) -> None:
+    async def write(self, event: EventNote) -> None:
         """Do nothing."""
 
 
@@ -71,7 +71,7 @@ class Recorder:
     def __init__(
         self,
         api: KubernetesApi,
-        claims: PvcCache,
+        pvcs: PvcCache,
         node_name: Callable[[str], str],
         instance: str,
         now: Callable[[], datetime],
@@ -82,7 +82,7 @@ class Recorder:
         pause: float = PAUSE,
     ) -> None:
         self._api = api
-        self._claims = claims
+        self._claims = pvcs
         self._node_name = node_name
         self._instance = instance
         self._now = now
@@ -94,22 +94,22 @@ class Recorder:
         self._logged: set[str] = set()
         self._loop = asyncio.get_running_loop()
 
-    def record(self, happening: EventNote) -> None:
+    def record(self, event: EventNote) -> None:
         """See `Events`."""
-        if happening.reason.warns or not self._warnings_only:
+        if event.reason.warns or not self._warnings_only:
             with suppress(RuntimeError):  # the loop is closed: the process is about to end
-                self._loop.call_soon_threadsafe(self._enqueue, happening, self._now())
+                self._loop.call_soon_threadsafe(self._enqueue, event, self._now())
 
-    async def write(self, happening: EventNote) -> None:
+    async def write(self, event: EventNote) -> None:
         """See `Events`."""
-        outcomes = await self._record(happening, self._now())
+        outcomes = await self._record(event, self._now())
         errors = [error for error in outcomes if error is not None]
         if errors and len(errors) == len(outcomes):
             raise errors[0]
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Write the happenings taken while the block lasts, and for `LAST_WORDS` after it."""
+        """Write the events taken while the block lasts, and for `LAST_WORDS` after it."""
         tasks = [asyncio.create_task(self._serve()), asyncio.create_task(self._serve_series())]
         try:
             yield
@@ -123,21 +123,21 @@ class Recorder:
                 task.cancel()
             await asyncio.wait(tasks)
 
-    def _enqueue(self, happening: EventNote, at: datetime) -> None:
+    def _enqueue(self, event: EventNote, at: datetime) -> None:
         try:
-            self._queue.put_nowait((happening, at))
+            self._queue.put_nowait((event, at))
         except asyncio.QueueFull:
             self._dropped()
 
     async def _serve(self) -> None:
         while True:
-            happening, at = await self._queue.get()
+            event, at = await self._queue.get()
             try:
-                if any(await self._record(happening, at)):
+                if any(await self._record(event, at)):
                     self._dropped()
             except Exception:
                 self._dropped()
-                logger.exception("An Event could not be written: %s", happening.note)
+                logger.exception("An Event could not be written: %s", event.note)
             finally:
                 self._queue.task_done()
 
@@ -149,16 +149,16 @@ class Recorder:
             except Exception:
                 logger.exception("The counts of Events could not be written; they are tried again.")
 
-    async def _record(self, happening: EventNote, at: datetime) -> list[MooringError | None]:
-        """Write every Event of the happening, and return the error of each, None if it was written."""
-        drafted = event_drafts(happening, await self._pvc(happening), happening.node_name or self._node_name(happening.node_id))
+    async def _record(self, event: EventNote, at: datetime) -> list[MooringError | None]:
+        """Write every Event of the event, and return the error of each, None if it was written."""
+        drafted = event_drafts(event, await self._pvc(event), event.node_name or self._node_name(event.node_id))
         if not drafted:
-            logger.info("%s: %s", happening.reason, happening.note)
+            logger.info("%s: %s", event.reason, event.note)
         return await asyncio.gather(*(self._write(draft, at) for draft in drafted))
 
-    async def _pvc(self, happening: EventNote) -> PvcRef | None:
+    async def _pvc(self, event: EventNote) -> PvcRef | None:
         try:
-            return await self._claims.of(happening.pv) if happening.pv else None
+            return await self._claims.of(event.pv) if event.pv else None
         except MooringError as error:
             self._log(error)
             return None

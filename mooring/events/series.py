@@ -1,8 +1,9 @@
 """The Events already recorded, so that repetitions become a series of one Event instead of many.
 
-Contract: a series ends when nothing was added to it for `LASTS`, when too many others are newer, or, for a repetition with another
-note (another cause, for example), `STANDS` after its beginning: an Event's note can't be changed, and an outdated one misleads
-operators. A series that has ended is forgotten, with any part of its count not yet written: the next of its kind is a new Event.
+Contract: a series ends when nothing was added to it for `SERIES_LASTS`, when too many others are newer, or, for a repetition with
+another note (another cause, for example), `NOTE_LASTS` after its beginning: an Event's note can't be changed, and an outdated one
+misleads operators. A series that has ended is forgotten, with any part of its count not yet written: the next of its kind is a new
+Event.
 
 Invariant: at most `size` series are kept.
 """
@@ -64,7 +65,11 @@ class SeriesCache:
     def again(self, draft: EventDraft, at: datetime) -> bool:
         """Add the draft to the series that it belongs to, and return whether there is one."""
         series = self._series.get(draft.key)
-        if series is None or at - series.last > SERIES_LASTS or (draft.note != series.draft.note and at - series.first > NOTE_LASTS):
+        if (
+            series is None
+            or at - series.last > SERIES_LASTS
+            or (draft.note != series.draft.note and at - series.first > NOTE_LASTS)
+        ):
             return False
         series.count += 1
         series.last = max(at, series.last)

@@ -4,8 +4,8 @@ Contract: a record that has vanished is no release. A PV that says less than it 
 epoch, and a volume without a PV, may have lost a holder, which holds until it is unpublished, or until the VolumeAttachment that
 was its evidence is gone. The sources are, in this order:
 
-1. the sighting of the PV, or of the one that is gone, in this worker's index;
-2. the record that the newest operation that knew the holders left (last_run.py); if newer than the sighting, it comes first;
+1. the cached record of the PV, or of the one that is gone, in this worker's index;
+2. the record that the newest operation that knew the holders left (last_run.py); if newer than the cached record, it comes first;
 3. the VolumeAttachments that say attached, unless they are older than that operation, which then knew them too: those of its PVs,
    and those of unknown PVs whose Nodes say that they have the volume.
 
@@ -78,7 +78,7 @@ class EvidenceReader:
     ) -> RecordEvidence:
         """Take in the result of a live look or write, and return it with the evidence beyond it.
 
-        `before` are the index's sightings of the volume's PVs before the API server was asked, `asked` are the PVs asked for.
+        `before` are the index's cached records of the volume's PVs before the API server was asked, `asked` are the PVs asked for.
 
         Raises:
             TemporalUnavailable: Temporal did not report the volume's operations.
@@ -91,7 +91,9 @@ class EvidenceReader:
             return RecordEvidence(None, *await self._of_gone(handle, asking))
         epochs = {pack(mark.uid): mark.epoch or 0 for mark in record.marks}
         higher = next((seen for seen in before if seen.fence > epochs.get(seen.uid, seen.fence)), None)
-        return RecordEvidence(await self.as_known(handle, record, asking) if higher is None else altered(record, higher.readable.record()))
+        return RecordEvidence(
+            await self.as_known(handle, record, asking) if higher is None else altered(record, higher.readable.record())
+        )
 
     async def as_known(self, handle: str, live: VolumeRecord, asking: AskingRun) -> VolumeRecord:
         """Return what the PV says, and beyond it what is known. Raises as `look_found` does."""

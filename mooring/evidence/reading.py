@@ -33,7 +33,7 @@ class LastRun:
     """An operation that has ended, and its result: `record` is the last that it knew, with the holders that it left.
 
     `unrecorded`: the nodes among these whose only evidence was a run of PersistAttachment. `let_go`: the node that it took back, if
-    the PV that it had claimed it on was gone. `frees` says whether it took the volume from a node. `knew`: it is final on every
+    the PV that it had acquired it on was gone. `frees` says whether it took the volume from a node. `knew`: it is final on every
     node, as it knew all there was to know. `attached`: the node that it published the volume to, "" if it failed. `since`: the
     unpublishes that say more than it.
     """

@@ -19,7 +19,7 @@ from mooring.errors import MalformedRecord, MooringError
 from mooring.evidence.evidence import RecordEvidence
 from mooring.explain.facts import AttachmentFacts, NodeFacts, PvFacts
 from mooring.explain.objects import ATTACHMENT_KIND, NODE, NODES, PV_KIND, Pv, VolumeAttachment
-from mooring.kubernetes.api import Request, KubernetesApi, NotFound
+from mooring.kubernetes.api import KubernetesApi, NotFound, Request
 from mooring.kubernetes.attachment_objects import NODE_ID
 from mooring.kubernetes.list_watch import ResourceKind, T, decode, list_all
 from mooring.kubernetes.node_objects import CSI_NODES, PlainNode
@@ -90,12 +90,12 @@ class ClusterReader:
         return named == self.volume.volume_handle
 
     def _pv(self, pv: Pv) -> PvFacts:
-        claim = pv.spec.claim_ref
+        pvc = pv.spec.claim_ref
         record, problem = self._record(pv)
         return PvFacts(
             name=pv.metadata.name,
             phase=pv.status.phase,
-            claim=f"{claim.namespace}/{claim.name}" if claim else "",
+            claim=f"{pvc.namespace}/{pvc.name}" if pvc else "",
             reclaim_policy=pv.spec.persistent_volume_reclaim_policy,
             access_modes=tuple(pv.spec.access_modes or ()),
             deleting_since=pv.metadata.deletion_timestamp,
@@ -142,9 +142,9 @@ class ClusterReader:
         return {node.metadata.name: each.node_id for node, each in own}
 
     async def _node(self, name: str, node_id: str, part: ClusterPart, node_ids: Mapping[str, str]) -> NodeFacts:
-        ask = Request(f"read Node {name}", "GET", f"{NODES}/{quote(name, safe='')}")
+        request = Request(f"read Node {name}", "GET", f"{NODES}/{quote(name, safe='')}")
         try:
-            node = decode(NODE, ask, await self.api.request(ask))
+            node = decode(NODE, request, await self.api.request(request))
         except NotFound:
             guessed = name not in node_ids and all(each.node != name for each in part.attachments or ())
             return NodeFacts(name=name, node_id=node_id, exists=False, registered=name in node_ids, guessed=guessed)

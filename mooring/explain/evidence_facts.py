@@ -15,7 +15,7 @@ from mooring.cluster.node_ids import AnyNode
 from mooring.cluster.node_usage import ClusterNodeUsage
 from mooring.cluster.volume_attachments import ClusterAttachments
 from mooring.evidence.asker import AskingRun
-from mooring.evidence.evidence import RecordEvidence, EvidenceReader
+from mooring.evidence.evidence import EvidenceReader, RecordEvidence
 from mooring.evidence.last_run import last_run
 from mooring.evidence.unplaced import UnplacedAttachments
 from mooring.index.manager import AttachmentManager

@@ -21,7 +21,7 @@ _PERSIST = OPERATIONS[names.PERSIST]
 
 
 class PvFacts(Model):
-    """A PV that claims the volume. `record` is None if it can't be read, and `problem` says why.
+    """A PV of the volume. `record` is None if it can't be read, and `problem` says why.
 
     `claim` is namespace/name of the PersistentVolumeClaim, "" for none. `takes_secrets`: the PV names a Secret for its driver, so
     that only the CO's own calls can have the volume attached and detached.

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from mooring.kubernetes.attachment_objects import Spec
-from mooring.kubernetes.list_watch import Event, ResourceKind, Listed
+from mooring.kubernetes.list_watch import Event, Listed, ResourceKind
 from mooring.kubernetes.node_objects import PlainNode
 from mooring.kubernetes.pv_objects import PVS
 from mooring.kubernetes.pv_objects import Metadata as PlacedMetadata

@@ -1,10 +1,10 @@
-"""The last sightings of the PVs, by volume handle. Plain bookkeeping: manager.py controls the changes.
+"""The last cached records of the PVs, by volume handle. Plain bookkeeping: manager.py controls the changes.
 
-Invariants: `holders`, `attached` and `volumes_on` (of each node) count the holders in the sightings, several of one volume once;
-one PV (by uid) is never there twice under a handle; `pvs` names them all.
+Invariants: `holders`, `attached` and `volumes_on` (of each node) count the holders in the cached records, several of one volume
+once; one PV (by uid) is never there twice under a handle; `pvs` names them all.
 
 It relies on this: a PV's driver and volume handle never change (the API server holds the source of a PersistentVolume immutable).
-The handle of an in-tree PV may (`Sighting.in_tree`); the PV is under its newest one alone.
+The handle of an in-tree PV may (`CompactRecord.in_tree`); the PV is under its newest one alone.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mooring.records.copies import distinct
 
 
 class RecordIndex:
-    """Sightings by volume handle: one a handle, unless several PVs claim the same."""
+    """Cached records by volume handle: one a handle, unless several PVs have the same."""
 
     __slots__ = ("_first", "_in_tree", "_more", "attached", "holders", "left", "pvs", "volumes_on")
 
@@ -46,20 +46,20 @@ class RecordIndex:
         return list(self._first)
 
     def several(self) -> Iterator[tuple[CompactRecord, ...]]:
-        """Yield the sightings of each volume that has several PVs."""
+        """Yield the cached records of each volume that has several PVs."""
         return ((self._first[handle], *more) for handle, more in self._more.items())
 
     def entries(self, handle: str) -> tuple[CompactRecord, ...]:
-        """Return the sighting of each PV with this handle."""
+        """Return the cached record of each PV with this handle."""
         first = self._first.get(handle)
         return () if first is None else (first, *self._more.get(handle, ()))
 
     def nodes(self, handle: str) -> tuple[str, ...]:
         """Return the nodes that hold the volume by any of its PVs."""
-        claims = self.entries(handle)
-        if len(claims) == 1:
-            return claims[0].nodes
-        return tuple(dict.fromkeys(node for sighting in claims for node in sighting.nodes))
+        entries = self.entries(handle)
+        if len(entries) == 1:
+            return entries[0].nodes
+        return tuple(dict.fromkeys(node for cached in entries for node in cached.nodes))
 
     def held(self) -> Iterator[tuple[CompactRecord, CompactHolder]]:
         """Yield every holder of every volume, with a PV that names it."""
@@ -71,25 +71,25 @@ class RecordIndex:
                 yield from ((first, held) for held in distinct((first, *more)))
 
     def entry(self, handle: str, uid: int | str) -> CompactRecord | None:
-        """Return the sighting of this one PV, or None if it isn't known."""
+        """Return the cached record of this one PV, or None if it isn't known."""
         first = self._first.get(handle)
         if first is None or first.uid == uid:
             return first
         return next((other for other in self._more.get(handle, ()) if other.uid == uid), None)
 
-    def put(self, sighting: CompactRecord) -> None:
-        """Enter the sighting of a PV, in place of the former one of it, or of the PV that had its name before."""
-        if sighting.in_tree:
-            if (before := self._in_tree.get(sighting.uid, sighting.handle)) != sighting.handle:
-                self.remove(before, sighting.uid)
-            self._in_tree[sighting.uid] = sighting.handle
-        if sighting.handle not in self._first:
-            self._first[sighting.handle] = sighting
-            count_by(self.pvs, sighting.pv, 1)
-            self._count(sighting.nodes, 1)
+    def put(self, cached: CompactRecord) -> None:
+        """Enter the cached record of a PV, in place of the former one of it, or of the PV that had its name before."""
+        if cached.in_tree:
+            if (before := self._in_tree.get(cached.uid, cached.handle)) != cached.handle:
+                self.remove(before, cached.uid)
+            self._in_tree[cached.uid] = cached.handle
+        if cached.handle not in self._first:
+            self._first[cached.handle] = cached
+            count_by(self.pvs, cached.pv, 1)
+            self._count(cached.nodes, 1)
             return
-        rest = tuple(other for other in self.entries(sighting.handle) if sighting.uid != other.uid and sighting.pv != other.pv)
-        self._replace(sighting.handle, (sighting, *rest))
+        rest = tuple(other for other in self.entries(cached.handle) if cached.uid != other.uid and cached.pv != other.pv)
+        self._replace(cached.handle, (cached, *rest))
 
     def give_way(self, other: RecordIndex) -> list[CompactRecord]:
         """Let the other index take this one's place; return the PVs unknown to it that nodes hold, or held last."""
@@ -103,20 +103,20 @@ class RecordIndex:
         self._in_tree.pop(uid, None)
         self._replace(handle, tuple(other for other in self.entries(handle) if other.uid != uid))
 
-    def _replace(self, handle: str, claims: tuple[CompactRecord, ...]) -> None:
+    def _replace(self, handle: str, entries: tuple[CompactRecord, ...]) -> None:
         self._count(self.nodes(handle), -1)
-        for claim in self.entries(handle):
-            count_by(self.pvs, claim.pv, -1)
-            self.left.add(claim.pv)
-        self.left.difference_update(claim.pv for claim in claims)
-        for claim in claims:
-            count_by(self.pvs, claim.pv, 1)
+        for entry in self.entries(handle):
+            count_by(self.pvs, entry.pv, -1)
+            self.left.add(entry.pv)
+        self.left.difference_update(entry.pv for entry in entries)
+        for entry in entries:
+            count_by(self.pvs, entry.pv, 1)
         self._first.pop(handle, None)
         self._more.pop(handle, None)
-        if claims:
-            self._first[handle] = claims[0]
-        if claims[1:]:
-            self._more[handle] = claims[1:]
+        if entries:
+            self._first[handle] = entries[0]
+        if entries[1:]:
+            self._more[handle] = entries[1:]
         self._count(self.nodes(handle), 1)
 
     def _count(self, nodes: tuple[str, ...], by: int) -> None:

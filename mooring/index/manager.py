@@ -64,10 +64,10 @@ class Replacement:
         self.index = RecordIndex()
         self._live = live
 
-    def add(self, sightings: Iterable[CompactRecord]) -> None:
-        """Enter part of a list of PVs. A list may be old: a sighting of the same PV at a higher epoch in the index in use wins."""
-        for sighting in sightings:
-            self.index.put(sighting.after(self._live.entry(sighting.handle, sighting.uid)))
+    def add(self, records: Iterable[CompactRecord]) -> None:
+        """Enter part of a list of PVs. A list may be old: the index in use wins where its epoch of the same PV is higher."""
+        for cached in records:
+            self.index.put(cached.after(self._live.entry(cached.handle, cached.uid)))
 
 
 class AttachmentManager:
@@ -109,9 +109,9 @@ class AttachmentManager:
         """
         kept = tuple(held for held in self._tracked.get(volume_handle, ()) if node_id and held.node_id != node_id)
         self._track(volume_handle, kept)
-        for sighting in self._index.entries(volume_handle):
-            if any(node_id in ("", held.node) for held in sighting.held()):
-                self._index.put(sighting.doubted(node_id))
+        for cached in self._index.entries(volume_handle):
+            if any(node_id in ("", held.node) for held in cached.held()):
+                self._index.put(cached.doubted(node_id))
 
     def stop_tracking(self, volume_handle: str, node_id: str) -> None:
         """End the tracking of a node's attachment, whatever its outcome, and keep the knowledge of the PVs as it is.
@@ -144,10 +144,10 @@ class AttachmentManager:
             MalformedRecord: the record of a PV can't be read.
 
         """
-        claims = self._index.entries(volume_handle)
-        names = {sighting.pv for sighting in claims}
-        known = bool(claims) and all(sighting.sure and names.issuperset(sighting.beside) for sighting in claims)
-        return merge([sighting.record() for sighting in claims]) if known else None
+        entries = self._index.entries(volume_handle)
+        names = {cached.pv for cached in entries}
+        known = bool(entries) and all(cached.sure and names.issuperset(cached.beside) for cached in entries)
+        return merge([cached.record() for cached in entries]) if known else None
 
     def pv_name(self, volume_handle: str) -> str | None:
         """Return the name of the volume's PV, or of one of several, or None if none is known."""
@@ -155,7 +155,7 @@ class AttachmentManager:
 
     def pvs(self, volume_handle: str) -> dict[str, str]:
         """Return the uid of each of the volume's PVs, by its name."""
-        return {sighting.pv: unpack(sighting.uid) for sighting in self._index.entries(volume_handle)}
+        return {cached.pv: unpack(cached.uid) for cached in self._index.entries(volume_handle)}
 
     def needs_secrets(self, volume_handle: str) -> bool:
         """Return whether the volume's driver must be called with secrets, by its PVs, or the last one before all were gone."""
@@ -177,7 +177,7 @@ class AttachmentManager:
         return self._index.entries(volume_handle)
 
     def known(self, volume_handle: str, uid: int | str) -> CompactRecord | None:
-        """Return the sighting of this one PV at the highest epoch that it showed, or None if it is not known."""
+        """Return the cached record of this one PV at the highest epoch that it showed, or None if it is not known."""
         return self._index.entry(volume_handle, uid)
 
     def volume_handles(self) -> list[str]:
@@ -190,15 +190,15 @@ class AttachmentManager:
 
     def listed_nodes(self, volume_handle: str) -> list[str]:
         """Return the node ids of the volume's holders, and whom its PV names though its record is doubted or can't be read."""
-        recorded = [node for sighting in self._index.entries(volume_handle) for node in sighting.listed]
+        recorded = [node for cached in self._index.entries(volume_handle) for node in cached.listed]
         return list(dict.fromkeys((*recorded, *(held.node_id for held in self._tracked.get(volume_handle, ())))))
 
     def volumes_on(self, node_id: str) -> int:
         """Return the number of volumes that the node holds, persisted or not."""
         return self._index.volumes_on[node_id] + self._unpersisted[node_id]
 
-    def sightings(self) -> list[CompactRecord]:
-        """Return the last sighting of every PV, in no order; the list is the caller's."""
+    def records(self) -> list[CompactRecord]:
+        """Return the last cached record of every PV, in no order; the list is the caller's."""
         return list(self._index)
 
     def learn(self, volume_handle: str, record: VolumeRecord) -> None:
@@ -231,7 +231,7 @@ class AttachmentManager:
 
     def apply_event(self, change: Change) -> None:
         """Take in the watch's event about one PV. At equal epochs the event wins: it knows more of the PV than the record does."""
-        seen = change.sighting
+        seen = change.record
         if seen is None:
             return
         seen = seen.after(self._index.entry(seen.handle, seen.uid))
@@ -251,13 +251,13 @@ class AttachmentManager:
         self._drafts.add(draft)
         return draft
 
-    def replace_all(self, sightings: Iterable[CompactRecord] | Replacement) -> None:
+    def replace_all(self, records: Iterable[CompactRecord] | Replacement) -> None:
         """Replace the records of all PVs in one step. Tracked attachments remain, unless a record has them now."""
-        if isinstance(sightings, Replacement):
-            draft = sightings
+        if isinstance(records, Replacement):
+            draft = records
         else:
             draft = self.draft()
-            draft.add(sightings)
+            draft.add(records)
         self._drafts.discard(draft)
         gone, self._index = self._index.give_way(draft.index), draft.index
         self._depart(gone)
@@ -283,7 +283,7 @@ class AttachmentManager:
         return persisted + list(self._tracked.get(handle, ()))
 
     def _disagreeing(self) -> int:
-        return sum(disagreement(claims) is not None for claims in self._index.several())
+        return sum(disagreement(entries) is not None for entries in self._index.several())
 
     def _track(self, handle: str, attachments: tuple[Attachment, ...]) -> None:
         for held in self._tracked.pop(handle, ()):
@@ -300,5 +300,5 @@ class AttachmentManager:
     def _settle(self, handle: str) -> None:
         """Stop tracking the attachments that the volume's PV records now."""
         if handle in self._tracked:
-            recorded = {held.node for sighting in self._index.entries(handle) for held in sighting.held()}
+            recorded = {held.node for cached in self._index.entries(handle) for held in cached.held()}
             self._track(handle, tuple(held for held in self._tracked[handle] if held.node_id not in recorded))

@@ -1,4 +1,4 @@
-"""The follower that keeps the index current: rebuilt from a list of all PVs, it then follows the watch from the list's end.
+"""The reflector that keeps the index current: rebuilt from a list of all PVs, it then follows the watch from the list's end.
 
 Contract: a rebuild that fails changes nothing, and the watch before it goes on. One that succeeds replaces the index in one step
 and starts a new watch at the list's resource version, so no change falls between them. `lost` is set when the watch can't go on and
@@ -43,12 +43,12 @@ class _Read:
 
 
 class Reflector:
-    """The follower that keeps one index current with one `Volumes`. `clock` is monotonic, in seconds."""
+    """The reflector that keeps one index current with one `RecordStore`. `clock` is monotonic, in seconds."""
 
     def __init__(
         self, volumes: RecordStore, manager: AttachmentManager, metrics: Metrics, clock: Callable[[], float], page_size: int = 500
     ) -> None:
-        self.lost = asyncio.Event()
+        self.needs_rebuild = asyncio.Event()
         """Set when only a rebuild makes the index current again; a rebuild clears it."""
         self._volumes = volumes
         self._manager = manager
@@ -95,7 +95,7 @@ class Reflector:
             async for page in pages:
                 if page.first:
                     read = _Read(self._manager.draft(), page.resource_version)
-                read.draft.add(page.sightings)
+                read.draft.add(page.records)
                 read.skipped.update(page.skipped)
                 read.replaced_times += page.replaced_times
                 beat(f"{len(read.draft.index)} volumes read")
@@ -105,7 +105,7 @@ class Reflector:
     def _follow_from(self, resource_version: str) -> None:
         if self._watch is not None:
             self._watch.cancel()
-        self.lost.clear()
+        self.needs_rebuild.clear()
         self._watch = asyncio.create_task(self._follow(resource_version), name="watch of PersistentVolumes")
 
     async def _follow(self, resource_version: str) -> None:
@@ -117,7 +117,7 @@ class Reflector:
                     self._heard = self._clock()
         except HistoryGone as gone:
             logger.warning("The index has to be rebuilt: %s", gone)
-            self.lost.set()
+            self.needs_rebuild.set()
         except Exception:
             logger.exception("The watch of PersistentVolumes failed; the index has to be rebuilt.")
-            self.lost.set()
+            self.needs_rebuild.set()

@@ -94,7 +94,7 @@ class KubernetesApi:
         self._connections = connections
         self._timeout = timeout
 
-    async def request(self, ask: Request) -> bytes:
+    async def request(self, request: Request) -> bytes:
         """Send the request and return the body of a success.
 
         Raises:
@@ -104,10 +104,10 @@ class KubernetesApi:
             KubernetesUnavailable: no answer in time, or one that says "not now". A write may have been applied.
 
         """
-        with self._mapped(ask):
+        with self._mapped(request):
             async with asyncio.timeout(self._timeout) as bound, self._connections.use() as connection:
                 for pause in pauses(FIRST_PAUSE, LONGEST_PAUSE):
-                    response = await _send(connection, ask, aiohttp.ClientTimeout())
+                    response = await _send(connection, request, aiohttp.ClientTimeout())
                     body = await _body(response)
                     wait = max(pause, _retry_after(response))
                     if response.status not in BUSY or not _fits(wait, bound):
@@ -115,10 +115,10 @@ class KubernetesApi:
                     await asyncio.sleep(wait)
         if response.ok:
             return body
-        raise self._refusal(ask, connection, response.status, body)
+        raise self._refusal(request, connection, response.status, body)
 
     @asynccontextmanager
-    async def lines(self, ask: Request, *, silence: float, total: float) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def lines(self, request: Request, *, silence: float, total: float) -> AsyncIterator[AsyncIterator[bytes]]:
         """Request a stream of lines. It is unavailable after `silence` seconds without a byte, or `total` in all.
 
         Raises:
@@ -126,12 +126,12 @@ class KubernetesApi:
 
         """
         bounds = aiohttp.ClientTimeout(total=total, sock_connect=self._timeout, sock_read=silence)
-        with self._mapped(ask):
+        with self._mapped(request):
             async with self._connections.use() as connection:
-                response = await _send(connection, ask, bounds)
+                response = await _send(connection, request, bounds)
                 try:
                     if not response.ok:
-                        raise self._refusal(ask, connection, response.status, await _body(response))
+                        raise self._refusal(request, connection, response.status, await _body(response))
                     yield aiter(response.content)
                 finally:
                     response.close()
@@ -140,12 +140,12 @@ class KubernetesApi:
         """Close every connection."""
         await self._connections.close()
 
-    def error(self, ask: Request, status: Status) -> Exception:
+    def error(self, request: Request, status: Status) -> Exception:
         """Return the error for a `Status` in a stream."""
         told = self._hide(f"{status.code} {status.reason}: {status.message}")
-        return _error(status.code, f"Could not {ask.what}: the API server answered {told}.")
+        return _error(status.code, f"Could not {request.what}: the API server answered {told}.")
 
-    def _refusal(self, ask: Request, connection: Connection, code: int, body: bytes) -> Exception:
+    def _refusal(self, request: Request, connection: Connection, code: int, body: bytes) -> Exception:
         if code == 401:
             self._connections.renewal.refused(connection.login)
         try:
@@ -156,22 +156,22 @@ class KubernetesApi:
         told = status if status.kind == "Status" else Status(reason="no Kubernetes Status", message="something else answered")
         unknown = connection.login.anonymous if code in (401, 403) else ""
         message = f"{told.message} (no credentials were sent: {unknown})" if unknown else told.message
-        return self.error(ask, msgspec.structs.replace(told, code=code, message=message))
+        return self.error(request, msgspec.structs.replace(told, code=code, message=message))
 
     @contextmanager
-    def _mapped(self, ask: Request) -> Iterator[None]:
+    def _mapped(self, request: Request) -> Iterator[None]:
         # NB: `from None`: a cause travels into logs and workflow histories with its own text.
         try:
             yield
         except NoCredentials as error:
-            raise KubernetesUnavailable(f"Could not {ask.what}: {error}.") from None
+            raise KubernetesUnavailable(f"Could not {request.what}: {error}.") from None
         except TimeoutError:
             plugin = self._connections.renewal.waits_for
             who = f"the credential plugin {plugin}" if plugin else "the API server"
-            raise KubernetesUnavailable(f"Could not {ask.what}: {who} did not answer in time.") from None
+            raise KubernetesUnavailable(f"Could not {request.what}: {who} did not answer in time.") from None
         except (aiohttp.ClientError, OSError, zlib.error) as error:
             told = self._hide(f"{type(error).__name__}: {error}")
-            raise KubernetesUnavailable(f"Could not {ask.what}: the connection to the API server failed ({told}).") from None
+            raise KubernetesUnavailable(f"Could not {request.what}: the connection to the API server failed ({told}).") from None
 
     def _hide(self, text: str) -> str:
         for secret in self._connections.renewal.secrets:
@@ -179,8 +179,8 @@ class KubernetesApi:
         return text
 
 
-async def _send(connection: Connection, ask: Request, bounds: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
-    return await connection.send(ask.method, ask.target(), ask.headers(), ask.body, bounds)
+async def _send(connection: Connection, request: Request, bounds: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
+    return await connection.send(request.method, request.target(), request.headers(), request.body, bounds)
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from mooring.kubernetes.list_watch import Event, ResourceKind, Listed
+from mooring.kubernetes.list_watch import Event, Listed, ResourceKind
 
 NODE_ID: Final = "csi.alpha.kubernetes.io/node-id"
 """The annotation in which external-attacher notes what it calls the node."""

@@ -18,7 +18,7 @@ from typing import Final, Generic, Protocol, TypeVar
 import msgspec
 
 from mooring.errors import KubernetesUnavailable, MooringError
-from mooring.kubernetes.api import Request, Gone, KubernetesApi, NotFound, Refused, Status
+from mooring.kubernetes.api import Gone, KubernetesApi, NotFound, Refused, Request, Status
 from mooring.process.backoff import pauses
 
 FIRST_PAUSE: Final = 0.05
@@ -172,8 +172,8 @@ class ListWatch(Generic[T]):
         return asyncio.create_task(self._page(what, query), name=f"page of {self.kind.plural}")
 
     async def _page(self, what: str, query: dict[str, str]) -> ListPage[T]:
-        ask = Request(what, "GET", self.kind.path, query, compact=self.kind.compact)
-        return decode(self.kind.listed, ask, await self._api.request(ask))
+        request = Request(what, "GET", self.kind.path, query, compact=self.kind.compact)
+        return decode(self.kind.listed, request, await self._api.request(request))
 
     async def watch(self, resource_version: str) -> AsyncGenerator[Event[T] | None]:
         """Yield the events after a list's `resource_version`, bookmarks included, and None whenever a connection is made.
@@ -202,20 +202,20 @@ class ListWatch(Generic[T]):
         """Yield None once one request for a watch is answered, then its events."""
         until = {"timeoutSeconds": str(round(self._watch_time))}
         query = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": since, **until}
-        ask = Request(f"watch {self.kind.plural}", "GET", self.kind.path, query)
-        async with self._api.lines(ask, silence=self._watch_silence, total=self._watch_time + self._watch_silence) as lines:
+        request = Request(f"watch {self.kind.plural}", "GET", self.kind.path, query)
+        async with self._api.lines(request, silence=self._watch_silence, total=self._watch_time + self._watch_silence) as lines:
             yield None
             async for line in lines:
-                event = decode(self.kind.event, ask, line)
+                event = decode(self.kind.event, request, line)
                 if event.type == "ERROR":
-                    raise self._api.error(ask, decode(FAILURE, ask, line).object)
+                    raise self._api.error(request, decode(FAILURE, request, line).object)
                 yield event
 
 
 async def list_all(
     api: KubernetesApi, kind: ResourceKind[T], page_size: int, keep: Callable[[T], bool], selector: Mapping[str, str] | None = None
 ) -> list[T]:
-    """Return the objects of one list that `keep` selects, without following them; raise as `Collection.pages` does."""
+    """Return the objects of one list that `keep` selects, without following them; raise as `ListWatch.pages` does."""
     found: list[T] = []
     pages = ListWatch(api, kind, lambda: None).pages(f"list {kind.plural}", page_size, selector)
     async with aclosing(pages) as listed:
@@ -226,9 +226,9 @@ async def list_all(
     return found
 
 
-def decode(decoder: Decoder[D], ask: Request, body: bytes) -> D:
+def decode(decoder: Decoder[D], request: Request, body: bytes) -> D:
     """Decode the body of an answer; raise KubernetesUnavailable if it is something else."""
     try:
         return decoder.decode(body)
     except msgspec.DecodeError as error:
-        raise KubernetesUnavailable(f"Could not {ask.what}: the API server sent something else ({error}).") from None
+        raise KubernetesUnavailable(f"Could not {request.what}: the API server sent something else ({error}).") from None

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from mooring.kubernetes.list_watch import Event, ResourceKind, Listed
+from mooring.kubernetes.list_watch import Event, Listed, ResourceKind
 
 OUT_OF_SERVICE: Final = "node.kubernetes.io/out-of-service"
 
@@ -95,5 +95,7 @@ CSI_NODES: Final = ResourceKind(
     msgspec.json.Decoder(Listed[CsiNode]),
     msgspec.json.Decoder(Event[CsiNode]),
 )
-NODES: Final = ResourceKind("Nodes", "/api/v1/nodes", msgspec.json.Decoder(Listed[PlainNode]), msgspec.json.Decoder(Event[PlainNode]))
+NODES: Final = ResourceKind(
+    "Nodes", "/api/v1/nodes", msgspec.json.Decoder(Listed[PlainNode]), msgspec.json.Decoder(Event[PlainNode])
+)
 NODE_NAME: Final = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")

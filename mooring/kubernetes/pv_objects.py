@@ -1,6 +1,6 @@
 """The PersistentVolume as the API server sends it: of its fields those that Mooring needs, and nothing else is decoded.
 
-Contract: a `Pv` of this driver becomes a `Sighting`; for any other, `Skip` gives the reason.
+Contract: a `Pv` of this driver becomes a `CompactRecord`; for any other, `Skip` gives the reason.
 """
 
 from __future__ import annotations
@@ -151,9 +151,9 @@ def _translated(driver: str, pv: Pv) -> str:
     source = in_tree.source(driver, pv.spec)
     if source is None:
         return ""
-    meta, claim = pv.metadata, pv.spec.claim_ref
+    meta, pvc = pv.metadata, pv.spec.claim_ref
     return in_tree.translate(
-        source, in_tree.About(meta.name, meta.labels or {}, meta.annotations or {}, claim.namespace if claim else "")
+        source, in_tree.About(meta.name, meta.labels or {}, meta.annotations or {}, pvc.namespace if pvc else "")
     )
 
 

@@ -52,7 +52,7 @@ class WriteResult(Model):
     """Result of a `Write`: `landed`, on every PV, with the record it made, or not, with the record on the PVs instead (None: there
     is no PV).
 
-    `by` is the run whose attempt it was; `departed` and `unplaced` are those of `Looked`.
+    `by` is the run whose attempt it was; `departed` and `unplaced` are those of `ReadResult`.
     """
 
     landed: bool

@@ -33,11 +33,11 @@ logger = logging.getLogger(__name__)
 
 
 class ReconciliationMonitor:
-    """The keeper of one driver's Schedule and figures. `now` is UTC."""
+    """The monitor of one driver's Schedule and figures. `now` is UTC."""
 
-    def __init__(self, client: Client, plan: ReconcileSchedule, metrics: Metrics, now: Callable[[], datetime]) -> None:
+    def __init__(self, client: Client, schedule: ReconcileSchedule, metrics: Metrics, now: Callable[[], datetime]) -> None:
         self._client = client
-        self._plan = plan
+        self._plan = schedule
         self._metrics = metrics
         self._now = now
         self._ended = now()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mooring.evidence.evidence import EvidenceReader
     from mooring.models.reconciliation import Drift
     from mooring.records.compact import CompactRecord
-    from mooring.temporal.visibility import RunVisibility, ListedRun
+    from mooring.temporal.visibility import ListedRun, RunVisibility
 
 MAX_PER_LOOK: Final = 1000
 MAX_CONCURRENT: Final = 16
@@ -74,7 +74,9 @@ class PastRuns:
         live = merge([pv.record() for pv in pvs]) if pvs else None
         waits = await self._runs.waits(handle)  # NB: before the question, which leaves out what an open run holds
         try:
-            known = await (self._evidence.as_known(handle, live, AskingRun()) if live else self._evidence.departed(handle, AskingRun()))
+            known = await (
+                self._evidence.as_known(handle, live, AskingRun()) if live else self._evidence.departed(handle, AskingRun())
+            )
         except UnreadableHistory as error:
             logger.warning("Who holds volume %s, beyond what its PersistentVolumes say, is not known: %s", handle, error)
             return []

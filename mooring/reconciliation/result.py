@@ -6,12 +6,29 @@ from collections import Counter
 from collections.abc import Mapping
 
 from mooring.models import Approval
-from mooring.models.reconciliation import MAX_REPORTED, Drift, SurveyResult, HealResult, Key, Outcome, ReconcileResult, DriftOutcome, advice, within
+from mooring.models.reconciliation import (
+    MAX_REPORTED,
+    Drift,
+    DriftOutcome,
+    HealResult,
+    Key,
+    Outcome,
+    ReconcileResult,
+    SurveyResult,
+    advice,
+    within,
+)
 from mooring.states import State
 
 
 def conclude(
-    driver: str, found: SurveyResult, results: Mapping[Key, HealResult], *, seconds: float, approval: Approval | None, unapproved: str
+    driver: str,
+    found: SurveyResult,
+    results: Mapping[Key, HealResult],
+    *,
+    seconds: float,
+    approval: Approval | None,
+    unapproved: str,
 ) -> ReconcileResult:
     """Make the result; `results` by the drift's key. `unapproved`: the reason why nothing was healed although it was due, "" for
     none."""

@@ -28,7 +28,7 @@ from mooring.cluster.volume_attachments import Attached, VolumeAttachments
 from mooring.errors import MooringError
 from mooring.index.manager import AttachmentManager
 from mooring.kubernetes import in_tree
-from mooring.models.reconciliation import MAX_IN_FULL, Drift, DriftKind, SurveyResult, Key, hand_over, ranked
+from mooring.models.reconciliation import MAX_IN_FULL, Drift, DriftKind, Key, SurveyResult, hand_over, ranked
 from mooring.reconciliation.comparison import Evidence, behind, compare, compare_several, release, unpersisted
 from mooring.reconciliation.past_runs import PastRuns
 from mooring.reconciliation.vanished import altered, departed, unplaced
@@ -49,7 +49,7 @@ LASTING: Final = (
 """Drift that no operation on the volume brings about or ends while it is open."""
 
 RecordsByHandle = Mapping[str, Sequence[CompactRecord]]
-"""Volume handle -> what each PV that claims it says."""
+"""Volume handle -> what each of its PVs says."""
 T = TypeVar("T")
 
 
@@ -101,32 +101,32 @@ class DriftSurvey:
             KubernetesForbidden, KubernetesRejected, KubernetesUnavailable, TemporalUnavailable: one of them didn't answer.
 
         """
-        claims = await self._records()
-        evidence, not_compared = await self._evidence(claims)
-        drifts = [drift async for drift in self._compared(claims, evidence)]
-        drifts += self._vanished(claims, evidence, _told(drifts))
-        drifts += await self._unrecorded(claims, _told(drifts))
-        found = ranked([*drifts, *await self._index_drift(claims)])
+        records = await self._records()
+        evidence, not_compared = await self._evidence(records)
+        drifts = [drift async for drift in self._compared(records, evidence)]
+        drifts += self._vanished(records, evidence, _told(drifts))
+        drifts += await self._unrecorded(records, _told(drifts))
+        found = ranked([*drifts, *await self._index_drift(records)])
         first = await self._released(await self._idle(found[:MAX_IN_FULL]))
-        return hand_over([*first, *found[MAX_IN_FULL:]], sum(map(len, claims.values())), not_compared)
+        return hand_over([*first, *found[MAX_IN_FULL:]], sum(map(len, records.values())), not_compared)
 
     async def _records(self) -> RecordsByHandle:
-        claims: defaultdict[str, list[CompactRecord]] = defaultdict(list)
+        records: defaultdict[str, list[CompactRecord]] = defaultdict(list)
         async with aclosing(self._ask.volumes.pages(self._ask.page_size)) as pages:
             async for page in pages:
                 if page.first:
-                    claims.clear()
-                for seen in page.sightings:
-                    claims[seen.handle].append(seen)
+                    records.clear()
+                for seen in page.records:
+                    records[seen.handle].append(seen)
                 await asyncio.sleep(0)
-        return claims
+        return records
 
-    async def _evidence(self, claims: RecordsByHandle) -> tuple[Evidence, list[str]]:
+    async def _evidence(self, records: RecordsByHandle) -> tuple[Evidence, list[str]]:
         ask, not_compared = self._ask, list[str]()
         evidence = Evidence(
-            attached=await self._attached(claims),
+            attached=await self._attached(records),
             published=await self._published(not_compared),
-            uncleared=await ask.runs.uncleared({handle async for handle, pvs in _some(claims.items()) if unite(pvs).nodes}),
+            uncleared=await ask.runs.uncleared({handle async for handle, pvs in _some(records.items()) if unite(pvs).nodes}),
             waiting=await ask.runs.waiting(),
             unsettled={*ask.manager.doubts, *ask.manager.unsettled},
             gone=lambda node_id: ask.nodes.find(node_id) is None,
@@ -135,13 +135,13 @@ class DriftSurvey:
         )
         return evidence, not_compared
 
-    async def _attached(self, claims: RecordsByHandle) -> dict[str, list[Attached]] | None:
+    async def _attached(self, records: RecordsByHandle) -> dict[str, list[Attached]] | None:
         """Return the VolumeAttachments of each PV, or None if nobody makes any, as then they say nothing about holders."""
         listed = await self._ask.attachments.listed()
         if not listed and (listed is None or not self._ask.releases):
             return None
         found = await _by_pv(listed)
-        async for _, pvs in _some(claims.items()):
+        async for _, pvs in _some(records.items()):
             if len(pvs) > 1:  # each shows what there is of the volume
                 shown = [each for pv in pvs for each in found.get(pv.pv, ())]
                 found.update((pv.pv, shown) for pv in pvs)
@@ -161,35 +161,35 @@ class DriftSurvey:
             return None
         return found
 
-    async def _compared(self, claims: RecordsByHandle, evidence: Evidence) -> AsyncGenerator[Drift]:
-        async for _, pvs in _some(claims.items()):
+    async def _compared(self, records: RecordsByHandle, evidence: Evidence) -> AsyncGenerator[Drift]:
+        async for _, pvs in _some(records.items()):
             known = self._ask.manager.known
             lowered = [drift for pv in pvs if (drift := altered(pv, known(pv.handle, pv.uid))) is not None]
             for drift in lowered or (compare(pvs[0], evidence) if len(pvs) == 1 else compare_several(pvs, evidence)):
                 yield drift
         for handle, waits in evidence.waiting.items():
-            pvs = claims.get(handle, [])
+            pvs = records.get(handle, [])
             late = unpersisted(handle, waits, pvs[0].pv if pvs else "", self._ask.now())
             if late is not None:
                 yield late
 
-    def _vanished(self, claims: RecordsByHandle, evidence: Evidence, told: Container[tuple[str, str]]) -> Iterator[Drift]:
+    def _vanished(self, records: RecordsByHandle, evidence: Evidence, told: Container[tuple[str, str]]) -> Iterator[Drift]:
         """Yield the drifts that deleted PVs left behind; `told` are the volumes and nodes of which another drift says more."""
         attached = evidence.attached or {}
         departures = self._ask.manager.departures.open()
         for departure in departures:
             named = [each for pv in departure.pvs.values() for each in attached.get(pv, ())]
-            for drift in departed(departure, claims.get(departure.seen.handle, ()), named):
+            for drift in departed(departure, records.get(departure.seen.handle, ()), named):
                 if (drift.volume_handle, drift.node_id) not in told:
                     yield drift
-        placed = {pv.pv for pvs in claims.values() for pv in pvs}
+        placed = {pv.pv for pvs in records.values() for pv in pvs}
         yield from unplaced(attached, placed, {pv: departure for departure in departures for pv in departure.pvs.values()})
 
-    async def _unrecorded(self, claims: RecordsByHandle, told: Container[tuple[str, str]]) -> list[Drift]:
+    async def _unrecorded(self, records: RecordsByHandle, told: Container[tuple[str, str]]) -> list[Drift]:
         """Return what only the operations of volumes say, likewise."""
         unwritten: dict[str, Sequence[CompactRecord]] = {}
         written: set[str] = set()
-        async for handle, pvs in _some(claims.items()):
+        async for handle, pvs in _some(records.items()):
             name = names.short(handle) if names.may_be_shortened(handle) else handle
             if any(pv.epoch is not None for pv in pvs):
                 written.add(name)
@@ -198,9 +198,9 @@ class DriftSurvey:
         found = await self._ask.past_runs.look(unwritten, written)
         return [drift for drift in found if (drift.volume_handle, drift.node_id) not in told]
 
-    async def _index_drift(self, claims: RecordsByHandle) -> list[Drift]:
-        known = {seen.uid: seen for seen in self._ask.manager.sightings()}
-        fresh = [(pv, known.pop(pv.uid, None)) async for _, pvs in _some(claims.items()) for pv in pvs]
+    async def _index_drift(self, records: RecordsByHandle) -> list[Drift]:
+        known = {seen.uid: seen for seen in self._ask.manager.records()}
+        fresh = [(pv, known.pop(pv.uid, None)) async for _, pvs in _some(records.items()) for pv in pvs]
         gone = [(None, seen) for seen in known.values()]
         drifts = [behind(pv, seen, self._ask.worker) async for pv, seen in _some([*fresh, *gone])]
         found = [drift for drift in drifts if drift is not None]

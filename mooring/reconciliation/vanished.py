@@ -1,4 +1,4 @@
-"""The drifts of vanished records: pure, from the PVs just listed, and the earlier sightings of the worker that looks.
+"""The drifts of vanished records: pure, from the PVs just listed, and the earlier cached records of the worker that looks.
 
 Contract: nothing here is healed, as only an operator can say whether a node still uses a volume whose record is lost.
 
@@ -43,13 +43,13 @@ def altered(fresh: CompactRecord, known: CompactRecord | None) -> Drift | None:
     )
 
 
-def departed(departure: Departure, claims: Sequence[CompactRecord], attached: Sequence[Attached]) -> Iterator[Drift]:
+def departed(departure: Departure, records: Sequence[CompactRecord], attached: Sequence[Attached]) -> Iterator[Drift]:
     """Yield the drifts of the holders of a PV that is gone, which have not released the volume.
 
-    `claims` are the PVs that the volume has now, `attached` the VolumeAttachments of the one that is gone.
+    `records` are those of the PVs that the volume has now, `attached` the VolumeAttachments of the one that is gone.
     """
     seen = departure.seen
-    if any(claim.uid == seen.uid or claim.fence > seen.fence for claim in claims):
+    if any(record.uid == seen.uid or record.fence > seen.fence for record in records):
         return
     for held in departure.holders:
         name = next((each.name for each in attached if each.node_id == held.node_id), departure.shown.get(held.node_id, ""))

@@ -37,7 +37,7 @@ from typing import Any
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from mooring.errors import MalformedRecord
-from mooring.models import AccessMode, Attachment, Precondition, Model, Part, VolumeRecord, Write, faults
+from mooring.models import AccessMode, Attachment, Model, Part, Precondition, VolumeRecord, Write, faults
 from mooring.models.times import format_time, parse_time
 
 ALL_BYTES = 256 * 1024

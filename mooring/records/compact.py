@@ -1,7 +1,8 @@
-"""Sightings of PVs' records, in as few bytes as possible: the index keeps one a volume, and a rebuild one a PV.
+"""The records of PVs, in as few bytes as possible: the index keeps one a volume, and a rebuild one a PV.
 
-Contract: a `Sighting` says as much as the `VolumeRecord` made from it: `Sighting.of(handle, record).record() == record`, and
-`sight` sees what `annotations.read` reads. A record that can't be read is a sighting too, with the reason as its `problem`.
+Contract: a `CompactRecord` says as much as the `VolumeRecord` made from it: `CompactRecord.of(handle, record).record() == record`,
+and `read_compact` sees what `annotations.read` reads. A record that can't be read is one too, with the reason as its
+`problem`.
 
 Not kept here: other annotations, and anything of the PV but its name and uid.
 
@@ -53,7 +54,7 @@ class CompactHolder(msgspec.Struct, frozen=True, gc=False):
 
 
 class CompactRecord(msgspec.Struct, frozen=True, gc=False):
-    """A sighting of one PV. `uid` and `operation` are integers if they are UUIDs.
+    """The record of one PV, compact. `uid` and `operation` are integers if they are UUIDs.
 
     `holders` None: `node` holds since `at`, as the annotations but `attachments` say, or no node does if `at` is None.
     `sure` False: this process has reason to doubt it, so it is listed, and decides nothing. `secret`: the PV names a Secret for the
@@ -204,7 +205,7 @@ def _is_short(keys: Keys, found: Mapping[str, str]) -> bool:
 def _short(keys: Keys, handle: str, pv: str, uid: str, found: Mapping[str, str], now: datetime) -> tuple[CompactRecord, int]:
     node = found.get(keys.node)
     time = parse_time(found.get(keys.at, "")) if node else None
-    sighting = CompactRecord(
+    cached = CompactRecord(
         handle=handle,
         pv=handle if pv == handle else pv,
         uid=pack(uid),
@@ -214,7 +215,7 @@ def _short(keys: Keys, handle: str, pv: str, uid: str, found: Mapping[str, str],
         operation=pack(found.get(keys.operation, "")),
         at=(time or now) if node else None,
     )
-    return sighting, int(bool(node) and time is None)
+    return cached, int(bool(node) and time is None)
 
 
 def _plain_since(record: VolumeRecord) -> datetime | None:

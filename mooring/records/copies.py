@@ -33,30 +33,30 @@ def merge(records: Sequence[VolumeRecord], unreadable: Sequence[str] = ()) -> Vo
     return first.model_copy(update={"others": tuple(_copy(first, other) for other in rest), "unreadable": tuple(unreadable)})
 
 
-def unite(sightings: Sequence[CompactRecord]) -> CompactRecord:
-    """Unite the sightings of a volume's PVs; if one can't be read, return that one."""
-    first, *rest = sorted(sightings, key=_sighting_order)
+def unite(records: Sequence[CompactRecord]) -> CompactRecord:
+    """Unite the cached records of a volume's PVs; if one can't be read, return that one."""
+    first, *rest = sorted(records, key=_sighting_order)
     if not rest or first.problem:
         return first
-    held = distinct(sighting for sighting in (first, *rest))
-    epoch = max(sighting.fence for sighting in sightings) or None
-    united = msgspec.structs.replace(first, epoch=epoch, sure=all(sighting.sure for sighting in sightings))
+    held = distinct(cached for cached in (first, *rest))
+    epoch = max(cached.fence for cached in records) or None
+    united = msgspec.structs.replace(first, epoch=epoch, sure=all(cached.sure for cached in records))
     return united if tuple(held) == united.held() else msgspec.structs.replace(united, at=None, holders=tuple(held))
 
 
-def distinct(sightings: Iterable[CompactRecord]) -> list[CompactHolder]:
+def distinct(records: Iterable[CompactRecord]) -> list[CompactHolder]:
     """Return the holders that any of the PVs names, each node once."""
     found: dict[str, CompactHolder] = {}
-    for sighting in sightings:
-        for held in sighting.held():
+    for cached in records:
+        for held in cached.held():
             found.setdefault(held.node, held)
     return list(found.values())
 
 
-def disagreement(sightings: Sequence[CompactRecord]) -> DuplicateVolume | None:
+def disagreement(records: Sequence[CompactRecord]) -> DuplicateVolume | None:
     """Return the error if the readable PVs of a volume disagree about its holders, or None if they agree."""
-    records = [sighting.record() for sighting in sightings if not sighting.problem]
-    return fence.disagreement(merge(records), sightings[0].handle) if len(records) > 1 else None
+    readable = [cached.record() for cached in records if not cached.problem]
+    return fence.disagreement(merge(readable), records[0].handle) if len(readable) > 1 else None
 
 
 def _copy(first: VolumeRecord, other: VolumeRecord) -> Copy:
@@ -72,5 +72,5 @@ def _record_order(record: VolumeRecord) -> tuple[bool, int, str]:
     return not record.holders, -record.epoch, record.mark.pv
 
 
-def _sighting_order(sighting: CompactRecord) -> tuple[bool, bool, int, str]:
-    return not sighting.problem, not sighting.nodes, -sighting.fence, sighting.pv
+def _sighting_order(cached: CompactRecord) -> tuple[bool, bool, int, str]:
+    return not cached.problem, not cached.nodes, -cached.fence, cached.pv

@@ -9,9 +9,9 @@ Invariants, each searched exhaustively in tests/fence:
 1. A write is decided before it is attempted, never inside the attempt: an attempt that lands late changes nothing.
 2. An operation moves the epoch before it ends (`release` and `undo` write even if there is nothing to take away), so that every
    attempt still under way is dead before the outcome is reported. Only a refusal writes nothing.
-3. A node that holds the volume already *re-claims* it: same holder, same time, one epoch later. A re-claim is never undone.
-4. `undo` takes away only the claim of the run that looked, whatever the node and the epoch. A claim of the run that it was
-   reset from remains: that one may have reported success.
+3. A node that holds the volume already *renews* it: same holder, same time, one epoch later. A renewal is never undone.
+4. `undo` takes away only the acquisition of the run that looked, whatever the node and the epoch. An acquisition of the run that it
+   was reset from remains: that one may have reported success.
 5. Evidence about a volume counts beside its PV (`VolumeRecord.evidence`): a holder whose PV is gone, or whose annotations
    were removed, holds until it is released, and the next write names it again, above every epoch that is known.
 6. A run ends only on a record that bears its own id (`is_current`), or on a look of its own. One that was reset finds neither in
@@ -49,7 +49,7 @@ _SINGLE_NODE_WRITERS = {
 
 @dataclass(frozen=True, slots=True)
 class Acquire:
-    """A decision to write this to hold the volume. `reclaims`: the node holds it already, and keeps it in a later failure."""
+    """A decision to write this to hold the volume. `renews`: the node holds it already, and keeps it in a later failure."""
 
     write: Write
     renews: bool
@@ -83,7 +83,7 @@ def acquire(
 
 
 def adopt(seen: VolumeRecord, asked: AdoptRequest, operation: str) -> Acquire | Refuse:
-    """Decide an adoption on the record it saw: a claim, but on no other record than the one that knew nothing of it.
+    """Decide an adoption on the record it saw: an acquisition, but on no other record than the one that knew nothing of it.
 
     NB: every operation that ended has moved the epoch, so the volume may have been detached since.
     """
@@ -136,7 +136,7 @@ def release(seen: VolumeRecord, volume: VolumeRef, node_id: str, operation: str)
 
 
 def undo(
-    seen: VolumeRecord, volume: VolumeRef, node_id: str, operation: str, *, reclaims: bool, mine: Collection[str] = ()
+    seen: VolumeRecord, volume: VolumeRef, node_id: str, operation: str, *, renews: bool, mine: Collection[str] = ()
 ) -> Write | None:
     """Return the write that undoes a failed or cancelled publish before it reports so, or None if nothing of it remains to undo.
 
@@ -146,7 +146,7 @@ def undo(
     """
     if seen.holder(node_id) is None:
         return None if is_current(seen, operation) else release(seen, volume, node_id, operation)
-    if reclaims or not holds_by(seen, node_id, operation, *mine):
+    if renews or not holds_by(seen, node_id, operation, *mine):
         return None
     return release(seen, volume, node_id, operation)
 
@@ -196,7 +196,7 @@ def is_current(record: VolumeRecord, operation: str) -> bool:
 def disagreement(seen: VolumeRecord, volume_handle: str, operation: str | None = None) -> DuplicateVolume | None:
     """Return the error if the records of the volume's PVs can't all be true, or None if they can.
 
-    The records of this `operation` are ignored: a claim of its own, which was refused on another PV, is no holder yet.
+    The records of this `operation` are ignored: an acquisition of its own, which was refused on another PV, is no holder yet.
     """
     different = {
         tuple((held.node_id, held.access_mode, held.readonly) for held in copy.holders): copy
@@ -231,13 +231,13 @@ def _unsure(seen: VolumeRecord, volume: VolumeRef, operation: str) -> MooringErr
     return disagreement(seen, volume.volume_handle, operation)
 
 
-def stays(claim: Acquire, seen: VolumeRecord, *mine: str, stayed: bool) -> bool:
-    """Return whether the node keeps the volume if the run that makes this claim fails: somebody else had made it a holder.
+def stays(acquire: Acquire, seen: VolumeRecord, *mine: str, stayed: bool) -> bool:
+    """Return whether the node keeps the volume if the run that makes this acquisition fails: somebody else had made it a holder.
 
     `mine` are the run that saw the record and those that write for it (holds.py). A record that these signed, on each PV that names
-    the node, is its own claim, unless that was one on what `stayed` already.
+    the node, is its own acquisition, unless that was one on what `stayed` already.
     """
-    return claim.renews and (stayed or not holds_by(seen, claim.write.node_id, *mine))
+    return acquire.renews and (stayed or not holds_by(seen, acquire.write.node_id, *mine))
 
 
 def _attachment(asked: PublishRequest, now: datetime, held: Attachment | None, context: dict[str, str] | None) -> Attachment:
@@ -287,7 +287,7 @@ def _nodes(holders: Iterable[Attachment]) -> list[str]:
 
 
 def _incompatible(held: Attachment, asked: PublishRequest) -> MooringError | None:
-    # NB: another program's record doesn't say how the volume is used, so a re-claim may: nothing contradicts it.
+    # NB: another program's record doesn't say how the volume is used, so a renewal may: nothing contradicts it.
     if held.access_mode is None or (held.readonly == asked.readonly and _agree(held.access_mode, asked.access_mode)):
         return None
     return _differ(held, asked)

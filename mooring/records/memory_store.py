@@ -1,7 +1,7 @@
 """Volumes without Kubernetes, for trials and tests: the same store, kept in this process and gone with it.
 
-Contract: that of `Volumes`. A volume is created when it is first read, as a PV named like its handle without annotations, and
-is never removed. Several workers in one process may share a `MemoryVolumes`.
+Contract: that of `RecordStore`. A volume is created when it is first read, as a PV named like its handle without annotations, and
+is never removed. Several workers in one process may share a `MemoryStore`.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ class MemoryStore:
         known: Mapping[str, str] = _NONE,  # noqa: ARG002 - found without a hint
         more: Iterable[str] = (),  # noqa: ARG002
     ) -> VolumeRecord | None:
-        """See `Volumes`; there always is a PV."""
+        """See `RecordStore`; there always is a PV."""
         if volume_handle not in self._kept:
             self._keep(volume_handle, VolumeRecord(mark=Precondition(pv=volume_handle, uid=self._new_uid(), bare=True)))
         return self._kept[volume_handle].record
 
     async def compare_and_set(self, write: Write) -> WriteResult:
-        """See `Volumes`."""
+        """See `RecordStore`."""
         handle = write.volume.volume_handle
         kept = self._kept.get(handle)
         if kept is None or kept.record.mark != write.mark:
@@ -69,13 +69,13 @@ class MemoryStore:
         return WriteResult(landed=True, record=self._kept[handle].record)
 
     async def pages(self, page_size: int) -> AsyncGenerator[Page]:
-        """See `Volumes`."""
-        revision, sightings = str(self._revision), [CompactRecord.of(handle, kept.record) for handle, kept in self._kept.items()]
-        for begin in range(0, max(1, len(sightings)), page_size):
-            yield Page(revision, begin == 0, sightings[begin : begin + page_size])
+        """See `RecordStore`."""
+        revision, records = str(self._revision), [CompactRecord.of(handle, kept.record) for handle, kept in self._kept.items()]
+        for begin in range(0, max(1, len(records)), page_size):
+            yield Page(revision, begin == 0, records[begin : begin + page_size])
 
     async def watch(self, resource_version: str) -> AsyncGenerator[Change]:
-        """See `Volumes`; nothing is ever forgotten."""
+        """See `RecordStore`; nothing is ever forgotten."""
         since = int(resource_version)
         while True:
             yield Change(ChangeKind.ALIVE)

@@ -33,7 +33,7 @@ class Page:
 
     resource_version: str
     first: bool
-    sightings: list[CompactRecord] = field(default_factory=list)
+    records: list[CompactRecord] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     replaced_times: int = 0
     untranslatable: list[UntranslatableVolume] = field(default_factory=list)
@@ -49,10 +49,10 @@ class ChangeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Report of a watch: a PV as it is (SEEN), as it last was (GONE), or that the watch is alive (ALIVE, without a sighting)."""
+    """Report of a watch: a PV as it is (SEEN), as it last was (GONE), or that the watch is alive (ALIVE, without a record)."""
 
     kind: ChangeKind
-    sighting: CompactRecord | None = None
+    record: CompactRecord | None = None
     replaced_times: int = 0
 
 

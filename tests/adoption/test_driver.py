@@ -17,8 +17,8 @@ from mooring.settings import default_task_queue
 from tests.harness.cluster import PVS, Cluster
 from tests.harness.co import peer
 from tests.harness.driver.handle import ReferenceDriver
-from tests.harness.front import fronting
 from tests.harness.living import Living
+from tests.harness.sidecar import fronting
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mooring.kubernetes.api import Request, KubernetesApi
+from mooring.kubernetes.api import KubernetesApi, Request
 from mooring.kubernetes.connection import connect
 from tests.harness.cluster import PVS, Cluster
 

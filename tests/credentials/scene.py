@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from mooring.kubernetes.api import Request, KubernetesApi
+from mooring.kubernetes.api import KubernetesApi, Request
 from mooring.kubernetes.connection import CLOCK, connect
 from mooring.kubernetes.credentials.renewal import Clock
 from tests.credentials.api import Api

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from mooring.devstack.kubernetes import RealKubernetes
-from mooring.kubernetes.api import Request, KubernetesApi
+from mooring.kubernetes.api import KubernetesApi, Request
 from mooring.kubernetes.connection import connect
 from tests.credentials.authority import Authority, Certificate, encoded
 from tests.credentials.clock import Hands

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mooring.errors import KubernetesUnavailable
-from mooring.kubernetes.api import Request, KubernetesApi
+from mooring.kubernetes.api import KubernetesApi, Request
 from mooring.kubernetes.connection import connect
 from mooring.kubernetes.credentials.errors import NoCredentials
 from mooring.kubernetes.credentials.exec_plugin import Plugin

@@ -23,8 +23,8 @@ async def csi(
     """A CO's way to Mooring without a driver; the journal backend attaches."""
     settings = patient(driver, csi_endpoint=f"unix://{tmp_path}/csi.sock")
     async with (
-        open_sidecar(settings) as front,
-        running_worker(temporal_client, settings, cluster.proxy.kubeconfig(), backend, front.desk),
+        open_sidecar(settings) as sidecar,
+        running_worker(temporal_client, settings, cluster.proxy.kubeconfig(), backend, sidecar.state),
         peer(settings.csi_endpoint) as co,
     ):
         yield co

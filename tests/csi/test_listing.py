@@ -13,7 +13,7 @@ from mooring.index.manager import AttachmentManager
 from tests.harness.cluster import Cluster
 from tests.harness.co import Peer, refused
 from tests.harness.patient import PATIENCE
-from tests.harness.records import sighting
+from tests.harness.records import cached
 
 
 @pytest.fixture
@@ -42,9 +42,9 @@ async def test_a_disk_whose_handle_leaves_its_project_open_is_listed_as_external
     manager = AttachmentManager()
     manager.replace_all(
         [
-            sighting(zoned, f"{places[0]}/instances/n", pv="in-tree"),
-            sighting(unzoned, f"{places[1]}/instances/n", pv="unlabelled"),
-            sighting(f"{places[0]}/disks/x", f"{places[0]}/instances/m", pv="csi"),
+            cached(zoned, f"{places[0]}/instances/n", pv="in-tree"),
+            cached(unzoned, f"{places[1]}/instances/n", pv="unlabelled"),
+            cached(f"{places[0]}/disks/x", f"{places[0]}/instances/m", pv="csi"),
         ]
     )
 
@@ -97,7 +97,7 @@ async def test_it_names_whom_a_record_names_that_cannot_be_read(csi: Peer, clust
 
 async def test_a_page_is_no_larger_than_a_client_takes() -> None:
     manager, handles = AttachmentManager(), [f"{number:04}" + "v" * 1020 for number in range(9000)]
-    manager.replace_all(sighting(handle, "node-a") for handle in handles)
+    manager.replace_all(cached(handle, "node-a") for handle in handles)
     listing, request, seen = Listing(), csi_pb2.ListVolumesRequest(), list[str]()
     while True:
         answer = await listing.page(manager, request)

@@ -122,16 +122,16 @@ async def test_a_node_that_holds_nothing_is_left_alone(temporal_client: Client, 
 
 @dataclass
 class OneDeath:
-    """Machines of which one dies at once; `out_of_service` None: it is deleted."""
+    """The health of nodes of which one dies at once; `out_of_service` None: it is deleted."""
 
     out_of_service: bool | None = None
 
-    async def look(self, node_id: str, names: Collection[str]) -> Any:
+    async def read(self, node_id: str, names: Collection[str]) -> Any:
         """Return nothing: nobody asks."""
 
     @asynccontextmanager
-    async def following(self, changed: Any) -> AsyncIterator[None]:
-        """See `Machines`."""
+    async def watching(self, changed: Any) -> AsyncIterator[None]:
+        """See `NodeHealthReader`."""
         changed({"machine": self.out_of_service})
         yield
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from mooring.models import Approval
-from mooring.models.evacuation import ReadNodeResult, Presence
+from mooring.models.evacuation import Presence, ReadNodeResult
 from tests.harness.records import NOW
 from workflows.evacuation.proof import Proof
 

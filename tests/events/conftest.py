@@ -13,7 +13,7 @@ from temporalio.client import Client
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import PVS, Cluster
 from tests.harness.workers import indexed, quick, running_worker
-from tests.nodes.conftest import Machines
+from tests.nodes.conftest import NodeObjects
 from worker import MooringWorker
 
 EVENTS: Final = "/apis/events.k8s.io/v1/events"
@@ -27,7 +27,7 @@ class Observatory:
     """A cluster whose Events are read."""
 
     cluster: Cluster
-    machines: Machines
+    node_objects: NodeObjects
 
     async def bound(self, handle: str) -> None:
         """Create the PV of a volume, bound to a claim."""
@@ -63,10 +63,10 @@ class Observatory:
 @pytest.fixture
 async def observatory(cluster: Cluster) -> Observatory:
     """A cluster with two nodes, and a volume that is bound."""
-    machines = Machines(cluster)
-    await machines.register("node-a")
-    await machines.register("node-b")
-    observatory = Observatory(cluster, machines)
+    node_objects = NodeObjects(cluster)
+    await node_objects.register("node-a")
+    await node_objects.register("node-b")
+    observatory = Observatory(cluster, node_objects)
     await observatory.bound("vol")
     return observatory
 

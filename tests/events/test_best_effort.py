@@ -88,7 +88,7 @@ async def test_a_node_whose_name_is_not_known_is_left_out(
 
     [on_pv] = await observatory.events(cluster.pv("vol"))
     assert "related" not in on_pv
-    assert await observatory.events(observatory.machines.name("node-a")) == []
+    assert await observatory.events(observatory.node_objects.name("node-a")) == []
 
 
 @pytest.fixture
@@ -120,7 +120,9 @@ async def test_a_re_claim_is_nothing_new(temporal_client: Client, mooring: Moori
 async def test_what_is_replayed_was_told_before(name: str) -> None:
     told: list[EventNote] = []
     history = WorkflowHistory.from_json(name, (HISTORIES / f"{name}.json").read_text())
-    replayer = Replayer(workflows=WORKFLOWS, data_converter=pydantic_data_converter, interceptors=[RecorderInterceptor(told.append)])
+    replayer = Replayer(
+        workflows=WORKFLOWS, data_converter=pydantic_data_converter, interceptors=[RecorderInterceptor(told.append)]
+    )
 
     await replayer.replay_workflow(history)
 

@@ -9,7 +9,7 @@ import pytest
 from mooring.events.pvcs import PvcCache
 from mooring.kubernetes.api import KubernetesApi
 from mooring.kubernetes.connection import connect
-from mooring.kubernetes.pv_objects import PvcRef, Metadata, Pv, Spec
+from mooring.kubernetes.pv_objects import Metadata, Pv, PvcRef, Spec
 from mooring.models import Precondition
 from tests.harness.cluster import PVS, Cluster
 
@@ -23,27 +23,27 @@ async def api(cluster: Cluster) -> AsyncIterator[KubernetesApi]:
     await connected.close()
 
 
-def pv(uid: str, claim: PvcRef | None = BOUND) -> Pv:
-    return Pv(Metadata("pv", uid), Spec(claim_ref=claim))
+def pv(uid: str, pvc: PvcRef | None = BOUND) -> Pv:
+    return Pv(Metadata("pv", uid), Spec(claim_ref=pvc))
 
 
 async def test_what_was_learned_costs_no_request(api: KubernetesApi, cluster: Cluster) -> None:
-    claims = PvcCache(api)
-    claims.learn(pv("u1"))
-    claims.learn(pv("u2", None))
+    pvcs = PvcCache(api)
+    pvcs.learn(pv("u1"))
+    pvcs.learn(pv("u2", None))
 
-    assert await claims.of(Precondition(pv="pv", uid="u1")) == BOUND
-    assert await claims.of(Precondition(pv="pv", uid="u2")) is None
+    assert await pvcs.of(Precondition(pv="pv", uid="u1")) == BOUND
+    assert await pvcs.of(Precondition(pv="pv", uid="u2")) is None
     assert cluster.proxy.count() == 0
 
 
 async def test_what_was_not_learned_is_asked_for_once(api: KubernetesApi, cluster: Cluster) -> None:
     made = (await cluster.create("vol"))["metadata"]
-    claim = {"namespace": "apps", "name": "data", "uid": "a-uid"}
-    await cluster.ask("PATCH", f"{PVS}/{made['name']}", {"spec": {"claimRef": claim}}, "application/merge-patch+json")
-    claims, mark = PvcCache(api), Precondition(pv=made["name"], uid=made["uid"])
+    pvc = {"namespace": "apps", "name": "data", "uid": "a-uid"}
+    await cluster.ask("PATCH", f"{PVS}/{made['name']}", {"spec": {"claimRef": pvc}}, "application/merge-patch+json")
+    pvcs, mark = PvcCache(api), Precondition(pv=made["name"], uid=made["uid"])
 
-    assert [await claims.of(mark), await claims.of(mark)] == [BOUND, BOUND]
+    assert [await pvcs.of(mark), await pvcs.of(mark)] == [BOUND, BOUND]
     assert cluster.proxy.count() == 1
 
 
@@ -52,8 +52,8 @@ async def test_a_pv_that_is_gone_is_bound_to_nothing(api: KubernetesApi) -> None
 
 
 async def test_no_more_are_remembered_than_there_is_room_for(api: KubernetesApi, cluster: Cluster) -> None:
-    claims = PvcCache(api, size=2)
+    pvcs = PvcCache(api, size=2)
     for uid in ("u1", "u2", "u3"):
-        claims.learn(pv(uid))
+        pvcs.learn(pv(uid))
 
-    assert [await claims.of(Precondition(pv="absent", uid=uid)) for uid in ("u1", "u2", "u3")] == [None, BOUND, BOUND]
+    assert [await pvcs.of(Precondition(pv="absent", uid=uid)) for uid in ("u1", "u2", "u3")] == [None, BOUND, BOUND]

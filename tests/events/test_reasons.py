@@ -30,7 +30,7 @@ async def test_an_attach_is_told_on_the_pv_its_claim_and_the_node(
 ) -> None:
     await mooring.publish("vol", "node-a")
 
-    node = observatory.machines.name("node-a")
+    node = observatory.node_objects.name("node-a")
     [on_pv] = await observatory.told_of("vol", "Attached")
     [on_claim] = await observatory.told(observatory.claim("vol"), "Attached")
     [on_node] = await observatory.told(node, "Attached")
@@ -68,7 +68,7 @@ async def test_a_detach_of_every_node_is_told_for_each(
     await mooring.unpublish("vol")
 
     for node in ("node-a", "node-b"):
-        *_, last = await observatory.told(observatory.machines.name(node), "Attached", "Detached")
+        *_, last = await observatory.told(observatory.node_objects.name(node), "Attached", "Detached")
         assert said([last]) == [("Normal", "Unpublish", f"Volume vol is detached from node {node}.")]
 
 
@@ -77,10 +77,10 @@ async def test_a_refusal_names_the_holder(worker: MooringWorker, mooring: Moorin
     with pytest.raises(HeldElsewhere):
         await mooring.publish("vol", "node-b")
 
-    [refused] = await observatory.told(observatory.machines.name("node-b"), "AttachRefused")
+    [refused] = await observatory.told(observatory.node_objects.name("node-b"), "AttachRefused")
     assert (refused["type"], refused["action"]) == ("Warning", "Publish")
     assert "node-a" in refused["note"]
-    await observatory.told(observatory.machines.name("node-a"), "Attached")
+    await observatory.told(observatory.node_objects.name("node-a"), "Attached")
 
 
 async def test_a_failed_attach_is_told_and_that_it_is_rolled_back(
@@ -119,7 +119,7 @@ async def test_a_record_that_can_not_be_cleared_is_told_on_the_pv_its_claim_and_
     observatory.cluster.proxy.fail("PATCH", path="persistentvolumes", status=403, times=1)
     await mooring.unpublish("vol", "node-a")
 
-    for name in (observatory.cluster.pv("vol"), observatory.claim("vol"), observatory.machines.name("node-a")):
+    for name in (observatory.cluster.pv("vol"), observatory.claim("vol"), observatory.node_objects.name("node-a")):
         *_, last = await observatory.told(name, "Attached", "AnnotationNotCleared")
         assert last["type"] == "Warning"
         assert "fenced to its holder" in last["note"]
@@ -130,7 +130,7 @@ async def test_a_warning_whose_event_is_refused_is_tried_again(
 ) -> None:
     await mooring.publish("vol", "node-a")
     await observatory.told_of("vol", "Attached")
-    await observatory.told(observatory.machines.name("node-a"), "Attached")
+    await observatory.told(observatory.node_objects.name("node-a"), "Attached")
     await observatory.told(observatory.claim("vol"), "Attached")
     observatory.cluster.proxy.fail("PATCH", path="persistentvolumes", status=403, times=1)
     observatory.cluster.proxy.fail("POST", path="/events", status=503, times=3)
@@ -147,7 +147,7 @@ async def test_a_stray_that_is_detached_is_told(
     asked = UnpublishRequest(driver=observatory.cluster.driver, volume_handle="vol", node_id="node-b", stray=True)
     await mooring.request_unpublish(asked)
 
-    [released] = await observatory.told(observatory.machines.name("node-b"), "StaleAttachmentReleased")
+    [released] = await observatory.told(observatory.node_objects.name("node-b"), "StaleAttachmentReleased")
     assert (released["type"], released["related"]["name"]) == ("Warning", observatory.cluster.pv("vol"))
 
 
@@ -165,7 +165,7 @@ async def test_an_attachment_that_waited_for_its_pv_is_told_on_it(
     worker: MooringWorker, mooring: MooringClient, cluster: Cluster, observatory: Observatory
 ) -> None:
     await mooring.publish("late", "node-a")
-    [on_node] = await observatory.told(observatory.machines.name("node-a"), "Attached")
+    [on_node] = await observatory.told(observatory.node_objects.name("node-a"), "Attached")
     await cluster.create("late")
     await indexed(worker, "late")
 

@@ -20,13 +20,13 @@ from mooring.models import Precondition
 from tests.events.conftest import PATIENCE, Observatory
 from tests.harness.cluster import PVS, Cluster
 from tests.harness.workers import until
-from tests.nodes.conftest import Machines
+from tests.nodes.conftest import NodeObjects
 
 START: Final = datetime(2026, 1, 31, 4, 0, 41, 123456, UTC)
 
 
 @dataclass(slots=True)
-class Desk:
+class Recording:
     """A recorder, its clock, and what it has dropped."""
 
     api: KubernetesApi
@@ -43,15 +43,15 @@ class Desk:
 
     def make(self, size: int = 100) -> Recorder:
         """Return a recorder that doesn't run yet."""
-        claims = PvcCache(self.api)
+        pvcs = PvcCache(self.api)
         return Recorder(
-            *(self.api, claims, lambda _: "", "worker-0", lambda: self.now, lambda: self.dropped.append(None)),
+            *(self.api, pvcs, lambda _: "", "worker-0", lambda: self.now, lambda: self.dropped.append(None)),
             warnings_only=False,
             size=size,
             pause=0.05,
         )
 
-    async def happening(self, **changed: Any) -> EventNote:
+    async def event(self, **changed: Any) -> EventNote:
         """Return an Attached of the volume."""
         pv = await self.cluster.ask("GET", f"{PVS}/{self.cluster.pv('vol')}")
         mark = Precondition(pv=pv["metadata"]["name"], uid=pv["metadata"]["uid"])
@@ -67,16 +67,16 @@ _ATTACHED: Final[dict[str, Any]] = {
 
 
 @pytest.fixture
-async def desk(cluster: Cluster) -> AsyncIterator[Desk]:
+async def recording(cluster: Cluster) -> AsyncIterator[Recording]:
     api = await connect(cluster.proxy.kubeconfig(), {}, 1.0)
     await cluster.create("vol")
-    yield Desk(api, cluster)
+    yield Recording(api, cluster)
     await api.close()
 
 
 @pytest.fixture
 def seen(cluster: Cluster) -> Observatory:
-    return Observatory(cluster, Machines(cluster))
+    return Observatory(cluster, NodeObjects(cluster))
 
 
 async def counted(seen: Observatory, *counts: int) -> None:
@@ -90,134 +90,134 @@ def _count(event: dict[str, Any]) -> int:
     return int((event.get("series") or {"count": 1})["count"])
 
 
-async def test_what_happens_again_is_counted(desk: Desk, seen: Observatory) -> None:
-    async with desk.recorder() as recorder:
+async def test_what_happens_again_is_counted(recording: Recording, seen: Observatory) -> None:
+    async with recording.recorder() as recorder:
         for _ in range(3):
-            recorder.record(await desk.happening())
+            recorder.record(await recording.event())
         await counted(seen, 3)
 
 
-async def test_what_was_taken_last_is_written_before_the_end(desk: Desk, seen: Observatory) -> None:
-    happening = await desk.happening()
-    async with desk.recorder() as recorder:
-        recorder.record(happening)
+async def test_what_was_taken_last_is_written_before_the_end(recording: Recording, seen: Observatory) -> None:
+    event = await recording.event()
+    async with recording.recorder() as recorder:
+        recorder.record(event)
 
-    assert [_count(event) for event in await seen.events(desk.cluster.pv("vol"))] == [1]
+    assert [_count(event) for event in await seen.events(recording.cluster.pv("vol"))] == [1]
 
 
-async def test_a_storm_costs_few_requests(desk: Desk, seen: Observatory) -> None:
-    happening = await desk.happening()
-    async with desk.recorder(1000) as recorder:
+async def test_a_storm_costs_few_requests(recording: Recording, seen: Observatory) -> None:
+    event = await recording.event()
+    async with recording.recorder(1000) as recorder:
         for _ in range(500):
-            recorder.record(happening)
+            recorder.record(event)
         await counted(seen, 500)
 
-    proxy = desk.cluster.proxy
-    assert (proxy.count("POST", "/events"), desk.dropped) == (1, [])
+    proxy = recording.cluster.proxy
+    assert (proxy.count("POST", "/events"), recording.dropped) == (1, [])
     assert proxy.count("PATCH", "/events") < 10
 
 
 @pytest.mark.parametrize("changed", [{"holder": "node-c"}, {"reason": Reason.DETACHED}], ids=["holder", "reason"])
-async def test_what_differs_is_another_event(desk: Desk, seen: Observatory, changed: dict[str, Any]) -> None:
-    async with desk.recorder() as recorder:
-        recorder.record(await desk.happening())
-        recorder.record(await desk.happening(**changed))
+async def test_what_differs_is_another_event(recording: Recording, seen: Observatory, changed: dict[str, Any]) -> None:
+    async with recording.recorder() as recorder:
+        recorder.record(await recording.event())
+        recorder.record(await recording.event(**changed))
         await counted(seen, 1, 1)
 
 
-async def test_what_happens_again_much_later_is_another_event(desk: Desk, seen: Observatory) -> None:
-    async with desk.recorder() as recorder:
-        recorder.record(await desk.happening())
+async def test_what_happens_again_much_later_is_another_event(recording: Recording, seen: Observatory) -> None:
+    async with recording.recorder() as recorder:
+        recorder.record(await recording.event())
         await counted(seen, 1)
-        desk.now += timedelta(minutes=6, seconds=1)
-        recorder.record(await desk.happening())
+        recording.now += timedelta(minutes=6, seconds=1)
+        recorder.record(await recording.event())
         await counted(seen, 1, 1)
 
 
-async def test_another_cause_is_another_event_a_minute_after_the_first(desk: Desk, seen: Observatory) -> None:
-    async with desk.recorder() as recorder:
+async def test_another_cause_is_another_event_a_minute_after_the_first(recording: Recording, seen: Observatory) -> None:
+    async with recording.recorder() as recorder:
         for cause, counts in (("no answer", [1]), ("no answer", [2]), ("no such LUN", [2, 1]), ("no such LUN", [2, 2])):
-            recorder.record(await desk.happening(note=cause))
+            recorder.record(await recording.event(note=cause))
             await counted(seen, *counts)
-            desk.now += timedelta(seconds=31)
+            recording.now += timedelta(seconds=31)
 
-    assert [event["note"] for event in await seen.events(desk.cluster.pv("vol"))] == ["no answer", "no such LUN"]
+    assert [event["note"] for event in await seen.events(recording.cluster.pv("vol"))] == ["no answer", "no such LUN"]
 
 
-async def test_a_note_that_is_never_twice_the_same_makes_no_flood(desk: Desk, seen: Observatory) -> None:
-    async with desk.recorder() as recorder:
+async def test_a_note_that_is_never_twice_the_same_makes_no_flood(recording: Recording, seen: Observatory) -> None:
+    async with recording.recorder() as recorder:
         for number in range(50):
-            recorder.record(await desk.happening(note=f"attempt {number}"))
-            desk.now += timedelta(seconds=1)
+            recorder.record(await recording.event(note=f"attempt {number}"))
+            recording.now += timedelta(seconds=1)
         await counted(seen, 50)
 
 
-async def test_a_fault_in_one_event_is_counted_and_stops_no_other(desk: Desk, seen: Observatory) -> None:
-    async with desk.recorder() as recorder:
-        recorder.record(await desk.happening(note="\ud800"))
-        await until(lambda: len(desk.dropped) == 1)
-        recorder.record(await desk.happening())
+async def test_a_fault_in_one_event_is_counted_and_stops_no_other(recording: Recording, seen: Observatory) -> None:
+    async with recording.recorder() as recorder:
+        recorder.record(await recording.event(note="\ud800"))
+        await until(lambda: len(recording.dropped) == 1)
+        recorder.record(await recording.event())
         await counted(seen, 1)
 
 
-async def test_an_event_that_has_expired_is_written_anew_with_its_count(desk: Desk, seen: Observatory) -> None:
-    async with desk.recorder() as recorder:
-        recorder.record(await desk.happening())
+async def test_an_event_that_has_expired_is_written_anew_with_its_count(recording: Recording, seen: Observatory) -> None:
+    async with recording.recorder() as recorder:
+        recorder.record(await recording.event())
         await counted(seen, 1)
-        [event] = await seen.events(desk.cluster.pv("vol"))
-        await desk.cluster.ask("DELETE", f"/apis/events.k8s.io/v1/namespaces/default/events/{event['metadata']['name']}")
-        recorder.record(await desk.happening())
+        [event] = await seen.events(recording.cluster.pv("vol"))
+        await recording.cluster.ask("DELETE", f"/apis/events.k8s.io/v1/namespaces/default/events/{event['metadata']['name']}")
+        recorder.record(await recording.event())
         await counted(seen, 2)
 
 
-async def test_a_count_that_is_refused_is_told_later(desk: Desk, seen: Observatory) -> None:
-    async with desk.recorder() as recorder:
-        recorder.record(await desk.happening())
+async def test_a_count_that_is_refused_is_told_later(recording: Recording, seen: Observatory) -> None:
+    async with recording.recorder() as recorder:
+        recorder.record(await recording.event())
         await counted(seen, 1)
-        desk.cluster.proxy.fail("PATCH", path="/events", status=500, times=2)
-        recorder.record(await desk.happening())
+        recording.cluster.proxy.fail("PATCH", path="/events", status=500, times=2)
+        recorder.record(await recording.event())
         await counted(seen, 2)
 
 
-async def test_what_there_is_no_room_for_is_dropped_and_counted(desk: Desk, seen: Observatory) -> None:
-    recorder = desk.make(size=2)
+async def test_what_there_is_no_room_for_is_dropped_and_counted(recording: Recording, seen: Observatory) -> None:
+    recorder = recording.make(size=2)
     for node in ("node-a", "node-b", "node-c"):
-        recorder.record(await desk.happening(holder=node))
-    await until(lambda: len(desk.dropped) == 1)
+        recorder.record(await recording.event(holder=node))
+    await until(lambda: len(recording.dropped) == 1)
 
     async with recorder.running():
         await counted(seen, 1, 1)
 
 
-async def test_an_event_that_is_refused_is_counted_and_logged_once(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
-    desk.cluster.proxy.fail("POST", path="/events", status=403)
-    async with desk.recorder() as recorder:
+async def test_an_event_that_is_refused_is_counted_and_logged_once(recording: Recording, caplog: pytest.LogCaptureFixture) -> None:
+    recording.cluster.proxy.fail("POST", path="/events", status=403)
+    async with recording.recorder() as recorder:
         for node in ("node-a", "node-b"):
-            recorder.record(await desk.happening(holder=node))
-        await until(lambda: len(desk.dropped) == 2)
+            recorder.record(await recording.event(holder=node))
+        await until(lambda: len(recording.dropped) == 2)
 
     assert [record.levelname for record in caplog.records if "Operators miss an Event" in record.message] == ["WARNING"]
 
 
-async def test_it_is_taken_from_any_thread(desk: Desk, seen: Observatory) -> None:
-    async with desk.recorder() as recorder:
-        await asyncio.to_thread(recorder.record, await desk.happening())
+async def test_it_is_taken_from_any_thread(recording: Recording, seen: Observatory) -> None:
+    async with recording.recorder() as recorder:
+        await asyncio.to_thread(recorder.record, await recording.event())
         await counted(seen, 1)
 
 
 @pytest.mark.parametrize("note", ["x" * 5000, "ü" * 5000], ids=["ascii", "two bytes a character"])
-async def test_a_long_note_is_cut(desk: Desk, seen: Observatory, note: str) -> None:
-    async with desk.recorder() as recorder:
-        recorder.record(await desk.happening(note=note))
+async def test_a_long_note_is_cut(recording: Recording, seen: Observatory, note: str) -> None:
+    async with recording.recorder() as recorder:
+        recorder.record(await recording.event(note=note))
         await counted(seen, 1)
 
-    [event] = await seen.events(desk.cluster.pv("vol"))
+    [event] = await seen.events(recording.cluster.pv("vol"))
     assert len(event["note"].encode()) == 1024
 
 
-async def test_a_pv_with_a_name_of_the_greatest_length_has_events(desk: Desk, seen: Observatory) -> None:
-    name = f"{'p' * 62}.{'v' * 62}.{'n' * 62}.{desk.cluster.pv('long')}".ljust(253, "x")
-    pv = await desk.cluster.create("long", name=name)
-    async with desk.recorder() as recorder:
-        recorder.record(await desk.happening(pv=Precondition(pv=name, uid=pv["metadata"]["uid"])))
+async def test_a_pv_with_a_name_of_the_greatest_length_has_events(recording: Recording, seen: Observatory) -> None:
+    name = f"{'p' * 62}.{'v' * 62}.{'n' * 62}.{recording.cluster.pv('long')}".ljust(253, "x")
+    pv = await recording.cluster.create("long", name=name)
+    async with recording.recorder() as recorder:
+        recorder.record(await recording.event(pv=Precondition(pv=name, uid=pv["metadata"]["uid"])))
         await seen.told(name, "Attached")

@@ -32,7 +32,7 @@ def ask(node: str, mode: AccessMode = RWO, readonly: bool = False) -> PublishReq
     return PublishRequest(volume_handle="vol-7", node_id=node, access_mode=mode, readonly=readonly)
 
 
-def claimed(seen: VolumeRecord, asked: PublishRequest) -> fence.Acquire:
+def acquired(seen: VolumeRecord, asked: PublishRequest) -> fence.Acquire:
     decision = fence.acquire(seen, asked, "run-2", NOW)
     assert isinstance(decision, fence.Acquire)
     return decision
@@ -45,29 +45,29 @@ def nodes(write: Write | None) -> list[str]:
 
 def test_a_free_volume_is_claimed_against_the_record_that_was_seen() -> None:
     seen = record()
-    claim = claimed(seen, ask("node-a"))
-    assert (claim.write.mark, claim.write.operation, claim.renews) == (seen.mark, "run-2", False)
-    assert claim.write.holders == (Attachment(node_id="node-a", attached_at=NOW),)
+    acquire = acquired(seen, ask("node-a"))
+    assert (acquire.write.mark, acquire.write.operation, acquire.renews) == (seen.mark, "run-2", False)
+    assert acquire.write.holders == (Attachment(node_id="node-a", attached_at=NOW),)
 
 
 def test_a_holder_claims_again_with_its_time_and_context() -> None:
     seen = record(held("node-a", lun="3"))
-    claim = claimed(seen, ask("node-a"))
-    assert (claim.write.holders, claim.renews) == (seen.holders, True)
+    acquire = acquired(seen, ask("node-a"))
+    assert (acquire.write.holders, acquire.renews) == (seen.holders, True)
 
 
 def test_a_claim_again_keeps_its_place_among_holders() -> None:
     seen = record(held("node-a", RWX), held("node-b", RWX))
-    assert nodes(claimed(seen, ask("node-a", RWX)).write) == ["node-a", "node-b"]
+    assert nodes(acquired(seen, ask("node-a", RWX)).write) == ["node-a", "node-b"]
 
 
 def test_a_second_holder_comes_last() -> None:
-    assert nodes(claimed(record(held("node-b", RWX)), ask("node-a", RWX)).write) == ["node-b", "node-a"]
+    assert nodes(acquired(record(held("node-b", RWX)), ask("node-a", RWX)).write) == ["node-b", "node-a"]
 
 
 def test_a_holder_that_another_program_wrote_claims_in_the_mode_it_asks_for() -> None:
-    claim = claimed(record(held("node-a", None), epoch=None), ask("node-a", RWX, readonly=True))
-    assert (claim.write.holders[0].access_mode, claim.write.holders[0].readonly) == (RWX, True)
+    acquire = acquired(record(held("node-a", None), epoch=None), ask("node-a", RWX, readonly=True))
+    assert (acquire.write.holders[0].access_mode, acquire.write.holders[0].readonly) == (RWX, True)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_the_same_node_in_another_way_is_refused_as_incompatible(holder: Attachm
 def test_what_a_driver_of_another_version_has_the_attacher_send_is_taken_and_the_record_says_it(
     before: AccessMode, after: AccessMode
 ) -> None:
-    decision = claimed(record(held("node-a", before)), ask("node-a", after))
+    decision = acquired(record(held("node-a", before)), ask("node-a", after))
     assert decision.renews
     assert [holder.access_mode for holder in decision.write.holders] == [after]
 
@@ -129,7 +129,7 @@ def test_on_another_node_no_single_node_mode_is_admitted(mode: AccessMode) -> No
 @pytest.mark.parametrize(("writer", "reader"), [(False, True), (True, False), (True, True)])
 def test_one_writer_admits_readers_and_readers_a_writer(writer: bool, reader: bool) -> None:
     seen = record(held("node-a", ONE_WRITER, readonly=writer))
-    assert claimed(seen, ask("node-b", ONE_WRITER, readonly=reader)).renews is False
+    assert acquired(seen, ask("node-b", ONE_WRITER, readonly=reader)).renews is False
 
 
 def test_a_release_takes_only_its_node() -> None:
@@ -150,27 +150,27 @@ def test_a_release_of_what_is_not_held_writes_all_the_same() -> None:
 
 def test_an_undo_takes_away_what_this_operation_wrote() -> None:
     seen = record(held("node-b", RWX), held("node-a", RWX), operation="run-2")
-    assert nodes(fence.undo(seen, VOLUME, "node-a", "run-2", reclaims=False)) == ["node-b"]
+    assert nodes(fence.undo(seen, VOLUME, "node-a", "run-2", renews=False)) == ["node-b"]
 
 
 def test_an_undo_leaves_a_node_that_held_before() -> None:
-    assert fence.undo(record(held("node-a"), operation="run-2"), VOLUME, "node-a", "run-2", reclaims=True) is None
+    assert fence.undo(record(held("node-a"), operation="run-2"), VOLUME, "node-a", "run-2", renews=True) is None
 
 
 def test_an_undo_leaves_what_another_operation_wrote() -> None:
-    assert fence.undo(record(held("node-a"), operation="run-1"), VOLUME, "node-a", "run-2", reclaims=False) is None
+    assert fence.undo(record(held("node-a"), operation="run-1"), VOLUME, "node-a", "run-2", renews=False) is None
 
 
 @pytest.mark.parametrize("others", [(), (held("node-b"),)])
-@pytest.mark.parametrize("reclaims", [False, True])
-def test_an_undo_burns_the_epoch_of_a_record_without_its_node(others: tuple[Attachment, ...], reclaims: bool) -> None:
-    write = fence.undo(record(*others), VOLUME, "node-a", "run-2", reclaims=reclaims)
+@pytest.mark.parametrize("renews", [False, True])
+def test_an_undo_burns_the_epoch_of_a_record_without_its_node(others: tuple[Attachment, ...], renews: bool) -> None:
+    write = fence.undo(record(*others), VOLUME, "node-a", "run-2", renews=renews)
     assert write is not None
     assert (write.holders, write.operation) == (others, "run-2")
 
 
 def test_an_undo_burns_only_once() -> None:
-    assert fence.undo(record(operation="run-2"), VOLUME, "node-a", "run-2", reclaims=False) is None
+    assert fence.undo(record(operation="run-2"), VOLUME, "node-a", "run-2", renews=False) is None
 
 
 def test_a_publish_context_is_kept_with_its_node_alone() -> None:
@@ -186,7 +186,7 @@ def test_a_publish_context_that_is_kept_or_has_no_holder_is_not_written(seen: Vo
 
 
 def landed_as(found: VolumeRecord) -> bool:
-    return fence.landed(claimed(record(epoch=4), ask("node-a")).write, found)
+    return fence.landed(acquired(record(epoch=4), ask("node-a")).write, found)
 
 
 def test_a_write_recognises_what_it_made() -> None:
@@ -213,7 +213,7 @@ def test_a_write_does_not_recognise_another_pv() -> None:
 
 
 def test_a_first_write_is_recognised_at_epoch_one() -> None:
-    write = claimed(record(epoch=None), ask("node-a")).write
+    write = acquired(record(epoch=None), ask("node-a")).write
     assert fence.landed(write, record(held("node-a"), epoch=1, operation="run-2"))
 
 
@@ -255,7 +255,7 @@ def several(*records: VolumeRecord) -> VolumeRecord:
 
 
 def test_a_claim_is_made_on_every_pv_of_the_volume() -> None:
-    write = claimed(several(record(epoch=4), record(epoch=None)), ask("node-a")).write
+    write = acquired(several(record(epoch=4), record(epoch=None)), ask("node-a")).write
     assert [[holder.node_id for holder in part.holders] for part in write.parts] == [["node-a"], ["node-a"]]
     assert ([part.mark.epoch for part in write.parts], write.epoch) == ([4, None], 5)
 
@@ -287,12 +287,12 @@ def test_holders_that_may_share_the_volume_do_not_disagree_and_others_do() -> No
 
 def test_what_a_refused_claim_left_on_one_pv_is_undone_on_all() -> None:
     seen = several(record(held("node-a"), operation="run-2"), record(operation="run-1"))
-    undone = fence.undo(seen, VOLUME, "node-a", "run-2", reclaims=False)
+    undone = fence.undo(seen, VOLUME, "node-a", "run-2", renews=False)
     assert undone is not None
     assert [part.holders for part in undone.parts] == [(), ()]
     rival = several(record(held("node-a"), operation="run-2"), record(held("node-b"), operation="run-1"))
     refused = fence.acquire(rival, ask("node-a"), "run-2", NOW)
     assert isinstance(refused, fence.Refuse)
     assert isinstance(refused.error, HeldElsewhere)
-    assert not fence.stays(claimed(seen, ask("node-a")), seen, "run-2", stayed=False)
-    assert fence.stays(claimed(seen, ask("node-a")), seen, "run-3", stayed=False)
+    assert not fence.stays(acquired(seen, ask("node-a")), seen, "run-2", stayed=False)
+    assert fence.stays(acquired(seen, ask("node-a")), seen, "run-3", stayed=False)

@@ -1,4 +1,4 @@
-"""A follower of an API server behind the proxy, and of volumes in memory."""
+"""A reflector of an API server behind the proxy, and of volumes in memory."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ def manager() -> AttachmentManager:
 
 @asynccontextmanager
 async def following(cluster: Cluster, manager: AttachmentManager, metrics: Metrics) -> AsyncIterator[Reflector]:
-    """Yield a follower of the cluster, and stop it in the end."""
+    """Yield a reflector of the cluster, and stop it in the end."""
     api = await connect(cluster.proxy.kubeconfig(), {}, 1.0)
     volumes = PersistentVolumeStore(api, cluster.driver, lambda: NOW, metrics)
-    follower = Reflector(volumes, manager, metrics, time.monotonic, PAGE_SIZE)
+    reflector = Reflector(volumes, manager, metrics, time.monotonic, PAGE_SIZE)
     try:
-        yield follower
+        yield reflector
     finally:
-        await follower.stop()
+        await reflector.stop()
         await api.close()
 
 
 @pytest.fixture
-async def follower(cluster: Cluster, manager: AttachmentManager, metrics: Metrics) -> AsyncIterator[Reflector]:
-    async with following(cluster, manager, metrics) as follower:
-        yield follower
+async def reflector(cluster: Cluster, manager: AttachmentManager, metrics: Metrics) -> AsyncIterator[Reflector]:
+    async with following(cluster, manager, metrics) as reflector:
+        yield reflector
 
 
 def no_beat(_: str) -> None:

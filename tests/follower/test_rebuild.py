@@ -27,17 +27,17 @@ async def attached(cluster: Cluster, handle: str, node: str) -> None:
     await cluster.create(handle, {cluster.keys.node: node, cluster.keys.epoch: "1", **time_known})
 
 
-async def test_a_rebuild_restores_every_attachment(follower: Reflector, manager: AttachmentManager, cluster: Cluster) -> None:
+async def test_a_rebuild_restores_every_attachment(reflector: Reflector, manager: AttachmentManager, cluster: Cluster) -> None:
     await attached(cluster, "vol-1", "node-a")
     await attached(cluster, "vol-2", "node-b")
     await cluster.create("vol-3")
-    rebuilt = await follower.rebuild(no_beat)
+    rebuilt = await reflector.rebuild(no_beat)
     assert holders(manager) == {"vol-1": "node-a", "vol-2": "node-b"}
     assert rebuilt.counts == Counts(volumes=3, attached=2, holders=2, duplicates=0, unpersisted=0)
 
 
 async def test_a_rebuild_passes_over_malformed_pvs_and_says_how_many(
-    follower: Reflector, manager: AttachmentManager, cluster: Cluster
+    reflector: Reflector, manager: AttachmentManager, cluster: Cluster
 ) -> None:
     await attached(cluster, "vol-1", "node-a")
     await cluster.create("vol-2", {cluster.keys.node: "node-b", cluster.keys.epoch: "many"})
@@ -47,26 +47,26 @@ async def test_a_rebuild_passes_over_malformed_pvs_and_says_how_many(
         await cluster.create(
             "vol-5", {cluster.keys.node: f"node-{name}", cluster.keys.at: "2026-01-31"}, name=f"{name}-{cluster.driver}"
         )
-    rebuilt = await follower.rebuild(no_beat)
+    rebuilt = await reflector.rebuild(no_beat)
     assert holders(manager).keys() == {"vol-1", "vol-4", "vol-5"}
     assert (rebuilt.skipped[Skip.MALFORMED], rebuilt.skipped[Skip.DUPLICATE], rebuilt.replaced_times) == (2, 1, 1)
 
 
 async def test_a_list_of_20_pages_replaces_the_index_in_one_step(metrics: Metrics) -> None:
     volumes, manager = MemoryStore(metrics), AttachmentManager()
-    follower = Reflector(volumes, manager, metrics, time.monotonic, PAGE_SIZE)
+    reflector = Reflector(volumes, manager, metrics, time.monotonic, PAGE_SIZE)
     for number in range(20 * PAGE_SIZE):
         await hold(volumes, f"vol-{number}")
     sizes: list[int] = []
-    await follower.rebuild(lambda _: sizes.append(manager.attachments))
+    await reflector.rebuild(lambda _: sizes.append(manager.attachments))
     assert sizes == [0] * 20
     assert manager.attachments == 20 * PAGE_SIZE
-    await follower.stop()
+    await reflector.stop()
 
 
 async def test_a_rebuild_lets_others_run_between_pages(metrics: Metrics) -> None:
     volumes = MemoryStore(metrics)
-    follower = Reflector(volumes, AttachmentManager(), metrics, time.monotonic, PAGE_SIZE)
+    reflector = Reflector(volumes, AttachmentManager(), metrics, time.monotonic, PAGE_SIZE)
     for number in range(10 * PAGE_SIZE):
         await hold(volumes, f"vol-{number}")
     turns = 0
@@ -79,22 +79,22 @@ async def test_a_rebuild_lets_others_run_between_pages(metrics: Metrics) -> None
 
     task = asyncio.create_task(other())
     at_page: list[int] = []
-    await follower.rebuild(lambda _: at_page.append(turns))
+    await reflector.rebuild(lambda _: at_page.append(turns))
     task.cancel()
     assert at_page == sorted(set(at_page))
-    await follower.stop()
+    await reflector.stop()
 
 
 async def test_a_rebuild_that_fails_changes_nothing_and_the_watch_goes_on(
-    follower: Reflector, manager: AttachmentManager, cluster: Cluster
+    reflector: Reflector, manager: AttachmentManager, cluster: Cluster
 ) -> None:
     await attached(cluster, "vol-1", "node-a")
-    await follower.rebuild(no_beat)
+    await reflector.rebuild(no_beat)
     cluster.proxy.fail("GET", status=503, when=continues)
     for number in range(PAGE_SIZE + 1):
         await cluster.create(f"free-{number}")
     with pytest.raises(KubernetesUnavailable):
-        await follower.rebuild(no_beat)
+        await reflector.rebuild(no_beat)
     await attached(cluster, "vol-2", "node-b")
     await until(lambda: holders(manager) == {"vol-1": "node-a", "vol-2": "node-b"})
 
@@ -106,8 +106,8 @@ async def test_a_list_that_begins_anew_keeps_nothing_of_what_it_read_before(driv
         for number in range(PAGE_SIZE + 1):
             await attached(cluster, f"vol-{number}", "node-a")
         second_page = proxy.hold("GET", when=continues, times=1)
-        async with following(cluster, manager, metrics) as follower:
-            rebuild = asyncio.create_task(follower.rebuild(no_beat))
+        async with following(cluster, manager, metrics) as reflector:
+            rebuild = asyncio.create_task(reflector.rebuild(no_beat))
             await second_page.reached()
             await cluster.delete("vol-0")
             kube.compact()
@@ -117,20 +117,20 @@ async def test_a_list_that_begins_anew_keeps_nothing_of_what_it_read_before(driv
 
 
 async def test_attachments_that_wait_for_their_pv_come_through_a_rebuild(
-    follower: Reflector, manager: AttachmentManager, cluster: Cluster
+    reflector: Reflector, manager: AttachmentManager, cluster: Cluster
 ) -> None:
     manager.track_attachment("vol-1", attachment("node-a"))
     await attached(cluster, "vol-2", "node-b")
-    rebuilt = await follower.rebuild(no_beat)
+    rebuilt = await reflector.rebuild(no_beat)
     assert holders(manager) == {"vol-1": "node-a", "vol-2": "node-b"}
     assert rebuilt.counts.unpersisted == 1
 
 
-async def test_a_rebuild_shows_in_the_metrics(follower: Reflector, cluster: Cluster, registry: CollectorRegistry) -> None:
+async def test_a_rebuild_shows_in_the_metrics(reflector: Reflector, cluster: Cluster, registry: CollectorRegistry) -> None:
     await attached(cluster, "vol-1", "node-a")
     await cluster.create("vol-2", {cluster.keys.epoch: "many"})
     await cluster.create("vol-3", {cluster.keys.node: "node-b", cluster.keys.at: "yesterday"})
-    await follower.rebuild(no_beat)
+    await reflector.rebuild(no_beat)
     assert registry.get_sample_value("mooring_attachments") == 2
     assert registry.get_sample_value("mooring_skipped_volumes", {"reason": Skip.MALFORMED.value}) == 1
     assert registry.get_sample_value("mooring_replaced_times_total") == 1

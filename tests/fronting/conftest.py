@@ -12,7 +12,7 @@ from mooring.devstack.kubernetes.kubeconfig import ApiServer
 from tests.harness.cluster import Cluster
 from tests.harness.co import Peer
 from tests.harness.driver.handle import ReferenceDriver
-from tests.harness.front import fronting
+from tests.harness.sidecar import fronting
 
 NAME = "reference.csi.example"
 
@@ -31,7 +31,7 @@ async def reference(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[R
 
 
 @pytest.fixture(scope="package")
-async def front(
+async def sidecar(
     temporal_client: Client, account: ApiServer, reference: ReferenceDriver, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Peer]:
     """A CO's way to that driver, Mooring in between."""

@@ -19,8 +19,8 @@ from tests.harness.cluster import PVS, Cluster
 from tests.harness.co import Peer, peer, refused
 from tests.harness.driver.handle import ReferenceDriver
 from tests.harness.driver.orders import Order
-from tests.harness.front import SCHEDULED, fronting
 from tests.harness.patient import PATIENCE
+from tests.harness.sidecar import SCHEDULED, fronting
 
 STRICT = "strict.csi.example"
 
@@ -38,7 +38,7 @@ async def strict(tmp_path: Path) -> AsyncIterator[ReferenceDriver]:
 
 
 @pytest.fixture
-async def front(
+async def sidecar(
     temporal_client: Client, cluster: Cluster, strict: ReferenceDriver, tmp_path: Path, bounds: dict[str, float]
 ) -> AsyncIterator[Peer]:
     """Mooring in front of it."""
@@ -61,11 +61,11 @@ async def _late(strict: ReferenceDriver, stuck: Order) -> set[str]:
 
 
 async def _hanging(
-    front: Peer, storage: ReferenceDriver, volume: str, client: Client, meanwhile: Callable[[], Awaitable[object]] | None = None
+    sidecar: Peer, storage: ReferenceDriver, volume: str, client: Client, meanwhile: Callable[[], Awaitable[object]] | None = None
 ) -> Order:
     """Have a publish to node-a cancelled and rolled back while its call hangs in the driver."""
     stuck = storage.order(Order(rpc="publish", volume=volume, node="node-a", hold="before"))
-    publish = asyncio.create_task(front.publish(volume, "node-a"))
+    publish = asyncio.create_task(sidecar.publish(volume, "node-a"))
     await storage.holds(stuck)
     if meanwhile is not None:
         await meanwhile()
@@ -76,31 +76,31 @@ async def _hanging(
 
 
 async def test_a_driver_that_knows_the_token_refuses_a_straggler(
-    front: Peer, strict: ReferenceDriver, volume: str, temporal_client: Client
+    sidecar: Peer, strict: ReferenceDriver, volume: str, temporal_client: Client
 ) -> None:
-    stuck = await _hanging(front, strict, volume, temporal_client)
-    await front.publish(volume, "node-b")
+    stuck = await _hanging(sidecar, strict, volume, temporal_client)
+    await sidecar.publish(volume, "node-b")
 
     assert await _late(strict, stuck) == {"FAILED_PRECONDITION"}
     assert (strict.attached(), strict.violations()) == ({volume: {"node-b"}}, [])
 
 
 async def test_an_attach_that_was_rolled_back_is_refused_before_anybody_else_attaches(
-    front: Peer, strict: ReferenceDriver, volume: str, temporal_client: Client
+    sidecar: Peer, strict: ReferenceDriver, volume: str, temporal_client: Client
 ) -> None:
-    stuck = await _hanging(front, strict, volume, temporal_client)
+    stuck = await _hanging(sidecar, strict, volume, temporal_client)
     asked = [(call.rpc, call.token) for call in strict.calls()]
     assert set(asked) == {("publish", 2), ("unpublish", 3)}  # NB: there are drivers that take an equal one
 
     assert await _late(strict, stuck) == {"FAILED_PRECONDITION"}
-    await front.publish(volume, "node-b")
+    await sidecar.publish(volume, "node-b")
     assert (strict.attached(), strict.violations()) == ({volume: {"node-b"}}, [])
 
 
 async def test_an_attach_is_refused_that_was_rolled_back_after_the_pv_had_gone(
-    front: Peer, strict: ReferenceDriver, cluster: Cluster, volume: str, temporal_client: Client
+    sidecar: Peer, strict: ReferenceDriver, cluster: Cluster, volume: str, temporal_client: Client
 ) -> None:
-    stuck = await _hanging(front, strict, volume, temporal_client, lambda: cluster.delete(volume))
+    stuck = await _hanging(sidecar, strict, volume, temporal_client, lambda: cluster.delete(volume))
 
     assert await _late(strict, stuck) == {"FAILED_PRECONDITION"}
     assert strict.attached() == {}
@@ -108,28 +108,28 @@ async def test_an_attach_is_refused_that_was_rolled_back_after_the_pv_had_gone(
 
 @pytest.mark.parametrize("bounds", [{"backend_timeout": 1}])
 async def test_a_detach_that_hangs_is_refused_once_the_node_has_claimed_the_volume_again(
-    front: Peer, strict: ReferenceDriver, volume: str
+    sidecar: Peer, strict: ReferenceDriver, volume: str
 ) -> None:
-    await front.publish(volume, "node-a")
+    await sidecar.publish(volume, "node-a")
     stuck = strict.order(Order(rpc="unpublish", volume=volume, hold="before", times=1))
-    await front.unpublish(volume, "node-a")
-    await front.publish(volume, "node-a")
+    await sidecar.unpublish(volume, "node-a")
+    await sidecar.publish(volume, "node-a")
 
     assert await _late(strict, stuck) == {"FAILED_PRECONDITION"}
     assert strict.attached() == {volume: {"node-a"}}
 
 
 async def test_a_detach_of_a_run_that_was_terminated_is_refused_once_the_node_has_claimed_the_volume_again(
-    front: Peer, strict: ReferenceDriver, volume: str, temporal_client: Client
+    sidecar: Peer, strict: ReferenceDriver, volume: str, temporal_client: Client
 ) -> None:
-    await front.publish(volume, "node-a")
+    await sidecar.publish(volume, "node-a")
     stuck = strict.order(Order(rpc="unpublish", volume=volume, hold="before", times=1))
-    unpublish = asyncio.create_task(front.unpublish(volume, "node-a"))
+    unpublish = asyncio.create_task(sidecar.unpublish(volume, "node-a"))
     await strict.holds(stuck)
     await temporal_client.get_workflow_handle(volume_id(VolumeRef(driver=STRICT, volume_handle=volume))).terminate()
     with pytest.raises(AioRpcError):
         await unpublish
-    await front.publish(volume, "node-a")
+    await sidecar.publish(volume, "node-a")
 
     assert await _late(strict, stuck) == {"FAILED_PRECONDITION"}
     assert strict.attached() == {volume: {"node-a"}}
@@ -137,9 +137,9 @@ async def test_a_detach_of_a_run_that_was_terminated_is_refused_once_the_node_ha
 
 @pytest.mark.parametrize("seen", [True, False], ids=["the-driver-knows", "the-driver-does-not-know"])
 async def test_an_unpublish_by_an_index_that_is_behind_detaches_at_the_live_epoch(
-    front: Peer, strict: ReferenceDriver, cluster: Cluster, volume: str, seen: bool
+    sidecar: Peer, strict: ReferenceDriver, cluster: Cluster, volume: str, seen: bool
 ) -> None:
-    await front.publish(volume, "node-a")
+    await sidecar.publish(volume, "node-a")
     watch = cluster.proxy.drop("WATCH")
     cluster.proxy.cut_watches()
     await cluster.annotate(volume, {cluster.keys.epoch: "40"})
@@ -147,7 +147,7 @@ async def test_an_unpublish_by_an_index_that_is_behind_detaches_at_the_live_epoc
         strict.expects_stragglers = True
         async with peer(strict.endpoint) as another_worker:
             await another_worker.publish(volume, "node-a", token=80)
-    await front.unpublish(volume, "node-a")
+    await sidecar.unpublish(volume, "node-a")
     watch.stop()
 
     assert [call.token for call in strict.calls() if call.rpc == "unpublish"][-1] == 81
@@ -157,44 +157,44 @@ async def test_an_unpublish_by_an_index_that_is_behind_detaches_at_the_live_epoc
 @pytest.mark.parametrize("node", ["node-a", ""], ids=["its-holder", "all-nodes"])
 @pytest.mark.parametrize("altered", [None, "1"], ids=["stripped", "lowered"])
 async def test_a_volume_whose_record_was_altered_is_detached_above_what_was_seen(
-    front: Peer, strict: ReferenceDriver, cluster: Cluster, volume: str, node: str, altered: str | None
+    sidecar: Peer, strict: ReferenceDriver, cluster: Cluster, volume: str, node: str, altered: str | None
 ) -> None:
-    await _outlive_another_pv(front, cluster, volume)
+    await _outlive_another_pv(sidecar, cluster, volume)
     epoch, keys = await cluster.epoch(volume), cluster.keys
     await cluster.annotate(volume, {keys.node: None, keys.at: None, keys.attachments: None, keys.epoch: altered})
     with refused(StatusCode.FAILED_PRECONDITION, f"it was at epoch {epoch}, held by node-a"):
-        await front.publish(volume, "node-b")
+        await sidecar.publish(volume, "node-b")
 
-    await front.unpublish(volume, node)
+    await sidecar.unpublish(volume, node)
 
     assert strict.calls()[-1].token == 2 * epoch + 1
     assert (strict.attached(), await cluster.holder(volume), await cluster.epoch(volume)) == ({}, None, epoch + 1)
 
 
-async def _outlive_another_pv(front: Peer, cluster: Cluster, volume: str) -> None:
+async def _outlive_another_pv(sidecar: Peer, cluster: Cluster, volume: str) -> None:
     """Have node-a hold the volume by a PV that names another one, now gone, as bearing the record too: no index is sure of that."""
     other = f"other-{cluster.pv(volume)}"
-    await front.publish(volume, "node-a")
+    await sidecar.publish(volume, "node-a")
     await cluster.create(volume, name=other)
     async with asyncio.timeout(PATIENCE):
         while cluster.keys.node not in await cluster.annotations(volume, name=other):
-            await front.publish(volume, "node-a")
+            await sidecar.publish(volume, "node-a")
     await cluster.ask("DELETE", f"{PVS}/{other}")
 
 
 async def test_a_volume_without_a_pv_bears_no_token_until_it_has_one(
-    front: Peer, strict: ReferenceDriver, cluster: Cluster
+    sidecar: Peer, strict: ReferenceDriver, cluster: Cluster
 ) -> None:
     handle = f"vol-{uuid.uuid4().hex[:8]}"
-    await front.publish(handle, "node-a")
-    await front.unpublish(handle, "node-a")
-    await front.publish(handle, "node-a")
+    await sidecar.publish(handle, "node-a")
+    await sidecar.unpublish(handle, "node-a")
+    await sidecar.publish(handle, "node-a")
     await cluster.create(handle)
     async with asyncio.timeout(PATIENCE):
         while await cluster.holder(handle) != "node-a":
             await asyncio.sleep(0.05)
     epoch = await cluster.epoch(handle)
-    await front.unpublish(handle, "node-a")
+    await sidecar.unpublish(handle, "node-a")
 
     assert [call.token for call in strict.calls()] == [None, None, None, 2 * epoch + 1]
 

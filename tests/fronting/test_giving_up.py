@@ -13,7 +13,7 @@ from tests.harness.cluster import Cluster
 from tests.harness.co import refused
 from tests.harness.driver.handle import ReferenceDriver
 from tests.harness.driver.orders import Order
-from tests.harness.front import fronting
+from tests.harness.sidecar import fronting
 
 
 @pytest.fixture

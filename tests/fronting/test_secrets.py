@@ -22,8 +22,8 @@ from tests.harness.co import Peer, goes_on, mount, peer, refused
 from tests.harness.driver.controller import publish_context
 from tests.harness.driver.handle import ReferenceDriver
 from tests.harness.driver.orders import Order
-from tests.harness.front import fronting
 from tests.harness.processes import Fleet
+from tests.harness.sidecar import fronting
 
 CANARY = f"canary-{uuid.uuid4().hex}"
 SECRETS = {"secret": CANARY}
@@ -43,7 +43,7 @@ async def secretive(driver: str, tmp_path_factory: pytest.TempPathFactory) -> As
 
 
 @pytest.fixture
-async def front(temporal_client: Client, account: ApiServer, secretive: ReferenceDriver, tmp_path: Path) -> AsyncIterator[Peer]:
+async def sidecar(temporal_client: Client, account: ApiServer, secretive: ReferenceDriver, tmp_path: Path) -> AsyncIterator[Peer]:
     """Mooring in front of it, started again for each test: nothing is handed over yet."""
     async with fronting(temporal_client, account.kubeconfig(), secretive.endpoint, tmp_path) as co:
         yield co
@@ -62,7 +62,7 @@ async def _told(client: Client, driver: str, volume: str) -> str:
 
 
 async def test_they_reach_the_driver_and_no_history_annotation_or_log(
-    front: Peer,
+    sidecar: Peer,
     secretive: ReferenceDriver,
     cluster: Cluster,
     temporal_client: Client,
@@ -71,11 +71,11 @@ async def test_they_reach_the_driver_and_no_history_annotation_or_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    assert await front.publish(volume, "node-a", secrets=SECRETS) == publish_context(volume, "node-a")
+    assert await sidecar.publish(volume, "node-a", secrets=SECRETS) == publish_context(volume, "node-a")
     annotations = await cluster.annotations(volume)
     secretive.order(Order(rpc="publish", volume=volume, fail="UNAVAILABLE", times=1))
-    await front.publish(volume, "node-a", secrets=SECRETS)
-    await front.unpublish(volume, "node-a", secrets=SECRETS)
+    await sidecar.publish(volume, "node-a", secrets=SECRETS)
+    await sidecar.unpublish(volume, "node-a", secrets=SECRETS)
 
     told = await _told(temporal_client, driver, volume)
     assert "record_attachment" in told
@@ -83,16 +83,18 @@ async def test_they_reach_the_driver_and_no_history_annotation_or_log(
     assert volume not in secretive.attached()
 
 
-async def test_wrong_ones_are_told_at_once_and_leave_nothing(front: Peer, cluster: Cluster, volume: str) -> None:
+async def test_wrong_ones_are_told_at_once_and_leave_nothing(sidecar: Peer, cluster: Cluster, volume: str) -> None:
     with refused(StatusCode.UNAUTHENTICATED, volume, "controllerPublishSecretRef"):
-        await front.publish(volume, "node-a", secrets={"secret": "wrong"})
+        await sidecar.publish(volume, "node-a", secrets={"secret": "wrong"})
 
     assert await cluster.holder(volume) is None
 
 
-async def test_mount_flags_reach_the_driver_and_no_history(front: Peer, temporal_client: Client, driver: str, volume: str) -> None:
+async def test_mount_flags_reach_the_driver_and_no_history(
+    sidecar: Peer, temporal_client: Client, driver: str, volume: str
+) -> None:
     flags = mount(flags=(f"password={CANARY}",))
-    await front.publish(volume, "node-a", volume_capability=flags, secrets=SECRETS)
+    await sidecar.publish(volume, "node-a", volume_capability=flags, secrets=SECRETS)
 
     assert CANARY not in await _told(temporal_client, driver, volume)
 

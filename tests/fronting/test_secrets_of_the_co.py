@@ -20,7 +20,7 @@ from mooring.states import State
 from tests.harness.cluster import Cluster
 from tests.harness.co import Peer
 from tests.harness.driver.handle import ReferenceDriver
-from tests.harness.front import fronting
+from tests.harness.sidecar import fronting
 from tests.harness.ward import SECONDS, Ward, ended
 
 SECRETS = {"secret": "open sesame"}
@@ -40,7 +40,7 @@ async def locked(driver: str, tmp_path_factory: pytest.TempPathFactory) -> Async
 
 
 @pytest.fixture
-async def front(temporal_client: Client, account: ApiServer, locked: ReferenceDriver, tmp_path: Path) -> AsyncIterator[Peer]:
+async def sidecar(temporal_client: Client, account: ApiServer, locked: ReferenceDriver, tmp_path: Path) -> AsyncIterator[Peer]:
     """Mooring in front of it, and no evacuation but by command."""
     settings = {"evacuate": "off", "node_gone": 1, "retry_interval_max": 0.2}
     async with fronting(temporal_client, account.kubeconfig(), locked.endpoint, tmp_path, **settings) as co:
@@ -48,11 +48,11 @@ async def front(temporal_client: Client, account: ApiServer, locked: ReferenceDr
 
 
 @pytest.fixture
-async def volume(front: Peer, cluster: Cluster) -> str:
+async def volume(sidecar: Peer, cluster: Cluster) -> str:
     """A volume whose PV names a Secret, on `node-a`."""
     handle = f"vol-{uuid.uuid4().hex[:8]}"
     await cluster.create(handle, secret="array")
-    await front.publish(handle, "node-a", secrets=SECRETS)
+    await sidecar.publish(handle, "node-a", secrets=SECRETS)
     return handle
 
 
@@ -62,7 +62,7 @@ def refused(locked: ReferenceDriver, volume: str) -> int:
 
 
 async def test_an_evacuation_waits_for_the_co_and_says_so_and_asks_the_driver_nothing(
-    front: Peer, locked: ReferenceDriver, volume: str, cluster: Cluster, temporal_client: Client, driver: str
+    sidecar: Peer, locked: ReferenceDriver, volume: str, cluster: Cluster, temporal_client: Client, driver: str
 ) -> None:
     dead = Ward(cluster, temporal_client, MooringClient(temporal_client, driver=driver))
     evacuation = await dead.evacuate()
@@ -74,13 +74,13 @@ async def test_an_evacuation_waits_for_the_co_and_says_so_and_asks_the_driver_no
     assert "waits for the CO" in progress.failed[volume]
     assert refused(locked, volume) == 0
 
-    await front.unpublish(volume, "node-a", secrets=SECRETS)
+    await sidecar.unpublish(volume, "node-a", secrets=SECRETS)
     assert (await ended(evacuation)).state == State.EVACUATED
     assert volume not in locked.attached()
 
 
 async def test_what_is_asked_by_hand_is_refused_before_the_driver_is_asked(
-    front: Peer, locked: ReferenceDriver, volume: str, cluster: Cluster, temporal_client: Client, driver: str
+    sidecar: Peer, locked: ReferenceDriver, volume: str, cluster: Cluster, temporal_client: Client, driver: str
 ) -> None:
     by_hand = MooringClient(temporal_client, driver=driver)
     with pytest.raises(SecretsNeeded, match="this call is none of the CO's"):
@@ -88,14 +88,14 @@ async def test_what_is_asked_by_hand_is_refused_before_the_driver_is_asked(
 
     assert (refused(locked, volume), await cluster.holder(volume)) == (0, "node-a")
 
-    await front.unpublish(volume, "node-a", secrets=SECRETS)
+    await sidecar.unpublish(volume, "node-a", secrets=SECRETS)
     with pytest.raises(SecretsNeeded, match="delete the Pod"):
         await by_hand.publish(volume, "node-b", deadline=SECONDS)
     assert await cluster.holder(volume) is None
 
 
 async def test_one_whose_pv_went_while_it_was_attached_is_still_known_by_its_secret(
-    front: Peer, locked: ReferenceDriver, volume: str, cluster: Cluster, temporal_client: Client, driver: str
+    sidecar: Peer, locked: ReferenceDriver, volume: str, cluster: Cluster, temporal_client: Client, driver: str
 ) -> None:
     await cluster.delete(volume)
     by_hand = MooringClient(temporal_client, driver=driver)
@@ -106,15 +106,15 @@ async def test_one_whose_pv_went_while_it_was_attached_is_still_known_by_its_sec
         await by_hand.unpublish(volume, "node-a", deadline=SECONDS)
 
     assert refused(locked, volume) == 0
-    await front.unpublish(volume, "node-a", secrets=SECRETS)
+    await sidecar.unpublish(volume, "node-a", secrets=SECRETS)
     assert volume not in locked.attached()
 
 
 async def test_one_that_waits_for_its_pv_is_known_by_the_secrets_that_came_with_it(
-    front: Peer, locked: ReferenceDriver, cluster: Cluster, temporal_client: Client, driver: str
+    sidecar: Peer, locked: ReferenceDriver, cluster: Cluster, temporal_client: Client, driver: str
 ) -> None:
     volume = f"vol-{uuid.uuid4().hex[:8]}"
-    await front.publish(volume, "node-w", secrets=SECRETS)
+    await sidecar.publish(volume, "node-w", secrets=SECRETS)
     dead = Ward(cluster, temporal_client, MooringClient(temporal_client, driver=driver), node_id="node-w")
     evacuation = await dead.evacuate()
     await dead.reaches(evacuation, State.AWAITING_PROOF)
@@ -127,6 +127,6 @@ async def test_one_that_waits_for_its_pv_is_known_by_the_secrets_that_came_with_
     newest = temporal_client.get_workflow_handle(names.volume_id(VolumeRef(driver=driver, volume_handle=volume)))
     assert (await newest.describe()).workflow_type == names.PUBLISH
 
-    await front.unpublish(volume, "node-w", secrets=SECRETS)
+    await sidecar.unpublish(volume, "node-w", secrets=SECRETS)
     assert (await ended(evacuation)).state == State.EVACUATED
     assert volume not in locked.attached()

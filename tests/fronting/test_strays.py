@@ -14,8 +14,8 @@ from tests.harness.cluster import Cluster
 from tests.harness.co import peer
 from tests.harness.driver.handle import ReferenceDriver
 from tests.harness.driver.orders import Order
-from tests.harness.front import SCHEDULED, fronting
 from tests.harness.patient import PATIENCE
+from tests.harness.sidecar import SCHEDULED, fronting
 
 
 @pytest.fixture

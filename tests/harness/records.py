@@ -1,4 +1,4 @@
-"""Records, writes and sightings as tests need them, made by the same code that makes the real ones."""
+"""Records, writes and cached records as tests need them, made by the same code that makes the real ones."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def record(*holders: str | Attachment, epoch: int | None = 1, uid: str = UID, pv
     return VolumeRecord(mark=mark, operation="", holders=held)
 
 
-def sighting(handle: str, *holders: str | Attachment, epoch: int | None = 1, uid: str = UID, pv: str = "pv-1") -> CompactRecord:
+def cached(handle: str, *holders: str | Attachment, epoch: int | None = 1, uid: str = UID, pv: str = "pv-1") -> CompactRecord:
     """Return a record as a list or a watch delivers it."""
     return CompactRecord.of(handle, record(*holders, epoch=epoch, uid=uid, pv=pv))
 
 
 def seen(handle: str, *holders: str | Attachment, epoch: int | None = 1, uid: str = UID, pv: str = "pv-1") -> Change:
     """Return a change as a watch delivers it."""
-    return Change(ChangeKind.SEEN, sighting(handle, *holders, epoch=epoch, uid=uid, pv=pv))
+    return Change(ChangeKind.SEEN, cached(handle, *holders, epoch=epoch, uid=uid, pv=pv))
 
 
 def attach(

@@ -48,14 +48,14 @@ async def running_worker(
     settings: Settings,
     kubeconfig: dict[str, Any],
     backend: Backend | None = None,
-    desk: EndpointState | None = None,
+    state: EndpointState | None = None,
     slots: Slots | None = None,
 ) -> AsyncIterator[MooringWorker]:
     """Run a worker that is ready, and stop it in the end."""
     metrics = Metrics(CollectorRegistry())
     identity = f"worker-{next(_NUMBERS)}"
     async with open_clientset(settings, identity, lambda: datetime.now(UTC), metrics, kubeconfig) as storage:
-        worker = MooringWorker(settings, await _own(client), storage, backend or NoBackend(), identity, metrics, desk, slots)
+        worker = MooringWorker(settings, await _own(client), storage, backend or NoBackend(), identity, metrics, state, slots)
         stop = asyncio.Event()
         running = asyncio.create_task(worker.run(stop))
         try:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from mooring.kubernetes import in_tree
-from mooring.kubernetes.api import Request, KubernetesApi
+from mooring.kubernetes.api import KubernetesApi, Request
 from mooring.kubernetes.list_watch import ListPage
 from mooring.kubernetes.pv_objects import PV, Pv, PvLists, handle
 from mooring.models import Skip

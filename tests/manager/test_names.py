@@ -7,9 +7,9 @@ from itertools import product
 
 from mooring.cluster.attachment_cache import UnknownNames
 from mooring.index.entries import RecordIndex
-from tests.harness.records import sighting
+from tests.harness.records import cached
 
-PVS = [sighting(handle, uid=f"uid-{handle}-{name}", pv=name) for handle, name in product(("v", "w"), ("pv-1", "pv-2"))]
+PVS = [cached(handle, uid=f"uid-{handle}-{name}", pv=name) for handle, name in product(("v", "w"), ("pv-1", "pv-2"))]
 
 
 def do(index: RecordIndex, kind: str, number: int) -> None:
@@ -62,7 +62,7 @@ def unlike(taken: Callable[[RecordIndex], set[str]], length: int) -> list[object
 
 def act(index: RecordIndex, attached: dict[str, bool], unknown: UnknownNames, kind: str, name: str) -> RecordIndex:
     """Have the event happen; return the index that there is then. A rebuild lists the PV of this name alone."""
-    seen = sighting(f"of-{name}", uid=name, pv=name)
+    seen = cached(f"of-{name}", uid=name, pv=name)
     match kind:
         case "attach":
             attached[name] = True

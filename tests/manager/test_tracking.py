@@ -7,7 +7,7 @@ import pytest
 from mooring.errors import HeldElsewhere, Incompatible
 from mooring.index.manager import AttachmentManager
 from mooring.models import AccessMode
-from tests.harness.records import SHARED, attachment, record, seen, sighting
+from tests.harness.records import SHARED, attachment, cached, record, seen
 
 
 def test_a_tracked_attachment_is_there_and_not_persisted() -> None:
@@ -27,7 +27,7 @@ def test_the_same_node_again_changes_nothing() -> None:
 
 def test_the_node_that_a_pv_records_is_not_tracked_beside_it() -> None:
     manager = AttachmentManager()
-    manager.replace_all([sighting("vol-1", "node-a")])
+    manager.replace_all([cached("vol-1", "node-a")])
     assert manager.track_attachment("vol-1", attachment("node-a")) is False
     assert manager.attachments == 1
 
@@ -49,7 +49,7 @@ def test_the_same_node_in_another_mode_is_refused() -> None:
 
 def test_several_nodes_may_hold_a_shared_volume() -> None:
     manager = AttachmentManager()
-    manager.replace_all([sighting("vol-1", attachment("node-a", SHARED))])
+    manager.replace_all([cached("vol-1", attachment("node-a", SHARED))])
     assert manager.track_attachment("vol-1", attachment("node-b", SHARED))
     assert [entry.attachment.node_id for entry in manager.list_attachments()] == ["node-a", "node-b"]
 
@@ -78,7 +78,7 @@ def test_untracking_what_is_not_there_is_no_error() -> None:
 def test_untracking_what_a_pv_records_leaves_nothing_to_decide_on_until_the_pv_is_read() -> None:
     # A write landed, its answer was lost, and the watch was faster than the failure.
     manager = AttachmentManager()
-    manager.replace_all([sighting("vol-1", "node-a", epoch=4)])
+    manager.replace_all([cached("vol-1", "node-a", epoch=4)])
     manager.untrack_attachment("vol-1", "node-a")
     assert (manager.get_attachment("vol-1"), manager.observe("vol-1"), manager.attachments) == (None, None, 0)
     assert manager.pv_name("vol-1") == "pv-1"
@@ -88,7 +88,7 @@ def test_untracking_what_a_pv_records_leaves_nothing_to_decide_on_until_the_pv_i
 
 def test_a_node_that_is_doubted_is_listed_as_long_as_its_pv_names_it() -> None:
     manager = AttachmentManager()
-    manager.replace_all([sighting("vol-1", attachment("node-a", SHARED), attachment("node-b", SHARED), epoch=4)])
+    manager.replace_all([cached("vol-1", attachment("node-a", SHARED), attachment("node-b", SHARED), epoch=4)])
     manager.untrack_attachment("vol-1", "node-b")
     assert (manager.nodes_of("vol-1"), manager.listed_nodes("vol-1")) == (["node-a"], ["node-a", "node-b"])
     manager.learn("vol-1", record("node-a", epoch=5))
@@ -97,7 +97,7 @@ def test_a_node_that_is_doubted_is_listed_as_long_as_its_pv_names_it() -> None:
 
 def test_an_empty_node_untracks_every_node() -> None:
     manager = AttachmentManager()
-    manager.replace_all([sighting("vol-1", attachment("node-a", SHARED))])
+    manager.replace_all([cached("vol-1", attachment("node-a", SHARED))])
     manager.track_attachment("vol-1", attachment("node-b", SHARED))
     manager.untrack_attachment("vol-1", "")
     assert manager.attachments == 0

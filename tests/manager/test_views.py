@@ -11,14 +11,14 @@ from mooring.errors import MalformedRecord
 from mooring.index.manager import AttachmentManager
 from mooring.records.compact import CompactRecord, pack
 from mooring.records.store import Change, ChangeKind
-from tests.harness.records import record, seen, sighting
+from tests.harness.records import cached, record, seen
 
 OTHER = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
 
 
-def known(*sightings: CompactRecord) -> AttachmentManager:
+def known(*records: CompactRecord) -> AttachmentManager:
     manager = AttachmentManager()
-    manager.replace_all(sightings)
+    manager.replace_all(records)
     return manager
 
 
@@ -37,25 +37,25 @@ def test_nothing_is_known_of_a_volume_that_was_never_seen() -> None:
 
 
 def test_what_was_seen_is_observed_whole() -> None:
-    assert known(sighting("vol-1", "node-a", epoch=3)).observe("vol-1") == record("node-a", epoch=3)
+    assert known(cached("vol-1", "node-a", epoch=3)).observe("vol-1") == record("node-a", epoch=3)
 
 
 @pytest.mark.parametrize(("epoch", "expected"), [(2, "node-a"), (3, "node-b"), (4, "node-b")])
 def test_what_this_worker_wrote_or_read_stands_unless_a_higher_epoch_is_known(epoch: int, expected: str) -> None:
-    manager = known(sighting("vol-1", "node-a", epoch=3))
+    manager = known(cached("vol-1", "node-a", epoch=3))
     manager.learn("vol-1", record("node-b", epoch=epoch))
     assert holder(manager) == expected
 
 
 @pytest.mark.parametrize(("epoch", "expected"), [(2, "node-a"), (3, "node-b"), (4, "node-b")])
 def test_an_event_stands_unless_a_higher_epoch_is_known(epoch: int, expected: str) -> None:
-    manager = known(sighting("vol-1", "node-a", epoch=3))
+    manager = known(cached("vol-1", "node-a", epoch=3))
     manager.apply_event(seen("vol-1", "node-b", epoch=epoch))
     assert holder(manager) == expected
 
 
 def test_a_record_without_an_epoch_counts_as_epoch_0() -> None:
-    manager = known(sighting("vol-1", epoch=None))
+    manager = known(cached("vol-1", epoch=None))
     manager.apply_event(seen("vol-1", "node-a", epoch=None))
     assert holder(manager) == "node-a"
     manager.learn("vol-1", record("node-b", epoch=1))
@@ -69,32 +69,32 @@ def test_learning_of_a_pv_that_is_not_known_enters_nothing() -> None:
 
 
 def test_learning_late_of_a_deleted_pv_does_not_bring_it_back() -> None:
-    manager = known(sighting("vol-1", "node-a"))
-    manager.apply_event(Change(ChangeKind.GONE, sighting("vol-1", "node-a")))
+    manager = known(cached("vol-1", "node-a"))
+    manager.apply_event(Change(ChangeKind.GONE, cached("vol-1", "node-a")))
     manager.learn("vol-1", record("node-a", epoch=9))
     assert (manager.observe("vol-1"), manager.attachments) == (None, 0)
 
 
 def test_learning_of_a_pv_made_anew_waits_for_the_watch() -> None:
-    manager = known(sighting("vol-1", "node-a", epoch=9))
+    manager = known(cached("vol-1", "node-a", epoch=9))
     manager.learn("vol-1", record("node-b", epoch=9, uid=OTHER))
     assert holder(manager) == "node-a"
 
 
 def test_a_pv_made_anew_under_its_name_replaces_the_old_one_at_any_epoch() -> None:
-    manager = known(sighting("vol-1", "node-a", epoch=9))
+    manager = known(cached("vol-1", "node-a", epoch=9))
     manager.apply_event(seen("vol-1", epoch=None, uid=OTHER))
     assert manager.observe("vol-1") == record(epoch=None, uid=OTHER)
 
 
 def test_the_late_news_that_the_old_pv_is_gone_leaves_the_new_one() -> None:
-    manager = known(sighting("vol-1", "node-a", uid=OTHER))
-    manager.apply_event(Change(ChangeKind.GONE, sighting("vol-1", "node-a")))
+    manager = known(cached("vol-1", "node-a", uid=OTHER))
+    manager.apply_event(Change(ChangeKind.GONE, cached("vol-1", "node-a")))
     assert holder(manager) == "node-a"
 
 
 def test_two_pvs_with_one_handle_are_one_volume() -> None:
-    manager = known(sighting("vol-1", "node-a"))
+    manager = known(cached("vol-1", "node-a"))
     manager.apply_event(seen("vol-1", "node-a", uid=OTHER, pv="pv-2"))
     found = manager.observe("vol-1")
     assert found is not None
@@ -111,15 +111,15 @@ def test_a_record_that_leads_to_a_pv_that_is_not_known_is_not_decided_on() -> No
 
 
 def test_two_pvs_whose_holders_exclude_each_other_are_counted() -> None:
-    manager = known(sighting("vol-1", "node-a"), sighting("vol-1", "node-b", uid=OTHER, pv="pv-2"))
+    manager = known(cached("vol-1", "node-a"), cached("vol-1", "node-b", uid=OTHER, pv="pv-2"))
     assert (manager.counts.duplicates, manager.counts.holders, manager.nodes_of("vol-1")) == (1, 2, ["node-b", "node-a"])
 
 
 @pytest.mark.parametrize(("gone", "left"), [("pv-1", "pv-2"), ("pv-2", "pv-1")])
 def test_when_one_of_two_pvs_is_deleted_the_other_one_counts(gone: str, left: str) -> None:
     uids = {"pv-1": record().mark.uid, "pv-2": OTHER}
-    manager = known(*(sighting("vol-1", uid=uid, pv=pv) for pv, uid in uids.items()))
-    manager.apply_event(Change(ChangeKind.GONE, sighting("vol-1", uid=uids[gone], pv=gone)))
+    manager = known(*(cached("vol-1", uid=uid, pv=pv) for pv, uid in uids.items()))
+    manager.apply_event(Change(ChangeKind.GONE, cached("vol-1", uid=uids[gone], pv=gone)))
     found = manager.observe("vol-1")
     assert found is not None
     assert found.mark.pv == left
@@ -137,7 +137,7 @@ def test_a_record_that_was_corrected_is_believed_again() -> None:
 
 
 def test_a_record_that_became_unreadable_is_not_believed_any_longer() -> None:
-    manager = known(sighting("vol-1", "node-a", epoch=9))
+    manager = known(cached("vol-1", "node-a", epoch=9))
     manager.apply_event(Change(ChangeKind.SEEN, malformed("vol-1")))
     with pytest.raises(MalformedRecord):
         manager.observe("vol-1")
@@ -145,13 +145,13 @@ def test_a_record_that_became_unreadable_is_not_believed_any_longer() -> None:
 
 
 def test_a_pv_that_goes_while_its_record_cannot_be_read_leaves_its_holder() -> None:
-    manager = known(sighting("vol-1", "node-a", epoch=9))
+    manager = known(cached("vol-1", "node-a", epoch=9))
     manager.apply_event(Change(ChangeKind.SEEN, malformed("vol-1")))
     manager.apply_event(Change(ChangeKind.GONE, malformed("vol-1")))
     assert [held.node_id for departure in manager.departures.open() for held in departure.holders] == ["node-a"]
 
 
-LOOKS = (malformed("vol-1"), *(sighting("vol-1", epoch=epoch) for epoch in (None, 1, 2)))
+LOOKS = (malformed("vol-1"), *(cached("vol-1", epoch=epoch) for epoch in (None, 1, 2)))
 """States in which a PV may be seen."""
 
 
@@ -188,7 +188,9 @@ def forgetting(follow: Callable[[Iterable[CompactRecord]], CompactRecord | None]
 
 
 @pytest.mark.parametrize("follow", [watched, listed])
-def test_no_look_whatever_it_brings_has_an_epoch_forgotten(follow: Callable[[Iterable[CompactRecord]], CompactRecord | None]) -> None:
+def test_no_look_whatever_it_brings_has_an_epoch_forgotten(
+    follow: Callable[[Iterable[CompactRecord]], CompactRecord | None],
+) -> None:
     assert forgetting(follow) == []
 
 
@@ -197,6 +199,6 @@ def test_an_epoch_would_be_forgotten_where_what_cannot_be_read_took_the_place_of
 
 
 def test_a_sign_of_life_changes_nothing() -> None:
-    manager = known(sighting("vol-1", "node-a"))
+    manager = known(cached("vol-1", "node-a"))
     manager.apply_event(Change(ChangeKind.ALIVE))
     assert holder(manager) == "node-a"

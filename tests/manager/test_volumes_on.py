@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mooring.index.manager import AttachmentManager
 from mooring.records.store import Change, ChangeKind
-from tests.harness.records import SHARED, attachment, seen, sighting
+from tests.harness.records import SHARED, attachment, cached, seen
 
 
 def counted(manager: AttachmentManager, *nodes: str) -> list[int]:
@@ -14,16 +14,14 @@ def counted(manager: AttachmentManager, *nodes: str) -> list[int]:
 def test_every_holder_counts_once_a_volume() -> None:
     manager = AttachmentManager()
 
-    manager.replace_all(
-        [sighting("vol-1", "node-a"), sighting("vol-2", attachment("node-a", SHARED), attachment("node-b", SHARED))]
-    )
+    manager.replace_all([cached("vol-1", "node-a"), cached("vol-2", attachment("node-a", SHARED), attachment("node-b", SHARED))])
 
     assert counted(manager, "node-a", "node-b", "node-c") == [2, 1, 0]
 
 
 def test_a_volume_that_moves_is_counted_where_it_is() -> None:
     manager = AttachmentManager()
-    manager.replace_all([sighting("vol-1", "node-a", epoch=1)])
+    manager.replace_all([cached("vol-1", "node-a", epoch=1)])
 
     manager.apply_event(seen("vol-1", "node-b", epoch=3))
 
@@ -32,9 +30,9 @@ def test_a_volume_that_moves_is_counted_where_it_is() -> None:
 
 def test_a_pv_that_goes_is_counted_no_more() -> None:
     manager = AttachmentManager()
-    manager.replace_all([sighting("vol-1", "node-a")])
+    manager.replace_all([cached("vol-1", "node-a")])
 
-    manager.apply_event(Change(ChangeKind.GONE, sighting("vol-1", "node-a")))
+    manager.apply_event(Change(ChangeKind.GONE, cached("vol-1", "node-a")))
 
     assert counted(manager, "node-a") == [0]
 

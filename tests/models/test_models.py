@@ -7,7 +7,16 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import ValidationError
 
-from mooring.models import MAP_BYTES, AccessMode, Attachment, Precondition, PublishRequest, UnpublishRequest, VolumeRecord, VolumeRef
+from mooring.models import (
+    MAP_BYTES,
+    AccessMode,
+    Attachment,
+    Precondition,
+    PublishRequest,
+    UnpublishRequest,
+    VolumeRecord,
+    VolumeRef,
+)
 
 
 def test_the_volume_handle_of_a_publish_is_limited_in_bytes_not_characters() -> None:

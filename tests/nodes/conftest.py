@@ -18,7 +18,7 @@ TIMEOUT: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Machines:
+class NodeObjects:
     """The nodes that a test makes."""
 
     cluster: Cluster
@@ -49,8 +49,8 @@ class Machines:
 
 
 @pytest.fixture
-def machines(cluster: Cluster) -> Machines:
-    return Machines(cluster)
+def node_objects(cluster: Cluster) -> NodeObjects:
+    return NodeObjects(cluster)
 
 
 @pytest.fixture

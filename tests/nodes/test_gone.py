@@ -12,7 +12,7 @@ from mooring.errors import BackendNotFound
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
 from tests.harness.workers import quick, running_worker
-from tests.nodes.conftest import Machines
+from tests.nodes.conftest import NodeObjects
 
 SECONDS = 20
 
@@ -32,11 +32,11 @@ async def test_its_volume_is_detached_once_it_is_gone_and_not_before(
     temporal_client: Client,
     cluster: Cluster,
     driver: str,
-    machines: Machines,
+    node_objects: NodeObjects,
     mooring: MooringClient,
     backend: JournalBackend,
 ) -> None:
-    await machines.register("node-a")
+    await node_objects.register("node-a")
     await cluster.create("vol")
     backend.unpublish_errors = [BackendNotFound("no such node") for _ in range(500)]
     async with running_worker(temporal_client, quick(driver, node_check="csinode"), cluster.proxy.kubeconfig(), backend):
@@ -44,7 +44,7 @@ async def test_its_volume_is_detached_once_it_is_gone_and_not_before(
         with pytest.raises(BackendNotFound, match="no such node"):
             await mooring.unpublish("vol", "node-a")
         assert await cluster.holder("vol") == "node-a"
-        await machines.unregister("node-a")
+        await node_objects.unregister("node-a")
         await _until_detached(mooring)
 
     assert await cluster.holder("vol") is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic_core import to_json
 
-from mooring.models import ObserveResult, NodeVerdict
+from mooring.models import NodeVerdict, ObserveResult
 from tests.harness.workers import quick
 
 LIMITS = quick("nodes.csi.test").limits(search_attributes=False, backend=False)
@@ -17,6 +17,6 @@ def test_the_usual_glance_says_nothing_of_the_node() -> None:
 
 @pytest.mark.parametrize("node", NodeVerdict)
 def test_a_glance_is_read_as_it_was_written(node: NodeVerdict) -> None:
-    glance = ObserveResult(record=None, waiting=None, limits=LIMITS, node=node)
+    observed = ObserveResult(record=None, waiting=None, limits=LIMITS, node=node)
 
-    assert ObserveResult.model_validate_json(to_json(glance)) == glance
+    assert ObserveResult.model_validate_json(to_json(observed)) == observed

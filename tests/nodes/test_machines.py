@@ -19,15 +19,15 @@ from tests.harness.kubernetes import Kubernetes
 from tests.harness.living import VOLUME_ATTACHMENTS, Living
 from tests.harness.records import NOW
 from tests.harness.ward import TAINT
-from tests.nodes.conftest import CSI_NODES, NODES, Machines
+from tests.nodes.conftest import CSI_NODES, NODES, NodeObjects
 
 OLD, NEW = "machine", "renamed"
 
 
 @pytest.fixture
-async def behind(api: KubernetesApi, cluster: Cluster, machines: Machines, metrics: Metrics) -> AsyncIterator[Nodes]:
+async def behind(api: KubernetesApi, cluster: Cluster, node_objects: NodeObjects, metrics: Metrics) -> AsyncIterator[Nodes]:
     """The driver's CSINodes as they were: node-a is the Node `machine`, and nothing is heard since."""
-    await machines.register("node-a", name=OLD)
+    await node_objects.register("node-a", name=OLD)
     nodes = csi_nodes(api, cluster.driver, metrics.reconnected)
     async with nodes.running():
         await nodes.wait_until_synced()
@@ -37,28 +37,28 @@ async def behind(api: KubernetesApi, cluster: Cluster, machines: Machines, metri
 
 
 async def test_a_node_that_goes_by_another_name_now_is_not_gone(
-    api: KubernetesApi, cluster: Cluster, machines: Machines, metrics: Metrics, behind: Nodes
+    api: KubernetesApi, cluster: Cluster, node_objects: NodeObjects, metrics: Metrics, behind: Nodes
 ) -> None:
-    await cluster.ask("DELETE", f"{CSI_NODES}/{machines.name(OLD)}")
-    await machines.register("node-a", name=NEW)
-    await cluster.ask("POST", NODES, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": machines.name(NEW)}, "spec": {}})
+    await cluster.ask("DELETE", f"{CSI_NODES}/{node_objects.name(OLD)}")
+    await node_objects.register("node-a", name=NEW)
+    await cluster.ask("POST", NODES, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node_objects.name(NEW)}, "spec": {}})
     known = behind.find("node-a")
     assert known is not None
-    assert known.name == machines.name(OLD)
+    assert known.name == node_objects.name(OLD)
 
     seen = await ClusterNodeHealth(api, behind, NoAttachments(), metrics.reconnected, named_by_id=False).read("node-a", ())
 
-    assert (seen.presence, seen.name) == (Presence.HERE, machines.name(NEW))
+    assert (seen.presence, seen.name) == (Presence.HERE, node_objects.name(NEW))
 
 
 async def test_a_node_that_memory_alone_knows_is_gone(
-    api: KubernetesApi, cluster: Cluster, machines: Machines, metrics: Metrics, behind: Nodes
+    api: KubernetesApi, cluster: Cluster, node_objects: NodeObjects, metrics: Metrics, behind: Nodes
 ) -> None:
-    await cluster.ask("DELETE", f"{CSI_NODES}/{machines.name(OLD)}")
+    await cluster.ask("DELETE", f"{CSI_NODES}/{node_objects.name(OLD)}")
 
     seen = await ClusterNodeHealth(api, behind, NoAttachments(), metrics.reconnected, named_by_id=False).read("node-a", ())
 
-    assert (seen.presence, seen.name) == (Presence.GONE, machines.name(OLD))
+    assert (seen.presence, seen.name) == (Presence.GONE, node_objects.name(OLD))
 
 
 @pytest.fixture
@@ -76,25 +76,25 @@ async def _have(cluster: Cluster, name: str, *taints: dict[str, str]) -> None:
 
 @pytest.mark.parametrize(("first", "second"), [(OLD, NEW), (NEW, OLD)])
 async def test_the_taint_of_one_of_two_nodes_of_an_id_says_nothing_of_the_other(
-    cluster: Cluster, machines: Machines, watched: ClusterNodeHealth, first: str, second: str
+    cluster: Cluster, node_objects: NodeObjects, watched: ClusterNodeHealth, first: str, second: str
 ) -> None:
     for name in (first, second):
-        await machines.register("node-a", name=name)
-    await _have(cluster, machines.name(OLD), TAINT)
-    await _have(cluster, machines.name(NEW))
+        await node_objects.register("node-a", name=name)
+    await _have(cluster, node_objects.name(OLD), TAINT)
+    await _have(cluster, node_objects.name(NEW))
 
-    seen = await watched.read("node-a", (machines.name(OLD),))
+    seen = await watched.read("node-a", (node_objects.name(OLD),))
 
-    assert (seen.presence, seen.out_of_service, seen.name) == (Presence.HERE, False, machines.name(NEW))
-    assert f"Node {machines.name(NEW)} is there and not Ready, and Node {machines.name(OLD)} bears the taint" in seen.words
+    assert (seen.presence, seen.out_of_service, seen.name) == (Presence.HERE, False, node_objects.name(NEW))
+    assert f"Node {node_objects.name(NEW)} is there and not Ready, and Node {node_objects.name(OLD)} bears the taint" in seen.words
 
 
 async def test_two_nodes_of_an_id_are_out_of_service_once_both_are(
-    cluster: Cluster, machines: Machines, watched: ClusterNodeHealth
+    cluster: Cluster, node_objects: NodeObjects, watched: ClusterNodeHealth
 ) -> None:
     for name in (OLD, NEW):
-        await machines.register("node-a", name=name)
-        await _have(cluster, machines.name(name), TAINT)
+        await node_objects.register("node-a", name=name)
+        await _have(cluster, node_objects.name(name), TAINT)
 
     seen = await watched.read("node-a", ())
 
@@ -102,35 +102,35 @@ async def test_two_nodes_of_an_id_are_out_of_service_once_both_are(
 
 
 async def test_where_one_of_two_nodes_is_gone_and_the_other_out_of_service_both_count_as_gone(
-    cluster: Cluster, machines: Machines, watched: ClusterNodeHealth
+    cluster: Cluster, node_objects: NodeObjects, watched: ClusterNodeHealth
 ) -> None:
-    await machines.register("node-a", name=OLD)
-    await _have(cluster, machines.name(OLD), TAINT)
+    await node_objects.register("node-a", name=OLD)
+    await _have(cluster, node_objects.name(OLD), TAINT)
 
-    seen = await watched.read("node-a", (machines.name(NEW),))
+    seen = await watched.read("node-a", (node_objects.name(NEW),))
 
     assert (seen.presence, seen.out_of_service) == (Presence.GONE, False)
-    assert seen.words.endswith(f"bears the taint {OUT_OF_SERVICE}, and there is no Node {machines.name(NEW)}")
+    assert seen.words.endswith(f"bears the taint {OUT_OF_SERVICE}, and there is no Node {node_objects.name(NEW)}")
 
 
 async def test_a_node_that_a_volumeattachment_alone_names_is_one_of_them(
-    cluster: Cluster, machines: Machines, watched: ClusterNodeHealth, kubernetes: Kubernetes
+    cluster: Cluster, node_objects: NodeObjects, watched: ClusterNodeHealth, kubernetes: Kubernetes
 ) -> None:
-    await machines.register("node-a", name=OLD)
-    await _have(cluster, machines.name(OLD), TAINT)
-    await _have(cluster, machines.name("node-a"))
+    await node_objects.register("node-a", name=OLD)
+    await _have(cluster, node_objects.name(OLD), TAINT)
+    await _have(cluster, node_objects.name("node-a"))
     await Living(cluster, kubernetes.audit is not None).attach("vol", "node-a", known=False, attached=False, noted="node-a")
 
     seen = await watched.read("node-a", ())
 
-    assert (seen.presence, seen.out_of_service, seen.name) == (Presence.HERE, False, machines.name("node-a"))
+    assert (seen.presence, seen.out_of_service, seen.name) == (Presence.HERE, False, node_objects.name("node-a"))
 
 
 async def test_where_volumeattachments_may_not_be_read_nothing_is_said(
-    cluster: Cluster, machines: Machines, watched: ClusterNodeHealth
+    cluster: Cluster, node_objects: NodeObjects, watched: ClusterNodeHealth
 ) -> None:
-    await machines.register("node-a", name=OLD)
-    await _have(cluster, machines.name(OLD), TAINT)
+    await node_objects.register("node-a", name=OLD)
+    await _have(cluster, node_objects.name(OLD), TAINT)
     cluster.proxy.fail("GET", path=VOLUME_ATTACHMENTS, status=403)
 
     seen = await watched.read("node-a", ())
@@ -139,10 +139,12 @@ async def test_where_volumeattachments_may_not_be_read_nothing_is_said(
     assert "nothing says which Nodes the driver calls node-a" in seen.words
 
 
-async def test_of_a_node_id_that_two_nodes_go_by_nothing_is_said(api: KubernetesApi, cluster: Cluster, machines: Machines) -> None:
+async def test_of_a_node_id_that_two_nodes_go_by_nothing_is_said(
+    api: KubernetesApi, cluster: Cluster, node_objects: NodeObjects
+) -> None:
     for name, node_id in ((OLD, "node-a"), (NEW, "node-a"), ("other", "node-b")):
-        await machines.register(node_id, name=name)
-        body = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": machines.name(name)}, "spec": {}}
+        await node_objects.register(node_id, name=name)
+        body = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node_objects.name(name)}, "spec": {}}
         await cluster.ask("POST", NODES, body)
 
     assert list(await ClusterNodeUsage(api, cluster.driver, lambda: 0).read({"node-a", "node-b"})) == ["node-b"]

@@ -13,14 +13,14 @@ from mooring.errors import AttachLimitReached, NodeNotFound, VolumeNotFound
 from mooring.models import VolumeRef
 from tests.harness.cluster import PVS, Cluster
 from tests.harness.workers import indexed, quick, running_worker, until
-from tests.nodes.conftest import CSI_NODES, Machines
+from tests.nodes.conftest import CSI_NODES, NodeObjects
 from worker import MooringWorker
 
 
 @pytest.fixture
-async def worker(temporal_client: Client, cluster: Cluster, driver: str, machines: Machines) -> AsyncIterator[MooringWorker]:
+async def worker(temporal_client: Client, cluster: Cluster, driver: str, node_objects: NodeObjects) -> AsyncIterator[MooringWorker]:
     """A worker that knows one node, with room for two volumes."""
-    await machines.register("node-a", limit=2)
+    await node_objects.register("node-a", limit=2)
     async with running_worker(temporal_client, quick(driver, node_check="csinode"), cluster.proxy.kubeconfig()) as running:
         yield running
 
@@ -52,12 +52,12 @@ async def test_an_unknown_node_is_refused_and_told_where_it_should_be(
 
 
 async def test_a_node_that_registered_a_moment_ago_is_found(
-    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, machines: Machines
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, node_objects: NodeObjects
 ) -> None:
     await cluster.create("vol")
     cluster.proxy.fail("WATCH", path=CSI_NODES, status=503)
     cluster.proxy.cut_watches()
-    await machines.register("node-b")
+    await node_objects.register("node-b")
 
     await mooring.publish("vol", "node-b")
 
@@ -77,11 +77,11 @@ async def test_a_node_is_asked_for_again_where_the_api_server_can_not_say(
 
 
 async def test_a_node_that_is_gone_for_good_can_be_unpublished(
-    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, machines: Machines
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, node_objects: NodeObjects
 ) -> None:
     await cluster.create("vol")
     await mooring.publish("vol", "node-a")
-    await machines.unregister("node-a")
+    await node_objects.unregister("node-a")
 
     result = await mooring.unpublish("vol", "node-a")
 
@@ -162,9 +162,9 @@ async def test_a_full_node_keeps_what_the_index_does_not_know_that_it_holds(
 
 
 async def test_the_names_of_nodes_are_node_ids_where_they_are_asked_for(
-    temporal_client: Client, cluster: Cluster, driver: str, mooring: MooringClient, machines: Machines
+    temporal_client: Client, cluster: Cluster, driver: str, mooring: MooringClient, node_objects: NodeObjects
 ) -> None:
-    name = await machines.join()
+    name = await node_objects.join()
     await cluster.create("vol")
     async with running_worker(temporal_client, quick(driver, node_check="node"), cluster.proxy.kubeconfig()):
         with pytest.raises(NodeNotFound, match=r"node-x: there is no Node of this name\."):

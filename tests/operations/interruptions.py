@@ -32,8 +32,8 @@ AT_ONCE = 26
 class Moment(StrEnum):
     """The moment that the operation has reached."""
 
-    CLAIMING = "its claim hangs at the API server"
-    CLAIMED = "its claim has landed, and the answer hangs"
+    ACQUIRING = "its claim hangs at the API server"
+    ACQUIRED = "its claim has landed, and the answer hangs"
     ATTACHING = "its attach hangs"
     ATTACHED = "its second attach is done, and the record of that hangs"
     ROLLING_BACK = "it is rolled back, and the detach hangs"
@@ -71,7 +71,7 @@ class Row:
     @property
     def is_possible(self) -> bool:
         """True if the run that is to be cut off is open, and a call that is to land is kept back."""
-        ended, keeps = self.moment in (Moment.PUBLISHED, Moment.OVERTAKEN), self.moment is not Moment.CLAIMED
+        ended, keeps = self.moment in (Moment.PUBLISHED, Moment.OVERTAKEN), self.moment is not Moment.ACQUIRED
         return not (ended and self.cut in (Cut.TERMINATE, Cut.CANCEL)) and keeps == (self.lands is not None)
 
     @property
@@ -144,9 +144,9 @@ class Story:
     async def _arrive(self) -> Run:
         """Have the operation reach the moment."""
         match self._row.moment:
-            case Moment.CLAIMING:
+            case Moment.ACQUIRING:
                 await self._hangs_at_the_api_server(b"node-a", self._publish())
-            case Moment.CLAIMED:
+            case Moment.ACQUIRED:
                 lost = self._scene.cluster.proxy.lose_answer("PATCH", path=self._pv, loss=Loss.HANG, times=1)
                 self._begin(self._publish())
                 await lost.landed()

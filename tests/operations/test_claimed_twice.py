@@ -1,4 +1,4 @@
-"""A publish that has to claim again, because another writer changed the record after the backend had attached."""
+"""A publish that has to acquire again, because another writer changed the record after the backend had attached."""
 
 from __future__ import annotations
 

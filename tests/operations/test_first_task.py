@@ -16,7 +16,16 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
 
 from mooring import names
-from mooring.models import AdoptRequest, Approval, Precondition, Migrating, PublishRequest, PersistInput, UnpublishRequest, VolumeRef
+from mooring.models import (
+    AdoptRequest,
+    Approval,
+    Migrating,
+    PersistInput,
+    Precondition,
+    PublishRequest,
+    UnpublishRequest,
+    VolumeRef,
+)
 from mooring.models.evacuation import EvacuateRequest
 from mooring.models.reconciliation import ReconcileRequest
 from mooring.settings import Settings

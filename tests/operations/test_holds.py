@@ -20,7 +20,7 @@ from tests.harness.cluster import PVS, Cluster
 from tests.harness.holds import SECONDS, Run, ended, hold_of, operation_of, volume
 from tests.harness.records import attachment
 from tests.harness.workers import indexed, quick, running_worker
-from tests.nodes.conftest import CSI_NODES, Machines
+from tests.nodes.conftest import CSI_NODES, NodeObjects
 from worker import MooringWorker
 
 MERGE = "application/merge-patch+json"
@@ -309,7 +309,7 @@ async def test_a_publish_that_fails_takes_back_what_its_own_hold_has_recorded(
     publish = asyncio.create_task(mooring.publish("vol", "node-a", deadline=SECONDS))
     await recorded_by_its_own_hold(cluster, backed_worker, temporal_client, backend)
     backend.apply_before_error = True
-    patched = cluster.proxy.hold("PATCH", times=1)  # it claims the record as its own
+    patched = cluster.proxy.hold("PATCH", times=1)  # it acquires the record as its own
     backend.publish_gate.set()
     await patched.reached()
     backend.publish_errors.append(refusal())
@@ -379,14 +379,14 @@ async def test_an_unpublish_ends_though_the_pv_that_has_just_appeared_may_not_be
 async def test_a_node_may_have_the_volume_when_the_hold_has_ended_since_the_publish_began(
     temporal_client: Client, cluster: Cluster, mooring: MooringClient, driver: str
 ) -> None:
-    await Machines(cluster).register("node-a")
+    await NodeObjects(cluster).register("node-a")
     async with running_worker(temporal_client, quick(driver, node_check="csinode"), cluster.proxy.kubeconfig()):
         await mooring.publish("vol", "node-a")
         hold = await hold_of(temporal_client, cluster)
         asked = cluster.proxy.hold("GET", path=CSI_NODES, times=1)
         cluster.proxy.drop("WATCH", path=CSI_NODES)
         cluster.proxy.cut_watches()
-        await Machines(cluster).register("node-b")
+        await NodeObjects(cluster).register("node-b")
         publish = asyncio.create_task(mooring.publish("vol", "node-b", deadline=SECONDS))
         await asked.reached()
         await hold.cancel()

@@ -1,4 +1,4 @@
-"""A PV that goes while a publish claims it: the claims on it are reported, and taken back."""
+"""A PV that goes while a publish acquires it: the acquisitions on it are reported, and taken back."""
 
 from __future__ import annotations
 

@@ -17,8 +17,8 @@ from tests.harness.resets import last_run, reset
 from worker import MooringWorker
 
 WAIT_SECONDS = 30
-CLAIMED = 1
-"""The workflow task in which a publish is told that its claim has landed."""
+ACQUIRED = 1
+"""The workflow task in which a publish is told that its acquisition has landed."""
 HELD = -4
 """The workflow task in which a publish without a PV has the backend attach."""
 
@@ -161,7 +161,7 @@ async def test_a_publish_reset_before_its_attach_attaches_on_no_claim_that_was_r
     await mooring.publish("vol", "node-b")
     backend.tokens.highest.clear()  # as if the attach to node-b hung
 
-    again = await reset(temporal_client, rolled_back, CLAIMED, PublishResult)
+    again = await reset(temporal_client, rolled_back, ACQUIRED, PublishResult)
     with pytest.raises(WorkflowFailureError):
         await asyncio.wait_for(again.result(), WAIT_SECONDS)
 

@@ -38,8 +38,8 @@ def by_another(run: Run) -> Callable[[Request], bool]:
     return lambda request: (run.run_id or "").encode() not in request.body
 
 
-async def claiming(client: Client, cluster: Cluster, operation: Coroutine[Any, Any, PublishResult]) -> tuple[Run, Hold]:
-    """Return the run of an operation whose claim hangs at the API server, and that claim."""
+async def acquiring(client: Client, cluster: Cluster, operation: Coroutine[Any, Any, PublishResult]) -> tuple[Run, Hold]:
+    """Return the run of an operation whose acquisition hangs at the API server, and that acquisition."""
     held = cluster.proxy.hold("PATCH", times=1)
     caller = asyncio.create_task(operation)
     caller.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -54,7 +54,7 @@ async def test_one_that_may_not_write_says_that_it_failed_once_no_claim_of_its_f
     async with running_worker(temporal_client, patient(cluster.driver), cluster.proxy.kubeconfig()) as worker:
         await cluster.create("vol")
         await indexed(worker, "vol")
-        run, held = await claiming(temporal_client, cluster, begun(verb, mooring, cluster.driver))
+        run, held = await acquiring(temporal_client, cluster, begun(verb, mooring, cluster.driver))
         cluster.proxy.fail("PATCH", status=403, times=1, when=by_another(run))
 
         again = await reset(temporal_client, run, FIRST, PublishResult)
@@ -72,7 +72,7 @@ async def test_one_that_is_cancelled_before_its_first_look_ends_once_no_claim_of
     async with running_worker(temporal_client, patient(cluster.driver), cluster.proxy.kubeconfig()) as worker:
         await cluster.create("vol")
         await indexed(worker, "vol")
-        run, held = await claiming(temporal_client, cluster, begun(verb, mooring, cluster.driver))
+        run, held = await acquiring(temporal_client, cluster, begun(verb, mooring, cluster.driver))
     again = await reset(temporal_client, run, FIRST, PublishResult)
     await again.cancel()
 

@@ -18,7 +18,7 @@ from mooring import names
 from mooring.client import MooringClient
 from mooring.devstack.faults import Loss
 from mooring.errors import HeldElsewhere
-from mooring.models import RunRef, PersistInput, VolumeRef
+from mooring.models import PersistInput, RunRef, VolumeRef
 from tests.harness.cluster import Cluster
 from tests.harness.records import attachment
 from tests.harness.workers import indexed
@@ -35,7 +35,7 @@ def waiting_run(client: Client, cluster: Cluster) -> WorkflowHandle[object, obje
 
 
 def unpersisted(client: Client, worker: MooringWorker, *, waits: int) -> UnpersistedActivities:
-    return UnpersistedActivities(client, worker.manager, worker._storage.volumes, worker._evidence, waits)
+    return UnpersistedActivities(client, worker.manager, worker._clientset.volumes, worker._evidence, waits)
 
 
 async def ended(run: WorkflowHandle[object, object]) -> None:

@@ -14,8 +14,8 @@ from tests.harness.cluster import Cluster
 from tests.harness.co import Peer, peer
 from tests.harness.driver.handle import ReferenceDriver
 from tests.harness.driver.orders import Order
-from tests.harness.front import fronting
 from tests.harness.living import Living
+from tests.harness.sidecar import fronting
 from tests.reconcile.conftest import Begin, Reconcile, found
 
 
@@ -39,10 +39,10 @@ async def co(
 ) -> AsyncIterator[Peer]:
     """A CO to which VolumeAttachments are nothing, with `vol` on node-b."""
     bounds = {"reconcile_settle": 0.2, "backend_timeout": 20, "backend_budget": 30, "drift_guard": 1, "approval_wait": 0.2}
-    async with fronting(temporal_client, cluster.proxy.kubeconfig(), storage.endpoint, tmp_path, **bounds) as front:
+    async with fronting(temporal_client, cluster.proxy.kubeconfig(), storage.endpoint, tmp_path, **bounds) as sidecar:
         await cluster.create("vol")
-        await front.publish("vol", "node-b")
-        yield front
+        await sidecar.publish("vol", "node-b")
+        yield sidecar
 
 
 def of(kind: str, drifts: list[tuple[str, str, str, str]]) -> list[tuple[str, str, str, str]]:

@@ -16,15 +16,15 @@ from mooring.reconciliation.result import conclude
 from mooring.records.compact import CompactRecord
 from mooring.states import State
 from mooring.temporal.visibility import Waits
-from tests.harness.records import NOW, SHARED, attachment, sighting
+from tests.harness.records import NOW, SHARED, attachment, cached
 
 Kinds = list[tuple[DriftKind, str, Heal]]
 IN_STEP = Evidence(
     attached=None, published=None, uncleared={}, waiting={}, unsettled=set(), gone=lambda _: False, tracked=lambda _: ()
 )
-HELD = sighting("vol", "node-a", epoch=3)
-FREE = sighting("vol", epoch=3)
-UNWRITTEN = sighting("vol", epoch=None)
+HELD = cached("vol", "node-a", epoch=3)
+FREE = cached("vol", epoch=3)
+UNWRITTEN = cached("vol", epoch=None)
 
 
 def on(node: str | None, **fields: Any) -> Attached:
@@ -119,7 +119,7 @@ def test_one_of_another_node_than_the_record_names_is_reported_beside_the_holder
 
 
 def test_a_further_node_of_a_shared_volume_is_without_holder_and_not_elsewhere() -> None:
-    shared = sighting("vol", attachment("node-a", SHARED), epoch=3)
+    shared = cached("vol", attachment("node-a", SHARED), epoch=3)
 
     assert kinds(shared, attached={"pv-1": [on("node-a"), on("node-b")]}) == [
         (DriftKind.VOLUME_ATTACHMENT_WITHOUT_HOLDER, "node-b", Heal.NONE)
@@ -166,7 +166,7 @@ def test_of_a_record_that_can_not_be_read_nothing_else_is_said() -> None:
 
 
 def test_two_pvs_whose_holders_exclude_each_other_are_named() -> None:
-    pvs = [sighting("vol", "node-a"), sighting("vol", "node-b", uid="u-2", pv="pv-2")]
+    pvs = [cached("vol", "node-a"), cached("vol", "node-b", uid="u-2", pv="pv-2")]
     [drift] = compare_several(pvs, IN_STEP)
     assert drift.kind is DriftKind.DUPLICATE_VOLUME
     assert "pv-1 names node node-a" in drift.why
@@ -174,13 +174,13 @@ def test_two_pvs_whose_holders_exclude_each_other_are_named() -> None:
 
 
 def test_several_pvs_of_one_volume_are_compared_as_one() -> None:
-    pvs = [sighting("vol", epoch=None, uid="u-2", pv="pv-2"), sighting("vol", "node-a", epoch=4)]
+    pvs = [cached("vol", epoch=None, uid="u-2", pv="pv-2"), cached("vol", "node-a", epoch=4)]
     [drift] = compare_several(pvs, replace(IN_STEP, attached={}))
     assert (drift.kind, drift.pv, drift.epoch) == (DriftKind.HOLDER_WITHOUT_VOLUME_ATTACHMENT, "pv-1", 4)
 
 
 def test_beside_a_pv_that_cant_be_read_nothing_is_said_of_the_volume() -> None:
-    pvs = [CompactRecord(handle="vol", pv="pv-2", uid="u-2", problem="it is odd."), sighting("vol", "node-a")]
+    pvs = [CompactRecord(handle="vol", pv="pv-2", uid="u-2", problem="it is odd."), cached("vol", "node-a")]
     assert [drift.kind for drift in compare_several(pvs, replace(IN_STEP, attached={}))] == [DriftKind.UNREADABLE_RECORD]
 
 
@@ -197,9 +197,9 @@ def test_an_attachment_may_wait_for_its_pv_but_not_for_long(pv: str, minutes: in
         (HELD, HELD, False),
         (HELD, None, True),
         (None, HELD, True),
-        (HELD, sighting("vol", epoch=2), True),
-        (sighting("vol", epoch=2), HELD, False),
-        (HELD, sighting("vol", "node-b", epoch=3), True),
+        (HELD, cached("vol", epoch=2), True),
+        (cached("vol", epoch=2), HELD, False),
+        (HELD, cached("vol", "node-b", epoch=3), True),
         (HELD, HELD.doubted("node-a"), False),
     ],
 )

@@ -12,7 +12,7 @@ from mooring.records.store import Change, ChangeKind
 from mooring.states import State
 from tests.harness.cluster import PVS, Cluster
 from tests.harness.living import Living
-from tests.harness.records import SHARED, sighting
+from tests.harness.records import SHARED, cached
 from tests.harness.workers import indexed, running_worker, until
 from tests.reconcile.conftest import Reconcile, found, settling
 from worker import MooringWorker
@@ -173,7 +173,7 @@ async def test_a_record_that_can_not_be_read_and_two_pvs_of_one_volume_are_repor
 async def test_an_index_that_lost_a_pv_is_rebuilt(worker: MooringWorker, cluster: Cluster, reconcile: Reconcile) -> None:
     await cluster.create("vol")
     await indexed(worker, "vol")
-    [known] = worker.manager.sightings()
+    [known] = worker.manager.records()
     worker.manager.apply_event(Change(ChangeKind.GONE, known))
 
     result = await reconcile()
@@ -183,7 +183,7 @@ async def test_an_index_that_lost_a_pv_is_rebuilt(worker: MooringWorker, cluster
 
 
 async def test_a_pv_that_the_index_made_up_is_forgotten(worker: MooringWorker, cluster: Cluster, reconcile: Reconcile) -> None:
-    worker.manager.apply_event(Change(ChangeKind.SEEN, sighting("ghost", pv="pv-of-ghost")))
+    worker.manager.apply_event(Change(ChangeKind.SEEN, cached("ghost", pv="pv-of-ghost")))
 
     assert found(await reconcile()) == [("index_behind", "ghost", "", "begun")]
     await until(lambda: worker.manager.pv_name("ghost") is None)

@@ -30,7 +30,7 @@ UNREADABLE = {"kind": "unreadable_record"}
 
 
 @pytest.fixture
-async def plan(temporal_client: Client, driver: str) -> AsyncIterator[ReconcileSchedule]:
+async def schedule(temporal_client: Client, driver: str) -> AsyncIterator[ReconcileSchedule]:
     """The driver reconciled every hour; the Schedule goes with the test."""
     settings = settling(driver, reconcile_interval=HOURLY)
     yield ReconcileSchedule.of(settings)
@@ -45,27 +45,31 @@ async def reported(client: Client, driver: str) -> Report:
     return report
 
 
-async def test_many_workers_make_one_that_skips_what_overlaps(temporal_client: Client, driver: str, plan: ReconcileSchedule) -> None:
-    await asyncio.gather(*(plan.keep(temporal_client) for _ in range(5)))
+async def test_many_workers_make_one_that_skips_what_overlaps(
+    temporal_client: Client, driver: str, schedule: ReconcileSchedule
+) -> None:
+    await asyncio.gather(*(schedule.keep(temporal_client) for _ in range(5)))
 
-    schedule = (await temporal_client.get_schedule_handle(names.reconcile_id(driver)).describe()).schedule
-    assert schedule.policy.overlap is ScheduleOverlapPolicy.SKIP
-    assert [each.every for each in schedule.spec.intervals] == [timedelta(seconds=HOURLY)]
+    kept = (await temporal_client.get_schedule_handle(names.reconcile_id(driver)).describe()).schedule
+    assert kept.policy.overlap is ScheduleOverlapPolicy.SKIP
+    assert [each.every for each in kept.spec.intervals] == [timedelta(seconds=HOURLY)]
 
 
-async def test_another_interval_corrects_it_and_keeps_it_paused(temporal_client: Client, driver: str, plan: ReconcileSchedule) -> None:
+async def test_another_interval_corrects_it_and_keeps_it_paused(
+    temporal_client: Client, driver: str, schedule: ReconcileSchedule
+) -> None:
     handle = temporal_client.get_schedule_handle(names.reconcile_id(driver))
-    await plan.keep(temporal_client)
+    await schedule.keep(temporal_client)
     await handle.pause(note="hands off")
 
     await ReconcileSchedule(driver, "elsewhere", interval=60, pauses=1).keep(temporal_client)
 
-    schedule = (await handle.describe()).schedule
-    assert ([each.every for each in schedule.spec.intervals], schedule.state.paused) == ([timedelta(seconds=60)], True)
+    kept = (await handle.describe()).schedule
+    assert ([each.every for each in kept.spec.intervals], kept.state.paused) == ([timedelta(seconds=60)], True)
 
 
 async def test_a_worker_with_another_task_queue_leaves_it_to_those_who_poll_the_one_it_names(
-    temporal_client: Client, cluster: Cluster, driver: str, plan: ReconcileSchedule, caplog: pytest.LogCaptureFixture
+    temporal_client: Client, cluster: Cluster, driver: str, schedule: ReconcileSchedule, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = settling(driver, reconcile_interval=HOURLY)
     mistyped = ReconcileSchedule.of(settling(driver, reconcile_interval=60, task_queue="mistyped"))
@@ -77,12 +81,12 @@ async def test_a_worker_with_another_task_queue_leaves_it_to_those_who_poll_the_
 
         assert await scheduled_queue(temporal_client, driver) == settings.queue
     assert f"names task queue {settings.queue}, which worker-" in caplog.text
-    schedule = (await temporal_client.get_schedule_handle(names.reconcile_id(driver)).describe()).schedule
-    assert [each.every for each in schedule.spec.intervals] == [timedelta(seconds=HOURLY)]
+    kept = (await temporal_client.get_schedule_handle(names.reconcile_id(driver)).describe()).schedule
+    assert [each.every for each in kept.spec.intervals] == [timedelta(seconds=HOURLY)]
 
 
 async def test_one_that_names_a_task_queue_that_nobody_polls_is_taken_over_at_the_next_look(
-    temporal_client: Client, driver: str, plan: ReconcileSchedule, metrics: Metrics
+    temporal_client: Client, driver: str, schedule: ReconcileSchedule, metrics: Metrics
 ) -> None:
     short = ReconcileSchedule.of(settling(driver, reconcile_interval=1))
     keeping = asyncio.create_task(ReconciliationMonitor(temporal_client, short, metrics, lambda: NOW).keep_up())
@@ -98,8 +102,8 @@ async def test_one_that_names_a_task_queue_that_nobody_polls_is_taken_over_at_th
 
 
 async def test_one_that_somebody_deletes_is_made_again(temporal_client: Client, driver: str, metrics: Metrics) -> None:
-    plan = ReconcileSchedule.of(settling(driver, reconcile_interval=1))
-    keeping = asyncio.create_task(ReconciliationMonitor(temporal_client, plan, metrics, lambda: NOW).keep_up())
+    schedule = ReconcileSchedule.of(settling(driver, reconcile_interval=1))
+    keeping = asyncio.create_task(ReconciliationMonitor(temporal_client, schedule, metrics, lambda: NOW).keep_up())
     await reported(temporal_client, driver)
     await temporal_client.get_schedule_handle(names.reconcile_id(driver)).delete()
 
@@ -110,8 +114,8 @@ async def test_one_that_somebody_deletes_is_made_again(temporal_client: Client, 
     await ReconcileSchedule.of(settling(driver)).keep(temporal_client)
 
 
-async def test_where_none_is_wanted_there_is_none(temporal_client: Client, driver: str, plan: ReconcileSchedule) -> None:
-    await plan.keep(temporal_client)
+async def test_where_none_is_wanted_there_is_none(temporal_client: Client, driver: str, schedule: ReconcileSchedule) -> None:
+    await schedule.keep(temporal_client)
     none = ReconcileSchedule(driver, "queue", interval=0, pauses=1)
 
     for _ in range(2):
@@ -122,7 +126,7 @@ async def test_where_none_is_wanted_there_is_none(temporal_client: Client, drive
 
 
 async def test_a_run_that_is_asked_for_is_reported_and_what_overlaps_joins_it(
-    temporal_client: Client, cluster: Cluster, driver: str, plan: ReconcileSchedule
+    temporal_client: Client, cluster: Cluster, driver: str, schedule: ReconcileSchedule
 ) -> None:
     settings = settling(driver, reconcile_interval=HOURLY, reconcile_settle=2)
     async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig()):
@@ -143,7 +147,7 @@ async def test_a_run_that_is_asked_for_is_reported_and_what_overlaps_joins_it(
 
 
 async def test_every_worker_shows_what_any_of_them_found(
-    temporal_client: Client, cluster: Cluster, driver: str, plan: ReconcileSchedule
+    temporal_client: Client, cluster: Cluster, driver: str, schedule: ReconcileSchedule
 ) -> None:
     settings = settling(driver, reconcile_interval=1)
     registries = [CollectorRegistry() for _ in range(2)]
@@ -152,7 +156,9 @@ async def test_every_worker_shows_what_any_of_them_found(
         await stack.enter_async_context(running_worker(temporal_client, settings, cluster.proxy.kubeconfig()))
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         watching = [
-            tasks.create_task(ReconciliationMonitor(temporal_client, ReconcileSchedule.of(settings), Metrics(registry), lambda: NOW).keep_up())
+            tasks.create_task(
+                ReconciliationMonitor(temporal_client, ReconcileSchedule.of(settings), Metrics(registry), lambda: NOW).keep_up()
+            )
             for registry in registries
         ]
         async with asyncio.timeout(30):
@@ -163,10 +169,10 @@ async def test_every_worker_shows_what_any_of_them_found(
 
 
 async def test_a_run_goes_on_when_its_worker_is_replaced(
-    temporal_client: Client, cluster: Cluster, mooring: MooringClient, driver: str, plan: ReconcileSchedule
+    temporal_client: Client, cluster: Cluster, mooring: MooringClient, driver: str, schedule: ReconcileSchedule
 ) -> None:
     settings = settling(driver, reconcile_interval=HOURLY, drift_guard=0)
-    await plan.keep(temporal_client)
+    await schedule.keep(temporal_client)
     async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig()):
         await cluster.create("vol")
         await mooring.publish("vol", "node-a")
@@ -193,8 +199,8 @@ async def test_what_temporal_refuses_is_tried_again_and_keeps_nobody_from_servin
     temporal: DevTemporal, temporal_client: Client, driver: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     lost = await Client.connect(temporal_client.service_client.config.target_host, namespace="nowhere")
-    plan = ReconcileSchedule(driver, "queue", interval=1, pauses=1)
-    keeping = asyncio.create_task(ReconciliationMonitor(lost, plan, Metrics(CollectorRegistry()), lambda: NOW).keep_up())
+    schedule = ReconcileSchedule(driver, "queue", interval=1, pauses=1)
+    keeping = asyncio.create_task(ReconciliationMonitor(lost, schedule, Metrics(CollectorRegistry()), lambda: NOW).keep_up())
 
     await until(lambda: caplog.text.count("tried again") > 1)
 

@@ -10,20 +10,20 @@ from mooring.cluster.volume_attachments import Attached
 from mooring.index.departures import Departure
 from mooring.reconciliation.vanished import altered, departed, unplaced
 from mooring.records.compact import CompactRecord
-from tests.harness.records import NOW, sighting
+from tests.harness.records import NOW, cached
 
-HELD = sighting("vol", "node-a", epoch=3, pv="pv-gone")
+HELD = cached("vol", "node-a", epoch=3, pv="pv-gone")
 SHOWN = Attached(name="csi-1", pv="pv-gone", node="host-a", node_id="node-a", since=NOW, context={})
 
 
 @pytest.mark.parametrize(
     ("fresh", "known", "told"),
     [
-        (sighting("vol", epoch=2), HELD, True),
-        (sighting("vol", epoch=None), HELD, True),
+        (cached("vol", epoch=2), HELD, True),
+        (cached("vol", epoch=None), HELD, True),
         (HELD, HELD, False),
-        (sighting("vol", epoch=4), HELD, False),
-        (sighting("vol", epoch=None), None, False),
+        (cached("vol", epoch=4), HELD, False),
+        (cached("vol", epoch=None), None, False),
     ],
 )
 def test_a_record_is_altered_where_it_says_less_than_it_did(fresh: CompactRecord, known: CompactRecord | None, told: bool) -> None:
@@ -31,7 +31,7 @@ def test_a_record_is_altered_where_it_says_less_than_it_did(fresh: CompactRecord
 
 
 def test_an_altered_record_that_nobody_held_is_told_with_its_epoch() -> None:
-    drift = altered(sighting("vol", epoch=None), sighting("vol", epoch=3))
+    drift = altered(cached("vol", epoch=None), cached("vol", epoch=3))
 
     assert drift is not None
     assert (drift.node_id, drift.epoch, "held by nobody" in drift.why) == ("", 3, True)
@@ -43,8 +43,8 @@ def test_a_holder_that_has_let_go_is_told_no_more() -> None:
 
 
 def test_a_record_above_that_of_the_pv_that_went_settles_it() -> None:
-    assert not [*departed(Departure(HELD), [sighting("vol", epoch=4, pv="pv-new", uid="new")], [])]
-    assert [*departed(Departure(HELD), [sighting("vol", epoch=None, pv="pv-new", uid="new")], [])]
+    assert not [*departed(Departure(HELD), [cached("vol", epoch=4, pv="pv-new", uid="new")], [])]
+    assert [*departed(Departure(HELD), [cached("vol", epoch=None, pv="pv-new", uid="new")], [])]
 
 
 def test_a_volume_attachment_of_a_known_pv_or_of_a_departed_holder_is_placed() -> None:

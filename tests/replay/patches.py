@@ -16,9 +16,9 @@ from mooring.models import (
     AccessMode,
     AccessType,
     BackendCall,
+    PersistInput,
     PublishRequest,
     PublishResult,
-    PersistInput,
     UnpublishResult,
     VolumeRef,
 )

@@ -10,8 +10,8 @@ from temporalio.client import Client
 
 from mooring.csi.sidecar import open_sidecar
 from mooring.devstack.kubernetes.kubeconfig import ApiServer
-from tests.harness.front import fronting
 from tests.harness.mock_driver import mock_driver
+from tests.harness.sidecar import fronting
 from tests.harness.workers import quick, running_worker
 from tests.sanity.suite import Report, run_sanity
 
@@ -44,6 +44,6 @@ async def controller_only(
     """Mooring without a driver."""
     folder = tmp_path_factory.mktemp("controller-only")
     settings = quick("controller-only.csi.example", csi_endpoint=f"unix://{folder}/csi.sock", missing_pv="reject")
-    async with open_sidecar(settings) as front:
-        async with running_worker(temporal_client, settings, account.kubeconfig(), desk=front.desk):
+    async with open_sidecar(settings) as sidecar:
+        async with running_worker(temporal_client, settings, account.kubeconfig(), state=sidecar.state):
             return await run_sanity(assets, folder, settings.csi_endpoint, TEST_LIMIT)

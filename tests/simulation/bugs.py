@@ -14,7 +14,7 @@ import pytest
 from mooring.models import ReadResult, VolumeRecord, VolumeRef, Write
 from mooring.records import fence, holds
 from workflows import publish
-from workflows.common.claim import RecordAcquisition
+from workflows.common.acquisition import RecordAcquisition
 from workflows.common.steps import Steps
 from workflows.publish import PublishVolume
 from workflows.unpublish import UnpublishVolume
@@ -37,7 +37,7 @@ def every_look_is_trusted(patch: pytest.MonkeyPatch) -> None:
 
 
 def undo_is_signed_by_the_run(patch: pytest.MonkeyPatch) -> None:
-    """Let a rollback take what the run itself has claimed for its own, whoever looked."""
+    """Let a rollback take what the run itself has acquired for its own, whoever looked."""
     look = Steps.look_patiently
 
     async def own(self: Steps, budget: float | None = None) -> ReadResult:
@@ -56,17 +56,17 @@ def unpublish_lets_go_before_it_detaches(patch: pytest.MonkeyPatch) -> None:
 
 
 def claim_is_not_remembered(patch: pytest.MonkeyPatch) -> None:
-    """Forget a claim that may land, so that nothing is rolled back."""
+    """Forget an acquisition that may land, so that nothing is rolled back."""
     make = RecordAcquisition.make
 
-    async def forgotten(self: RecordAcquisition, claim: fence.Acquire, seen: ReadResult) -> Any:
+    async def forgotten(self: RecordAcquisition, acquire: fence.Acquire, seen: ReadResult) -> Any:
         try:
-            return await make(self, claim, seen)
+            return await make(self, acquire, seen)
         finally:
             self.may_land = False
 
     patch.setattr(RecordAcquisition, "make", forgotten)
-    patch.setattr(PublishVolume, "_left_something", lambda self: self._backend_begun or self._claimant.may_land)
+    patch.setattr(PublishVolume, "_left_something", lambda self: self._backend_begun or self._acquisition.may_land)
 
 
 def nothing_is_burned(patch: pytest.MonkeyPatch) -> None:

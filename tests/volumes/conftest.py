@@ -1,4 +1,4 @@
-"""Both kinds of `Volumes`: on an API server, behind the proxy, and in memory."""
+"""Both kinds of `RecordStore`: on an API server, behind the proxy, and in memory."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ def open_volumes(api: KubernetesApi, driver: str, metrics: Metrics) -> OpenVolum
     """A function that opens volumes with bounds that a test can wait for, or sets itself."""
 
     def opened(page_size: int = 500, watch_time: float = 5, watch_silence: float = 1) -> PersistentVolumeStore:
-        return PersistentVolumeStore(api, driver, now, metrics, page_size=page_size, watch_time=watch_time, watch_silence=watch_silence)
+        return PersistentVolumeStore(
+            api, driver, now, metrics, page_size=page_size, watch_time=watch_time, watch_silence=watch_silence
+        )
 
     return opened
 

@@ -70,14 +70,14 @@ async def test_pages_show_every_volume_once_and_say_where_they_begin(world: Worl
         await world.volume(f"vol-{number}")
     pages = await listed(world, page_size=2)
     assert [page.first for page in pages] == [True] + [False] * (len(pages) - 1)
-    assert sorted(seen.handle for page in pages for seen in page.sightings) == [f"vol-{number}" for number in range(5)]
+    assert sorted(seen.handle for page in pages for seen in page.records) == [f"vol-{number}" for number in range(5)]
     assert len({page.resource_version for page in pages}) == 1
 
 
 async def test_pages_show_what_reading_shows(world: World) -> None:
     volume, free = await world.volume()
     await world.volumes.compare_and_set(attach(volume, free, "node-a"))
-    [shown] = [seen.record() for page in await listed(world) for seen in page.sightings]
+    [shown] = [seen.record() for page in await listed(world) for seen in page.records]
     assert shown == await world.volumes.read("vol-1")
 
 
@@ -113,5 +113,5 @@ async def next_record(world: World, since: str, opened: asyncio.Event | None = N
 
 
 def told(change: Change) -> VolumeRecord:
-    assert change.sighting is not None
-    return change.sighting.record()
+    assert change.record is not None
+    return change.record.record()

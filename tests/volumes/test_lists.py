@@ -30,7 +30,7 @@ async def test_what_is_no_volume_of_the_driver_is_counted_by_reason(volumes: Per
 async def test_a_malformed_record_is_sighted_with_its_problem_and_counted(volumes: PersistentVolumeStore, cluster: Cluster) -> None:
     await cluster.create("vol-1", {cluster.keys.epoch: "many"})
     pages = [page async for page in volumes.pages(100)]
-    assert [seen.problem.count("many") for page in pages for seen in page.sightings] == [1]
+    assert [seen.problem.count("many") for page in pages for seen in page.records] == [1]
     assert sum(page.skipped[Skip.MALFORMED] for page in pages) == 1
 
 
@@ -82,7 +82,7 @@ def test_a_pv_without_a_volume_handle_is_counted() -> None:
     # No API server lets one be made, but what it stored before it knew that rule it shows.
     listed = Listed(ListMetadata("7"), [Pv(Metadata("pv-1", "uid"), Spec(csi=Csi(DEFAULT_DRIVER)))])
     (page,) = RecordReader(DEFAULT_DRIVER, lambda: NOW).pages(listed, first=True)
-    assert (page.sightings, page.skipped) == ([], {Skip.NO_VOLUME_HANDLE: 1})
+    assert (page.records, page.skipped) == ([], {Skip.NO_VOLUME_HANDLE: 1})
 
 
 def continues(request: Request) -> bool:
@@ -90,7 +90,7 @@ def continues(request: Request) -> bool:
 
 
 def handles(pages: list[Page]) -> list[str]:
-    return sorted(seen.handle for page in pages for seen in page.sightings)
+    return sorted(seen.handle for page in pages for seen in page.records)
 
 
 async def create(cluster: Cluster, name: str, source: dict[str, object]) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from mooring.cluster.persistent_volumes import CHUNK, RecordReader
 from mooring.errors import KubernetesUnavailable
-from mooring.kubernetes.api import Request, KubernetesApi
+from mooring.kubernetes.api import KubernetesApi, Request
 from mooring.kubernetes.kube_pb2 import ListMeta, PersistentVolume
 from mooring.kubernetes.protobuf import ITEMS, MAGIC, METADATA, RAW
 from mooring.kubernetes.pv_objects import PvLists
@@ -46,8 +46,8 @@ def pages(sent: bytes, driver: str = DEFAULT_DRIVER) -> list[Page]:
     return list(RecordReader(driver, lambda: NOW).pages(PvLists().decode(sent), first=True))
 
 
-def sightings(sent: bytes, driver: str) -> list[CompactRecord]:
-    return [seen for page in pages(sent, driver) for seen in page.sightings]
+def records(sent: bytes, driver: str) -> list[CompactRecord]:
+    return [seen for page in pages(sent, driver) for seen in page.records]
 
 
 async def test_a_list_says_the_same_in_protobuf_and_in_json(api: KubernetesApi, cluster: Cluster) -> None:
@@ -56,29 +56,29 @@ async def test_a_list_says_the_same_in_protobuf_and_in_json(api: KubernetesApi, 
     await cluster.create("vol-3")
     json = await api.request(Request("list", "GET", PVS))
     compact = await api.request(Request("list", "GET", PVS, compact=True))
-    found = sightings(compact, cluster.driver)
-    assert found == sightings(json, cluster.driver)
+    found = records(compact, cluster.driver)
+    assert found == records(json, cluster.driver)
     assert [seen.handle for seen in found] == ["vol-1", "vol-2", "vol-3"]
 
 
 def test_a_pv_of_another_kind_of_source_is_counted() -> None:
     (page,) = pages(body(PersistentVolume()))
-    assert (page.sightings, page.skipped) == ([], {Skip.NOT_CSI: 1})
+    assert (page.records, page.skipped) == ([], {Skip.NOT_CSI: 1})
 
 
 @pytest.mark.parametrize("annotations", [{}, {"any": "one"}])
 def test_whether_there_are_any_annotations_is_known(annotations: dict[str, str]) -> None:
     (page,) = pages(body(csi_pv("pv-1", annotations)))
-    assert page.sightings[0].record().mark.bare is not bool(annotations)
+    assert page.records[0].record().mark.bare is not bool(annotations)
 
 
 def test_a_long_page_comes_in_parts_of_which_one_is_the_first() -> None:
     found = pages(body(*(csi_pv(f"pv-{number}") for number in range(2 * CHUNK + 1))))
-    assert [(page.first, len(page.sightings)) for page in found] == [(True, CHUNK), (False, CHUNK), (False, 1)]
+    assert [(page.first, len(page.records)) for page in found] == [(True, CHUNK), (False, CHUNK), (False, 1)]
 
 
 def test_an_empty_list_is_one_page() -> None:
-    assert [(page.first, page.sightings) for page in pages(body())] == [(True, [])]
+    assert [(page.first, page.records) for page in pages(body())] == [(True, [])]
 
 
 @pytest.mark.parametrize(

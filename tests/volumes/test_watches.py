@@ -109,8 +109,8 @@ async def told(changes: AsyncGenerator[Change], count: int) -> list[tuple[str, s
     async with asyncio.timeout(PATIENCE):
         while len(found) < count:
             change = await anext(changes)
-            if change.sighting is not None:
-                found.append((change.kind.value, change.sighting.handle))
+            if change.record is not None:
+                found.append((change.kind.value, change.record.handle))
     return found
 
 

@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from workflows.common.steps import Steps
 
 
-def record_event(happening: EventNote) -> None:
-    """Hand the happening to the recorder; never raise."""
+def record_event(event: EventNote) -> None:
+    """Hand the event to the recorder; never raise."""
     take: RecordEvent | None = workflow.extern_functions().get(RECORD_EVENT)
     if take is not None and not workflow.unsafe.is_replaying():
-        take(happening)
+        take(event)
 
 
 def record_volume_event(steps: Steps, why: Reason, node_id: str, note: str) -> None:
-    """Report a happening about the operation's volume and a node."""
+    """Report a event about the operation's volume and a node."""
     record_event(EventNote(why, steps.volume.volume_handle, node_id, steps.seen.mark if steps.seen else None, note))
 
 

@@ -29,18 +29,18 @@ with workflow.unsafe.imports_passed_through():
     from mooring.errors import NodeNotFound
     from mooring.models import (
         BackendCall,
-        ObserveResult,
-        OperationLimits,
-        ReadInput,
-        ReadResult,
         CheckNodeInput,
         NodeVerdict,
         ObserveInput,
-        RunRef,
+        ObserveResult,
+        OperationLimits,
         PersistInput,
+        ReadInput,
+        ReadResult,
+        RunRef,
+        UnpersistedRun,
         VolumeRecord,
         VolumeRef,
-        UnpersistedRun,
         WarnInput,
         Write,
         WriteResult,
@@ -111,13 +111,13 @@ class Steps:
         observe = ObserveInput(driver=asked.driver, volume_handle=asked.volume_handle, node_id=node_id)
         cancelled: BaseException | None = None
         try:
-            glance = await _observe(observe)
+            observed = await _observe(observe)
         except (ActivityError, asyncio.CancelledError) as error:  # NB: the latter where the cancellation came with the first task
             if not (rolls_back and was_reset() and is_cancelled_exception(error) and workflow.patched(LIVES)):
                 raise cause(error) or error from None
-            cancelled, glance = error, await _observe(observe)
-        steps = cls(volume, glance.limits, glance.waiting, glance.node, glance.doubt, stopped=cancelled)
-        return steps, steps._saw(ReadResult(record=glance.record))
+            cancelled, observed = error, await _observe(observe)
+        steps = cls(volume, observed.limits, observed.waiting, observed.node, observed.doubt, stopped=cancelled)
+        return steps, steps._saw(ReadResult(record=observed.record))
 
     @property
     def operation(self) -> str:
@@ -226,7 +226,7 @@ class Steps:
             writable = await first(seen)
             write = None
             if writable and seen.record is not None:
-                write = fence.undo(seen.record, self.volume, node_id, seen.by, reclaims=leaves(seen), mine=mine)
+                write = fence.undo(seen.record, self.volume, node_id, seen.by, renews=leaves(seen), mine=mine)
             if self.trusts(seen) if write is None else self.is_current(await self._undo(write, budget)):
                 return seen
 

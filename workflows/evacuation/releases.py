@@ -78,7 +78,7 @@ class Releases:
         """Try each volume that the node holds once, and return whether any was released. If there is none, `held` is 0."""
         before, listed = self.released, await self.relist()
         gone, due = self._take_unheard(listed), deque(listed.volumes)
-        await asyncio.gather(self._count(gone), *(self._release_from(due) for _ in range(self._steps.terms.at_once)))
+        await asyncio.gather(self._count(gone), *(self._release_from(due) for _ in range(self._steps.options.at_once)))
         if self._unheard and (due or self.full) and workflow.patched(_LOST):  # there is no next round
             await self._count(self._take_unheard(await self.relist()))
         return self.released > before

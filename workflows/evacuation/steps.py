@@ -18,7 +18,15 @@ from temporalio.workflow import ActivityConfig
 with workflow.unsafe.imports_passed_through():
     from activities.evacuation import EvacuationActivities
     from mooring.models import UnpublishResult
-    from mooring.models.evacuation import EvacuationOptions, HeldVolume, HeldVolumes, ReadNodeInput, ReadNodeResult, Release, CountReleasedInput
+    from mooring.models.evacuation import (
+        CountReleasedInput,
+        EvacuationOptions,
+        HeldVolume,
+        HeldVolumes,
+        ReadNodeInput,
+        ReadNodeResult,
+        Release,
+    )
     from mooring.names import waiting_queue
     from workflows.common.activity_options import patient
 
@@ -39,25 +47,27 @@ class EvacuationSteps:
     """The steps of the evacuation of one node."""
 
     node_id: str
-    terms: EvacuationOptions
+    options: EvacuationOptions
 
     @classmethod
     async def begin(cls, node_id: str) -> EvacuationSteps:
         """Take the first step, which fixes the settings."""
-        return cls(node_id, await workflow.execute_local_activity_method(EvacuationActivities.terms, start_to_close_timeout=_TERMS))
+        return cls(
+            node_id, await workflow.execute_local_activity_method(EvacuationActivities.options, start_to_close_timeout=_TERMS)
+        )
 
     def pauses(self) -> Iterator[timedelta]:
         """Yield the pauses between two rounds of releases, without end."""
-        longest = timedelta(seconds=30 * self.terms.limits.retry_interval_max)
-        pause = timedelta(seconds=self.terms.limits.retry_interval_max / 2)
+        longest = timedelta(seconds=30 * self.options.limits.retry_interval_max)
+        pause = timedelta(seconds=self.options.limits.retry_interval_max / 2)
         while True:
             yield pause
             pause = min(longest, 2 * pause)
 
     async def look(self, names: Sequence[str]) -> ReadNodeResult:
         """Look at the node, which had these names, however long it takes."""
-        options = self._options(f"look at node {self.node_id}", self.terms.limits.attempt_timeout)
-        longest = timedelta(seconds=self.terms.limits.attempt_timeout + self.terms.limits.heartbeat_timeout)
+        options = self._bounded(f"look at node {self.node_id}", self.options.limits.attempt_timeout)
+        longest = timedelta(seconds=self.options.limits.attempt_timeout + self.options.limits.heartbeat_timeout)
         while True:
             began = workflow.now()
             seen = await workflow.execute_activity_method(EvacuationActivities.look, self._asked(names), **options)
@@ -66,15 +76,15 @@ class EvacuationSteps:
 
     async def held(self) -> HeldVolumes:
         """List the volumes that the node holds, however long it takes."""
-        options = self._options(f"list the volumes of node {self.node_id}", _LIST)
+        options = self._bounded(f"list the volumes of node {self.node_id}", _LIST)
         return await workflow.execute_activity_method(EvacuationActivities.held, self._asked(()), **options)
 
     async def release(self, held: HeldVolume) -> UnpublishResult:
         """Have the node release a volume."""
-        limits = self.terms.limits
+        limits = self.options.limits
         budget = limits.backend_budget + limits.clear_budget + 2 * limits.attempt_timeout
         asked = Release(node_id=self.node_id, held=held, deadline=budget)
-        options = self._options(f"release {held.volume_handle}", budget + limits.attempt_timeout)
+        options = self._bounded(f"release {held.volume_handle}", budget + limits.attempt_timeout)
         options["schedule_to_close_timeout"] = timedelta(seconds=2 * budget)
         options["schedule_to_start_timeout"] = _START
         options["task_queue"] = waiting_queue(workflow.info().task_queue)
@@ -82,7 +92,7 @@ class EvacuationSteps:
 
     async def count_released(self, volumes: Sequence[HeldVolume]) -> int:
         """Return how many of these volumes were released as this evacuation has asked; it may fail."""
-        options = self._options(f"see which of {len(volumes)} releases were done", _COUNT)
+        options = self._bounded(f"see which of {len(volumes)} releases were done", _COUNT)
         options["schedule_to_close_timeout"] = timedelta(seconds=2 * _COUNT)
         asked = CountReleasedInput(node_id=self.node_id, volumes=tuple(volumes))
         return await workflow.execute_activity_method(EvacuationActivities.count_released, asked, **options)
@@ -91,5 +101,5 @@ class EvacuationSteps:
         several = tuple(names) if len(names) > 1 else ()
         return ReadNodeInput(node_id=self.node_id, node_name=names[0] if names else "", node_names=several)
 
-    def _options(self, summary: str, attempt: float) -> ActivityConfig:
-        return patient(self.terms.limits, summary, attempt)
+    def _bounded(self, summary: str, attempt: float) -> ActivityConfig:
+        return patient(self.options.limits, summary, attempt)

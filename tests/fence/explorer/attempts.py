@@ -52,5 +52,5 @@ def abandoned(world: World, run: Run) -> World:
 
 
 def _landed(run: Run, record: Record, step: str) -> Run:
-    claimed = record.operation if run.step == "claim" else run.claimed
-    return run._replace(step=step, write=None, record=record, claimed=claimed)
+    acquired = record.operation if run.step == "acquire" else run.acquired
+    return run._replace(step=step, write=None, record=record, acquired=acquired)

@@ -22,7 +22,7 @@ _FORMER = -2
 _ENOUGH = 9
 """More operations than one state tells apart, so that the next one's number is new."""
 
-_AFTER_REFUSAL = {"claim": "look", "describe": "look", "release": "look", "undoing": "undo"}
+_AFTER_REFUSAL = {"acquire": "look", "describe": "look", "release": "look", "undoing": "undo"}
 """Step that follows an attempt that can't land, by the attempt's: the run is shown the PV, as by a look."""
 
 
@@ -95,11 +95,11 @@ class _Names:
     def _by(self, look: Look, own: int) -> int:
         return self.operation(look.by) if look.by == own or self.present(look.record) else _FORMER
 
-    def claimed(self, run: Run, own: int) -> tuple[bool, int]:
-        if run.claimed in {NOBODY, own} or run.reclaims:
-            return run.reclaims, NOBODY if run.reclaims else self.operation(run.claimed)
-        if run.look and run.step == "undo looked" and run.look.by == run.claimed:
-            return run.reclaims, self._by(run.look, own)
+    def acquired(self, run: Run, own: int) -> tuple[bool, int]:
+        if run.acquired in {NOBODY, own} or run.renews:
+            return run.renews, NOBODY if run.renews else self.operation(run.acquired)
+        if run.look and run.step == "undo looked" and run.look.by == run.acquired:
+            return run.renews, self._by(run.look, own)
         return self.rules.leaves(run, Look(None, True, own)), NOBODY
 
     def run(self, run: Run, own: int) -> Run:
@@ -111,7 +111,7 @@ class _Names:
             _AFTER_REFUSAL[run.step] if dead else run.step,
             run.look and self.look(run.look, run, own),
             None if dead else run.write and self.write(run.write),
-            *self.claimed(run, own),
+            *self.acquired(run, own),
             run.record and self.record(run.record, self.operation(own) if run.record.operation == own else NOBODY),
         )
 

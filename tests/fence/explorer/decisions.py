@@ -45,7 +45,7 @@ def at(run: Run, step: str) -> Run:
 
 
 def asks(run: Run, record: Record, rules: Rules) -> Run:
-    """Return the run as it calls the driver for the claim that has landed, or makes another claim if it was reset since."""
+    """Return the run as it calls the driver for the acquisition that has landed, or makes another if it was reset since."""
     if rules.outlived(record, run):
         return at(run, "look")
     call = Call("attach", run.node, rules.attach_token(record.epoch))
@@ -74,10 +74,10 @@ def _due(run: Run, rules: Rules) -> Run | None:
 def _claim(run: Run, look: Look, rules: Rules) -> Run | str:
     if rules.needs_no_claim(look, run):
         return "succeeds"
-    claim = look.record and rules.claim(look.record, run.node, run.operation)
-    if claim:
-        reclaims = rules.stays(claim, look, run)
-        return run._replace(step="claim", look=None, write=claim.write, reclaims=reclaims, claimed=NOBODY)
+    acquire = look.record and rules.acquire(look.record, run.node, run.operation)
+    if acquire:
+        renews = rules.stays(acquire, look, run)
+        return run._replace(step="acquire", look=None, write=acquire.write, renews=renews, acquired=NOBODY)
     return "is refused" if rules.trusts(look, run) else at(run, "look")
 
 

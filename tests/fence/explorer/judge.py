@@ -66,7 +66,7 @@ def ended(world: World, run: Run, how: str, rules: Rules) -> World:
 
 
 def goes_on(world: World, run: Run, rules: Rules) -> World:
-    """Return the world in which the operation goes on; about to undo, it takes away no attachment but that of its own claim."""
+    """Return the world in which the operation goes on; about to undo, it takes away no attachment but that which it acquired."""
     lost = set(world.made).difference(run.write.holders) if run.step == "undoing" and run.write else set()
     if run.write and lost and rules.lands(run.write, world.pv) and any(world.made[node] != run.write.operation for node in lost):
         return world._replace(run=run, broken=f"{run.name} takes back what another operation made: {', '.join(sorted(lost))}")

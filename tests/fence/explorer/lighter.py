@@ -33,7 +33,7 @@ def _named(world: World) -> set[int]:
     """Return the operations that somebody may yet compare."""
     names = {write.operation for write in world.flying}
     for run in (world.run, world.remembered):
-        names |= {run.operation, run.claimed} if run else set()
+        names |= {run.operation, run.acquired} if run else set()
         names |= {run.look.by} if run and run.look else set()
         names |= {run.write.operation} if run and run.write else set()
         names |= {run.record.operation} if run and run.record else set()

@@ -21,11 +21,11 @@ VOLUME = models.VolumeRef(volume_handle="pvc-7")
 _NOW = datetime(2026, 1, 31, tzinfo=UTC)
 
 
-class Claim(NamedTuple):
+class Acquire(NamedTuple):
     """A publish's write, and whether its node holds the volume already."""
 
     write: Write
-    reclaims: bool
+    renews: bool
 
 
 @dataclass(frozen=True)
@@ -50,25 +50,25 @@ class Rules:
             return pv
         return Record(pv.uid, 0, known.holders, known.operation, floor=known.epoch, altered=known.uid == pv.uid)
 
-    def stays(self, claim: Claim, look: Look, run: Run) -> bool:
+    def stays(self, acquire: Acquire, look: Look, run: Run) -> bool:
         """Ask `fence.stays`, as the claimant of a run does."""
-        return look.record is not None and _stays(self.mode, claim.reclaims, look.record, run.node, look.by, self.leaves(run, look))
+        return look.record is not None and _stays(self.mode, acquire.renews, look.record, run.node, look.by, self.leaves(run, look))
 
     def lets_go(self, run: Run) -> frozenset[str]:
         """Return the nodes that hold the volume no longer, by an operation that ended."""
         return run.nodes
 
-    def claim(self, seen: Record, node: str, operation: int) -> Claim | None:
-        """Ask `fence.claim`; return None for a refusal."""
+    def acquire(self, seen: Record, node: str, operation: int) -> Acquire | None:
+        """Ask `fence.acquire`; return None for a refusal."""
         return _claim(self.mode, seen, node, operation)
 
     def release(self, seen: Record, node: str, operation: int) -> Write:
         """Ask `fence.release`."""
         return _release(self.mode, seen, node, operation)
 
-    def undo(self, seen: Record, node: str, operation: int, reclaims: bool) -> Write | None:
+    def undo(self, seen: Record, node: str, operation: int, renews: bool) -> Write | None:
         """Ask `fence.undo`."""
-        return _undo(self.mode, seen, node, operation, reclaims)
+        return _undo(self.mode, seen, node, operation, renews)
 
     def describe(self, seen: Record, node: str, operation: int) -> Write | None:
         """Ask `fence.describe`, with a publish context that the record lacks."""
@@ -136,7 +136,7 @@ class Rules:
         return run.begun or run.tried or run.cancelled
 
     def outlived(self, record: Record, run: Run) -> bool:
-        """Return whether a claim is that of a former self, and no attach was asked for on it."""
+        """Return whether an acquisition is that of a former self, and no attach was asked for on it."""
         return record.operation != run.operation
 
     def undoes_on(self, look: Look, run: Run, pv: Record | None) -> bool:
@@ -144,22 +144,22 @@ class Rules:
         return look.by == run.operation or (look.record and look.record.mark) == (pv and pv.mark)
 
     def leaves(self, run: Run, look: Look) -> bool:
-        """Return whether a failing publish keeps its node: it held before, or the claim is that of a run it was reset from."""
-        return run.reclaims or bool(run.claimed and run.claimed != look.by)
+        """Return whether a failing publish keeps its node: it held before, or acquired it in the run that this was reset from."""
+        return run.renews or bool(run.acquired and run.acquired != look.by)
 
 
 @cache
-def _claim(mode: AccessMode, seen: Record, node: str, operation: int) -> Claim | None:
+def _claim(mode: AccessMode, seen: Record, node: str, operation: int) -> Acquire | None:
     asked = models.PublishRequest(volume_handle=VOLUME.volume_handle, node_id=node, access_mode=mode)
-    claim = fence.acquire(_record(mode, seen), asked, str(operation), _NOW)
-    return None if isinstance(claim, fence.Refuse) else Claim(_plain(seen, claim.write, f"claim {node}"), claim.renews)
+    acquire = fence.acquire(_record(mode, seen), asked, str(operation), _NOW)
+    return None if isinstance(acquire, fence.Refuse) else Acquire(_plain(seen, acquire.write, f"acquire {node}"), acquire.renews)
 
 
 @cache
-def _stays(mode: AccessMode, reclaims: bool, seen: Record, node: str, by: int, stayed: bool) -> bool:
+def _stays(mode: AccessMode, renews: bool, seen: Record, node: str, by: int, stayed: bool) -> bool:
     record = _record(mode, seen)
     nothing = models.Write(volume=VOLUME, node_id=node, mark=record.mark, operation=str(by), holders=())
-    return fence.stays(fence.Acquire(nothing, reclaims), record, str(by), stayed=stayed)
+    return fence.stays(fence.Acquire(nothing, renews), record, str(by), stayed=stayed)
 
 
 @cache
@@ -169,8 +169,8 @@ def _release(mode: AccessMode, seen: Record, node: str, operation: int) -> Write
 
 
 @cache
-def _undo(mode: AccessMode, seen: Record, node: str, operation: int, reclaims: bool) -> Write | None:
-    write = fence.undo(_record(mode, seen), VOLUME, node, str(operation), reclaims=reclaims)
+def _undo(mode: AccessMode, seen: Record, node: str, operation: int, renews: bool) -> Write | None:
+    write = fence.undo(_record(mode, seen), VOLUME, node, str(operation), renews=renews)
     return None if write is None else _plain(seen, write, f"undo {node}")
 
 

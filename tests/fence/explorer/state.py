@@ -46,7 +46,7 @@ class Record(NamedTuple):
 
 
 class Write(NamedTuple):
-    """A compare-and-set, decided. `aim` is what it is for, such as "claim A"; `floor` the epoch that is known beyond the mark's."""
+    """A compare-and-set, decided. `aim` is its purpose, such as "acquire A"; `floor` the epoch that is known beyond the mark's."""
 
     mark: Mark
     holders: tuple[str, ...]
@@ -92,7 +92,7 @@ class Look(NamedTuple):
 class Run(NamedTuple):
     """An operation: what it is, the step it is at, and what it knows by its history.
 
-    `claimed` is the operation that signed its last claim to land, by the answer; NOBODY before.
+    `acquired` is the operation that signed its last acquisition to land, by the answer; NOBODY before.
 
     With a driver: `call` is what it waits for, `tried` before or `cancelled` as may be; `begun`, whether an attach may be
     carried out, and `asked`, the highest epoch of one; `detached`, which node the driver has detached at which epoch.
@@ -104,8 +104,8 @@ class Run(NamedTuple):
     step: str
     look: Look | None = None
     write: Write | None = None
-    reclaims: bool = False
-    claimed: int = NOBODY
+    renews: bool = False
+    acquired: int = NOBODY
     record: Record | None = None
     call: Call | None = None
     tried: bool = False

@@ -1,5 +1,5 @@
-"""The steps of an operation. A publish: observe, look, claim, backend, describe, and the undo that ends whatever didn't succeed. An
-unpublish: observe, look, release; cancelled or given up, it undoes nothing.
+"""The steps of an operation. A publish: observe, look, acquire, backend, describe, and the undo that ends whatever didn't succeed.
+An unpublish: observe, look, release; cancelled or given up, it undoes nothing.
 
 Each step is a state at rest, in which an answer is in the operation's history and anything may happen before it goes on. Of a
 step's outcomes the healthy one comes first.
@@ -15,7 +15,7 @@ from tests.fence.explorer.rules import Rules
 from tests.fence.explorer.state import Look, Move, Record, Run, World
 
 _AFTER = {
-    "claim": ("backend", "looked"),
+    "acquire": ("backend", "looked"),
     "describe": ("attached", "looked"),
     "undoing": ("undone", "undo looked"),
     "release": ("released", "looked"),

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from tests.fence.explorer.rules import Claim, Rules
+from tests.fence.explorer.rules import Acquire, Rules
 from tests.fence.explorer.state import NOBODY, Look, Mark, Record, Run, Write
 
 
 class NoBurn(Rules):
     """A failed publish that finds its node unheld has nothing to undo."""
 
-    def undo(self, seen: Record, node: str, operation: int, reclaims: bool) -> Write | None:
-        return super().undo(seen, node, operation, reclaims) if node in seen.holders else None
+    def undo(self, seen: Record, node: str, operation: int, renews: bool) -> Write | None:
+        return super().undo(seen, node, operation, renews) if node in seen.holders else None
 
 
 class BurnOnlyTheUnheld(Rules):
     """A failed publish burns the epoch only where nobody at all holds the volume."""
 
-    def undo(self, seen: Record, node: str, operation: int, reclaims: bool) -> Write | None:
-        return super().undo(seen, node, operation, reclaims) if node in seen.holders or not seen.holders else None
+    def undo(self, seen: Record, node: str, operation: int, renews: bool) -> Write | None:
+        return super().undo(seen, node, operation, renews) if node in seen.holders or not seen.holders else None
 
 
 class IdleUnpublish(Rules):
@@ -49,8 +49,8 @@ class NoOperationId(Rules):
     def landed(self, write: Write, found: Record) -> bool:
         return super().landed(write, found._replace(operation=write.operation))
 
-    def undo(self, seen: Record, node: str, operation: int, reclaims: bool) -> Write | None:
-        return super().undo(seen._replace(operation=operation if node in seen.holders else -1), node, operation, reclaims)
+    def undo(self, seen: Record, node: str, operation: int, renews: bool) -> Write | None:
+        return super().undo(seen._replace(operation=operation if node in seen.holders else -1), node, operation, renews)
 
     def is_current(self, record: Record, run: Run) -> bool:  # noqa: ARG002
         return True
@@ -74,9 +74,9 @@ class ReadsAgain(Rules):
 
     def _again(self, write: Write, pv: Record) -> Write | None:
         aim, _, node = write.aim.partition(" ")
-        if aim == "claim":
-            claim: Claim | None = self.claim(pv, node, write.operation)
-            return claim and claim.write
+        if aim == "acquire":
+            acquire: Acquire | None = self.acquire(pv, node, write.operation)
+            return acquire and acquire.write
         if aim == "release":
             return self.release(pv, node, write.operation)
         return write
@@ -101,7 +101,7 @@ class NoEpochTested(Rules):
 
 
 class PublishUnawareOfReset(Rules):
-    """A publish that was reset trusts the claim its former self landed."""
+    """A publish that was reset trusts the acquisition its former self landed."""
 
     def is_current(self, record: Record, run: Run) -> bool:
         return super().is_current(record, run) or run.step == "attached"
@@ -144,10 +144,10 @@ class UndoUnderOwnId(Rules):
 
 
 class DescribesAnothersClaim(Rules):
-    """A rollback takes for its own claim what it only described."""
+    """A rollback takes for its own acquisition what it only described."""
 
     def leaves(self, run: Run, look: Look) -> bool:  # noqa: ARG002
-        return run.reclaims
+        return run.renews
 
 
 class HoldersGoWithTheirPv(Rules):
@@ -161,9 +161,9 @@ class HoldersGoWithTheirPv(Rules):
 class EpochBeginsAnew(Rules):
     """A PV that was created again begins at epoch 1."""
 
-    def claim(self, seen: Record, node: str, operation: int) -> Claim | None:
-        claim = super().claim(seen, node, operation)
-        return claim and claim._replace(write=claim.write._replace(floor=0))
+    def acquire(self, seen: Record, node: str, operation: int) -> Acquire | None:
+        acquire = super().acquire(seen, node, operation)
+        return acquire and acquire._replace(write=acquire.write._replace(floor=0))
 
     def release(self, seen: Record, node: str, operation: int) -> Write:
         return super().release(seen, node, operation)._replace(floor=0)
@@ -192,24 +192,24 @@ class UnpublishIsNoWord(Rules):
 
 
 class FailureIsNoWord(Rules):
-    """A claim whose PV went before it was taken back still counts."""
+    """An acquisition whose PV went before it was taken back still counts."""
 
     def lets_go(self, run: Run) -> frozenset[str]:
         return frozenset() if run.kind == "publish" else run.nodes
 
 
 class ReclaimIsOwn(Rules):
-    """A holder that the run had re-claimed on a PV that went is its own claim, because it bears the run's id."""
+    """A holder that the run had renewed on a PV that went is its own acquisition, because it bears the run's id."""
 
-    def stays(self, claim: Claim, look: Look, run: Run) -> bool:
-        return super().stays(claim, look, run._replace(reclaims=False, claimed=NOBODY))
+    def stays(self, acquire: Acquire, look: Look, run: Run) -> bool:
+        return super().stays(acquire, look, run._replace(renews=False, acquired=NOBODY))
 
 
 class ForgottenClaimStays(Rules):
-    """A claim on what the run itself had claimed, on a PV that went, is a re-claim."""
+    """An acquisition on what the run itself had acquired, on a PV that went, is a renewal."""
 
-    def stays(self, claim: Claim, look: Look, run: Run) -> bool:  # noqa: ARG002
-        return claim.reclaims
+    def stays(self, acquire: Acquire, look: Look, run: Run) -> bool:  # noqa: ARG002
+        return acquire.renews
 
 
 def _holders(look: Look) -> tuple[str, ...]:

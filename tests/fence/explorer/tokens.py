@@ -47,7 +47,7 @@ class DetachedOnceForAll(WithDriver):
 
 
 class AttachesOnAFormerClaim(WithDriver):
-    """A publish that was reset asks for an attach on the claim of its former self."""
+    """A publish that was reset asks for an attach on the acquisition of its former self."""
 
     def outlived(self, record: Record, run: Run) -> bool:  # noqa: ARG002
         return False

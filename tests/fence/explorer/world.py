@@ -104,7 +104,7 @@ def _remembers(world: World, run: Run, rules: Rules, bounds: Bounds) -> Iterator
         # NB: a run is reset to where it does something, and while it waits for a call it does nothing, unless it is cancelled.
         run = run._replace(cancelled=True)
         world = world._replace(run=run)
-    new = run.step in {"observe", "look", "looked"} and not (run.reclaims or run.claimed or trusted)
+    new = run.step in {"observe", "look", "looked"} and not (run.renews or run.acquired or trusted)
     if bounds.resets and not new:
         yield f"(remembers {run.name} at step {run.step})", world._replace(remembered=run)
 

@@ -1,5 +1,5 @@
-"""The rules as designed: decisions are `mooring.records.fence`'s own, a worker reads as `KubernetesVolumes` does. A test overrides
-one."""
+"""The rules as designed: decisions are `mooring.records.fence`'s own, a worker reads as `PersistentVolumeStore` does. A test
+overrides one."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ _VOLUME = models.VolumeRef(volume_handle="pvc-7")
 _NOW = datetime(2026, 1, 31, tzinfo=UTC)
 
 
-class Claim(NamedTuple):
+class Acquire(NamedTuple):
     """A publish's write, and whether its node holds the volume already."""
 
     write: Write
-    reclaims: bool
+    renews: bool
 
 
 class Rules:
     """The protocol; the PVs that it is given are those that some worker knows."""
 
-    def claim(self, seen: frozenset[Pv], node: str, operation: int) -> Claim | None:
-        """Ask `fence.claim`; return None for a refusal."""
+    def acquire(self, seen: frozenset[Pv], node: str, operation: int) -> Acquire | None:
+        """Ask `fence.acquire`; return None for a refusal."""
         return _claim(seen, node, operation)
 
     def release(self, seen: frozenset[Pv], node: str, operation: int) -> Write:
         """Ask `fence.release`."""
         return _release(seen, node, operation)
 
-    def undo(self, seen: frozenset[Pv], node: str, operation: int, reclaims: bool) -> Write | None:
+    def undo(self, seen: frozenset[Pv], node: str, operation: int, renews: bool) -> Write | None:
         """Ask `fence.undo`."""
-        return _undo(seen, node, operation, reclaims)
+        return _undo(seen, node, operation, renews)
 
     def read(self, world: World, view: View, run: Run) -> frozenset[Pv]:
-        """Return the PVs that a live look finds whose worker knows those of this view, as `KubernetesVolumes.read` does."""
+        """Return the PVs that a live look finds whose worker knows those of this view, as `PersistentVolumeStore.read` does."""
         named = self.leads(run.known.union(name for _, name in view), world)
         found = frozenset(pv for pv in world.pvs if pv.name in named)
         return found if self.counts(found, view) else world.pvs
@@ -71,12 +71,12 @@ class Rules:
         """Ask `fence.made`."""
         return (pv.operation, pv.epoch, pv.holders) == (write.operation, write.epoch, write.holders[place])
 
-    def stays(self, claim: Claim, seen: frozenset[Pv], run: Run) -> bool:  # noqa: ARG002 - an override looks
+    def stays(self, acquire: Acquire, seen: frozenset[Pv], run: Run) -> bool:  # noqa: ARG002 - an override looks
         """Ask `fence.stays`."""
         return _stays(seen, run.node, run.operation, run.stayed)
 
     def may_land(self, write: Write) -> bool:
-        """Return whether a claim that was refused may still land, on the other PVs."""
+        """Return whether an acquisition that was refused may still land, on the other PVs."""
         return len(write.marks) > 1
 
     def is_final(self, run: Run) -> bool:
@@ -89,18 +89,18 @@ class Rules:
 
 
 @cache
-def _claim(seen: frozenset[Pv], node: str, operation: int) -> Claim | None:
+def _claim(seen: frozenset[Pv], node: str, operation: int) -> Acquire | None:
     asked = models.PublishRequest(volume_handle=_VOLUME.volume_handle, node_id=node)
-    claim = fence.acquire(_record(seen), asked, str(operation), _NOW)
-    return None if isinstance(claim, fence.Refuse) else Claim(_plain(seen, claim.write), claim.renews)
+    acquire = fence.acquire(_record(seen), asked, str(operation), _NOW)
+    return None if isinstance(acquire, fence.Refuse) else Acquire(_plain(seen, acquire.write), acquire.renews)
 
 
 @cache
 def _stays(seen: frozenset[Pv], node: str, operation: int, stayed: bool) -> bool:
     asked = models.PublishRequest(volume_handle=_VOLUME.volume_handle, node_id=node)
-    claim = fence.acquire(_record(seen), asked, str(operation), _NOW)
-    assert isinstance(claim, fence.Acquire)
-    return fence.stays(claim, _record(seen), str(operation), stayed=stayed)
+    acquire = fence.acquire(_record(seen), asked, str(operation), _NOW)
+    assert isinstance(acquire, fence.Acquire)
+    return fence.stays(acquire, _record(seen), str(operation), stayed=stayed)
 
 
 @cache
@@ -109,8 +109,8 @@ def _release(seen: frozenset[Pv], node: str, operation: int) -> Write:
 
 
 @cache
-def _undo(seen: frozenset[Pv], node: str, operation: int, reclaims: bool) -> Write | None:
-    write = fence.undo(_record(seen), _VOLUME, node, str(operation), reclaims=reclaims)
+def _undo(seen: frozenset[Pv], node: str, operation: int, renews: bool) -> Write | None:
+    write = fence.undo(_record(seen), _VOLUME, node, str(operation), renews=renews)
     return None if write is None else _plain(seen, write)
 
 

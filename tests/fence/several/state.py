@@ -63,9 +63,9 @@ class Attempt(NamedTuple):
 class Run(NamedTuple):
     """The open operation. `step`: "observe", "look", "write", or those of a rollback, "undo look" and "undo".
 
-    `known`: the PVs it has seen, by name. `reclaims`: the node held before its present claim, `stayed`: before an earlier one;
-    `held`: by what the PVs really said. `may_land`: some attempt of a claim may be under way. `first`: the present attempt is the
-    first of its step.
+    `known`: the PVs it has seen, by name. `renews`: the node held before its present acquisition, `stayed`: before an earlier one;
+    `held`: by what the PVs really said. `may_land`: some attempt of an acquisition may be under way. `first`: the present attempt
+    is the first of its step.
     """
 
     kind: str
@@ -74,7 +74,7 @@ class Run(NamedTuple):
     step: str = "observe"
     attempt: Attempt | None = None
     known: frozenset[str] = frozenset()
-    reclaims: bool = False
+    renews: bool = False
     stayed: bool = False
     held: bool = False
     may_land: bool = False

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tests.fence.several.rules import Claim, Rules
+from tests.fence.several.rules import Acquire, Rules
 from tests.fence.several.state import Mark, Pv, Run, View, World, Write
 
 
 class OnePvIsHome(Rules):
     """The record is on one of the PVs, the home; the others remain as they are."""
 
-    def claim(self, seen: frozenset[Pv], node: str, operation: int) -> Claim | None:
-        claim = super().claim(seen, node, operation)
-        return claim and claim._replace(write=_on(claim.write, 1))
+    def acquire(self, seen: frozenset[Pv], node: str, operation: int) -> Acquire | None:
+        acquire = super().acquire(seen, node, operation)
+        return acquire and acquire._replace(write=_on(acquire.write, 1))
 
 
 class OnePvIsRead(Rules):
@@ -38,7 +38,7 @@ class NoEpochTested(Rules):
 
 
 class RefusedIsDead(Rules):
-    """A claim that was refused on one PV is taken for dead on all."""
+    """An acquisition that was refused on one PV is taken for dead on all."""
 
     def may_land(self, write: Write) -> bool:  # noqa: ARG002
         return False
@@ -78,9 +78,9 @@ class FinalThoughInPart(Rules):
 class EpochOfTheFirst(Rules):
     """The epoch is counted from that of the first PV, whatever the others have."""
 
-    def claim(self, seen: frozenset[Pv], node: str, operation: int) -> Claim | None:
-        claim = super().claim(seen, node, operation)
-        return claim and claim._replace(write=_counted(claim.write))
+    def acquire(self, seen: frozenset[Pv], node: str, operation: int) -> Acquire | None:
+        acquire = super().acquire(seen, node, operation)
+        return acquire and acquire._replace(write=_counted(acquire.write))
 
     def release(self, seen: frozenset[Pv], node: str, operation: int) -> Write:
         return _counted(super().release(seen, node, operation))
@@ -96,10 +96,10 @@ class CopiesUntested(Rules):
 
 
 class OwnClaimStays(Rules):
-    """A claim that landed on some PVs, before it was refused on another, is taken for a holder from before."""
+    """An acquisition that landed on some PVs, before it was refused on another, is taken for a holder from before."""
 
-    def stays(self, claim: Claim, seen: frozenset[Pv], run: Run) -> bool:  # noqa: ARG002
-        return claim.reclaims
+    def stays(self, acquire: Acquire, seen: frozenset[Pv], run: Run) -> bool:  # noqa: ARG002
+        return acquire.renews
 
 
 def _on(write: Write, pvs: int) -> Write:

@@ -74,7 +74,7 @@ def _writes(world: World, run: Run, attempt: Attempt, rules: Rules, bounds: Boun
             for view in _views(world, bounds):
                 seen = rules.read(world, view, run)
                 lands = run.may_land or rules.may_land(attempt.write)
-                stayed = run.reclaims if len(attempt.write.marks) > 1 else run.stayed
+                stayed = run.renews if len(attempt.write.marks) > 1 else run.stayed
                 refused = run._replace(
                     step="undo look" if run.step == "undo" else "look", may_land=lands, attempt=None, stayed=stayed
                 )
@@ -93,13 +93,13 @@ def _writes(world: World, run: Run, attempt: Attempt, rules: Rules, bounds: Boun
 def _decided(world: World, run: Run, seen: frozenset[Pv], rules: Rules, *, live: bool) -> World:
     run = run._replace(known=run.known | {pv.name for pv in seen})
     if run.step == "undo look":
-        write = rules.undo(seen, run.node, run.operation, run.reclaims) if seen else None
+        write = rules.undo(seen, run.node, run.operation, run.renews) if seen else None
         return _attempts(world, run, "undo", write, live=True) if write else judge.ended(world._replace(run=None), run, "fails")
     if run.kind == "unpublish" and seen:
         return _attempts(world, run, "write", rules.release(seen, run.node, run.operation), live=live)
-    claim = rules.claim(seen, run.node, run.operation) if seen and run.kind == "publish" else None
-    if claim is not None:
-        return _attempts(world, run._replace(reclaims=rules.stays(claim, seen, run)), "write", claim.write, live=live)
+    acquire = rules.acquire(seen, run.node, run.operation) if seen and run.kind == "publish" else None
+    if acquire is not None:
+        return _attempts(world, run._replace(renews=rules.stays(acquire, seen, run)), "write", acquire.write, live=live)
     if not live and not run.may_land:
         return world._replace(run=run._replace(step="look"))
     if run.may_land:

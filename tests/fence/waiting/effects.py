@@ -77,7 +77,7 @@ def go_on(world: World, hold: Hold, rules: Rules, *, signed: bool = True) -> Wor
     """
     known = ((*hold.signed, rules.signs(hold)) if hold.wrote else hold.signed) if signed else ()
     heir = hold._replace(number=world.held + 1, step="begins", ending=False, asker=0, signed=known, write=None)
-    heir = heir if signed else heir._replace(wrote=False, reclaims=False)
+    heir = heir if signed else heir._replace(wrote=False, renews=False)
     return abandon(world, hold.write)._replace(hold=heir, held=heir.number)
 
 

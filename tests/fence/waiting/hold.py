@@ -18,7 +18,7 @@ def moves(world: World, hold: Hold, rules: Rules) -> Iterator[Move]:
         yield f"{name}: is ended", _end(world, hold, rules)
     elif hold.step in {"begins", "unsettled", "waits"}:
         yield from _goes_on(world, hold, rules, name)
-    elif hold.step == "claim":
+    elif hold.step == "acquire":
         yield from _attempts(world, hold, rules, name, "waits")
     else:
         if hold.step == "undo":
@@ -38,11 +38,11 @@ def _goes_on(world: World, hold: Hold, rules: Rules, name: str) -> Iterator[Move
     elif hold.step == "waits" and hold.is_known_over and rules.minds_its_end:
         yield f"{name}: ends, as it had ended before it was reset", world._replace(hold=None)
     elif hold.step == "waits" and (seen := world.seen) is not None:
-        claim = rules.claim(seen, hold.node, rules.signs(hold))
-        if claim is not None:
+        acquire = rules.acquire(seen, hold.node, rules.signs(hold))
+        if acquire is not None:
             look = world.look(rules.signs(hold))
-            stays = claim.reclaims and rules.stays(seen, look, hold.node, hold.signed, stayed=hold.reclaims)
-            ahead = hold._replace(step="claim", write=claim.write, wrote=True, reclaims=stays)
+            stays = acquire.renews and rules.stays(seen, look, hold.node, hold.signed, stayed=hold.renews)
+            ahead = hold._replace(step="acquire", write=acquire.write, wrote=True, renews=stays)
             yield f"{name}: sees a PV that it can write", _at(world, ahead)
 
 

@@ -1,5 +1,5 @@
-"""The steps of a publish: look for a hold, claim the record or begin a hold, have the backend attach, give the hold its word, look
-for it; and the rollback of whatever didn't succeed. Each step is a state at rest, in which an answer is in the history.
+"""The steps of a publish: look for a hold, acquire the record or begin a hold, have the backend attach, give the hold its word,
+look for it; and the rollback of whatever didn't succeed. Each step is a state at rest, in which an answer is in the history.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _looks_beside(world: World, run: Run, rules: Rules) -> Iterator[Move]:
 
 def _looks_beside_found(world: World, run: Run, rules: Rules) -> Iterator[Move]:
     look = world.look(run.operation)
-    excluded = look.record is not None and rules.claim(look.record, run.node, run.operation) is None
+    excluded = look.record is not None and rules.acquire(look.record, run.node, run.operation) is None
     if excluded or (look.departed is not None and rules.bars(look.departed, run.node, run.operation)):
         yield f"{run.name}: sees another holder beside the hold", _rolls_back(world, run) if run.left else refused(world, run)
     else:
@@ -109,11 +109,11 @@ def _decides(world: World, run: Run, rules: Rules) -> World:
         if look.departed is not None and rules.bars(look.departed, run.node, run.operation):
             return _rolls_back(world, run) if run.left else refused(world, run)
         return _holds(world, run._replace(had=run.had or _is_departed(run, look, rules)), rules)
-    claim = rules.claim(look.record, run.node, run.operation)
-    if claim is not None:
-        stayed = run.reclaims or run.claimed not in {0, look.by}
-        stays = claim.reclaims and rules.stays(look.record, look, run.node, rules.mine(run), stayed=stayed)
-        ahead = run._replace(step="claim", write=claim.write, reclaims=stays, claimed=0, may_land=True)
+    acquire = rules.acquire(look.record, run.node, run.operation)
+    if acquire is not None:
+        stayed = run.renews or run.acquired not in {0, look.by}
+        stays = acquire.renews and rules.stays(look.record, look, run.node, rules.mine(run), stayed=stayed)
+        ahead = run._replace(step="acquire", write=acquire.write, renews=stays, acquired=0, may_land=True)
         return _at(world, ahead)
     if rules.trusts(look, run) or run.left:
         return _rolls_back(world, run) if run.left else refused(world, run)
@@ -127,7 +127,7 @@ def _attempts(world: World, run: Run, rules: Rules) -> Iterator[Move]:
     def landed(after: World, made: Record) -> World:
         if run.step == "undoing":
             return failed(after, run) if made.operation == run.operation else _at(after, run._replace(step="undo", write=None))
-        known = run._replace(write=None, record=made, claimed=made.operation)
+        known = run._replace(write=None, record=made, acquired=made.operation)
         return _at(after, known._replace(step="attach recorded"))
 
     def back(after: World) -> World:
@@ -136,7 +136,7 @@ def _attempts(world: World, run: Run, rules: Rules) -> Iterator[Move]:
         look = after.look(run.operation)
         went = after.pv is None and rules.minds_going
         let_go = went and look.departed is not None and run.node not in look.departed.holders
-        known = run._replace(write=None, may_land=went, reclaims=run.reclaims and not let_go, look=look)
+        known = run._replace(write=None, may_land=went, renews=run.renews and not let_go, look=look)
         return _chooses(after, known, rules)
 
     yield from attempt(world, run.write, rules, run.name, landed, back)
@@ -227,7 +227,7 @@ def _asks_whose_hold(world: World, run: Run, rules: Rules) -> World:
 
 
 def _detaches_beside(run: Run, rules: Rules) -> bool:
-    return run.begun and rules.detaches_first and not run.reclaims and not (run.had and rules.keeps_departed)
+    return run.begun and rules.detaches_first and not run.renews and not (run.had and rules.keeps_departed)
 
 
 def _kept(run: Run) -> bool:
@@ -241,7 +241,7 @@ def _is_departed(run: Run, look: Look, rules: Rules) -> bool:
 
 def _leaves(run: Run, look: Look, rules: Rules) -> bool:
     had = run.had and run.node in look.holders and rules.keeps_departed
-    return had or _kept(run) or run.reclaims or run.claimed not in {0, look.by}
+    return had or _kept(run) or run.renews or run.acquired not in {0, look.by}
 
 
 def _looks_to_undo(world: World, run: Run, rules: Rules) -> Iterator[Move]:
@@ -260,7 +260,7 @@ def _undoes(world: World, run: Run, rules: Rules) -> World:
         raise AssertionError(f"nothing was seen: {run}")
     write = None
     if look.record is not None and (rules.undoes_beside or run.waiting is None):
-        write = rules.undo(look.record, run.node, look.by, rules.mine(run), reclaims=_leaves(run, look, rules))
+        write = rules.undo(look.record, run.node, look.by, rules.mine(run), renews=_leaves(run, look, rules))
     if write is not None:
         return _at(world, run._replace(step="undoing", write=write))
     if not rules.trusts(look, run):
@@ -314,7 +314,7 @@ _STEPS: Final[dict[str, Callable[[World, Run, Rules], Iterator[Move]]]] = {
     "ask": _asks,
     "outwait": _outwaits,
     "look": _looks,
-    "claim": _attempts,
+    "acquire": _attempts,
     "start": _starts,
     "look beside hold": _looks_beside,
     "look beside found": _looks_beside_found,

@@ -6,10 +6,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from functools import cache
 
-from mooring.models import Attachment, Precondition, PublishRequest, VolumeRecord, UnpersistedRun
+from mooring.models import Attachment, Precondition, PublishRequest, UnpersistedRun, VolumeRecord
 from mooring.models import Write as FenceWrite
 from mooring.records import fence, holds
-from tests.fence.explorer.rules import Claim
+from tests.fence.explorer.rules import Acquire
 from tests.fence.explorer.rules import Rules as RecordRules
 from tests.fence.waiting.state import Fate, Found, Hold, Look, Record, Run, Write
 
@@ -41,9 +41,9 @@ class Rules:
     minds_ending = True
     """True if a hold that was asked to end counts as none."""
     owns_hold = True
-    """True if the record of a publish's own hold is its own claim."""
+    """True if the record of a publish's own hold is its own acquisition."""
     signs_itself = True
-    """True if a hold signs its claims with an id of its own, and not with that of its publish."""
+    """True if a hold signs its acquisitions with an id of its own, and not with that of its publish."""
     counts_recorded = True
     """True if a publish remembers that its own hold may have written."""
     ends_heirs = True
@@ -57,26 +57,26 @@ class Rules:
     looks_beside_found = True
     """True if a publish relies on a hold that it finds only where no record excludes its node."""
     minds_going = True
-    """True if a claim whose PV went counts as one that may have landed."""
+    """True if an acquisition whose PV went counts as one that may have landed."""
     keeps_departed = True
     """True if a rollback leaves a node that held the volume when its PV went."""
     spares_former = True
     """True if a rollback leaves the hold that the run it was reset from had begun."""
 
-    def claim(self, seen: Record, node: str, operation: int) -> Claim | None:
-        """Ask `fence.claim`; return None for a refusal."""
-        return _RECORD.claim(seen, node, operation)
+    def acquire(self, seen: Record, node: str, operation: int) -> Acquire | None:
+        """Ask `fence.acquire`; return None for a refusal."""
+        return _RECORD.acquire(seen, node, operation)
 
     def signs(self, hold: Hold) -> int:
-        """Return what a hold signs its claims with."""
+        """Return what a hold signs its acquisitions with."""
         return signed(hold.operation, hold.number) if self.signs_itself else hold.operation
 
     def mine(self, run: Run) -> tuple[int, ...]:
-        """Return what the claims of a publish's own holds are signed with."""
+        """Return what the acquisitions of a publish's own holds are signed with."""
         return (signed(run.operation, run.own),) if run.own and self.owns_hold else ()
 
     def stays(self, seen: Record, look: Look, node: str, mine: tuple[int, ...] = (), *, stayed: bool) -> bool:
-        """Ask `fence.stays`, of a claim that re-claims."""
+        """Ask `fence.stays`, of an acquisition that renews."""
         return _stays(seen, node, (look.by, *mine), stayed)
 
     def bars(self, departed: Record, node: str, operation: int) -> bool:
@@ -87,14 +87,14 @@ class Rules:
         """Ask `fence.release`."""
         return _RECORD.release(seen, node, operation)
 
-    def undo(self, seen: Record, node: str, operation: int, mine: tuple[int, ...] = (), *, reclaims: bool) -> Write | None:
+    def undo(self, seen: Record, node: str, operation: int, mine: tuple[int, ...] = (), *, renews: bool) -> Write | None:
         """Ask `fence.undo`."""
-        return _undo(seen, node, operation, mine, reclaims)
+        return _undo(seen, node, operation, mine, renews)
 
     def take_back(self, seen: Record, hold: Hold) -> Write | None:
         """Ask `fence.undo`, for a hold."""
         mine = (self.signs(hold), *hold.signed)
-        return self.undo(seen, hold.node, signed(hold.operation, hold.number), mine, reclaims=hold.reclaims)
+        return self.undo(seen, hold.node, signed(hold.operation, hold.number), mine, renews=hold.renews)
 
     def lands(self, write: Write, pv: Record | None) -> Record | None:
         """Return the PV's next record as the API server makes it of an attempt, or None if it refuses it."""
@@ -190,13 +190,13 @@ def _bars(departed: Record, node: str, operation: int) -> bool:
 @cache
 def _stays(seen: Record, node: str, mine: tuple[int, ...], stayed: bool) -> bool:
     record = _record(seen)
-    claim = fence.Acquire(FenceWrite(volume=_VOLUME, node_id=node, mark=record.mark, operation="", holders=()), renews=True)
-    return fence.stays(claim, record, *map(str, mine), stayed=stayed)
+    acquire = fence.Acquire(FenceWrite(volume=_VOLUME, node_id=node, mark=record.mark, operation="", holders=()), renews=True)
+    return fence.stays(acquire, record, *map(str, mine), stayed=stayed)
 
 
 @cache
-def _undo(seen: Record, node: str, by: int, mine: tuple[int, ...], reclaims: bool) -> Write | None:
-    write = fence.undo(_record(seen), _VOLUME, node, str(by), reclaims=reclaims, mine=tuple(map(str, mine)))
+def _undo(seen: Record, node: str, by: int, mine: tuple[int, ...], renews: bool) -> Write | None:
+    write = fence.undo(_record(seen), _VOLUME, node, str(by), renews=renews, mine=tuple(map(str, mine)))
     return (
         None if write is None else Write(seen.mark, tuple(held.node_id for held in write.holders), by, f"undo {node}", write.floor)
     )

@@ -13,7 +13,7 @@ __all__ = ["ALL", "NOBODY", "NODES", "START", "Fate", "Found", "Hold", "Look", "
 class Hold(NamedTuple):
     """An open PersistAttachment run: of this node, begun by this operation.
 
-    `fate` is that of the operation, `learnt` whether it knows that the hold has begun. `step`: begins, unsettled, waits, claim,
+    `fate` is that of the operation, `learnt` whether it knows that the hold has begun. `step`: begins, unsettled, waits, acquire,
     undo, undoing. `asker` is the operation for which it is ending, 0 for an operator; `signed` are those in whose place it goes on.
     `revived`: it was reset after it had ended, `forgotten`: so long ago that this is unknown.
     """
@@ -32,7 +32,7 @@ class Hold(NamedTuple):
     forgotten: bool = False
     write: Write | None = None
     wrote: bool = False
-    reclaims: bool = False
+    renews: bool = False
 
     @property
     def is_known_over(self) -> bool:
@@ -84,8 +84,8 @@ class Run(NamedTuple):
     look: Look | None = None
     write: Write | None = None
     record: Record | None = None
-    reclaims: bool = False
-    claimed: int = NOBODY
+    renews: bool = False
+    acquired: int = NOBODY
     may_land: bool = False
     begun: bool = False
     recorded: bool = False

@@ -86,7 +86,7 @@ class TakesBackInThePublishsName(Rules):
     """A hold that takes back signs as its publish."""
 
     def take_back(self, seen: Record, hold: Hold) -> Write | None:
-        return self.undo(seen, hold.node, hold.operation, (self.signs(hold),), reclaims=hold.reclaims)
+        return self.undo(seen, hold.node, hold.operation, (self.signs(hold),), renews=hold.renews)
 
 
 class HeedsTheDead(Rules):
@@ -134,7 +134,7 @@ class ForgetsTheDeparted(Rules):
 
 
 class ClaimsNothingOnWhatGoes(Rules):
-    """A claim that finds its PV gone is taken for one of which nothing remains, though an attempt before may have landed."""
+    """An acquisition that finds its PV gone is taken for one of which nothing remains, though an attempt before may have landed."""
 
     minds_going = False
 
@@ -146,7 +146,7 @@ class TakesBackTheDeparted(Rules):
 
 
 class SignsForItsPublish(Rules):
-    """A hold signs its claims as its publish."""
+    """A hold signs its acquisitions as its publish."""
 
     signs_itself = False
 

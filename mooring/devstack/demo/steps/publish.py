@@ -32,7 +32,7 @@ async def publish(scene: Scene, story: Story) -> None:
 
 
 async def publish_again(scene: Scene, story: Story) -> None:
-    """Publish to the holder again: a re-claim, one epoch later and otherwise the same."""
+    """Publish to the holder again: a renewal, one epoch later and otherwise the same."""
     before = await scene.record(SUBJECT_PV)
     result = await scene.mooring.publish(SUBJECT, NODE, deadline=PATIENCE)
     story.say(result.message)

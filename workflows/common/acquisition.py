@@ -1,8 +1,9 @@
-"""A run's claim on the record: made, and remembered for the rollback.
+"""A run's acquisition on the record: made, and remembered for the rollback.
 
-Contract: a claim may still land until its step has said otherwise; only a final answer to the very first attempt says so for sure.
+Contract: an acquisition may still land until its step has said otherwise; only a final answer to the very first attempt says so for
+sure.
 
-Not kept here: the decision on a claim (mooring/records/fence.py), and its withdrawal (steps.py).
+Not kept here: the decision on an acquisition (mooring/records/fence.py), and its withdrawal (steps.py).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from mooring.models import ReadResult, PublishRequest, VolumeRecord, WriteResult
+    from mooring.models import PublishRequest, ReadResult, VolumeRecord, WriteResult
     from mooring.records import fence
     from workflows.common.cancellation import stop_if_cancelled
     from workflows.common.failures import STOPPED, is_final_at_once
@@ -27,58 +28,61 @@ _MODES = "a node keeps a volume in a mode that agrees"
 """The patch since which modes that agree are not told apart."""
 
 _WENT = "may have claimed a PV that went"
-"""The patch since which a claim whose PV went is taken for one that may have landed."""
+"""The patch since which an acquisition whose PV went is taken for one that may have landed."""
 
 
-def heeding_history(decision: fence.Acquire | fence.Refuse, seen: VolumeRecord, asked: PublishRequest) -> fence.Acquire | fence.Refuse:
+def heeding_history(
+    decision: fence.Acquire | fence.Refuse, seen: VolumeRecord, asked: PublishRequest
+) -> fence.Acquire | fence.Refuse:
     """Return the decision, or that of a version which distinguished modes that agree, if the history is of one."""
     changes = fence.mode_changes(seen, asked) if isinstance(decision, fence.Acquire) else None
     return decision if changes is None or workflow.patched(_MODES) else fence.Refuse(changes)
 
 
 class RecordAcquisition:
-    """The maker of one run's claims; `reclaims`, `may_land` and `stays` are about the last one."""
+    """The maker of one run's acquisitions; `renews`, `may_land` and `stays` are about the last one."""
 
     def __init__(self, steps: Steps) -> None:
-        self.reclaims = False
+        self.renews = False
         self.may_land = False
         self._written_by = ""
         self._in_part = False
         self._life = steps.life
         self._steps = steps
 
-    async def make(self, claim: fence.Acquire, seen: ReadResult, mine: Collection[str] = ()) -> WriteResult:
-        """Try to write the claim, as decided on the record seen; a record by a run that is `mine` is the run's own claim."""
+    async def make(self, acquire: fence.Acquire, seen: ReadResult, mine: Collection[str] = ()) -> WriteResult:
+        """Try to write the acquisition, as decided on the record seen; a record by a run that is `mine` is the run's own."""
         stop_if_cancelled()
         if seen.record is None:
             raise AssertionError("a claim is decided on a record")
-        # NB: the claim before may have landed and said nothing of it, on a PV that went.
-        self.reclaims = fence.stays(claim, seen.record, seen.by, *mine, stayed=self.stays(seen))
+        # NB: the acquisition before may have landed and said nothing of it, on a PV that went.
+        self.renews = fence.stays(acquire, seen.record, seen.by, *mine, stayed=self.stays(seen))
         self._written_by, self.may_land, self._life = "", True, self._steps.life
         try:
-            result = await self._steps.record(claim.write)
+            result = await self._steps.record(acquire.write)
         except STOPPED as error:
             self.may_land = self._in_part or not is_final_at_once(error)
             raise
         # NB: refused on one of several PVs, it stands on those before, and an attempt that got past that one may land on the rest.
-        self._in_part = self._in_part or (not result.landed and bool(claim.write.others))
+        self._in_part = self._in_part or (not result.landed and bool(acquire.write.others))
         # NB: an attempt before may have landed and said nothing of it, on a PV that went.
         went = not result.landed and result.record is None and workflow.patched(_WENT)
         self.may_land = result.landed or self._in_part or went
-        if went and result.departed is not None and result.departed.holder(claim.write.node_id) is None:
-            self.reclaims = False  # NB: the node had let go before the PV went, so this claim was on nothing that it held
+        if went and result.departed is not None and result.departed.holder(acquire.write.node_id) is None:
+            self.renews = False  # NB: the node had let go before the PV went, so this acquisition was on nothing that it held
         if result.landed and result.record is not None:
             self._written_by = result.record.operation
         return result
 
     @property
     def outlived(self) -> bool:
-        """True if the run was reset since it decided on the claim, which its former self may have rolled back."""
+        """True if the run was reset since it decided on the acquisition, which its former self may have rolled back."""
         return self._life != self._steps.life and workflow.patched(LIVES)
 
     def stays(self, seen: ReadResult) -> bool:
-        """Return whether the node keeps the volume: it held it before, or by a claim of the run that this one was reset from.
+        """Return whether the node keeps the volume: it held it before, or by an acquisition of the run that this one was reset
+        from.
 
         That run may have reported success.
         """
-        return self.reclaims or self._written_by not in ("", seen.by)
+        return self.renews or self._written_by not in ("", seen.by)

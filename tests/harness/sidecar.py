@@ -27,11 +27,11 @@ async def fronting(client: Client, kubeconfig: dict[str, Any], driver: str, fold
     `overrides` are settings; a test that depends on a bound names it.
     """
     asked = Settings(csi_endpoint=f"unix://{folder}/front.sock", driver_endpoint=driver)
-    async with open_sidecar(asked) as front:
-        met = await front.meet_driver(asked)
+    async with open_sidecar(asked) as sidecar:
+        met = await sidecar.meet_driver(asked)
         settings = patient(met.driver, csi_endpoint=asked.csi_endpoint, driver_endpoint=asked.driver_endpoint, **overrides)
         async with (
-            running_worker(client, settings, kubeconfig, front.backend(settings), front.desk),
+            running_worker(client, settings, kubeconfig, sidecar.backend(settings), sidecar.state),
             peer(settings.csi_endpoint) as co,
         ):
             yield co
