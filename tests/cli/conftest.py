@@ -19,8 +19,9 @@ from mooring.devstack.proxy import FaultProxy
 from mooring.devstack.temporal import DevTemporal
 from tests.harness.cluster import Cluster
 from tests.harness.kubernetes import Kubernetes
+from tests.harness.repository import ROOT
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = ROOT
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from mooring.devstack.demo.scene import Scene
 from mooring.devstack.demo.steps.publish import rebuild
 from mooring.devstack.demo.story import NotSo, Story
 from mooring.devstack.demo.volumes import SUBJECT_PV
+from tests.harness.repository import ROOT
 
-ROOT = Path(__file__).parents[2]
 PATIENCE = 150.0
 MOORING = [sys.executable, "-m", "mooring"]
 

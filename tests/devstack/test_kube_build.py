@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-KUBE = Path(__file__).parents[2] / "kube"
+from tests.harness.repository import ROOT
+
+KUBE = ROOT / "kube"
 PROGRAMS = {
     "kube-apiserver",
     "kube-controller-manager",

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.harness.repository import ROOT
+
 PATIENCE = 60.0
 UP = [sys.executable, "-m", "mooring", "up", "--kubernetes", "embedded", "--temporal-port", "0", "--ui-port", "0"]
 

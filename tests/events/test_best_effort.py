@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -18,12 +17,13 @@ from mooring.events.interceptor import RecorderInterceptor
 from mooring.events.reasons import EventNote
 from tests.events.conftest import Observatory
 from tests.harness.cluster import PVS, Cluster
+from tests.harness.repository import ROOT
 from tests.harness.workers import indexed, quick, running_worker, until
 from worker import MooringWorker
 from workflows.registry import WORKFLOWS
 
 POSTS = "/events"
-HISTORIES: Final = Path(__file__).parent.parent / "replay" / "histories"
+HISTORIES: Final = ROOT / "tests" / "replay" / "histories"
 
 
 @pytest.mark.parametrize("status", [403, 404, 422, 429, 500])

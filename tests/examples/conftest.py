@@ -15,10 +15,10 @@ from temporalio.client import Client
 from mooring.devstack.temporal import DevTemporal
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
+from tests.harness.repository import ROOT
 from tests.harness.workers import quick, running_worker
 from worker import MooringWorker
 
-ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "examples" / "go"
 COMPILE_SECONDS = 800
 """Seconds for a build: with cold caches and two idle cores it takes two minutes; modules are downloaded, too."""

@@ -18,11 +18,11 @@ from mooring.devstack.process import Child, running
 from mooring.devstack.workers import worker_script
 from tests.harness.cluster import Cluster
 from tests.harness.journal import FACTORY, FOLDER, Journal
+from tests.harness.repository import ROOT
 from tests.harness.workers import quick
 
 READY_SECONDS: Final = 30
 ASK_SECONDS: Final = 5
-ROOT: Final = Path(__file__).parents[2]
 KEPT: Final = (
     *("PATH", "HOME", "VIRTUAL_ENV"),
     *("TEMPORAL_NAMESPACE", "TEMPORAL_TLS_CLIENT_CERT_PATH", "TEMPORAL_TLS_CLIENT_KEY_PATH"),

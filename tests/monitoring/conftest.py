@@ -22,8 +22,8 @@ from mooring.devstack.proxy import FaultProxy
 from mooring.errors import HeldElsewhere
 from tests.harness.cluster import Cluster
 from tests.harness.processes import open_fleet
+from tests.harness.repository import ROOT
 
-ROOT: Final = Path(__file__).parents[2]
 SHIPPED: Final = ROOT / "deploy" / "monitoring"
 VOLUME: Final = "volume-of-the-metrics"
 NODE: Final = "node-of-the-metrics"

@@ -14,7 +14,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-ROOT = Path(__file__).parents[2]
+from tests.harness.repository import ROOT
+
 DOCKERFILE = ROOT / "Dockerfile"
 LINES = [line.split() for line in DOCKERFILE.read_text().splitlines() if line and not line.startswith((" ", "#"))]
 

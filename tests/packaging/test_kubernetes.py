@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 import mooring
 from mooring.models import DEFAULT_DRIVER
+from tests.harness.repository import ROOT
 
-FOLDER = Path(__file__).parents[2] / "deploy" / "kubernetes"
+FOLDER = ROOT / "deploy" / "kubernetes"
 
 
 def manifests(name: str) -> dict[str, dict[str, Any]]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
-from pathlib import Path
 
 from mooring.devstack.temporal import DevTemporal
 from mooring.models import DEFAULT_DRIVER
+from tests.harness.repository import ROOT
 from tests.harness.workers import quick, running_worker
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+README = (ROOT / "README.md").read_text()
 LINES_MAX = 130
 
 

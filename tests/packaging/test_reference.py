@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from mooring.errors import TABLE
 from mooring.settings import Settings
+from tests.harness.repository import ROOT
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = ROOT / "docs"
 
 
 def test_every_setting_is_listed_with_its_default_and_use() -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import yaml
 
 import mooring
+from tests.harness.repository import ROOT
 
-ROOT = Path(__file__).parents[2]
 # Put together here, so that this file names none of them either.
 REGISTRIES = [
     ".".join(parts)

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-ROOT = Path(__file__).parents[2]
+from tests.harness.repository import ROOT
+
 SERVICES = "mooring/csi/wire/csi_pb2_grpc.py"
 MESSAGES = ["mooring/csi/wire/csi_pb2.py", "mooring/kubernetes/kube_pb2.py"]
 MODULES = sorted([*MESSAGES, SERVICES, *(f"{module}i" for module in [*MESSAGES, SERVICES])])

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 import tomllib
-from pathlib import Path
 from typing import Final
 
 import yaml
 
 from mooring.devstack.temporal import temporal_command
+from tests.harness.repository import ROOT
 
-ROOT: Final = Path(__file__).parents[2]
 GO_MOD: Final = (ROOT / "kube" / "go.mod").read_text()
 PROMTOOL_MOD: Final = (ROOT / "promtool" / "go.mod").read_text()
 MODULES: Final = {

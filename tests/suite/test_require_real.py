@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.harness.repository import ROOT
+
 IN_MANY_WAYS = """
 import pytest
 

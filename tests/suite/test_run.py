@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-RUN = Path(__file__).parents[1] / "run.sh"
+from tests.harness.repository import ROOT
+
+RUN = ROOT / "tests" / "run.sh"
 INTERRUPTED = 2
 PYTEST = """#!/bin/sh
 case "$*" in

@@ -13,6 +13,7 @@ from mooring.devstack.ports import free_port
 from tests.harness.cluster import Cluster
 from tests.harness.patient import pending
 from tests.harness.processes import Fleet, backed
+from tests.harness.repository import ROOT
 
 
 async def test_an_attempt_under_way_finishes_within_the_bound(fleet: Fleet, cluster: Cluster, mooring: MooringClient) -> None:
@@ -115,7 +116,7 @@ async def test_wrong_settings_end_a_worker_with_the_code_that_says_so(fleet: Fle
 async def test_a_worker_without_an_api_server_to_go_to_says_so(tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        str(Path(__file__).parents[2] / "worker.py"),
+        str(ROOT / "worker.py"),
         env={"KUBECONFIG": str(tmp_path / "missing"), "MOORING_HTTP_ADDRESS": "127.0.0.1:0", "PATH": os.environ["PATH"]},
         stderr=asyncio.subprocess.PIPE,
     )

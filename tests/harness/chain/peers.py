@@ -14,6 +14,7 @@ from mooring.devstack.kubernetes.programs import program
 from mooring.devstack.process import running
 from tests.harness.chain.kept import Kept
 from tests.harness.kubernetes import Kubernetes
+from tests.harness.repository import ROOT
 
 QUICK: Final = ("--kube-api-qps=1000", "--kube-api-burst=1000")
 CONTROLLERS: Final = "persistentvolume-attach-detach-controller"
@@ -75,7 +76,7 @@ def _mooring(kubernetes: Kubernetes, temporal: str, socket: Path, driver: str, f
     command = [sys.executable, "-m", "mooring", "csi", f"--endpoint=unix://{socket}", f"--driver-endpoint={driver}"]
     environ = {
         **{name: os.environ[name] for name in INHERITED if name in os.environ},
-        "PYTHONPATH": str(Path(__file__).parents[3]),
+        "PYTHONPATH": str(ROOT),
         "MOORING_HTTP_ADDRESS": "127.0.0.1:0",
         "MOORING_DRAIN_TIMEOUT": "1",
         "TEMPORAL_ADDRESS": temporal,

@@ -19,8 +19,8 @@ from mooring.csi.wire import csi_pb2, csi_pb2_grpc
 from mooring.devstack.process import Child, running
 from tests.harness.driver.journal import Call, Entry, attachments_of, read_entries
 from tests.harness.driver.orders import Order, OrderFile
+from tests.harness.repository import ROOT
 
-ROOT: Final = Path(__file__).parents[3]
 PATIENCE_SECONDS: Final = 60
 GLANCE_SECONDS: Final = 0.02
 
