@@ -52,7 +52,7 @@ check: setup ## lint, types, import contracts, and the files that ship
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest tests/packaging
+	$(BIN)/pytest tests/project/packaging
 
 screenshots: setup ## take the pictures of docs/operations.md anew (needs chromium; two minutes)
 	$(BIN)/python -m docs.gallery docs/images

@@ -26,7 +26,7 @@ from tests.harness.processes import Fleet, open_fleet
 from tests.harness.workers import quick, running_worker
 from worker import MooringWorker
 
-pytest_plugins = ["tests.harness.required"]
+pytest_plugins = ["tests.harness.require_real"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,7 +4,7 @@
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-SEARCHES=(tests/fence tests/simulation)
+SEARCHES=(tests/records/fence tests/simulation)
 PYTEST=(.venv/bin/pytest --require-real)
 INTERRUPTED=2
 

@@ -4,7 +4,7 @@ Contract: each function takes a `VolumeRecord` as some observer saw it (an index
 the API server applies only if the PV still is as that record says, or with a refusal. A refusal decided on the index must be
 decided again on the live PV before it is reported. Success is only reported by a `Write` that landed.
 
-Invariants, each searched exhaustively in tests/fence:
+Invariants, each searched exhaustively in tests/records/fence:
 
 1. A write is decided before it is attempted, never inside the attempt: an attempt that lands late changes nothing.
 2. An operation moves the epoch before it ends (`release` and `undo` write even if there is nothing to take away), so that every

@@ -2,7 +2,7 @@
 
 Until there is a PV to record it on, an attachment is kept by an open run of PersistAttachment, its *hold*.
 
-Invariants, each searched in tests/fence:
+Invariants, each searched in tests/records/fence:
 
 1. A hold begins only under the volume's lock. "There is none" therefore remains true to an operation's end; "there is one" is asked
    again before anything depends on it, because a hold ends by itself.

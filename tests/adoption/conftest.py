@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.harness.cluster import Cluster
+from tests.harness.existing_cluster import Living
 from tests.harness.kubernetes import Kubernetes
-from tests.harness.living import Living
 
 
 @pytest.fixture

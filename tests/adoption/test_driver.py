@@ -15,9 +15,9 @@ from mooring import names
 from mooring.models.reconciliation import ReconcileRequest, ReconcileResult
 from mooring.settings import default_task_queue
 from tests.harness.cluster import PVS, Cluster
-from tests.harness.co import peer
+from tests.harness.csi_client import peer
 from tests.harness.driver.handle import ReferenceDriver
-from tests.harness.living import Living
+from tests.harness.existing_cluster import Living
 from tests.harness.sidecar import fronting
 
 

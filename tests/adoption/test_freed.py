@@ -22,8 +22,8 @@ from mooring.names import volume_id
 from mooring.states import State
 from mooring.temporal.runs import describe
 from tests.harness.cluster import Cluster
-from tests.harness.living import Living
-from tests.harness.ward import SECONDS, Ward, ended
+from tests.harness.dead_node import SECONDS, Ward, ended
+from tests.harness.existing_cluster import Living
 from tests.harness.workers import quick, running_worker, until
 from worker import MooringWorker
 

@@ -14,7 +14,7 @@ from mooring.client import MooringClient
 from mooring.errors import Disputed, HeldElsewhere
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
-from tests.harness.living import CONTEXT, CSI_NODES, VOLUME_ATTACHMENTS, Living
+from tests.harness.existing_cluster import CONTEXT, CSI_NODES, VOLUME_ATTACHMENTS, Living
 from tests.harness.workers import quick, running_worker, until
 from worker import MooringWorker
 

@@ -11,7 +11,7 @@ from mooring.client import MooringClient
 from mooring.devstack.temporal import DevTemporal
 from mooring.errors import HeldElsewhere
 from tests.harness.cluster import Cluster
-from tests.harness.living import VOLUME_ATTACHMENTS, Living
+from tests.harness.existing_cluster import VOLUME_ATTACHMENTS, Living
 from tests.harness.patient import PATIENCE
 from tests.harness.processes import Fleet, open_fleet
 

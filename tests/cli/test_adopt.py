@@ -10,8 +10,8 @@ from temporalio.client import Client
 from mooring.cli.exit_codes import ExitCode
 from tests.cli.conftest import Mooring
 from tests.harness.cluster import Cluster
+from tests.harness.existing_cluster import Living
 from tests.harness.kubernetes import Kubernetes
-from tests.harness.living import Living
 from tests.harness.workers import indexed, quick, running_worker
 from worker import MooringWorker
 

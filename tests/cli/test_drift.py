@@ -13,8 +13,8 @@ from mooring.reconciliation.report import last_report
 from mooring.reconciliation.schedule import ReconcileSchedule
 from tests.cli.conftest import Mooring, Ran
 from tests.harness.cluster import Cluster
+from tests.harness.existing_cluster import Living
 from tests.harness.kubernetes import Kubernetes
-from tests.harness.living import Living
 from tests.harness.workers import indexed, quick, running_worker
 from worker import MooringWorker
 

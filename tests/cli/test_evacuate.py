@@ -14,7 +14,7 @@ from mooring.client import MooringClient
 from mooring.states import State
 from tests.cli.conftest import Mooring, process
 from tests.harness.cluster import Cluster
-from tests.harness.ward import FOREVER, SECONDS, TAINT, Ward, ended
+from tests.harness.dead_node import FOREVER, SECONDS, TAINT, Ward, ended
 from tests.harness.workers import quick, running_worker
 
 

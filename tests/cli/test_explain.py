@@ -18,8 +18,8 @@ from mooring.settings import default_task_queue
 from mooring.temporal.pollers import Polls
 from tests.cli.conftest import Mooring, Ran
 from tests.harness.cluster import Cluster
+from tests.harness.existing_cluster import MERGE_PATCH, VOLUME_ATTACHMENTS, Living
 from tests.harness.kubernetes import Kubernetes
-from tests.harness.living import MERGE_PATCH, VOLUME_ATTACHMENTS, Living
 from worker import MooringWorker
 from workflows.registry import WORKFLOWS
 

@@ -13,8 +13,8 @@ from mooring.client import MooringClient
 from mooring.errors import MalformedRecord
 from tests.cli.conftest import Mooring, Ran
 from tests.harness.cluster import Cluster
+from tests.harness.existing_cluster import Living
 from tests.harness.kubernetes import Kubernetes
-from tests.harness.living import Living
 from tests.harness.workers import quick, running_worker
 
 BOUND = 20

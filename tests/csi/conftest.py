@@ -11,7 +11,7 @@ from temporalio.client import Client
 from mooring.csi.sidecar import open_sidecar
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
-from tests.harness.co import Peer, peer
+from tests.harness.csi_client import Peer, peer
 from tests.harness.patient import patient
 from tests.harness.workers import running_worker
 

@@ -7,7 +7,7 @@ import pytest
 from mooring.csi.inflight import KEEP_SECONDS, InFlightRequests, is_needed
 from mooring.csi.wire import csi_pb2
 from mooring.errors import BackendNotFound, OperationPending
-from tests.harness.co import mount
+from tests.harness.csi_client import mount
 
 
 class Clock:

@@ -11,7 +11,7 @@ from mooring.csi.list_volumes import Listing
 from mooring.csi.wire import csi_pb2
 from mooring.index.manager import AttachmentManager
 from tests.harness.cluster import Cluster
-from tests.harness.co import Peer, refused
+from tests.harness.csi_client import Peer, refused
 from tests.harness.patient import PATIENCE
 from tests.harness.records import cached
 

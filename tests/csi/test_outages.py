@@ -10,7 +10,7 @@ from mooring.csi.wire import csi_pb2
 from mooring.devstack.ports import free_port
 from mooring.devstack.temporal import DevTemporal
 from tests.harness.cluster import Cluster
-from tests.harness.co import Peer, peer, refused
+from tests.harness.csi_client import Peer, peer, refused
 from tests.harness.driver.handle import ReferenceDriver
 from tests.harness.processes import Fleet, open_fleet
 

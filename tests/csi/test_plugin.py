@@ -20,7 +20,7 @@ from mooring.csi.inflight import InFlightRequests
 from mooring.csi.state import EndpointState
 from mooring.csi.wire import csi_pb2
 from mooring.settings import Settings
-from tests.harness.co import Peer, mount, peer, refused
+from tests.harness.csi_client import Peer, mount, peer, refused
 
 
 def _endpoint(folder: Path) -> AbstractAsyncContextManager[None]:

@@ -9,7 +9,7 @@ import pytest
 
 from mooring.csi.wire import csi_pb2
 from tests.harness.cluster import Cluster
-from tests.harness.co import Peer, goes_on, peer
+from tests.harness.csi_client import Peer, goes_on, peer
 from tests.harness.driver.handle import ReferenceDriver
 from tests.harness.processes import Fleet
 

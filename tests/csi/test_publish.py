@@ -11,7 +11,7 @@ from grpc import StatusCode
 from mooring.csi.wire import csi_pb2
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
-from tests.harness.co import Peer, goes_on, mount, refused
+from tests.harness.csi_client import Peer, goes_on, mount, refused
 from tests.harness.patient import PATIENCE
 
 

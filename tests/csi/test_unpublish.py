@@ -8,7 +8,7 @@ from grpc import StatusCode
 
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
-from tests.harness.co import Peer, mount, refused
+from tests.harness.csi_client import Peer, mount, refused
 from tests.harness.patient import PATIENCE
 
 

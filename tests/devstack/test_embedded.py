@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from mooring.devstack.kubernetes import ApiServer, EmbeddedKubernetes
-from tests.contract.api import OWNER, PVS, Api, add, at, event_body, pv_body, session_for
+from tests.devstack.contract.api import OWNER, PVS, Api, add, at, event_body, pv_body, session_for
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from mooring.devstack.faults import Loss
 from mooring.devstack.kubernetes import ApiServer, EmbeddedKubernetes
 from mooring.devstack.proxy import FaultProxy
-from tests.contract.api import OWNER, PVS, Api, Pv, add, at, check, session_for
+from tests.devstack.contract.api import OWNER, PVS, Api, Pv, add, at, check, session_for
 
 CLIENT_PATIENCE = 0.2
 

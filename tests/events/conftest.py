@@ -10,10 +10,10 @@ from typing import Any, Final
 import pytest
 from temporalio.client import Client
 
+from tests.cluster.nodes.conftest import NodeObjects
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import PVS, Cluster
 from tests.harness.workers import indexed, quick, running_worker
-from tests.nodes.conftest import NodeObjects
 from worker import MooringWorker
 
 EVENTS: Final = "/apis/events.k8s.io/v1/events"

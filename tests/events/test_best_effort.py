@@ -23,7 +23,7 @@ from worker import MooringWorker
 from workflows.registry import WORKFLOWS
 
 POSTS = "/events"
-HISTORIES: Final = ROOT / "tests" / "replay" / "histories"
+HISTORIES: Final = ROOT / "tests" / "compatibility" / "replay" / "histories"
 
 
 @pytest.mark.parametrize("status", [403, 404, 422, 429, 500])

@@ -11,8 +11,8 @@ from temporalio.client import Client, Interceptor
 
 from mooring.backend import Backend
 from tests.harness.cluster import Cluster
+from tests.harness.existing_cluster import Living
 from tests.harness.kubernetes import Kubernetes
-from tests.harness.living import Living
 from tests.harness.workers import quick, running_worker
 from worker import MooringWorker
 

@@ -8,7 +8,7 @@ import pytest
 
 from mooring.cluster.node_usage import unique_name
 from mooring.errors import Disputed
-from tests.harness.living import MERGE_PATCH
+from tests.harness.existing_cluster import MERGE_PATCH
 from tests.harness.workers import indexed, until
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mooring.client import MooringClient
     from tests.evidence.conftest import Serving
     from tests.harness.cluster import Cluster
-    from tests.harness.living import Living
+    from tests.harness.existing_cluster import Living
 
     Attached = Callable[..., Awaitable[str]]
 

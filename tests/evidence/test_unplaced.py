@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mooring.client import MooringClient
     from tests.evidence.conftest import Serving
     from tests.harness.cluster import Cluster
-    from tests.harness.living import Living
+    from tests.harness.existing_cluster import Living
 
 SECONDS = 20
 

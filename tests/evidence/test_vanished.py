@@ -14,7 +14,7 @@ from mooring.errors import Disputed, MooringError
 from tests.evidence.conftest import Serving
 from tests.harness.cluster import Cluster
 from tests.harness.departing import attach_seen, delete_seen
-from tests.harness.living import Living
+from tests.harness.existing_cluster import Living
 from tests.harness.workers import indexed, until
 from worker import MooringWorker
 

@@ -8,7 +8,7 @@ from tests.harness.workers import until
 
 if TYPE_CHECKING:
     from tests.harness.cluster import Cluster
-    from tests.harness.living import Living
+    from tests.harness.existing_cluster import Living
     from worker import MooringWorker
 
 

@@ -17,7 +17,7 @@ from mooring.devstack.ports import HOST, free_port
 from mooring.devstack.process import Child, running
 from mooring.devstack.workers import worker_script
 from tests.harness.cluster import Cluster
-from tests.harness.journal import FACTORY, FOLDER, Journal
+from tests.harness.journal_backend import FACTORY, FOLDER, Journal
 from tests.harness.repository import ROOT
 from tests.harness.workers import quick
 

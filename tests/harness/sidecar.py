@@ -12,7 +12,7 @@ from temporalio.client import Client
 from mooring.csi.sidecar import open_sidecar
 from mooring.reconciliation.schedule import ReconcileSchedule
 from mooring.settings import Settings
-from tests.harness.co import Peer, peer
+from tests.harness.csi_client import Peer, peer
 from tests.harness.patient import patient
 from tests.harness.workers import running_worker
 

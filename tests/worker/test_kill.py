@@ -21,7 +21,7 @@ from mooring.devstack.proxy import FaultProxy
 from mooring.errors import BackendFailed
 from mooring.models import PublishResult, UnpublishResult, VolumeRef
 from tests.harness.cluster import Cluster
-from tests.harness.journal import CONTEXT
+from tests.harness.journal_backend import CONTEXT
 from tests.harness.kubernetes import Kubernetes
 from tests.harness.processes import Fleet, backed, open_fleet
 

@@ -15,11 +15,11 @@ from mooring.devstack.kubernetes.kubeconfig import ApiServer
 from mooring.devstack.ports import HOST
 from mooring.devstack.process import Child
 from mooring.errors import KubernetesForbidden
-from tests.credentials.api import context
-from tests.credentials.authority import Authority
 from tests.harness.cluster import PVS, Cluster
-from tests.harness.echo import Echo
+from tests.harness.leaky_proxy import Echo
 from tests.harness.processes import Fleet, WorkerProcess
+from tests.kubernetes.credentials.api import context
+from tests.kubernetes.credentials.authority import Authority
 
 CANARY: Final = "canary-5b1c9e77d0"
 HIDDEN: Final = b"[hidden]"

@@ -1,6 +1,6 @@
 """A Kubernetes API for development: `EmbeddedKubernetes`, in memory, or `RealKubernetes`, the real binaries on loopback.
 
-Both pass tests/contract/, hand out a kubeconfig, and live as long as their `async with` block.
+Both pass tests/devstack/contract/, hand out a kubeconfig, and live as long as their `async with` block.
 """
 
 from mooring.devstack.kubernetes.embedded import EmbeddedKubernetes

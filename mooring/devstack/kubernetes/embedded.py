@@ -1,7 +1,7 @@
 """A small Kubernetes API over HTTP, in memory, for development and tests; `/version` and the log say so.
 
 It serves the resources of `RESOURCES` with create, get, list, watch, patch and delete, on loopback, to anyone: no TLS, no
-rights, no admission. It serves these as kube-apiserver does (tests/contract/ runs on both), and refuses everything else.
+rights, no admission. It serves these as kube-apiserver does (tests/devstack/contract/ runs on both), and refuses everything else.
 """
 
 import logging

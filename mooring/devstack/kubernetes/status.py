@@ -1,6 +1,6 @@
 """Refusals, with the `Status` bodies of a real API server: same code, same reason, same message.
 
-The messages were read off kube-apiserver and are compared with it in tests/contract/; they aren't made nicer here.
+The messages were read off kube-apiserver and are compared with it in tests/devstack/contract/; they aren't made nicer here.
 """
 
 from typing import Any, Final

@@ -1,0 +1,26 @@
+"""kill -9 of the worker in mid-evacuation: the next one goes on."""
+
+from __future__ import annotations
+
+from mooring.states import State
+from tests.harness.dead_node import TAINT, Ward, ended
+from tests.harness.processes import Fleet, backed
+
+
+async def test_an_evacuation_outlives_the_worker_that_began_it(fleet: Fleet, ward: Ward) -> None:
+    settings = backed(node_check="csinode", evacuate_at_once=2, backend_timeout=25, backend_budget=60)
+    first = await (await fleet.start(**settings)).ready()
+    volumes = [f"vol-{number}" for number in range(5)]
+    await ward.admit(*volumes)
+    fleet.journal.hold("unpublish", "vol-1")
+    await ward.taint(TAINT)
+    await fleet.journal.reached("unpublish", "vol-1")
+
+    await first.child.kill()
+    fleet.journal.release("unpublish", "vol-1")
+    await (await fleet.start(**settings)).ready()
+    result = await ended(ward.evacuation)
+
+    assert (result.state, result.released, result.left) == (State.EVACUATED, 5, 0)
+    assert await ward.holders(*volumes) == [None] * 5
+    assert [fleet.journal.attached(volume) for volume in volumes] == [set()] * 5

@@ -1,0 +1,85 @@
+"""Dead nodes with more volumes than a worker has slots, and a backend that hangs: everybody else's volumes go on meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import pytest
+from temporalio.client import Client
+
+from mooring.client import MooringClient
+from mooring.models import BackendCall
+from mooring.states import State
+from mooring.temporal.pollers import Slots
+from tests.harness.backend import JournalBackend
+from tests.harness.cluster import Cluster
+from tests.harness.dead_node import TAINT, Ward, ended
+from tests.harness.workers import quick, running_worker, until
+from worker import MooringWorker
+
+SLOTS: Final = Slots(steps=8, waits=4)
+NODES: Final = ("node-1", "node-2", "node-3")
+EACH: Final = 5
+"""Volumes of each node, all of which its evacuation would release at once."""
+
+
+@dataclass(slots=True)
+class Hanging(JournalBackend):
+    """A backend that detaches nothing before it is let go on."""
+
+    goes_on: asyncio.Event = field(default_factory=asyncio.Event)
+    hanging: int = 0
+
+    async def unpublish(self, call: BackendCall) -> None:
+        """Detach, in the end."""
+        self.hanging += 1
+        try:
+            await self.goes_on.wait()
+        finally:
+            self.hanging -= 1
+        await JournalBackend.unpublish(self, call)
+
+
+@pytest.fixture
+def backend() -> Hanging:
+    return Hanging()
+
+
+@pytest.fixture
+async def small(temporal_client: Client, cluster: Cluster, driver: str, backend: Hanging) -> AsyncIterator[MooringWorker]:
+    """A worker with few slots, and long patience with its backend."""
+    bounds = {"backend_timeout": 60, "backend_budget": 120, "evacuate_at_once": EACH, "heartbeat_timeout": 5}
+    settings = quick(driver, node_check="csinode", evacuate="off", node_gone=1, backend="in:tests", **bounds)
+    async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig(), backend, slots=SLOTS) as running:
+        yield running
+
+
+@pytest.fixture
+async def dying(small: MooringWorker, cluster: Cluster, temporal_client: Client, mooring: MooringClient) -> list[Ward]:
+    """Three nodes with their volumes, all of them out of service."""
+    wards = [Ward(cluster, temporal_client, mooring, node, f"machine-{node}") for node in NODES]
+    for ward in wards:
+        await ward.admit(*(f"{ward.node_id}-vol-{number}" for number in range(EACH)))
+        await ward.taint(TAINT)
+    return wards
+
+
+async def test_three_dead_nodes_and_a_backend_that_hangs_leave_room_for_publishes(
+    dying: list[Ward], cluster: Cluster, temporal_client: Client, mooring: MooringClient, backend: Hanging
+) -> None:
+    alive = Ward(cluster, temporal_client, mooring, "node-4", "machine-4")
+    await alive.admit()
+    evacuations = [await ward.evacuate() for ward in dying]
+    for ward, evacuation in zip(dying, evacuations, strict=True):
+        await ward.reaches(evacuation, State.EVACUATING)
+    await until(lambda: backend.hanging == SLOTS.waits)
+
+    await alive.hold(*(f"live-{number}" for number in range(4)))
+
+    assert backend.hanging == SLOTS.waits
+    backend.goes_on.set()
+    for evacuation in evacuations:
+        assert (await ended(evacuation)).released == EACH

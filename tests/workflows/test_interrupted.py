@@ -1,0 +1,42 @@
+"""An operation that is terminated, reset or cancelled wherever it hangs: no volume is ever on two nodes, or out of reach."""
+
+from __future__ import annotations
+
+import pytest
+from temporalio.client import Client
+
+from mooring.client import MooringClient
+from mooring.records import fence
+from tests.harness.array import Array
+from tests.harness.cluster import Cluster
+from tests.harness.patient import BOUNDS
+from tests.harness.workers import quick, running_worker
+from tests.workflows.interruptions import ROWS, Cut, Lands, Moment, Row, Scene
+
+HASTY = {**BOUNDS, "attempt_timeout": 4, "request_timeout": 3, "heartbeat_timeout": 3, "backend_timeout": 4}
+"""Settings by which a request that hangs for good is given up soon, and sent again for as long as it takes."""
+
+
+async def played(client: Client, cluster: Cluster, mooring: MooringClient, *rows: Row) -> dict[str, list[str]]:
+    """Return what was wrong in each of the rows that went wrong."""
+    array = Array()
+    async with running_worker(client, quick(cluster.driver, backend="in:tests", **HASTY), cluster.proxy.kubeconfig(), array):
+        return await Scene(client, cluster, mooring, array).play(rows)
+
+
+@pytest.mark.timeout(240)
+async def test_no_interruption_leaves_a_volume_on_two_nodes(
+    temporal_client: Client, cluster: Cluster, mooring: MooringClient
+) -> None:
+    assert await played(temporal_client, cluster, mooring, *ROWS) == {}
+
+
+@pytest.mark.parametrize("cut", [Cut.CANCEL, Cut.TERMINATE])
+async def test_a_detach_with_the_token_of_the_attach_is_seen_to_leave_a_volume_on_two_nodes(
+    temporal_client: Client, cluster: Cluster, mooring: MooringClient, monkeypatch: pytest.MonkeyPatch, cut: Cut
+) -> None:
+    monkeypatch.setattr(fence, "detach_token", fence.attach_token)
+
+    wrong = await played(temporal_client, cluster, mooring, Row(Moment.ATTACHING, cut, Lands.BEFORE))
+
+    assert "at once" in str(wrong)
