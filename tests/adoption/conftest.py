@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.harness.cluster import Cluster
-from tests.harness.existing_cluster import Living
+from tests.harness.existing_cluster import ExistingCluster
 from tests.harness.kubernetes import Kubernetes
 
 
 @pytest.fixture
-def living(cluster: Cluster, kubernetes: Kubernetes) -> Living:
-    return Living(cluster, real=kubernetes.audit is not None)
+def existing(cluster: Cluster, kubernetes: Kubernetes) -> ExistingCluster:
+    return ExistingCluster(cluster, real=kubernetes.audit is not None)

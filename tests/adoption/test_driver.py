@@ -15,9 +15,9 @@ from mooring import names
 from mooring.models.reconciliation import ReconcileRequest, ReconcileResult
 from mooring.settings import default_task_queue
 from tests.harness.cluster import PVS, Cluster
-from tests.harness.csi_client import peer
+from tests.harness.csi_client import csi_client
 from tests.harness.driver.handle import ReferenceDriver
-from tests.harness.existing_cluster import Living
+from tests.harness.existing_cluster import ExistingCluster
 from tests.harness.sidecar import fronting
 
 
@@ -43,31 +43,31 @@ async def without_record(cluster: Cluster, handle: str) -> str:
 
 
 async def test_a_driver_is_joined_in_mid_life_and_left_again(
-    temporal_client: Client, cluster: Cluster, living: Living, storage: ReferenceDriver, tmp_path: Path
+    temporal_client: Client, cluster: Cluster, existing: ExistingCluster, storage: ReferenceDriver, tmp_path: Path
 ) -> None:
     await cluster.create("vol")
     untouched = await without_record(cluster, "vol")
-    async with peer(storage.endpoint) as alone:
+    async with csi_client(storage.endpoint) as alone:
         context = await alone.publish("vol", "node-a")
-    await living.attach("vol", "node-a")
+    await existing.attach("vol", "node-a")
 
     async with fronting(temporal_client, cluster.proxy.kubeconfig(), storage.endpoint, tmp_path) as mooring:
         assert (await cluster.holder("vol"), len(storage.calls())) == ("node-a", 1)
         assert await mooring.publish("vol", "node-a") == context
 
     assert await without_record(cluster, "vol") == untouched
-    async with peer(storage.endpoint) as alone:
+    async with csi_client(storage.endpoint) as alone:
         await alone.unpublish("vol", "node-a")
         await alone.publish("vol", "node-b")
     assert (storage.attached(), storage.violations()) == ({"vol": {"node-b"}}, [])
 
 
 async def test_a_volume_in_doubt_has_no_strays(
-    temporal_client: Client, cluster: Cluster, living: Living, storage: ReferenceDriver, tmp_path: Path
+    temporal_client: Client, cluster: Cluster, existing: ExistingCluster, storage: ReferenceDriver, tmp_path: Path
 ) -> None:
     await cluster.create("vol", {cluster.keys.node: "node-a", cluster.keys.epoch: "7"})
-    await living.attach("vol", "node-b")
-    async with peer(storage.endpoint) as alone:
+    await existing.attach("vol", "node-b")
+    async with csi_client(storage.endpoint) as alone:
         await alone.publish("vol", "node-b")
 
     settings = {"reconcile_settle": 0.1}

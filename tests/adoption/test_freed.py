@@ -22,8 +22,8 @@ from mooring.names import volume_id
 from mooring.states import State
 from mooring.temporal.runs import describe
 from tests.harness.cluster import Cluster
-from tests.harness.dead_node import SECONDS, Ward, ended
-from tests.harness.existing_cluster import Living
+from tests.harness.dead_node import SECONDS, DeadNode, ended
+from tests.harness.existing_cluster import ExistingCluster
 from tests.harness.workers import quick, running_worker, until
 from worker import MooringWorker
 
@@ -53,10 +53,10 @@ def joined(temporal_client: Client, cluster: Cluster) -> Joined:
 
 
 @pytest.fixture
-async def attached(living: Living, cluster: Cluster) -> str:
+async def attached(existing: ExistingCluster, cluster: Cluster) -> str:
     """A volume that is attached to `node-a` since a while; the VolumeAttachment's name."""
     await cluster.create("vol")
-    name = await living.attach("vol", "node-a")
+    name = await existing.attach("vol", "node-a")
     await asyncio.sleep(APART)
     return name
 
@@ -64,7 +64,7 @@ async def attached(living: Living, cluster: Cluster) -> str:
 async def test_what_an_evacuation_has_freed_is_not_adopted_again_and_goes_elsewhere(
     attached: str, cluster: Cluster, temporal_client: Client, mooring: MooringClient, joined: Joined
 ) -> None:
-    dead = Ward(cluster, temporal_client, mooring)
+    dead = DeadNode(cluster, temporal_client, mooring)
     async with joined():
         evacuation = await dead.evacuate()
         await dead.reaches(evacuation, State.AWAITING_PROOF, total=1)
@@ -130,14 +130,14 @@ async def bound(cluster: Cluster) -> UnpublishRequest:
 
 
 async def test_what_was_attached_since_the_record_was_freed_is_adopted(
-    living: Living, cluster: Cluster, mooring: MooringClient, joined: Joined
+    existing: ExistingCluster, cluster: Cluster, mooring: MooringClient, joined: Joined
 ) -> None:
     await cluster.create("vol")
     async with joined():
         await mooring.publish("vol", "node-a")
         await mooring.unpublish("vol", "node-a")
     await asyncio.sleep(APART)
-    await living.attach("vol", "node-b")
+    await existing.attach("vol", "node-b")
 
     async with joined():
         assert await cluster.holder("vol") == "node-b"

@@ -11,7 +11,7 @@ from mooring.client import MooringClient
 from mooring.devstack.temporal import DevTemporal
 from mooring.errors import HeldElsewhere
 from tests.harness.cluster import Cluster
-from tests.harness.existing_cluster import VOLUME_ATTACHMENTS, Living
+from tests.harness.existing_cluster import VOLUME_ATTACHMENTS, ExistingCluster
 from tests.harness.patient import PATIENCE
 from tests.harness.processes import Fleet, open_fleet
 
@@ -27,10 +27,10 @@ async def test_a_worker_is_not_ready_while_nobody_says_what_is_attached(cluster:
 
 
 async def test_nobody_is_served_before_what_is_attached_is_recorded(
-    living: Living, cluster: Cluster, mooring: MooringClient, fleet: Fleet
+    existing: ExistingCluster, cluster: Cluster, mooring: MooringClient, fleet: Fleet
 ) -> None:
     await cluster.create("vol")
-    await living.attach("vol", "node-a")
+    await existing.attach("vol", "node-a")
     held = cluster.proxy.hold("PATCH", times=1)
     worker = await fleet.start()
     await held.reached()
@@ -44,10 +44,10 @@ async def test_nobody_is_served_before_what_is_attached_is_recorded(
 
 
 async def test_an_adoption_that_a_killed_worker_began_is_gone_on_with(
-    living: Living, cluster: Cluster, temporal: DevTemporal, tmp_path: Path
+    existing: ExistingCluster, cluster: Cluster, temporal: DevTemporal, tmp_path: Path
 ) -> None:
     await cluster.create("vol")
-    await living.attach("vol", "node-a")
+    await existing.attach("vol", "node-a")
     held = cluster.proxy.hold("PATCH", times=1)
     async with open_fleet(temporal.address, cluster, tmp_path) as fleet:
         first = await fleet.start(publish_budget=PATIENCE)

@@ -10,32 +10,34 @@ from temporalio.client import Client
 from mooring.cli.exit_codes import ExitCode
 from tests.cli.conftest import Mooring
 from tests.harness.cluster import Cluster
-from tests.harness.existing_cluster import Living
+from tests.harness.existing_cluster import ExistingCluster
 from tests.harness.kubernetes import Kubernetes
 from tests.harness.workers import indexed, quick, running_worker
 from worker import MooringWorker
 
 
 @pytest.fixture
-async def living(cluster: Cluster, kubernetes: Kubernetes) -> Living:
+async def existing(cluster: Cluster, kubernetes: Kubernetes) -> ExistingCluster:
     """A volume that one node has, and one that two have."""
-    living = Living(cluster, real=kubernetes.audit is not None)
+    existing = ExistingCluster(cluster, real=kubernetes.audit is not None)
     await cluster.create("vol")
     await cluster.create("torn")
-    await living.attach("vol", "node-a")
-    await living.attach("torn", "node-a")
-    await living.attach("torn", "node-b")
-    return living
+    await existing.attach("vol", "node-a")
+    await existing.attach("torn", "node-a")
+    await existing.attach("torn", "node-b")
+    return existing
 
 
 @pytest.fixture
-async def worker(temporal_client: Client, cluster: Cluster, living: Living) -> AsyncIterator[MooringWorker]:
+async def worker(temporal_client: Client, cluster: Cluster, existing: ExistingCluster) -> AsyncIterator[MooringWorker]:
     """A worker that adopts nothing by itself."""
     async with running_worker(temporal_client, quick(cluster.driver, adopt=False), cluster.proxy.kubeconfig()) as running:
         yield running
 
 
-async def test_a_dry_run_shows_what_would_be_done_and_does_nothing(living: Living, cluster: Cluster, run: Mooring) -> None:
+async def test_a_dry_run_shows_what_would_be_done_and_does_nothing(
+    existing: ExistingCluster, cluster: Cluster, run: Mooring
+) -> None:
     ran = await run("adopt", "--dry-run", TEMPORAL_ADDRESS="127.0.0.1:1")
 
     assert ran.code == ExitCode.OK
@@ -50,7 +52,7 @@ async def test_a_dry_run_shows_what_would_be_done_and_does_nothing(living: Livin
 
 
 @pytest.mark.parametrize("form", ["json", "yaml"])
-async def test_a_dry_run_is_for_programs_too(living: Living, run: Mooring, form: str) -> None:
+async def test_a_dry_run_is_for_programs_too(existing: ExistingCluster, run: Mooring, form: str) -> None:
     ran = await run("adopt", "--dry-run", "-o", form)
 
     found = {finding["volume_attachment"]: finding for finding in ran.data}
@@ -58,7 +60,7 @@ async def test_a_dry_run_is_for_programs_too(living: Living, run: Mooring, form:
     assert all(finding["publish_refused"] == (finding["volume_handle"] == "torn") for finding in found.values())
 
 
-async def test_a_wide_table_says_why(living: Living, run: Mooring) -> None:
+async def test_a_wide_table_says_why(existing: ExistingCluster, run: Mooring) -> None:
     ran = await run("adopt", "--dry-run", "-o", "wide")
 
     assert "refused" in ran.out
@@ -91,7 +93,7 @@ async def test_a_cluster_that_has_nothing_attached_has_nothing_to_adopt(run: Moo
     assert (ran.code, ran.out) == (ExitCode.OK, "")
 
 
-async def test_one_that_no_worker_takes_up_is_told_as_failed(living: Living, run: Mooring) -> None:
+async def test_one_that_no_worker_takes_up_is_told_as_failed(existing: ExistingCluster, run: Mooring) -> None:
     ran = await run("adopt", "--timeout", "1", "-o", "json")
 
     assert ran.code == ExitCode.FAILED

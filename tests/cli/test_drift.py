@@ -13,7 +13,7 @@ from mooring.reconciliation.report import last_report
 from mooring.reconciliation.schedule import ReconcileSchedule
 from tests.cli.conftest import Mooring, Ran
 from tests.harness.cluster import Cluster
-from tests.harness.existing_cluster import Living
+from tests.harness.existing_cluster import ExistingCluster
 from tests.harness.kubernetes import Kubernetes
 from tests.harness.workers import indexed, quick, running_worker
 from worker import MooringWorker
@@ -35,7 +35,7 @@ async def unrecorded(worker: MooringWorker, cluster: Cluster, kubernetes: Kubern
     """Attach a volume that Mooring knows but that was never recorded."""
     await cluster.create("vol")
     await indexed(worker, "vol")
-    await Living(cluster, real=kubernetes.audit is not None).attach("vol", "node-a")
+    await ExistingCluster(cluster, real=kubernetes.audit is not None).attach("vol", "node-a")
 
 
 def told(ran: Ran, code: ExitCode, *words: str) -> None:

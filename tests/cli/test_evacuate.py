@@ -14,43 +14,43 @@ from mooring.client import MooringClient
 from mooring.states import State
 from tests.cli.conftest import Mooring, process
 from tests.harness.cluster import Cluster
-from tests.harness.dead_node import FOREVER, SECONDS, TAINT, Ward, ended
+from tests.harness.dead_node import FOREVER, SECONDS, TAINT, DeadNode, ended
 from tests.harness.workers import quick, running_worker
 
 
 @pytest.fixture
-async def ward(temporal_client: Client, cluster: Cluster, mooring: MooringClient) -> AsyncIterator[Ward]:
+async def dead_node(temporal_client: Client, cluster: Cluster, mooring: MooringClient) -> AsyncIterator[DeadNode]:
     """A node that holds `vol`, and a worker that evacuates it by command alone."""
     settings = quick(cluster.driver, node_check="csinode", evacuate="off", node_gone=FOREVER)
     async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig()):
-        ward = Ward(cluster, temporal_client, mooring)
-        await ward.admit("vol")
-        yield ward
+        dead_node = DeadNode(cluster, temporal_client, mooring)
+        await dead_node.admit("vol")
+        yield dead_node
 
 
-async def waits(ward: Ward) -> None:
+async def waits(dead_node: DeadNode) -> None:
     """Wait until the evacuation waits for proof."""
     async with asyncio.timeout(SECONDS):
-        while not await ward.is_begun():
+        while not await dead_node.is_begun():
             await asyncio.sleep(0.05)
-    await ward.reaches(ward.evacuation, State.AWAITING_PROOF, total=1)
+    await dead_node.reaches(dead_node.evacuation, State.AWAITING_PROOF, total=1)
 
 
-async def test_it_follows_the_evacuation_to_its_end(ward: Ward, run: Mooring) -> None:
-    await ward.taint(TAINT)
+async def test_it_follows_the_evacuation_to_its_end(dead_node: DeadNode, run: Mooring) -> None:
+    await dead_node.taint(TAINT)
 
     ran = await run("evacuate", "node-a")
 
     assert ran.code == 0, ran
     assert ran.out.startswith("The evacuation of node node-a is done, because Node ")
     assert ran.out.endswith("1 volumes released, 0 left.\n")
-    assert await ward.holders("vol") == [None]
+    assert await dead_node.holders("vol") == [None]
 
 
 async def test_it_fails_and_says_what_to_do_where_the_pv_of_what_the_node_holds_went(
-    ward: Ward, cluster: Cluster, run: Mooring
+    dead_node: DeadNode, cluster: Cluster, run: Mooring
 ) -> None:
-    await ward.taint(TAINT)
+    await dead_node.taint(TAINT)
     await cluster.delete("vol")
 
     async with asyncio.timeout(SECONDS):
@@ -60,7 +60,9 @@ async def test_it_fails_and_says_what_to_do_where_the_pv_of_what_the_node_holds_
     assert ran.code == ExitCode.FAILED
 
 
-async def test_it_says_what_it_waits_for_and_how_to_approve_it(ward: Ward, run: Mooring, environment: dict[str, str]) -> None:
+async def test_it_says_what_it_waits_for_and_how_to_approve_it(
+    dead_node: DeadNode, run: Mooring, environment: dict[str, str]
+) -> None:
     command = await process(environment, "evacuate", "node-a")
     assert command.stderr is not None
     told = ""
@@ -77,7 +79,7 @@ async def test_it_says_what_it_waits_for_and_how_to_approve_it(ward: Ward, run: 
     assert b"because ada says so: it is off" in out
 
 
-async def test_it_approves_at_once_where_told_to(ward: Ward, run: Mooring) -> None:
+async def test_it_approves_at_once_where_told_to(dead_node: DeadNode, run: Mooring) -> None:
     ran = await run("evacuate", "node-a", "--approve", "--by", "ada", "--reason", "it is off", "-o", "json")
 
     assert ran.code == 0, ran
@@ -93,22 +95,22 @@ async def test_an_approval_without_its_grounds_is_a_usage_error(run: Mooring, ha
     assert "reason" in ran.err
 
 
-async def test_it_may_only_start_it(ward: Ward, run: Mooring) -> None:
-    await ward.taint(TAINT)
+async def test_it_may_only_start_it(dead_node: DeadNode, run: Mooring) -> None:
+    await dead_node.taint(TAINT)
 
     ran = await run("evacuate", "node-a", "--no-wait")
 
     assert ran.code == 0
     assert "is under way" in ran.out
-    assert (await ended(ward.evacuation)).released == 1
+    assert (await ended(dead_node.evacuation)).released == 1
 
 
-async def test_on_a_terminal_it_shows_a_bar(ward: Ward, run: Mooring) -> None:
+async def test_on_a_terminal_it_shows_a_bar(dead_node: DeadNode, run: Mooring) -> None:
     running = asyncio.ensure_future(run("evacuate", "node-a", TTY_COMPATIBLE="1", TTY_INTERACTIVE="1", COLUMNS="120"))
-    await waits(ward)
+    await waits(dead_node)
     await asyncio.sleep(1)
-    await ward.taint(TAINT)
-    await ward.evacuate()
+    await dead_node.taint(TAINT)
+    await dead_node.evacuate()
     ran = await running
 
     assert ran.code == 0, ran
@@ -123,13 +125,13 @@ async def test_without_a_worker_it_says_so(run: Mooring) -> None:
     assert "No worker polls task queue" in ran.err
 
 
-async def test_interrupted_it_says_that_the_evacuation_goes_on(ward: Ward, environment: dict[str, str]) -> None:
+async def test_interrupted_it_says_that_the_evacuation_goes_on(dead_node: DeadNode, environment: dict[str, str]) -> None:
     command = await process(environment, "evacuate", "node-a")
-    await waits(ward)
+    await waits(dead_node)
     command.send_signal(signal.SIGINT)
 
     _, err = await asyncio.wait_for(command.communicate(), SECONDS)
 
     assert command.returncode == ExitCode.INTERRUPTED
     assert b"The evacuation of node node-a goes on where it had begun" in err
-    assert (await ward.reaches(ward.evacuation, State.AWAITING_PROOF)).released == 0
+    assert (await dead_node.reaches(dead_node.evacuation, State.AWAITING_PROOF)).released == 0

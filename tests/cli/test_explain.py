@@ -18,7 +18,7 @@ from mooring.settings import default_task_queue
 from mooring.temporal.pollers import Polls
 from tests.cli.conftest import Mooring, Ran
 from tests.harness.cluster import Cluster
-from tests.harness.existing_cluster import MERGE_PATCH, VOLUME_ATTACHMENTS, Living
+from tests.harness.existing_cluster import MERGE_PATCH, VOLUME_ATTACHMENTS, ExistingCluster
 from tests.harness.kubernetes import Kubernetes
 from worker import MooringWorker
 from workflows.registry import WORKFLOWS
@@ -27,19 +27,19 @@ BOUND = 20
 
 
 @pytest.fixture
-def living(cluster: Cluster, kubernetes: Kubernetes) -> Living:
+def existing(cluster: Cluster, kubernetes: Kubernetes) -> ExistingCluster:
     """The cluster's own view of the test's volumes: their VolumeAttachments and nodes."""
-    return Living(cluster, real=kubernetes.audit is not None)
+    return ExistingCluster(cluster, real=kubernetes.audit is not None)
 
 
-async def join(living: Living, node_id: str, ready: str = "True", *taints: str) -> None:
+async def join(existing: ExistingCluster, node_id: str, ready: str = "True", *taints: str) -> None:
     """Have a Node for the node id."""
     spec = {"taints": [{"key": key, "effect": "NoExecute"} for key in taints]}
-    body = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": living.name(node_id)}, "spec": spec}
-    await living.cluster.ask("POST", "/api/v1/nodes", body)
+    body = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": existing.name(node_id)}, "spec": spec}
+    await existing.cluster.ask("POST", "/api/v1/nodes", body)
     status = {"status": {"conditions": [{"type": "Ready", "status": ready}]}}
-    path = f"/api/v1/nodes/{living.name(node_id)}" + ("/status" if living.real else "")
-    await living.cluster.ask("PATCH", path, status, MERGE_PATCH)
+    path = f"/api/v1/nodes/{existing.name(node_id)}" + ("/status" if existing.real else "")
+    await existing.cluster.ask("PATCH", path, status, MERGE_PATCH)
 
 
 async def until(look: Mooring, there: Callable[[Any], bool]) -> Ran:
@@ -62,27 +62,27 @@ def situations(ran: Ran) -> list[str]:
 
 
 async def test_a_volume_that_is_held_as_it_should_be(
-    worker: MooringWorker, cluster: Cluster, living: Living, mooring: MooringClient, look: Mooring
+    worker: MooringWorker, cluster: Cluster, existing: ExistingCluster, mooring: MooringClient, look: Mooring
 ) -> None:
     await cluster.create("vol")
     await mooring.publish("vol", "node-a")
-    await living.attach("vol", "node-a")
-    await join(living, "node-a")
+    await existing.attach("vol", "node-a")
+    await join(existing, "node-a")
     ran = await until(look, lambda data: bool(data["runs"]) and bool(data["runs"][0]["ended_at"]))
     [pv], [node], [wanted] = ran.data["pvs"], ran.data["nodes"], ran.data["volume_attachments"]
     assert (ran.code, situations(ran)) == (ExitCode.OK, ["nothing-wrong"])
     assert (pv["record"]["holders"][0]["node_id"], pv["record"]["mark"]["epoch"]) == ("node-a", 1)
-    assert (node["name"], node["ready"], node["registered"]) == (living.name("node-a"), "True", True)
+    assert (node["name"], node["ready"], node["registered"]) == (existing.name("node-a"), "True", True)
     assert (wanted["node_id"], wanted["attached"]) == ("node-a", True)
 
 
 async def test_people_read_one_page(
-    worker: MooringWorker, cluster: Cluster, living: Living, mooring: MooringClient, look: Mooring
+    worker: MooringWorker, cluster: Cluster, existing: ExistingCluster, mooring: MooringClient, look: Mooring
 ) -> None:
     await cluster.create("vol")
     await mooring.publish("vol", "node-a")
-    await living.attach("vol", "node-a")
-    await join(living, "node-a")
+    await existing.attach("vol", "node-a")
+    await join(existing, "node-a")
     await until(look, lambda data: bool(data["runs"]))
     page = (await look("explain", "vol")).out
     parts = [
@@ -99,15 +99,17 @@ async def test_people_read_one_page(
     assert places == sorted(places)
 
 
-async def test_a_holder_whose_node_is_gone_is_to_be_evacuated(cluster: Cluster, living: Living, look: Mooring) -> None:
+async def test_a_holder_whose_node_is_gone_is_to_be_evacuated(cluster: Cluster, existing: ExistingCluster, look: Mooring) -> None:
     await cluster.create("vol", {cluster.keys.node: "node-a", cluster.keys.epoch: "4"})
-    await living.attach("vol", "node-a")
+    await existing.attach("vol", "node-a")
     ran = await look("explain", "vol", "-o", "yaml")
     assert (ran.code, situations(ran)) == (ExitCode.OK, ["holder-gone"])
     assert ran.data["what_to_do"][0]["commands"] == ["mooring evacuate node-a"]
 
 
-async def test_a_node_id_that_nothing_knows_may_be_a_living_nodes(cluster: Cluster, living: Living, look: Mooring) -> None:
+async def test_a_node_id_that_nothing_knows_may_be_a_living_nodes(
+    cluster: Cluster, existing: ExistingCluster, look: Mooring
+) -> None:
     await cluster.create("vol", {cluster.keys.node: "i-0abc", cluster.keys.epoch: "4"})
     ran = await look("explain", "vol", "-o", "yaml")
     assert situations(ran) == ["holder-unknown"]
@@ -119,43 +121,47 @@ async def test_a_node_id_that_nothing_knows_may_be_a_living_nodes(cluster: Clust
     [("Unknown", [], "holder-not-ready"), ("True", ["node.kubernetes.io/out-of-service"], "holder-out-of-service")],
 )
 async def test_a_holder_that_is_not_well_is_told(
-    cluster: Cluster, living: Living, look: Mooring, ready: str, taints: list[str], situation: str
+    cluster: Cluster, existing: ExistingCluster, look: Mooring, ready: str, taints: list[str], situation: str
 ) -> None:
     await cluster.create("vol", {cluster.keys.node: "node-a", cluster.keys.epoch: "4"})
-    await living.attach("vol", "node-a")
-    await join(living, "node-a", ready, *taints)
+    await existing.attach("vol", "node-a")
+    await join(existing, "node-a", ready, *taints)
     assert situations(await look("explain", "vol", "-o", "json")) == [situation]
 
 
-async def test_an_attachment_that_no_record_knows_is_to_be_adopted(cluster: Cluster, living: Living, look: Mooring) -> None:
+async def test_an_attachment_that_no_record_knows_is_to_be_adopted(
+    cluster: Cluster, existing: ExistingCluster, look: Mooring
+) -> None:
     await cluster.create("vol")
-    await living.attach("vol", "node-a")
+    await existing.attach("vol", "node-a")
     assert situations(await look("explain", "vol", "-o", "json")) == ["attached-not-recorded"]
 
 
-async def test_a_volume_that_two_nodes_have_is_disputed(cluster: Cluster, living: Living, look: Mooring) -> None:
+async def test_a_volume_that_two_nodes_have_is_disputed(cluster: Cluster, existing: ExistingCluster, look: Mooring) -> None:
     await cluster.create("vol")
-    await living.attach("vol", "node-a")
-    await living.attach("vol", "node-b")
+    await existing.attach("vol", "node-a")
+    await existing.attach("vol", "node-b")
     ran = await look("explain", "vol", "-o", "json")
     assert situations(ran) == ["disputed"]
     assert "mooring unpublish vol node-b" in ran.data["what_to_do"][0]["commands"]
 
 
-async def test_a_record_that_nothing_asks_for_is_told(cluster: Cluster, living: Living, look: Mooring) -> None:
+async def test_a_record_that_nothing_asks_for_is_told(cluster: Cluster, existing: ExistingCluster, look: Mooring) -> None:
     await cluster.create("vol", {cluster.keys.node: "node-a", cluster.keys.epoch: "4"})
-    await living.register("node-a")
-    await join(living, "node-a")
+    await existing.register("node-a")
+    await join(existing, "node-a")
     assert situations(await look("explain", "vol", "-o", "json")) == ["recorded-not-attached"]
 
 
-async def test_a_detach_that_fails_is_told_with_the_attachers_words(cluster: Cluster, living: Living, look: Mooring) -> None:
+async def test_a_detach_that_fails_is_told_with_the_attachers_words(
+    cluster: Cluster, existing: ExistingCluster, look: Mooring
+) -> None:
     await cluster.create("vol", {cluster.keys.node: "node-a", cluster.keys.epoch: "4"})
-    name = await living.attach("vol", "node-a")
-    await join(living, "node-a")
-    path = f"{VOLUME_ATTACHMENTS}/{name}" + ("/status" if living.real else "")
+    name = await existing.attach("vol", "node-a")
+    await join(existing, "node-a")
+    path = f"{VOLUME_ATTACHMENTS}/{name}" + ("/status" if existing.real else "")
     await cluster.ask("PATCH", path, {"status": {"detachError": {"message": "the array is away"}}}, MERGE_PATCH)
-    await living.leave(name)
+    await existing.leave(name)
     ran = await look("explain", "vol", "-o", "json")
     assert situations(ran) == ["detach-fails"]
     assert "the array is away" in ran.data["what_to_do"][0]["says"]
@@ -224,7 +230,7 @@ async def test_what_is_nowhere_is_not_found(look: Mooring) -> None:
     assert (ran.code, ran.out) == (ExitCode.NOT_FOUND, "")
 
 
-async def test_without_temporal_the_kubernetes_half_is_shown(cluster: Cluster, living: Living, look: Mooring) -> None:
+async def test_without_temporal_the_kubernetes_half_is_shown(cluster: Cluster, existing: ExistingCluster, look: Mooring) -> None:
     await cluster.create("vol", {cluster.keys.node: "node-a", cluster.keys.epoch: "4"})
     ran = await look("explain", "vol", TEMPORAL_ADDRESS="127.0.0.1:1")
     assert ran.code == ExitCode.UNAVAILABLE
@@ -245,7 +251,7 @@ async def test_without_kubernetes_the_operations_are_shown(
 
 
 async def test_rights_that_the_operator_lacks_hide_no_more_than_their_part(
-    cluster: Cluster, living: Living, look: Mooring, operator: FaultProxy
+    cluster: Cluster, existing: ExistingCluster, look: Mooring, operator: FaultProxy
 ) -> None:
     await cluster.create("vol", {cluster.keys.node: "node-a", cluster.keys.epoch: "4"})
     operator.fail("GET", path="/volumeattachments", status=403)

@@ -13,7 +13,7 @@ from mooring.client import MooringClient
 from mooring.errors import MalformedRecord
 from tests.cli.conftest import Mooring, Ran
 from tests.harness.cluster import Cluster
-from tests.harness.existing_cluster import Living
+from tests.harness.existing_cluster import ExistingCluster
 from tests.harness.kubernetes import Kubernetes
 from tests.harness.workers import quick, running_worker
 
@@ -22,8 +22,8 @@ Held = Callable[[], Awaitable[None]]
 
 
 @pytest.fixture
-def living(cluster: Cluster, kubernetes: Kubernetes) -> Living:
-    return Living(cluster, real=kubernetes.audit is not None)
+def existing(cluster: Cluster, kubernetes: Kubernetes) -> ExistingCluster:
+    return ExistingCluster(cluster, real=kubernetes.audit is not None)
 
 
 @pytest.fixture
@@ -66,9 +66,9 @@ async def test_a_holder_whose_pv_went_is_named_with_the_evidence_and_the_way_out
 
 
 async def test_the_volume_attachment_that_speaks_for_it_is_a_way_out(
-    held: None, cluster: Cluster, living: Living, look: Mooring
+    held: None, cluster: Cluster, existing: ExistingCluster, look: Mooring
 ) -> None:
-    name = await living.attach("vol", "node-a", noted="node-a")
+    name = await existing.attach("vol", "node-a", noted="node-a")
     await cluster.delete("vol")
 
     ran = await until(look, "departed-holder")
@@ -79,10 +79,10 @@ async def test_the_volume_attachment_that_speaks_for_it_is_a_way_out(
 
 @pytest.mark.parametrize("epoch", [None, "1"])
 async def test_an_altered_record_is_told_with_what_it_was_and_how_it_is_put_back(
-    held: None, cluster: Cluster, living: Living, look: Mooring, epoch: str | None
+    held: None, cluster: Cluster, existing: ExistingCluster, look: Mooring, epoch: str | None
 ) -> None:
     keys = cluster.keys
-    await living.attach("vol", "node-a", noted="node-a")
+    await existing.attach("vol", "node-a", noted="node-a")
     await cluster.annotate("vol", {**dict.fromkeys((keys.node, keys.at, keys.operation)), keys.epoch: epoch})
 
     ran = await until(look, "altered-record")
@@ -114,16 +114,16 @@ async def test_an_altered_record_is_told_by_the_refusal_that_it_met_with(
 
 
 async def test_what_is_attached_and_can_not_be_placed_is_told_of_a_volume_without_a_pv(
-    temporal_client: Client, cluster: Cluster, mooring: MooringClient, living: Living, look: Mooring
+    temporal_client: Client, cluster: Cluster, mooring: MooringClient, existing: ExistingCluster, look: Mooring
 ) -> None:
     async with running_worker(temporal_client, quick(cluster.driver), cluster.proxy.kubeconfig()):
         await cluster.create("vol")
         await mooring.publish("vol", "node-a")
         await mooring.unpublish("vol", "node-a")
         await cluster.delete("vol")
-    name = await living.attach("strange", "node-b", noted="node-b")
+    name = await existing.attach("strange", "node-b", noted="node-b")
     await cluster.create("other")
-    await living.attach("other", "node-c", noted="node-c")
+    await existing.attach("other", "node-c", noted="node-c")
 
     [advice] = (await until(look, "may-be-attached")).data["what_to_do"]
 

@@ -11,13 +11,13 @@ from mooring.csi.list_volumes import Listing
 from mooring.csi.wire import csi_pb2
 from mooring.index.manager import AttachmentManager
 from tests.harness.cluster import Cluster
-from tests.harness.csi_client import Peer, refused
+from tests.harness.csi_client import CsiClient, refused
 from tests.harness.patient import PATIENCE
 from tests.harness.records import cached
 
 
 @pytest.fixture
-async def volumes(csi: Peer, cluster: Cluster) -> list[str]:
+async def volumes(csi: CsiClient, cluster: Cluster) -> list[str]:
     """Five volumes in the index."""
     handles = [f"vol-{number}" for number in range(5)]
     for handle in handles:
@@ -30,7 +30,7 @@ def _nodes(answer: csi_pb2.ListVolumesResponse) -> dict[str, list[str]]:
     return {entry.volume.volume_id: list(entry.status.published_node_ids) for entry in answer.entries}
 
 
-async def test_it_names_the_holders(csi: Peer, volumes: list[str]) -> None:
+async def test_it_names_the_holders(csi: CsiClient, volumes: list[str]) -> None:
     await csi.unpublish("vol-3", "node-a")
 
     assert _nodes(await csi.list_volumes()) == {handle: [] if handle == "vol-3" else ["node-a"] for handle in volumes}
@@ -59,7 +59,7 @@ async def test_a_disk_whose_handle_leaves_its_project_open_is_listed_as_external
     }
 
 
-async def test_pages_bring_every_volume_once(csi: Peer, volumes: list[str]) -> None:
+async def test_pages_bring_every_volume_once(csi: CsiClient, volumes: list[str]) -> None:
     seen, token = [], ""
     while True:
         answer = await csi.list_volumes(2, token)
@@ -72,17 +72,17 @@ async def test_pages_bring_every_volume_once(csi: Peer, volumes: list[str]) -> N
 
 
 @pytest.mark.parametrize("token", ["nonsense", "99:0", "1:x"])
-async def test_a_token_of_no_list_is_aborted(csi: Peer, token: str) -> None:
+async def test_a_token_of_no_list_is_aborted(csi: CsiClient, token: str) -> None:
     with refused(StatusCode.ABORTED, token, "Begin the list anew"):
         await csi.list_volumes(token=token)
 
 
-async def test_a_negative_size_is_refused(csi: Peer) -> None:
+async def test_a_negative_size_is_refused(csi: CsiClient) -> None:
     with refused(StatusCode.INVALID_ARGUMENT, "-1"):
         await csi.list_volumes(-1)
 
 
-async def test_it_names_whom_a_record_names_that_cannot_be_read(csi: Peer, cluster: Cluster) -> None:
+async def test_it_names_whom_a_record_names_that_cannot_be_read(csi: CsiClient, cluster: Cluster) -> None:
     for handle in ("alone", "shared"):
         await cluster.create(handle)
         await csi.publish(handle, "node-a")

@@ -20,19 +20,19 @@ from mooring.csi.inflight import InFlightRequests
 from mooring.csi.state import EndpointState
 from mooring.csi.wire import csi_pb2
 from mooring.settings import Settings
-from tests.harness.csi_client import Peer, mount, peer, refused
+from tests.harness.csi_client import CsiClient, csi_client, mount, refused
 
 
 def _endpoint(folder: Path) -> AbstractAsyncContextManager[None]:
     return csi_endpoint(f"unix://{folder}/s", EndpointState("d.csi.test"), InFlightRequests(lambda: 0.0))
 
 
-async def test_it_is_ready_once_the_worker_is(csi: Peer) -> None:
+async def test_it_is_ready_once_the_worker_is(csi: CsiClient) -> None:
     assert (await csi.identity.Probe(csi_pb2.ProbeRequest())).ready.value
 
 
 async def test_before_its_worker_it_is_not_ready_and_says_so(tmp_path: Path) -> None:
-    async with _endpoint(tmp_path), peer(f"unix://{tmp_path}/s") as co:
+    async with _endpoint(tmp_path), csi_client(f"unix://{tmp_path}/s") as co:
         probe = await co.identity.Probe(csi_pb2.ProbeRequest())
         with refused(StatusCode.UNAVAILABLE, "d.csi.test", "not ready"):
             await co.publish("vol-1", "node-a")
@@ -40,13 +40,13 @@ async def test_before_its_worker_it_is_not_ready_and_says_so(tmp_path: Path) -> 
     assert (probe.HasField("ready"), probe.ready.value) == (True, False)
 
 
-async def test_it_names_the_driver_and_its_own_version(csi: Peer, driver: str) -> None:
+async def test_it_names_the_driver_and_its_own_version(csi: CsiClient, driver: str) -> None:
     info = await csi.identity.GetPluginInfo(csi_pb2.GetPluginInfoRequest())
 
     assert (info.name, info.vendor_version) == (driver, __version__)
 
 
-async def test_it_is_a_controller_that_publishes_and_lists(csi: Peer) -> None:
+async def test_it_is_a_controller_that_publishes_and_lists(csi: CsiClient) -> None:
     plugin = await csi.identity.GetPluginCapabilities(csi_pb2.GetPluginCapabilitiesRequest())
     rpcs = await csi.controller.ControllerGetCapabilities(csi_pb2.ControllerGetCapabilitiesRequest())
 
@@ -60,7 +60,7 @@ async def test_it_is_a_controller_that_publishes_and_lists(csi: Peer) -> None:
     }
 
 
-async def test_the_standard_health_service_tells_the_same(csi: Peer) -> None:
+async def test_the_standard_health_service_tells_the_same(csi: CsiClient) -> None:
     health: Any = health_pb2_grpc.HealthStub(csi.channel)
 
     assert (await health.Check(health_pb2.HealthCheckRequest())).status == health_pb2.HealthCheckResponse.SERVING
@@ -68,7 +68,7 @@ async def test_the_standard_health_service_tells_the_same(csi: Peer) -> None:
         await health.Check(health_pb2.HealthCheckRequest(service="csi.v1.Other"))
 
 
-async def test_reflection_names_the_services(csi: Peer) -> None:
+async def test_reflection_names_the_services(csi: CsiClient) -> None:
     ask = reflection_pb2.ServerReflectionRequest(list_services="")
     stub: Any = reflection_pb2_grpc.ServerReflectionStub(csi.channel)  # type: ignore[arg-type] # made for channels that block
     answer = await anext(aiter(stub.ServerReflectionInfo(iter([ask]))))
@@ -76,18 +76,18 @@ async def test_reflection_names_the_services(csi: Peer) -> None:
     assert {"csi.v1.Identity", "csi.v1.Controller"} <= {service.name for service in answer.list_services_response.service}
 
 
-async def test_an_rpc_that_nobody_serves_is_unimplemented(csi: Peer) -> None:
+async def test_an_rpc_that_nobody_serves_is_unimplemented(csi: CsiClient) -> None:
     with refused(StatusCode.UNIMPLEMENTED):
         await csi.raw("/csi.v1.Controller/CreateVolume")(b"")
 
 
 @pytest.mark.parametrize("asked", [{}, {"volume_capabilities": [mount("UNKNOWN")]}])
-async def test_malformed_capabilities_are_not_validated(csi: Peer, asked: dict[str, object]) -> None:
+async def test_malformed_capabilities_are_not_validated(csi: CsiClient, asked: dict[str, object]) -> None:
     with refused(StatusCode.INVALID_ARGUMENT, "vol-1"):
         await csi.controller.ValidateVolumeCapabilities(csi_pb2.ValidateVolumeCapabilitiesRequest(volume_id="vol-1", **asked))  # type: ignore[arg-type]
 
 
-async def test_capabilities_of_an_unknown_volume_are_not_validated(csi: Peer) -> None:
+async def test_capabilities_of_an_unknown_volume_are_not_validated(csi: CsiClient) -> None:
     asked = csi_pb2.ValidateVolumeCapabilitiesRequest(volume_id="vol-1", volume_capabilities=[mount()])
     with refused(StatusCode.NOT_FOUND, "vol-1"):
         await csi.controller.ValidateVolumeCapabilities(asked)

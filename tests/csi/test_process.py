@@ -9,12 +9,12 @@ import pytest
 
 from mooring.csi.wire import csi_pb2
 from tests.harness.cluster import Cluster
-from tests.harness.csi_client import Peer, goes_on, peer
+from tests.harness.csi_client import CsiClient, csi_client, goes_on
 from tests.harness.driver.handle import ReferenceDriver
 from tests.harness.processes import Fleet
 
 
-async def _ready(co: Peer) -> None:
+async def _ready(co: CsiClient) -> None:
     async with asyncio.timeout(60):
         while not (await co.identity.Probe(csi_pb2.ProbeRequest(), wait_for_ready=True)).ready.value:
             await asyncio.sleep(0.1)
@@ -24,7 +24,7 @@ async def test_one_process_is_endpoint_and_worker(fleet: Fleet, cluster: Cluster
     await cluster.create("vol-1")
     endpoint = f"unix://{tmp_path}/csi.sock"
     await fleet.start(csi_endpoint=endpoint)
-    async with peer(endpoint) as co:
+    async with csi_client(endpoint) as co:
         await _ready(co)
         await co.publish("vol-1", "node-a")
 
@@ -35,7 +35,7 @@ async def test_alone_it_leaves_the_work_to_a_worker(fleet: Fleet, cluster: Clust
     await cluster.create("vol-1")
     endpoint = f"unix://{tmp_path}/csi.sock"
     await fleet.start(csi_endpoint=endpoint, csi_only=True)
-    async with peer(endpoint) as co:
+    async with csi_client(endpoint) as co:
         await _ready(co)
         assert "vol-1" in await goes_on(lambda deadline: co.publish("vol-1", "node-a", deadline=deadline))
         await fleet.start()

@@ -11,18 +11,20 @@ from grpc import StatusCode
 from mooring.csi.wire import csi_pb2
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
-from tests.harness.csi_client import Peer, goes_on, mount, refused
+from tests.harness.csi_client import CsiClient, goes_on, mount, refused
 from tests.harness.patient import PATIENCE
 
 
-async def test_a_published_volume_is_attached_and_its_context_given(csi: Peer, cluster: Cluster, backend: JournalBackend) -> None:
+async def test_a_published_volume_is_attached_and_its_context_given(
+    csi: CsiClient, cluster: Cluster, backend: JournalBackend
+) -> None:
     await cluster.create("vol-1")
 
     assert await csi.publish("vol-1", "node-a") == {"device": "/dev/sdx"}
     assert backend.attached == {"vol-1": {"node-a"}}
 
 
-async def test_a_repeated_publish_asks_the_backend_again(csi: Peer, cluster: Cluster, backend: JournalBackend) -> None:
+async def test_a_repeated_publish_asks_the_backend_again(csi: CsiClient, cluster: Cluster, backend: JournalBackend) -> None:
     await cluster.create("vol-1")
     first = await csi.publish("vol-1", "node-a")
 
@@ -30,7 +32,7 @@ async def test_a_repeated_publish_asks_the_backend_again(csi: Peer, cluster: Clu
     assert [(verb, epoch) for verb, _, _, epoch in backend.journal] == [("publish", 1), ("publish", 3)]
 
 
-async def test_another_node_is_refused_and_the_holder_named(csi: Peer, cluster: Cluster) -> None:
+async def test_another_node_is_refused_and_the_holder_named(csi: CsiClient, cluster: Cluster) -> None:
     await cluster.create("vol-1")
     await csi.publish("vol-1", "node-a")
 
@@ -39,7 +41,7 @@ async def test_another_node_is_refused_and_the_holder_named(csi: Peer, cluster: 
 
 
 @pytest.mark.parametrize("otherwise", [{"readonly": True}, {"volume_capability": mount("MULTI_NODE_MULTI_WRITER")}])
-async def test_the_same_node_otherwise_is_refused(csi: Peer, cluster: Cluster, otherwise: dict[str, Any]) -> None:
+async def test_the_same_node_otherwise_is_refused(csi: CsiClient, cluster: Cluster, otherwise: dict[str, Any]) -> None:
     await cluster.create("vol-1")
     await csi.publish("vol-1", "node-a")
 
@@ -47,7 +49,7 @@ async def test_the_same_node_otherwise_is_refused(csi: Peer, cluster: Cluster, o
         await csi.publish("vol-1", "node-a", **otherwise)
 
 
-async def test_an_upgrade_of_the_driver_changes_the_mode_of_what_is_attached(csi: Peer, cluster: Cluster) -> None:
+async def test_an_upgrade_of_the_driver_changes_the_mode_of_what_is_attached(csi: CsiClient, cluster: Cluster) -> None:
     await cluster.create("vol-1")
     for mode in ("SINGLE_NODE_WRITER", "SINGLE_NODE_MULTI_WRITER"):
         await csi.publish("vol-1", "node-a", volume_capability=mount(mode))
@@ -69,13 +71,13 @@ async def test_an_upgrade_of_the_driver_changes_the_mode_of_what_is_attached(csi
         ({"volume_capability": mount(fs_type="x" * 1025)}, "fs_type"),
     ],
 )
-async def test_a_missing_or_oversized_field_is_named(csi: Peer, fields: dict[str, Any], word: str) -> None:
+async def test_a_missing_or_oversized_field_is_named(csi: CsiClient, fields: dict[str, Any], word: str) -> None:
     with refused(StatusCode.INVALID_ARGUMENT, word):
         await csi.publish(**{"volume": "vol-1", "node": "node-a", **fields})
 
 
 async def test_at_its_deadline_a_call_is_aborted_and_the_operation_goes_on(
-    csi: Peer, cluster: Cluster, backend: JournalBackend
+    csi: CsiClient, cluster: Cluster, backend: JournalBackend
 ) -> None:
     await cluster.create("vol-1")
     backend.publish_gate = asyncio.Event()
@@ -87,7 +89,7 @@ async def test_at_its_deadline_a_call_is_aborted_and_the_operation_goes_on(
     assert len(backend.journal) == 1
 
 
-async def test_a_call_that_its_caller_gives_up_goes_on(csi: Peer, cluster: Cluster, backend: JournalBackend) -> None:
+async def test_a_call_that_its_caller_gives_up_goes_on(csi: CsiClient, cluster: Cluster, backend: JournalBackend) -> None:
     await cluster.create("vol-1")
     backend.publish_gate = asyncio.Event()
     call = asyncio.create_task(csi.publish("vol-1", "node-a"))

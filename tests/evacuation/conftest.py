@@ -13,7 +13,7 @@ from mooring.client import MooringClient
 from mooring.models import BackendCall
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
-from tests.harness.dead_node import TAINT, Ward
+from tests.harness.dead_node import TAINT, DeadNode
 from tests.harness.workers import quick, running_worker
 from worker import MooringWorker
 
@@ -46,9 +46,9 @@ def backend() -> Iterator[Stubborn]:
 
 
 @pytest.fixture
-def ward(cluster: Cluster, temporal_client: Client, mooring: MooringClient) -> Ward:
+def dead_node(cluster: Cluster, temporal_client: Client, mooring: MooringClient) -> DeadNode:
     """The node."""
-    return Ward(cluster, temporal_client, mooring)
+    return DeadNode(cluster, temporal_client, mooring)
 
 
 @pytest.fixture
@@ -68,11 +68,11 @@ async def one_by_one(temporal_client: Client, cluster: Cluster, driver: str, bac
 
 
 @pytest.fixture
-async def stuck(one_by_one: MooringWorker, ward: Ward, backend: Stubborn) -> asyncio.Event:
+async def stuck(one_by_one: MooringWorker, dead_node: DeadNode, backend: Stubborn) -> asyncio.Event:
     """A node that holds `vol-1` and `vol-2`; its evacuation listed both, and is at `vol-1` until the event is set."""
-    await ward.admit("vol-1", "vol-2")
-    await ward.taint(TAINT)
+    await dead_node.admit("vol-1", "vol-2")
+    await dead_node.taint(TAINT)
     backend.held["vol-1"] = asyncio.Event()
-    await ward.evacuate()
+    await dead_node.evacuate()
     await asyncio.wait_for(backend.reached.wait(), 30)
     return backend.held["vol-1"]

@@ -17,7 +17,7 @@ from mooring.index.manager import AttachmentManager
 from mooring.models.evacuation import EvacuateRequest
 from mooring.states import State
 from tests.harness.cluster import Cluster
-from tests.harness.dead_node import SECONDS, TAINT, Ward, ended
+from tests.harness.dead_node import SECONDS, TAINT, DeadNode, ended
 from tests.harness.records import attachment
 from tests.harness.workers import indexed, quick, running_worker
 from worker import MooringWorker
@@ -32,47 +32,49 @@ async def watchful(client: Client, cluster: Cluster, number: int = 1, **settings
         yield [await stack.enter_async_context(worker) for worker in starting]
 
 
-async def begun(ward: Ward) -> None:
+async def begun(dead_node: DeadNode) -> None:
     """Wait until it is being evacuated."""
     async with asyncio.timeout(SECONDS):
-        while not await ward.is_begun():
+        while not await dead_node.is_begun():
             await asyncio.sleep(0.05)
 
 
-async def runs(ward: Ward) -> int:
+async def runs(dead_node: DeadNode) -> int:
     """Return how many evacuations of the node there were, by visibility once it shows any."""
-    query = f"WorkflowId = '{ward.evacuation.id}'"
+    query = f"WorkflowId = '{dead_node.evacuation.id}'"
     async with asyncio.timeout(SECONDS):
-        while not (found := (await ward.client.count_workflows(query)).count):
+        while not (found := (await dead_node.client.count_workflows(query)).count):
             await asyncio.sleep(0.1)
     return found
 
 
-async def test_a_node_that_is_taken_out_of_service_is_evacuated(temporal_client: Client, cluster: Cluster, ward: Ward) -> None:
+async def test_a_node_that_is_taken_out_of_service_is_evacuated(
+    temporal_client: Client, cluster: Cluster, dead_node: DeadNode
+) -> None:
     async with watchful(temporal_client, cluster):
-        await ward.admit("vol")
-        await ward.taint(TAINT)
-        await begun(ward)
-        result = await ended(ward.evacuation)
+        await dead_node.admit("vol")
+        await dead_node.taint(TAINT)
+        await begun(dead_node)
+        result = await ended(dead_node.evacuation)
 
-    assert (result.state, result.released, result.node_name) == (State.EVACUATED, 1, ward.name)
+    assert (result.state, result.released, result.node_name) == (State.EVACUATED, 1, dead_node.name)
 
 
-async def test_a_node_that_is_deleted_is_evacuated(temporal_client: Client, cluster: Cluster, ward: Ward) -> None:
+async def test_a_node_that_is_deleted_is_evacuated(temporal_client: Client, cluster: Cluster, dead_node: DeadNode) -> None:
     async with watchful(temporal_client, cluster):
-        await ward.admit("vol")
-        await ward.go()
-        await begun(ward)
-        result = await ended(ward.evacuation)
+        await dead_node.admit("vol")
+        await dead_node.go()
+        await begun(dead_node)
+        result = await ended(dead_node.evacuation)
 
     assert (result.state, result.released) == (State.EVACUATED, 1)
     assert "nor was there one since" in result.evidence
 
 
 async def test_where_node_ids_are_names_a_node_that_is_deleted_is_evacuated(
-    temporal_client: Client, cluster: Cluster, ward: Ward
+    temporal_client: Client, cluster: Cluster, dead_node: DeadNode
 ) -> None:
-    named = Ward(cluster, ward.client, ward.mooring, ward.name)
+    named = DeadNode(cluster, dead_node.client, dead_node.mooring, dead_node.name)
     async with watchful(temporal_client, cluster, node_check="node"):
         await named.admit("vol")
         await named.go()
@@ -83,41 +85,41 @@ async def test_where_node_ids_are_names_a_node_that_is_deleted_is_evacuated(
 
 
 async def test_a_node_that_was_out_of_service_when_the_worker_began_is_evacuated(
-    temporal_client: Client, cluster: Cluster, ward: Ward
+    temporal_client: Client, cluster: Cluster, dead_node: DeadNode
 ) -> None:
     async with watchful(temporal_client, cluster, evacuate="off"):
-        await ward.admit("vol")
-        await ward.taint(TAINT)
+        await dead_node.admit("vol")
+        await dead_node.taint(TAINT)
     async with watchful(temporal_client, cluster):
-        await begun(ward)
-        result = await ended(ward.evacuation)
+        await begun(dead_node)
+        result = await ended(dead_node.evacuation)
 
     assert (result.state, result.released) == (State.EVACUATED, 1)
 
 
-async def test_several_workers_begin_one_evacuation(temporal_client: Client, cluster: Cluster, ward: Ward) -> None:
+async def test_several_workers_begin_one_evacuation(temporal_client: Client, cluster: Cluster, dead_node: DeadNode) -> None:
     async with watchful(temporal_client, cluster, 3) as workers:
-        await ward.admit("vol")
+        await dead_node.admit("vol")
         for worker in workers:
             await indexed(worker, "vol")
-        await ward.taint(TAINT)
-        await begun(ward)
-        assert (await ended(ward.evacuation)).released == 1
+        await dead_node.taint(TAINT)
+        await begun(dead_node)
+        assert (await ended(dead_node.evacuation)).released == 1
 
-        assert await runs(ward) == 1
+        assert await runs(dead_node) == 1
 
 
-async def test_a_node_that_holds_nothing_is_left_alone(temporal_client: Client, cluster: Cluster, ward: Ward) -> None:
-    other = Ward(cluster, ward.client, ward.mooring, "node-b", "other")
+async def test_a_node_that_holds_nothing_is_left_alone(temporal_client: Client, cluster: Cluster, dead_node: DeadNode) -> None:
+    other = DeadNode(cluster, dead_node.client, dead_node.mooring, "node-b", "other")
     async with watchful(temporal_client, cluster):
-        await ward.admit()
+        await dead_node.admit()
         await other.admit("vol")
-        await ward.taint(TAINT)
+        await dead_node.taint(TAINT)
         await other.taint(TAINT)
         await begun(other)
         await ended(other.evacuation)
 
-        assert not await ward.is_begun()
+        assert not await dead_node.is_begun()
 
 
 @dataclass

@@ -16,7 +16,7 @@ from mooring.states import State
 from mooring.temporal.pollers import Slots
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
-from tests.harness.dead_node import TAINT, Ward, ended
+from tests.harness.dead_node import TAINT, DeadNode, ended
 from tests.harness.workers import quick, running_worker, until
 from worker import MooringWorker
 
@@ -58,23 +58,23 @@ async def small(temporal_client: Client, cluster: Cluster, driver: str, backend:
 
 
 @pytest.fixture
-async def dying(small: MooringWorker, cluster: Cluster, temporal_client: Client, mooring: MooringClient) -> list[Ward]:
+async def dying(small: MooringWorker, cluster: Cluster, temporal_client: Client, mooring: MooringClient) -> list[DeadNode]:
     """Three nodes with their volumes, all of them out of service."""
-    wards = [Ward(cluster, temporal_client, mooring, node, f"machine-{node}") for node in NODES]
-    for ward in wards:
-        await ward.admit(*(f"{ward.node_id}-vol-{number}" for number in range(EACH)))
-        await ward.taint(TAINT)
-    return wards
+    dead_nodes = [DeadNode(cluster, temporal_client, mooring, node, f"machine-{node}") for node in NODES]
+    for dead_node in dead_nodes:
+        await dead_node.admit(*(f"{dead_node.node_id}-vol-{number}" for number in range(EACH)))
+        await dead_node.taint(TAINT)
+    return dead_nodes
 
 
 async def test_three_dead_nodes_and_a_backend_that_hangs_leave_room_for_publishes(
-    dying: list[Ward], cluster: Cluster, temporal_client: Client, mooring: MooringClient, backend: Hanging
+    dying: list[DeadNode], cluster: Cluster, temporal_client: Client, mooring: MooringClient, backend: Hanging
 ) -> None:
-    alive = Ward(cluster, temporal_client, mooring, "node-4", "machine-4")
+    alive = DeadNode(cluster, temporal_client, mooring, "node-4", "machine-4")
     await alive.admit()
-    evacuations = [await ward.evacuate() for ward in dying]
-    for ward, evacuation in zip(dying, evacuations, strict=True):
-        await ward.reaches(evacuation, State.EVACUATING)
+    evacuations = [await dead_node.evacuate() for dead_node in dying]
+    for dead_node, evacuation in zip(dying, evacuations, strict=True):
+        await dead_node.reaches(evacuation, State.EVACUATING)
     await until(lambda: backend.hanging == SLOTS.waits)
 
     await alive.hold(*(f"live-{number}" for number in range(4)))

@@ -15,7 +15,7 @@ from mooring.temporal.runs import describe
 from mooring.temporal.visibility import RunVisibility
 from tests.evacuation.conftest import Stubborn
 from tests.harness.cluster import Cluster
-from tests.harness.dead_node import SECONDS, TAINT, Ward, ended
+from tests.harness.dead_node import SECONDS, TAINT, DeadNode, ended
 from tests.harness.workers import quick, running_worker
 from worker import MooringWorker
 
@@ -53,62 +53,64 @@ async def bound(cluster: Cluster, handle: str) -> UnpublishRequest:
     return UnpublishRequest(driver=cluster.driver, volume_handle=handle, node_id="node-a", at_epoch=await cluster.epoch(handle))
 
 
-async def lose_first_release(ward: Ward, backend: Stubborn) -> None:
+async def lose_first_release(dead_node: DeadNode, backend: Stubborn) -> None:
     """Have the step fail that releases `vol-1`, and `vol-1` released all the same before `vol-2` is."""
     backend.held["vol-2"] = asyncio.Event()
-    await ward.lose_release("vol-1")
+    await dead_node.lose_release("vol-1")
     backend.held["vol-1"].set()
     async with asyncio.timeout(SECONDS):
-        while await ward.holders("vol-1") != [None]:
+        while await dead_node.holders("vol-1") != [None]:
             await asyncio.sleep(0.05)
     backend.held["vol-2"].set()
 
 
 async def test_a_release_whose_answer_was_lost_is_counted(
-    stuck: asyncio.Event, ward: Ward, mooring: MooringClient, cluster: Cluster
+    stuck: asyncio.Event, dead_node: DeadNode, mooring: MooringClient, cluster: Cluster
 ) -> None:
     await mooring.request_unpublish(await bound(cluster, "vol-2"))  # as an attempt does whose worker dies before it can say so
     stuck.set()
 
-    assert (await ended(ward.evacuation)).released == 2
+    assert (await ended(dead_node.evacuation)).released == 2
 
 
 async def test_it_is_counted_though_another_node_has_got_the_volume_since(
-    stuck: asyncio.Event, ward: Ward, mooring: MooringClient, cluster: Cluster
+    stuck: asyncio.Event, dead_node: DeadNode, mooring: MooringClient, cluster: Cluster
 ) -> None:
-    await Ward(cluster, ward.client, mooring, "node-b", "other").admit()
+    await DeadNode(cluster, dead_node.client, mooring, "node-b", "other").admit()
     await mooring.request_unpublish(await bound(cluster, "vol-2"))
     await mooring.publish("vol-2", "node-b")
     stuck.set()
 
-    assert (await ended(ward.evacuation)).released == 2
-    assert await ward.holders("vol-1", "vol-2") == [None, "node-b"]
+    assert (await ended(dead_node.evacuation)).released == 2
+    assert await dead_node.holders("vol-1", "vol-2") == [None, "node-b"]
 
 
-async def test_what_somebody_else_has_released_is_not_counted(stuck: asyncio.Event, ward: Ward, mooring: MooringClient) -> None:
+async def test_what_somebody_else_has_released_is_not_counted(
+    stuck: asyncio.Event, dead_node: DeadNode, mooring: MooringClient
+) -> None:
     await mooring.unpublish("vol-2", "node-a")
     stuck.set()
 
-    assert (await ended(ward.evacuation)).released == 1
+    assert (await ended(dead_node.evacuation)).released == 1
 
 
 async def test_a_release_that_goes_on_though_its_step_has_failed_is_counted(
-    stuck: asyncio.Event, ward: Ward, backend: Stubborn
+    stuck: asyncio.Event, dead_node: DeadNode, backend: Stubborn
 ) -> None:
-    await lose_first_release(ward, backend)
+    await lose_first_release(dead_node, backend)
 
-    assert (await ended(ward.evacuation)).released == 2
+    assert (await ended(dead_node.evacuation)).released == 2
 
 
 async def test_it_is_counted_though_another_run_goes_on_with_the_evacuation(
-    one_by_one: MooringWorker, ward: Ward, backend: Stubborn
+    one_by_one: MooringWorker, dead_node: DeadNode, backend: Stubborn
 ) -> None:
-    await ward.admit("vol-1", "vol-2", "vol-3")
-    await ward.taint(TAINT)
+    await dead_node.admit("vol-1", "vol-2", "vol-3")
+    await dead_node.taint(TAINT)
     backend.held["vol-1"] = asyncio.Event()
-    evacuation = await ward.evacuate(releases_a_run=1)
+    evacuation = await dead_node.evacuate(releases_a_run=1)
     await asyncio.wait_for(backend.reached.wait(), SECONDS)
-    await lose_first_release(ward, backend)
+    await lose_first_release(dead_node, backend)
 
     assert (await ended(evacuation)).released == 3
 
@@ -129,25 +131,25 @@ async def test_a_release_that_is_still_under_way_is_not_waited_for(
 
 
 async def test_other_volumes_are_released_though_nobody_says_how_a_release_ended(
-    temporal_client: Client, cluster: Cluster, ward: Ward, backend: Stubborn
+    temporal_client: Client, cluster: Cluster, dead_node: DeadNode, backend: Stubborn
 ) -> None:
     config = temporal_client.config()
     config["interceptors"] = [NoUnpublishes()]
     client = Client(**config)
     settings = quick(cluster.driver, node_check="csinode", evacuate="off", evacuate_at_once=1, backend="in:tests")
     async with running_worker(client, settings, cluster.proxy.kubeconfig(), backend):
-        await ward.admit("vol-1", "vol-2", "vol-3")
-        await ward.taint(TAINT)
+        await dead_node.admit("vol-1", "vol-2", "vol-3")
+        await dead_node.taint(TAINT)
         backend.held["vol-1"], backend.kept = asyncio.Event(), {"vol-3"}
-        evacuation = await ward.evacuate()
+        evacuation = await dead_node.evacuate()
         await asyncio.wait_for(backend.reached.wait(), SECONDS)
-        await lose_first_release(ward, backend)
+        await lose_first_release(dead_node, backend)
         async with asyncio.timeout(SECONDS):
             while "vol-3" not in (await evacuation.query(names.PROGRESS, result_type=EvacuationProgress)).failed:
                 await asyncio.sleep(0.05)
         backend.kept.clear()
 
         async with asyncio.timeout(SECONDS):
-            while await ward.holders("vol-3") != [None]:
+            while await dead_node.holders("vol-3") != [None]:
                 await asyncio.sleep(0.05)
         await evacuation.terminate()

@@ -17,7 +17,7 @@ from mooring.states import State
 from mooring.temporal.visibility import RunVisibility
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
-from tests.harness.dead_node import SECONDS, TAINT, Ward, ended
+from tests.harness.dead_node import SECONDS, TAINT, DeadNode, ended
 from tests.harness.records import attachment
 from worker import MooringWorker
 
@@ -60,71 +60,71 @@ async def have_wait(client: Client, driver: str, node: str, volumes: int) -> Non
 
 
 async def test_an_evacuation_sees_each_of_a_thousand_volumes_that_wait_for_their_pvs(
-    nurse: MooringWorker, ward: Ward, cluster: Cluster
+    nurse: MooringWorker, dead_node: DeadNode, cluster: Cluster
 ) -> None:
-    await ward.admit()
-    await have_wait(ward.client, cluster.driver, "node-a", THOUSAND)
-    await have_wait(ward.client, cluster.driver, "node-b", 1)
-    runs = RunVisibility(ward.client, cluster.driver, search_attributes=True)
+    await dead_node.admit()
+    await have_wait(dead_node.client, cluster.driver, "node-a", THOUSAND)
+    await have_wait(dead_node.client, cluster.driver, "node-b", 1)
+    runs = RunVisibility(dead_node.client, cluster.driver, search_attributes=True)
     async with asyncio.timeout(SECONDS):
         while len(await runs.waiting()) <= THOUSAND:  # visibility lags
             await asyncio.sleep(0.2)
 
-    await ward.taint(TAINT)
+    await dead_node.taint(TAINT)
 
-    await ward.reaches(await ward.evacuate(), State.EVACUATING, total=THOUSAND)
+    await dead_node.reaches(await dead_node.evacuate(), State.EVACUATING, total=THOUSAND)
 
 
 async def test_what_waits_in_another_run_than_the_one_that_was_listed_stays(
-    nurse: MooringWorker, ward: Ward, mooring: MooringClient, cluster: Cluster
+    nurse: MooringWorker, dead_node: DeadNode, mooring: MooringClient, cluster: Cluster
 ) -> None:
-    await ward.admit()
+    await dead_node.admit()
     await mooring.publish("late", "node-a")
-    listed = await waiting_run(ward.client, cluster.driver)
+    listed = await waiting_run(dead_node.client, cluster.driver)
     await mooring.unpublish("late", "node-a")
     await mooring.publish("late", "node-a")
 
     assert await release(mooring, cluster.driver, listed) == ()
 
-    await Ward(cluster, ward.client, mooring, "node-b", "other").admit()
+    await DeadNode(cluster, dead_node.client, mooring, "node-b", "other").admit()
     with pytest.raises(HeldElsewhere, match="held by node node-a"):
         await mooring.publish("late", "node-b")
 
 
 async def test_what_has_been_recorded_since_it_was_listed_stays(
-    nurse: MooringWorker, ward: Ward, mooring: MooringClient, cluster: Cluster
+    nurse: MooringWorker, dead_node: DeadNode, mooring: MooringClient, cluster: Cluster
 ) -> None:
-    await ward.admit()
+    await dead_node.admit()
     await mooring.publish("late", "node-a")
-    listed = await waiting_run(ward.client, cluster.driver)
+    listed = await waiting_run(dead_node.client, cluster.driver)
     await cluster.create("late")
     async with asyncio.timeout(SECONDS):
         while await cluster.holder("late") is None:
             await asyncio.sleep(0.05)
 
     assert await release(mooring, cluster.driver, listed) == ()
-    assert await ward.holders("late") == ["node-a"]
+    assert await dead_node.holders("late") == ["node-a"]
 
 
 async def test_what_waits_in_the_run_that_was_listed_is_released(
-    nurse: MooringWorker, ward: Ward, mooring: MooringClient, cluster: Cluster
+    nurse: MooringWorker, dead_node: DeadNode, mooring: MooringClient, cluster: Cluster
 ) -> None:
-    await ward.admit()
+    await dead_node.admit()
     await mooring.publish("late", "node-a")
 
-    assert await release(mooring, cluster.driver, await waiting_run(ward.client, cluster.driver)) == ("node-a",)
+    assert await release(mooring, cluster.driver, await waiting_run(dead_node.client, cluster.driver)) == ("node-a",)
 
 
 async def test_an_evacuation_waits_for_an_open_publish_and_does_not_cancel_it(
-    nurse: MooringWorker, ward: Ward, mooring: MooringClient, cluster: Cluster, backend: JournalBackend
+    nurse: MooringWorker, dead_node: DeadNode, mooring: MooringClient, cluster: Cluster, backend: JournalBackend
 ) -> None:
-    await ward.admit()
+    await dead_node.admit()
     backend.publish_gate = asyncio.Event()
     publish = asyncio.create_task(mooring.publish("late", "node-a"))
-    await waiting_run(ward.client, cluster.driver)
-    await ward.taint(TAINT)
-    evacuation = await ward.evacuate()
-    await ward.reaches(evacuation, State.EVACUATING, total=1)
+    await waiting_run(dead_node.client, cluster.driver)
+    await dead_node.taint(TAINT)
+    evacuation = await dead_node.evacuate()
+    await dead_node.reaches(evacuation, State.EVACUATING, total=1)
     await asyncio.sleep(0.5)
     backend.publish_gate.set()
 

@@ -11,7 +11,7 @@ from temporalio.client import Client, Interceptor
 
 from mooring.backend import Backend
 from tests.harness.cluster import Cluster
-from tests.harness.existing_cluster import Living
+from tests.harness.existing_cluster import ExistingCluster
 from tests.harness.kubernetes import Kubernetes
 from tests.harness.workers import quick, running_worker
 from worker import MooringWorker
@@ -20,8 +20,8 @@ Serving = Callable[..., AbstractAsyncContextManager[MooringWorker]]
 
 
 @pytest.fixture
-def living(cluster: Cluster, kubernetes: Kubernetes) -> Living:
-    return Living(cluster, real=kubernetes.audit is not None)
+def existing(cluster: Cluster, kubernetes: Kubernetes) -> ExistingCluster:
+    return ExistingCluster(cluster, real=kubernetes.audit is not None)
 
 
 @pytest.fixture

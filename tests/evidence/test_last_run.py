@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mooring.client import MooringClient
     from tests.evidence.conftest import Serving
     from tests.harness.cluster import Cluster
-    from tests.harness.existing_cluster import Living
+    from tests.harness.existing_cluster import ExistingCluster
 
 FRUITLESS = 40
 SECONDS = 30
@@ -65,7 +65,7 @@ async def waits_for(client: Client, volume: VolumeRef) -> set[str]:
 
 
 async def test_any_number_of_refusals_before_a_look_hides_no_holder(
-    serving: Serving, cluster: Cluster, mooring: MooringClient, living: Living
+    serving: Serving, cluster: Cluster, mooring: MooringClient, existing: ExistingCluster
 ) -> None:
     async with AsyncExitStack() as first:
         await first.enter_async_context(serving())
@@ -77,7 +77,7 @@ async def test_any_number_of_refusals_before_a_look_hides_no_holder(
         for _ in range(FRUITLESS):
             with pytest.raises(NodeNotFound):
                 await mooring.publish("vol", "node-b")
-        await living.register("node-b")
+        await existing.register("node-b")
 
         with pytest.raises(Disputed, match=r"node node-a.*mooring unpublish vol node-a"):
             await mooring.publish("vol", "node-b")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mooring.client import MooringClient
     from tests.evidence.conftest import Serving
     from tests.harness.cluster import Cluster
-    from tests.harness.existing_cluster import Living
+    from tests.harness.existing_cluster import ExistingCluster
 
     Attached = Callable[..., Awaitable[str]]
 
@@ -25,19 +25,19 @@ NODES = "/api/v1/nodes"
 
 
 @pytest.fixture
-def attached(cluster: Cluster, living: Living) -> Attached:
+def attached(cluster: Cluster, existing: ExistingCluster) -> Attached:
     """A function that attaches a volume to node-a for a PV that is gone; its Node reports that it `has` that volume, or another.
 
     It returns the VolumeAttachment's name.
     """
 
     async def attach(handle: str, has: str = "") -> str:
-        name = living.name("node-a")
+        name = existing.name("node-a")
         await cluster.ask("POST", NODES, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}})
         listed = [{"name": unique_name(cluster.driver, has or handle), "devicePath": ""}]
-        path = f"{NODES}/{name}" + ("/status" if living.real else "")
+        path = f"{NODES}/{name}" + ("/status" if existing.real else "")
         await cluster.ask("PATCH", path, {"status": {"volumesAttached": listed}}, MERGE_PATCH)
-        return await living.attach(handle, "node-a", noted="node-a", pv=f"gone-{cluster.pv(handle)}")
+        return await existing.attach(handle, "node-a", noted="node-a", pv=f"gone-{cluster.pv(handle)}")
 
     return attach
 
@@ -91,7 +91,7 @@ async def test_an_unpublish_of_the_node_frees_the_volume(
 
 
 async def test_the_end_of_another_volumes_attachment_takes_nothing_from_a_holder_that_is_known_otherwise(
-    serving: Serving, cluster: Cluster, living: Living, mooring: MooringClient, attached: Attached
+    serving: Serving, cluster: Cluster, existing: ExistingCluster, mooring: MooringClient, attached: Attached
 ) -> None:
     async with serving():
         await cluster.create("vol")
@@ -103,5 +103,5 @@ async def test_the_end_of_another_volumes_attachment_takes_nothing_from_a_holder
             with pytest.raises(Disputed, match=r"mooring unpublish vol node-a"):
                 await mooring.publish("vol", "node-b")
             if not worker._clientset.attachment_cache.is_gone(other):
-                await living.remove(other)
+                await existing.remove(other)
                 await until(lambda: worker._clientset.attachment_cache.is_gone(other))

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from mooring.client import MooringClient
     from tests.evidence.conftest import Serving
     from tests.harness.cluster import Cluster
-    from tests.harness.existing_cluster import Living
+    from tests.harness.existing_cluster import ExistingCluster
 
 SECONDS = 20
 
 
 async def test_a_volume_without_a_pv_is_refused_until_what_is_attached_can_be_placed(
-    serving: Serving, cluster: Cluster, living: Living, mooring: MooringClient
+    serving: Serving, cluster: Cluster, existing: ExistingCluster, mooring: MooringClient
 ) -> None:
-    name = await living.attach("strange", "node-a", noted="node-a")
+    name = await existing.attach("strange", "node-a", noted="node-a")
     async with serving() as worker:
         with pytest.raises(Disputed, match=f"{name} attaches PersistentVolume {cluster.pv('strange')}, which is not known"):
             await mooring.publish("vol", "node-b")
@@ -34,13 +34,15 @@ async def test_a_volume_without_a_pv_is_refused_until_what_is_attached_can_be_pl
         assert not (await mooring.publish("vol", "node-b")).persisted
 
 
-async def test_it_is_refused_until_the_volume_attachment_is_gone(serving: Serving, living: Living, mooring: MooringClient) -> None:
-    name = await living.attach("strange", "node-a", noted="node-a")
+async def test_it_is_refused_until_the_volume_attachment_is_gone(
+    serving: Serving, existing: ExistingCluster, mooring: MooringClient
+) -> None:
+    name = await existing.attach("strange", "node-a", noted="node-a")
     async with serving():
         with pytest.raises(Disputed, match=name):
             await mooring.publish("vol", "node-b")
 
-        await living.remove(name)
+        await existing.remove(name)
 
         async with asyncio.timeout(SECONDS):
             while True:
@@ -52,34 +54,36 @@ async def test_it_is_refused_until_the_volume_attachment_is_gone(serving: Servin
                     break
 
 
-async def test_the_node_that_it_is_attached_to_may_have_it(serving: Serving, living: Living, mooring: MooringClient) -> None:
-    await living.attach("strange", "node-a", noted="node-a")
+async def test_the_node_that_it_is_attached_to_may_have_it(
+    serving: Serving, existing: ExistingCluster, mooring: MooringClient
+) -> None:
+    await existing.attach("strange", "node-a", noted="node-a")
     async with serving():
         assert not (await mooring.publish("vol", "node-a")).persisted
 
 
 async def test_a_volume_with_a_pv_is_not_kept_from_anybody(
-    serving: Serving, cluster: Cluster, living: Living, mooring: MooringClient
+    serving: Serving, cluster: Cluster, existing: ExistingCluster, mooring: MooringClient
 ) -> None:
-    await living.attach("strange", "node-a", noted="node-a")
+    await existing.attach("strange", "node-a", noted="node-a")
     await cluster.create("vol")
     async with serving():
         assert (await mooring.publish("vol", "node-b")).persisted
 
 
-async def test_nobody_asks_where_adoption_is_off(serving: Serving, living: Living, mooring: MooringClient) -> None:
-    await living.attach("strange", "node-a", noted="node-a")
+async def test_nobody_asks_where_adoption_is_off(serving: Serving, existing: ExistingCluster, mooring: MooringClient) -> None:
+    await existing.attach("strange", "node-a", noted="node-a")
     async with serving(adopt=False):
         assert not (await mooring.publish("vol", "node-b")).persisted
 
 
 async def test_a_volume_attachment_of_a_pv_without_a_record_speaks_for_its_node(
-    serving: Serving, cluster: Cluster, living: Living, mooring: MooringClient
+    serving: Serving, cluster: Cluster, existing: ExistingCluster, mooring: MooringClient
 ) -> None:
     async with serving() as worker:
         await cluster.create("vol")
         await until(lambda: worker.manager.pv_name("vol") is not None)
-        name = await attach_seen(worker, living, "vol", "node-a")
+        name = await attach_seen(worker, existing, "vol", "node-a")
 
         with pytest.raises(Disputed, match=f"VolumeAttachment {name} says that it is attached to node node-a"):
             await mooring.publish("vol", "node-b")

@@ -14,7 +14,7 @@ from mooring.errors import Disputed, MooringError
 from tests.evidence.conftest import Serving
 from tests.harness.cluster import Cluster
 from tests.harness.departing import attach_seen, delete_seen
-from tests.harness.existing_cluster import Living
+from tests.harness.existing_cluster import ExistingCluster
 from tests.harness.workers import indexed, until
 from worker import MooringWorker
 
@@ -146,26 +146,26 @@ async def test_a_volume_that_was_free_begins_above_its_old_epoch(
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_holder_lets_go_with_its_volume_attachment(
-    vanished: Callable[[str], Awaitable[MooringWorker]], way: str, mooring: MooringClient, living: Living
+    vanished: Callable[[str], Awaitable[MooringWorker]], way: str, mooring: MooringClient, existing: ExistingCluster
 ) -> None:
-    await living.register("node-a")
+    await existing.register("node-a")
     worker = await vanished(way)
-    name = await attach_seen(worker, living, "vol", "node-a")
+    name = await attach_seen(worker, existing, "vol", "node-a")
     with pytest.raises(Disputed, match="node-a"):
         await mooring.publish("vol", "node-b")
 
-    await living.remove(name)
+    await existing.remove(name)
 
     await eventually(lambda: mooring.publish("vol", "node-b"))
 
 
 async def test_a_worker_that_follows_no_volume_attachments_lets_nobody_go_for_that(
-    serving: Serving, cluster: Cluster, mooring: MooringClient, living: Living
+    serving: Serving, cluster: Cluster, mooring: MooringClient, existing: ExistingCluster
 ) -> None:
     async with serving() as worker:
         await cluster.create("vol")
         await until(lambda: worker.manager.pv_name("vol") is not None)
-        name = await attach_seen(worker, living, "vol", "node-a")
+        name = await attach_seen(worker, existing, "vol", "node-a")
         with pytest.raises(Disputed, match=name):
             await mooring.publish("vol", "node-b")
 

@@ -36,7 +36,7 @@ def shared_block() -> csi_pb2.VolumeCapability:
 
 
 @dataclass(frozen=True, slots=True)
-class Peer:
+class CsiClient:
     """The two services, and the channel for all others."""
 
     endpoint: str
@@ -83,10 +83,10 @@ class Peer:
 
 
 @asynccontextmanager
-async def peer(endpoint: str) -> AsyncIterator[Peer]:
+async def csi_client(endpoint: str) -> AsyncIterator[CsiClient]:
     """Yield a CO's connection to the socket."""
     async with aio.insecure_channel(endpoint, options=OPTIONS) as channel:
-        yield Peer(endpoint, channel, csi_pb2_grpc.IdentityStub(channel), csi_pb2_grpc.ControllerStub(channel))
+        yield CsiClient(endpoint, channel, csi_pb2_grpc.IdentityStub(channel), csi_pb2_grpc.ControllerStub(channel))
 
 
 @contextmanager

@@ -27,7 +27,7 @@ FOREVER: Final = 3600
 
 
 @dataclass(frozen=True, slots=True)
-class Ward:
+class DeadNode:
     """One node of the test's driver, by node id `node_id`, and its evacuation."""
 
     cluster: Cluster

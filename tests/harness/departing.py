@@ -8,13 +8,13 @@ from tests.harness.workers import until
 
 if TYPE_CHECKING:
     from tests.harness.cluster import Cluster
-    from tests.harness.existing_cluster import Living
+    from tests.harness.existing_cluster import ExistingCluster
     from worker import MooringWorker
 
 
-async def attach_seen(worker: MooringWorker, living: Living, handle: str, node_id: str) -> str:
+async def attach_seen(worker: MooringWorker, existing: ExistingCluster, handle: str, node_id: str) -> str:
     """Attach the volume to the node, and wait until the worker knows; return the VolumeAttachment's name."""
-    name = await living.attach(handle, node_id, noted=node_id)
+    name = await existing.attach(handle, node_id, noted=node_id)
     await until(lambda: not worker._clientset.attachment_cache.is_gone(name))
     return name
 

@@ -14,7 +14,7 @@ CONTEXT: Final = {"device": "/dev/sdx"}
 
 
 @dataclass(frozen=True, slots=True)
-class Living:
+class ExistingCluster:
     """One driver's part of the cluster. `real`: its API server has a status subresource, finalizers and graceful deletion."""
 
     cluster: Cluster

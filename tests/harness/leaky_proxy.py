@@ -21,7 +21,7 @@ PASSED: Final = ("Content-Type", "Accept")
 
 
 @dataclass(slots=True)
-class Echo:
+class LeakyProxy:
     """A proxy that answers the methods in `leaks` with this status and a text that has the Authorization header in it."""
 
     upstream: FaultProxy
@@ -32,7 +32,7 @@ class Echo:
 
     @classmethod
     @asynccontextmanager
-    async def start(cls, upstream: FaultProxy, tls: ssl.SSLContext) -> AsyncIterator[Echo]:
+    async def start(cls, upstream: FaultProxy, tls: ssl.SSLContext) -> AsyncIterator[LeakyProxy]:
         """Serve in front of a proxy while the block lasts."""
         async with aiohttp.ClientSession() as session:
             echo = cls(upstream, session)

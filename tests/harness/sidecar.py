@@ -12,7 +12,7 @@ from temporalio.client import Client
 from mooring.csi.sidecar import open_sidecar
 from mooring.reconciliation.schedule import ReconcileSchedule
 from mooring.settings import Settings
-from tests.harness.csi_client import Peer, peer
+from tests.harness.csi_client import CsiClient, csi_client
 from tests.harness.patient import patient
 from tests.harness.workers import running_worker
 
@@ -21,7 +21,9 @@ SCHEDULED = {"reconcile_interval": 1, "reconcile_settle": 0.2}
 
 
 @asynccontextmanager
-async def fronting(client: Client, kubeconfig: dict[str, Any], driver: str, folder: Path, **overrides: Any) -> AsyncIterator[Peer]:
+async def fronting(
+    client: Client, kubeconfig: dict[str, Any], driver: str, folder: Path, **overrides: Any
+) -> AsyncIterator[CsiClient]:
     """Run an endpoint and its worker in front of the driver at this endpoint, ready while the block lasts.
 
     `overrides` are settings; a test that depends on a bound names it.
@@ -32,7 +34,7 @@ async def fronting(client: Client, kubeconfig: dict[str, Any], driver: str, fold
         settings = patient(met.driver, csi_endpoint=asked.csi_endpoint, driver_endpoint=asked.driver_endpoint, **overrides)
         async with (
             running_worker(client, settings, kubeconfig, sidecar.backend(settings), sidecar.state),
-            peer(settings.csi_endpoint) as co,
+            csi_client(settings.csi_endpoint) as co,
         ):
             yield co
         await ReconcileSchedule(settings.driver, settings.queue, interval=0, pauses=0).keep(client)

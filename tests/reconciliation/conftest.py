@@ -12,7 +12,7 @@ from mooring import names
 from mooring.models.reconciliation import ReconcileRequest, ReconcileResult
 from mooring.settings import Settings, default_task_queue
 from tests.harness.cluster import Cluster
-from tests.harness.existing_cluster import Living
+from tests.harness.existing_cluster import ExistingCluster
 from tests.harness.kubernetes import Kubernetes
 from tests.harness.workers import quick
 
@@ -21,9 +21,9 @@ Reconcile = Callable[[], Awaitable[ReconcileResult]]
 
 
 @pytest.fixture
-def living(cluster: Cluster, kubernetes: Kubernetes) -> Living:
+def existing(cluster: Cluster, kubernetes: Kubernetes) -> ExistingCluster:
     """The cluster's own view of the test's driver: its nodes, volumes and VolumeAttachments."""
-    return Living(cluster, real=kubernetes.audit is not None)
+    return ExistingCluster(cluster, real=kubernetes.audit is not None)
 
 
 @pytest.fixture

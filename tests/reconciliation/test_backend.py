@@ -11,10 +11,10 @@ from temporalio.client import Client
 
 from mooring.states import State
 from tests.harness.cluster import Cluster
-from tests.harness.csi_client import Peer, peer
+from tests.harness.csi_client import CsiClient, csi_client
 from tests.harness.driver.handle import ReferenceDriver
 from tests.harness.driver.orders import Order
-from tests.harness.existing_cluster import Living
+from tests.harness.existing_cluster import ExistingCluster
 from tests.harness.sidecar import fronting
 from tests.reconciliation.conftest import Begin, Reconcile, found
 
@@ -27,16 +27,16 @@ async def storage(driver: str, tmp_path: Path) -> AsyncIterator[ReferenceDriver]
 
 
 @pytest.fixture
-async def alone(storage: ReferenceDriver) -> AsyncIterator[Peer]:
+async def alone(storage: ReferenceDriver) -> AsyncIterator[CsiClient]:
     """The way to the driver past Mooring."""
-    async with peer(storage.endpoint) as past:
+    async with csi_client(storage.endpoint) as past:
         yield past
 
 
 @pytest.fixture
 async def co(
-    temporal_client: Client, cluster: Cluster, storage: ReferenceDriver, tmp_path: Path, alone: Peer
-) -> AsyncIterator[Peer]:
+    temporal_client: Client, cluster: Cluster, storage: ReferenceDriver, tmp_path: Path, alone: CsiClient
+) -> AsyncIterator[CsiClient]:
     """A CO to which VolumeAttachments are nothing, with `vol` on node-b."""
     bounds = {"reconcile_settle": 0.2, "backend_timeout": 20, "backend_budget": 30, "drift_guard": 1, "approval_wait": 0.2}
     async with fronting(temporal_client, cluster.proxy.kubeconfig(), storage.endpoint, tmp_path, **bounds) as sidecar:
@@ -50,7 +50,7 @@ def of(kind: str, drifts: list[tuple[str, str, str, str]]) -> list[tuple[str, st
 
 
 async def test_a_node_that_no_record_names_is_detached(
-    co: Peer, alone: Peer, storage: ReferenceDriver, reconcile: Reconcile
+    co: CsiClient, alone: CsiClient, storage: ReferenceDriver, reconcile: Reconcile
 ) -> None:
     await alone.publish("vol", "node-a")
 
@@ -60,7 +60,7 @@ async def test_a_node_that_no_record_names_is_detached(
     assert storage.attached() == {"vol": {"node-b"}}
 
 
-async def test_the_guard_covers_them(co: Peer, alone: Peer, storage: ReferenceDriver, reconcile: Reconcile) -> None:
+async def test_the_guard_covers_them(co: CsiClient, alone: CsiClient, storage: ReferenceDriver, reconcile: Reconcile) -> None:
     for node in ("node-a", "node-c"):
         await alone.publish("vol", node)
 
@@ -70,9 +70,9 @@ async def test_the_guard_covers_them(co: Peer, alone: Peer, storage: ReferenceDr
 
 
 async def test_a_holder_that_the_driver_does_not_have_is_reported(
-    co: Peer, alone: Peer, cluster: Cluster, living: Living, reconcile: Reconcile
+    co: CsiClient, alone: CsiClient, cluster: Cluster, existing: ExistingCluster, reconcile: Reconcile
 ) -> None:
-    await living.attach("vol", "node-b")
+    await existing.attach("vol", "node-b")
     await alone.unpublish("vol", "node-b")
 
     assert found(await reconcile()) == [("unknown_to_backend", "vol", "node-b", "left")]
@@ -80,7 +80,7 @@ async def test_a_holder_that_the_driver_does_not_have_is_reported(
 
 
 async def test_where_the_driver_does_not_list_its_volumes_the_rest_is_compared(
-    co: Peer, storage: ReferenceDriver, reconcile: Reconcile
+    co: CsiClient, storage: ReferenceDriver, reconcile: Reconcile
 ) -> None:
     await storage.kill()
 
@@ -91,7 +91,9 @@ async def test_where_the_driver_does_not_list_its_volumes_the_rest_is_compared(
     assert "Not compared" in result.message
 
 
-async def test_an_operation_under_way_does_not_show(co: Peer, cluster: Cluster, storage: ReferenceDriver, begin: Begin) -> None:
+async def test_an_operation_under_way_does_not_show(
+    co: CsiClient, cluster: Cluster, storage: ReferenceDriver, begin: Begin
+) -> None:
     await co.unpublish("vol", "node-b")
     stuck = storage.order(Order(rpc="publish", volume="vol", node="node-a", hold="before"))
     publishing = asyncio.create_task(co.publish("vol", "node-a", deadline=30))

@@ -16,7 +16,7 @@ from mooring.models import Approval
 from mooring.models.reconciliation import Progress
 from mooring.states import State
 from tests.harness.cluster import Cluster
-from tests.harness.existing_cluster import Living
+from tests.harness.existing_cluster import ExistingCluster
 from tests.harness.workers import indexed, running_worker
 from tests.reconciliation.conftest import Begin, found, settling
 
@@ -24,14 +24,14 @@ APPROVAL = Approval(by="jo", reason="the volumes were moved by hand")
 
 
 @pytest.fixture
-async def guarded(temporal_client: Client, cluster: Cluster, living: Living, driver: str) -> AsyncIterator[None]:
+async def guarded(temporal_client: Client, cluster: Cluster, existing: ExistingCluster, driver: str) -> AsyncIterator[None]:
     """A worker that heals one drift at most, and two volumes that are attached and not recorded."""
     settings = settling(driver, drift_guard=1, approval_wait=60)
     async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig()) as worker:
         for volume in ("one", "two"):
             await cluster.create(volume)
             await indexed(worker, volume)
-            await living.attach(volume, "node-a")
+            await existing.attach(volume, "node-a")
         yield
 
 
@@ -126,13 +126,13 @@ async def test_one_that_is_cancelled_while_it_waits_heals_nothing(guarded: None,
 
 
 async def test_without_an_approval_nothing_is_healed(
-    temporal_client: Client, cluster: Cluster, living: Living, driver: str, begin: Begin
+    temporal_client: Client, cluster: Cluster, existing: ExistingCluster, driver: str, begin: Begin
 ) -> None:
     settings = settling(driver, drift_guard=0, approval_wait=0.2)
     async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig()) as worker:
         await cluster.create("vol")
         await indexed(worker, "vol")
-        await living.attach("vol", "node-a")
+        await existing.attach("vol", "node-a")
 
         result = await (await begin()).result()
 
@@ -141,13 +141,13 @@ async def test_without_an_approval_nothing_is_healed(
 
 
 async def test_where_healing_is_off_all_is_reported_and_nothing_waits(
-    temporal_client: Client, cluster: Cluster, living: Living, driver: str, begin: Begin
+    temporal_client: Client, cluster: Cluster, existing: ExistingCluster, driver: str, begin: Begin
 ) -> None:
     settings = settling(driver, drift_guard=0, heal="off")
     async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig()) as worker:
         await cluster.create("vol")
         await indexed(worker, "vol")
-        await living.attach("vol", "node-a")
+        await existing.attach("vol", "node-a")
 
         result = await (await begin()).result()
 

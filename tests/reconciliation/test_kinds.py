@@ -11,7 +11,7 @@ from mooring.client import MooringClient
 from mooring.records.store import Change, ChangeKind
 from mooring.states import State
 from tests.harness.cluster import PVS, Cluster
-from tests.harness.existing_cluster import Living
+from tests.harness.existing_cluster import ExistingCluster
 from tests.harness.records import SHARED, cached
 from tests.harness.workers import indexed, running_worker, until
 from tests.reconciliation.conftest import Reconcile, found, settling
@@ -26,13 +26,13 @@ async def worker(temporal_client: Client, cluster: Cluster, driver: str) -> Asyn
 
 
 async def test_what_agrees_is_in_step(
-    worker: MooringWorker, cluster: Cluster, living: Living, mooring: MooringClient, reconcile: Reconcile
+    worker: MooringWorker, cluster: Cluster, existing: ExistingCluster, mooring: MooringClient, reconcile: Reconcile
 ) -> None:
     for volume in ("free", "held"):
         await cluster.create(volume)
     await indexed(worker, "held")
     await mooring.publish("held", "node-a")
-    await living.attach("held", "node-a")
+    await existing.attach("held", "node-a")
 
     result = await reconcile()
 
@@ -49,12 +49,12 @@ async def test_a_holder_is_in_step_where_nobody_makes_volume_attachments(
 
 
 async def test_a_holder_that_nobody_asks_for_is_reported_with_advice(
-    worker: MooringWorker, cluster: Cluster, living: Living, mooring: MooringClient, reconcile: Reconcile
+    worker: MooringWorker, cluster: Cluster, existing: ExistingCluster, mooring: MooringClient, reconcile: Reconcile
 ) -> None:
     for volume in ("vol", "other"):
         await cluster.create(volume)
         await mooring.publish(volume, "node-a")
-    await living.attach("other", "node-a")
+    await existing.attach("other", "node-a")
 
     result = await reconcile()
 
@@ -64,11 +64,11 @@ async def test_a_holder_that_nobody_asks_for_is_reported_with_advice(
 
 
 async def test_what_was_attached_since_and_never_recorded_is_adopted(
-    worker: MooringWorker, cluster: Cluster, living: Living, reconcile: Reconcile
+    worker: MooringWorker, cluster: Cluster, existing: ExistingCluster, reconcile: Reconcile
 ) -> None:
     await cluster.create("vol")
     await indexed(worker, "vol")
-    await living.attach("vol", "node-a")
+    await existing.attach("vol", "node-a")
 
     result = await reconcile()
 
@@ -77,11 +77,11 @@ async def test_what_was_attached_since_and_never_recorded_is_adopted(
 
 
 async def test_what_was_released_by_hand_is_not_brought_back(
-    worker: MooringWorker, cluster: Cluster, living: Living, mooring: MooringClient, reconcile: Reconcile
+    worker: MooringWorker, cluster: Cluster, existing: ExistingCluster, mooring: MooringClient, reconcile: Reconcile
 ) -> None:
     await cluster.create("vol")
     await mooring.publish("vol", "node-a")
-    await living.attach("vol", "node-a")
+    await existing.attach("vol", "node-a")
     await mooring.unpublish("vol", "node-a")
 
     result = await reconcile()
@@ -91,11 +91,11 @@ async def test_what_was_released_by_hand_is_not_brought_back(
 
 
 async def test_a_volume_that_is_said_to_be_elsewhere_is_reported_with_both_nodes(
-    worker: MooringWorker, cluster: Cluster, living: Living, mooring: MooringClient, reconcile: Reconcile
+    worker: MooringWorker, cluster: Cluster, existing: ExistingCluster, mooring: MooringClient, reconcile: Reconcile
 ) -> None:
     await cluster.create("vol")
     await mooring.publish("vol", "node-a")
-    attachment = await living.attach("vol", "node-b")
+    attachment = await existing.attach("vol", "node-b")
 
     result = await reconcile()
 
@@ -134,26 +134,26 @@ async def test_all_nodes_of_a_shared_volume_are_cleared_in_one_go(
 
 
 async def test_one_that_was_published_again_since_is_left(
-    worker: MooringWorker, cluster: Cluster, living: Living, mooring: MooringClient, reconcile: Reconcile
+    worker: MooringWorker, cluster: Cluster, existing: ExistingCluster, mooring: MooringClient, reconcile: Reconcile
 ) -> None:
     await cluster.create("vol")
     await mooring.publish("vol", "node-a")
     cluster.proxy.fail("PATCH", status=403, times=1)
     await mooring.unpublish("vol", "node-a")
     await mooring.publish("vol", "node-a")
-    await living.attach("vol", "node-a")
+    await existing.attach("vol", "node-a")
 
     assert (await reconcile()).state is State.IN_STEP
 
 
 async def test_a_volume_attachment_by_one_of_several_pvs_asks_for_the_volume(
-    worker: MooringWorker, cluster: Cluster, living: Living, mooring: MooringClient, reconcile: Reconcile
+    worker: MooringWorker, cluster: Cluster, existing: ExistingCluster, mooring: MooringClient, reconcile: Reconcile
 ) -> None:
     await cluster.create("vol", name=f"another-{cluster.pv('vol')}")
     await cluster.create("vol")
     await until(lambda: len(worker.manager.pvs("vol")) == 2)
     await mooring.publish("vol", "node-a")
-    await living.attach("vol", "node-a")
+    await existing.attach("vol", "node-a")
 
     assert (await reconcile()).state is State.IN_STEP
 

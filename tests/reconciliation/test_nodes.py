@@ -13,7 +13,7 @@ from mooring import names
 from mooring.client import MooringClient
 from mooring.cluster.node_usage import unique_name
 from tests.harness.cluster import Cluster
-from tests.harness.existing_cluster import CSI_NODES, MERGE_PATCH, Living
+from tests.harness.existing_cluster import CSI_NODES, MERGE_PATCH, ExistingCluster
 from tests.harness.workers import indexed, running_worker, until
 from tests.reconciliation.conftest import Reconcile, found, settling
 
@@ -22,16 +22,16 @@ Describe = Callable[..., Awaitable[None]]
 
 
 @pytest.fixture
-def node_a(cluster: Cluster, living: Living) -> Describe:
+def node_a(cluster: Cluster, existing: ExistingCluster) -> Describe:
     """A function that creates the Node of node-a, as its kubelet describes it."""
 
     async def describe(*, ready: bool = True, in_use: list[str] | None = None, taints: list[dict[str, Any]] | None = None) -> None:
-        await living.register("node-a")
-        name = living.name("node-a")
+        await existing.register("node-a")
+        name = existing.name("node-a")
         body = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "spec": {"taints": taints or []}}
         await cluster.ask("POST", NODES, body)
         status = {"conditions": [{"type": "Ready", "status": str(ready)}], "volumesInUse": in_use or []}
-        await cluster.ask("PATCH", f"{NODES}/{name}" + ("/status" if living.real else ""), {"status": status}, MERGE_PATCH)
+        await cluster.ask("PATCH", f"{NODES}/{name}" + ("/status" if existing.real else ""), {"status": status}, MERGE_PATCH)
 
     return describe
 
@@ -86,18 +86,18 @@ async def test_it_stays_where_there_is_no_such_node(cluster: Cluster, reconciled
 
 
 async def test_a_node_that_is_gone_has_its_evacuation_started_once_for_all_its_volumes(
-    temporal_client: Client, cluster: Cluster, living: Living, mooring: MooringClient, reconcile: Reconcile
+    temporal_client: Client, cluster: Cluster, existing: ExistingCluster, mooring: MooringClient, reconcile: Reconcile
 ) -> None:
     async with running_worker(
         temporal_client, settling(cluster.driver, node_check="csinode"), cluster.proxy.kubeconfig()
     ) as worker:
-        await living.register("node-a")
+        await existing.register("node-a")
         await until(lambda: worker._clientset.nodes.find("node-a") is not None)
         for volume in ("one", "two"):
             await cluster.create(volume)
             await indexed(worker, volume)
             await mooring.publish(volume, "node-a")
-        await cluster.ask("DELETE", f"{CSI_NODES}/{living.name('node-a')}")
+        await cluster.ask("DELETE", f"{CSI_NODES}/{existing.name('node-a')}")
         await until(lambda: worker._clientset.nodes.find("node-a") is None)
 
         result = await reconcile()

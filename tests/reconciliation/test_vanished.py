@@ -11,7 +11,7 @@ from mooring.client import MooringClient
 from mooring.states import State
 from tests.harness.cluster import Cluster
 from tests.harness.departing import delete_seen
-from tests.harness.existing_cluster import Living
+from tests.harness.existing_cluster import ExistingCluster
 from tests.harness.workers import indexed, running_worker, until
 from tests.reconciliation.conftest import Reconcile, found, settling
 from worker import MooringWorker
@@ -46,11 +46,11 @@ async def test_a_holder_whose_pv_went_is_reported_until_it_is_unpublished(
 
 
 async def test_a_holder_whose_pv_went_is_told_with_the_volume_attachment_that_speaks_for_it(
-    worker: MooringWorker, cluster: Cluster, living: Living, mooring: MooringClient, reconcile: Reconcile
+    worker: MooringWorker, cluster: Cluster, existing: ExistingCluster, mooring: MooringClient, reconcile: Reconcile
 ) -> None:
     await cluster.create("vol")
     await mooring.publish("vol", "node-a")
-    name = await living.attach("vol", "node-a", noted="node-a")
+    name = await existing.attach("vol", "node-a", noted="node-a")
     await delete_seen(worker, cluster, "vol")
 
     result = await reconcile()
@@ -60,11 +60,11 @@ async def test_a_holder_whose_pv_went_is_told_with_the_volume_attachment_that_sp
 
 
 async def test_a_holder_whose_pv_was_made_anew_is_recorded_where_its_volume_attachment_is_there(
-    worker: MooringWorker, cluster: Cluster, living: Living, mooring: MooringClient, reconcile: Reconcile
+    worker: MooringWorker, cluster: Cluster, existing: ExistingCluster, mooring: MooringClient, reconcile: Reconcile
 ) -> None:
     await cluster.create("vol")
     await mooring.publish("vol", "node-a")
-    await living.attach("vol", "node-a", noted="node-a")
+    await existing.attach("vol", "node-a", noted="node-a")
     await delete_seen(worker, cluster, "vol")
     await cluster.create("vol")
     await indexed(worker, "vol")
@@ -76,9 +76,9 @@ async def test_a_holder_whose_pv_was_made_anew_is_recorded_where_its_volume_atta
 
 
 async def test_a_volume_attachment_of_no_known_pv_is_reported_by_its_name(
-    worker: MooringWorker, living: Living, reconcile: Reconcile
+    worker: MooringWorker, existing: ExistingCluster, reconcile: Reconcile
 ) -> None:
-    names = sorted([await living.attach(volume, "node-a", noted="node-a") for volume in ("one", "other")])
+    names = sorted([await existing.attach(volume, "node-a", noted="node-a") for volume in ("one", "other")])
 
     result = await reconcile()
 
@@ -90,7 +90,7 @@ async def test_a_volume_attachment_of_no_known_pv_is_reported_by_its_name(
 async def test_a_record_that_says_less_than_it_did_is_reported_and_nothing_else_of_its_volume(
     worker: MooringWorker,
     cluster: Cluster,
-    living: Living,
+    existing: ExistingCluster,
     mooring: MooringClient,
     reconcile: Reconcile,
     epoch: str | None,
@@ -99,7 +99,7 @@ async def test_a_record_that_says_less_than_it_did_is_reported_and_nothing_else_
     await cluster.create("vol")
     for _ in range(3):
         await mooring.publish("vol", "node-a")
-    await living.attach("vol", "node-a", noted="node-a")
+    await existing.attach("vol", "node-a", noted="node-a")
     gone = dict.fromkeys((keys.node, keys.at, keys.operation, keys.attachments))
     await cluster.annotate("vol", {**gone, keys.epoch: epoch})
 

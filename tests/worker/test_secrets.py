@@ -16,7 +16,7 @@ from mooring.devstack.ports import HOST
 from mooring.devstack.process import Child
 from mooring.errors import KubernetesForbidden
 from tests.harness.cluster import PVS, Cluster
-from tests.harness.leaky_proxy import Echo
+from tests.harness.leaky_proxy import LeakyProxy
 from tests.harness.processes import Fleet, WorkerProcess
 from tests.kubernetes.credentials.api import context
 from tests.kubernetes.credentials.authority import Authority
@@ -32,14 +32,14 @@ def authority(tmp_path: Path) -> Authority:
 
 
 @pytest.fixture
-async def echo(cluster: Cluster, authority: Authority) -> AsyncIterator[Echo]:
+async def echo(cluster: Cluster, authority: Authority) -> AsyncIterator[LeakyProxy]:
     served = context(authority.issue("server", alternatives=f"IP:{HOST}"), None)
-    async with Echo.start(cluster.proxy, served) as running:
+    async with LeakyProxy.start(cluster.proxy, served) as running:
         yield running
 
 
 @pytest.fixture
-async def worker(fleet: Fleet, echo: Echo, authority: Authority, tmp_path: Path) -> WorkerProcess[Child]:
+async def worker(fleet: Fleet, echo: LeakyProxy, authority: Authority, tmp_path: Path) -> WorkerProcess[Child]:
     """A worker whose token is the canary, and whose first look at the cluster was answered with it."""
     ApiServer(echo.url, authority.certificate.read_text(), CANARY).write_kubeconfig(tmp_path / "kubeconfig")
     echo.leaks = {"GET": 500}
@@ -49,7 +49,7 @@ async def worker(fleet: Fleet, echo: Echo, authority: Authority, tmp_path: Path)
     return await started.ready()
 
 
-async def leaked(echo: Echo, times: int) -> None:
+async def leaked(echo: LeakyProxy, times: int) -> None:
     """Wait until so many more requests were answered with their credentials."""
     wanted = echo.leaked + times
     async with asyncio.timeout(20):
@@ -80,7 +80,7 @@ async def histories_that_hide(client: Client, driver: str) -> bytes:
 
 
 async def test_secrets_never_in_a_history_an_annotation_an_event_a_log_or_a_metric(
-    worker: WorkerProcess[Child], echo: Echo, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+    worker: WorkerProcess[Child], echo: LeakyProxy, cluster: Cluster, mooring: MooringClient, temporal_client: Client
 ) -> None:
     await cluster.create("vol")
     echo.leaks = {"PATCH": 503, "WATCH": 500}

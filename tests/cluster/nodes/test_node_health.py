@@ -17,7 +17,7 @@ from mooring.process.metrics import Metrics
 from tests.cluster.nodes.conftest import CSI_NODES, NODES, NodeObjects
 from tests.harness.cluster import Cluster
 from tests.harness.dead_node import TAINT
-from tests.harness.existing_cluster import VOLUME_ATTACHMENTS, Living
+from tests.harness.existing_cluster import VOLUME_ATTACHMENTS, ExistingCluster
 from tests.harness.kubernetes import Kubernetes
 from tests.harness.records import NOW
 
@@ -119,7 +119,9 @@ async def test_a_node_that_a_volumeattachment_alone_names_is_one_of_them(
     await node_objects.register("node-a", name=OLD)
     await _have(cluster, node_objects.name(OLD), TAINT)
     await _have(cluster, node_objects.name("node-a"))
-    await Living(cluster, kubernetes.audit is not None).attach("vol", "node-a", known=False, attached=False, noted="node-a")
+    await ExistingCluster(cluster, kubernetes.audit is not None).attach(
+        "vol", "node-a", known=False, attached=False, noted="node-a"
+    )
 
     seen = await watched.read("node-a", ())
 

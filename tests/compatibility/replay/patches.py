@@ -26,7 +26,7 @@ from tests.compatibility.replay.recorder import DRIVER, Recorder
 from tests.evacuation.conftest import Stubborn
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
-from tests.harness.dead_node import TAINT, Ward, ended
+from tests.harness.dead_node import TAINT, DeadNode, ended
 from tests.harness.records import attachment
 from tests.harness.resets import LAST, last_run, reset
 from tests.harness.workers import quick, running_worker, until
@@ -199,15 +199,15 @@ async def _record_unheard_release(client: Client, cluster: Cluster) -> None:
     settings = quick(DRIVER, backend="in:tests", node_check="csinode", evacuate="off", evacuate_at_once=1)
     async with running_worker(client, settings, cluster.proxy.kubeconfig(), backend) as worker:
         recorder = Recorder(client, cluster, worker)
-        ward = Ward(cluster, client, recorder.mooring, "node-u", "unheard")
-        await ward.admit(*backend.held)
-        await ward.taint(TAINT)
-        evacuation = await ward.evacuate()
+        dead_node = DeadNode(cluster, client, recorder.mooring, "node-u", "unheard")
+        await dead_node.admit(*backend.held)
+        await dead_node.taint(TAINT)
+        evacuation = await dead_node.evacuate()
         await asyncio.wait_for(backend.reached.wait(), SECONDS)
-        await ward.lose_release("unheard-1")
+        await dead_node.lose_release("unheard-1")
         backend.held["unheard-1"].set()
         async with asyncio.timeout(SECONDS):
-            while await ward.holders("unheard-1") != [None]:
+            while await dead_node.holders("unheard-1") != [None]:
                 await asyncio.sleep(0.05)
         backend.held["unheard-2"].set()
         await ended(evacuation)

@@ -26,8 +26,8 @@ from tests.compatibility.replay.patches import record_patches
 from tests.compatibility.replay.recorder import DRIVER, Recorder
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
-from tests.harness.dead_node import TAINT, Ward, ended
-from tests.harness.existing_cluster import Living
+from tests.harness.dead_node import TAINT, DeadNode, ended
+from tests.harness.existing_cluster import ExistingCluster
 from tests.harness.workers import quick, running_worker
 
 BEFORE = datetime(2026, 1, 31, 4, 0, 41, tzinfo=UTC)
@@ -120,7 +120,7 @@ async def record_reconciliation(client: Client, cluster: Cluster) -> None:
     async with running_worker(client, settings, cluster.proxy.kubeconfig()) as worker:
         recorder = Recorder(client, cluster, worker)
         await recorder.new("attached-since")
-        await Living(cluster, real=False).attach("attached-since", "node-a")
+        await ExistingCluster(cluster, real=False).attach("attached-since", "node-a")
         asked = ReconcileRequest(driver=DRIVER)
         run = await client.start_workflow(names.RECONCILE, asked, id=names.reconcile_id(DRIVER), task_queue=settings.queue)
         approval = Approval(by="jo", reason="recorded")
@@ -137,16 +137,16 @@ async def record_evacuations(client: Client, cluster: Cluster) -> None:
     settings = quick(DRIVER, node_check="csinode", evacuate="off", evacuate_at_once=1)
     async with running_worker(client, settings, cluster.proxy.kubeconfig()) as worker:
         recorder = Recorder(client, cluster, worker)
-        ward = Ward(cluster, client, recorder.mooring, "node-e")
-        await ward.admit("held-1", "held-2")
-        evacuation = await ward.evacuate()
-        await ward.reaches(evacuation, State.AWAITING_PROOF, total=2)
+        dead_node = DeadNode(cluster, client, recorder.mooring, "node-e")
+        await dead_node.admit("held-1", "held-2")
+        evacuation = await dead_node.evacuate()
+        await dead_node.reaches(evacuation, State.AWAITING_PROOF, total=2)
         await approve(evacuation, Approval(by="jo", reason="recorded"))
         await ended(evacuation)
         await recorder.save("evacuate-approved", evacuation.id)
-        await ward.hold("held-3", "held-4")
-        await ward.taint(TAINT)
-        await ended(await ward.evacuate(releases_a_run=1))
+        await dead_node.hold("held-3", "held-4")
+        await dead_node.taint(TAINT)
+        await ended(await dead_node.evacuate(releases_a_run=1))
         await recorder.save("evacuate-goes-on", evacuation.id)
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.harness.csi_client import Peer, peer
+from tests.harness.csi_client import CsiClient, csi_client
 from tests.harness.driver.handle import ReferenceDriver
 
 
@@ -18,9 +18,9 @@ async def driver(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Refe
 
 
 @pytest.fixture(scope="package")
-async def caller(driver: ReferenceDriver) -> AsyncIterator[Peer]:
+async def caller(driver: ReferenceDriver) -> AsyncIterator[CsiClient]:
     """A connection to that driver."""
-    async with peer(driver.endpoint) as found:
+    async with csi_client(driver.endpoint) as found:
         yield found
 
 
@@ -34,7 +34,7 @@ async def strict(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Refe
 
 
 @pytest.fixture(scope="package")
-async def strict_caller(strict: ReferenceDriver) -> AsyncIterator[Peer]:
+async def strict_caller(strict: ReferenceDriver) -> AsyncIterator[CsiClient]:
     """A connection to that driver."""
-    async with peer(strict.endpoint) as found:
+    async with csi_client(strict.endpoint) as found:
         yield found

@@ -10,7 +10,7 @@ from temporalio.client import Client
 
 from mooring.devstack.kubernetes.kubeconfig import ApiServer
 from tests.harness.cluster import Cluster
-from tests.harness.csi_client import Peer
+from tests.harness.csi_client import CsiClient
 from tests.harness.driver.handle import ReferenceDriver
 from tests.harness.sidecar import fronting
 
@@ -33,7 +33,7 @@ async def reference(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[R
 @pytest.fixture(scope="package")
 async def sidecar(
     temporal_client: Client, account: ApiServer, reference: ReferenceDriver, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Peer]:
+) -> AsyncIterator[CsiClient]:
     """A CO's way to that driver, Mooring in between."""
     async with fronting(temporal_client, account.kubeconfig(), reference.endpoint, tmp_path_factory.mktemp("front")) as co:
         yield co

@@ -16,7 +16,7 @@ from mooring.devstack.kubernetes.kubeconfig import ApiServer
 from mooring.models import VolumeRef
 from mooring.names import volume_id
 from tests.harness.cluster import PVS, Cluster
-from tests.harness.csi_client import Peer, peer, refused
+from tests.harness.csi_client import CsiClient, csi_client, refused
 from tests.harness.driver.handle import ReferenceDriver
 from tests.harness.driver.orders import Order
 from tests.harness.patient import PATIENCE
@@ -40,7 +40,7 @@ async def strict(tmp_path: Path) -> AsyncIterator[ReferenceDriver]:
 @pytest.fixture
 async def sidecar(
     temporal_client: Client, cluster: Cluster, strict: ReferenceDriver, tmp_path: Path, bounds: dict[str, float]
-) -> AsyncIterator[Peer]:
+) -> AsyncIterator[CsiClient]:
     """Mooring in front of it."""
     async with fronting(temporal_client, cluster.proxy.kubeconfig(), strict.endpoint, tmp_path, **bounds) as co:
         yield co
@@ -61,7 +61,11 @@ async def _late(strict: ReferenceDriver, stuck: Order) -> set[str]:
 
 
 async def _hanging(
-    sidecar: Peer, storage: ReferenceDriver, volume: str, client: Client, meanwhile: Callable[[], Awaitable[object]] | None = None
+    sidecar: CsiClient,
+    storage: ReferenceDriver,
+    volume: str,
+    client: Client,
+    meanwhile: Callable[[], Awaitable[object]] | None = None,
 ) -> Order:
     """Have a publish to node-a cancelled and rolled back while its call hangs in the driver."""
     stuck = storage.order(Order(rpc="publish", volume=volume, node="node-a", hold="before"))
@@ -76,7 +80,7 @@ async def _hanging(
 
 
 async def test_a_driver_that_knows_the_token_refuses_a_straggler(
-    sidecar: Peer, strict: ReferenceDriver, volume: str, temporal_client: Client
+    sidecar: CsiClient, strict: ReferenceDriver, volume: str, temporal_client: Client
 ) -> None:
     stuck = await _hanging(sidecar, strict, volume, temporal_client)
     await sidecar.publish(volume, "node-b")
@@ -86,7 +90,7 @@ async def test_a_driver_that_knows_the_token_refuses_a_straggler(
 
 
 async def test_an_attach_that_was_rolled_back_is_refused_before_anybody_else_attaches(
-    sidecar: Peer, strict: ReferenceDriver, volume: str, temporal_client: Client
+    sidecar: CsiClient, strict: ReferenceDriver, volume: str, temporal_client: Client
 ) -> None:
     stuck = await _hanging(sidecar, strict, volume, temporal_client)
     asked = [(call.rpc, call.token) for call in strict.calls()]
@@ -98,7 +102,7 @@ async def test_an_attach_that_was_rolled_back_is_refused_before_anybody_else_att
 
 
 async def test_an_attach_is_refused_that_was_rolled_back_after_the_pv_had_gone(
-    sidecar: Peer, strict: ReferenceDriver, cluster: Cluster, volume: str, temporal_client: Client
+    sidecar: CsiClient, strict: ReferenceDriver, cluster: Cluster, volume: str, temporal_client: Client
 ) -> None:
     stuck = await _hanging(sidecar, strict, volume, temporal_client, lambda: cluster.delete(volume))
 
@@ -108,7 +112,7 @@ async def test_an_attach_is_refused_that_was_rolled_back_after_the_pv_had_gone(
 
 @pytest.mark.parametrize("bounds", [{"backend_timeout": 1}])
 async def test_a_detach_that_hangs_is_refused_once_the_node_has_claimed_the_volume_again(
-    sidecar: Peer, strict: ReferenceDriver, volume: str
+    sidecar: CsiClient, strict: ReferenceDriver, volume: str
 ) -> None:
     await sidecar.publish(volume, "node-a")
     stuck = strict.order(Order(rpc="unpublish", volume=volume, hold="before", times=1))
@@ -120,7 +124,7 @@ async def test_a_detach_that_hangs_is_refused_once_the_node_has_claimed_the_volu
 
 
 async def test_a_detach_of_a_run_that_was_terminated_is_refused_once_the_node_has_claimed_the_volume_again(
-    sidecar: Peer, strict: ReferenceDriver, volume: str, temporal_client: Client
+    sidecar: CsiClient, strict: ReferenceDriver, volume: str, temporal_client: Client
 ) -> None:
     await sidecar.publish(volume, "node-a")
     stuck = strict.order(Order(rpc="unpublish", volume=volume, hold="before", times=1))
@@ -137,7 +141,7 @@ async def test_a_detach_of_a_run_that_was_terminated_is_refused_once_the_node_ha
 
 @pytest.mark.parametrize("seen", [True, False], ids=["the-driver-knows", "the-driver-does-not-know"])
 async def test_an_unpublish_by_an_index_that_is_behind_detaches_at_the_live_epoch(
-    sidecar: Peer, strict: ReferenceDriver, cluster: Cluster, volume: str, seen: bool
+    sidecar: CsiClient, strict: ReferenceDriver, cluster: Cluster, volume: str, seen: bool
 ) -> None:
     await sidecar.publish(volume, "node-a")
     watch = cluster.proxy.drop("WATCH")
@@ -145,7 +149,7 @@ async def test_an_unpublish_by_an_index_that_is_behind_detaches_at_the_live_epoc
     await cluster.annotate(volume, {cluster.keys.epoch: "40"})
     if seen:
         strict.expects_stragglers = True
-        async with peer(strict.endpoint) as another_worker:
+        async with csi_client(strict.endpoint) as another_worker:
             await another_worker.publish(volume, "node-a", token=80)
     await sidecar.unpublish(volume, "node-a")
     watch.stop()
@@ -157,7 +161,7 @@ async def test_an_unpublish_by_an_index_that_is_behind_detaches_at_the_live_epoc
 @pytest.mark.parametrize("node", ["node-a", ""], ids=["its-holder", "all-nodes"])
 @pytest.mark.parametrize("altered", [None, "1"], ids=["stripped", "lowered"])
 async def test_a_volume_whose_record_was_altered_is_detached_above_what_was_seen(
-    sidecar: Peer, strict: ReferenceDriver, cluster: Cluster, volume: str, node: str, altered: str | None
+    sidecar: CsiClient, strict: ReferenceDriver, cluster: Cluster, volume: str, node: str, altered: str | None
 ) -> None:
     await _outlive_another_pv(sidecar, cluster, volume)
     epoch, keys = await cluster.epoch(volume), cluster.keys
@@ -171,7 +175,7 @@ async def test_a_volume_whose_record_was_altered_is_detached_above_what_was_seen
     assert (strict.attached(), await cluster.holder(volume), await cluster.epoch(volume)) == ({}, None, epoch + 1)
 
 
-async def _outlive_another_pv(sidecar: Peer, cluster: Cluster, volume: str) -> None:
+async def _outlive_another_pv(sidecar: CsiClient, cluster: Cluster, volume: str) -> None:
     """Have node-a hold the volume by a PV that names another one, now gone, as bearing the record too: no index is sure of that."""
     other = f"other-{cluster.pv(volume)}"
     await sidecar.publish(volume, "node-a")
@@ -183,7 +187,7 @@ async def _outlive_another_pv(sidecar: Peer, cluster: Cluster, volume: str) -> N
 
 
 async def test_a_volume_without_a_pv_bears_no_token_until_it_has_one(
-    sidecar: Peer, strict: ReferenceDriver, cluster: Cluster
+    sidecar: CsiClient, strict: ReferenceDriver, cluster: Cluster
 ) -> None:
     handle = f"vol-{uuid.uuid4().hex[:8]}"
     await sidecar.publish(handle, "node-a")

@@ -9,7 +9,7 @@ from grpc import StatusCode, aio
 
 from mooring.csi.driver import FINAL
 from tests.harness.cluster import Cluster
-from tests.harness.csi_client import Peer, goes_on, mount, refused, shared_block
+from tests.harness.csi_client import CsiClient, goes_on, mount, refused, shared_block
 from tests.harness.driver.controller import publish_context
 from tests.harness.driver.handle import ReferenceDriver
 from tests.harness.driver.journal import Call
@@ -20,13 +20,17 @@ def _calls(reference: ReferenceDriver, volume: str) -> list[Call]:
     return [call for call in reference.calls() if call.volume == volume]
 
 
-async def test_the_driver_attaches_and_its_context_is_given_again(sidecar: Peer, reference: ReferenceDriver, volume: str) -> None:
+async def test_the_driver_attaches_and_its_context_is_given_again(
+    sidecar: CsiClient, reference: ReferenceDriver, volume: str
+) -> None:
     assert await sidecar.publish(volume, "node-a") == publish_context(volume, "node-a")
     assert await sidecar.publish(volume, "node-a") == publish_context(volume, "node-a")
     assert reference.attached()[volume] == {"node-a"}
 
 
-async def test_each_call_carries_the_fencing_token_of_its_record(sidecar: Peer, reference: ReferenceDriver, volume: str) -> None:
+async def test_each_call_carries_the_fencing_token_of_its_record(
+    sidecar: CsiClient, reference: ReferenceDriver, volume: str
+) -> None:
     await sidecar.publish(volume, "node-a")
     await sidecar.unpublish(volume, "node-a")
     await sidecar.publish(volume, "node-b")
@@ -43,7 +47,7 @@ async def test_each_call_carries_the_fencing_token_of_its_record(sidecar: Peer, 
 
 @pytest.mark.parametrize("code", sorted(code.name for code in FINAL))
 async def test_a_final_answer_reaches_the_co_and_leaves_nothing(
-    sidecar: Peer, reference: ReferenceDriver, cluster: Cluster, volume: str, code: str
+    sidecar: CsiClient, reference: ReferenceDriver, cluster: Cluster, volume: str, code: str
 ) -> None:
     reference.order(Order(rpc="publish", volume=volume, fail=code))
     with refused(StatusCode[code], volume, "node-a", code):
@@ -53,7 +57,7 @@ async def test_a_final_answer_reaches_the_co_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("code", ["UNAVAILABLE", "ABORTED", "DEADLINE_EXCEEDED", "UNKNOWN", "CANCELLED"])
-async def test_an_uncertain_answer_is_asked_again(sidecar: Peer, reference: ReferenceDriver, volume: str, code: str) -> None:
+async def test_an_uncertain_answer_is_asked_again(sidecar: CsiClient, reference: ReferenceDriver, volume: str, code: str) -> None:
     reference.order(Order(rpc="publish", volume=volume, lose=code, times=1))
 
     assert await sidecar.publish(volume, "node-a") == publish_context(volume, "node-a")
@@ -62,7 +66,7 @@ async def test_an_uncertain_answer_is_asked_again(sidecar: Peer, reference: Refe
 
 @pytest.mark.parametrize("code", ["INTERNAL", "NOT_FOUND"])
 async def test_a_rollback_lasts_until_the_driver_detaches(
-    sidecar: Peer, reference: ReferenceDriver, cluster: Cluster, volume: str, code: str
+    sidecar: CsiClient, reference: ReferenceDriver, cluster: Cluster, volume: str, code: str
 ) -> None:
     reference.order(Order(rpc="publish", volume=volume, fail="INTERNAL"))
     stuck = reference.order(Order(rpc="unpublish", volume=volume, fail=code))
@@ -75,7 +79,7 @@ async def test_a_rollback_lasts_until_the_driver_detaches(
     assert await cluster.holder(volume) is None
 
 
-async def test_a_slow_detach_keeps_the_next_node_waiting(sidecar: Peer, reference: ReferenceDriver, volume: str) -> None:
+async def test_a_slow_detach_keeps_the_next_node_waiting(sidecar: CsiClient, reference: ReferenceDriver, volume: str) -> None:
     await sidecar.publish(volume, "node-a")
     slow = reference.order(Order(rpc="unpublish", volume=volume, hold="before"))
     detach = asyncio.create_task(sidecar.unpublish(volume, "node-a"))
@@ -90,7 +94,7 @@ async def test_a_slow_detach_keeps_the_next_node_waiting(sidecar: Peer, referenc
 
 
 async def test_a_driver_that_knows_nothing_of_a_holder_is_not_taken_at_its_word(
-    sidecar: Peer, reference: ReferenceDriver, cluster: Cluster, volume: str
+    sidecar: CsiClient, reference: ReferenceDriver, cluster: Cluster, volume: str
 ) -> None:
     await sidecar.publish(volume, "node-a")
     reference.order(Order(rpc="unpublish", volume=volume, fail="NOT_FOUND", times=1))
@@ -100,14 +104,16 @@ async def test_a_driver_that_knows_nothing_of_a_holder_is_not_taken_at_its_word(
     assert await cluster.holder(volume) == "node-a"
 
 
-async def test_what_neither_driver_nor_record_knows_is_detached(sidecar: Peer, reference: ReferenceDriver, volume: str) -> None:
+async def test_what_neither_driver_nor_record_knows_is_detached(
+    sidecar: CsiClient, reference: ReferenceDriver, volume: str
+) -> None:
     reference.order(Order(rpc="unpublish", volume=volume, fail="NOT_FOUND"))
 
     await sidecar.unpublish(volume, "node-a")
 
 
 async def test_no_room_may_be_said_of_an_answer_that_grpc_has_no_room_for(
-    sidecar: Peer, reference: ReferenceDriver, cluster: Cluster, volume: str
+    sidecar: CsiClient, reference: ReferenceDriver, cluster: Cluster, volume: str
 ) -> None:
     reference.order(Order(rpc="publish", volume=volume, lose="RESOURCE_EXHAUSTED"))
     with refused(StatusCode.RESOURCE_EXHAUSTED, volume):
@@ -116,7 +122,7 @@ async def test_no_room_may_be_said_of_an_answer_that_grpc_has_no_room_for(
     assert (await cluster.holder(volume), volume in reference.attached()) == (None, False)
 
 
-async def test_no_message_shows_what_is_secret(sidecar: Peer, reference: ReferenceDriver, volume: str) -> None:
+async def test_no_message_shows_what_is_secret(sidecar: CsiClient, reference: ReferenceDriver, volume: str) -> None:
     reference.order(Order(rpc="publish", volume=volume, fail="INTERNAL"))
     flags = mount(flags=("ro", "of=volume", "as ordered"))
     secrets = {str(end): "fails as ordered, not applied"[:end] for end in range(5, 30)}  # each part of the next
@@ -127,7 +133,7 @@ async def test_no_message_shows_what_is_secret(sidecar: Peer, reference: Referen
 
 
 async def test_a_block_volume_is_shared_by_any_number_of_nodes(
-    sidecar: Peer, reference: ReferenceDriver, cluster: Cluster, volume: str
+    sidecar: CsiClient, reference: ReferenceDriver, cluster: Cluster, volume: str
 ) -> None:
     for node in ("node-a", "node-b", "node-c"):
         await sidecar.publish(volume, node, volume_capability=shared_block())

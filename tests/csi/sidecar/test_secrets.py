@@ -18,7 +18,7 @@ from temporalio.client import Client
 
 from mooring.devstack.kubernetes.kubeconfig import ApiServer
 from tests.harness.cluster import Cluster
-from tests.harness.csi_client import Peer, goes_on, mount, peer, refused
+from tests.harness.csi_client import CsiClient, csi_client, goes_on, mount, refused
 from tests.harness.driver.controller import publish_context
 from tests.harness.driver.handle import ReferenceDriver
 from tests.harness.driver.orders import Order
@@ -43,7 +43,9 @@ async def secretive(driver: str, tmp_path_factory: pytest.TempPathFactory) -> As
 
 
 @pytest.fixture
-async def sidecar(temporal_client: Client, account: ApiServer, secretive: ReferenceDriver, tmp_path: Path) -> AsyncIterator[Peer]:
+async def sidecar(
+    temporal_client: Client, account: ApiServer, secretive: ReferenceDriver, tmp_path: Path
+) -> AsyncIterator[CsiClient]:
     """Mooring in front of it, started again for each test: nothing is handed over yet."""
     async with fronting(temporal_client, account.kubeconfig(), secretive.endpoint, tmp_path) as co:
         yield co
@@ -62,7 +64,7 @@ async def _told(client: Client, driver: str, volume: str) -> str:
 
 
 async def test_they_reach_the_driver_and_no_history_annotation_or_log(
-    sidecar: Peer,
+    sidecar: CsiClient,
     secretive: ReferenceDriver,
     cluster: Cluster,
     temporal_client: Client,
@@ -83,7 +85,7 @@ async def test_they_reach_the_driver_and_no_history_annotation_or_log(
     assert volume not in secretive.attached()
 
 
-async def test_wrong_ones_are_told_at_once_and_leave_nothing(sidecar: Peer, cluster: Cluster, volume: str) -> None:
+async def test_wrong_ones_are_told_at_once_and_leave_nothing(sidecar: CsiClient, cluster: Cluster, volume: str) -> None:
     with refused(StatusCode.UNAUTHENTICATED, volume, "controllerPublishSecretRef"):
         await sidecar.publish(volume, "node-a", secrets={"secret": "wrong"})
 
@@ -91,7 +93,7 @@ async def test_wrong_ones_are_told_at_once_and_leave_nothing(sidecar: Peer, clus
 
 
 async def test_mount_flags_reach_the_driver_and_no_history(
-    sidecar: Peer, temporal_client: Client, driver: str, volume: str
+    sidecar: CsiClient, temporal_client: Client, driver: str, volume: str
 ) -> None:
     flags = mount(flags=(f"password={CANARY}",))
     await sidecar.publish(volume, "node-a", volume_capability=flags, secrets=SECRETS)
@@ -119,7 +121,7 @@ async def test_a_process_shows_them_in_no_log_and_no_metric(
 ) -> None:
     endpoint = f"unix://{tmp_path}/process.sock"
     worker = await fleet.start(csi_endpoint=endpoint, driver_endpoint=secretive.endpoint, log_level="DEBUG")
-    async with peer(endpoint) as co:
+    async with csi_client(endpoint) as co:
         await worker.ready()
         secretive.order(Order(rpc="publish", volume=volume, fail="UNAVAILABLE", times=1))
         await co.publish(volume, "node-a", secrets=SECRETS, volume_capability=mount(flags=(f"password={CANARY}",)))

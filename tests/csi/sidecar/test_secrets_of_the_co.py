@@ -18,8 +18,8 @@ from mooring.evacuation.client import approve
 from mooring.models import Approval, VolumeRef
 from mooring.states import State
 from tests.harness.cluster import Cluster
-from tests.harness.csi_client import Peer
-from tests.harness.dead_node import SECONDS, Ward, ended
+from tests.harness.csi_client import CsiClient
+from tests.harness.dead_node import SECONDS, DeadNode, ended
 from tests.harness.driver.handle import ReferenceDriver
 from tests.harness.sidecar import fronting
 
@@ -40,7 +40,7 @@ async def locked(driver: str, tmp_path_factory: pytest.TempPathFactory) -> Async
 
 
 @pytest.fixture
-async def sidecar(temporal_client: Client, account: ApiServer, locked: ReferenceDriver, tmp_path: Path) -> AsyncIterator[Peer]:
+async def sidecar(temporal_client: Client, account: ApiServer, locked: ReferenceDriver, tmp_path: Path) -> AsyncIterator[CsiClient]:
     """Mooring in front of it, and no evacuation but by command."""
     settings = {"evacuate": "off", "node_gone": 1, "retry_interval_max": 0.2}
     async with fronting(temporal_client, account.kubeconfig(), locked.endpoint, tmp_path, **settings) as co:
@@ -48,7 +48,7 @@ async def sidecar(temporal_client: Client, account: ApiServer, locked: Reference
 
 
 @pytest.fixture
-async def volume(sidecar: Peer, cluster: Cluster) -> str:
+async def volume(sidecar: CsiClient, cluster: Cluster) -> str:
     """A volume whose PV names a Secret, on `node-a`."""
     handle = f"vol-{uuid.uuid4().hex[:8]}"
     await cluster.create(handle, secret="array")
@@ -62,9 +62,9 @@ def refused(locked: ReferenceDriver, volume: str) -> int:
 
 
 async def test_an_evacuation_waits_for_the_co_and_says_so_and_asks_the_driver_nothing(
-    sidecar: Peer, locked: ReferenceDriver, volume: str, cluster: Cluster, temporal_client: Client, driver: str
+    sidecar: CsiClient, locked: ReferenceDriver, volume: str, cluster: Cluster, temporal_client: Client, driver: str
 ) -> None:
-    dead = Ward(cluster, temporal_client, MooringClient(temporal_client, driver=driver))
+    dead = DeadNode(cluster, temporal_client, MooringClient(temporal_client, driver=driver))
     evacuation = await dead.evacuate()
     await dead.reaches(evacuation, State.AWAITING_PROOF, total=1)
     await approve(evacuation, Approval(by="ada", reason="it is off"))
@@ -80,7 +80,7 @@ async def test_an_evacuation_waits_for_the_co_and_says_so_and_asks_the_driver_no
 
 
 async def test_what_is_asked_by_hand_is_refused_before_the_driver_is_asked(
-    sidecar: Peer, locked: ReferenceDriver, volume: str, cluster: Cluster, temporal_client: Client, driver: str
+    sidecar: CsiClient, locked: ReferenceDriver, volume: str, cluster: Cluster, temporal_client: Client, driver: str
 ) -> None:
     by_hand = MooringClient(temporal_client, driver=driver)
     with pytest.raises(SecretsNeeded, match="this call is none of the CO's"):
@@ -95,7 +95,7 @@ async def test_what_is_asked_by_hand_is_refused_before_the_driver_is_asked(
 
 
 async def test_one_whose_pv_went_while_it_was_attached_is_still_known_by_its_secret(
-    sidecar: Peer, locked: ReferenceDriver, volume: str, cluster: Cluster, temporal_client: Client, driver: str
+    sidecar: CsiClient, locked: ReferenceDriver, volume: str, cluster: Cluster, temporal_client: Client, driver: str
 ) -> None:
     await cluster.delete(volume)
     by_hand = MooringClient(temporal_client, driver=driver)
@@ -111,11 +111,11 @@ async def test_one_whose_pv_went_while_it_was_attached_is_still_known_by_its_sec
 
 
 async def test_one_that_waits_for_its_pv_is_known_by_the_secrets_that_came_with_it(
-    sidecar: Peer, locked: ReferenceDriver, cluster: Cluster, temporal_client: Client, driver: str
+    sidecar: CsiClient, locked: ReferenceDriver, cluster: Cluster, temporal_client: Client, driver: str
 ) -> None:
     volume = f"vol-{uuid.uuid4().hex[:8]}"
     await sidecar.publish(volume, "node-w", secrets=SECRETS)
-    dead = Ward(cluster, temporal_client, MooringClient(temporal_client, driver=driver), node_id="node-w")
+    dead = DeadNode(cluster, temporal_client, MooringClient(temporal_client, driver=driver), node_id="node-w")
     evacuation = await dead.evacuate()
     await dead.reaches(evacuation, State.AWAITING_PROOF)
     await approve(evacuation, Approval(by="ada", reason="it is off"))

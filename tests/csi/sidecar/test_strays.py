@@ -11,7 +11,7 @@ from temporalio.client import Client
 
 from mooring.devstack.kubernetes.kubeconfig import ApiServer
 from tests.harness.cluster import Cluster
-from tests.harness.csi_client import peer
+from tests.harness.csi_client import csi_client
 from tests.harness.driver.handle import ReferenceDriver
 from tests.harness.driver.orders import Order
 from tests.harness.patient import PATIENCE
@@ -30,7 +30,7 @@ async def test_one_that_the_driver_keeps_does_not_keep_the_others(
     async with (
         ReferenceDriver.start(tmp_path, "--name", driver) as heedless,
         fronting(temporal_client, account.kubeconfig(), heedless.endpoint, tmp_path, **SCHEDULED) as co,
-        peer(heedless.endpoint) as alone,
+        csi_client(heedless.endpoint) as alone,
     ):
         heedless.order(Order(rpc="unpublish", volume=kept, node="node-a", fail="INTERNAL"))
         for each in (kept, volume):

@@ -14,7 +14,7 @@ from mooring.errors import HeldElsewhere
 from mooring.kubernetes.api import KubernetesApi
 from mooring.process.metrics import Metrics
 from tests.harness.cluster import PVS, Cluster
-from tests.harness.existing_cluster import CONTEXT, MERGE_PATCH, Living
+from tests.harness.existing_cluster import CONTEXT, MERGE_PATCH, ExistingCluster
 from tests.harness.kubernetes import Kubernetes
 from tests.harness.records import NOW
 from tests.harness.workers import quick, running_worker
@@ -87,9 +87,9 @@ async def test_a_holder_is_known_to_a_worker_that_starts(
 async def test_what_was_attached_before_is_recorded(
     temporal_client: Client, cluster: Cluster, kubernetes: Kubernetes, mooring: MooringClient, pv: str, handle: str
 ) -> None:
-    living = Living(cluster, real=kubernetes.audit is not None)
+    existing = ExistingCluster(cluster, real=kubernetes.audit is not None)
     node = f"node-{uuid.uuid4().hex[:10]}"
-    await living.attach(pv, node, pv=pv)
+    await existing.attach(pv, node, pv=pv)
 
     async with running_worker(temporal_client, quick(cluster.driver), cluster.proxy.kubeconfig()):
         record = (await mooring.get(handle)).record
