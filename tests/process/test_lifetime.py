@@ -10,14 +10,14 @@ import pytest
 
 PROGRAM = """
 import asyncio
-from mooring.process.lifetime import end, until_signalled
+from mooring.process.lifetime import exit_process, until_signalled
 
 async def work(stop):
     print("at work", flush=True)
     {work}
 
 asyncio.run(until_signalled(work, patience={patience}))
-end(0)
+exit_process(0)
 """
 STUCK = """
     while True:
