@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from mooring.models import BackendCall
 
+__all__ = ["Backend", "NoBackend", "TakesSecrets", "load_backend"]
+
 
 class Backend(Protocol):
     """The system that attaches volumes to nodes.

@@ -41,6 +41,8 @@ from mooring.temporal import runs
 
 M = TypeVar("M", bound=BaseModel)
 
+__all__ = ["MooringClient"]
+
 DEADLINE = 15.0
 """Seconds a call waits for its answer: the default timeout of the CSI sidecars."""
 
