@@ -38,6 +38,7 @@ from mooring.models import (
 )
 from mooring.settings import default_task_queue
 from mooring.temporal import runs
+from mooring.temporal.rebuild import start_rebuild
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -169,15 +170,7 @@ class MooringClient:
     async def _rebuild(self, worker: str, deadline: float) -> RebuildResult:
         what = f"Rebuilding the index of worker {worker}"
         async with runs.deadline(deadline, what) as call:
-            handle = await self._client.start_workflow(
-                names.REBUILD,
-                id=names.rebuild_id(self._driver, worker),
-                task_queue=names.worker_queue(self._queue, worker),
-                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                execution_timeout=timedelta(seconds=deadline),
-                result_type=RebuildResult,
-                static_summary=f"rebuild the index of {worker}",
-            )
+            handle = await start_rebuild(self._client, self._driver, worker, self._queue, timedelta(seconds=deadline))
             call.pending = GOES_ON
             return await runs.answer(handle, what)
 

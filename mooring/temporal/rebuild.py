@@ -1,6 +1,6 @@
 """The rebuild of one worker's index, by a workflow on the task queue that this worker alone polls.
 
-Contract: it returns once a rebuild has succeeded, however long that takes; a rebuild that is open is joined.
+Contract: a rebuild that is open is joined. A worker's own (`rebuild`) returns once it has succeeded, however long that takes.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from temporalio.client import WorkflowFailureError
 from temporalio.common import WorkflowIDConflictPolicy
@@ -19,7 +19,7 @@ from mooring.models import RebuildResult
 from mooring.process.backoff import pauses
 
 if TYPE_CHECKING:
-    from temporalio.client import Client
+    from temporalio.client import Client, WorkflowHandle
 
 AT_MOST: Final = timedelta(hours=1)
 
@@ -30,18 +30,25 @@ async def rebuild(client: Client, driver: str, worker: str, queue: str) -> None:
     """Have the index rebuilt; `queue` is the task queue that the driver's workers share."""
     for pause in pauses(0.5, 5.0):
         try:
-            result: RebuildResult = await client.execute_workflow(
-                names.REBUILD,
-                id=names.rebuild_id(driver, worker),
-                task_queue=names.worker_queue(queue, worker),
-                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                execution_timeout=AT_MOST,
-                result_type=RebuildResult,
-                static_summary=f"rebuild the index of {worker}",
-            )
+            result = await (await start_rebuild(client, driver, worker, queue, AT_MOST)).result()
         except (RPCError, WorkflowFailureError) as error:
             logger.warning("The index is not rebuilt: %s. Trying again.", error.__cause__ or error)
             await asyncio.sleep(pause)
         else:
             logger.info(result.message)
             return
+
+
+async def start_rebuild(
+    client: Client, driver: str, worker: str, queue: str, at_most: timedelta
+) -> WorkflowHandle[Any, RebuildResult]:
+    """Have this worker rebuild its index within `at_most`, and return the run; raise RPCError if Temporal takes none."""
+    return await client.start_workflow(
+        names.REBUILD,
+        id=names.rebuild_id(driver, worker),
+        task_queue=names.worker_queue(queue, worker),
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        execution_timeout=at_most,
+        result_type=RebuildResult,
+        static_summary=f"rebuild the index of {worker}",
+    )
