@@ -187,12 +187,12 @@ class UnpersistedActivities:
 
         NB: an obstacle is reported by a failed attempt, which costs no history: soon after it was seen, and each minute.
         """
-        handle = waiting.volume.volume_handle
+        handle, asked = waiting.volume.volume_handle, PublishRequest.of(waiting.volume, waiting.attachment)
         while True:
             before = self._manager.entries(handle)
             known = _gist(before)
             record = await self._look(handle, before)
-            refusal = fence.bar(record, _asked(waiting), _run_id()) if record is not None else None
+            refusal = fence.bar(record, asked, _run_id()) if record is not None else None
             if record is not None and refusal is None:
                 return record
             awaited = VolumeAwaited(f"{refusal or f'Volume {handle} has no PersistentVolume yet.'} It is looked at again.")
@@ -261,10 +261,6 @@ class UnpersistedActivities:
 def _gist(entries: Iterable[CompactRecord]) -> Gist:
     """Return what the PVs say of who is in the way, without what each look finds otherwise: a time that can't be read is now."""
     return tuple((seen.uid, seen.epoch, seen.listed, seen.problem, seen.beside) for seen in entries)
-
-
-def _asked(waiting: PersistInput) -> PublishRequest:
-    return PublishRequest.of(waiting.volume.driver, waiting.volume.volume_handle, waiting.attachment)
 
 
 def _run_id() -> str:

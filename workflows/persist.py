@@ -167,7 +167,7 @@ class PersistAttachment:
         show(self._steps.limits, self._waiting.volume, self._waiting.attachment.node_id, state)
 
     def _claim(self, seen: VolumeRecord, held: Attachment) -> fence.Acquire | fence.Refuse:
-        asked = PublishRequest.of(self._waiting.volume.driver, self._waiting.volume.volume_handle, held)
+        asked = PublishRequest.of(self._waiting.volume, held)
         decision = fence.acquire(seen, asked, self._steps.operation, held.attached_at, held.publish_context)
         return heeding_history(decision, seen, asked)
 

@@ -23,7 +23,7 @@ from weakref import WeakSet
 
 from mooring.index.departures import Departures
 from mooring.index.entries import RecordIndex, count_by
-from mooring.models import Attachment, PublishRequest, VolumeRecord
+from mooring.models import Attachment, PublishRequest, VolumeRecord, VolumeRef
 from mooring.records.compact import CompactHolder, CompactRecord, pack, unpack
 from mooring.records.copies import disagreement, distinct, merge
 from mooring.records.fence import refuse
@@ -94,7 +94,8 @@ class AttachmentManager:
 
         """
         holders = self._holders(volume_handle)
-        refusal = refuse(holders, PublishRequest.of("", volume_handle, attachment))
+        volume = VolumeRef.model_construct(volume_handle=volume_handle)  # its form is the API server's affair
+        refusal = refuse(holders, PublishRequest.of(volume, attachment))
         if refusal is not None:
             raise refusal
         if any(held.node_id == attachment.node_id for held in holders):

@@ -35,11 +35,14 @@ class PublishRequest(VolumeRef):
     with_secrets: bool = added(False)
 
     @classmethod
-    def of(cls, driver: str, volume_handle: str, held: Attachment) -> PublishRequest:
+    def of(cls, volume: VolumeRef, held: Attachment) -> PublishRequest:
         """Return the request for an attachment that exists; its form is never refused, as it has been accepted before."""
-        mode = held.access_mode or AccessMode.SINGLE_NODE_WRITER
         return cls.model_construct(
-            driver=driver, volume_handle=volume_handle, node_id=held.node_id, access_mode=mode, readonly=held.readonly
+            driver=volume.driver,
+            volume_handle=volume.volume_handle,
+            node_id=held.node_id,
+            access_mode=held.access_mode or AccessMode.SINGLE_NODE_WRITER,
+            readonly=held.readonly,
         )
 
     @property

@@ -92,7 +92,7 @@ def adopt(seen: VolumeRecord, asked: AdoptRequest, operation: str) -> Acquire | 
     if seen.epoch != asked.epoch or (known is not None and not seen.evidence):
         what = f"Volume {asked.volume_handle} is at epoch {seen.epoch} now, and node {held.node_id} was to be adopted at epoch"
         return Refuse(Contended(f"{what} {asked.epoch}."))
-    refusal = bar(seen, PublishRequest.of(asked.driver, asked.volume_handle, held), operation)
+    refusal = bar(seen, PublishRequest.of(asked, held), operation)
     if refusal is not None:
         return Refuse(refusal)
     return Acquire(_write(seen, asked, held.node_id, operation, _adding(held)), renews=known is not None)
