@@ -6,8 +6,7 @@ a PV. Changes during an interruption of the watch are found by another list.
 
 from __future__ import annotations
 
-import logging
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -19,7 +18,7 @@ from mooring.models import VolumeStatus
 from mooring.records.store import Change, ChangeKind, HistoryGone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from mooring.cli.session import Session
     from mooring.records.compact import CompactRecord
@@ -37,12 +36,12 @@ def follow(
     async def work() -> NoReturn:
         api = await connect(kubeconfig or None, session.environ, REQUEST_SECONDS)
         try:
-            await watch.follow(volumes_of(api, session.driver, lambda: datetime.now(UTC)), listed.resource_version)
+            volumes = volumes_of(api, session.driver, lambda: datetime.now(UTC), interrupted=note)
+            await watch.follow(volumes, listed.resource_version)
         finally:
             await api.close()
 
-    with _told():
-        session.run(work, "the watch of PersistentVolumes", "", streams=True)
+    session.run(work, "the watch of PersistentVolumes", "", streams=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,21 +98,3 @@ class VolumeWatch:
     def _status(self, pvs: list[CompactRecord]) -> VolumeStatus | None:
         sound = [seen for seen in pvs if not seen.problem]
         return status(self.driver, sound) if sound else None
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Show the operator the warnings of a watch that can't go on, which usually go to logs."""
-    log, notes = logging.getLogger("mooring.kubernetes.list_watch"), _Notes(logging.WARNING)
-    log.addHandler(notes)
-    try:
-        yield
-    finally:
-        log.removeHandler(notes)
-
-
-class _Notes(logging.Handler):
-    """A log handler that prints records as notes."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        note(record.getMessage())

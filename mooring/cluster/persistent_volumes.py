@@ -22,7 +22,7 @@ import msgspec
 from mooring.cluster.pv_search import PvSearch
 from mooring.errors import KubernetesRejected, MalformedRecord, MooringError, RecordAltered, RecordTooLarge
 from mooring.kubernetes.api import Gone, KubernetesApi, NotFound, Refused, Request
-from mooring.kubernetes.list_watch import Event, ListPage, ListWatch, ResourceKind, decode
+from mooring.kubernetes.list_watch import Event, ListPage, ListWatch, ResourceKind, decode, log_interruption
 from mooring.kubernetes.pv_objects import PV, PV_EVENT, PVS, Pv, PvLists, handle, untranslatable
 from mooring.models import Part, Skip, VolumeRecord, Write, WriteResult
 from mooring.process.metrics import Metrics
@@ -43,7 +43,7 @@ _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 class PersistentVolumeStore:
     """The volumes of one driver on an API server.
 
-    `now` is UTC; `learn` is given each PV that a read or write returns; `watch_time` and `watch_silence` are those of `ListWatch`.
+    `now` is UTC; `learn` is given each PV that a read or write returns; the rest is as of `ListWatch`.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class PersistentVolumeStore:
         page_size: int = 500,
         watch_time: float = 300,
         watch_silence: float = 150,
+        interrupted: Callable[[str], None] = log_interruption,
     ) -> None:
         self._api = api
         self._driver = driver
@@ -65,7 +66,9 @@ class PersistentVolumeStore:
         self._learn = learn
         self._sighter = RecordReader(driver, now)
         kind = ResourceKind("PersistentVolumes", PVS, PvLists(), PV_EVENT, compact=True)
-        self._pvs = ListWatch(api, kind, metrics.reconnected, watch_time=watch_time, watch_silence=watch_silence)
+        self._pvs = ListWatch(
+            api, kind, metrics.reconnected, watch_time=watch_time, watch_silence=watch_silence, interrupted=interrupted
+        )
         self._search = PvSearch(driver, lambda what: self._pvs.pages(what, page_size))
 
     async def read(self, volume_handle: str, known: Mapping[str, str] = _NONE, more: Iterable[str] = ()) -> VolumeRecord | None:

@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from mooring.cluster.persistent_volumes import PersistentVolumeStore
 from mooring.errors import DuplicateVolume, MalformedRecord, MooringError, UntranslatableVolume
+from mooring.kubernetes.list_watch import log_interruption
 from mooring.models import VolumeStatus
 from mooring.process.metrics import Metrics
 from mooring.records.copies import disagreement, merge
@@ -39,9 +40,14 @@ class Records:
     untranslatable: list[UntranslatableVolume] = field(default_factory=list)
 
 
-def volumes_of(api: KubernetesApi, driver: str, now: Callable[[], datetime]) -> RecordStore:
-    """Return the store of the driver's PVs, for a program that shows no metrics. `now` is UTC."""
-    return PersistentVolumeStore(api, driver, now, Metrics(CollectorRegistry()))
+def volumes_of(
+    api: KubernetesApi, driver: str, now: Callable[[], datetime], interrupted: Callable[[str], None] = log_interruption
+) -> RecordStore:
+    """Return the store of the driver's PVs, for a program that shows no metrics.
+
+    `now` is UTC; `interrupted` is given a sentence whenever a watch has lost its connection.
+    """
+    return PersistentVolumeStore(api, driver, now, Metrics(CollectorRegistry()), interrupted=interrupted)
 
 
 async def read_records(volumes: RecordStore) -> Records:

@@ -116,9 +116,15 @@ class ResourceKind(Generic[T]):
     compact: bool = False
 
 
+def log_interruption(said: str) -> None:
+    """Log that a watch has lost its connection."""
+    logger.warning(said)
+
+
 class ListWatch(Generic[T]):
     """The objects of one kind; durations are in seconds. `reconnected` is called whenever the watch is connected again.
 
+    `interrupted` is given a sentence whenever its connection was lost.
     A watch is connected again after `watch_time`, or `watch_silence` without a line; a server sends a bookmark each minute or so.
     """
 
@@ -130,12 +136,14 @@ class ListWatch(Generic[T]):
         *,
         watch_time: float = 300,
         watch_silence: float = 150,
+        interrupted: Callable[[str], None] = log_interruption,
     ) -> None:
         self.kind = kind
         self._api = api
         self._reconnected = reconnected
         self._watch_time = watch_time
         self._watch_silence = watch_silence
+        self._interrupted = interrupted
 
     async def pages(
         self, what: str, page_size: int, selector: Mapping[str, str] | None = None
@@ -194,7 +202,7 @@ class ListWatch(Generic[T]):
             except (Gone, NotFound, Refused, MooringError) as error:
                 if isinstance(error, Gone):
                     raise
-                logger.warning("The watch of %s is connected again: %s", self.kind.plural, error)
+                self._interrupted(f"The watch of {self.kind.plural} is connected again: {error}")
             await asyncio.sleep(next(waits))
             self._reconnected()
 
