@@ -16,7 +16,7 @@ import msgspec
 
 from mooring.cluster.volume_attachments import Attached
 from mooring.kubernetes.api import KubernetesApi
-from mooring.kubernetes.attachment_objects import NODE_ID, VOLUME_ATTACHMENTS, VolumeAttachment
+from mooring.kubernetes.attachment_objects import VOLUME_ATTACHMENTS, VolumeAttachment
 from mooring.kubernetes.informer import Informer
 from mooring.kubernetes.list_watch import ListWatch
 
@@ -174,9 +174,8 @@ class ClusterAttachmentCache:
     def _read(self, each: VolumeAttachment) -> CachedAttachment | None:
         if each.spec.attacher != self._driver or not each.status.attached:
             return None
-        meta, pv = each.metadata, each.spec.source.persistent_volume_name or ""
-        noted = (meta.annotations or {}).get(NODE_ID, "")
-        return CachedAttachment(meta.name, pv, each.spec.node_name, noted, meta.creation_timestamp or _NEVER)
+        meta = each.metadata
+        return CachedAttachment(meta.name, each.pv, each.spec.node_name, each.noted_node_id, meta.creation_timestamp or _NEVER)
 
     def _take_in(self, changes: Mapping[str, CachedAttachment | None]) -> None:
         for name, now in changes.items():

@@ -21,8 +21,8 @@ from mooring.cluster.node_ids import Node, Nodes
 from mooring.cluster.volume_attachments import VolumeAttachments
 from mooring.errors import KubernetesForbidden
 from mooring.kubernetes.api import KubernetesApi
-from mooring.kubernetes.informer import PAGE_SIZE, Informer
-from mooring.kubernetes.list_watch import ListWatch
+from mooring.kubernetes.informer import Informer
+from mooring.kubernetes.list_watch import PAGE_SIZE, ListWatch
 from mooring.kubernetes.node_objects import NODE_NAME, NODES, OUT_OF_SERVICE, PlainNode
 from mooring.models.evacuation import Presence
 from mooring.process.at_once import ask_each

@@ -18,7 +18,7 @@ from typing import Any, Final, Generic, Protocol
 
 from mooring.kubernetes.api import KubernetesApi
 from mooring.kubernetes.informer import Informer
-from mooring.kubernetes.list_watch import ListWatch, T
+from mooring.kubernetes.list_watch import ListWatch, T, list_all
 from mooring.kubernetes.node_objects import CSI_NODES, NODE_NAME, NODES, CsiNode, PlainNode
 from mooring.process.single_flight import SingleFlight
 
@@ -202,9 +202,8 @@ def csi_nodes(api: KubernetesApi, driver: str, reconnected: Callable[[], None], 
     """Return the node ids and limits by the CSINodes of the driver; `reconnected` and `bounds` are those of `ListWatch`."""
 
     def read(node: CsiNode) -> Node | None:
-        own = (each for each in node.spec.drivers or () if each.name == driver)
-        limits = ((each.node_id, each.allocatable.count if each.allocatable else None) for each in own)
-        return next((Node(node_id, limit, node.metadata.name) for node_id, limit in limits), None)
+        own = node.registration(driver)
+        return None if own is None else Node(own.node_id, own.limit, node.metadata.name)
 
     objects = ListWatch(api, CSI_NODES, reconnected, **bounds)
     return ClusterNodes(objects, read, lambda _: {}, f"no CSINode says that driver {driver} has a node of this id")
@@ -221,3 +220,15 @@ def plain_nodes(api: KubernetesApi, reconnected: Callable[[], None], **bounds: A
 
     objects = ListWatch(api, NODES, reconnected, **bounds)
     return ClusterNodes(objects, read, select, "there is no Node of this name")
+
+
+async def read_node_ids(api: KubernetesApi, driver: str) -> dict[str, str]:
+    """Map the name of each Node to the driver's id for it, by the CSINodes as they are now.
+
+    Raises:
+        KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server didn't answer.
+
+    """
+    nodes = await list_all(api, CSI_NODES, lambda node: node.spec.drivers is not None)
+    own = ((node.metadata.name, node.registration(driver)) for node in nodes)
+    return {name: each.node_id for name, each in own if each is not None}

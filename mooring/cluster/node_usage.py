@@ -12,19 +12,17 @@ from collections.abc import Callable, Collection, Set
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-import msgspec
-
+from mooring.cluster.node_ids import read_node_ids
 from mooring.errors import KubernetesForbidden
 from mooring.kubernetes.api import KubernetesApi
-from mooring.kubernetes.list_watch import Event, Listed, ResourceKind, T, list_all
-from mooring.kubernetes.node_objects import CSI_NODES, NODE_NAME, NodeStatus, PlainNode
+from mooring.kubernetes.list_watch import list_all
+from mooring.kubernetes.node_objects import NODE_NAME, NODES_WITH_VOLUMES, NodeWithVolumes
 from mooring.process.at_once import ask_each
 from mooring.process.kept_answers import KeptAnswers
 
 MAX_CONCURRENT: Final = 8
 KEEP_SECONDS: Final = 5.0
 """Seconds for which it is known what a Node has: its status lags by more."""
-PAGE_SIZE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,30 +32,6 @@ class NodeUsage:
     ready: bool
     out_of_service: bool
     in_use: Set[str]
-
-
-class AttachedVolume(msgspec.Struct):
-    """A volume that Kubernetes' attach-detach controller has attached to a Node, by the name that kubelet has for it."""
-
-    name: str = ""
-
-
-class Status(NodeStatus, rename="camel"):
-    """The part of a Node's status that matters here."""
-
-    volumes_in_use: list[str] | None = None
-    volumes_attached: list[AttachedVolume] | None = None
-
-
-class UsingNode(PlainNode):
-    """A Node, with the volumes that its kubelet uses."""
-
-    status: Status = msgspec.field(default_factory=Status)
-
-
-NODES: Final = ResourceKind(
-    "Nodes", "/api/v1/nodes", msgspec.json.Decoder(Listed[UsingNode]), msgspec.json.Decoder(Event[UsingNode])
-)
 
 
 class NodeUsageReader(Protocol):
@@ -112,11 +86,11 @@ class ClusterNodeUsage:
         attached = await asyncio.gather(*map(self._attached.of, asked))
         return {name for name, volumes in zip(asked, attached, strict=True) if volume in volumes}
 
-    async def _named(self, names: Collection[str]) -> list[UsingNode]:
+    async def _named(self, names: Collection[str]) -> list[NodeWithVolumes]:
         """Read the existing Nodes with these names, some at once."""
 
-        async def named(name: str) -> list[UsingNode]:
-            return await self._list(NODES, {"fieldSelector": f"metadata.name={name}"})
+        async def named(name: str) -> list[NodeWithVolumes]:
+            return await list_all(self.api, NODES_WITH_VOLUMES, selector={"fieldSelector": f"metadata.name={name}"})
 
         return [node for nodes in await ask_each(named, names, MAX_CONCURRENT) for node in nodes]
 
@@ -126,16 +100,12 @@ class ClusterNodeUsage:
 
     async def _names(self) -> dict[str, str]:
         """Map the driver's id of each node to its name."""
-        nodes = await self._list(CSI_NODES, {})
-        own = [(each.node_id, node.metadata.name) for node in nodes for each in node.spec.drivers or () if each.name == self.driver]
-        many = Counter(node_id for node_id, _ in own)
-        return {node_id: name for node_id, name in own if many[node_id] == 1}
-
-    async def _list(self, kind: ResourceKind[T], selector: dict[str, str]) -> list[T]:
-        return await list_all(self.api, kind, PAGE_SIZE, lambda _: True, selector)
+        own = await read_node_ids(self.api, self.driver)
+        many = Counter(own.values())
+        return {node_id: name for name, node_id in own.items() if many[node_id] == 1}
 
 
-def _usage(node: UsingNode) -> NodeUsage:
+def _usage(node: NodeWithVolumes) -> NodeUsage:
     return NodeUsage(node.ready, node.out_of_service, frozenset(node.status.volumes_in_use or ()))
 
 

@@ -22,8 +22,8 @@ import msgspec
 from mooring.cluster.pv_search import PvSearch
 from mooring.errors import KubernetesRejected, MalformedRecord, MooringError, RecordAltered, RecordTooLarge
 from mooring.kubernetes.api import Gone, KubernetesApi, NotFound, Refused, Request
-from mooring.kubernetes.list_watch import Event, ListPage, ListWatch, ResourceKind, decode, log_interruption
-from mooring.kubernetes.pv_objects import PV, PV_EVENT, PVS, Pv, PvLists, handle, untranslatable
+from mooring.kubernetes.list_watch import Event, ListPage, ListWatch, decode, log_interruption
+from mooring.kubernetes.pv_objects import PERSISTENT_VOLUMES, PV, PVS, Pv, handle, untranslatable
 from mooring.models import Part, Skip, VolumeRecord, Write, WriteResult
 from mooring.process.metrics import Metrics
 from mooring.records import fence
@@ -65,9 +65,13 @@ class PersistentVolumeStore:
         self._metrics = metrics
         self._learn = learn
         self._sighter = RecordReader(driver, now)
-        kind = ResourceKind("PersistentVolumes", PVS, PvLists(), PV_EVENT, compact=True)
         self._pvs = ListWatch(
-            api, kind, metrics.reconnected, watch_time=watch_time, watch_silence=watch_silence, interrupted=interrupted
+            api,
+            PERSISTENT_VOLUMES,
+            metrics.reconnected,
+            watch_time=watch_time,
+            watch_silence=watch_silence,
+            interrupted=interrupted,
         )
         self._search = PvSearch(driver, lambda what: self._pvs.pages(what, page_size))
 

@@ -15,10 +15,10 @@ from datetime import datetime
 from typing import Protocol
 from urllib.parse import quote
 
+from mooring.cluster.node_ids import read_node_ids
 from mooring.kubernetes.api import KubernetesApi, NotFound, Request
-from mooring.kubernetes.attachment_objects import NODE_ID, VOLUME_ATTACHMENTS, VolumeAttachment
-from mooring.kubernetes.list_watch import ResourceKind, T, decode, list_all
-from mooring.kubernetes.node_objects import CSI_NODES
+from mooring.kubernetes.attachment_objects import VOLUME_ATTACHMENTS, VolumeAttachment
+from mooring.kubernetes.list_watch import PAGE_SIZE, decode, list_all
 from mooring.kubernetes.pv_objects import PV, PVS, access_modes, handle, is_readonly, untranslatable
 from mooring.models import AccessMode, Skip, VolumeRecord
 from mooring.records.annotations import read as read_record
@@ -116,23 +116,20 @@ class ClusterAttachments:
     api: KubernetesApi
     driver: str
     now: Callable[[], datetime]
-    page_size: int = 500
 
     async def attached(self) -> list[Attached]:
         """See `VolumeAttachments`."""
-        return await self._own(lambda each: each.status.attached)
+        return await self._read(lambda each: each.status.attached)
 
     async def listed(self) -> list[Attached] | None:
         """See `VolumeAttachments`."""
-        return await self._own(lambda _: True)
+        return await self._read(lambda _: True)
 
     async def noted(self) -> Mapping[str, Collection[str]]:
         """See `VolumeAttachments`."""
         found: dict[str, set[str]] = {}
-        for each in await self._list(VOLUME_ATTACHMENTS, lambda each: each.spec.attacher == self.driver):
-            node_id = (each.metadata.annotations or {}).get(NODE_ID)
-            if node_id:
-                found.setdefault(node_id, set()).add(each.spec.node_name)
+        for each in await self._own(lambda each: bool(each.noted_node_id)):
+            found.setdefault(each.noted_node_id, set()).add(each.spec.node_name)
         return found
 
     async def volume(self, pv: str) -> Volume | None:
@@ -152,38 +149,39 @@ class ClusterAttachments:
 
     async def node_id(self, node: str) -> str | None:
         """See `VolumeAttachments`."""
-        return (await self._node_ids()).get(node)
+        return (await read_node_ids(self.api, self.driver)).get(node)
 
-    async def _own(self, wanted: Callable[[VolumeAttachment], bool]) -> list[Attached]:
-        own = await self._list(VOLUME_ATTACHMENTS, lambda each: each.spec.attacher == self.driver and wanted(each))
-        node_ids = await self._node_ids() if own else {}
+    async def _own(self, wanted: Callable[[VolumeAttachment], bool]) -> list[VolumeAttachment]:
+        return await list_all(self.api, VOLUME_ATTACHMENTS, lambda each: each.spec.attacher == self.driver and wanted(each))
+
+    async def _read(self, wanted: Callable[[VolumeAttachment], bool]) -> list[Attached]:
+        own = await self._own(wanted)
+        node_ids = await read_node_ids(self.api, self.driver) if own else {}
         found: list[Attached] = []
-        for start in range(0, len(own), self.page_size):
-            found += [self._attached(each, node_ids) for each in own[start : start + self.page_size]]
+        for start in range(0, len(own), PAGE_SIZE):
+            found += [read_attached(each, node_ids, self.now()) for each in own[start : start + PAGE_SIZE]]
             await asyncio.sleep(0)
         return found
 
-    async def _node_ids(self) -> dict[str, str]:
-        """Map the name of each node to the driver's id for it."""
-        nodes = await self._list(CSI_NODES, lambda node: node.spec.drivers is not None)
-        own = ((node, each) for node in nodes for each in node.spec.drivers or () if each.name == self.driver)
-        return {node.metadata.name: each.node_id for node, each in own}
 
-    async def _list(self, kind: ResourceKind[T], keep: Callable[[T], bool]) -> list[T]:
-        return await list_all(self.api, kind, self.page_size, keep)
+def node_id_of(each: VolumeAttachment, node_ids: Mapping[str, str]) -> str | None:
+    """Return the driver's id for the node, or None if neither its registrations, by the Nodes' names, nor the attacher say it."""
+    return node_ids.get(each.spec.node_name) or each.noted_node_id or None
 
-    def _attached(self, each: VolumeAttachment, node_ids: dict[str, str]) -> Attached:
-        meta, spec = each.metadata, each.spec
-        return Attached(
-            name=meta.name,
-            pv=spec.source.persistent_volume_name or "",
-            node=spec.node_name,
-            node_id=node_ids.get(spec.node_name) or (meta.annotations or {}).get(NODE_ID) or None,
-            since=meta.creation_timestamp or self.now(),
-            context=each.status.attachment_metadata or {},
-            leaving=meta.deletion_timestamp is not None,
-            attached=each.status.attached,
-        )
+
+def read_attached(each: VolumeAttachment, node_ids: Mapping[str, str], now: datetime) -> Attached:
+    """Return the VolumeAttachment as it counts here; `node_ids` are the driver's, by the Nodes' names."""
+    meta = each.metadata
+    return Attached(
+        name=meta.name,
+        pv=each.pv,
+        node=each.spec.node_name,
+        node_id=node_id_of(each, node_ids),
+        since=meta.creation_timestamp or now,
+        context=each.status.attachment_metadata or {},
+        leaving=meta.deletion_timestamp is not None,
+        attached=each.status.attached,
+    )
 
 
 def shared_mode(access_modes: Sequence[str]) -> AccessMode | None:

@@ -12,14 +12,12 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from mooring.errors import MooringError
 from mooring.kubernetes.api import Gone
-from mooring.kubernetes.list_watch import FIRST_PAUSE, LONGEST_PAUSE, ListWatch, T
+from mooring.kubernetes.list_watch import FIRST_PAUSE, LONGEST_PAUSE, PAGE_SIZE, ListWatch, T
 from mooring.process.backoff import pauses
-
-PAGE_SIZE: Final = 500
 
 V = TypeVar("V")
 

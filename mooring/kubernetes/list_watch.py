@@ -19,31 +19,21 @@ import msgspec
 
 from mooring.errors import KubernetesUnavailable, MooringError
 from mooring.kubernetes.api import Gone, KubernetesApi, NotFound, Refused, Request, Status
+from mooring.kubernetes.metadata import Metadata
 from mooring.process.backoff import pauses
 
 FIRST_PAUSE: Final = 0.05
 LONGEST_PAUSE: Final = 5.0
+PAGE_SIZE: Final = 500
 
 logger = logging.getLogger(__name__)
-
-
-class ObjectMetadata(Protocol):
-    """The metadata that every object has."""
-
-    @property
-    def name(self) -> str:
-        """The object's name."""
-
-    @property
-    def resource_version(self) -> str:
-        """The version of the object's state."""
 
 
 class Object(Protocol):
     """An element of a collection."""
 
     @property
-    def metadata(self) -> ObjectMetadata:
+    def metadata(self) -> Metadata:
         """The object's name, and the version of its state."""
 
 
@@ -221,11 +211,14 @@ class ListWatch(Generic[T]):
 
 
 async def list_all(
-    api: KubernetesApi, kind: ResourceKind[T], page_size: int, keep: Callable[[T], bool], selector: Mapping[str, str] | None = None
+    api: KubernetesApi,
+    kind: ResourceKind[T],
+    keep: Callable[[T], bool] = lambda _: True,
+    selector: Mapping[str, str] | None = None,
 ) -> list[T]:
     """Return the objects of one list that `keep` selects, without following them; raise as `ListWatch.pages` does."""
     found: list[T] = []
-    pages = ListWatch(api, kind, lambda: None).pages(f"list {kind.plural}", page_size, selector)
+    pages = ListWatch(api, kind, lambda: None).pages(f"list {kind.plural}", PAGE_SIZE, selector)
     async with aclosing(pages) as listed:
         async for page, first in listed:
             found = [] if first else found

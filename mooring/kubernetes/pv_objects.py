@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import msgspec
 
 from mooring.errors import UntranslatableVolume
 from mooring.kubernetes import in_tree, kube_pb2, protobuf
-from mooring.kubernetes.list_watch import Event, Listed, ListMetadata, ListPage
+from mooring.kubernetes.list_watch import Event, Listed, ListMetadata, ListPage, ResourceKind
+from mooring.kubernetes.metadata import Metadata
 from mooring.models import Skip
 
 PVS: Final = "/api/v1/persistentvolumes"
@@ -40,34 +42,44 @@ class PvcRef(msgspec.Struct, gc=False):
     uid: str = ""
 
 
-class Spec(in_tree.Sources, rename="camel", gc=False):
-    """A PV's spec. From protobuf only the fields that place it are decoded: neither `claim_ref` of a CSI PV nor `access_modes`."""
+class PvSpec(in_tree.Sources, rename="camel", gc=False):
+    """A PV's spec. From protobuf only fields that place it are decoded: neither `claim_ref` of a CSI PV nor those after it."""
 
     csi: Csi | None = None
     claim_ref: PvcRef | None = None
     access_modes: list[str] | None = None
+    persistent_volume_reclaim_policy: str = ""
 
 
-class Metadata(msgspec.Struct, rename="camel", gc=False):
-    """A PV's metadata."""
+class PvMetadata(Metadata):
+    """A PV's metadata. From protobuf neither `deletion_timestamp` nor the labels of a PV with a CSI source are decoded."""
 
-    name: str = ""
     uid: str = ""
-    resource_version: str = ""
     annotations: Mapping[str, str] | None = None
     labels: Mapping[str, str] | None = None
-    """From protobuf those of a PV without a CSI source."""
+    deletion_timestamp: datetime | None = None
 
 
 class Pv(msgspec.Struct, gc=False):
     """A PersistentVolume."""
 
-    metadata: Metadata = msgspec.field(default_factory=Metadata)
-    spec: Spec = msgspec.field(default_factory=Spec)
+    metadata: PvMetadata = msgspec.field(default_factory=PvMetadata)
+    spec: PvSpec = msgspec.field(default_factory=PvSpec)
+
+
+class PvStatus(msgspec.Struct, gc=False):
+    """The status of a PV."""
+
+    phase: str = ""
+
+
+class PvWithStatus(Pv):
+    """A PersistentVolume with its status, for those who list once: to decode a JSON list with it takes 2.5 % longer."""
+
+    status: PvStatus = msgspec.field(default_factory=PvStatus)
 
 
 PV: Final = msgspec.json.Decoder(Pv)
-PV_EVENT: Final = msgspec.json.Decoder(Event[Pv])
 JSON_LIST: Final = msgspec.json.Decoder(Listed[Pv])
 
 
@@ -91,23 +103,29 @@ class PvLists:
         return PvList(ListMetadata(meta.resource_version, meta.next), map(_pv, items))
 
 
+PERSISTENT_VOLUMES: Final = ResourceKind("PersistentVolumes", PVS, PvLists(), msgspec.json.Decoder(Event[Pv]), compact=True)
+PVS_WITH_STATUS: Final = ResourceKind(
+    "PersistentVolumes", PVS, msgspec.json.Decoder(Listed[PvWithStatus]), msgspec.json.Decoder(Event[PvWithStatus])
+)
+
+
 def _pv(sent: memoryview) -> Pv:
     pv = protobuf.parsed(kube_pb2.PersistentVolume, sent)
     meta, source = pv.metadata, pv.spec.source
     # NB: the annotations stay what protobuf made them: to copy all for the sake of a few takes longer than the rest.
-    metadata = Metadata(meta.name, meta.uid, meta.resource_version, meta.annotations)
+    metadata = PvMetadata(meta.name, meta.resource_version, meta.uid, meta.annotations)
     if source.HasField("csi"):
         csi = Csi(source.csi.driver, source.csi.volume_handle)
         if source.csi.HasField("controller_publish_secret_ref"):
             csi.controller_publish_secret_ref = SecretRef()
-        return Pv(metadata, Spec(csi=csi))
+        return Pv(metadata, PvSpec(csi=csi))
     other = protobuf.parsed(kube_pb2.InTreePersistentVolume, sent)
     metadata.labels = other.metadata.labels
     return Pv(metadata, _in_tree(other.spec))
 
 
-def _in_tree(spec: kube_pb2.InTreeSpec) -> Spec:
-    made, source = Spec(claim_ref=PvcRef(spec.claim_ref.namespace)), spec.source
+def _in_tree(spec: kube_pb2.InTreeSpec) -> PvSpec:
+    made, source = PvSpec(claim_ref=PvcRef(spec.claim_ref.namespace)), spec.source
     if source.HasField("gce_persistent_disk"):
         made.gce_persistent_disk = in_tree.GceDisk(source.gce_persistent_disk.pd_name)
     if source.HasField("aws_elastic_block_store"):

@@ -9,7 +9,7 @@ import pytest
 from mooring.events.pvcs import PvcCache
 from mooring.kubernetes.api import KubernetesApi
 from mooring.kubernetes.connection import connect
-from mooring.kubernetes.pv_objects import Metadata, Pv, PvcRef, Spec
+from mooring.kubernetes.pv_objects import Pv, PvcRef, PvMetadata, PvSpec
 from mooring.models import Precondition
 from tests.harness.cluster import PVS, Cluster
 
@@ -24,7 +24,7 @@ async def api(cluster: Cluster) -> AsyncIterator[KubernetesApi]:
 
 
 def pv(uid: str, pvc: PvcRef | None = BOUND) -> Pv:
-    return Pv(Metadata("pv", uid), Spec(claim_ref=pvc))
+    return Pv(PvMetadata("pv", uid=uid), PvSpec(claim_ref=pvc))
 
 
 async def test_what_was_learned_costs_no_request(api: KubernetesApi, cluster: Cluster) -> None:

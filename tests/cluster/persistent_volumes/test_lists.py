@@ -9,7 +9,7 @@ from contextlib import aclosing
 from mooring.cluster.persistent_volumes import PersistentVolumeStore, RecordReader
 from mooring.devstack.faults import Request
 from mooring.kubernetes.list_watch import Listed, ListMetadata
-from mooring.kubernetes.pv_objects import Csi, Metadata, Pv, Spec
+from mooring.kubernetes.pv_objects import Csi, Pv, PvMetadata, PvSpec
 from mooring.models import DEFAULT_DRIVER, Skip
 from mooring.records.store import Page
 from tests.cluster.persistent_volumes.conftest import OpenVolumes
@@ -80,7 +80,7 @@ async def test_a_volume_is_found_by_a_list_that_had_to_begin_anew(open_volumes: 
 
 def test_a_pv_without_a_volume_handle_is_counted() -> None:
     # No API server lets one be made, but what it stored before it knew that rule it shows.
-    listed = Listed(ListMetadata("7"), [Pv(Metadata("pv-1", "uid"), Spec(csi=Csi(DEFAULT_DRIVER)))])
+    listed = Listed(ListMetadata("7"), [Pv(PvMetadata("pv-1", uid="uid"), PvSpec(csi=Csi(DEFAULT_DRIVER)))])
     (page,) = RecordReader(DEFAULT_DRIVER, lambda: NOW).pages(listed, first=True)
     assert (page.records, page.skipped) == ([], {Skip.NO_VOLUME_HANDLE: 1})
 
