@@ -31,6 +31,7 @@ from activities.registry import all_activities
 from mooring import names
 from mooring.adoption.adopter import Adopter
 from mooring.adoption.detachments import TemporalDetachments
+from mooring.adoption.doubts import Doubts
 from mooring.adoption.survey import Survey
 from mooring.backend import load_backend
 from mooring.client import MooringClient
@@ -97,6 +98,7 @@ class MooringWorker:
         slots: Slots | None = None,
     ) -> None:
         self.manager = AttachmentManager()
+        self.doubts = Doubts()
         self._slots = slots or Slots()
         self._tenure = Tenure(client)
         self._polls = Polls(
@@ -215,7 +217,8 @@ class MooringWorker:
         behind = self._endpoint_state.behind
         detachments = TemporalDetachments(self._client, self._settings.clock_skew)
         survey = Survey(self._clientset.attachments, self.manager, detachments, behind is None or behind.takes_readonly)
-        return Adopter(survey, partial(self._mooring.adopt, deadline=_ADOPT_AT_MOST), metrics, self._settings.adopt_interval)
+        adopt = partial(self._mooring.adopt, deadline=_ADOPT_AT_MOST)
+        return Adopter(survey, self.doubts, adopt, metrics, self._settings.adopt_interval)
 
     def _own_worker(self) -> Polling:
         own_queue = names.worker_queue(self._settings.queue, self._identity)
@@ -236,6 +239,7 @@ class MooringWorker:
             self._client,
             self._clientset,
             self.manager,
+            self.doubts,
             self._backend,
             self._rebuild_activities(),
             self._adopter.survey,

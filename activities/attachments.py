@@ -33,6 +33,7 @@ from mooring.models import (
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from mooring.adoption.doubts import Doubts
     from mooring.evidence.evidence import EvidenceReader
     from mooring.index.manager import AttachmentManager
     from mooring.records.compact import CompactRecord
@@ -49,6 +50,7 @@ class AttachmentActivities:
         self,
         driver: str,
         manager: AttachmentManager,
+        doubts: Doubts,
         volumes: RecordStore,
         evidence: EvidenceReader,
         limits: OperationLimits,
@@ -59,6 +61,7 @@ class AttachmentActivities:
         self._waiting = waiting
         self._cached = cached
         self._manager = manager
+        self._doubts = doubts
         self._volumes = volumes
         self._evidence = evidence
         self._limits = limits
@@ -74,7 +77,7 @@ class AttachmentActivities:
             self._check_driver(asked)
             waiting = await self._waiting(asked)
             node = self._cached(asked.volume_handle, asked.node_id) if asked.node_id else NodeVerdict.ADMITTED
-            doubt = self._manager.doubts.get(asked.volume_handle, "") if asked.node_id else ""
+            doubt = self._doubts.refused.get(asked.volume_handle, "") if asked.node_id else ""
             return ObserveResult(record=await self._observed(asked), waiting=waiting, limits=self._limits, node=node, doubt=doubt)
 
     @activity.defn(name="look_at_volume")

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
     from activities.rebuild import RebuildActivities
+    from mooring.adoption.doubts import Doubts
     from mooring.adoption.survey import Survey
     from mooring.backend import Backend
     from mooring.cluster.clientset import Clientset
@@ -47,6 +48,7 @@ def all_activities(
     client: Client,
     clientset: Clientset,
     manager: AttachmentManager,
+    doubts: Doubts,
     backend: Backend,
     rebuild: RebuildActivities,
     adoptions: Survey,
@@ -64,7 +66,7 @@ def all_activities(
     unpersisted = UnpersistedActivities(client, manager, clientset.volumes, evidence, slots.volumes)
     node_checker = NodeChecker(clientset.nodes, manager)
     attachments = AttachmentActivities(
-        settings.driver, manager, clientset.volumes, evidence, limits, unpersisted.look_up, node_checker.cached
+        settings.driver, manager, doubts, clientset.volumes, evidence, limits, unpersisted.look_up, node_checker.cached
     )
     calls = BackendActivities(backend, clientset.nodes, manager.needs_secrets)
     mooring = MooringClient(client, driver=settings.driver, task_queue=settings.queue, eager=True)
@@ -76,7 +78,7 @@ def all_activities(
     )
     evacuate = partial(_evacuate, client, settings)
     healer = Healer(settings.driver, mooring, adoptions, evacuate, co_calls)
-    survey = DriftSurvey(_sources(settings, clientset, manager, backend, rebuild, runs, evidence), rebuild.ask)
+    survey = DriftSurvey(_sources(settings, clientset, manager, doubts, backend, rebuild, runs, evidence), rebuild.ask)
     reconcile_terms = settings.reconcile_terms(search_attributes=search_attributes)
     reconciling = ReconcileActivities(settings.driver, survey, healer, reconcile_terms)
     return [
@@ -98,6 +100,7 @@ def _sources(
     settings: Settings,
     clientset: Clientset,
     manager: AttachmentManager,
+    doubts: Doubts,
     backend: Backend,
     rebuild: RebuildActivities,
     runs: RunVisibility,
@@ -114,6 +117,7 @@ def _sources(
         runs=runs,
         past_runs=PastRuns(runs, evidence),
         manager=manager,
+        doubts=doubts,
         published=backend if settings.adopt and isinstance(backend, ListsNodes) else None,
         releases=bool(settings.csi_endpoint),
         evacuates=settings.evacuate is EvacuateMode.AUTO,

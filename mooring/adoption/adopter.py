@@ -1,7 +1,7 @@
 """Attachments that predate Mooring: they are recorded, or the publishing of their volumes is blocked while they are in doubt.
 
 Contract: `join` returns once every VolumeAttachment that can be adopted is, by an operation of its own under the volume's lock.
-The manager knows the volumes in doubt, so that they are published to nobody; while there is such a volume, `settle`
+The volumes in doubt are noted (doubts.py), so that they are published to nobody; while there is such a volume, `settle`
 looks at it again. A volume that is in no doubt is not looked at again: one that an unpublish frees later on remains free.
 
 Not kept here: the decisions (rules.py), and writing the record (workflows/).
@@ -17,7 +17,7 @@ from functools import partial
 from itertools import groupby
 from typing import Final
 
-from mooring.adoption.rules import refusals
+from mooring.adoption.doubts import Doubts
 from mooring.adoption.survey import Survey, for_each
 from mooring.errors import Contended, MooringError
 from mooring.models import AdoptRequest, PublishResult
@@ -61,10 +61,10 @@ async def _adopt_volume(adopt: Adopt, findings: list[Finding]) -> list[Finding]:
 class Adopter:
     """The adopter of one worker in a cluster already in use; `interval` is in seconds, between two looks at volumes in doubt."""
 
-    def __init__(self, survey: Survey, adopt: Adopt, metrics: Metrics, interval: float) -> None:
+    def __init__(self, survey: Survey, doubts: Doubts, adopt: Adopt, metrics: Metrics, interval: float) -> None:
         self.missing = NOT_LOOKED
         self.survey = survey
-        self._manager = survey.manager
+        self._doubts = doubts
         self._adopt = adopt
         self._metrics = metrics
         self._interval = interval
@@ -89,8 +89,8 @@ class Adopter:
         while True:
             await asyncio.sleep(self._interval)
             try:
-                if self._manager.doubts:
-                    await self._look(self._manager.doubts)
+                if self._doubts.refused:
+                    await self._look(self._doubts.refused)
             except MooringError as error:
                 logger.warning("The volumes in doubt could not be looked at: %s", error)
 
@@ -101,9 +101,8 @@ class Adopter:
             f"{due} volumes that are attached already are being adopted; AdoptAttachment in the Temporal UI shows them."
         ]
         findings = await carry_out(surveyed.findings, self._adopt)
-        told, self._manager.doubts = self._manager.doubts, refusals(findings)
-        unsettled = {finding.volume_handle for finding in findings if finding.verdict not in (Verdict.ADOPTED, Verdict.FREED)}
-        self._manager.unsettled = unsettled if only is None else (self._manager.unsettled - set(only)) | unsettled
+        told = self._doubts.refused
+        self._doubts.take_in(findings, only)
         self._metrics.looked_for_adoption(Counter(finding.verdict for finding in findings))
         _log(surveyed.recorded, findings, told)
         return findings

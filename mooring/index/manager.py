@@ -16,7 +16,7 @@ Not kept here: history, and anything that outlives the process.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Set
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from itertools import product
 from weakref import WeakSet
@@ -80,10 +80,6 @@ class AttachmentManager:
         self._unpersisted: Counter[str] = Counter()
         """Number of tracked attachments of each node."""
         self._drafts: WeakSet[Replacement] = WeakSet()
-        self.doubts: Mapping[str, str] = {}
-        """Volume handle -> why the volume may be published to nobody yet; replaced as a whole (mooring/adoption/adopter.py)."""
-        self.unsettled: Set[str] = frozenset()
-        """The volumes that a node may have without a record: those in doubt, and shared ones with a node that is not adopted."""
 
     def track_attachment(self, volume_handle: str, attachment: Attachment) -> bool:
         """Enter an attachment that is not recorded on a PV yet; return False if the node holds the volume already, compatibly.

@@ -22,6 +22,7 @@ from datetime import datetime
 from typing import Final, Protocol, TypeVar, runtime_checkable
 
 from mooring import names
+from mooring.adoption.doubts import Doubts
 from mooring.cluster.node_ids import Nodes
 from mooring.cluster.node_usage import NodeUsageReader
 from mooring.cluster.volume_attachments import Attached, VolumeAttachments
@@ -78,6 +79,7 @@ class SurveySources:
     runs: RunVisibility
     past_runs: PastRuns
     manager: AttachmentManager
+    doubts: Doubts
     published: ListsNodes | None
     releases: bool
     evacuates: bool
@@ -128,7 +130,7 @@ class DriftSurvey:
             published=await self._published(not_compared),
             uncleared=await ask.runs.uncleared({handle async for handle, pvs in _some(records.items()) if unite(pvs).nodes}),
             waiting=await ask.runs.waiting(),
-            unsettled={*ask.manager.doubts, *ask.manager.unsettled},
+            unsettled=ask.doubts.unsettled,
             gone=lambda node_id: ask.nodes.find(node_id) is None,
             tracked=ask.manager.nodes_of,
             evacuates=ask.evacuates,
