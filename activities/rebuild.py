@@ -18,11 +18,7 @@ class RebuildActivities:
 
     def __init__(self, reflector: Reflector, worker: str) -> None:
         self._reflector = reflector
-        self.worker = worker
-
-    def ask(self) -> None:
-        """Have the worker rebuild its index soon."""
-        self._reflector.needs_rebuild.set()
+        self._worker = worker
 
     @activity.defn(name="rebuild_index")
     async def rebuild(self) -> RebuildResult:
@@ -32,13 +28,13 @@ class RebuildActivities:
         counts = rebuilt.counts
         skipped = {str(reason): number for reason, number in rebuilt.skipped.items() if number}
         return RebuildResult(
-            worker=self.worker,
+            worker=self._worker,
             volumes=counts.volumes,
             attached=counts.attached,
             holders=counts.holders,
             skipped=skipped,
             replaced_times=rebuilt.replaced_times,
             seconds=round(rebuilt.seconds, 3),
-            message=f"Worker {self.worker} restored {counts.holders} holders of {counts.attached} volumes "
+            message=f"Worker {self._worker} restored {counts.holders} holders of {counts.attached} volumes "
             f"from {counts.volumes} PVs in {rebuilt.seconds:.2f} s; skipped: {skipped or 'none'}.",
         )

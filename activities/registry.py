@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,10 +11,10 @@ from activities.evacuation import EvacuationActivities
 from activities.events import EventActivities
 from activities.migrations import MigrationActivities
 from activities.nodes import NodeActivities
+from activities.rebuild import RebuildActivities
 from activities.reconciliation import ReconcileActivities
 from activities.unpersisted import UnpersistedActivities
 from mooring.backend import NoBackend
-from mooring.client import MooringClient
 from mooring.cluster.node_check import NodeChecker
 from mooring.csi.co_secrets import CoCalls
 from mooring.evacuation.client import start_evacuation
@@ -27,102 +26,102 @@ from mooring.settings import EvacuateMode
 from mooring.temporal.visibility import RunVisibility
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
+    from collections.abc import Callable, Sequence
+    from typing import Any, TypeAlias
 
     from temporalio.client import Client
 
-    from activities.rebuild import RebuildActivities
-    from mooring.adoption.doubts import Doubts
-    from mooring.adoption.survey import Survey
-    from mooring.backend import Backend
-    from mooring.cluster.clientset import Clientset
-    from mooring.evidence.evidence import EvidenceReader
-    from mooring.index.manager import AttachmentManager
+    from activities.context import WorkerContext
+    from mooring.models import OperationLimits
     from mooring.settings import Settings
-    from mooring.temporal.pollers import Slots
+
+    Activities: TypeAlias = Sequence[Callable[..., Any]]
 
 
-def all_activities(
-    settings: Settings,
-    client: Client,
-    clientset: Clientset,
-    manager: AttachmentManager,
-    doubts: Doubts,
-    backend: Backend,
-    rebuild: RebuildActivities,
-    adoptions: Survey,
-    slots: Slots,
-    evidence: EvidenceReader,
-    *,
-    search_attributes: bool,
-) -> list[Callable[..., Any]]:
-    """Make all activities of a worker.
-
-    `evidence` is this worker's knowledge beyond the records, `adoptions` judges attachments to adopt; `search_attributes`: the
-    namespace knows Mooring's.
-    """
-    limits = settings.limits(search_attributes=search_attributes, backend=not isinstance(backend, NoBackend))
-    unpersisted = UnpersistedActivities(client, manager, clientset.volumes, evidence, slots.volumes)
-    node_checker = NodeChecker(clientset.nodes, manager)
-    attachments = AttachmentActivities(
-        settings.driver, manager, doubts, clientset.volumes, evidence, limits, unpersisted.look_up, node_checker.cached
-    )
-    calls = BackendActivities(backend, clientset.nodes, manager.needs_secrets)
-    mooring = MooringClient(client, driver=settings.driver, task_queue=settings.queue, eager=True)
-    runs = RunVisibility(client, settings.driver, search_attributes=search_attributes)
-    terms = EvacuationOptions(limits=limits, node_gone=settings.node_gone, at_once=settings.evacuate_at_once)
-    co_calls = CoCalls(manager, backend, runs)
-    evacuation = EvacuationActivities(
-        settings.driver, mooring, runs, manager, clientset.volumes, clientset.node_health, terms, co_calls
-    )
-    evacuate = partial(_evacuate, client, settings)
-    healer = Healer(settings.driver, mooring, adoptions, evacuate, co_calls)
-    survey = DriftSurvey(_sources(settings, clientset, manager, doubts, backend, rebuild, runs, evidence), rebuild.ask)
-    reconcile_terms = settings.reconcile_terms(search_attributes=search_attributes)
-    reconciling = ReconcileActivities(settings.driver, survey, healer, reconcile_terms)
+def all_activities(context: WorkerContext, *, search_attributes: bool) -> Activities:
+    """Make all activities of a worker; `search_attributes`: the namespace knows Mooring's."""
+    settings = context.settings
+    limits = settings.limits(search_attributes=search_attributes, backend=not isinstance(context.backend, NoBackend))
+    runs = RunVisibility(context.client, settings.driver, search_attributes=search_attributes)
+    co_calls = CoCalls(context.manager, context.backend, runs)
     return [
-        *(attachments.observe, attachments.look, attachments.record),
-        *(attachments.release, attachments.persist, attachments.undo),
-        *(unpersisted.find, unpersisted.drop, unpersisted.outwait, unpersisted.ends_for),
-        *(unpersisted.publisher_lives, unpersisted.wait),
-        *(calls.publish, calls.unpublish, calls.undo),
-        NodeActivities(node_checker).check,
-        MigrationActivities(manager, clientset.volumes, slots.migrations, limited=settings.migration_nodes > 0).wait,
-        *(evacuation.options, evacuation.look, evacuation.held, evacuation.release, evacuation.count_released),
-        EventActivities(clientset.events).not_cleared,
-        *(reconciling.begin, reconciling.survey, reconciling.heal),
-        rebuild.rebuild,
+        *_records(context, limits),
+        *_backend(context),
+        *_migrations(context),
+        *_evacuations(context, runs, limits, co_calls),
+        *_reconciliations(context, runs, co_calls, search_attributes=search_attributes),
+        EventActivities(context.clientset.events).not_cleared,
+        *rebuild_activities(context),
     ]
 
 
-def _sources(
-    settings: Settings,
-    clientset: Clientset,
-    manager: AttachmentManager,
-    doubts: Doubts,
-    backend: Backend,
-    rebuild: RebuildActivities,
-    runs: RunVisibility,
-    evidence: EvidenceReader,
-) -> SurveySources:
+def rebuild_activities(context: WorkerContext) -> Activities:
+    """Make the activities of a worker's rebuild, which it carries out before all others."""
+    return [RebuildActivities(context.reflector, context.identity).rebuild]
+
+
+def _records(context: WorkerContext, limits: OperationLimits) -> Activities:
+    manager, volumes, evidence = context.manager, context.clientset.volumes, context.evidence
+    nodes = NodeChecker(context.clientset.nodes, manager)
+    waits = UnpersistedActivities(context.client, manager, volumes, evidence, context.slots.volumes)
+    records = AttachmentActivities(
+        context.settings.driver, manager, context.doubts, volumes, evidence, limits, waits.look_up, nodes.cached
+    )
+    return [
+        *(records.observe, records.look, records.record, records.release, records.persist, records.undo),
+        *(waits.find, waits.drop, waits.outwait, waits.ends_for, waits.publisher_lives, waits.wait),
+        NodeActivities(nodes).check,
+    ]
+
+
+def _backend(context: WorkerContext) -> Activities:
+    calls = BackendActivities(context.backend, context.clientset.nodes, context.manager.needs_secrets)
+    return [calls.publish, calls.unpublish, calls.undo]
+
+
+def _migrations(context: WorkerContext) -> Activities:
+    limited = context.settings.migration_nodes > 0
+    return [MigrationActivities(context.manager, context.clientset.volumes, context.slots.migrations, limited=limited).wait]
+
+
+def _evacuations(context: WorkerContext, runs: RunVisibility, limits: OperationLimits, co_calls: CoCalls) -> Activities:
+    settings, doors = context.settings, context.clientset
+    terms = EvacuationOptions(limits=limits, node_gone=settings.node_gone, at_once=settings.evacuate_at_once)
+    made = EvacuationActivities(
+        settings.driver, context.mooring, runs, context.manager, doors.volumes, doors.node_health, terms, co_calls
+    )
+    return [made.options, made.look, made.held, made.release, made.count_released]
+
+
+def _reconciliations(context: WorkerContext, runs: RunVisibility, co_calls: CoCalls, *, search_attributes: bool) -> Activities:
+    settings = context.settings
+    evacuate = partial(_evacuate, context.client, settings)
+    healer = Healer(settings.driver, context.mooring, context.adoptions, evacuate, co_calls)
+    survey = DriftSurvey(_sources(context, runs), context.reflector.needs_rebuild.set)
+    terms = settings.reconcile_terms(search_attributes=search_attributes)
+    made = ReconcileActivities(settings.driver, survey, healer, terms)
+    return [made.begin, made.survey, made.heal]
+
+
+def _sources(context: WorkerContext, runs: RunVisibility) -> SurveySources:
     """Return what a reconciliation compares."""
+    settings, doors, backend = context.settings, context.clientset, context.backend
     return SurveySources(
         driver=settings.driver,
-        worker=rebuild.worker,
-        volumes=clientset.volumes,
-        attachments=clientset.attachments,
-        nodes=clientset.nodes,
-        node_states=clientset.node_usage,
+        worker=context.identity,
+        volumes=doors.volumes,
+        attachments=doors.attachments,
+        nodes=doors.nodes,
+        node_states=doors.node_usage,
         runs=runs,
-        past_runs=PastRuns(runs, evidence),
-        manager=manager,
-        doubts=doubts,
+        past_runs=PastRuns(runs, context.evidence),
+        manager=context.manager,
+        doubts=context.doubts,
         published=backend if settings.adopt and isinstance(backend, ListsNodes) else None,
         releases=bool(settings.csi_endpoint),
         evacuates=settings.evacuate is EvacuateMode.AUTO,
         page_size=settings.page_size,
-        now=lambda: datetime.now(UTC),
+        now=context.now,
     )
 
 

@@ -7,6 +7,7 @@ a line each. /metrics gives Mooring's own metrics and the Temporal SDK's in one 
 
 from __future__ import annotations
 
+import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
 
@@ -95,3 +96,10 @@ class HealthServer:
 
 async def _livez(_: web.Request) -> web.Response:
     return web.Response(text="alive")
+
+
+def free_address() -> str:
+    """Return a host:port on loopback that is free now, for an exporter that can't report the port it picks."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from temporalio.api.enums.v1 import IndexedValueType
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 CONNECT_SECONDS: Final = 5.0
+_HEALTH_TIMEOUT: Final = timedelta(seconds=2)
 _OPERATION_BUCKETS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30, 60, 120, 300, 900)
 """Seconds. NB: the SDK's own end at 10, where a CO's patience (15) is not yet over."""
 logger = logging.getLogger(__name__)
@@ -84,6 +86,19 @@ def runtime(metrics_address: str, driver: str, log: logging.Logger) -> Runtime:
     # NB: the SDK's core would log to standard output by itself.
     core_log = LoggingConfig(TelemetryFilter(core_level="WARN", other_level="ERROR"), LogForwardingConfig(log))
     return Runtime(telemetry=TelemetryConfig(metrics=metrics, logging=core_log, global_tags={"driver": driver}))
+
+
+async def unavailable(client: Client) -> list[str]:
+    """Return the reasons why Temporal can't be relied on now."""
+    try:
+        if not await client.service_client.check_health(timeout=_HEALTH_TIMEOUT):
+            return ["Temporal says it is not serving."]
+        await namespace_id(client)
+    except RPCError as error:
+        return [f"Temporal can't be reached: {error}."]
+    except TemporalUnavailable as error:
+        return [str(error)]
+    return []
 
 
 async def register_search_attributes(client: Client) -> str | None:

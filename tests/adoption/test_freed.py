@@ -177,7 +177,7 @@ async def test_what_temporal_has_forgotten_is_in_doubt(
         with pytest.raises(Disputed, match="nothing tells whether the node was unpublished since"):
             await mooring.publish("vol", "node-b")
         await mooring.unpublish("vol", "node-a")
-        await until(lambda: not worker.doubts.refused)
+        await until(lambda: not worker.context.doubts.refused)
         await mooring.publish("vol", "node-b")
 
 

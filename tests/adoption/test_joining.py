@@ -88,7 +88,7 @@ async def test_a_volume_that_is_being_detached_is_published_to_nobody_until_it_i
         with pytest.raises(Disputed, match="node node-a"):
             await mooring.publish("vol", "node-b")
         await mooring.unpublish("vol", "node-a")
-        await until(lambda: not worker.doubts.refused)
+        await until(lambda: not worker.context.doubts.refused)
         await mooring.publish("vol", "node-b")
 
 
@@ -134,7 +134,7 @@ async def test_two_nodes_of_a_volume_for_one_keep_it_from_everybody_until_one_is
 
         await mooring.unpublish("vol", "node-a")
         await existing.remove(loser)
-        await until(lambda: not worker.doubts.refused)
+        await until(lambda: not worker.context.doubts.refused)
 
         assert (await mooring.publish("vol", "node-b")).reclaimed
         with pytest.raises(HeldElsewhere):
@@ -151,7 +151,7 @@ async def test_a_record_that_fell_behind_is_drift_until_its_holder_is_unpublishe
         with pytest.raises(Disputed, match=r"held by node node-a, and is attached to node node-b .*unpublish it"):
             await mooring.publish("vol", "node-b")
         await mooring.unpublish("vol", "node-a")
-        await until(lambda: not worker.doubts.refused)
+        await until(lambda: not worker.context.doubts.refused)
 
     assert await cluster.holder("vol") == "node-b"
 
@@ -166,7 +166,7 @@ async def test_a_node_that_nobody_knows_is_not_guessed(
         with pytest.raises(Disputed, match=existing.name("node-a")):
             await mooring.publish("vol", "node-b")
         await existing.register("node-a")
-        await until(lambda: not worker.doubts.refused)
+        await until(lambda: not worker.context.doubts.refused)
 
     assert await cluster.holder("vol") == "node-a"
 
@@ -185,7 +185,7 @@ async def test_an_attachment_without_a_pv_of_the_driver_is_left_alone(
     await existing.attach("gone", "node-a")
 
     async with joined() as worker:
-        assert worker.doubts.refused == {}
+        assert worker.context.doubts.refused == {}
 
 
 async def test_a_record_that_can_not_be_read_keeps_no_worker_from_serving(
@@ -223,7 +223,7 @@ async def test_a_volume_with_several_pvs_is_adopted_by_the_volume_attachment_of_
     await existing.attach("vol", "node-a")
 
     async with joined() as worker:
-        assert worker.doubts.refused == {}
+        assert worker.context.doubts.refused == {}
         with pytest.raises(HeldElsewhere):
             await mooring.publish("vol", "node-b")
 

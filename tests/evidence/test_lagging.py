@@ -102,10 +102,10 @@ async def test_a_look_at_a_pv_that_went_heeds_an_unpublish_that_is_listed_late(
         worker.manager.departures._settled.pop("vol", None)
         worker.manager.departures._open["vol"] = departure
         await refused(mooring, 1)
-        await worker._evidence.settle()
+        await worker.context.evidence.settle()
         assert worker.manager.departures.open()
         lagging.catch_up()
 
-        await worker._evidence.settle()
+        await worker.context.evidence.settle()
 
         assert not worker.manager.departures.open()

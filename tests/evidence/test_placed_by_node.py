@@ -102,6 +102,6 @@ async def test_the_end_of_another_volumes_attachment_takes_nothing_from_a_holder
         for _ in range(2):
             with pytest.raises(Disputed, match=r"mooring unpublish vol node-a"):
                 await mooring.publish("vol", "node-b")
-            if not worker._clientset.attachment_cache.is_gone(other):
+            if not worker.context.clientset.attachment_cache.is_gone(other):
                 await existing.remove(other)
-                await until(lambda: worker._clientset.attachment_cache.is_gone(other))
+                await until(lambda: worker.context.clientset.attachment_cache.is_gone(other))

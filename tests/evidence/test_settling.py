@@ -88,7 +88,7 @@ async def test_only_some_are_looked_into_at_once(serving: Serving, cluster: Clus
         await gone(cluster, worker, *(f"vol-{number}" for number in range(MANY)))
         watching.most = 0
 
-        await worker._evidence.settle()
+        await worker.context.evidence.settle()
 
         assert (len(watching.asked), watching.most) == (MANY, MAX_CONCURRENT)
 
@@ -100,7 +100,7 @@ async def test_one_that_can_not_be_asked_about_keeps_none_of_the_others(serving:
         watching.broken.add(run_id(cluster, "vol-1"))
 
         with pytest.raises(TemporalUnavailable, match="vol-1"):
-            await worker._evidence.settle()
+            await worker.context.evidence.settle()
 
         assert watching.asked[run_id(cluster, "vol-2")] == 1
 
@@ -114,7 +114,7 @@ async def test_an_operation_is_read_once(serving: Serving, cluster: Cluster, moo
 
         async def reads() -> int:
             before = watching.read[run_id(cluster, "vol")]
-            await worker._evidence.settle()
+            await worker.context.evidence.settle()
             return watching.read[run_id(cluster, "vol")] - before
 
         assert [await reads() > 0, await reads(), await reads()] == [True, 0, 0]
@@ -130,13 +130,13 @@ async def test_an_unpublish_is_heeded_though_the_operation_before_it_has_been(
         await cluster.create("vol")
         await mooring.publish("vol", "node-a")
         await delete_seen(worker, cluster, "vol")
-        await worker._evidence.settle()
+        await worker.context.evidence.settle()
         [departure] = worker.manager.departures.open()
         await mooring.unpublish("vol", "node-a")
         departure.released.clear()  # as in a worker that did not carry out the unpublish
         worker.manager.departures._open["vol"] = departure
 
-        await worker._evidence.settle()
+        await worker.context.evidence.settle()
 
         assert not worker.manager.departures.open()
 
@@ -149,7 +149,7 @@ async def test_a_history_that_can_not_be_read_is_told_and_keeps_none_of_the_othe
         await gone(cluster, worker, "vol-1", "vol-2")
         run = await end_unreadably(temporal_client, run_id(cluster, "vol-1"))
 
-        await worker._evidence.settle()
+        await worker.context.evidence.settle()
 
         assert f"Run {run} of {run_id(cluster, 'vol-1')} can't be read (KeyError: " in caplog.text
         assert watching.asked[run_id(cluster, "vol-2")] == 1

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 async def attach_seen(worker: MooringWorker, existing: ExistingCluster, handle: str, node_id: str) -> str:
     """Attach the volume to the node, and wait until the worker knows; return the VolumeAttachment's name."""
     name = await existing.attach(handle, node_id, noted=node_id)
-    await until(lambda: not worker._clientset.attachment_cache.is_gone(name))
+    await until(lambda: not worker.context.clientset.attachment_cache.is_gone(name))
     return name
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from temporalio.client import Client
 
+from activities.context import worker_context
 from mooring.backend import Backend, NoBackend
 from mooring.cluster.clientset import open_clientset
 from mooring.csi.state import EndpointState
@@ -55,7 +56,9 @@ async def running_worker(
     metrics = Metrics(CollectorRegistry())
     identity = f"worker-{next(_NUMBERS)}"
     async with open_clientset(settings, identity, lambda: datetime.now(UTC), metrics, kubeconfig) as storage:
-        worker = MooringWorker(settings, await _own(client), storage, backend or NoBackend(), identity, metrics, state, slots)
+        endpoint = state or EndpointState(settings.driver)
+        own, driver = await _own(client), backend or NoBackend()
+        worker = MooringWorker(worker_context(settings, identity, own, storage, driver, endpoint, metrics, slots))
         stop = asyncio.Event()
         running = asyncio.create_task(worker.run(stop))
         try:

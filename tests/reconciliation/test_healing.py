@@ -42,7 +42,7 @@ def healer(worker: MooringWorker, mooring: MooringClient, temporal_client: Clien
         raise MooringError(f"Nobody evacuates {node_id}.")
 
     runs = RunVisibility(temporal_client, driver, search_attributes=True)
-    return Healer(driver, mooring, worker._adopter.survey, evacuate, CoCalls(worker.manager, NoBackend(), runs))
+    return Healer(driver, mooring, worker.context.adoptions, evacuate, CoCalls(worker.manager, NoBackend(), runs))
 
 
 class Keyless:

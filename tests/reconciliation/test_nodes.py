@@ -92,13 +92,13 @@ async def test_a_node_that_is_gone_has_its_evacuation_started_once_for_all_its_v
         temporal_client, settling(cluster.driver, node_check="csinode"), cluster.proxy.kubeconfig()
     ) as worker:
         await existing.register("node-a")
-        await until(lambda: worker._clientset.nodes.find("node-a") is not None)
+        await until(lambda: worker.context.clientset.nodes.find("node-a") is not None)
         for volume in ("one", "two"):
             await cluster.create(volume)
             await indexed(worker, volume)
             await mooring.publish(volume, "node-a")
         await cluster.ask("DELETE", f"{CSI_NODES}/{existing.name('node-a')}")
-        await until(lambda: worker._clientset.nodes.find("node-a") is None)
+        await until(lambda: worker.context.clientset.nodes.find("node-a") is None)
 
         result = await reconcile()
         evacuation = await temporal_client.get_workflow_handle(names.evacuate_id(cluster.driver, "node-a")).describe()

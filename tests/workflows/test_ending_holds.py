@@ -239,7 +239,9 @@ async def test_a_late_attempt_to_drop_a_hold_leaves_the_next_one_alone_though_th
     await mooring.publish("vol", "node-b")
     config = temporal_client.config()
     config["interceptors"] = [Unsaid()]
-    activities = UnpersistedActivities(Client(**config), worker.manager, worker._clientset.volumes, worker._evidence, waits=1)
+    activities = UnpersistedActivities(
+        Client(**config), worker.manager, worker.context.clientset.volumes, worker.context.evidence, waits=1
+    )
 
     await ActivityEnvironment().run(activities.drop, RunRef(volume=volume(cluster), run_id=former.run_id or ""))
 

@@ -35,7 +35,7 @@ def waiting_run(client: Client, cluster: Cluster) -> WorkflowHandle[object, obje
 
 
 def unpersisted(client: Client, worker: MooringWorker, *, waits: int) -> UnpersistedActivities:
-    return UnpersistedActivities(client, worker.manager, worker._clientset.volumes, worker._evidence, waits)
+    return UnpersistedActivities(client, worker.manager, worker.context.clientset.volumes, worker.context.evidence, waits)
 
 
 async def ended(run: WorkflowHandle[object, object]) -> None:
