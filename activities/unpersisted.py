@@ -26,7 +26,7 @@ from mooring.errors import Contended, HeldElsewhere, Incompatible, OperationPend
 from mooring.evidence.asker import AskingRun
 from mooring.models import Attachment, PersistInput, PublishRequest, RunRef, UnpersistedRun, VolumeRecord, VolumeRef
 from mooring.names import ATTACHMENT_MEMO, PERSIST, SECRETS_MEMO, asked_by, unpersisted_id, volume_id
-from mooring.records import fence
+from mooring.records import refusals
 from mooring.records.holds import Fate, lives
 from mooring.temporal.runs import continued_by, look_up, origins
 
@@ -192,7 +192,7 @@ class UnpersistedActivities:
             before = self._manager.entries(handle)
             known = _gist(before)
             record = await self._look(handle, before)
-            refusal = fence.bar(record, asked, _run_id()) if record is not None else None
+            refusal = refusals.bar(record, asked, _run_id()) if record is not None else None
             if record is not None and refusal is None:
                 return record
             awaited = VolumeAwaited(f"{refusal or f'Volume {handle} has no PersistentVolume yet.'} It is looked at again.")

@@ -18,7 +18,7 @@ from mooring.explain import commands
 from mooring.explain.facts import Facts
 from mooring.models import AccessMode, Attachment, Precondition, PublishRequest, VolumeRecord
 from mooring.models.reconciliation import Drift, DriftKind, advice
-from mooring.records.fence import bar
+from mooring.records.refusals import bar
 
 Told = Callable[[str, str], str]
 STRANGE: Final = [

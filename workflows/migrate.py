@@ -5,7 +5,7 @@ share the volume, nothing is watched, and a watch that was begun before ends. It
 changes nothing: an unpublish decides which node releases. Past the deadline it reports so, in its state, an Event and a metric, the
 Event again each time it has taken twice as long, and goes on; nothing is detached for being late.
 
-Not kept here: the number of nodes that are permitted (mooring/records/fence.py).
+Not kept here: the number of nodes that are permitted (mooring/records/refusals.py).
 """
 
 from __future__ import annotations

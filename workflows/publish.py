@@ -34,7 +34,7 @@ with workflow.unsafe.imports_passed_through():
         WriteResult,
     )
     from mooring.names import PUBLISH
-    from mooring.records import fence
+    from mooring.records import fence, refusals
     from mooring.states import State
     from workflows.common.acquisition import RecordAcquisition, heeding_history
     from workflows.common.cancellation import stop_if_cancelled, to_the_end
@@ -184,7 +184,7 @@ class PublishVolume:
     def _refuse_in_doubt(self, seen: ReadResult) -> None:
         """Raise an error if a volume without a PV may be attached to another node."""
         if seen.departed is not None:
-            refusal = fence.bar(seen.departed, self._asked, self._steps.operation)
+            refusal = refusals.bar(seen.departed, self._asked, self._steps.operation)
             if refusal is not None:
                 raise failure(refusal)
         for node_id, why in seen.unplaced.items():
@@ -197,7 +197,7 @@ class PublishVolume:
         NB: the hold that was found may be one that was over, and was revived by a reset whose origin Temporal has forgotten.
         """
         known = seen.record or seen.departed
-        refusal = fence.bar(known, self._asked, self._steps.operation) if known is not None else None
+        refusal = refusals.bar(known, self._asked, self._steps.operation) if known is not None else None
         self._seen_itself = self._steps.trusts(seen)
         if refusal is not None:
             raise failure(refusal)

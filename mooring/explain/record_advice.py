@@ -8,7 +8,7 @@ from mooring.errors import MalformedRecord
 from mooring.explain.commands import BREAK_GLASS, unpublish
 from mooring.explain.facts import Advice, Facts
 from mooring.models.adoption import Verdict
-from mooring.records import fence
+from mooring.records import refusals
 
 
 def unreadable(facts: Facts) -> Iterator[Advice]:
@@ -27,7 +27,7 @@ def unreadable(facts: Facts) -> Iterator[Advice]:
 
 def duplicated(facts: Facts) -> Iterator[Advice]:
     """Advise if the volume's PVs name holders that can't hold it at once."""
-    error = fence.disagreement(facts.record, facts.volume_handle) if facts.record else None
+    error = refusals.disagreement(facts.record, facts.volume_handle) if facts.record else None
     if error is not None:
         yield Advice(
             situation="duplicate-volume",
@@ -42,9 +42,9 @@ def altered(facts: Facts) -> Iterator[Advice]:
     if known is not None and known.altered:
         yield Advice(
             situation="altered-record",
-            says=f"{fence.how_altered(known, facts)} It is published to nobody. While the volume is in use, put its record "
+            says=f"{refusals.how_altered(known, facts)} It is published to nobody. While the volume is in use, put its record "
             "back; once nothing uses it, unpublish it from every node.",
-            commands=(f"{fence.put_back(known, facts.driver)} {BREAK_GLASS}", unpublish(facts, "")),
+            commands=(f"{refusals.put_back(known, facts.driver)} {BREAK_GLASS}", unpublish(facts, "")),
         )
 
 

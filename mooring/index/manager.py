@@ -26,7 +26,7 @@ from mooring.index.entries import RecordIndex, count_by
 from mooring.models import Attachment, PublishRequest, VolumeRecord, VolumeRef
 from mooring.records.compact import CompactHolder, CompactRecord, pack, unpack
 from mooring.records.copies import disagreement, distinct, merge
-from mooring.records.fence import refuse
+from mooring.records.refusals import refuse
 from mooring.records.store import Change, ChangeKind
 
 

@@ -7,7 +7,7 @@ of them names is a holder. While it names one, a record says which PVs bear it t
 Contract: the first PV is the one that is reported to operators, and that is written first: one that names a holder before one that
 doesn't, the higher epoch before the lower, then the lower name. No holder depends on which is first.
 
-Not kept here: whether the PVs agree (fence.py).
+Not kept here: whether the PVs agree (refusals.py).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mooring.models import Copy, VolumeRecord
-from mooring.records import fence
+from mooring.records import refusals
 
 if TYPE_CHECKING:
     from mooring.errors import DuplicateVolume
@@ -56,7 +56,7 @@ def distinct(records: Iterable[CompactRecord]) -> list[CompactHolder]:
 def disagreement(records: Sequence[CompactRecord]) -> DuplicateVolume | None:
     """Return the error if the readable PVs of a volume disagree about its holders, or None if they agree."""
     readable = [cached.record() for cached in records if not cached.problem]
-    return fence.disagreement(merge(readable), records[0].handle) if len(readable) > 1 else None
+    return refusals.disagreement(merge(readable), records[0].handle) if len(readable) > 1 else None
 
 
 def _copy(first: VolumeRecord, other: VolumeRecord) -> Copy:

@@ -28,7 +28,7 @@ from enum import StrEnum
 
 from mooring.errors import Contended, MooringError
 from mooring.models import Attachment, PublishRequest, UnpersistedRun
-from mooring.records import fence
+from mooring.records import refusals
 
 
 class Fate(StrEnum):
@@ -53,7 +53,7 @@ def is_needed(*, settled: bool, publisher_lives: bool) -> bool:
 
 def refuse(held: Attachment, asked: PublishRequest) -> MooringError | None:
     """Return the error if the hold doesn't admit the request, or None if it does."""
-    refusal = fence.refuse([held], asked)
+    refusal = refusals.refuse([held], asked)
     if refusal is not None or held.node_id == asked.node_id:
         return refusal
     # NB: a second holder has nowhere to be written down until the PV is there.

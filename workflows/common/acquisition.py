@@ -14,7 +14,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from mooring.models import PublishRequest, ReadResult, VolumeRecord, WriteResult
-    from mooring.records import fence
+    from mooring.records import fence, refusals
     from workflows.common.cancellation import stop_if_cancelled
     from workflows.common.failures import STOPPED, is_final_at_once
     from workflows.common.steps import LIVES
@@ -35,7 +35,7 @@ def heeding_history(
     decision: fence.Acquire | fence.Refuse, seen: VolumeRecord, asked: PublishRequest
 ) -> fence.Acquire | fence.Refuse:
     """Return the decision, or that of a version which distinguished modes that agree, if the history is of one."""
-    changes = fence.mode_changes(seen, asked) if isinstance(decision, fence.Acquire) else None
+    changes = refusals.mode_changes(seen, asked) if isinstance(decision, fence.Acquire) else None
     return decision if changes is None or workflow.patched(_MODES) else fence.Refuse(changes)
 
 

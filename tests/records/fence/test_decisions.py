@@ -8,7 +8,7 @@ import pytest
 
 from mooring.errors import HeldElsewhere, Incompatible
 from mooring.models import AccessMode, AccessType, Attachment, Precondition, PublishRequest, VolumeRecord, VolumeRef, Write
-from mooring.records import fence
+from mooring.records import fence, refusals
 from mooring.records.copies import merge
 
 VOLUME = VolumeRef(volume_handle="vol-7")
@@ -278,10 +278,10 @@ def test_a_pv_takes_over_the_holders_of_those_written_before_it_and_of_no_other(
 
 def test_holders_that_may_share_the_volume_do_not_disagree_and_others_do() -> None:
     shared = several(record(held("node-a", RWX)), record(held("node-b", RWX)))
-    assert fence.disagreement(shared, "vol-7") is None
+    assert refusals.disagreement(shared, "vol-7") is None
     for mode in (RWO, None, ONE_WRITER):
         rivals = several(record(held("node-a", mode)), record(held("node-b", mode)))
-        assert "pv-0 names node node-a" in str(fence.disagreement(rivals, "vol-7"))
+        assert "pv-0 names node node-a" in str(refusals.disagreement(rivals, "vol-7"))
         assert isinstance(fence.acquire(rivals, ask("node-a", RWX), "run-2", NOW), fence.Refuse)
 
 

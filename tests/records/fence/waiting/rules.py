@@ -8,7 +8,7 @@ from functools import cache
 
 from mooring.models import Attachment, Precondition, PublishRequest, UnpersistedRun, VolumeRecord
 from mooring.models import Write as FenceWrite
-from mooring.records import fence, holds
+from mooring.records import fence, holds, refusals
 from tests.records.fence.explorer.rules import Acquire
 from tests.records.fence.explorer.rules import Rules as RecordRules
 from tests.records.fence.waiting.state import Fate, Found, Hold, Look, Record, Run, Write
@@ -80,7 +80,7 @@ class Rules:
         return _stays(seen, node, (look.by, *mine), stayed)
 
     def bars(self, departed: Record, node: str, operation: int) -> bool:
-        """Ask `fence.bar`, with what is known of a volume without a PV."""
+        """Ask `refusals.bar`, with what is known of a volume without a PV."""
         return _bars(departed, node, operation)
 
     def release(self, seen: Record, node: str, operation: int) -> Write:
@@ -184,7 +184,7 @@ def _admits(held: str, node: str) -> bool:
 @cache
 def _bars(departed: Record, node: str, operation: int) -> bool:
     known = _record(departed._replace(epoch=0, floor=departed.epoch))
-    return fence.bar(known, PublishRequest(volume_handle="pvc-7", node_id=node), str(operation)) is not None
+    return refusals.bar(known, PublishRequest(volume_handle="pvc-7", node_id=node), str(operation)) is not None
 
 
 @cache
