@@ -8,7 +8,8 @@ from temporalio import activity
 
 from activities.attempt import attempt
 from mooring.errors import InvalidRequest
-from mooring.models.reconciliation import Drift, HealResult, ReconcileOptions, ReconcileRequest, SurveyResult
+from mooring.models.drift import Drift, SurveyResult
+from mooring.models.reconciliation import HealResult, ReconcileOptions, ReconcileRequest
 
 if TYPE_CHECKING:
     from mooring.reconciliation.healer import Healer

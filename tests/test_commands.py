@@ -17,7 +17,7 @@ from mooring.commands import code
 from mooring.explain import commands
 from mooring.explain.facts import Facts
 from mooring.models import AccessMode, Attachment, Precondition, PublishRequest, VolumeRecord
-from mooring.models.reconciliation import Drift, DriftKind, advice
+from mooring.models.drift import Drift, DriftKind, advice
 from mooring.records.refusals import bar
 
 Told = Callable[[str, str], str]

@@ -82,4 +82,4 @@ def test_the_face_of_the_models_shows_every_class_of_its_files(file: str) -> Non
 def test_a_file_of_models_is_behind_the_face_or_named_by_its_subject() -> None:
     files = {each.name for each in pkgutil.iter_modules(models.__path__)}
 
-    assert files - set(FILES) == {"adoption", "evacuation", "reconciliation", "times"}
+    assert files - set(FILES) == {"adoption", "drift", "evacuation", "reconciliation", "times"}

@@ -24,19 +24,15 @@ with workflow.unsafe.imports_passed_through():
     from mooring.errors import NothingToApprove
     from mooring.events.reasons import EventNote, Reason
     from mooring.models import Approval
+    from mooring.models.drift import Drift, DriftKind, Heal, Key, SurveyResult
     from mooring.models.reconciliation import (
         MAX_REPORTED,
-        Drift,
-        DriftKind,
-        Heal,
         HealResult,
-        Key,
         Outcome,
         Progress,
         ReconcileOptions,
         ReconcileRequest,
         ReconcileResult,
-        SurveyResult,
     )
     from mooring.reconciliation.result import conclude
     from mooring.states import State

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from mooring.checks.results import Answer, failed, ok, skipped, warning
 from mooring.commands import arguments
-from mooring.models.reconciliation import VANISHED
+from mooring.models.drift import VANISHED
 from mooring.names import reconcile_id
 from mooring.temporal.runs import LIVELY
 

@@ -8,33 +8,26 @@ Not kept here: any state (mooring/index/manager.py), and the meaning of records 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
-from dataclasses import replace
 from datetime import datetime
-from itertools import islice
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote
 
-import msgspec
-
 from mooring.cluster.pv_search import PvSearch
+from mooring.cluster.record_reader import RecordReader
 from mooring.errors import KubernetesRejected, MalformedRecord, MooringError, RecordAltered, RecordTooLarge
 from mooring.kubernetes.api import Gone, KubernetesApi, NotFound, Refused, Request
-from mooring.kubernetes.list_watch import Event, ListPage, ListWatch, decode, log_interruption
-from mooring.kubernetes.pv_objects import PERSISTENT_VOLUMES, PV, PVS, Pv, handle, untranslatable
+from mooring.kubernetes.list_watch import Event, ListWatch, decode, log_interruption
+from mooring.kubernetes.pv_objects import PERSISTENT_VOLUMES, PV, PVS, Pv, handle
 from mooring.models import Part, Skip, VolumeRecord, Write, WriteResult
 from mooring.process.metrics import Metrics
 from mooring.records import fence
-from mooring.records.annotations import ALL_BYTES, Keys, patch, size
+from mooring.records.annotations import ALL_BYTES, patch, size
 from mooring.records.annotations import read as read_record
-from mooring.records.compact import CompactRecord, read_compact
 from mooring.records.copies import merge
 from mooring.records.store import Change, ChangeKind, HistoryGone, Page
-
-CHUNK: Final = 100
-"""PVs that are looked at in one go, which takes about a millisecond."""
 
 FIELD_MANAGER: Final = "mooring"
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
@@ -64,7 +57,7 @@ class PersistentVolumeStore:
         self._now = now
         self._metrics = metrics
         self._learn = learn
-        self._sighter = RecordReader(driver, now)
+        self._reader = RecordReader(driver, now)
         self._pvs = ListWatch(
             api,
             PERSISTENT_VOLUMES,
@@ -101,7 +94,7 @@ class PersistentVolumeStore:
         """See `RecordStore`."""
         async with aclosing(self._pvs.pages("list PersistentVolumes", page_size)) as pages:
             async for listed, first in pages:
-                for page in self._sighter.pages(listed, first=first):
+                for page in self._reader.pages(listed, first=first):
                     yield page
 
     async def watch(self, resource_version: str) -> AsyncGenerator[Change]:
@@ -173,7 +166,7 @@ class PersistentVolumeStore:
         return pv
 
     def _change(self, event: Event[Pv] | None) -> Change:
-        look = Skip.NOT_CSI if event is None or event.type == "BOOKMARK" else self._sighter.look(event.object)
+        look = Skip.NOT_CSI if event is None or event.type == "BOOKMARK" else self._reader.look(event.object)
         if event is None or isinstance(look, Skip):
             return Change(ChangeKind.ALIVE)
         return Change(ChangeKind.GONE if event.type == "DELETED" else ChangeKind.SEEN, *look)
@@ -214,47 +207,3 @@ def _refuse_what_is_too_large(write: Write, part: Part, pv: Pv | None) -> None:
             f"would bring the annotations of PersistentVolume {part.mark.pv} to {needed} bytes, and Kubernetes takes {ALL_BYTES}"
         )
         raise RecordTooLarge(f"The record of {who} {whole}.")
-
-
-class RecordReader:
-    """A reader of compact records of one driver's PVs. `now` gives the time that replaces unreadable ones."""
-
-    def __init__(self, driver: str, now: Callable[[], datetime]) -> None:
-        self._driver = driver
-        self._keys = Keys.of(driver)
-        self._now = now
-
-    def look(self, pv: Pv) -> tuple[CompactRecord, int] | Skip:
-        """Return the record of the PV and how many of its times were replaced, or why it is none of this driver's volumes."""
-        found = handle(self._driver, pv)
-        if isinstance(found, Skip):
-            return found
-        meta = pv.metadata
-        seen, replaced = read_compact(self._driver, self._keys, found, meta.name, meta.uid, meta.annotations, self._now())
-        if (csi := pv.spec.csi) is None:
-            return msgspec.structs.replace(seen, in_tree=True), replaced
-        return seen.secretive() if csi.controller_publish_secret_ref is not None else seen, replaced
-
-    def pages(self, listed: ListPage[Pv], *, first: bool) -> Iterator[Page]:
-        """Yield the cached records of a page of a list, `CHUNK` PVs at a time, so that others may run in between."""
-        items = iter(listed.items)
-        while (part := list(islice(items, CHUNK))) or first:
-            yield self._page(listed.metadata.resource_version, part, first=first)
-            first = False
-
-    def _page(self, resource_version: str, pvs: list[Pv], *, first: bool) -> Page:
-        page = Page(resource_version, first)
-        replaced_times = 0
-        for pv in pvs:
-            look = self.look(pv)
-            if isinstance(look, Skip):
-                page.skipped[look] += 1
-                page.untranslatable.extend(
-                    filter(None, [untranslatable(self._driver, pv) if look is Skip.UNTRANSLATABLE else None])
-                )
-                continue
-            page.records.append(look[0])
-            replaced_times += look[1]
-            if look[0].problem:
-                page.skipped[Skip.MALFORMED] += 1
-        return replace(page, replaced_times=replaced_times)

@@ -164,14 +164,14 @@ def _sorted(page: list[WorkflowExecution]) -> list[str]:
 async def _read(client: Client, workflow_id: str, run_id: str) -> LastRun | None:
     """Read the run; return None if it is open, knew nothing, or its history is gone."""
     reader = await read_events(client, workflow_id, run_id)
-    return _left(reader, run_id) if reader and reader.ended_at is not None and reader.held_by is not None else None
+    return _left(reader, run_id) if reader and reader.ended_at is not None and reader.known.held_by is not None else None
 
 
 def _left(reader: RunReader, run_id: str) -> LastRun | None:
     """Return the holders that the run left, or None if another version of Mooring wrote a record that this one can't read."""
-    held_by = reader.held_by or ()
+    knew, held_by = reader.known, reader.known.held_by or ()
     try:
-        record = VolumeRecord.model_validate(reader.record or {"mark": {"pv": "", "uid": ""}})
+        record = VolumeRecord.model_validate(knew.record or {"mark": {"pv": "", "uid": ""}})
         known = {held.node_id: held for held in record.everyone}
         holders = tuple(known.get(node) or _unpersisted(reader, node) for node in held_by)
     except ValidationError:
@@ -180,9 +180,9 @@ def _left(reader: RunReader, run_id: str) -> LastRun | None:
     left = record.model_copy(update={"holders": holders, "shown": shown})
     unrecorded = frozenset(held_by) - set(known)
     attached = reader.node_id if reader.operation == PUBLISH and reader.result else ""
-    started_at, went = reader.started_at, reader.let_go
-    knew = reader.looked and (reader.record is not None or reader.operation != UNPUBLISH)
-    return LastRun(run_id, reader.operation, reader.node_id, started_at, left, unrecorded, went, reader.frees, knew, attached)
+    started_at, went = reader.started_at, knew.let_go
+    informed = knew.looked and (knew.record is not None or reader.operation != UNPUBLISH)
+    return LastRun(run_id, reader.operation, reader.node_id, started_at, left, unrecorded, went, reader.frees, informed, attached)
 
 
 def _unpersisted(reader: RunReader, node_id: str) -> Attachment:

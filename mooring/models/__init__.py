@@ -1,6 +1,7 @@
 """All that travels between callers, workflows, activities and backends, and so is in every history. No I/O.
 
-Callers and backends import from here, too. The models of adoption, evacuation and reconciliation are in the files of these names.
+Callers and backends import from here, too. The models of drift, adoption, evacuation and reconciliation are in the files of these
+names.
 """
 
 from __future__ import annotations

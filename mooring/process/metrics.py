@@ -15,7 +15,7 @@ from prometheus_client.core import Metric
 
 from mooring.models import Skip
 from mooring.models.adoption import Verdict
-from mooring.models.reconciliation import DriftKind
+from mooring.models.drift import DriftKind
 from mooring.states import State
 
 

@@ -25,7 +25,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from mooring.cluster.node_usage import NodeUsage, unique_name
-from mooring.models.reconciliation import Drift, DriftKind, Heal
+from mooring.models.drift import Drift, DriftKind, Heal
 from mooring.names import short
 from mooring.records.compact import unpack
 from mooring.records.copies import disagreement, unite

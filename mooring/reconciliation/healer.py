@@ -20,7 +20,8 @@ from mooring.csi.co_secrets import CoCalls
 from mooring.errors import MooringError, OperationPending
 from mooring.models import UnpublishRequest
 from mooring.models.adoption import Verdict
-from mooring.models.reconciliation import Drift, DriftKind, Heal, HealResult, Outcome, advice
+from mooring.models.drift import Drift, DriftKind, Heal, advice
+from mooring.models.reconciliation import HealResult, Outcome
 
 DEADLINE: Final = 120.0
 """Seconds that one heal may take before the next attempt joins it."""

@@ -23,7 +23,7 @@ from mooring.records.copies import merge
 
 if TYPE_CHECKING:
     from mooring.evidence.evidence import EvidenceReader
-    from mooring.models.reconciliation import Drift
+    from mooring.models.drift import Drift
     from mooring.records.compact import CompactRecord
     from mooring.temporal.visibility import ListedRun, RunVisibility
 

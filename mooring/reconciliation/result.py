@@ -6,18 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 
 from mooring.models import Approval
-from mooring.models.reconciliation import (
-    MAX_REPORTED,
-    Drift,
-    DriftOutcome,
-    HealResult,
-    Key,
-    Outcome,
-    ReconcileResult,
-    SurveyResult,
-    advice,
-    within,
-)
+from mooring.models.drift import Drift, Key, SurveyResult, advice, within
+from mooring.models.reconciliation import MAX_REPORTED, DriftOutcome, HealResult, Outcome, ReconcileResult
 from mooring.states import State
 
 

@@ -29,7 +29,7 @@ from mooring.cluster.volume_attachments import Attached, VolumeAttachments
 from mooring.errors import MooringError
 from mooring.index.manager import AttachmentManager
 from mooring.kubernetes import in_tree
-from mooring.models.reconciliation import MAX_IN_FULL, Drift, DriftKind, Key, SurveyResult, hand_over, ranked
+from mooring.models.drift import MAX_IN_FULL, Drift, DriftKind, Key, SurveyResult, hand_over, ranked
 from mooring.reconciliation.comparison import Evidence, behind, compare, compare_several, release, unpersisted
 from mooring.reconciliation.past_runs import PastRuns
 from mooring.reconciliation.vanished import altered, departed, unplaced

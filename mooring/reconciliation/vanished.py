@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mooring.models.reconciliation import Drift, DriftKind
+from mooring.models.drift import Drift, DriftKind
 from mooring.records.compact import unpack
 
 if TYPE_CHECKING:

@@ -1,9 +1,8 @@
 """One run of a volume's workflows, made from the events of its history.
 
-Contract: the events are those of the server, in order, whoever started the run. `held_by` and `epoch` are the last that the run
-read from or wrote to the record itself, not an index, or knew of a volume without one. Times are UTC.
+Contract: the events are those of the server, in order, whoever started the run. Times are UTC.
 
-Not kept here: the list of runs (history.py).
+Not kept here: what the run knew of the holders (known_holders.py), and the list of runs (history.py).
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from mooring import names
 from mooring.errors import OperationCancelled
 from mooring.models import Model
 from mooring.states import State
+from mooring.temporal.known_holders import KnownHolders
 from mooring.temporal.runs import legible
 
 if TYPE_CHECKING:
@@ -42,11 +42,6 @@ _ON_THE_WAY: Final = frozenset(
         State.ADOPTING,
     }
 )
-
-# The activities that say something of the record, by type: see activities/.
-_RECORDS: Final = frozenset({"look_at_volume", "record_attachment", "release_attachment", "persist_attachment", "undo_attachment"})
-_FIND: Final = "find_unpersisted"
-_ENDED: Final = ("drop_unpersisted", "outwait_unpersisted")
 
 _ENDS: Final = {
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED: "Completed",
@@ -91,19 +86,12 @@ class RunReader:
     ended_at: datetime | None = None
     state: str = ""
     end: str = "Running"
-    held_by: tuple[str, ...] | None = None
-    epoch: int | None = None
     failure: str = ""
     message: str = ""
     asked: dict[str, Any] = field(default_factory=dict)
     """Its request."""
     result: dict[str, Any] = field(default_factory=dict)
-    looked: bool = False
-    """True if it read or wrote the record, or saw that there is none; otherwise it knew of a waiting attachment at most."""
-    let_go: str = ""
-    """The node that it took back, where its PV had gone."""
-    record: dict[str, Any] | None = None
-    """The record that it read or wrote last, if the volume has one."""
+    known: KnownHolders = field(default_factory=KnownHolders)
     scheduled: dict[int, tuple[str, str, str]] = field(default_factory=dict)
     """Activity type, id and summary, by the event that scheduled it."""
 
@@ -122,7 +110,7 @@ class RunReader:
                 self.scheduled[event.event_id] = (activity.activity_type.name, activity.activity_id, summary)
             case EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
                 done = event.activity_task_completed_event_attributes
-                self._learn(self.scheduled[done.scheduled_event_id][0], await self._decode(done.result.payloads))
+                self.known.learn(self.scheduled[done.scheduled_event_id][0], await self._decode(done.result.payloads))
             case ended if ended in _ENDS:
                 self.ended_at, self.end = _moment(event), _ENDS[ended]
                 await self._ended(event)
@@ -145,8 +133,8 @@ class RunReader:
             started_at=self.started_at,
             ended_at=self.ended_at,
             state=self._state(),
-            held_by=self.held_by,
-            epoch=self.epoch,
+            held_by=self.known.held_by,
+            epoch=self.known.epoch,
             failure=self.failure,
             message=self.message,
         )
@@ -165,7 +153,7 @@ class RunReader:
         self.asked = asked if isinstance(asked, dict) else {}
         self.node_id = str(self.asked.get("attachment", self.asked).get("node_id", ""))
         if started.workflow_type.name == names.PERSIST:
-            self.held_by, self.epoch = (self.node_id,), 0
+            self.known.add_unrecorded(self.node_id)
 
     async def _showed(self, event: HistoryEvent) -> None:
         shown = event.upsert_workflow_search_attributes_event_attributes.search_attributes.indexed_fields
@@ -176,8 +164,7 @@ class RunReader:
     async def _noted(self, event: HistoryEvent) -> None:
         noted = event.workflow_properties_modified_event_attributes.upserted_memo.fields
         if names.LET_GO_MEMO in noted:
-            self.let_go = await self._decode([noted[names.LET_GO_MEMO]])
-            self.held_by = tuple(node for node in self.held_by or () if node != self.let_go)
+            self.known.note_let_go(await self._decode([noted[names.LET_GO_MEMO]]))
 
     async def _ended(self, event: HistoryEvent) -> None:
         match event.event_type:
@@ -186,8 +173,10 @@ class RunReader:
                 self._succeeded(result)
             case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
                 await self._failed(event.workflow_execution_failed_event_attributes.failure)
-            case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED if self.operation == OPERATIONS[names.PERSIST] and not self.epoch:
-                self.held_by = ()  # it had nothing but itself to hold the volume with
+            case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED if (
+                self.operation == OPERATIONS[names.PERSIST] and not self.known.epoch
+            ):
+                self.known.held_by = ()  # it had nothing but itself to hold the volume with
             case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED:
                 end = event.workflow_execution_terminated_event_attributes
                 self.message = f"by {end.identity or 'somebody'}: {end.reason or 'no reason given'}"
@@ -196,9 +185,9 @@ class RunReader:
         self.result = result if isinstance(result, dict) else {"message": result}
         self.message = str(self.result.get("message") or "")
         if self.result.get("persisted") is False:
-            self.held_by, self.epoch = self._beside_record(self.node_id), 0
+            self.known.add_unrecorded(self.node_id)
         elif self.result.get("annotation_cleared"):
-            self.held_by = tuple(node for node in self.held_by or () if not self._lets_go(node))
+            self.known.remove(self._lets_go)
 
     def frees(self, node: str) -> bool:
         """Return whether it took the volume from the node."""
@@ -213,27 +202,6 @@ class RunReader:
         error = await self.client.data_converter.decode_failure(failure)
         self.failure = (isinstance(error, ApplicationError) and error.type) or ""
         self.message = error.message if isinstance(error, FailureError) else str(error)
-
-    def _learn(self, activity: str, result: Any) -> None:
-        if activity in _RECORDS:
-            self._saw(result.get("record") or result.get("departed"))
-        elif activity == _FIND and result:
-            self.held_by, self.epoch = self._beside_record(result["attachment"]["node_id"]), 0
-        elif activity in _ENDED:
-            self.held_by = self._beside_record()
-
-    def _beside_record(self, *nodes: str) -> tuple[str, ...]:
-        """Return the recorded holders and these nodes, which hold the volume without a record and change nothing of it."""
-        record = self.record or {}
-        copies = (record, *record.get("others", ()))
-        recorded = (held["node_id"] for copy in copies for held in copy.get("holders") or ())
-        return tuple(dict.fromkeys((*recorded, *nodes)))
-
-    def _saw(self, record: Any) -> None:
-        """Note the record that the run saw, or None if there is none."""
-        self.record, self.looked = record, True
-        self.held_by = self._beside_record()
-        self.epoch = max(record["mark"]["epoch"] or 0, record.get("floor", 0)) if record else 0
 
     async def _decode(self, payloads: Sequence[Payload]) -> Any:
         """Decode the first of the payloads, as plain JSON."""

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from mooring.checks.drift import judge_drift, judge_schedule
-from mooring.models.reconciliation import VANISHED, DriftKind, DriftOutcome, ReconcileResult
+from mooring.models.drift import VANISHED, DriftKind
+from mooring.models.reconciliation import DriftOutcome, ReconcileResult
 from mooring.reconciliation.report import Report
 from mooring.states import State
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mooring.cluster.persistent_volumes import CHUNK, RecordReader
+from mooring.cluster.record_reader import CHUNK, RecordReader
 from mooring.errors import KubernetesUnavailable
 from mooring.kubernetes.api import KubernetesApi, Request
 from mooring.kubernetes.kube_pb2 import ListMeta, PersistentVolume

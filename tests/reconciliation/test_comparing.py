@@ -10,7 +10,8 @@ import pytest
 
 from mooring.cluster.node_usage import NodeUsage, unique_name
 from mooring.cluster.volume_attachments import Attached
-from mooring.models.reconciliation import Drift, DriftKind, Heal, HealResult, Outcome, advice, hand_over
+from mooring.models.drift import Drift, DriftKind, Heal, advice, hand_over
+from mooring.models.reconciliation import HealResult, Outcome
 from mooring.reconciliation.comparison import Evidence, behind, compare, compare_several, release, unpersisted
 from mooring.reconciliation.result import conclude
 from mooring.records.compact import CompactRecord

@@ -15,7 +15,8 @@ from mooring.client import MooringClient
 from mooring.csi.co_secrets import CoCalls
 from mooring.errors import MooringError
 from mooring.models import BackendCall, PublishRequest
-from mooring.models.reconciliation import Drift, DriftKind, Heal, Outcome
+from mooring.models.drift import Drift, DriftKind, Heal
+from mooring.models.reconciliation import Outcome
 from mooring.reconciliation.healer import Healer
 from mooring.temporal.visibility import RunVisibility
 from tests.harness.backend import JournalBackend

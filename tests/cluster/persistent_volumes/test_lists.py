@@ -6,7 +6,8 @@ import asyncio
 from collections import Counter
 from contextlib import aclosing
 
-from mooring.cluster.persistent_volumes import PersistentVolumeStore, RecordReader
+from mooring.cluster.persistent_volumes import PersistentVolumeStore
+from mooring.cluster.record_reader import RecordReader
 from mooring.devstack.faults import Request
 from mooring.kubernetes.list_watch import Listed, ListMetadata
 from mooring.kubernetes.pv_objects import Csi, Pv, PvMetadata, PvSpec

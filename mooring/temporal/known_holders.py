@@ -1,0 +1,69 @@
+"""The holders of a volume, as one run knew them: by the results of its steps, in order.
+
+Contract: `held_by` and `epoch` are the last that the run read from or wrote to the record itself, not an index, or knew of a
+volume without one.
+
+Not kept here: the events that these results are decoded from (run_reader.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# The activities that say something of the record, by type: see activities/.
+_RECORDS: Final = frozenset({"look_at_volume", "record_attachment", "release_attachment", "persist_attachment", "undo_attachment"})
+_FIND: Final = "find_unpersisted"
+_ENDED: Final = ("drop_unpersisted", "outwait_unpersisted")
+
+
+@dataclass(slots=True)
+class KnownHolders:
+    """The holders that a run knew last, None if it had not looked, and the record that it knew them by."""
+
+    held_by: tuple[str, ...] | None = None
+    epoch: int | None = None
+    record: dict[str, Any] | None = None
+    """The record that it read or wrote last, if the volume has one."""
+    looked: bool = False
+    """True if it read or wrote the record, or saw that there is none; otherwise it knew of a waiting attachment at most."""
+    let_go: str = ""
+    """The node that it took back, where its PV had gone."""
+
+    def learn(self, activity: str, result: Any) -> None:
+        """Take in the result of a step, by the type of its activity."""
+        if activity in _RECORDS:
+            self._saw(result.get("record") or result.get("departed"))
+        elif activity == _FIND and result:
+            self.add_unrecorded(result["attachment"]["node_id"])
+        elif activity in _ENDED:
+            self.held_by = self._beside_record()
+
+    def add_unrecorded(self, node: str) -> None:
+        """Note a node that holds the volume without a record, beside the recorded holders."""
+        self.held_by, self.epoch = self._beside_record(node), 0
+
+    def note_let_go(self, node: str) -> None:
+        """Note the node that the run took back, where its PV had gone."""
+        self.let_go = node
+        self.remove(lambda held: held == node)
+
+    def remove(self, leaves: Callable[[str], bool]) -> None:
+        """Remove the holders from which the run took the volume."""
+        self.held_by = tuple(node for node in self.held_by or () if not leaves(node))
+
+    def _beside_record(self, *nodes: str) -> tuple[str, ...]:
+        """Return the recorded holders and these nodes, which hold the volume without a record and change nothing of it."""
+        record = self.record or {}
+        copies = (record, *record.get("others", ()))
+        recorded = (held["node_id"] for copy in copies for held in copy.get("holders") or ())
+        return tuple(dict.fromkeys((*recorded, *nodes)))
+
+    def _saw(self, record: Any) -> None:
+        """Note the record that the run saw, or None if there is none."""
+        self.record, self.looked = record, True
+        self.held_by = self._beside_record()
+        self.epoch = max(record["mark"]["epoch"] or 0, record.get("floor", 0)) if record else 0
