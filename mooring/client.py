@@ -1,28 +1,23 @@
-"""MooringClient: start an operation, or join the one that is open, and await its answer.
+"""MooringClient: the requests of callers, carried out as operations.
 
-Contract: one call is one answer, a typed result or a `MooringError`. An open run of the volume's id is joined if it does
-the very same; any other is waited for, until the deadline. An unpublish of a volume that is just being published cancels that
-publish, as CSI lets a CO do, and follows its rollback. A deadline or a lost caller never cancels an operation: the next call
-joins it.
+Contract: one call is one answer, a typed result or a `MooringError`.
 
-Not kept here: the operations themselves (workflows/).
+Not kept here: how an operation is started, joined and waited for (mooring/temporal/operations.py), and the operations themselves
+(workflows/).
 """
 
 from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
-from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
-from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
 
 from mooring import names
-from mooring.commands import arguments, code
-from mooring.errors import InvalidRequest, MooringError, OperationPending, WorkerUnavailable
+from mooring.errors import InvalidRequest, MooringError, WorkerUnavailable
 from mooring.models import (
     DEFAULT_DRIVER,
     AccessMode,
@@ -38,6 +33,7 @@ from mooring.models import (
 )
 from mooring.settings import default_task_queue
 from mooring.temporal import runs
+from mooring.temporal.operations import GOES_ON, Operation, Operations
 from mooring.temporal.rebuild import start_rebuild
 
 M = TypeVar("M", bound=BaseModel)
@@ -47,16 +43,8 @@ __all__ = ["MooringClient"]
 DEADLINE = 15.0
 """Seconds a call waits for its answer: the default timeout of the CSI sidecars."""
 
-BOUND = timedelta(hours=1)
-"""Shortest limit of an unpublish that is bound to the state its caller saw: after that, the caller decides again.
-
-NB: the limit also ends a run whose only remaining workers have a version that can't carry it on, so no volume is locked for good.
-"""
-GOES_ON = "the operation goes on"
 NAMES_CHARACTERS = 65536
 """Characters of handle and node id together with which an unpublish can be carried out: no object of Kubernetes holds much more."""
-EXPLAINED = 1024
-"""Characters of a volume handle that a run's details name; a server takes 20,000 bytes of them."""
 
 
 class MooringClient:
@@ -68,9 +56,9 @@ class MooringClient:
 
     def __init__(self, client: Client, *, driver: str = DEFAULT_DRIVER, task_queue: str | None = None, eager: bool = False) -> None:
         self._client = client
-        self._eager = eager
         self._driver = driver
         self._queue = task_queue or default_task_queue(driver)
+        self._operations = Operations(client, self._queue, eager=eager)
 
     async def publish(
         self,
@@ -103,7 +91,7 @@ class MooringClient:
     async def request_publish(self, asked: PublishRequest, *, deadline: float = DEADLINE) -> PublishResult:
         """Carry out a publish request that was made elsewhere; raise as `publish` does."""
         summary = f"publish {asked.volume_handle} to {asked.node_id}"
-        return await self._operate(names.PUBLISH, asked, PublishResult, summary, deadline)
+        return await self._operations.carry_out(Operation(names.PUBLISH, asked, PublishResult, summary), deadline)
 
     async def unpublish(self, volume_handle: str, node_id: str = "", *, deadline: float = DEADLINE) -> UnpublishResult:
         """Have `node_id`, or for "" every node, no longer hold the volume; raise as `publish` does."""
@@ -118,7 +106,7 @@ class MooringClient:
         if len(asked.volume_handle) + len(asked.node_id) > NAMES_CHARACTERS:
             return _detached_already(asked)
         summary = f"unpublish {asked.volume_handle} from {asked.node_id or 'every node'}"
-        return await self._operate(names.UNPUBLISH, asked, UnpublishResult, summary, deadline)
+        return await self._operations.carry_out(Operation(names.UNPUBLISH, asked, UnpublishResult, summary), deadline)
 
     async def adopt(self, asked: AdoptRequest, *, deadline: float = DEADLINE) -> PublishResult:
         """Have an existing attachment recorded.
@@ -130,15 +118,7 @@ class MooringClient:
 
         """
         summary = f"adopt {asked.volume_handle} on {asked.attachment.node_id}"
-        what = f"{summary[0].upper()}{summary[1:]}"
-        async with runs.deadline(deadline, what) as call:
-            handle, other = None, None
-            while handle is None:
-                handle, other = await self._start_or_find(names.ADOPT, asked, PublishResult, summary)
-                if other is not None:
-                    raise OperationPending(f"{what} has to wait for {other.workflow}, run {other.run_id}, which is open.")
-            call.pending = GOES_ON
-            return await runs.answer(handle, what)
+        return await self._operations.carry_out(Operation(names.ADOPT, asked, PublishResult, summary), deadline, waits=False)
 
     async def get(self, volume_handle: str, *, deadline: float = DEADLINE) -> VolumeStatus:
         """Return the holders of the volume, by its live PV."""
@@ -174,60 +154,10 @@ class MooringClient:
             call.pending = GOES_ON
             return await runs.answer(handle, what)
 
-    async def _operate(self, workflow: str, asked: VolumeRef, result: type[M], summary: str, deadline: float) -> M:
-        what = f"{summary[0].upper()}{summary[1:]}"
-        async with runs.deadline(deadline, what) as call:
-            while True:
-                handle, other = await self._start_or_find(workflow, asked, result, summary, _longest(asked, deadline))
-                if handle is not None:
-                    call.pending = GOES_ON
-                    return await runs.answer(handle, what)
-                if other is not None:
-                    call.pending = f"it waits for {other.workflow}, run {other.run_id}, which goes on"
-                    await self._outwait(other, asked)
-
-    async def _start_or_find(
-        self, workflow: str, asked: VolumeRef, result: type[M], summary: str, longest: timedelta | None = None
-    ) -> tuple[WorkflowHandle[Any, M] | None, runs.OpenRun | None]:
-        """Return the run that carries out the request, or the other one that has to end first (neither, if it has just ended)."""
-        try:
-            handle = await self._client.start_workflow(
-                workflow,
-                asked,
-                id=names.volume_id(asked),
-                task_queue=names.adoption_queue(self._queue) if workflow == names.ADOPT else self._queue,
-                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-                run_timeout=longest,
-                result_type=result,
-                static_summary=names.summary(summary),
-                static_details=_details(asked.volume_handle),
-                task_timeout=names.TASK_TIMEOUT,
-                request_eager_start=self._eager,
-            )
-        except WorkflowAlreadyStartedError as started:
-            run = await runs.read_run(self._client, names.volume_id(asked), started.run_id)
-        else:
-            return handle, None
-        if run is not None and run.does(workflow, asked):
-            return self._client.get_workflow_handle(run.workflow_id, run_id=run.run_id, result_type=result), None
-        return None, run
-
-    async def _outwait(self, other: runs.OpenRun, asked: VolumeRef) -> None:
-        handle = self._client.get_workflow_handle(other.workflow_id, run_id=other.run_id)
-        if isinstance(asked, UnpublishRequest) and not asked.bound and other.publishes(asked):
-            await _cancel(handle)
-        await _ended(handle)
-
 
 def volume_ref(driver: str, volume_handle: str) -> VolumeRef:
     """Return the volume with these names; raise InvalidRequest if none can have them."""
     return _valid(VolumeRef, driver=driver, volume_handle=volume_handle)
-
-
-def _longest(asked: VolumeRef, deadline: float) -> timedelta | None:
-    """Return the limit of the run, or None: a caller's own request is never given up, nor a rollback cut off."""
-    is_bound = isinstance(asked, UnpublishRequest) and asked.bound
-    return max(BOUND, timedelta(seconds=5 * deadline)) if is_bound else None
 
 
 def _valid(model: type[M], **fields: object) -> M:
@@ -249,27 +179,7 @@ def _detached_already(asked: UnpublishRequest) -> UnpublishResult:
     )
 
 
-def _details(volume_handle: str) -> str:
-    command = code(f"mooring explain {arguments(volume_handle)}") if len(volume_handle) < EXPLAINED else "`mooring explain`"
-    return f"{command} shows all that is known of this volume, and what to do."
-
-
 def _expected(answer: RebuildResult | BaseException) -> RebuildResult | MooringError:
     if isinstance(answer, RebuildResult | MooringError):
         return answer
     raise answer
-
-
-async def _cancel(handle: WorkflowHandle[Any, Any]) -> None:
-    try:
-        await handle.cancel()
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:  # it has just ended by itself
-            raise
-
-
-async def _ended(handle: WorkflowHandle[Any, Any]) -> None:
-    try:
-        await handle.result()
-    except WorkflowFailureError:
-        return

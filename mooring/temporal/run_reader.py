@@ -173,10 +173,9 @@ class RunReader:
                 self._succeeded(result)
             case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED:
                 await self._failed(event.workflow_execution_failed_event_attributes.failure)
-            case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED if (
-                self.operation == OPERATIONS[names.PERSIST] and not self.known.epoch
-            ):
-                self.known.held_by = ()  # it had nothing but itself to hold the volume with
+            case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED if self.operation == OPERATIONS[names.PERSIST]:
+                if not self.known.epoch:  # it had nothing but itself to hold the volume with
+                    self.known.held_by = ()
             case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED:
                 end = event.workflow_execution_terminated_event_attributes
                 self.message = f"by {end.identity or 'somebody'}: {end.reason or 'no reason given'}"

@@ -10,9 +10,10 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 
 from mooring import names
-from mooring.client import BOUND, MooringClient
+from mooring.client import MooringClient
 from mooring.models import UnpublishRequest, UnpublishResult
 from mooring.settings import default_task_queue
+from mooring.temporal.operations import BOUND
 from tests.harness.cluster import Cluster
 from tests.harness.processes import Fleet, backed
 from worker import MooringWorker
