@@ -12,7 +12,7 @@ from mooring.kubernetes.connection import connect
 from tests.harness.cluster import PVS, Cluster
 
 TOKEN = "s3cr3t-b3ar3r"
-TIMEOUT = 1.0
+TIMEOUT = 3.0
 READ = Request("read PersistentVolume pv-1", "GET", f"{PVS}/pv-1")
 LIST = Request("list PersistentVolumes", "GET", PVS, {"limit": "1"})
 

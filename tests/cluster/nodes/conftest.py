@@ -14,7 +14,7 @@ from tests.harness.cluster import Cluster
 
 CSI_NODES: Final = "/apis/storage.k8s.io/v1/csinodes"
 NODES: Final = "/api/v1/nodes"
-TIMEOUT: Final = 1.0
+TIMEOUT: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)

