@@ -19,7 +19,7 @@ from mooring.cluster.pv_search import PvSearch
 from mooring.cluster.record_reader import RecordReader
 from mooring.errors import KubernetesRejected, MalformedRecord, MooringError, RecordAltered, RecordTooLarge
 from mooring.kubernetes.api import Gone, KubernetesApi, NotFound, Refused, Request
-from mooring.kubernetes.list_watch import Event, ListWatch, decode, log_interruption
+from mooring.kubernetes.list_watch import ListWatch, WatchEvent, decode, log_interruption
 from mooring.kubernetes.pv_objects import PERSISTENT_VOLUMES, PV, PVS, Pv, handle
 from mooring.models import Part, Skip, VolumeRecord, Write, WriteResult
 from mooring.process.metrics import Metrics
@@ -165,7 +165,7 @@ class PersistentVolumeStore:
         self._learn(pv)
         return pv
 
-    def _change(self, event: Event[Pv] | None) -> Change:
+    def _change(self, event: WatchEvent[Pv] | None) -> Change:
         look = Skip.NOT_CSI if event is None or event.type == "BOOKMARK" else self._reader.look(event.object)
         if event is None or isinstance(look, Skip):
             return Change(ChangeKind.ALIVE)

@@ -24,7 +24,7 @@ KEEP_SECONDS: Final = 3600.0
 
 
 @dataclass(slots=True)
-class _Kept:
+class _KeptRequests:
     calls: int = 0
     used: float = 0.0
     secrets: Mapping[str, str] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class InFlightRequests:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._kept: dict[str, _Kept] = {}
+        self._kept: dict[str, _KeptRequests] = {}
 
     @contextmanager
     def publish(self, request: csi_pb2.ControllerPublishVolumeRequest) -> Iterator[None]:
@@ -63,8 +63,8 @@ class InFlightRequests:
         return kept.secrets if kept else None
 
     @contextmanager
-    def _during(self, handle: str, secrets: Mapping[str, str]) -> Iterator[_Kept]:
-        kept = self._kept.setdefault(handle, _Kept())
+    def _during(self, handle: str, secrets: Mapping[str, str]) -> Iterator[_KeptRequests]:
+        kept = self._kept.setdefault(handle, _KeptRequests())
         kept.secrets = dict(secrets) or kept.secrets
         kept.calls += 1
         settled = False

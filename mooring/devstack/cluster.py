@@ -25,7 +25,7 @@ class ClusterKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Cluster:
+class StackCluster:
     """A Kubernetes API: `kubeconfig` and `workers` are values for KUBECONFIG, the user's and the workers'; `own` is how to
     reach it if it was started here.
     """
@@ -37,7 +37,7 @@ class Cluster:
 
 
 @asynccontextmanager
-async def open_cluster(kind: ClusterKind, environ: Mapping[str, str], folder: Path) -> AsyncIterator[Cluster]:
+async def open_cluster(kind: ClusterKind, environ: Mapping[str, str], folder: Path) -> AsyncIterator[StackCluster]:
     """Provide a Kubernetes API while the block lasts; its files go to `folder`.
 
     Raises:
@@ -47,19 +47,19 @@ async def open_cluster(kind: ClusterKind, environ: Mapping[str, str], folder: Pa
     match _resolve(kind, environ):
         case ClusterKind.KUBECONFIG:
             named = _variable(environ, "KUBECONFIG", "a kubeconfig that kubectl takes")
-            yield Cluster("the cluster that KUBECONFIG names", named, named)
+            yield StackCluster("the cluster that KUBECONFIG names", named, named)
         case ClusterKind.REAL:
             assets = Path(_variable(environ, "KUBEBUILDER_ASSETS", "the folder that kube/build.sh prints"))
             async with RealKubernetes.start(assets, folder, USERS) as real:
                 await grant(real)
                 kubeconfig = str(real.write_kubeconfig(folder / "kubeconfig"))
                 workers = str(real.write_kubeconfig(folder / "kubeconfig-workers", ACCOUNT))
-                yield Cluster("a real kube-apiserver, for development", kubeconfig, workers, real.server())
+                yield StackCluster("a real kube-apiserver, for development", kubeconfig, workers, real.server())
         case _:
             async with EmbeddedKubernetes.start() as embedded:
                 kubeconfig = str(embedded.write_kubeconfig(folder / "kubeconfig"))
                 what = "an embedded Kubernetes API, for development only: in memory, open to every local user"
-                yield Cluster(what, kubeconfig, kubeconfig, ApiServer(embedded.url))
+                yield StackCluster(what, kubeconfig, kubeconfig, ApiServer(embedded.url))
 
 
 def _resolve(kind: ClusterKind, environ: Mapping[str, str]) -> ClusterKind:

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, TypeVar
 
-When = Callable[["Request"], bool] | None
+When = Callable[["ProxiedRequest"], bool] | None
 
 PATIENCE: Final = 30.0
 """Seconds that a test waits for a held request before it is told that none came."""
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ProxiedRequest:
     """A request as the proxy received it."""
 
     method: str
@@ -44,7 +44,7 @@ class Rule:
     times: int | None = None
     seen: int = 0
 
-    def takes(self, request: Request) -> bool:
+    def takes(self, request: ProxiedRequest) -> bool:
         """Return whether the rule acts on this request, and count the request if so."""
         if self.times is not None and self.seen >= self.times:
             return False
@@ -61,7 +61,7 @@ class Rule:
 
 
 @dataclass(slots=True)
-class Failure(Rule):
+class FailedAnswer(Rule):
     """An answer in the server's place; the request is not forwarded."""
 
     status: int = 500
@@ -158,7 +158,7 @@ class Faults:
     def __init__(self) -> None:
         self._rules: list[Rule] = []
 
-    def rule_for(self, request: Request) -> Rule | None:
+    def rule_for(self, request: ProxiedRequest) -> Rule | None:
         """Return the rule that acts on this request, counting the request there, or None if there is none."""
         return next((rule for rule in self._rules if rule.takes(request)), None)
 
@@ -174,7 +174,7 @@ class Faults:
         message: str = "",
     ) -> Rule:
         """Answer with this status in the server's place, and with a body as the server's: plain text for 429, else a `Status`."""
-        return self._add(Failure(method, path, when, times, status=status, retry_after=retry_after, message=message))
+        return self._add(FailedAnswer(method, path, when, times, status=status, retry_after=retry_after, message=message))
 
     def delay(self, method: str, seconds: float, *, path: str = "", when: When = None, times: int | None = None) -> Rule:
         """Forward after `seconds`."""

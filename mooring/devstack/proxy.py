@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 import aiohttp
 from aiohttp import web
 
-from mooring.devstack.faults import Delay, Drop, Failure, Faults, Followed, Hold, LoseAnswer, Loss, Request, Rule
+from mooring.devstack.faults import Delay, Drop, FailedAnswer, Faults, Followed, Hold, LoseAnswer, Loss, ProxiedRequest, Rule
 from mooring.devstack.kubernetes.kubeconfig import ApiServer
 
 HOST: Final = "127.0.0.1"
@@ -104,15 +104,15 @@ class FaultProxy(Faults):
         body = await request.read()
         watching = request.query.get("watch", "false") not in ("false", "0")
         method = "WATCH" if watching else request.method
-        received = Request(method, request.path, request.query, body)
+        received = ProxiedRequest(method, request.path, request.query, body)
         self.requests[method, request.path] += 1
         if self._out:
             return _cut(request)
         return await self._act(self.rule_for(received), request, received)
 
-    async def _act(self, rule: Rule | None, request: web.Request, received: Request) -> web.StreamResponse:
+    async def _act(self, rule: Rule | None, request: web.Request, received: ProxiedRequest) -> web.StreamResponse:
         match rule:
-            case Failure():
+            case FailedAnswer():
                 return _refuse(rule)
             case Drop(loss=loss):
                 return await _lose(request, loss)
@@ -132,7 +132,7 @@ class FaultProxy(Faults):
         task.add_done_callback(self._tasks.discard)
         return await asyncio.shield(task)
 
-    async def _forward(self, rule: Rule | None, request: web.Request, received: Request) -> web.Response | None:
+    async def _forward(self, rule: Rule | None, request: web.Request, received: ProxiedRequest) -> web.Response | None:
         if isinstance(rule, Hold):
             await rule.wait()
         try:
@@ -172,7 +172,7 @@ def _passed(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name.title() not in NOT_FORWARDED}
 
 
-def _refuse(rule: Failure) -> web.Response:
+def _refuse(rule: FailedAnswer) -> web.Response:
     headers = {} if rule.retry_after is None else {"Retry-After": str(rule.retry_after)}
     if rule.status == 429:  # NB: a real server's only refusal in plain text
         return web.Response(text="Too many requests, please try again later.\n", status=429, headers=headers)

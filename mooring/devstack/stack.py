@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mooring.devstack.cluster import Cluster, ClusterKind, open_cluster
+from mooring.devstack.cluster import ClusterKind, StackCluster, open_cluster
 from mooring.devstack.folders import own_folder
 from mooring.devstack.ports import free_port
 from mooring.devstack.process import StackError
@@ -43,7 +43,7 @@ class Stack:
 
     folder: Path
     temporal: DevTemporal
-    cluster: Cluster
+    cluster: StackCluster
     workers: tuple[WorkerProcess, ...]
 
     @classmethod
@@ -82,7 +82,7 @@ class Stack:
         return StackError(f"{name} has ended, and the stack is of no use without it.", parts[name].last_words())
 
 
-async def _seed(cluster: Cluster, volumes: int, driver: str) -> None:
+async def _seed(cluster: StackCluster, volumes: int, driver: str) -> None:
     if volumes and cluster.own is None:
         raise StackError(f"No volumes are created in {cluster.what}: leave --volumes out, or ask for a cluster of its own.")
     if cluster.own is not None:

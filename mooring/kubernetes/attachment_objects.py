@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from mooring.kubernetes.list_watch import Event, Listed, ResourceKind
+from mooring.kubernetes.list_watch import Listed, ResourceKind, WatchEvent
 from mooring.kubernetes.metadata import Metadata
 
 NODE_ID: Final = "csi.alpha.kubernetes.io/node-id"
@@ -73,5 +73,5 @@ VOLUME_ATTACHMENTS: Final = ResourceKind(
     "VolumeAttachments",
     "/apis/storage.k8s.io/v1/volumeattachments",
     msgspec.json.Decoder(Listed[VolumeAttachment]),
-    msgspec.json.Decoder(Event[VolumeAttachment]),
+    msgspec.json.Decoder(WatchEvent[VolumeAttachment]),
 )

@@ -76,20 +76,20 @@ class Listed(msgspec.Struct, Generic[T]):
     items: list[T]
 
 
-class Event(msgspec.Struct, Generic[T]):
-    """One line of a watch. The object of a line of type ERROR is a `Status` instead (`Failure`)."""
+class WatchEvent(msgspec.Struct, Generic[T]):
+    """One line of a watch. The object of a line of type ERROR is a `Status` instead (`WatchFailure`)."""
 
     type: str
     object: T
 
 
-class Failure(msgspec.Struct):
+class WatchFailure(msgspec.Struct):
     """The line with which the server ends a watch that can't go on."""
 
     object: Status
 
 
-FAILURE: Final = msgspec.json.Decoder(Failure)
+WATCH_FAILURE: Final = msgspec.json.Decoder(WatchFailure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class ResourceKind(Generic[T]):
     plural: str
     path: str
     listed: Decoder[ListPage[T]]
-    event: Decoder[Event[T]]
+    event: Decoder[WatchEvent[T]]
     compact: bool = False
 
 
@@ -173,7 +173,7 @@ class ListWatch(Generic[T]):
         request = Request(what, "GET", self.kind.path, query, compact=self.kind.compact)
         return decode(self.kind.listed, request, await self._api.request(request))
 
-    async def watch(self, resource_version: str) -> AsyncGenerator[Event[T] | None]:
+    async def watch(self, resource_version: str) -> AsyncGenerator[WatchEvent[T] | None]:
         """Yield the events after a list's `resource_version`, bookmarks included, and None whenever a connection is made.
 
         Raises:
@@ -196,7 +196,7 @@ class ListWatch(Generic[T]):
             await asyncio.sleep(next(waits))
             self._reconnected()
 
-    async def _connection(self, since: str) -> AsyncGenerator[Event[T] | None]:
+    async def _connection(self, since: str) -> AsyncGenerator[WatchEvent[T] | None]:
         """Yield None once one request for a watch is answered, then its events."""
         until = {"timeoutSeconds": str(round(self._watch_time))}
         query = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": since, **until}
@@ -206,7 +206,7 @@ class ListWatch(Generic[T]):
             async for line in lines:
                 event = decode(self.kind.event, request, line)
                 if event.type == "ERROR":
-                    raise self._api.error(request, decode(FAILURE, request, line).object)
+                    raise self._api.error(request, decode(WATCH_FAILURE, request, line).object)
                 yield event
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from mooring.kubernetes.list_watch import Event, Listed, ResourceKind
+from mooring.kubernetes.list_watch import Listed, ResourceKind, WatchEvent
 from mooring.kubernetes.metadata import Metadata
 
 OUT_OF_SERVICE: Final = "node.kubernetes.io/out-of-service"
@@ -120,13 +120,13 @@ CSI_NODES: Final = ResourceKind(
     "CSINodes",
     "/apis/storage.k8s.io/v1/csinodes",
     msgspec.json.Decoder(Listed[CsiNode]),
-    msgspec.json.Decoder(Event[CsiNode]),
+    msgspec.json.Decoder(WatchEvent[CsiNode]),
 )
 NODES: Final = ResourceKind(
-    "Nodes", "/api/v1/nodes", msgspec.json.Decoder(Listed[PlainNode]), msgspec.json.Decoder(Event[PlainNode])
+    "Nodes", "/api/v1/nodes", msgspec.json.Decoder(Listed[PlainNode]), msgspec.json.Decoder(WatchEvent[PlainNode])
 )
 NODES_WITH_VOLUMES: Final = ResourceKind(
-    "Nodes", NODES.path, msgspec.json.Decoder(Listed[NodeWithVolumes]), msgspec.json.Decoder(Event[NodeWithVolumes])
+    "Nodes", NODES.path, msgspec.json.Decoder(Listed[NodeWithVolumes]), msgspec.json.Decoder(WatchEvent[NodeWithVolumes])
 )
 NODE: Final = msgspec.json.Decoder(PlainNode)
 NODE_NAME: Final = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")

@@ -14,7 +14,7 @@ import msgspec
 
 from mooring.errors import UntranslatableVolume
 from mooring.kubernetes import in_tree, kube_pb2, protobuf
-from mooring.kubernetes.list_watch import Event, Listed, ListMetadata, ListPage, ResourceKind
+from mooring.kubernetes.list_watch import Listed, ListMetadata, ListPage, ResourceKind, WatchEvent
 from mooring.kubernetes.metadata import Metadata
 from mooring.models import Skip
 
@@ -103,9 +103,9 @@ class PvLists:
         return PvList(ListMetadata(meta.resource_version, meta.next), map(_pv, items))
 
 
-PERSISTENT_VOLUMES: Final = ResourceKind("PersistentVolumes", PVS, PvLists(), msgspec.json.Decoder(Event[Pv]), compact=True)
+PERSISTENT_VOLUMES: Final = ResourceKind("PersistentVolumes", PVS, PvLists(), msgspec.json.Decoder(WatchEvent[Pv]), compact=True)
 PVS_WITH_STATUS: Final = ResourceKind(
-    "PersistentVolumes", PVS, msgspec.json.Decoder(Listed[PvWithStatus]), msgspec.json.Decoder(Event[PvWithStatus])
+    "PersistentVolumes", PVS, msgspec.json.Decoder(Listed[PvWithStatus]), msgspec.json.Decoder(WatchEvent[PvWithStatus])
 )
 
 

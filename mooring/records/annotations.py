@@ -69,7 +69,7 @@ class Keys:
 
 
 @dataclass(slots=True)
-class Reading:
+class ReadRecord:
     """A record, and how many of its times were replaced."""
 
     record: VolumeRecord
@@ -88,7 +88,7 @@ class _Entry(Model):
 _ENTRIES = TypeAdapter(list[_Entry], config=ConfigDict(hide_input_in_errors=True))
 
 
-def read(driver: str, pv: str, uid: str, annotations: Mapping[str, str] | None, now: datetime) -> Reading:
+def read(driver: str, pv: str, uid: str, annotations: Mapping[str, str] | None, now: datetime) -> ReadRecord:
     """Read the record on the PV named `pv`; `now` replaces times that can't be read.
 
     Raises:
@@ -107,7 +107,7 @@ def read(driver: str, pv: str, uid: str, annotations: Mapping[str, str] | None, 
         raise MalformedRecord(f"PersistentVolume {pv} names a holder that is no node id ({keys.node}): {error}.") from error
     beside = entries[0].alsoOn if entries else ()
     record = VolumeRecord(mark=mark, operation=found.get(keys.operation, ""), holders=holders, beside=beside)
-    return Reading(record, times.count(None))
+    return ReadRecord(record, times.count(None))
 
 
 def named_nodes(keys: Keys, found: Mapping[str, str]) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _KeptRecord:
     revision: int
     record: VolumeRecord
 
@@ -40,7 +40,7 @@ class MemoryStore:
         self._metrics = metrics
         self._bookmark = bookmark
         self._new_uid = new_uid
-        self._kept: dict[str, _Kept] = {}
+        self._kept: dict[str, _KeptRecord] = {}
         """Records by revision: the one that changed last is last."""
         self._revision = 0
         self._changed = asyncio.Event()
@@ -90,7 +90,7 @@ class MemoryStore:
     def _keep(self, handle: str, record: VolumeRecord) -> None:
         self._revision += 1
         self._kept.pop(handle, None)
-        self._kept[handle] = _Kept(self._revision, record)
+        self._kept[handle] = _KeptRecord(self._revision, record)
         self._changed.set()
         self._changed = asyncio.Event()
 

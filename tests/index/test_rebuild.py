@@ -8,7 +8,7 @@ import time
 import pytest
 from prometheus_client import CollectorRegistry
 
-from mooring.devstack.faults import Request
+from mooring.devstack.faults import ProxiedRequest
 from mooring.devstack.kubernetes import ApiServer, EmbeddedKubernetes
 from mooring.devstack.proxy import FaultProxy
 from mooring.errors import KubernetesUnavailable
@@ -143,5 +143,5 @@ async def hold(volumes: MemoryStore, handle: str) -> None:
     await volumes.compare_and_set(attach(VolumeRef(volume_handle=handle), free, "node-a"))
 
 
-def continues(request: Request) -> bool:
+def continues(request: ProxiedRequest) -> bool:
     return "continue" in request.query

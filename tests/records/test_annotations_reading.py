@@ -14,7 +14,7 @@ NOW = datetime(2026, 2, 1, tzinfo=UTC)
 SINCE = datetime(2026, 1, 31, 4, 0, 41, tzinfo=UTC)
 
 
-def read(**found: str) -> annotations.Reading:
+def read(**found: str) -> annotations.ReadRecord:
     keyed = {f"{DRIVER}/{name.replace('_', '-')}": value for name, value in found.items()}
     return annotations.read(DRIVER, "pv-7", "uid-7", keyed, NOW)
 

@@ -16,7 +16,7 @@ from temporalio.client import Client
 
 from mooring import names
 from mooring.client import MooringClient
-from mooring.devstack.faults import Followed, Hold, Loss, Request
+from mooring.devstack.faults import Followed, Hold, Loss, ProxiedRequest
 from mooring.devstack.proxy import FaultProxy
 from mooring.errors import BackendFailed
 from mooring.models import PublishResult, UnpublishResult, VolumeRef
@@ -113,7 +113,7 @@ def hold(fleet: Fleet) -> tuple[dict[str, Hold], list[Callable[[], Awaitable[obj
     return held, [*(each.reached for each in held.values()), *(each.landed for each in lost), *calls]
 
 
-def makes(epoch: int) -> Callable[[Request], bool]:
+def makes(epoch: int) -> Callable[[ProxiedRequest], bool]:
     """Return whether a request writes this epoch, as a predicate."""
     return lambda request: b'"value":"%d"' % epoch in request.body.replace(b" ", b"")
 

@@ -11,7 +11,7 @@ import pytest
 from temporalio.client import Client, WorkflowFailureError
 
 from mooring.client import MooringClient
-from mooring.devstack.faults import Hold, Request
+from mooring.devstack.faults import Hold, ProxiedRequest
 from mooring.errors import BackendFailedPrecondition
 from mooring.models import AdoptRequest, PublishResult
 from tests.harness.array import Array, Turn
@@ -33,7 +33,7 @@ def begun(verb: str, mooring: MooringClient, driver: str) -> Coroutine[Any, Any,
     return mooring.adopt(asked, deadline=SECONDS)
 
 
-def by_another(run: Run) -> Callable[[Request], bool]:
+def by_another(run: Run) -> Callable[[ProxiedRequest], bool]:
     """Return whether a request is none of this run's."""
     return lambda request: (run.run_id or "").encode() not in request.body
 

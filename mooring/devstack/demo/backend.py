@@ -25,7 +25,7 @@ class Mood(StrEnum):
     HANG = "hang"
 
 
-class Event(StrEnum):
+class EntryKind(StrEnum):
     """Kinds of entry in its journal."""
 
     ASKED = "asked"
@@ -51,22 +51,22 @@ class BackendFiles:
         new.write_text(mood)
         new.replace(self._mood)
 
-    def note(self, event: Event, volume: str, node: str) -> None:
+    def note(self, event: EntryKind, volume: str, node: str) -> None:
         """Write a line of the journal."""
         with self._journal.open("a") as journal:
             journal.write(f"{event} {volume} {node}\n")
 
-    def events(self, volume: str) -> list[tuple[Event, str]]:
+    def events(self, volume: str) -> list[tuple[EntryKind, str]]:
         """Return the events of a volume in their order, each with its node."""
         lines = self._journal.read_text().splitlines() if self._journal.exists() else []
         split = [line.split(" ") for line in lines]
-        return [(Event(event), node) for event, about, node in split if about == volume]
+        return [(EntryKind(event), node) for event, about, node in split if about == volume]
 
     def attached(self, volume: str) -> set[str]:
         """Return the nodes that the volume is attached to, as the backend sees it."""
         nodes: set[str] = set()
         for event, node in self.events(volume):
-            nodes = nodes | {node} if event is Event.ATTACHED else nodes - {node} if event is Event.DETACHED else nodes
+            nodes = nodes | {node} if event is EntryKind.ATTACHED else nodes - {node} if event is EntryKind.DETACHED else nodes
         return nodes
 
 
@@ -79,17 +79,17 @@ class DemoBackend:
     async def publish(self, call: BackendCall) -> dict[str, str]:
         """Attach, if it is in the mood."""
         handle = call.volume.volume_handle
-        self._files.note(Event.ASKED, handle, call.node_id)
+        self._files.note(EntryKind.ASKED, handle, call.node_id)
         while self._files.mood is Mood.HANG:  # noqa: ASYNC110 - another process changes its mood
             await asyncio.sleep(0.05)
         if self._files.mood is Mood.REFUSE:
             raise BackendFailed(f"The array has no free port for volume {handle} on node {call.node_id}.")
-        self._files.note(Event.ATTACHED, handle, call.node_id)
+        self._files.note(EntryKind.ATTACHED, handle, call.node_id)
         return {"devicePath": f"/dev/disk/by-id/{handle}"}
 
     async def unpublish(self, call: BackendCall) -> None:
         """Detach."""
-        self._files.note(Event.DETACHED, call.volume.volume_handle, call.node_id)
+        self._files.note(EntryKind.DETACHED, call.volume.volume_handle, call.node_id)
 
 
 def make() -> DemoBackend:

@@ -42,7 +42,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class ObjectChange:
     """One change of one object."""
 
     kind: Literal["ADDED", "MODIFIED", "DELETED"]
@@ -78,13 +78,13 @@ class Watcher:
     """A subscription: the entries it begins with, their revision, and then the changes; None ends it."""
 
     selector: Selector
-    begin: list[Event]
+    begin: list[ObjectChange]
     revision: int
-    changes: asyncio.Queue[Event | None] = field(default_factory=asyncio.Queue)
+    changes: asyncio.Queue[ObjectChange | None] = field(default_factory=asyncio.Queue)
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class EntryPage:
     """Part of a list: `after` is the last key, or None if no more follow."""
 
     entries: list[Entry]
@@ -109,7 +109,7 @@ class Collection:
         self.resource = resource
         self.revision = revision
         self._entries: dict[Key, Entry] = {}
-        self._history: deque[Event] = deque()
+        self._history: deque[ObjectChange] = deque()
         self._kept = history
         self._oldest = revision.current
         self._snapshots: OrderedDict[int, list[Entry]] = OrderedDict()
@@ -129,7 +129,7 @@ class Collection:
         """Write an object, new or changed, under the next revision."""
         kind: Literal["ADDED", "MODIFIED"] = "MODIFIED" if key in self._entries else "ADDED"
         self._entries[key] = entry = _entry(key, self.revision.next(), value)
-        self._publish(Event(kind, entry))
+        self._publish(ObjectChange(kind, entry))
         return entry
 
     def preview(self, key: Key, value: Object) -> Entry:
@@ -141,17 +141,17 @@ class Collection:
         """Delete an object and return its last entry, with the revision of the deletion; refuse with 404 if there is none."""
         last = _entry(key, self.revision.next(), self.get(key).decode())
         del self._entries[key]
-        self._publish(Event("DELETED", last))
+        self._publish(ObjectChange("DELETED", last))
         return last
 
-    def page(self, selector: Selector, limit: int, at: int | None = None, after: Key | None = None) -> Page:
+    def page(self, selector: Selector, limit: int, at: int | None = None, after: Key | None = None) -> EntryPage:
         """Return at most `limit` objects (0: all) beyond `after`, in the order of their keys, as of revision `at` (None: now)."""
         revision = self.revision.current if at is None else at
         snapshot = self._snapshot(revision)
         begin = 0 if after is None else bisect_right(snapshot, after, key=lambda entry: entry.key)
         wanted = [entry for entry in snapshot[begin:] if selector.matches(entry)]
         end = limit or len(wanted)
-        return Page(wanted[:end], revision, max(0, len(wanted) - end))
+        return EntryPage(wanted[:end], revision, max(0, len(wanted) - end))
 
     @contextmanager
     def watch(self, selector: Selector, since: int | None) -> Iterator[Watcher]:
@@ -175,7 +175,7 @@ class Collection:
         for watcher in self._watchers:
             watcher.changes.put_nowait(None)
 
-    def _publish(self, event: Event) -> None:
+    def _publish(self, event: ObjectChange) -> None:
         self._history.append(event)
         while len(self._history) > self._kept:
             self._oldest = self._history.popleft().entry.revision
@@ -192,10 +192,10 @@ class Collection:
                 self._snapshots.popitem(last=False)
         return self._snapshots[revision]
 
-    def _present(self) -> list[Event]:
-        return [Event("ADDED", entry) for entry in self._snapshot(self.revision.current)]
+    def _present(self) -> list[ObjectChange]:
+        return [ObjectChange("ADDED", entry) for entry in self._snapshot(self.revision.current)]
 
-    def _since(self, since: int) -> list[Event]:
+    def _since(self, since: int) -> list[ObjectChange]:
         if since < self._oldest:
             raise status.watch_expired(since, self._oldest)
         return [event for event in self._history if event.entry.revision > since]

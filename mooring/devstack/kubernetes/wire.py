@@ -7,7 +7,7 @@ import msgspec
 
 from mooring.devstack.kubernetes import status
 from mooring.devstack.kubernetes.resources import Resource
-from mooring.devstack.kubernetes.store import Entry, Event, Key, Page
+from mooring.devstack.kubernetes.store import Entry, EntryPage, Key, ObjectChange
 
 
 def one(resource: Resource, entry: Entry) -> bytes:
@@ -24,7 +24,7 @@ def deleted(resource: Resource, entry: Entry) -> bytes:
     return msgspec.json.encode(body)
 
 
-def many(resource: Resource, page: Page) -> bytes:
+def many(resource: Resource, page: EntryPage) -> bytes:
     """Encode one page of a list."""
     metadata: dict[str, Any] = {"resourceVersion": str(page.revision)}
     if page.after is not None:
@@ -34,7 +34,7 @@ def many(resource: Resource, page: Page) -> bytes:
     return msgspec.json.encode(head)[:-1] + b',"items":[' + items + b"]}"
 
 
-def change(resource: Resource, event: Event) -> bytes:
+def change(resource: Resource, event: ObjectChange) -> bytes:
     """Encode one line of a watch."""
     return b'{"type":"%s","object":%s}\n' % (event.kind.encode(), one(resource, event.entry))
 

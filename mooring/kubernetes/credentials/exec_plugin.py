@@ -33,7 +33,7 @@ TOKENS: Final = re.compile(r"(?i)\beyJ[\w.-]{8,}|(?<=bearer )\S+")
 """Text that looks like a token, wherever it is from."""
 
 
-class Status(msgspec.Struct, rename="camel"):
+class IssuedCredentials(msgspec.Struct, rename="camel"):
     """The credentials that a plugin printed."""
 
     token: str = ""
@@ -42,13 +42,13 @@ class Status(msgspec.Struct, rename="camel"):
     expiration_timestamp: datetime | None = None
 
     def __repr__(self) -> str:
-        return "Status(...)"
+        return "IssuedCredentials(...)"
 
 
 class _Printed(msgspec.Struct, rename="camel"):
     api_version: str = ""
     kind: str = ""
-    status: Status | None = None
+    status: IssuedCredentials | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Plugin:
         """Return the program: a path, or a bare name that PATH finds."""
         return str(self.folder / self.spec.command) if os.sep in self.spec.command else self.spec.command
 
-    async def run(self, environ: Mapping[str, str], patience: float = PLUGIN_SECONDS) -> Status:
+    async def run(self, environ: Mapping[str, str], patience: float = PLUGIN_SECONDS) -> IssuedCredentials:
         """Run it and return what it printed.
 
         Raises:
@@ -106,7 +106,7 @@ class Plugin:
             start_new_session=True,
         )
 
-    def _read(self, out: bytes, err: bytes) -> Status:
+    def _read(self, out: bytes, err: bytes) -> IssuedCredentials:
         try:
             printed = msgspec.json.decode(out, type=_Printed)
         except msgspec.DecodeError:
@@ -114,7 +114,7 @@ class Plugin:
             raise self._failed(f"printed {what}{self._last_line(err)}") from None
         if (printed.kind, printed.api_version) != ("ExecCredential", self.spec.api_version):
             raise self._failed(f"did not print an ExecCredential of {self.spec.api_version}, which the kubeconfig asks for")
-        status = printed.status or Status()
+        status = printed.status or IssuedCredentials()
         if bool(status.client_certificate_data) != bool(status.client_key_data):
             raise self._failed("gave a certificate without its key, or the other way round")
         if not (status.token or status.client_certificate_data):

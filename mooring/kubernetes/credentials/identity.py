@@ -28,7 +28,7 @@ Header = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class ClientIdentity:
     """The identity as far as files give it. `plugin` knows the rest."""
 
     headers: Sequence[Header] = field(default=(), repr=False)
@@ -47,7 +47,7 @@ class UserReader:
     reader: Reader
     now: Now
 
-    def identity(self) -> Identity:
+    def identity(self) -> ClientIdentity:
         """Return the user's identity."""
         user, read = self.user, self.reader
         certificate = read.pem("client-certificate", user.client_certificate, user.client_certificate_data)
@@ -59,7 +59,7 @@ class UserReader:
         # NB: a line break would end the header, and the library's own error quotes what it would not send.
         if any(not value.isprintable() for _, value in headers):
             raise self._wrong("has a line break or control character inside its token, or inside a name to act as")
-        return Identity(headers, certificate, key, secrets, None if authorization or certificate else self._plugin())
+        return ClientIdentity(headers, certificate, key, secrets, None if authorization or certificate else self._plugin())
 
     def _authorization(self) -> tuple[Sequence[Header], Sequence[str]]:
         """Return the header that identifies the user, if any, and the secret in it."""

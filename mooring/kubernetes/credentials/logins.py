@@ -15,8 +15,8 @@ from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 from mooring.kubernetes.credentials.errors import KubernetesNotConfigured
-from mooring.kubernetes.credentials.exec_plugin import API_GROUP, Plugin, Status
-from mooring.kubernetes.credentials.identity import Identity, Now, UserReader
+from mooring.kubernetes.credentials.exec_plugin import API_GROUP, IssuedCredentials, Plugin
+from mooring.kubernetes.credentials.identity import ClientIdentity, Now, UserReader
 from mooring.kubernetes.credentials.kubeconfig import Chosen, choose, read_files, read_mapping
 from mooring.kubernetes.credentials.login import Endpoint, Login, Tls
 from mooring.kubernetes.credentials.reader import Reader
@@ -34,7 +34,7 @@ class Prepared:
     login: Login
     plugin: Plugin | None = None
 
-    def completed(self, status: Status) -> Login:
+    def completed(self, status: IssuedCredentials) -> Login:
         """Return the login with the credentials that the plugin gave."""
         login, tls = self.login, self.login.endpoint.tls
         if status.client_certificate_data:
@@ -129,7 +129,7 @@ def _prepared(chosen: Chosen, url: str, proxy: str | None, hidden: list[str], no
     return Prepared(login, Plugin(identity.plugin, chosen.user.folder, _cluster_info(chosen.cluster.value, tls)))
 
 
-def _anonymous(chosen: Chosen, identity: Identity) -> str:
+def _anonymous(chosen: Chosen, identity: ClientIdentity) -> str:
     if identity.certificate or any(name == "Authorization" for name, _ in identity.headers):
         return ""
     why = f"has none for its user {chosen.user_name}" if chosen.user_name else "names no user in its context"
@@ -148,7 +148,7 @@ def _proxy(cluster: Cluster, reader: Reader) -> str | None:
     return cluster.proxy_url or None
 
 
-def _tls(cluster: Cluster, reader: Reader, identity: Identity) -> Tls:
+def _tls(cluster: Cluster, reader: Reader, identity: ClientIdentity) -> Tls:
     authorities = reader.pem("certificate-authority", cluster.certificate_authority, cluster.certificate_authority_data)
     if authorities and cluster.insecure_skip_tls_verify:
         raise reader.wrong("it has a certificate-authority and insecure-skip-tls-verify: remove one")

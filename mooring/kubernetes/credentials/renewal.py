@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Final
 
 from mooring.kubernetes.credentials.errors import KubernetesNotConfigured, NoCredentials
-from mooring.kubernetes.credentials.exec_plugin import Plugin, Status
+from mooring.kubernetes.credentials.exec_plugin import IssuedCredentials, Plugin
 from mooring.kubernetes.credentials.login import Login
 from mooring.kubernetes.credentials.logins import Logins, Prepared
 
@@ -42,7 +42,7 @@ class Renewal:
         self._environ = environ
         self._clock = clock
         self._login: Login | None = None
-        self._given: tuple[Plugin, Status] | None = None
+        self._given: tuple[Plugin, IssuedCredentials] | None = None
         self._refused = False
         self._failure = ""
         self._attempted = float("-inf")
@@ -120,7 +120,7 @@ class Renewal:
             raise NoCredentials(f"the credential plugin {plugin.command} gave a damaged certificate or key") from None
         return login
 
-    async def _asked(self, plugin: Plugin) -> Status:
+    async def _asked(self, plugin: Plugin) -> IssuedCredentials:
         self.waits_for = plugin.command
         try:
             return await plugin.run(self._environ)

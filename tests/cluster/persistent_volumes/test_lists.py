@@ -8,7 +8,7 @@ from contextlib import aclosing
 
 from mooring.cluster.persistent_volumes import PersistentVolumeStore
 from mooring.cluster.record_reader import RecordReader
-from mooring.devstack.faults import Request
+from mooring.devstack.faults import ProxiedRequest
 from mooring.kubernetes.list_watch import Listed, ListMetadata
 from mooring.kubernetes.pv_objects import Csi, Pv, PvMetadata, PvSpec
 from mooring.models import DEFAULT_DRIVER, Skip
@@ -86,7 +86,7 @@ def test_a_pv_without_a_volume_handle_is_counted() -> None:
     assert (page.records, page.skipped) == ([], {Skip.NO_VOLUME_HANDLE: 1})
 
 
-def continues(request: Request) -> bool:
+def continues(request: ProxiedRequest) -> bool:
     return "continue" in request.query
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 from temporalio.client import WorkflowHandle
 
-from mooring.devstack.demo.backend import Event, Mood
+from mooring.devstack.demo.backend import EntryKind, Mood
 from mooring.devstack.demo.scene import PATIENCE, Scene, until
 from mooring.devstack.demo.steps.faults import holders
 from mooring.devstack.demo.story import Story
@@ -40,7 +40,7 @@ async def _publish_that_hangs(scene: Scene) -> asyncio.Task[PublishResult]:
     asked = len(scene.backend.events(SUBJECT))
 
     async def begun() -> bool | None:
-        return (Event.ASKED, NODE) in scene.backend.events(SUBJECT)[asked:] or None
+        return (EntryKind.ASKED, NODE) in scene.backend.events(SUBJECT)[asked:] or None
 
     await until("the backend is asked", begun)
     return publish
