@@ -69,7 +69,7 @@ def _records(context: WorkerContext, limits: OperationLimits) -> Activities:
     )
     return [
         *(records.observe, records.look, records.record, records.release, records.persist, records.undo),
-        *(waits.find, waits.drop, waits.outwait, waits.ends_for, waits.publisher_lives, waits.wait),
+        *(waits.find, waits.drop, waits.outwait, waits.ends_for, waits.has_begun, waits.publisher_lives, waits.wait),
         NodeActivities(nodes).check,
     ]
 

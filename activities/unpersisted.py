@@ -148,11 +148,23 @@ class UnpersistedActivities:
 
     @activity.defn(name="check_publisher")
     async def publisher_lives(self, publish: RunRef) -> bool:
-        """Return whether nothing shows that the publish was rolled back, or cut off before the backend can have begun for it."""
+        """Return whether nothing shows that the publish was rolled back, or cut off before the backend can have begun for it.
+
+        NB: nor that the hold which asks is over; one that has the word of its publish learns that when it would wait for the PV.
+        """
         async with attempt(patient=True):
+            if await self._asks_when_over(publish.volume):
+                return False
             run = await look_up(self._client, volume_id(publish.volume), publish.run_id)
             fate = _FATES.get(run.status, Fate.CUT_OFF) if run is not None and run.status is not None else Fate.UNKNOWN
             return lives(fate, learnt=run is None or fate is not Fate.CUT_OFF or await self._saw_its_child(run))
+
+    @activity.defn(name="check_recorder")
+    async def has_begun(self, run: RunRef) -> bool:
+        """Return whether this is a hold that the operation which asks has begun, or one that goes on in its place."""
+        async with attempt(patient=True):
+            hold = await look_up(self._client, unpersisted_id(run.volume), run.run_id)
+            return hold is not None and hold.parent_run_id == _run_id()
 
     @activity.defn(name="wait_for_volume")
     async def wait(self, waiting: PersistInput) -> VolumeRecord:

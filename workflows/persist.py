@@ -41,6 +41,8 @@ NB: a version before this one looks so; the wait for the PV is one for its relea
 
 _ASKS_WHO = "asks who wants it to end"
 """The patch since which a run ends for no operation that is over."""
+_ASKS_AGAIN = "asks for its publish again where it was reset"
+"""The patch since which a run that waits for the word of its publish, and is reset, asks whether that is still to come."""
 
 
 @workflow.defn(name=names.PERSIST)
@@ -56,6 +58,8 @@ class PersistAttachment:
         self._signed = dict.fromkeys((waiting.operation, *waiting.signed), workflow.random_seed())
         """The ids that what this run has written may bear, and its life then: a version before this one signed as its publish."""
         self._wrote = bool(waiting.signed)
+        self._asked_in = workflow.random_seed()
+        """The life in which this run asked for its publish."""
 
     @workflow.signal
     def settle(self, attachment: Attachment) -> None:
@@ -104,12 +108,9 @@ class PersistAttachment:
         workflow.continue_as_new(self._waiting.model_copy(update=ahead), memo=dict(workflow.memo()))
 
     async def _hold(self) -> str:
-        lives = await self._steps.publisher_lives(self._waiting.operation)
-        if not holds.is_needed(settled=self._settled is not None, publisher_lives=lives):
+        if not (await self._is_needed() and await self._publish_settled()):
             self._show(State.DETACHED)
-            return f"{self._what()} is not needed: its publish has not succeeded."
-        stop_if_cancelled()
-        await self._publish_settled()
+            return f"{self._what()} is not needed: its publish has not succeeded, or it had ended before it was reset."
         waits = pauses(_PAUSE, _LONGEST_PAUSE, lambda: 1.0)  # one run a volume: there is nobody to fall into step with
         while True:
             attachment = self._settled or self._waiting.attachment
@@ -132,11 +133,25 @@ class PersistAttachment:
                 )
                 return f"{self._what()} is done at epoch {result.record.epoch}."
 
-    async def _publish_settled(self) -> None:
-        if self._settled is None:
+    async def _is_needed(self) -> bool:
+        self._asked_in = self._steps.life
+        lives = await self._steps.publisher_lives(self._waiting.operation)
+        if not holds.is_needed(settled=self._settled is not None, publisher_lives=lives):
+            return False
+        stop_if_cancelled()
+        return True
+
+    async def _publish_settled(self) -> bool:
+        """Wait for the word of the publish, and return whether it is there: after a reset it may never arrive."""
+        while self._settled is None:
             explain(State.WAITING_FOR_PV, self._unsettled())
-            await workflow.wait_condition(lambda: self._settled is not None)
+            await workflow.wait_condition(lambda: self._settled is not None or self._steps.life != self._asked_in)
             explain(State.WAITING_FOR_PV, "")
+            if self._settled is None and not workflow.patched(_ASKS_AGAIN):
+                self._asked_in = self._steps.life
+            elif self._settled is None and not await self._is_needed():
+                return False
+        return True
 
     async def _ended(self, error: BaseException) -> FailureError:
         left = ""
@@ -151,7 +166,7 @@ class PersistAttachment:
             return ""
         node, budget = self._waiting.attachment.node_id, self._steps.limits.clear_budget
         try:
-            await self._steps.take_back(node, lambda _: self._renews, _always, budget, self._mine)
+            await self._steps.take_back(node, lambda _: self._renews, _always, budget, lambda: self._mine)
         except FailureError as error:
             if is_cancelled_exception(error):
                 raise

@@ -162,6 +162,7 @@ class PublishVolume:
                 decision = self._decide(seen.record)
                 self._seen_itself = self._steps.trusts(seen) and isinstance(decision, fence.Refuse)
                 if isinstance(decision, fence.Acquire):
+                    await self._hold.learn_writers(seen)
                     result = await self._acquisition.make(decision, seen, self._hold.mine)
                     if result.landed:
                         return result.record
@@ -254,10 +255,11 @@ class PublishVolume:
 
     async def _roll_back(self) -> None:
         await self._hold.learn_anew()
+        await self._hold.recover()
         if self._hold.started is not None and workflow.patched(_ROLLS_BACK_BESIDE_HOLDS):
             await self._undo_hold()
         await self._hold.drop()
-        seen = await self._steps.take_back(self._asked.node_id, self._leaves, self._before_undo, mine=self._hold.mine)
+        seen = await self._steps.take_back(self._asked.node_id, self._leaves, self._before_undo, mine=lambda: self._hold.mine)
         if self._took_back_without_pv(seen) and workflow.patched(_SAYS_LET_GO):
             workflow.upsert_memo({names.LET_GO_MEMO: self._asked.node_id})
 
@@ -283,6 +285,7 @@ class PublishVolume:
         if self._steps.is_waiting_unknown:
             await self._hold.others_wait()
             seen = await self._steps.look_patiently()  # NB: what waited until a moment ago may have become the record
+        await self._hold.learn_writers(seen)
         if self._backend_begun and not self._is_anothers(seen) and not self._leaves(seen):
             await self._steps.backend_undo(self._call(max(self._asked_at, seen.record.epoch if seen.record else 0)))
             self._backend_begun = False

@@ -15,7 +15,7 @@ from temporalio.workflow import ParentClosePolicy
 with workflow.unsafe.imports_passed_through():
     from mooring import names
     from mooring.errors import Contended, VolumeNotFound
-    from mooring.models import Attachment, PersistInput, PublishRequest, UnpersistedRun
+    from mooring.models import Attachment, PersistInput, PublishRequest, ReadResult, UnpersistedRun
     from mooring.records import holds
     from workflows.common.cancellation import to_the_end
     from workflows.common.failures import failure
@@ -25,6 +25,8 @@ with workflow.unsafe.imports_passed_through():
 
 _OUTWAITS = "leaves the end of a hold to who asked for it"
 """The patch since which a publish ends no hold that it finds being ended."""
+_RECOVERS = "finds its own hold again that was reset"
+"""The patch since which a publish that fails knows a hold of its own, though that goes on in another run."""
 
 
 class UnpersistedHold:
@@ -39,7 +41,9 @@ class UnpersistedHold:
         self._begun_in = steps.life
         """The life in which the run was started: a former self may have reported success on it."""
         self._begun: dict[str, int] = {}
-        """The runs that this publish has started, and the life in which it did."""
+        """The runs that this publish has started, or that go on in their place, and the life in which it learnt of them."""
+        self._others: set[str] = set()
+        """The runs that are no hold of this publish."""
         self.may_have_recorded = False
         """True if the run that this publish had started was given its word, and so may have written the record in its name."""
 
@@ -110,13 +114,36 @@ class UnpersistedHold:
         if self.started is None:
             return
         found = await self._steps.find_waiting()
-        if found is not None and found.run_id == self.started.run_id and not holds.is_mine(found):
+        if found is None or holds.is_mine(found):
+            return
+        if found.run_id == self.started.run_id or workflow.patched(_RECOVERS):  # NB: a reset gives the hold another run id
             self.started, self.found, self._steps.waiting, self._has_begun = None, found, found, False
 
     async def learn_anew(self) -> None:
         """Look again for a wait if the publish was reset since the last look; one that its former self started is then `found`."""
         if self._outlived or self._steps.is_waiting_unknown:
             await self.others_wait()
+
+    async def recover(self) -> None:
+        """Find the run again that this publish has started, if an operator has reset it meanwhile."""
+        if self.started is None and self.mine and workflow.patched(_RECOVERS):
+            found = await self._steps.find_waiting()
+            if found is not None and holds.is_mine(found):
+                self.started, self._begun_in = found, self._steps.life
+                self._begun[found.run_id] = self._begun_in
+
+    async def learn_writers(self, seen: ReadResult) -> None:
+        """Ask of a record that names the node whether a hold of this publish has written it, in a run that it has not seen."""
+        node, known = self._asked.node_id, {seen.by, *self.mine, *self._others}
+        copies = seen.record.copies if seen.record is not None and self.mine else ()
+        unknown = {copy.operation for copy in copies if copy.holder(node) is not None} - known
+        if not unknown or not workflow.patched(_RECOVERS):
+            return
+        for run_id in sorted(unknown):
+            if await self._steps.has_begun(run_id):
+                self._begun[run_id] = self._steps.life
+            else:
+                self._others.add(run_id)
 
     async def drop(self) -> None:
         """End the run that this publish has started, if any."""

@@ -11,7 +11,8 @@ Invariants, each searched in tests/records/fence:
 3. While a hold is open no other node becomes a holder. An operation that ends moves the epoch beside it as ever, and releases the
    recorded holders.
 4. A hold signs all its writes with an id of its own: else its publish takes a record for its own that the hold is about to undo.
-   To that publish an acquisition of its hold is its own acquisition, to any later one an earlier holder.
+   To that publish an acquisition of its hold is its own acquisition, to any later one an earlier holder. A hold that is reset while
+   its publish is open remains that one's, under another id.
 5. A hold ends after the backend has detached, like a record.
 6. A hold ends for an operation that is open, or for an operator: the request of one that is over may arrive after another publish
    has relied on the hold. It then goes on in another run, and an operation that ends it ends that, too. One that was reset after it

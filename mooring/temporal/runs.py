@@ -101,11 +101,15 @@ def legible(workflow_id: str, run_id: str) -> Iterator[None]:
 
 
 async def describe(client: Client, workflow_id: str, run_id: str | None = None) -> WorkflowExecutionDescription | None:
-    """Describe the run, or the newest of its id; return None if there is none, raise RPCError if Temporal doesn't answer."""
+    """Describe the run, or the newest of its id; return None if there is none, raise RPCError if Temporal doesn't answer.
+
+    NB: a run id may come from a PV, where anybody can write anything: one that the server rejects is that of no run.
+    """
+    missing = (RPCStatusCode.NOT_FOUND,) if run_id is None else (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT)
     try:
         return await client.get_workflow_handle(workflow_id, run_id=run_id).describe()
     except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
+        if error.status in missing:
             return None
         raise
 

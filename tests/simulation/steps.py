@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from mooring.errors import BackendFailed, BackendInvalidArgument, KubernetesForbidden
-from mooring.models import BackendCall, ObserveResult, OperationLimits, ReadResult, RunRef, UnpersistedRun, Write
+from mooring.models import BackendCall, ObserveResult, OperationLimits, PersistInput, ReadResult, RunRef, UnpersistedRun, Write
 from mooring.records import holds
 from mooring.records.holds import Fate
 from tests.simulation import judge
@@ -180,6 +180,12 @@ def _publisher(world: Server, run: Run, step: Step) -> None:
     run.succeed(step, holds.lives(fate, learnt=learnt))
 
 
+def _has_begun(world: Server, run: Run, step: Step) -> None:
+    hold = world.run(_argument(step, RunRef).run_id)
+    asked = hold.instance.argument if hold else None
+    run.succeed(step, isinstance(asked, PersistInput) and asked.operation == run.run_id)
+
+
 def _wait(world: Server, run: Run, step: Step) -> None:
     run.succeed(step, world.cluster.read())
 
@@ -196,6 +202,7 @@ ANSWERS: Final[dict[str, Callable[[Server, Run, Step], None]]] = {
     "outwait_unpersisted": _outwait,
     "check_operation": _is_open,
     "check_publisher": _publisher,
+    "check_recorder": _has_begun,
     "wait_for_volume": _wait,
     "check_node": _nothing,
     "warn_not_cleared": _nothing,

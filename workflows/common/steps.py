@@ -213,7 +213,7 @@ class Steps:
         leaves: Callable[[ReadResult], bool],
         first: Callable[[ReadResult], Awaitable[bool]],
         budget: float | None = None,
-        mine: Collection[str] = (),
+        mine: Callable[[], Collection[str]] = tuple,
     ) -> ReadResult:
         """Undo the writes of the operation, or of another run that is `mine`, however long it takes, and return the last look.
 
@@ -226,7 +226,7 @@ class Steps:
             writable = await first(seen)
             write = None
             if writable and seen.record is not None:
-                write = fence.undo(seen.record, self.volume, node_id, seen.by, renews=leaves(seen), mine=mine)
+                write = fence.undo(seen.record, self.volume, node_id, seen.by, renews=leaves(seen), mine=mine())
             if self.trusts(seen) if write is None else self.is_current(await self._undo(write, budget)):
                 return seen
 
@@ -281,6 +281,12 @@ class Steps:
         options = self._patient("look at the operation that asks for the end", self.limits.attempt_timeout)
         run = RunRef(volume=self.volume, run_id=operation)
         return await workflow.execute_activity_method(UnpersistedActivities.ends_for, run, **options)
+
+    async def has_begun(self, run_id: str) -> bool:
+        """Return whether this is the run of a hold that this very operation has begun."""
+        options = self._patient("look at the run that wrote the record", self.limits.attempt_timeout)
+        run = RunRef(volume=self.volume, run_id=run_id)
+        return await workflow.execute_activity_method(UnpersistedActivities.has_begun, run, **options)
 
     async def publisher_lives(self, operation: str) -> bool:
         """Return whether that publish is open, or has succeeded."""

@@ -23,6 +23,7 @@ from mooring.models import (
     VolumeRef,
 )
 from tests.compatibility.replay.recorder import DRIVER, Recorder
+from tests.compatibility.replay.reset_holds import record_reset_hold
 from tests.evacuation.conftest import Stubborn
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
@@ -56,6 +57,7 @@ async def record_patches(client: Client, cluster: Cluster) -> None:
         await _record_another_mode(recorder)
         await _record_holds(recorder, backend)
         await _record_ends_of_holds(recorder)
+        await record_reset_hold(recorder, backend)
         await _record_pvs_that_go(recorder, backend)
         await _record_claim_without_its_pv(recorder, cluster.proxy)
         await _record_cancellation(recorder, backend)

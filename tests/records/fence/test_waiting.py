@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.records.fence.waiting import switches
@@ -24,6 +26,9 @@ HOLD_RESETS = Bounds(operations=3, operators=False, records=False, late=False, h
 FORGOTTEN = Bounds(operations=5, operators=False, records=False, late=False, hold_resets=1, forgets=True, states=40_000)
 GONE = Bounds(operations=3, operators=False, records=False, late=False, gone=1, states=40_000)
 GONE_LATER = Bounds(operations=6, operators=False, records=False, late=False, gone=1, states=20_000)
+GONE_AND_RESET = replace(FORGOTTEN, operations=4, gone=1)
+ITS_HOLD_RESET = replace(HOLD_RESETS, operations=1)
+BOTH_RESET = Bounds(operations=3, records=False, late=False, resets=True, hold_resets=1, states=40_000)
 RESET = Bounds(operations=3, records=False, late=False, resets=True, states=40_000)
 
 HOLD = Hold(1, "A", 1, Fate.SUCCEEDED, learnt=True, step="waits", settled=True)
@@ -51,11 +56,17 @@ MOVED_ON = World(
 """The hold of A has ended, A was unpublished, and operation 3 has published the volume to B."""
 CAME_BACK = MOVED_ON._replace(hold=HOLD._replace(number=2, revived=True, forgotten=True), gone=frozenset(), held=2)
 """The state after a reset of that hold, of which it is unknown that it was over."""
-BEFORE_ITS_ATTACH = PUBLISHED._replace(remembered=Run("publish", "A", 1, step="attach", started=1, has_begun=True))
+BEFORE_ITS_ATTACH = PUBLISHED._replace(remembered=Run("publish", "A", 1, step="attach", started=1, own=(1,), has_begun=True))
 FOUND = Found(1, "A", 1, ending=False, by=1)
 BEFORE_ITS_END = PUBLISHED._replace(
-    remembered=Run("publish", "A", 1, step="found", started=1, has_begun=True, begun=True, answer=FOUND)
+    remembered=Run("publish", "A", 1, step="found", started=1, own=(1,), has_begun=True, begun=True, answer=FOUND)
 )
+LOOKS_FOR_ITS_HOLD = PUBLISHED._replace(
+    believed=frozenset(),
+    hold=HOLD._replace(fate=Fate.OPEN),
+    run=Run("publish", "A", 1, step="find", started=1, own=(1,), has_begun=True, begun=True, recorded=True),
+)
+"""Operation 1 has given its hold its word, and is about to look for it."""
 
 SAFE = {
     "alone": (ALONE, START),
@@ -69,6 +80,9 @@ SAFE = {
     "ended-hold-reset": (HOLD_RESETS, RECORDED),
     "ended-hold-forgotten": (FORGOTTEN, MOVED_ON),
     "ended-hold-forgotten-departed": (GONE_LATER, CAME_BACK),
+    "hold-of-a-publish-reset": (HOLD_RESETS, LOOKS_FOR_ITS_HOLD),
+    "hold-of-a-publish-reset-departed": (GONE_AND_RESET, MOVED_ON),
+    "both-reset": (BOTH_RESET, BEFORE_ITS_ATTACH),
     "departed": (GONE, RECORDED),
     "departed-later": (GONE, PUBLISHED),
     "reset-before-attach": (RESET, BEFORE_ITS_ATTACH),
@@ -100,6 +114,10 @@ LEFT_OUT = [
     (switches.TakesBackTheDeparted(), GONE, RECORDED),
     (switches.EndsOnAnothersWord(), RESET, BEFORE_ITS_END),
     (switches.EndsTheFormersHold(), RESET, BEFORE_ITS_ATTACH),
+    (switches.EndsTheFormersResetHold(), BOTH_RESET, BEFORE_ITS_ATTACH),
+    (switches.LosesItsResetHold(), GONE_AND_RESET, MOVED_ON),
+    (switches.LeavesWhatItsResetHoldRecorded(), ITS_HOLD_RESET, LOOKS_FOR_ITS_HOLD),
+    (switches.WaitsForItsWordAfterItsEnd(), GONE_AND_RESET, MOVED_ON),
 ]
 
 

@@ -111,6 +111,7 @@ def _decides(world: World, run: Run, rules: Rules) -> World:
         return _holds(world, run._replace(had=run.had or _is_departed(run, look, rules)), rules)
     acquire = rules.acquire(look.record, run.node, run.operation)
     if acquire is not None:
+        run = rules.knows(run, look.record)
         stayed = run.renews or run.acquired not in {0, look.by}
         stays = acquire.renews and rules.stays(look.record, look, run.node, rules.mine(run), stayed=stayed)
         ahead = run._replace(step="acquire", write=acquire.write, renews=stays, acquired=0, may_land=True)
@@ -163,7 +164,7 @@ def _starts(world: World, run: Run, rules: Rules) -> Iterator[Move]:
     after = world._replace(hold=hold, held=hold.number)
     yield (
         f"{run.name}: its hold {hold.number} begins",
-        _at(after, run._replace(step="look beside hold", started=hold.number, own=hold.number, has_begun=True)),
+        _at(after, run._replace(step="look beside hold", started=hold.number, own=(*run.own, hold.number), has_begun=True)),
     )
 
 
@@ -205,7 +206,7 @@ def _found(world: World, run: Run, rules: Rules) -> Iterator[Move]:
 
 
 def _rolls_back(world: World, run: Run) -> World:
-    step = "whose hold" if run.started else "undo"
+    step = "whose hold" if run.started or run.own else "undo"
     left = world if run.write is None else world._replace(flying=world.flying | {run.write})
     return _at(left, run._replace(step=step, write=None))
 
@@ -221,7 +222,11 @@ def _ends_hold(world: World, run: Run, rules: Rules) -> Iterator[Move]:
 
 def _asks_whose_hold(world: World, run: Run, rules: Rules) -> World:
     found = world.find(run.operation)
-    if found is not None and found.number == run.started and not rules.is_mine(found):
+    if not run.started and not rules.is_heir(found):
+        return _at(world, run._replace(step="undo"))
+    if not run.started and found is not None:
+        run = run._replace(started=found.number, own=(*run.own, found.number))
+    if found is not None and not rules.is_mine(found, run.started):
         return _at(world, run._replace(step="undo", started=0, found=found, has_begun=False))
     return _at(world, run._replace(step="detach" if _detaches_beside(run, rules) else "end hold, undo"))
 
@@ -246,6 +251,7 @@ def _leaves(run: Run, look: Look, rules: Rules) -> bool:
 
 def _looks_to_undo(world: World, run: Run, rules: Rules) -> Iterator[Move]:
     look = world.look(run.operation)
+    run = rules.knows(run, look.record)
     mine = {look.by, *rules.mine(run)}
     others = look.record is not None and run.node in look.record.holders and look.record.operation not in mine
     after = world

@@ -54,14 +54,22 @@ class Rules:
     """True if a publish ends a hold that was reset after it had ended, and never relies on one."""
     minds_its_end = True
     """True if a hold that was reset after it had ended records nothing."""
+    asks_when_over = True
+    """True if such a hold doesn't wait for the word of its publish either."""
     looks_beside_found = True
     """True if a publish relies on a hold that it finds only where no record excludes its node."""
     minds_going = True
     """True if an acquisition whose PV went counts as one that may have landed."""
     keeps_departed = True
     """True if a rollback leaves a node that held the volume when its PV went."""
+    ends_own_heirs = True
+    """True if a rollback ends a hold of its own that it has lost sight of, as that was reset."""
+    asks_who_recorded = True
+    """True if a publish asks whether a record that it doesn't know is that of its own hold, which went on in another run."""
     spares_former = True
     """True if a rollback leaves the hold that the run it was reset from had begun."""
+    spares_heirs = True
+    """True if it does so although that hold goes on in another run."""
 
     def acquire(self, seen: Record, node: str, operation: int) -> Acquire | None:
         """Ask `fence.acquire`; return None for a refusal."""
@@ -73,7 +81,13 @@ class Rules:
 
     def mine(self, run: Run) -> tuple[int, ...]:
         """Return what the acquisitions of a publish's own holds are signed with."""
-        return (signed(run.operation, run.own),) if run.own and self.owns_hold else ()
+        return tuple(signed(run.operation, own) for own in run.own) if self.owns_hold else ()
+
+    def knows(self, run: Run, seen: Record | None) -> Run:
+        """Return the run that has asked whether its own hold has written the record, in another run than it has seen."""
+        wrote, hold = divmod(seen.operation if seen else 0, _HOLDS)
+        own = wrote == run.operation and run.own and hold not in run.own and self.asks_who_recorded
+        return run._replace(own=(*run.own, hold)) if own else run
 
     def stays(self, seen: Record, look: Look, node: str, mine: tuple[int, ...] = (), *, stayed: bool) -> bool:
         """Ask `fence.stays`, of an acquisition that renews."""
@@ -142,11 +156,16 @@ class Rules:
 
     def lives(self, hold: Hold) -> bool:
         """Ask `holds.lives`."""
-        return holds.lives(hold.fate, learnt=hold.learnt)
+        return holds.lives(hold.fate, learnt=hold.learnt) and not (hold.is_known_over and self.asks_when_over)
 
-    def is_mine(self, found: Found) -> bool:
+    def is_heir(self, found: Found | None) -> bool:
+        """Return whether a publish that fails takes the hold that it finds for its own, which goes on in another run."""
+        return found is not None and holds.is_mine(_waiting(found)) and self.ends_own_heirs
+
+    def is_mine(self, found: Found, started: int) -> bool:
         """Ask `holds.is_mine`."""
-        return holds.is_mine(_waiting(found)) or not self.spares_former
+        spares = self.spares_former and (self.spares_heirs or found.number == started)
+        return holds.is_mine(_waiting(found)) or not spares
 
     def _known(self, found: Found) -> Found:
         return found if self.minds_ending else found._replace(ending=False)

@@ -69,7 +69,8 @@ class Look(NamedTuple):
 class Run(NamedTuple):
     """An operation, the step it is at, and what it knows by its history; `then` is where a step goes on that has several ways on.
 
-    `started` is the hold that it has begun and counts on, `own` the last that it has begun; `had`: its node held when the PV went.
+    `started` is the hold that it has begun and counts on, `own` are all that it has begun, and those
+    that go on in their place, as far as it has seen them; `had`: its node held when the PV went.
     """
 
     kind: str
@@ -90,7 +91,7 @@ class Run(NamedTuple):
     begun: bool = False
     recorded: bool = False
     has_begun: bool = False
-    own: int = 0
+    own: tuple[int, ...] = ()
     had: bool = False
 
     @property

@@ -162,3 +162,27 @@ class EndsTheFormersHold(Rules):
     """A rollback ends the hold of the run that it was reset from."""
 
     spares_former = False
+
+
+class EndsTheFormersResetHold(Rules):
+    """A rollback takes the hold of the run that it was reset from for its own, as that was reset, too."""
+
+    spares_heirs = False
+
+
+class LosesItsResetHold(Rules):
+    """A rollback knows nothing of a hold of its own that was reset."""
+
+    ends_own_heirs = False
+
+
+class LeavesWhatItsResetHoldRecorded(Rules):
+    """A publish takes a record by a hold of its own that was reset for another's."""
+
+    asks_who_recorded = False
+
+
+class WaitsForItsWordAfterItsEnd(Rules):
+    """A hold that was reset after it had ended waits for the word of its publish."""
+
+    asks_when_over = False

@@ -96,8 +96,10 @@ def fault(world: World) -> str:
     ghosts = world.gone & (holders | asked | (world.backend - world.forced))
     if ghosts:
         return f"ghost: {', '.join(ghosts)} was told to be off, and isn't"
-    if hold is not None and hold.fate is Fate.SUCCEEDED and not hold.settled:
+    if hold is not None and hold.fate is Fate.SUCCEEDED and not (hold.settled or hold.revived):
         return f"hold {hold.number} waits for the word of a publish that has succeeded"
+    if hold is not None and hold.step == "unsettled" and hold.is_known_over and not hold.settled:
+        return f"hold {hold.number} waits for the word of its publish, though it was over before"
     return ""
 
 
