@@ -112,7 +112,7 @@ class MooringWorker:
         """Rebuild, then serve until `halt` is set, then drain."""
         unregistered = await register_search_attributes(self.context.client)
         if unregistered:
-            log.warning("The namespace does not take search attributes, so operations go without them: %s", unregistered)
+            log.warning("The search attributes can't be registered, so operations run without them: %s", unregistered)
         queue = self.context.settings.queue
         async with AsyncExitStack() as stack:
             await self._begin(stack)
@@ -176,7 +176,7 @@ class MooringWorker:
             try:
                 await self.context.evidence.settle()
             except MooringError as error:
-                log.warning("The holders of PersistentVolumes that went could not be looked at: %s", error)
+                log.warning("The holders of deleted PersistentVolumes could not be examined: %s", error)
 
     def _own_worker(self) -> Polling:
         own_queue = names.worker_queue(self.context.settings.queue, self.context.identity)

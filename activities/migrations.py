@@ -39,7 +39,7 @@ class MigrationActivities:
     async def wait(self, volume: VolumeRef) -> VolumeRecord | None:
         """Wait until at most one node holds the volume, or any number may, and return its record, or None if its PV is gone."""
         handle = volume.volume_handle
-        waits = MigrationAwaited(f"Volume {handle} is held by several nodes while it migrates; it is looked at again.")
+        waits = MigrationAwaited(f"Volume {handle} is held by several nodes while it migrates; it is checked again.")
         async with attempt(patient=True):
             if activity.info().attempt == 1 and self._limited and self._free > 0:
                 await self._wait_a_minute(handle, waits)

@@ -30,7 +30,7 @@ class ReconcileActivities:
         """Return the terms that this worker sets."""
         async with attempt():
             if asked.driver != self._driver:
-                raise InvalidRequest(f"A reconciliation of driver {asked.driver} came to workers that serve {self._driver}.")
+                raise InvalidRequest(f"A reconciliation of driver {asked.driver} reached workers that serve {self._driver}.")
             return self._terms
 
     @activity.defn(name="survey_drift")

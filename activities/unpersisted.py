@@ -123,7 +123,7 @@ class UnpersistedActivities:
                 async with asyncio.timeout(_ENDING):
                     yield
             except TimeoutError:
-                raise OperationPending(f"{unpersisted_id(run.volume)} is being ended; it is looked at again.") from None
+                raise OperationPending(f"{unpersisted_id(run.volume)} is being ended; it is checked again.") from None
             except RPCError as error:
                 raise TemporalUnavailable(f"Temporal did not end {unpersisted_id(run.volume)}: {error}.") from error
 
@@ -178,7 +178,7 @@ class UnpersistedActivities:
             if not is_full or activity.info().attempt == 1:
                 await self._refuse_if_over(waiting)
             if is_full:
-                raise VolumeAwaited(f"Volume {handle} has no PersistentVolume yet, as have many others; it is looked at again.")
+                raise VolumeAwaited(f"Volume {handle} has no PersistentVolume yet, like many others; it is checked again.")
             tracked = self._track(waiting)
             self._free -= 1
             try:
@@ -207,7 +207,7 @@ class UnpersistedActivities:
             refusal = refusals.bar(record, asked, _run_id()) if record is not None else None
             if record is not None and refusal is None:
                 return record
-            awaited = VolumeAwaited(f"{refusal or f'Volume {handle} has no PersistentVolume yet.'} It is looked at again.")
+            awaited = VolumeAwaited(f"{refusal or f'Volume {handle} has no PersistentVolume yet.'} It is checked again.")
             if refusal is not None and self._free < 0:
                 raise to_failure(awaited, patient=True, again=_AGAIN)
             if refusal is not None and activity.info().attempt == 1:
@@ -267,7 +267,7 @@ class UnpersistedActivities:
         try:
             return any([event.event_type == _CHILD_STARTED async for event in events])
         except RPCError as error:
-            raise TemporalUnavailable(f"Temporal did not say how far {run.id} has come: {error}.") from error
+            raise TemporalUnavailable(f"Temporal did not return the progress of {run.id}: {error}.") from error
 
 
 def _gist(entries: Iterable[CompactRecord]) -> Gist:

@@ -91,7 +91,8 @@ class MooringClient:
     async def request_publish(self, asked: PublishRequest, *, deadline: float = DEADLINE) -> PublishResult:
         """Carry out a publish request that was made elsewhere; raise as `publish` does."""
         summary = f"publish {asked.volume_handle} to {asked.node_id}"
-        return await self._operations.carry_out(Operation(names.PUBLISH, asked, PublishResult, summary), deadline)
+        what = f"The publish of volume {asked.volume_handle} to node {asked.node_id}"
+        return await self._operations.carry_out(Operation(names.PUBLISH, asked, PublishResult, summary, what), deadline)
 
     async def unpublish(self, volume_handle: str, node_id: str = "", *, deadline: float = DEADLINE) -> UnpublishResult:
         """Have `node_id`, or for "" every node, no longer hold the volume; raise as `publish` does."""
@@ -106,7 +107,8 @@ class MooringClient:
         if len(asked.volume_handle) + len(asked.node_id) > NAMES_CHARACTERS:
             return _detached_already(asked)
         summary = f"unpublish {asked.volume_handle} from {asked.node_id or 'every node'}"
-        return await self._operations.carry_out(Operation(names.UNPUBLISH, asked, UnpublishResult, summary), deadline)
+        what = f"The unpublish of volume {asked.volume_handle} from {f'node {asked.node_id}' if asked.node_id else 'every node'}"
+        return await self._operations.carry_out(Operation(names.UNPUBLISH, asked, UnpublishResult, summary, what), deadline)
 
     async def adopt(self, asked: AdoptRequest, *, deadline: float = DEADLINE) -> PublishResult:
         """Have an existing attachment recorded.
@@ -118,12 +120,14 @@ class MooringClient:
 
         """
         summary = f"adopt {asked.volume_handle} on {asked.attachment.node_id}"
-        return await self._operations.carry_out(Operation(names.ADOPT, asked, PublishResult, summary), deadline, waits=False)
+        what = f"The adoption of volume {asked.volume_handle} on node {asked.attachment.node_id}"
+        operation = Operation(names.ADOPT, asked, PublishResult, summary, what)
+        return await self._operations.carry_out(operation, deadline, waits=False)
 
     async def get(self, volume_handle: str, *, deadline: float = DEADLINE) -> VolumeStatus:
         """Return the holders of the volume, by its live PV."""
         asked = volume_ref(self._driver, volume_handle)
-        what = f"Reading volume {volume_handle}"
+        what = f"The reading of volume {volume_handle}"
         async with runs.deadline(deadline, what) as call:
             handle = await self._client.start_workflow(
                 names.READ,
@@ -140,7 +144,7 @@ class MooringClient:
 
     async def rebuild(self, *, deadline: float = 60.0) -> list[RebuildResult | MooringError]:
         """Have every worker of the driver rebuild its index, and return each one's answer, results and errors alike."""
-        async with runs.deadline(deadline, "Finding the workers"):
+        async with runs.deadline(deadline, "The search for workers"):
             workers = await runs.workers_of(self._client, self._queue)
         if not workers:
             raise WorkerUnavailable(f"No worker polls task queue {self._queue}.")
@@ -148,7 +152,7 @@ class MooringClient:
         return [_expected(answer) for answer in answers]
 
     async def _rebuild(self, worker: str, deadline: float) -> RebuildResult:
-        what = f"Rebuilding the index of worker {worker}"
+        what = f"The rebuild of the index of worker {worker}"
         async with runs.deadline(deadline, what) as call:
             handle = await start_rebuild(self._client, self._driver, worker, self._queue, timedelta(seconds=deadline))
             call.pending = GOES_ON
@@ -175,7 +179,7 @@ def _detached_already(asked: UnpublishRequest) -> UnpublishResult:
         released=(),
         epoch=0,
         annotation_cleared=True,
-        message="Volume and node have names that are longer than any that can be attached, so nothing was to be done.",
+        message="No volume or node with such a long name can be attached, so there was nothing to do.",
     )
 
 

@@ -61,11 +61,11 @@ __all__ = [
 
 
 class MooringError(Exception):
-    """The base of every error that leaves Mooring.
+    """The base class of the errors that leave Mooring.
 
-    `grpc_code` is a name of google.rpc.Code. `retryable`: the same attempt may succeed later without anybody's help.
+    `grpc_code` is a name of google.rpc.Code. `retryable`: a later attempt may succeed without anyone's help.
     `expected`: a normal answer of a healthy system, kept out of error logs (Temporal's BENIGN category).
-    `may_have_landed`: final, and yet the request may have been carried out. `landed_in_part`: part of it is known to have been.
+    `may_have_landed`: final, although the request may have been carried out. `landed_in_part`: part of it is known to be done.
     """
 
     grpc_code: ClassVar[str] = "INTERNAL"
@@ -97,60 +97,62 @@ class VolumeNotFound(MooringError):
 
     grpc_code = "NOT_FOUND"
     expected = True
-    advice = "Create the PersistentVolume first, or set MOORING_MISSING_PV=tolerate."
+    advice = "Check the spelling (`mooring list` shows the volume handles), or create the PersistentVolume."
 
 
 class NodeNotFound(MooringError):
-    """The cluster knows no node with this id, by the check that MOORING_NODE_CHECK chooses."""
+    """The cluster has no node with this id, by the check that MOORING_NODE_CHECK selects."""
 
     grpc_code = "NOT_FOUND"
     expected = True
-    advice = "Check that the node is in the cluster and the driver's node plugin is registered there (kubectl get csinode)."
+    advice = "Check that the node is in the cluster and that the driver's node plugin is registered on it (`kubectl get csinode`)."
 
 
 class AttachLimitReached(MooringError):
-    """The node holds as many volumes of the driver as its CSINode has room for (`allocatable.count`)."""
+    """The node already holds as many volumes of the driver as its CSINode allows (`allocatable.count`)."""
 
     grpc_code = "RESOURCE_EXHAUSTED"
     expected = True
-    advice = "Unpublish a volume from there first, or publish this one to another node."
+    advice = "Unpublish a volume from that node first, or publish this one to another node."
 
 
 class HeldElsewhere(MooringError):
-    """Another node holds the volume in a way that does not admit this one."""
+    """Another node holds the volume in a way that excludes this one."""
 
     grpc_code = "FAILED_PRECONDITION"
     expected = True
-    advice = "Unpublish it from there first, or publish it on the node that holds it."
+    advice = "Unpublish it from that node first, or publish it to the node that holds it."
 
 
 class Incompatible(MooringError):
-    """This node holds the volume already, with another access mode or readonly flag."""
+    """This node already holds the volume, with another access mode or readonly flag."""
 
     grpc_code = "ALREADY_EXISTS"
     expected = True
-    advice = "Unpublish it first, or ask for it as it is attached."
+    advice = "Unpublish the volume first, or request the access mode and readonly flag that it is attached with."
 
 
 class Disputed(MooringError):
-    """Something besides the record says that the volume is attached, and nothing decides which node may have it."""
+    """Evidence beside the record says that the volume is attached, and nothing shows which node may have it."""
 
     grpc_code = "FAILED_PRECONDITION"
     advice = (
-        "Delete the Pod that must not have it, so that its VolumeAttachment goes, or unpublish it from a node that has it no "
-        "longer; `mooring adopt --dry-run` shows what is in doubt."
+        "Delete the Pod that must not have the volume, so that its VolumeAttachment is deleted, or unpublish the volume from a "
+        "node that no longer has it; `mooring adopt --dry-run` lists the volumes in doubt."
     )
 
 
 class DuplicateVolume(MooringError):
-    """Several PVs of one volume name holders that can't hold it at once, so one of these records is wrong."""
+    """Several PVs of one volume name holders that exclude each other, so one of these records is wrong."""
 
     grpc_code = "FAILED_PRECONDITION"
-    advice = "Find out which node has the volume, unpublish it from the other (`mooring unpublish VOLUME NODE`), then try again."
+    advice = (
+        "Find out which node has the volume, unpublish it from the other one (`mooring unpublish VOLUME NODE`), then try again."
+    )
 
 
 class MalformedRecord(MooringError):
-    """The PV's annotations contradict themselves, can't be read or say less than they did, so the holder is unknown."""
+    """The PV's annotations contradict each other, can't be read, or say less than before, so the holder is unknown."""
 
     grpc_code = "FAILED_PRECONDITION"
     advice = "Find out which node has the volume, correct the annotations with kubectl, then try again."
@@ -160,18 +162,18 @@ class UntranslatableVolume(MooringError):
     """A PV has an in-tree source of the driver that gives no volume handle, so its volume is unknown."""
 
     grpc_code = "FAILED_PRECONDITION"
-    advice = "Create the PersistentVolume anew with a source that the CSI driver serves, or as a CSI volume."
+    advice = "Recreate the PersistentVolume with a source that the CSI driver serves, or as a CSI volume."
 
 
 class Contended(MooringError):
-    """The record kept changing between a look at it and the write decided on it."""
+    """The record kept changing between a read and the write based on it."""
 
     grpc_code = "ABORTED"
-    advice = "Try again; if it goes on, find the other writer in the PV's managedFields."
+    advice = "Try again; if this persists, find the other writer in the PersistentVolume's managedFields."
 
 
 class OperationPending(MooringError):
-    """Another operation on the volume is still open, or this one was at the caller's deadline; it goes on by itself."""
+    """Another operation on the volume is open, or this one was still open at the caller's deadline; it goes on."""
 
     grpc_code = "ABORTED"
     expected = True
@@ -183,36 +185,38 @@ class ListOutdated(MooringError):
 
     grpc_code = "ABORTED"
     expected = True
-    advice = "Begin the list anew, without a token."
+    advice = "Start the list again, without a token."
 
 
 class OperationCancelled(MooringError):
-    """The operation was cancelled, and is undone."""
+    """The operation was cancelled and rolled back."""
 
     grpc_code = "ABORTED"
     expected = True
-    advice = "Ask again when it is wanted."
+    advice = "Ask again if the operation is still wanted."
 
 
 class OperationTerminated(MooringError):
-    """The operation was terminated, so nothing it had begun was undone; the fence keeps the record true."""
+    """The operation was terminated, so nothing that it had begun was rolled back; the fence keeps the record true."""
 
     grpc_code = "ABORTED"
-    advice = "Ask again, or unpublish the volume: either settles what the terminated run left."
+    advice = "Ask again, or unpublish the volume: either one settles what the terminated run left unfinished."
 
 
 class KubernetesForbidden(MooringError):
     """The API server denies this account a right that it needs."""
 
     grpc_code = "PERMISSION_DENIED"
-    advice = "Grant the account it names what deploy/kubernetes/rbac.yaml has; if a policy is named above, correct admission.yaml."
+    advice = (
+        "Grant the account named above the rights in deploy/kubernetes/rbac.yaml; if a policy is named, correct admission.yaml."
+    )
 
 
 class KubernetesRejected(MooringError):
-    """The API server refuses the write itself, and not because the record had changed."""
+    """The API server refuses the write itself, and the record has not changed."""
 
     grpc_code = "INTERNAL"
-    advice = "Read the API server's reason above; an admission policy or a limit on annotations may be in the way."
+    advice = "Read the API server's reason above; it may be an admission policy, or the size limit of annotations."
 
 
 class RecordTooLarge(KubernetesRejected):
@@ -220,101 +224,101 @@ class RecordTooLarge(KubernetesRejected):
 
     grpc_code = "FAILED_PRECONDITION"
     advice = (
-        "Unpublish the volume from nodes that need it no longer, or have other annotations of the PersistentVolume removed; see "
-        "how many holders fit in docs/operations.md."
+        "Unpublish the volume from nodes that no longer need it, or remove other annotations of the PersistentVolume; "
+        "docs/operations.md has the number of holders that fit."
     )
 
 
 class RecordAltered(MooringError):
-    """The API server took the write and stored something else."""
+    """The API server accepted the write and stored something else."""
 
     grpc_code = "INTERNAL"
     may_have_landed = True
-    advice = "Find the admission webhook that changes this driver's annotations, and exempt them."
+    advice = "Find the admission webhook that changes this driver's annotations, and exempt them from it."
 
 
 class KubernetesUnavailable(MooringError):
-    """The API server did not answer, or answered that it cannot now. The write may or may not have been applied."""
+    """The API server did not answer, or can't serve requests now. The write may or may not have been applied."""
 
     grpc_code = "UNAVAILABLE"
     retryable = True
-    advice = "If it goes on, check the API server and the way to it."
+    advice = "If this persists, check the API server and the network path to it."
 
 
 class VolumeAwaited(MooringError):
-    """An attachment waits to be recorded on its PV: for the PV to appear, or for the obstacle to its record to go."""
+    """An attachment waits to be recorded: until its PV exists, and until nothing prevents the record."""
 
     grpc_code = "UNAVAILABLE"
     retryable = True
     expected = True
-    advice = "It is recorded as soon as the PersistentVolume exists and admits the node; unpublish the volume to give it up."
+    advice = "It is recorded as soon as the PersistentVolume exists and admits the node; to give it up, unpublish the volume."
 
 
 class NotReconciled(MooringError):
-    """No Schedule has the driver reconciled."""
+    """No Schedule reconciles the driver."""
 
     grpc_code = "NOT_FOUND"
     expected = True
-    advice = "Run a worker of this driver, with a MOORING_RECONCILE_INTERVAL that isn't 0."
+    advice = "Run a worker of this driver with MOORING_RECONCILE_INTERVAL above 0."
 
 
 class NothingToApprove(MooringError):
-    """A run doesn't wait for an approval, or there is none."""
+    """There is no such run, or it doesn't wait for an approval."""
 
     grpc_code = "NOT_FOUND"
     expected = True
-    advice = "See with `mooring drift` or in the Temporal UI (AttachmentState AwaitingApproval, AwaitingProof) what waits for one."
+    advice = "`mooring drift` shows a reconciliation that waits for an approval, `mooring evacuate NODE` an evacuation."
 
 
 class MigrationAwaited(MooringError):
-    """Several nodes still hold a volume that migrates from one to the other."""
+    """Several nodes still hold a volume that is migrating from one to the other."""
 
     grpc_code = "UNAVAILABLE"
     retryable = True
     expected = True
-    advice = "Nothing is to be done: it ends as soon as one node is left."
+    advice = "No action is needed: this ends as soon as only one node holds the volume."
 
 
 class BackendFailed(MooringError):
-    """The backend gave a final answer: it will not do this. It may have done part of it."""
+    """The backend's final answer is no. It may have done part of the call."""
 
     grpc_code = "INTERNAL"
     may_have_landed = True
-    advice = "Read the backend's reason above and its log."
+    advice = "Read the backend's reason above, and its log."
 
 
 class BackendRefused(BackendFailed):
-    """The backend will not do this, and has done nothing of it. The types below give its reason, a gRPC code each."""
+    """The backend refuses the call, and has done nothing of it. The types below are its reasons, one for each gRPC code."""
 
     may_have_landed = False
 
 
 class BackendInvalidArgument(BackendRefused):
-    """The backend calls the request malformed."""
+    """The backend's answer to a malformed request."""
 
     grpc_code = "INVALID_ARGUMENT"
 
 
 class BackendNotFound(BackendRefused):
-    """The backend knows no such volume or node."""
+    """The backend has no such volume or node."""
 
     grpc_code = "NOT_FOUND"
 
 
 class BackendAlreadyExists(BackendRefused):
-    """The backend has the volume on this node already, otherwise than asked."""
+    """The backend has already attached the volume to this node, in another way than requested."""
 
     grpc_code = "ALREADY_EXISTS"
 
 
 class BackendPermissionDenied(BackendRefused):
-    """The backend denies its caller this."""
+    """The backend denies Mooring the right to make this call."""
 
     grpc_code = "PERMISSION_DENIED"
 
 
 class BackendUnauthenticated(BackendRefused):
-    """The backend takes the credentials for wrong, or misses some."""
+    """The backend rejects the credentials, or got none."""
 
     grpc_code = "UNAUTHENTICATED"
     advice = "Correct the volume's secret (controllerPublishSecretRef of its PersistentVolume)."
@@ -323,20 +327,20 @@ class BackendUnauthenticated(BackendRefused):
 class BackendResourceExhausted(BackendFailed):
     """The backend has no room for another attachment on this node.
 
-    NB: gRPC says the same if an answer is too large, and a server if it has no resources for a call that it has begun.
+    NB: gRPC has the same code for an answer that is too large, and a server may run out of resources during a call.
     """
 
     grpc_code = "RESOURCE_EXHAUSTED"
 
 
 class BackendFailedPrecondition(BackendRefused):
-    """The backend's state does not admit this: for example, the volume is attached elsewhere, or the fencing token is too old."""
+    """The backend's state does not allow the call: for example, the volume is attached elsewhere, or the token is too old."""
 
     grpc_code = "FAILED_PRECONDITION"
 
 
 class BackendOutOfRange(BackendRefused):
-    """The backend calls a value of the request out of range."""
+    """The backend's answer to a value that is out of range."""
 
     grpc_code = "OUT_OF_RANGE"
 
@@ -348,19 +352,19 @@ class BackendDataLoss(BackendFailed):
 
 
 class BackendUnimplemented(BackendRefused):
-    """The backend can't attach and detach."""
+    """The backend does not attach and detach volumes."""
 
     grpc_code = "UNIMPLEMENTED"
 
 
 class SecretsNeeded(BackendRefused):
-    """The driver takes secrets, and the call is not from the CO, which alone supplies them: the driver was not called."""
+    """The driver takes secrets, which only the CO's own calls carry, so it was not called."""
 
     grpc_code = "FAILED_PRECONDITION"
     expected = True
     advice = (
-        "Have the CO ask: delete the Pod on a dead node by force, or its VolumeAttachment; where there is none, make one for the "
-        "volume and the node, and delete it."
+        "Let the CO detach it: force-delete the Pod on a dead node, or delete its VolumeAttachment; if there is none, create "
+        "one for the volume and the node, and delete it."
     )
 
 
@@ -372,24 +376,24 @@ class SecretsOutOfReach(MooringError):
 
 
 class SecretsAwaited(MooringError):
-    """The secrets of the call are not in this worker's memory; the next call supplies them again."""
+    """The secrets of the call are not in this worker's memory; the CO's next call supplies them again."""
 
     grpc_code = "UNAVAILABLE"
     retryable = True
     expected = True
-    advice = "It goes on with the CO's next call about this volume, which brings the secrets again."
+    advice = "It goes on with the CO's next call about this volume, which supplies the secrets again."
 
 
 class BackendUncertain(MooringError):
-    """The backend did not say whether it has carried out the call."""
+    """The backend did not report the outcome of the call."""
 
     grpc_code = "UNAVAILABLE"
     retryable = True
-    advice = "It is retried; check the backend if it goes on."
+    advice = "It is retried; if this persists, check the backend."
 
 
 class TemporalUnavailable(MooringError):
-    """The Temporal server cannot be reached or refuses the call."""
+    """The Temporal server can't be reached, or refuses the call."""
 
     grpc_code = "UNAVAILABLE"
     retryable = True
@@ -397,21 +401,21 @@ class TemporalUnavailable(MooringError):
 
 
 class UnreadableHistory(MooringError):
-    """The knowledge of a volume depends on a run whose payloads can't be read here, so its holder is unknown."""
+    """A volume's holder is unknown, because the run that shows it has payloads that can't be read here."""
 
     grpc_code = "FAILED_PRECONDITION"
     advice = (
-        "Give every worker the payload codec and keys that the run was written with; where these are lost, find out which node has "
-        "the volume and delete the run (`temporal workflow delete`)."
+        "Give every worker the payload codec and keys that the run was written with; if these are lost, find out which node "
+        "has the volume, and delete the run (`temporal workflow delete`)."
     )
 
 
 class WorkerUnavailable(MooringError):
-    """No worker picked the work up in time."""
+    """No worker took the work in time."""
 
     grpc_code = "UNAVAILABLE"
     retryable = True
-    advice = "Start a worker (`mooring worker`) or look at why none is ready (/readyz)."
+    advice = "Start a worker (`mooring worker`) or find out from /readyz why none is ready."
 
 
 def _all(root: type[MooringError]) -> dict[str, type[MooringError]]:

@@ -96,16 +96,21 @@ class Settings(BaseSettings):
     )
     backend: str = Field("none", description="`none`, or `package.module:factory` of a Backend (mooring/backend.py).")
     csi_endpoint: UnixSocket = Field("", description="CSI endpoint to serve, `unix:///path`; empty: none.")
-    csi_only: bool = Field(False, description="Serve the CSI endpoint and be no worker; workers elsewhere carry out what is asked.")
-    driver_endpoint: UnixSocket = Field("", description="CSI driver to stand in front of, `unix:///path`; it is the backend then.")
+    csi_only: bool = Field(False, description="Serve the CSI endpoint alone; workers elsewhere carry out the operations.")
+    driver_endpoint: UnixSocket = Field("", description="CSI driver behind the endpoint, `unix:///path`; it is the backend then.")
     adopt: bool = Field(
-        True, description="Go by VolumeAttachments: record at the start what is attached, and heed them where a record vanished."
+        True,
+        description=(
+            "Use VolumeAttachments: record existing attachments at the start, and take them as evidence if a record vanished."
+        ),
     )
-    adopt_interval: Seconds = Field(10, description="Pause between two looks at what can't be recorded because it is in doubt.")
+    adopt_interval: Seconds = Field(10, description="Pause between two looks at the volumes in doubt, which can't be recorded.")
     clock_skew: Seconds = Field(
         10,
-        description="How far the clocks of Temporal and the API server may differ: closer times decide no adoption, and take no "
-        "holder's evidence away.",
+        description=(
+            "Difference allowed between the clocks of Temporal and the API server: times closer than that decide no "
+            "adoption and outdate no evidence."
+        ),
     )
     http_address: str = Field("127.0.0.1:9440", description="host:port of /livez, /readyz and /metrics; port 0 picks one.")
     attempt_timeout: Seconds = Field(10, description="One attempt of a step that talks to Kubernetes.")
@@ -115,7 +120,7 @@ class Settings(BaseSettings):
     backend_timeout: Seconds = Field(60, description="One call of the backend.")
     backend_budget: Seconds = Field(300, description="All calls of one backend step; then it fails (a publish is rolled back).")
     retry_interval_max: Seconds = Field(10, ge=0.2, description="Longest pause between two attempts.")
-    conflicts_max: int = Field(10, ge=3, description="How often one step decides anew because the record had changed.")
+    conflicts_max: int = Field(10, ge=3, description="Repeated decisions of one step after the record has changed.")
     request_timeout: Seconds = Field(5, description="One request to the API server.")
     page_size: int = Field(5000, ge=1, description="PVs a page when the index is rebuilt.")
     log_level: LogLevel = Field("INFO", description="Least severe level that is logged, to standard error.")
@@ -123,29 +128,30 @@ class Settings(BaseSettings):
         300, ge=0, le=86400, description="Pause between two reconciliations of records, cluster and backend; 0: none."
     )
     reconcile_settle: Seconds = Field(30, description="Pause between the two looks that must show a drift before it counts.")
-    heal: HealMode = Field(HealMode.SAFE, description="What reconciliations heal: what is `safe`, or nothing (`off`).")
+    heal: HealMode = Field(HealMode.SAFE, description="Heals that reconciliations make: those that are `safe`, or none (`off`).")
     drift_guard: int = Field(50, ge=0, description="Heals that one reconciliation makes without an operator's approval.")
-    approval_wait: Seconds = Field(3600, description="How long a reconciliation waits for that approval.")
+    approval_wait: Seconds = Field(3600, description="Time for which a reconciliation waits for that approval.")
     migration_nodes: int = Field(
         0,
         ge=0,
-        description="How many nodes may hold a ReadWriteMany block volume at once, while it migrates live; 0: any number, and none "
-        "is watched.",
+        description=(
+            "Nodes that may hold a ReadWriteMany block volume at once, while it migrates live; 0: any number, and none is watched."
+        ),
     )
     migration_deadline: float = Field(
         3600,
         ge=0,
         le=86400,
         allow_inf_nan=False,
-        description="How long a live migration may take before operators are told; 0: as long as it takes.",
+        description="Time that a live migration may take before it is reported as overdue; 0: no limit.",
     )
     evacuate: EvacuateMode = Field(
-        EvacuateMode.AUTO, description="Evacuate a node that is deleted or out of service: `auto`, or by command alone (`off`)."
+        EvacuateMode.AUTO, description="Evacuate a node that is deleted or out of service: `auto`, or only by command (`off`)."
     )
     evacuate_at_once: int = Field(10, ge=1, le=100, description="Volumes that one evacuation releases at once.")
-    node_gone: Seconds = Field(300, description="How long a Node must have been gone before that proves that it is dead.")
+    node_gone: Seconds = Field(300, description="Time for which a Node must have been gone to count as dead.")
     events: EventsMode = Field(EventsMode.ALL, description="Kubernetes Events to write: `all`, `warnings` or `off`.")
-    drain_timeout: Seconds = Field(30, description="How long running attempts may finish after SIGTERM.")
+    drain_timeout: Seconds = Field(30, description="Time that running attempts have to finish after SIGTERM.")
 
     @model_validator(mode="after")
     def _attempts_outlast_requests(self) -> Settings:

@@ -45,73 +45,75 @@ class Guidance(NamedTuple):
     advice: str
 
 
-_PENDING: Final = "If it lasts, *Pending Activities* names the step, how often it was tried, and what it said last."
-_NOTHING: Final = "Nothing is to be done."
+_PENDING: Final = "If it takes long, *Pending Activities* shows the step, the number of attempts and the last failure."
+_NOTHING: Final = "No action is needed."
 
 GUIDANCE: Final = {
     State.PUBLISHING: Guidance(
         "The node is being made the volume's holder, then the backend attaches.",
-        f"{_PENDING} To give it up, *request cancellation*: it is rolled back. Terminating skips the rollback.",
+        f"{_PENDING} To give it up, *request cancellation*, and it is rolled back. Terminating skips the rollback.",
     ),
     State.ATTACHED: Guidance("The node holds the volume.", _NOTHING),
     State.REFUSED: Guidance(
-        "The answer was no, and nothing was written.", "The failure says why, and which node has the volume where one has."
+        "The answer was no, and nothing was written.",
+        "The failure says why, and names the node that holds the volume, if one does.",
     ),
     State.ROLLING_BACK: Guidance(
-        "The publish failed or was cancelled. What it did is being undone: the backend first, then the record.",
-        f"It is tried until it succeeds. {_PENDING} Mend what that names. Terminating leaves the volume with the node until it is "
+        "The publish failed or was cancelled. It is being undone: first at the backend, then in the record.",
+        f"It is tried until it succeeds. {_PENDING} Fix the cause. Terminating leaves the volume with the node until it is "
         "unpublished.",
     ),
     State.ROLLED_BACK: Guidance(
-        "The publish failed, and nothing of it is left.", "The failure says what failed. Mend that; the CO asks again by itself."
+        "The publish failed, and nothing of it is left.", "The failure says why. Fix the cause; the CO tries again."
     ),
     State.UNPUBLISHING: Guidance(
         "The backend detaches, then the record lets the node go.",
-        f"{_PENDING} Cancelled, it stops where it is; asked again, it goes on.",
+        f"{_PENDING} If it is cancelled, it stops where it is, and another unpublish goes on from there.",
     ),
-    State.DETACHED: Guidance("The node holds the volume no longer.", _NOTHING),
+    State.DETACHED: Guidance("The node no longer holds the volume.", _NOTHING),
     State.NOT_CLEARED: Guidance(
         "The backend has detached, but the record could not be cleared, so the volume stays fenced to its holder.",
-        "The result says why. Mend that (rights, an admission webhook); reconciliation clears it then, as another unpublish does.",
+        "The result says why. Fix the cause (rights, an admission webhook); then reconciliation, or another unpublish, clears "
+        "the record.",
     ),
     State.NOT_DETACHED: Guidance(
-        "The backend did not detach, so the node keeps the volume.", "The failure says why. Mend that, and unpublish again."
+        "The backend did not detach, so the node keeps the volume.", "The failure says why. Fix the cause, and unpublish again."
     ),
     State.WAITING_FOR_PV: Guidance(
-        "The node holds the volume, which has no PersistentVolume yet to be recorded on; this run is the record.",
-        "Create the PersistentVolume, or unpublish the volume. Where the PersistentVolume is there, *Pending Activities* names "
-        "what keeps the node off it. Neither cancel nor terminate this: cancelled, it leaves the volume free to all; terminated, "
-        "it leaves it refused to every other node until it is unpublished.",
+        "The node holds the volume, which has no PersistentVolume yet; until it has one, this run is the record.",
+        "Create the PersistentVolume, or unpublish the volume. If the PersistentVolume exists, *Pending Activities* shows why "
+        "the node can't be recorded on it. Don't cancel or terminate this run: cancelled, it frees the volume for every node; "
+        "terminated, it leaves the volume refused to every other node until it is unpublished.",
     ),
-    State.ADOPTING: Guidance("An attachment that was there before Mooring is being recorded.", _PENDING),
-    State.RECONCILING: Guidance("What is recorded is compared with what is attached.", _PENDING),
+    State.ADOPTING: Guidance("An attachment that predates Mooring is being recorded.", _PENDING),
+    State.RECONCILING: Guidance("The records are being compared with the attachments.", _PENDING),
     State.AWAITING_APPROVAL: Guidance(
-        "More is amiss than MOORING_DRIFT_GUARD lets be healed without being asked. Nothing is healed meanwhile.",
-        "See `mooring drift`. If it is right, `mooring approve reconcile --reason ...`; if not, find what makes it look so.",
+        "More heals are due than MOORING_DRIFT_GUARD allows without an approval. Nothing is healed until then.",
+        "See `mooring drift`. If the drift is real, run `mooring approve reconcile --reason ...`; if not, find out what makes "
+        "it look so.",
     ),
     State.IN_STEP: Guidance("Records and attachments agree.", _NOTHING),
-    State.HEALED: Guidance("What was amiss is healed; the result lists it.", _NOTHING),
-    State.DRIFTED: Guidance("Something is amiss that is not healed by itself.", "`mooring drift` lists it, each with what to do."),
+    State.HEALED: Guidance("All drift is healed; the result lists it.", _NOTHING),
+    State.DRIFTED: Guidance("Some drift is not healed automatically.", "`mooring drift` lists it, with advice on each."),
     State.AWAITING_PROOF: Guidance(
-        "The node is to be emptied, and nothing proves yet that it is dead. Its volumes stay with it.",
-        "If it is powered off for certain, taint it, `kubectl taint node NODE "
-        "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute`, or give your word: "
-        "`mooring approve evacuate/NODE --reason ...`.",
+        "The node is to be evacuated, and nothing proves yet that it is dead. It keeps its volumes until then.",
+        "If you are certain that it is powered off, taint it, `kubectl taint node NODE "
+        "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute`, or confirm it: `mooring approve evacuate/NODE --reason ...`.",
     ),
     State.EVACUATING: Guidance(
-        "The node is known to be dead, and its volumes are released one by one.",
-        "The query `progress` says how far it is and what could not be released.",
+        "The node is proven dead, and its volumes are being released.",
+        "The query `progress` counts the released volumes and names some that could not be released yet.",
     ),
-    State.EVACUATED: Guidance("The node holds nothing any longer.", _NOTHING),
-    State.NOT_NEEDED: Guidance("The node is back, so nothing more was released.", _NOTHING),
+    State.EVACUATED: Guidance("The node no longer holds any volume.", _NOTHING),
+    State.NOT_NEEDED: Guidance("The node is back, so no more volumes were released.", _NOTHING),
     State.MIGRATING: Guidance("Two nodes hold the volume while a machine migrates from one to the other.", _NOTHING),
     State.MIGRATION_OVERDUE: Guidance(
-        "The migration is past its deadline, and both nodes hold the volume. Nothing is detached for that.",
-        "See whether it is still running. End it, or unpublish the volume from the node that is to lose it.",
+        "The migration is past its deadline, and both nodes hold the volume. Nothing is detached automatically.",
+        "Check whether it is still running. End it, or unpublish the volume from the node that should lose it.",
     ),
-    State.MIGRATED: Guidance("One node is left that holds the volume.", _NOTHING),
+    State.MIGRATED: Guidance("Only one node still holds the volume.", _NOTHING),
     State.SHARED: Guidance(
-        "Any number of nodes may hold the volume (MOORING_MIGRATION_NODES=0), so it is watched no longer.", _NOTHING
+        "Any number of nodes may hold the volume (MOORING_MIGRATION_NODES=0), so it is no longer watched.", _NOTHING
     ),
 }
 

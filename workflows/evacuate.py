@@ -104,7 +104,7 @@ class EvacuateNode:
         """Take an operator's approval that the node is off."""
         self._approval = read_request(Approval, approval)
         self._woken = True
-        return f"{self._what()} goes on, by the word of {self._approval.by}."
+        return f"{self._what()} goes on, approved by {self._approval.by}."
 
     @approve.validator
     def _check(self, approval: RawValue) -> None:
@@ -122,7 +122,7 @@ class EvacuateNode:
             if not seen.holds and not (await releases.relist()).total:
                 return f"no volume is recorded as held by it ({seen.words})"
             if self._automatic and is_back(seen) and not self._woken:
-                return f"{seen.words}, and nobody says that it is off"
+                return f"{seen.words}, and nobody has confirmed that it is off"
             self._wait(seen)
             with suppress(asyncio.TimeoutError):
                 await workflow.wait_condition(lambda: self._woken, timeout=self._proof.pause)

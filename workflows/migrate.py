@@ -95,8 +95,9 @@ class WatchMigration:
             count("migrate", State.MIGRATION_OVERDUE)
         took = timedelta(seconds=round((workflow.now() - workflow.info().workflow_start_time).total_seconds()))
         told = (
-            f"{self._what()} is not over after {took}, and both nodes hold the volume. Nothing is detached for that: see "
-            "whether the migration is still running, and end it, or unpublish the volume from the node that is to lose it."
+            f"{self._what()} is not over after {took}, and both nodes hold the volume. Nothing is detached automatically: "
+            "check whether the migration is still running, and end it, or unpublish the volume from the node that should lose "
+            "it."
         )
         self._enter(State.MIGRATION_OVERDUE, Reason.MIGRATION_TIMED_OUT, told)
 

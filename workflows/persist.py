@@ -170,7 +170,7 @@ class PersistAttachment:
         except FailureError as error:
             if is_cancelled_exception(error):
                 raise
-            return f", but its record may still be written; unpublish the volume once that is mended. {reason(error)}"
+            return f", but its record may still be written; unpublish the volume once the cause is corrected. {reason(error)}"
         return ""
 
     @property

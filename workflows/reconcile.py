@@ -82,7 +82,7 @@ class ReconcileAttachments:
     def approve(self, approval: Approval) -> str:
         """Let the due heals be made."""
         self._approval = approval
-        return f"Approved by {approval.by}: what another look still shows of {self._due()} is healed."
+        return f"Approved by {approval.by}: those of {self._due()} that another look still shows are made."
 
     @approve.validator
     def _awaits(self, approval: Approval) -> None:  # noqa: ARG002 - whoever it is, it is too late or too early
@@ -101,7 +101,7 @@ class ReconcileAttachments:
             if self._terms.heal and await self._may_heal():
                 await self._heal()
         except STOPPED as error:
-            what = f"The reconciliation of driver {self._driver} did not come to its end"
+            what = f"The reconciliation of driver {self._driver} did not complete"
             raise ended(stopped(error), what) from failed_step(error)
         return self._end()
 
@@ -218,7 +218,7 @@ class ReconcileAttachments:
     def _unapproved(self) -> str:
         if not self._terms.heal or self._found.due <= self._terms.guard or self._approval is not None:
             return ""
-        return f"Nothing is healed: {self._due()} are more than the drift guard's {self._terms.guard}, and nobody has approved."
+        return f"Nothing is healed: {self._due()} exceed the drift guard of {self._terms.guard}, and nobody has approved them."
 
     def _due(self) -> str:
         return f"{self._found.due} heals of driver {self._driver}"

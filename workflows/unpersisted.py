@@ -159,7 +159,10 @@ class UnpersistedHold:
     async def _start(self) -> UnpersistedRun:
         if self._steps.limits.reject_missing_pv:
             raise failure(
-                VolumeNotFound(f"Volume {self._asked.volume_handle} of driver {self._asked.driver} has no PersistentVolume.")
+                VolumeNotFound(
+                    f"Volume {self._asked.volume_handle} of driver {self._asked.driver} has no PersistentVolume, and "
+                    "MOORING_MISSING_PV=reject refuses such volumes."
+                )
             )
         held = Attachment(
             node_id=self._asked.node_id,

@@ -8,7 +8,7 @@ volume still fenced to its holder, and an Event.
 The backend detaches at the epoch that is then released, so that its token is above that of any attach which may still hang: an
 index that is behind costs another call, not the fence.
 
-Cancelled, it stops where it is; asked again, it goes on.
+If it is cancelled, it stops where it is, and another unpublish goes on from there.
 
 Not kept here: the writes (mooring/records/fence.py), and the retries of a step (workflows/common/steps.py).
 """
@@ -175,7 +175,7 @@ class UnpublishVolume:
         return self._asked.at_epoch is not None and (seen is None or seen.epoch != self._asked.at_epoch)
 
     def _leave(self, seen: VolumeRecord | None, why: str) -> UnpublishResult:
-        return self._answer(seen.epoch if seen else 0, cleared=True, message=f"{self._what()} leaves everything as it is: {why}.")
+        return self._answer(seen.epoch if seen else 0, cleared=True, message=f"{self._what()} changed nothing: {why}.")
 
     async def _release(self, seen: VolumeRecord) -> WriteResult:
         write = fence.release(seen, self._steps.volume, self._asked.node_id, self._steps.operation)
@@ -287,7 +287,7 @@ class UnpublishVolume:
         await self._detach(seen)
         warning = (
             f"{self._what()} is done, but its record could not be cleared, so the volume stays fenced to its holder: "
-            f"{unclearable} Once that is mended, unpublish it again."
+            f"{unclearable} Once the cause is corrected, unpublish it again."
         )
         await self._steps.warn_not_cleared(WarnInput(volume=self._steps.volume, record=seen, message=warning))
         return self._answer(seen.epoch if seen else 0, cleared=False, message=warning)
@@ -323,7 +323,7 @@ class UnpublishVolume:
         volume = self._asked.volume_handle
         for node in sorted(self._detached) if self._asked.stray else self._released:
             if stale:
-                note = f"Volume {volume} was still attached to node {node}, which was to have it no longer; it is released."
+                note = f"Volume {volume} was still attached to node {node}, which should no longer have it; it is released."
                 record_volume_event(self._steps, Reason.STALE_ATTACHMENT_RELEASED, node, note)
             else:
                 record_volume_event(self._steps, Reason.DETACHED, node, f"Volume {volume} is detached from node {node}.")

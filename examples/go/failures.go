@@ -67,7 +67,7 @@ func failureOf(asked operation, err error, late bool, pending string) error {
 	case errors.As(err, &failed):
 		return failure(failed.Type(), failed.Message())
 	case temporal.IsCanceledError(err):
-		return failure("OperationCancelled", fmt.Sprintf("%s was cancelled. Ask again when it is wanted.", asked))
+		return failure("OperationCancelled", fmt.Sprintf("%s was cancelled. Ask again if the operation is still wanted.", asked))
 	case temporal.IsTerminatedError(err):
 		return failure("OperationTerminated", fmt.Sprintf("%s was terminated. Ask again, or unpublish the volume.", asked))
 	case temporal.IsTimeoutError(err):

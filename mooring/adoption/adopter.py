@@ -27,7 +27,7 @@ from mooring.process.metrics import Metrics
 
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 5.0
-NOT_LOOKED: Final = ["What is attached already has not been looked at yet."]
+NOT_LOOKED: Final = ["The volumes that are already attached have not been examined yet."]
 MAX_REPORTED: Final = 20
 """Findings that a look logs one by one; the metrics count them all."""
 
@@ -76,8 +76,8 @@ class Adopter:
             try:
                 findings = await self._look()
             except MooringError as error:
-                logger.warning("What is attached already can't be adopted yet, and it is tried again: %s", error)
-                self.missing = [f"{error} MOORING_ADOPT=false does without."]
+                logger.warning("The volumes that are already attached can't be adopted yet; trying again: %s", error)
+                self.missing = [f"{error} MOORING_ADOPT=false turns adoption off."]
             else:
                 if all(finding.verdict is not Verdict.RETRIED for finding in findings):
                     self.missing = []
@@ -92,13 +92,13 @@ class Adopter:
                 if self._doubts.refused:
                     await self._look(self._doubts.refused)
             except MooringError as error:
-                logger.warning("The volumes in doubt could not be looked at: %s", error)
+                logger.warning("The volumes in doubt could not be examined: %s", error)
 
     async def _look(self, only: Collection[str] | None = None) -> list[Finding]:
         surveyed = await self.survey.look(only)
         due = sum(finding.verdict is Verdict.ADOPT for finding in surveyed.findings)
         self.missing = [
-            f"{due} volumes that are attached already are being adopted; AdoptAttachment in the Temporal UI shows them."
+            f"{due} volumes that are already attached are being adopted; AdoptAttachment in the Temporal UI shows them."
         ]
         findings = await carry_out(surveyed.findings, self._adopt)
         told = self._doubts.refused

@@ -108,10 +108,10 @@ class TemporalDetachments:
                 writer = await self._writer(ref, volume.record.operation)
                 past = await self._since(ref, writer, attached)
             except UnreadableHistory as error:
-                logger.warning("What became of volume %s is in doubt: %s", volume.handle, error)
+                logger.warning("The last operations on volume %s are unknown: %s", volume.handle, error)
                 return Past.UNKNOWN
             except RPCError as error:
-                raise TemporalUnavailable(f"Temporal did not say what became of volume {volume.handle}: {error}.") from error
+                raise TemporalUnavailable(f"Temporal did not return the operations on volume {volume.handle}: {error}.") from error
             if writer is not None and writer.close_time is None:
                 return past
             self._keep(key, past)

@@ -132,9 +132,10 @@ def _may_adopt(volume: Volume, each: Attached, past: Mapping[str, Past]) -> bool
 
 def _unsure(volume: Volume, each: Attached, *, refused: bool) -> Finding:
     why = (
-        f"Volume {volume.handle} {_place(each)}, and its record, at epoch {volume.record.epoch}, doesn't say so: nothing tells "
-        "whether the node was unpublished since the VolumeAttachment was made. If it doesn't use the volume any more, unpublish it "
-        "from there, or delete the VolumeAttachment; if it does, delete its Pod, so that it is attached again."
+        f"Volume {volume.handle} {_place(each)}, and its record, at epoch {volume.record.epoch}, doesn't say so: it is unknown "
+        "whether the node was unpublished after the VolumeAttachment was made. If the node no longer uses the volume, "
+        "unpublish it from that node, or delete the VolumeAttachment; if it does, delete the Pod, so that the volume is "
+        "attached again."
     )
     return found(each, Verdict.UNSURE, volume.handle, why, refused=refused)
 
@@ -142,7 +143,7 @@ def _unsure(volume: Volume, each: Attached, *, refused: bool) -> Finding:
 def _freed(volume: Volume, each: Attached) -> Finding:
     why = (
         f"Volume {volume.handle} was unpublished from node {each.node_id or each.node} after VolumeAttachment {each.name} was "
-        "made, so that is left over, and not adopted. Delete it."
+        "made, so this VolumeAttachment is left over and is not adopted. Delete it."
     )
     return found(each, Verdict.FREED, volume.handle, why)
 
@@ -171,5 +172,5 @@ def _adoption(volume: Volume, each: Attached) -> Finding:
 def _place(each: Attached) -> str:
     going = ", which is being deleted" if each.leaving else ""
     if each.node_id is None:
-        return f"is attached to a node whose id nobody says, {each.node} (VolumeAttachment {each.name}{going})"
+        return f"is attached to node {each.node}, whose CSI node id is unknown (VolumeAttachment {each.name}{going})"
     return f"is attached to node {each.node_id} (VolumeAttachment {each.name}{going})"

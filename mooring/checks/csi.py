@@ -34,27 +34,29 @@ class CsiChecks:
         """Return all questions, in order."""
         start = "See the log of the process that serves it (`mooring csi`)."
         return (
-            Question(CSI, SOCKET, "The endpoint's socket is there", self._socket),
-            Question(CSI, ANSWERS, f"The endpoint is that of driver {self._driver}", self._answers, start, (SOCKET,)),
+            Question(CSI, SOCKET, "The endpoint's socket exists", self._socket),
+            Question(CSI, ANSWERS, f"The endpoint belongs to driver {self._driver}", self._answers, start, (SOCKET,)),
             Question(CSI, "csi-ready", "The endpoint is ready", self._ready, start, (SOCKET, ANSWERS)),
         )
 
     async def _socket(self) -> Answer:
         if not self._endpoint:
-            return skipped("none is named; --csi-endpoint unix:///path does")
+            return skipped("no endpoint is given; name one with --csi-endpoint unix:///path")
         if not self._endpoint.startswith(f"{SCHEME}/"):
-            return failed(f"{self._endpoint} is no unix:///path.", "Name the socket that external-attacher's --csi-address names.")
+            return failed(
+                f"{self._endpoint} is not of the form unix:///path.", "Give the socket that external-attacher has as --csi-address."
+            )
         path = Path(self._endpoint.removeprefix(SCHEME))
         try:
             mode = path.stat().st_mode  # noqa: ASYNC240 - a local file
         except OSError as error:
             return failed(
-                f"{path} can't be looked at: {os.strerror(error.errno or 0)}.", "Start `mooring csi`, or correct the path."
+                f"{path} can't be accessed: {os.strerror(error.errno or 0)}.", "Start `mooring csi`, or correct the path."
             )
         if not stat.S_ISSOCK(mode):
-            return failed(f"{path} is no socket.", "Remove it and restart `mooring csi`, or correct the path.")
+            return failed(f"{path} is not a socket.", "Remove it and restart `mooring csi`, or correct the path.")
         if stat.S_IMODE(mode) != PRIVATE:
-            why = f"{path} has mode {stat.S_IMODE(mode):04o}: others than its owner may attach volumes through it."
+            why = f"{path} has mode {stat.S_IMODE(mode):04o}: other users than its owner may attach volumes through it."
             return warning(why, "", f"chmod {PRIVATE:04o} {shlex.quote(str(path))}")
         return ok(str(path))
 
@@ -66,7 +68,9 @@ class CsiChecks:
                 return _no_answer(error)
         if info.name == self._driver:
             return ok(f"version {info.vendor_version}")
-        return failed(f"It is driver {info.name}'s.", "Set MOORING_DRIVER, or --driver, to the name that the driver itself gives.")
+        return failed(
+            f"The endpoint belongs to driver {info.name}.", "Set MOORING_DRIVER, or --driver, to the name that the driver reports."
+        )
 
     async def _ready(self) -> Answer:
         async with driver_channel(self._endpoint) as channel:
@@ -77,7 +81,9 @@ class CsiChecks:
         # NB: a Probe that doesn't say is ready (CSI spec, ProbeResponse).
         if probe.ready.value or not probe.HasField("ready"):
             return ok()
-        return failed("It says that it is not ready, so external-attacher waits.", "See what the process's /readyz names.")
+        return failed(
+            "The endpoint reports that it is not ready, so external-attacher waits.", "See the reasons on the process's /readyz."
+        )
 
 
 def _identity(channel: aio.Channel) -> csi_pb2_grpc.IdentityAsyncStub:
@@ -85,5 +91,5 @@ def _identity(channel: aio.Channel) -> csi_pb2_grpc.IdentityAsyncStub:
 
 
 def _no_answer(error: aio.AioRpcError) -> Answer:
-    cause = f"It answered {error.code().name}: {error.details()}."
-    return failed(cause, "Start `mooring csi` anew, and see its log.")
+    cause = f"The endpoint answered {error.code().name}: {error.details()}."
+    return failed(cause, "Restart `mooring csi`, and see its log.")

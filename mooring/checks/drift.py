@@ -24,12 +24,12 @@ def judge_schedule(driver: str, queue: str, named: str, polled_by: set[str]) -> 
     if not named:
         return skipped(f"there is no Schedule {reconcile_id(driver)}")
     if not polled_by:
-        why = f"{what}, which nobody has polled in the last {LIVELY.seconds} s, so nothing is reconciled."
-        return failed(why, "Start a worker with MOORING_RECONCILE_INTERVAL above 0: it takes the Schedule over.")
+        why = f"{what}, which no worker has polled in the last {LIVELY.seconds} s, so nothing is reconciled."
+        return failed(why, "Start a worker with MOORING_RECONCILE_INTERVAL above 0: it takes over the Schedule.")
     if named != queue:
-        why = f"{what}, not {queue}, so {', '.join(sorted(polled_by))} there carry out what it starts."
+        why = f"{what}, not {queue}, so {', '.join(sorted(polled_by))} carry out its reconciliations."
         return warning(
-            why, "Compare MOORING_TASK_QUEUE of these workers; once none of them runs, another one takes the Schedule over."
+            why, "Compare MOORING_TASK_QUEUE of these workers; once none of them runs, another worker takes over the Schedule."
         )
     return ok(named)
 
@@ -37,20 +37,20 @@ def judge_schedule(driver: str, queue: str, named: str, polled_by: set[str]) -> 
 def judge_drift(report: Report | None, driver: str, now: datetime) -> Answer:
     """Answer whether records, cluster and backend agree; `report` is None if the driver is not reconciled."""
     if report is None:
-        why = f"No Schedule has driver {driver} reconciled, so drift is found by nobody."
-        return warning(why, "Start a worker with MOORING_RECONCILE_INTERVAL above 0; it makes the Schedule.")
+        why = f"No Schedule reconciles driver {driver}, so drift goes unnoticed."
+        return warning(why, "Start a worker with MOORING_RECONCILE_INTERVAL above 0; it creates the Schedule.")
     if report.awaits_approval:
-        why = "More is amiss than MOORING_DRIFT_GUARD lets be healed without being asked, and nothing is healed meanwhile."
-        return failed(why, "Look at the list; if it is right, `mooring approve reconcile --reason` with your reason.", _SEE)
+        why = "More heals are due than MOORING_DRIFT_GUARD allows without an approval, and nothing is healed until then."
+        return failed(why, "Check the list; if it is right, run `mooring approve reconcile --reason` with your reason.", _SEE)
     if report.failed:
-        return warning(report.failed, "Look at the run in the Temporal UI; mooring drift --now makes another one.")
+        return warning(report.failed, "Look at the run in the Temporal UI; `mooring drift --now` runs another one.")
     found = report.result
     if found is None or report.ended_at is None:
-        return skipped("no reconciliation has come to its end yet; mooring drift --now makes one")
+        return skipped("no reconciliation has completed yet; `mooring drift --now` runs one")
     if found.left:
         return _left(found)
     if found.not_compared:
-        return warning(" ".join(found.not_compared), "Mend what is named; the next reconciliation compares it.")
+        return warning(" ".join(found.not_compared), "Correct the cause; the next reconciliation compares it.")
     minutes = (now - report.ended_at) / timedelta(minutes=1)
     return ok(f"{found.compared} compared {minutes:.0f} min ago, {found.healed} healed")
 

@@ -42,7 +42,7 @@ POLICY: Final = "mooring"
 _CONNECT: Final = "Set KUBECONFIG, or --kubeconfig, to a file with which `kubectl version` reaches the cluster."
 _GRANT: Final = "kubectl apply -f deploy/kubernetes/rbac.yaml"
 _PROTECT: Final = "kubectl apply -f deploy/kubernetes/admission.yaml"
-_OTHERS: Final = "Run this as who may create subjectaccessreviews, or in a worker's Pod without --account."
+_OTHERS: Final = "Run this as a user who may create subjectaccessreviews, or in a worker's Pod without --account."
 
 
 class _Version(msgspec.Struct):
@@ -102,7 +102,9 @@ class KubernetesChecks:
                 KUBERNETES, "kubernetes-admission", "Records are protected by the admission policy", self._admission, needs=there
             ),
             Question(RECORDS, READABLE, "The PersistentVolumes can be listed", self._readable, needs=there),
-            Question(RECORDS, "records-placed", "Every PersistentVolume of the driver is a volume", self._placed, needs=read),
+            Question(
+                RECORDS, "records-placed", "Every PersistentVolume of the driver has a volume handle", self._placed, needs=read
+            ),
             Question(RECORDS, "records-sound", "Every record can be read", self._sound, needs=read),
             Question(RECORDS, "records-unique", "The PersistentVolumes of a volume agree", self._unique, needs=read),
             Question(RECORDS, "records-patch", "A record can be written (dry run)", self._patched, needs=(*read, RIGHTS)),
@@ -128,13 +130,13 @@ class KubernetesChecks:
         try:
             missing = await missing_rights(self._kubernetes, self._account)
         except NotFound:
-            return ok("this API server has no access reviews; an embedded one knows no rights")
+            return ok("this API server has no access reviews; an embedded one has no access control")
         except KubernetesForbidden as error:
             return failed(str(error).removesuffix(error.advice).rstrip(), _OTHERS)
         if not missing:
             return ok()
         grant = "Grant the workers' account what it lacks."
-        hint = "" if self._account else " It was your own that was asked about: --account mooring:mooring asks about theirs."
+        hint = "" if self._account else " These are your own rights; --account mooring:mooring checks those of the workers."
         return failed(f"{self._account or 'This account'} may not {', '.join(missing)}.", f"{grant}{hint}", _GRANT)
 
     async def _csi_driver(self) -> Answer:
@@ -144,10 +146,10 @@ class KubernetesChecks:
         except NotFound:
             return warning(f"There is no CSIDriver {self._driver}.", "Install the driver, or correct MOORING_DRIVER or --driver.")
         except KubernetesForbidden:
-            return skipped("this account may not read CSIDrivers, and a worker need not")
+            return skipped("this account may not read CSIDrivers, which a worker does not need")
         if required is False:
             why = f"CSIDriver {self._driver} has attachRequired false: Kubernetes never asks for its volumes to be attached."
-            return warning(why, "Create the CSIDriver anew with attachRequired true; the field can't be changed.")
+            return warning(why, "Recreate the CSIDriver with attachRequired true; the field can't be changed.")
         return ok()
 
     async def _admission(self) -> Answer:
@@ -155,10 +157,12 @@ class KubernetesChecks:
         try:
             variables = decode(_POLICY, request, await self._kubernetes.request(request)).spec.variables
         except NotFound:
-            why = "Without the policy, whoever may patch PersistentVolumes may write records, and two nodes may get one volume."
+            why = (
+                "Without the policy, everyone who may patch PersistentVolumes may write records, and two nodes may get one volume."
+            )
             return warning(why, "Set drivers and account in deploy/kubernetes/admission.yaml, and then:", _PROTECT)
         except KubernetesForbidden:
-            return skipped("this account may not read the policy, and a worker need not")
+            return skipped("this account may not read the policy, which a worker does not need")
         if any(each.name == "drivers" and f"'{self._driver}'" in each.expression for each in variables):
             return ok()
         why = f"ValidatingAdmissionPolicy {POLICY} does not name driver {self._driver}, so its records are not protected."
@@ -185,13 +189,13 @@ class KubernetesChecks:
         named = "; ".join(f"{one} and {other}" for one, other in pairs[:MAX_REPORTED])
         more = f"; and {len(pairs) - MAX_REPORTED} more pairs" if len(pairs) > MAX_REPORTED else ""
         return warning(
-            f"These may each be one disk, and count as two volumes, fenced apart: {named}{more}.",
-            "Keep one PersistentVolume of each disk, or have no two nodes ask for it.",
+            f"Each of these pairs may be one disk, but counts as two volumes, fenced separately: {named}{more}.",
+            "Keep one PersistentVolume of each disk, or never use it on two nodes.",
         )
 
     async def _patched(self) -> Answer:
         if self._account:
-            return skipped("a dry run is made by who runs this command, and --account asks for another")
+            return skipped("the dry run has the rights of the user who runs this command, not those of --account")
         sound = next((each for each in self._records.records if not each.problem), None)
         return await self._try_to_write(sound) if sound else skipped(f"driver {self._driver} has no PersistentVolume to try it on")
 
@@ -206,10 +210,10 @@ class KubernetesChecks:
         try:
             await self._kubernetes.request(request)
         except (Refused, NotFound):
-            return skipped(f"PersistentVolume {seen.pv} was changed meanwhile")
+            return skipped(f"PersistentVolume {seen.pv} changed during the check")
         except KubernetesForbidden as error:
             if f"ValidatingAdmissionPolicy '{POLICY}'" in str(error):
-                return skipped("the admission policy lets the workers' account alone write; to try it, run this in a worker's Pod")
+                return skipped("the admission policy lets only the workers' account write; to try it, run this in a worker's Pod")
             raise
         return ok(seen.pv)
 

@@ -119,7 +119,7 @@ async def _answer(question: Question) -> Answer:
         async with asyncio.timeout(SECONDS):
             return await question.ask()
     except TimeoutError:
-        return failed(f"There was no answer in {SECONDS:g} s.", question.fix)
+        return failed(f"No answer within {SECONDS:g} s.", question.fix)
     except MooringError as error:
         return failed(str(error).removesuffix(error.advice).rstrip(), question.fix or error.advice)
     except (NotFound, Gone, Refused) as error:

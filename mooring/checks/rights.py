@@ -53,7 +53,7 @@ class Account:
         """Parse the account's name; raise ValueError if it has another form."""
         namespace, colon, name = text.removeprefix("system:serviceaccount:").partition(":")
         if not (namespace and colon and name) or ":" in name:
-            raise ValueError(f"{text!r} is no NAMESPACE:NAME")
+            raise ValueError(f"{text!r} is not of the form NAMESPACE:NAME")
         return cls(namespace, name)
 
     def spec(self) -> dict[str, Any]:

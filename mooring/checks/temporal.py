@@ -50,7 +50,7 @@ class TemporalChecks:
         serve = "workers-serve"
         return (
             Question(TEMPORAL, REACHABLE, "Temporal can be reached", self._reachable, TemporalUnavailable.advice),
-            Question(TEMPORAL, NAMESPACE, "The namespace is there", self._namespace, needs=(REACHABLE,)),
+            Question(TEMPORAL, NAMESPACE, "The namespace exists", self._namespace, needs=(REACHABLE,)),
             Question(
                 TEMPORAL, "temporal-search-attributes", "Search attributes are registered", self._attributes, needs=(NAMESPACE,)
             ),
@@ -71,7 +71,7 @@ class TemporalChecks:
                 needs=(NAMESPACE, serve),
             ),
             Question(
-                DRIFT, "drift-schedule", "The Schedule of reconciliations is carried out", self._scheduled, needs=(NAMESPACE,)
+                DRIFT, "drift-schedule", "A worker carries out the Schedule of reconciliations", self._scheduled, needs=(NAMESPACE,)
             ),
             Question(DRIFT, "drift", "Records, cluster and backend agree", self._in_step, needs=(NAMESPACE,)),
         )
@@ -108,7 +108,7 @@ class TemporalChecks:
         taken = [name for name in SEARCH_ATTRIBUTES if name in found and found[name] != keyword]
         if taken:
             why = f"{', '.join(taken)} would have to be of type Keyword, so operations are shown without any search attribute."
-            return warning(why, "Have Mooring run in a namespace of its own.")
+            return warning(why, "Run Mooring in a namespace of its own.")
         if missing:
             register = _register(self._temporal.namespace, missing)
             return warning(f"{', '.join(missing)} can't be searched for.", "Register them, then restart the workers.", register)
@@ -120,8 +120,8 @@ class TemporalChecks:
             return ok(f"{kept / timedelta(hours=1):g} h")
         name = self._temporal.namespace
         return warning(
-            f"Namespace {name} forgets a run {kept / timedelta(hours=1):g} h after its end, and with it who held what.",
-            "Have it remember for a week.",
+            f"Namespace {name} forgets a run {kept / timedelta(hours=1):g} h after its end, and the history of holders with it.",
+            "Keep runs for a week.",
             f"temporal operator namespace update --namespace {shlex.quote(name)} --retention 168h",
         )
 
@@ -141,9 +141,9 @@ class TemporalChecks:
             beside = f"; not by {', '.join(sorted(others))}, as version 0.1.0 doesn't" if others else ""
             return ok(", ".join(lively) + beside)
         return failed(
-            f"Nobody has polled task queue {queue} in the last {LIVELY.seconds} s, so evacuations, heals and the watch over "
+            f"No worker has polled task queue {queue} in the last {LIVELY.seconds} s, so evacuations, heals and the watch over "
             "migrations wait.",
-            "Have a worker run that is newer than version 0.1.0; each polls this queue as long as it serves.",
+            "Run a worker newer than version 0.1.0; it polls this queue while it serves.",
         )
 
     async def _scheduled(self) -> Answer:
@@ -162,20 +162,18 @@ class TemporalChecks:
         if lively:
             return ok(", ".join(lively))
         heard = workflows | activities
-        half = f" ({', '.join(sorted(heard))} for one of the two kinds of task alone)" if heard else ""
-        return failed(f"Nobody has polled task queue {queue} in the last {LIVELY.seconds} s{half}, so operations wait.", fix)
+        half = f" ({', '.join(sorted(heard))} only for one of the two kinds of task)" if heard else ""
+        return failed(f"No worker has polled task queue {queue} in the last {LIVELY.seconds} s{half}, so operations wait.", fix)
 
 
 def _no_namespace(name: str, error: RPCError) -> Answer:
     if error.status is RPCStatusCode.NOT_FOUND:
         return failed(
             f"There is no namespace {name}.",
-            "Name another one with TEMPORAL_NAMESPACE or --namespace, or make it.",
+            "Name another one with TEMPORAL_NAMESPACE or --namespace, or create it.",
             create_namespace(name),
         )
-    return failed(
-        f"Namespace {name} can't be looked at: {error}.", "Give this account access to the namespace (TEMPORAL_API_KEY, TLS)."
-    )
+    return failed(f"Namespace {name} can't be read: {error}.", "Give this account access to the namespace (TEMPORAL_API_KEY, TLS).")
 
 
 def _register(namespace: str, missing: Sequence[str]) -> str:

@@ -35,14 +35,14 @@ LEFT_OVER: Final = "freed"
 
 def adopt(
     context: typer.Context,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done.")] = False,
-    kubeconfig: Annotated[str, typer.Option(envvar="KUBECONFIG", help="Path of a kubeconfig; in a Pod, none.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")] = False,
+    kubeconfig: Annotated[str, typer.Option(envvar="KUBECONFIG", help="Path of a kubeconfig; not needed in a Pod.")] = "",
     timeout: Timeout = PATIENCE,
     output: Listing = "table",
 ) -> None:
-    """Record volumes that VolumeAttachments show to be attached, and that no record knows."""
+    """Record volumes that VolumeAttachments show as attached, and that have no record of it."""
     session = Session.of(context)
-    surveyed = session.run(lambda: _survey(session, kubeconfig), "the look at VolumeAttachments")
+    surveyed = session.run(lambda: _survey(session, kubeconfig), "the survey of VolumeAttachments")
     findings = surveyed.findings
     if not dry_run and findings:
         findings = session.ask(

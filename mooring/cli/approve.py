@@ -24,10 +24,10 @@ def approve(
     run: Annotated[
         str, typer.Argument(metavar="RUN", help="`reconcile`, or `evacuate/NODE` by the CSI node id.", show_default=False)
     ],
-    reason: Annotated[str, typer.Option(help="On what grounds.", show_default=False)],
-    by: Annotated[str, typer.Option(envvar="USER", help="Who approves.", show_default="$USER")] = "",
+    reason: Annotated[str, typer.Option(help="Reason for the approval.", show_default=False)],
+    by: Annotated[str, typer.Option(envvar="USER", help="Name of the approver.", show_default="$USER")] = "",
 ) -> None:
-    """Let RUN go on: the heals that the drift guard holds back, or the release of a dead node's volumes."""
+    """Approve RUN: the heals that the drift guard holds back, or the release of a dead node's volumes."""
     session = Session.of(context)
     answer = session.run(lambda: _approve(session, run, by, reason), f"the approval of {run} of driver {session.driver}")
     print_lines([answer])

@@ -30,17 +30,17 @@ def check(
     context: typer.Context,
     account: Annotated[
         str,
-        typer.Option(metavar="NAMESPACE:NAME", help="Ask for this ServiceAccount's rights, not for your own.", show_default=False),
+        typer.Option(metavar="NAMESPACE:NAME", help="Check the rights of this ServiceAccount, not your own.", show_default=False),
     ] = "",
     csi_endpoint: Annotated[
         str, typer.Option(envvar="MOORING_CSI_ENDPOINT", help="Socket of the CSI endpoint, unix:///path.", show_default=False)
     ] = "",
-    kubeconfig: Annotated[str, typer.Option(envvar="KUBECONFIG", help="Path of a kubeconfig; in a Pod, none.")] = "",
+    kubeconfig: Annotated[str, typer.Option(envvar="KUBECONFIG", help="Path of a kubeconfig; not needed in a Pod.")] = "",
     output: Text = "text",
 ) -> None:
     """Check that Mooring has all it needs: Temporal, Kubernetes and its rights there, sound records, workers, the CSI endpoint.
 
-    It changes nothing. Warnings are no failures.
+    It changes nothing. A warning is not a failure.
     """
     session = Session.of(context)
     whose = _account(account)
@@ -59,7 +59,7 @@ def _account(text: str) -> Account | None:
     try:
         return Account.of(text) if text else None
     except ValueError as error:
-        raise typer.BadParameter(f"{error}, as in mooring:mooring.") from None
+        raise typer.BadParameter(f"{error}, for example mooring:mooring.") from None
 
 
 async def _check(session: Session, kubeconfig: str, csi_endpoint: str, account: Account | None) -> CheckReport:

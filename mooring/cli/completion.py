@@ -16,7 +16,7 @@ def completion(
         Literal["bash", "zsh", "fish"], typer.Argument(metavar="SHELL", help="bash, zsh or fish.", show_default=False)
     ],
 ) -> None:
-    """Print the script that has SHELL complete commands and options.
+    """Print the completion script for SHELL.
 
     \b
     For one session:
@@ -25,7 +25,7 @@ def completion(
       fish:  mooring completion fish | source
 
     \b
-    For all of them:
+    For all sessions:
       bash:  mooring completion bash > /etc/bash_completion.d/mooring
       zsh:   mooring completion zsh > "${fpath[1]}/_mooring"
       fish:  mooring completion fish > ~/.config/fish/completions/mooring.fish

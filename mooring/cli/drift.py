@@ -37,7 +37,7 @@ def drift(
     timeout: Timeout = NOW_PATIENCE,
     output: Listing = "table",
 ) -> None:
-    """Show where records, cluster and backend differ, by the last reconciliation, and what was done about it."""
+    """Show the differences between records, cluster and backend that the last reconciliation found, and their outcome."""
     session = Session.of(context)
     what = f"the {'' if now else 'report of the last '}reconciliation of driver {session.driver}"
     report, waiting = session.run(lambda: _ask(session, now=now, timeout=timeout), what, "Interrupted. The reconciliation goes on.")
@@ -63,7 +63,7 @@ async def _ask(session: Session, *, now: bool, timeout: float) -> tuple[Report, 
     async with runs.deadline(PATIENCE, f"The last reconciliation of driver {session.driver}"):
         report = await last_report(client, session.driver)
         if report is None:
-            raise NotReconciled(f"No Schedule has driver {session.driver} reconciled.")
+            raise NotReconciled(f"No Schedule reconciles driver {session.driver}.")
         waits = report.running if report.awaits_approval else None
         return report, await progress(client, waits) if waits else None
 
@@ -111,10 +111,10 @@ def _end(report: Report, waiting: Progress | None) -> NoReturn:
         note(f"{age(report.ended_at, datetime.now(UTC))} ago: {found.message}")
         _note_counts(found)
     if waiting is not None:
-        note(f"{waiting.due} heals wait for an approval: `mooring approve reconcile --reason ...` lets them be made.")
+        note(f"{waiting.due} heals wait for an approval: `mooring approve reconcile --reason ...` approves them.")
         raise typer.Exit(ExitCode.PENDING)
     if found is None:
-        note("No reconciliation has come to its end yet; --now makes one.")
+        note("No reconciliation has completed yet; --now runs one.")
         raise typer.Exit(ExitCode.PENDING)
     left = ExitCode.FAILED if found.left or report.failed else ExitCode.OK
     raise typer.Exit(left or (ExitCode.UNAVAILABLE if found.not_compared else ExitCode.OK))

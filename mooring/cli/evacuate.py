@@ -36,16 +36,16 @@ def evacuate(
     context: typer.Context,
     node: Annotated[str, typer.Argument(metavar="NODE", help="CSI node id.", show_default=False)],
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow it to its end, or only start it.")] = True,
-    approve: Annotated[bool, typer.Option("--approve", help="Say that the node is off, by --by and --reason.")] = False,
-    by: Annotated[str, typer.Option(envvar="USER", help="Who asks, and approves.", show_default="$USER")] = "",
-    reason: Annotated[str, typer.Option(help="On what grounds it is approved.", show_default=False)] = "",
+    approve: Annotated[bool, typer.Option("--approve", help="Confirm that the node is off; needs --reason.")] = False,
+    by: Annotated[str, typer.Option(envvar="USER", help="Name of the user who asks, and approves.", show_default="$USER")] = "",
+    reason: Annotated[str, typer.Option(help="Reason for the approval.", show_default=False)] = "",
     output: Text = "text",
 ) -> None:
-    """Release all volumes of NODE, once it is proven that it is dead."""
+    """Release all volumes of NODE once the node is proven dead."""
     if bool(reason) != approve:
-        raise typer.BadParameter("--approve and --reason go together: an approval says on what grounds it is given.")
+        raise typer.BadParameter("--approve and --reason go together: an approval needs a reason.")
     session = Session.of(context)
-    interrupted = f"Interrupted. The evacuation of node {node} goes on where it had begun: the same command joins it."
+    interrupted = f"Interrupted. The evacuation of node {node} goes on if it had begun; the same command joins it."
     what = f"the evacuation of node {node}"
     result = session.run(lambda: _evacuate(session, node, by, reason, wait=wait), what, interrupted, streams=True)
     if result is not None:
@@ -106,7 +106,7 @@ async def _progress(session: Session, client: Client, evacuation: Evacuation) ->
             asked = evacuation.query(names.PROGRESS, result_type=EvacuationProgress, rpc_timeout=QUERY_AT_MOST)
             progress: EvacuationProgress = await asked
         except RPCError as error:
-            async with runs.deadline(QUERY_AT_MOST.total_seconds(), "Looking for workers"):
+            async with runs.deadline(QUERY_AT_MOST.total_seconds(), "The search for workers"):
                 if not await runs.workers_of(client, session.task_queue):
                     why = f"No worker polls task queue {session.task_queue}, so {evacuation.id} waits for one."
                     raise WorkerUnavailable(why) from error
@@ -158,12 +158,12 @@ def _bar(console: Console) -> Iterator[Show]:
 
 def _words(progress: EvacuationProgress) -> str:
     if not progress.evidence:
-        return "the node is looked at"
+        return "checking the node"
     done = f"{progress.released} of {progress.total} volumes released"
     if not progress.failed:
         return done
     volume, why = next(iter(progress.failed.items()))
-    return f"{done}, {progress.failing} could not be yet ({volume}: {why})"
+    return f"{done}, {progress.failing} failed so far ({volume}: {why})"
 
 
 def _end(result: EvacuationResult, output: str) -> None:

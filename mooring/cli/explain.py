@@ -26,7 +26,7 @@ REQUEST_SECONDS: Final = 10.0
 def explain(
     context: typer.Context,
     volume: Volume,
-    kubeconfig: Annotated[str, typer.Option(envvar="KUBECONFIG", help="Path of a kubeconfig; in a Pod, none.")] = "",
+    kubeconfig: Annotated[str, typer.Option(envvar="KUBECONFIG", help="Path of a kubeconfig; not needed in a Pod.")] = "",
     output: Text = "text",
 ) -> None:
     """Explain VOLUME: who holds it, what Kubernetes and Temporal know of it, what is under way, and what to do.
@@ -34,10 +34,10 @@ def explain(
     A source that doesn't answer is reported; the rest is shown all the same.
     """
     session = Session.of(context)
-    explained, errors = session.run(lambda: _explain(session, volume, kubeconfig), f"the look at volume {volume}")
+    explained, errors = session.run(lambda: _explain(session, volume, kubeconfig), f"the reading of volume {volume}")
     if not explained.known and not errors:
         session.fail(
-            VolumeNotFound(f"Volume {volume} of driver {session.driver} has no PersistentVolume, and Temporal knows no run.")
+            VolumeNotFound(f"Volume {volume} of driver {session.driver} has no PersistentVolume, and Temporal has no run of it.")
         )
     if output == "text":
         from mooring.cli.explain_page import print_page

@@ -35,7 +35,7 @@ def _print_volume(explained: Explanation, now: datetime) -> None:
     record = explained.record
     lines = [("Volume", explained.volume_handle), ("Driver", explained.driver)]
     held_by = [_holder(held, now) for held in explained.holders]
-    held_by += [f"{_holder(held, now)}, as was last known" for held in explained.lost]
+    held_by += [f"{_holder(held, now)}, as last known" for held in explained.lost]
     lines += [("Held by", text) for text in held_by or [_nobody(explained)]]
     if record is not None:
         lines += [("Epoch", str(record.epoch)), ("Written by", record.operation or NONE)]
@@ -50,7 +50,7 @@ def _nobody(explained: Explanation) -> str:
 
 
 def _holder(held: Attachment, now: datetime) -> str:
-    how = ", ".join(filter(None, [held.access_mode or "access mode not said", "readonly" if held.readonly else ""]))
+    how = ", ".join(filter(None, [held.access_mode or "access mode unknown", "readonly" if held.readonly else ""]))
     return f"{held.node_id} since {rfc3339(held.attached_at)} ({age(held.attached_at, now)}), {how}"
 
 

@@ -36,18 +36,21 @@ STYLES: Final = {
 def history(
     context: typer.Context,
     volume: Volume,
-    limit: Annotated[int, typer.Option(min=1, help="How many of the newest runs.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Number of runs to show, newest first.")] = 20,
     output: Listing = "table",
 ) -> None:
     """Show the operations on VOLUME, newest first.
 
-    HELD-BY names the nodes that held the volume at the end of a run, or hold it at its present step.
+    HELD-BY lists the nodes that held the volume at the end of a run, or hold it now if the run is open.
     """
     session = Session.of(context)
     found = session.run(lambda: _read(session, volume, limit), f"the history of volume {volume}")
     print_history(found.runs, output)
     if not found.runs:
-        note(f"Temporal knows no run for volume {volume} of driver {session.driver}; runs end with the namespace's retention.")
+        note(
+            f"Temporal has no run of volume {volume} of driver {session.driver}; it keeps runs for the namespace's retention "
+            "period."
+        )
     if found.more:
         note(f"There are older runs: --limit {limit * 10} shows more.")
     if found.lagging:

@@ -51,10 +51,11 @@ def _version(wanted: bool) -> None:
 def options(
     context: typer.Context,
     driver: Annotated[
-        str | None, typer.Option(envvar="MOORING_DRIVER", help="CSI driver name; rds.csi.srvlab.io where none is given.")
+        str | None, typer.Option(envvar="MOORING_DRIVER", help="CSI driver name; rds.csi.srvlab.io by default.")
     ] = None,
     task_queue: Annotated[
-        str | None, typer.Option(envvar="MOORING_TASK_QUEUE", help="Temporal task queue; `mooring-` and the driver otherwise.")
+        str | None,
+        typer.Option(envvar="MOORING_TASK_QUEUE", help="Temporal task queue; `mooring-` and the driver name by default."),
     ] = None,
     address: Annotated[str | None, typer.Option(envvar="TEMPORAL_ADDRESS", help="host:port of the Temporal server.")] = None,
     namespace: Annotated[str | None, typer.Option(envvar="TEMPORAL_NAMESPACE", help="Temporal namespace.")] = None,
@@ -75,7 +76,7 @@ def options(
 
 @app.command()
 def worker(context: typer.Context) -> None:
-    """Run a worker until SIGTERM; MOORING_* variables set it up."""
+    """Run a worker until SIGTERM, configured by MOORING_* variables."""
     _run_worker(Session.of(context))
 
 
@@ -93,13 +94,16 @@ def csi(
         str, typer.Option(envvar="MOORING_CSI_ENDPOINT", help="Socket to serve, unix:///path.")
     ] = "unix:///csi/csi.sock",
     driver_endpoint: Annotated[
-        str, typer.Option(envvar="MOORING_DRIVER_ENDPOINT", help="CSI driver to stand in front of, unix:///path.")
+        str, typer.Option(envvar="MOORING_DRIVER_ENDPOINT", help="CSI driver behind the endpoint, unix:///path.")
     ] = "",
     only: Annotated[
-        bool, typer.Option("--only", envvar="MOORING_CSI_ONLY", help="Be no worker; others carry out what is asked.")
+        bool,
+        typer.Option(
+            "--only", envvar="MOORING_CSI_ONLY", help="Serve the endpoint alone; workers elsewhere carry out the operations."
+        ),
     ] = False,
 ) -> None:
-    """Run a worker that serves the CSI endpoint too, until SIGTERM; MOORING_* variables set up the rest."""
+    """Run a worker that also serves the CSI endpoint, until SIGTERM, configured by MOORING_* variables."""
     session = Session.of(context)
     _run_worker(session, MOORING_CSI_ENDPOINT=endpoint, MOORING_DRIVER_ENDPOINT=driver_endpoint, MOORING_CSI_ONLY=str(only))
 

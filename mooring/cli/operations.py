@@ -19,7 +19,7 @@ Volume = Annotated[
 ]
 Node = Annotated[str, typer.Argument(metavar="NODE", help="CSI node id.", show_default=False)]
 Timeout = Annotated[
-    float, typer.Option(min=0.1, metavar="SECONDS", help="How long to wait for the answer; the operation goes on after that.")
+    float, typer.Option(min=0.1, metavar="SECONDS", help="Time to wait for the answer; the operation goes on afterwards.")
 ]
 
 PATIENCE: Final = 30.0
@@ -43,7 +43,7 @@ def publish(
     timeout: Timeout = PATIENCE,
     output: Text = "text",
 ) -> None:
-    """Have NODE hold VOLUME."""
+    """Publish VOLUME to NODE."""
     what = f"the publish of volume {volume} to node {node}"
     _refuse_unknown(access_mode)
     result: PublishResult = Session.of(context).ask(
@@ -62,9 +62,9 @@ def unpublish(
     timeout: Timeout = PATIENCE,
     output: Text = "text",
 ) -> None:
-    """Have NODE, or every node, no longer hold VOLUME."""
+    """Unpublish VOLUME from NODE, or from every node."""
     if bool(node) == all_nodes:
-        raise typer.BadParameter("name the node that is to release the volume, or say --all-nodes; one of the two.")
+        raise typer.BadParameter("give either NODE or --all-nodes.")
     what = f"the unpublish of volume {volume} from {f'node {node}' if node else 'every node'}"
     result: UnpublishResult = Session.of(context).ask(
         lambda client: client.unpublish(volume, node, deadline=timeout), what, joined_by=_joined_by(volume)
@@ -78,7 +78,7 @@ def unpublish(
 
 
 def rebuild(context: typer.Context, timeout: Timeout = REBUILD_PATIENCE, output: Text = "text") -> None:
-    """Have every worker rebuild its index from the PVs."""
+    """Rebuild the index of every worker from the PVs."""
     session = Session.of(context)
     answers = session.ask(
         lambda client: client.rebuild(deadline=timeout),
@@ -97,7 +97,7 @@ def rebuild(context: typer.Context, timeout: Timeout = REBUILD_PATIENCE, output:
 
 def _refuse_unknown(access_mode: str) -> None:
     if access_mode.upper() not in _access_modes(""):
-        raise typer.BadParameter(f"{access_mode!r} is no CSI access mode: choose from {', '.join(_access_modes(''))}.")
+        raise typer.BadParameter(f"{access_mode!r} is not a CSI access mode; choose from {', '.join(_access_modes(''))}.")
 
 
 def _joined_by(volume: str) -> str:

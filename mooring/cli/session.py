@@ -81,13 +81,13 @@ class Session:
             try:
                 return await call(MooringClient(temporal, driver=self.driver, task_queue=self.task_queue))
             except OperationPending:
-                async with runs.deadline(5, "Looking for workers"):
+                async with runs.deadline(5, "The search for workers"):
                     workers = await runs.workers_of(temporal, self.task_queue)
                 if workers:
                     raise
             raise WorkerUnavailable(f"No worker polls task queue {self.task_queue}, so {what} waits for one.")
 
-        return self.run(work, what, f"Interrupted. Where it had begun, {what} goes on: {joined_by}")
+        return self.run(work, what, f"Interrupted. If {what} had begun, it goes on: {joined_by}")
 
     def run(
         self, work: Callable[[], Coroutine[Any, Any, T]], what: str, interrupted: str = "Interrupted.", *, streams: bool = False
@@ -108,7 +108,10 @@ class Session:
         except Exception as error:
             if self.verbose:
                 raise
-            note(f"Error: {what} met a fault in Mooring, {type(error).__name__}: {error}. Run it again with -v to see where.")
+            note(
+                f"Error: {what} failed because of a bug in Mooring, {type(error).__name__}: {error}. Run it again with -v for "
+                "the traceback."
+            )
             raise typer.Exit(ExitCode.FAILED) from None
 
     def fail(self, *errors: MooringError) -> NoReturn:

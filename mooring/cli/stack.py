@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 Kind = Literal["auto", "embedded", "real", "kubeconfig"]
-Port = Annotated[int | None, typer.Option(min=0, max=65535, show_default="the usual one, or any where that is taken")]
+Port = Annotated[int | None, typer.Option(min=0, max=65535, show_default="the usual one, or a free one if that is taken")]
 
 
 def up(
@@ -25,8 +25,10 @@ def up(
         Kind,
         typer.Option(help="auto: the cluster of KUBECONFIG; else real, if KUBEBUILDER_ASSETS names its binaries; else embedded."),
     ] = "auto",
-    workers: Annotated[int, typer.Option(min=1, max=16, help="How many workers.")] = 1,
-    volumes: Annotated[int, typer.Option(min=0, help="Create so many PersistentVolumes; never in the cluster of KUBECONFIG.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, max=16, help="Number of workers.")] = 1,
+    volumes: Annotated[
+        int, typer.Option(min=0, help=("Number of PersistentVolumes to create; never in the cluster of KUBECONFIG."))
+    ] = 0,
     temporal_port: Port = None,
     ui_port: Port = None,
     database: Annotated[Path | None, typer.Option(help="File that keeps Temporal's state; in memory without one.")] = None,
@@ -48,7 +50,7 @@ def demo(
     context: typer.Context,
     stay: Annotated[bool, typer.Option("--stay", help="Keep the Temporal UI up afterwards, until Ctrl-C.")] = False,
 ) -> None:
-    """Show the main job on a real Temporal server and 1,000 volumes, and check all that is shown, in under a minute."""
+    """Run the main operations on a real Temporal server with 1,000 volumes, and check each result, in under a minute."""
     session = Session.of(context)
     _need_the_stack()
     from rich.console import Console

@@ -29,13 +29,13 @@ REQUEST_SECONDS: Final = 10.0
 
 
 def get(context: typer.Context, volume: Volume, timeout: Timeout = PATIENCE, output: Named = "table") -> None:
-    """Show who holds VOLUME, by its live PV."""
+    """Show the holders of VOLUME, read from its PV."""
     session = Session.of(context)
     status: VolumeStatus = session.ask(
-        lambda client: client.get(volume, deadline=timeout), f"the look at volume {volume}", joined_by="ask again."
+        lambda client: client.get(volume, deadline=timeout), f"the reading of volume {volume}", joined_by="ask again."
     )
     if status.record is None and status.unpersisted is None:
-        session.fail(VolumeNotFound(f"Volume {volume} of driver {session.driver} has no PersistentVolume, and nobody holds it."))
+        session.fail(VolumeNotFound(f"Volume {volume} of driver {session.driver} has no PersistentVolume, and no node holds it."))
     _print([status], output, alone=True)
 
 
@@ -48,10 +48,10 @@ def list_volumes(
     watch: Annotated[
         bool, typer.Option("-w", "--watch", help="After the list, print each volume that changes, until Ctrl-C.")
     ] = False,
-    kubeconfig: Annotated[str, typer.Option(envvar="KUBECONFIG", help="Path of a kubeconfig; in a Pod, none.")] = "",
+    kubeconfig: Annotated[str, typer.Option(envvar="KUBECONFIG", help="Path of a kubeconfig; not needed in a Pod.")] = "",
     output: Named = "table",
 ) -> None:
-    """List the driver's volumes and who holds each, by the PVs."""
+    """List the driver's volumes and their holders, as recorded on the PVs."""
     session = Session.of(context)
     records = session.run(lambda: read_all(session, kubeconfig), "the list of PersistentVolumes")
     from mooring.cluster.record_list import statuses
@@ -68,7 +68,7 @@ def list_volumes(
         follow(session, kubeconfig, records, lambda status: _wanted(status, node, attached), printer)
     _print(wanted, output, alone=False)
     if not wanted:
-        note(f"No such volumes of driver {session.driver}.")
+        note(f"Driver {session.driver} has no such volumes.")
     if errors:
         session.fail(*errors)
 

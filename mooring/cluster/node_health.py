@@ -72,9 +72,7 @@ class NoNodeHealth:
 
     async def read(self, node_id: str, names: Some[str]) -> NodeHealth:
         """See `NodeHealthReader`."""
-        return NodeHealth(
-            next(iter(names), ""), Presence.UNKNOWN, f"without Kubernetes nothing says what has become of node {node_id}"
-        )
+        return NodeHealth(next(iter(names), ""), Presence.UNKNOWN, f"without Kubernetes the state of node {node_id} is unknown")
 
     def watching(self, changed: Callable[[NodeChanges], None]) -> AbstractAsyncContextManager[None]:  # noqa: ARG002 - there are none
         """See `NodeHealthReader`."""
@@ -102,10 +100,10 @@ class ClusterNodeHealth:
             known = self._known(node_id, names, registered) | await self._named_elsewhere(node_id)
         except KubernetesForbidden as error:
             return NodeHealth(
-                next(iter(names), ""), Presence.UNKNOWN, f"nothing says which Nodes the driver calls {node_id}: {error}"
+                next(iter(names), ""), Presence.UNKNOWN, f"the Nodes with the CSI node id {node_id} could not be looked up: {error}"
             )
         if not known:
-            return NodeHealth("", Presence.UNKNOWN, f"nothing says which Node the driver calls {node_id}")
+            return NodeHealth("", Presence.UNKNOWN, f"no Node is known to have the CSI node id {node_id}")
 
         async def sight(name: str) -> _NodeFound:
             return self._judge(name, node_id, await self._find(name), registered)
@@ -137,10 +135,10 @@ class ClusterNodeHealth:
         if node is None:
             return _NodeFound(_NodeState.GONE, name, f"there is no Node {name}")
         if other is not None and other.node_id != node_id:
-            return _NodeFound(_NodeState.ALIVE, name, f"Node {name} is there, and the driver calls it {other.node_id} now")
+            return _NodeFound(_NodeState.ALIVE, name, f"Node {name} exists, and its CSI node id is {other.node_id} now")
         if node.out_of_service:
-            return _NodeFound(_NodeState.OUT, name, f"Node {name} bears the taint {OUT_OF_SERVICE}")
-        words = f"Node {name} is there and {'Ready' if node.ready else 'not Ready'}"
+            return _NodeFound(_NodeState.OUT, name, f"Node {name} has the taint {OUT_OF_SERVICE}")
+        words = f"Node {name} exists and is {'Ready' if node.ready else 'not Ready'}"
         return _NodeFound(_NodeState.ALIVE, name, words, ready=node.ready)
 
     async def _find(self, name: str) -> PlainNode | None:
@@ -186,5 +184,5 @@ def _combined(sights: Iterable[_NodeFound]) -> NodeHealth:
 
 
 def _words(found: list[_NodeFound]) -> str:
-    beyond = [f"{len(found) - MAX_NAMED} more Nodes go by this id"] if len(found) > MAX_NAMED else []
+    beyond = [f"{len(found) - MAX_NAMED} more Nodes have this id"] if len(found) > MAX_NAMED else []
     return ", and ".join([*(each.words for each in found[:MAX_NAMED]), *beyond])

@@ -43,7 +43,7 @@ class Nodes(Protocol):
 
     @property
     def absence(self) -> str:
-        """The reason why an unknown node id is none, as a clause: "there is no Node of this name"."""
+        """The reason why an unknown node id is none, as a clause: "there is no Node with this name"."""
 
     @property
     def not_synced(self) -> list[str]:
@@ -206,7 +206,7 @@ def csi_nodes(api: KubernetesApi, driver: str, reconnected: Callable[[], None], 
         return None if own is None else Node(own.node_id, own.limit, node.metadata.name)
 
     objects = ListWatch(api, CSI_NODES, reconnected, **bounds)
-    return ClusterNodes(objects, read, lambda _: {}, f"no CSINode says that driver {driver} has a node of this id")
+    return ClusterNodes(objects, read, lambda _: {}, f"no CSINode has this node id for driver {driver}")
 
 
 def plain_nodes(api: KubernetesApi, reconnected: Callable[[], None], **bounds: Any) -> Nodes:
@@ -219,7 +219,7 @@ def plain_nodes(api: KubernetesApi, reconnected: Callable[[], None], **bounds: A
         return Node(node.metadata.name, name=node.metadata.name)
 
     objects = ListWatch(api, NODES, reconnected, **bounds)
-    return ClusterNodes(objects, read, select, "there is no Node of this name")
+    return ClusterNodes(objects, read, select, "there is no Node with this name")
 
 
 async def read_node_ids(api: KubernetesApi, driver: str) -> dict[str, str]:

@@ -129,7 +129,7 @@ class PersistentVolumeStore:
             return found
         if found is not None and found.mark == part.mark:
             _refuse_what_is_too_large(write, part, pv)
-            raise KubernetesRejected(f"{refusal} The record is as it was expected, so the write itself was refused.")
+            raise KubernetesRejected(f"{refusal} The record is as expected, so the write itself was refused.")
         return None
 
     async def _read_again(self, write: Write) -> VolumeRecord | None:
@@ -204,6 +204,6 @@ def _refuse_what_is_too_large(write: Write, part: Part, pv: Pv | None) -> None:
     if needed > ALL_BYTES:
         who = f"volume {write.volume.volume_handle} with {len(part.holders)} holders, node {write.node_id or '(every)'} among them,"
         whole = (
-            f"would bring the annotations of PersistentVolume {part.mark.pv} to {needed} bytes, and Kubernetes takes {ALL_BYTES}"
+            f"would grow the annotations of PersistentVolume {part.mark.pv} to {needed} bytes, and Kubernetes allows {ALL_BYTES}"
         )
         raise RecordTooLarge(f"The record of {who} {whole}.")

@@ -50,6 +50,6 @@ class CoCalls:
         """
         if await self.awaits(volume_handle):
             raise SecretsNeeded(
-                f"Volume {volume_handle} on node {node_id or '(every)'} waits for the CO: its driver takes secrets, which only the "
-                "CO's own call brings, so it was not asked."
+                f"Volume {volume_handle} on node {node_id or '(every)'} waits for the CO: its driver takes secrets, which only "
+                "the CO's own call supplies, so the driver was not called."
             )

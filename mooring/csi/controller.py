@@ -117,7 +117,8 @@ class Controller(csi_pb2_grpc.ControllerServicer):
         serving = self._state.ready()
         if asked.handed_over and self._state.fronts_driver and not serving.hands_over:
             raise SecretsOutOfReach(
-                f"The call about volume {asked.volume_handle} brings what may only be kept in a worker's memory."
+                f"The call about volume {asked.volume_handle} carries secrets or mount flags, which may only be kept in a "
+                "worker's memory."
             )
         return serving
 

@@ -99,7 +99,9 @@ async def describe(channel: aio.Channel, seconds: float) -> Description:
         if _has_controller(plugin):
             rpcs = await controller.ControllerGetCapabilities(csi_pb2.ControllerGetCapabilitiesRequest(), timeout=seconds)
     except aio.AioRpcError as error:
-        raise BackendUncertain(f"The driver did not say what it is: {error.code().name}: {error.details()}.") from None
+        raise BackendUncertain(
+            f"The driver did not report its name and capabilities: {error.code().name}: {error.details()}."
+        ) from None
     return Description(info, plugin, rpcs)
 
 
@@ -187,8 +189,8 @@ def _request(call: BackendCall) -> csi_pb2.ControllerPublishVolumeRequest:
 def _lost(call: BackendCall) -> MooringError:
     where = f"volume {call.volume.volume_handle} on node {call.node_id}"
     if not call.handed_over:
-        return SecretsNeeded(f"The driver needs secrets for {where}, and this call is none of the CO's.")
-    return SecretsAwaited(f"What the CO handed over for {where} is not in this worker's memory.")
+        return SecretsNeeded(f"The driver needs secrets for {where}, and this call did not come from the CO.")
+    return SecretsAwaited(f"The secrets and mount flags that the CO sent for {where} are not in this worker's memory.")
 
 
 def _error(error: aio.AioRpcError, rpc: str, call: BackendCall, secrets: Iterable[str]) -> MooringError:

@@ -94,7 +94,7 @@ def _clear(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         return
     if not stat.S_ISSOCK(path.stat().st_mode):
-        raise EndpointInUse(f"{path} is there and is no socket. Name another path, or remove it.")
+        raise EndpointInUse(f"{path} exists and is not a socket. Name another path, or remove it.")
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.connect(str(path))

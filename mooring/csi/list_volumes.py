@@ -57,7 +57,7 @@ class Listing:
     async def page(self, manager: AttachmentManager, request: csi_pb2.ListVolumesRequest) -> csi_pb2.ListVolumesResponse:
         """Return one page; raise InvalidRequest for a negative size, ListOutdated for a token that isn't known."""
         if request.max_entries < 0:
-            raise InvalidRequest(f"ListVolumes asks for {request.max_entries} entries.")
+            raise InvalidRequest(f"ListVolumes asks for {request.max_entries} entries; max_entries must not be negative.")
         number, start = self._parsed(request.starting_token) if request.starting_token else (await self._begin(manager), 0)
         names = self._lists[number]
         answer, size = csi_pb2.ListVolumesResponse(), 0
@@ -85,7 +85,7 @@ class Listing:
         number, _, start = token.partition(":")
         if number.isdecimal() and start.isdecimal() and int(number) in self._lists:
             return int(number), int(start)
-        raise ListOutdated(f"ListVolumes was asked to go on from token {token!r}, which is of no list that is under way.")
+        raise ListOutdated(f"ListVolumes got the token {token!r}, which belongs to no list in progress.")
 
 
 def _repaired(manager: AttachmentManager, handles: Iterable[str]) -> dict[str, list[str]]:

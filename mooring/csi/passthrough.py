@@ -38,7 +38,7 @@ class PassThrough(grpc.GenericRpcHandler):
             answer = await call.read()
             if not isinstance(answer, bytes) or await call.read() is not aio.EOF:  # NB: taken for one message, it would never end
                 call.cancel()
-                await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"Mooring passes no streams on, such as {method} answers with.")
+                await context.abort(grpc.StatusCode.UNIMPLEMENTED, f"Mooring does not pass on streaming calls such as {method}.")
         except aio.AioRpcError as error:
             await context.abort(error.code(), error.details() or "", tuple(_kept(error.trailing_metadata() or ())))
         await context.send_initial_metadata(_kept(await call.initial_metadata()))

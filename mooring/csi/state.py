@@ -47,5 +47,5 @@ class EndpointState:
     def driver_behind(self) -> Description | None:
         """Return the driver's description, or None if there is no driver; raise WorkerUnavailable until it is known."""
         if self.fronts_driver and self.behind is None:
-            raise WorkerUnavailable("The driver behind this endpoint has not said what it is yet.")
+            raise WorkerUnavailable("The driver behind this endpoint has not reported its name yet.")
         return self.behind

@@ -68,7 +68,7 @@ async def approve(evacuation: Evacuation, approval: Approval) -> str:
             raise _refusal(refused) from refused
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
-                raise NothingToApprove(f"{evacuation.id} has ended, or never began.") from error
+                raise NothingToApprove(f"{evacuation.id} has ended or never began.") from error
             raise
         return said
 

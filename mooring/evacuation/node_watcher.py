@@ -92,10 +92,10 @@ class DeadNodeWatcher:
             try:
                 await self._start(EvacuateRequest(driver=self._driver, node_id=node_id, node_name=name, automatic=True))
             except MooringError as error:
-                logger.warning("Node %s is dead, as it seems, and its evacuation has not begun; it is tried again: %s", name, error)
+                logger.warning("Node %s seems dead, and its evacuation could not be started; trying again: %s", name, error)
                 await asyncio.sleep(next(waits))
             else:
-                logger.warning("Node %s is dead, as it seems: its evacuation is evacuate/%s/%s.", name, self._driver, node_id)
+                logger.warning("Node %s seems dead; its evacuation is evacuate/%s/%s.", name, self._driver, node_id)
                 self._due.pop(node_id, None)
 
 

@@ -147,7 +147,7 @@ class Recorder:
             try:
                 await self._write_series()
             except Exception:
-                logger.exception("The counts of Events could not be written; they are tried again.")
+                logger.exception("The counts of Events could not be written; trying again.")
 
     async def _record(self, event: EventNote, at: datetime) -> list[MooringError | None]:
         """Write every Event of the event, and return the error of each, None if it was written."""
@@ -211,5 +211,5 @@ class Recorder:
         if kind not in self._logged:
             self._logged.add(kind)
             told = str(error).removesuffix(f" {KubernetesUnavailable.advice}")  # it speaks of another try
-            logger.warning("Operators miss an Event; the next error of this kind is only counted: %s", told)
+            logger.warning("An Event is lost; further errors of this kind are only counted: %s", told)
         return error if isinstance(error, MooringError) else KubernetesRejected(str(error))

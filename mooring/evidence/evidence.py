@@ -233,7 +233,7 @@ def _tell(failed: Mapping[str, BaseException]) -> None:
         if isinstance(error, UnreadableHistory) or not isinstance(error, MooringError):
             trace = None if isinstance(error, MooringError) else error
             logger.warning(
-                "The holders of volume %s, whose PersistentVolume went, are not known: %s", handle, error, exc_info=trace
+                "The holders of volume %s, whose PersistentVolume was deleted, are unknown: %s", handle, error, exc_info=trace
             )
     for error in failed.values():
         if isinstance(error, MooringError) and not isinstance(error, UnreadableHistory):

@@ -57,7 +57,7 @@ async def last_run(client: Client, volume: VolumeRef, asking: str, skew: timedel
             await _read_behind(client, volume, reading, reading.heard, known)
     except RPCError as error:
         if error.status not in _UNASKED:
-            raise TemporalUnavailable(f"Temporal did not say what became of {workflow_id}: {error}.") from error
+            raise TemporalUnavailable(f"Temporal did not return the last run of {workflow_id}: {error}.") from error
         logger.warning("The namespace lists no runs, so a record that has vanished may go unnoticed: %s", error)
     return reading.left
 
@@ -75,7 +75,7 @@ async def is_listed(client: Client, volume: VolumeRef, run_id: str) -> bool:
     except RPCError as error:
         if error.status in _UNASKED:
             return True
-        raise TemporalUnavailable(f"Temporal did not say whether it lists run {run_id}: {error}.") from error
+        raise TemporalUnavailable(f"Temporal did not report whether it lists run {run_id}: {error}.") from error
 
 
 async def _read_behind(client: Client, volume: VolumeRef, reading: Reading, heard: LastRun, known: Container[str]) -> None:

@@ -40,7 +40,7 @@ class PastHolders:
         self.shown.update(departure.shown)
         if self.holders:
             held = f"while its record named node {' and '.join(self.holders)} at epoch {seen.fence}"
-            self.words.append(f"PersistentVolume {seen.pv} went {held}, and nobody has unpublished it since.")
+            self.words.append(f"PersistentVolume {seen.pv} was deleted {held}, and the volume has not been unpublished since.")
 
     def take_last(self, last: LastRun) -> None:
         """Take in the holders that a newer operation left, in place of those known before."""

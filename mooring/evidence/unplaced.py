@@ -85,4 +85,4 @@ def word(shown: CachedAttachment) -> str:
 
 
 def _what(shown: CachedAttachment) -> str:
-    return f"PersistentVolume {shown.pv}, which is not known" if shown.pv else "a volume that names no PersistentVolume"
+    return f"PersistentVolume {shown.pv}, which is unknown" if shown.pv else "a volume that names no PersistentVolume"

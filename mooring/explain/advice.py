@@ -41,7 +41,9 @@ def advise(facts: Facts) -> tuple[Advice, ...]:
 
 def _nothing(facts: Facts) -> Advice:
     if facts.unasked:
-        return Advice(situation="unknown", says="Nothing is wrong in what could be asked. Ask again when the rest answers.")
+        return Advice(
+            situation="unknown", says="Nothing is wrong in the answers received. Ask again once the other sources answer."
+        )
     holders = " and ".join(held.node_id for held in facts.holders)
-    state = f"Held by {holders}, as it should be." if holders else "Nobody holds the volume, and it can be published."
+    state = f"Held by {holders}, as it should be." if holders else "No node holds the volume, so it can be published."
     return Advice(situation="nothing-wrong", says=f"Nothing is wrong. {state}")

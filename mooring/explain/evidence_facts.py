@@ -58,7 +58,7 @@ class RecordEvidenceReader:
 
         """
         handle = self.volume.volume_handle
-        async with deadline(SECONDS, f"What the operations of volume {handle} left"):
+        async with deadline(SECONDS, f"The last operations on volume {handle}"):
             left = await last_run(self.client, self.volume, "", _SKEW)
         return tuple(_left(handle, copy, left.record) for copy in left.record.copies if copy.mark.uid) if left else ()
 
@@ -80,7 +80,7 @@ class RecordEvidenceReader:
         )
         evidence = EvidenceReader(self.volume.driver, self.client, manager, attached, attachments, AnyNode(), _SKEW, unplaced)
         live = merge(records) if records else None
-        async with deadline(SECONDS, f"What became of volume {self.volume.volume_handle}"):
+        async with deadline(SECONDS, f"The evidence about volume {self.volume.volume_handle}"):
             return await evidence.look_found(self.volume.volume_handle, last, {seen.pv for seen in last}, live, AskingRun())
 
 

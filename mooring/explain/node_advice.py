@@ -35,8 +35,8 @@ def evacuations(facts: Facts) -> Iterator[Advice]:
     for run in facts.related:
         if run.kind == "evacuation" and run.ended_at is None:
             waits = run.state in WAITS
-            by_itself = "It goes on by itself." if facts.waiters != () else "It waits for a worker that carries out its releases."
-            goes_on = "It waits for proof that the node is off, or for your word." if waits else by_itself
+            by_itself = "It needs no help." if facts.waiters != () else "It waits for a worker that carries out its releases."
+            goes_on = "It waits for proof that the node is off, or for your approval." if waits else by_itself
             yield Advice(
                 situation="evacuation-waits" if waits else "evacuation-runs",
                 says=f"Node {run.about} is being evacuated ({run.state}). {goes_on}",
@@ -47,8 +47,10 @@ def evacuations(facts: Facts) -> Iterator[Advice]:
 def _gone(node: NodeFacts) -> Advice:
     return Advice(
         situation="holder-gone",
-        says=f"Node {node.node_id} holds the volume, and there is no Node {node.name} any more. Evacuate it: every volume that it "
-        "holds is released, once it is proven to use none.",
+        says=(
+            f"Node {node.node_id} holds the volume, and there is no Node {node.name} any more. Evacuate it: its volumes are "
+            "released once it is proven to use none."
+        ),
         commands=(evacuate(node.node_id),),
     )
 
@@ -57,9 +59,11 @@ def _unknown(node: NodeFacts) -> Advice:
     """Advise on a holder whose Node is unknown, because the driver's node ids are not the Nodes' names."""
     return Advice(
         situation="holder-unknown",
-        says=f"Node {node.node_id} holds the volume, and no Node has this name, no CSINode this id. Either it is gone, or the "
-        "driver is not registered on it just now. Evacuate one that is gone: every volume that it holds is released, once it is "
-        "proven to use none.",
+        says=(
+            f"Node {node.node_id} holds the volume, and no Node has this name, no CSINode this id. Either it is gone, or the "
+            "driver is not registered on it at the moment. If it is gone, evacuate it: its volumes are released once it is proven "
+            "to use none."
+        ),
         commands=("kubectl get nodes,csinodes", evacuate(node.node_id)),
     )
 
@@ -76,7 +80,7 @@ def _not_ready(node: NodeFacts) -> Advice:
     return Advice(
         situation="holder-not-ready",
         says=f"Node {node.node_id} holds the volume and is not ready (Ready is {node.ready}). It may still write, so nothing is "
-        "released. Bring it back; or power it off, make sure that it is off, and only then taint it.",
+        "released. Repair it; or power it off, make sure that it is off, and only then taint it.",
         commands=(
             f"kubectl describe node {node.name}",
             f"kubectl taint node {node.name} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute",

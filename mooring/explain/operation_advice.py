@@ -57,12 +57,12 @@ def leaving(facts: Facts) -> Iterator[Advice]:
     for each in facts.volume_attachments or ():
         if each.deleting_since is None or facts.open:
             continue
-        why = f": {each.error.rstrip('.')}." if each.error else ", and external-attacher has noted no error; see whether it runs."
+        why = f": {each.error.rstrip('.')}." if each.error else ", and external-attacher has noted no error; check whether it runs."
         since = f"{each.deleting_since:%Y-%m-%d %H:%M} UTC"
         yield Advice(
             situation="detach-fails" if each.error else "detach-waits",
-            says=f"VolumeAttachment {each.name} (node {each.node_id or each.node}) is being deleted since {since}{why} Leave its "
-            "finalizer alone, or two nodes may get the volume; once the cause is gone external-attacher detaches it by itself.",
+            says=f"VolumeAttachment {each.name} (node {each.node_id or each.node}) has been terminating since {since}{why} "
+            "Don't remove its finalizer, or two nodes may get the volume; once the cause is gone, external-attacher detaches it.",
             commands=(f"kubectl describe volumeattachment {each.name}", history(facts)),
         )
 
@@ -84,8 +84,10 @@ def waits_for_co(facts: Facts) -> Iterator[Advice]:
     for node_id in dict.fromkeys([*refused, *dead]):
         yield Advice(
             situation="waits-for-co",
-            says=f"The driver takes secrets for this volume, so Mooring asks it nothing {whom(node_id)} before the CO's own call "
-            f"brings them. {SecretsNeeded.advice}",
+            says=(
+                f"The driver takes secrets for this volume, so Mooring does not call it {whom(node_id)} until the CO's own "
+                f"call supplies them. {SecretsNeeded.advice}"
+            ),
             commands=tuple(f"kubectl delete volumeattachment {each.name}" for each in facts.attachments_on(node_id)),
         )
 
@@ -96,7 +98,7 @@ def migrations(facts: Facts) -> Iterator[Advice]:
         if run.kind == "migration" and run.ended_at is None and run.state == State.MIGRATION_OVERDUE:
             yield Advice(
                 situation="migration-overdue",
-                says="A live migration of the volume takes longer than it may. Nothing is detached by itself: end the "
+                says="A live migration of the volume takes longer than allowed. Nothing is detached automatically: end the "
                 "migration, or unpublish the volume from the node that the machine has left.",
                 commands=tuple(unpublish(facts, held.node_id) for held in facts.holders),
             )
@@ -120,5 +122,7 @@ def _attach_failure(facts: Facts, each: AttachmentFacts) -> str:
     others = [held.node_id for held in facts.holders if held.node_id != each.node_id]
     wanted = f"Node {each.node_id or each.node} can't have the volume: {each.error.rstrip('.')}."
     if others:
-        return f"{wanted} It is attached as soon as {', '.join(others)} no longer holds it: see whether a Pod there still uses it."
-    return f"{wanted} external-attacher tries again by itself."
+        return (
+            f"{wanted} It is attached as soon as {', '.join(others)} no longer holds it: check whether a Pod there still uses it."
+        )
+    return f"{wanted} external-attacher tries again."

@@ -47,7 +47,7 @@ async def read_operations(client: Client, volume: VolumeRef, queue: str) -> Oper
         TemporalUnavailable: the server didn't answer.
 
     """
-    async with runs.deadline(SECONDS, f"What happened to volume {volume.volume_handle}"):
+    async with runs.deadline(SECONDS, f"The history of volume {volume.volume_handle}"):
         history, waiting, workers, waiters = await asyncio.gather(
             read_history(client, volume, LAST),
             _unpersisted(client, volume),
@@ -66,7 +66,7 @@ async def read_related(client: Client, volume: VolumeRef, node_ids: Iterable[str
     """
     asked = [("migration", volume.volume_handle, names.migration_id(volume))]
     asked += [("evacuation", node_id, names.evacuate_id(volume.driver, node_id)) for node_id in sorted(set(node_ids))]
-    async with runs.deadline(SECONDS, f"What else concerns volume {volume.volume_handle}"):
+    async with runs.deadline(SECONDS, f"The other runs about volume {volume.volume_handle}"):
         found = await asyncio.gather(*(_related(client, *each) for each in asked))
     return tuple(run for run in found if run)
 

@@ -17,7 +17,7 @@ def unreadable(facts: Facts) -> Iterator[Advice]:
         if pv.problem:
             yield Advice(
                 situation="unreadable-record",
-                says=f"{pv.problem} {MalformedRecord.advice} Nobody gets the volume until then. Never lower an epoch.",
+                says=f"{pv.problem} {MalformedRecord.advice} The volume is published to no node until then. Never lower an epoch.",
                 commands=(
                     f"kubectl get pv {pv.name} -o yaml",
                     f"kubectl annotate pv {pv.name} {BREAK_GLASS} --overwrite KEY=VALUE",
@@ -31,7 +31,7 @@ def duplicated(facts: Facts) -> Iterator[Advice]:
     if error is not None:
         yield Advice(
             situation="duplicate-volume",
-            says=f"{error} Nobody gets the volume until then.",
+            says=f"{error} The volume is published to no node until then.",
             commands=tuple(unpublish(facts, held.node_id) for held in facts.holders),
         )
 
@@ -42,7 +42,7 @@ def altered(facts: Facts) -> Iterator[Advice]:
     if known is not None and known.altered:
         yield Advice(
             situation="altered-record",
-            says=f"{refusals.how_altered(known, facts)} It is published to nobody. While the volume is in use, put its record "
+            says=f"{refusals.how_altered(known, facts)} It is published to no node. While the volume is in use, put its record "
             "back; once nothing uses it, unpublish it from every node.",
             commands=(f"{refusals.put_back(known, facts.driver)} {BREAK_GLASS}", unpublish(facts, "")),
         )
@@ -55,11 +55,13 @@ def departed(facts: Facts) -> Iterator[Advice]:
         return
     for held in facts.lost:
         node, name = held.node_id, known.shown.get(held.node_id)
-        instead = f", or delete VolumeAttachment {name}, which speaks for it" if name else ""
+        instead = f", or delete VolumeAttachment {name}, the evidence for it" if name else ""
         yield Advice(
             situation="departed-holder",
-            says=f"Node {node} may still have the volume, so other nodes are refused: {known.evidence} A publish to the same "
-            f"node goes on. Once nothing uses the volume there, unpublish it{instead}.",
+            says=(
+                f"Node {node} may still have the volume, so other nodes are refused: {known.evidence} A publish to that node "
+                f"is admitted. Once nothing uses the volume there, unpublish it{instead}."
+            ),
             commands=(unpublish(facts, node), *([f"kubectl delete volumeattachment {name}"] if name else [])),
         )
 
@@ -78,8 +80,10 @@ def in_doubt(facts: Facts) -> Iterator[Advice]:
         nodes = dict.fromkeys(finding.node_id for finding in doubts if finding.node_id)
         yield Advice(
             situation="disputed",
-            says=f"{doubts[0].why} Find out which node uses the volume. Delete the Pod that must not have it, so that its "
-            "VolumeAttachment goes, or unpublish it from a node that has it no longer.",
+            says=(
+                f"{doubts[0].why} Find out which node uses the volume. Delete the Pod that must not have the volume, so that "
+                "its VolumeAttachment is deleted, or unpublish the volume from a node that no longer has it."
+            ),
             commands=("mooring adopt --dry-run", *(unpublish(facts, node) for node in nodes)),
         )
 
@@ -90,8 +94,10 @@ def unrecorded(facts: Facts) -> Iterator[Advice]:
         if finding.verdict is Verdict.ADOPT and not facts.open:
             yield Advice(
                 situation="attached-not-recorded",
-                says=f"VolumeAttachment {finding.volume_attachment} is attached to node {finding.node_id}, and no record knows of "
-                "it. Have it recorded before another node gets the volume.",
+                says=(
+                    f"VolumeAttachment {finding.volume_attachment} is attached to node {finding.node_id}, and no record says "
+                    "so. Have it recorded before another node gets the volume."
+                ),
                 commands=("mooring adopt",),
             )
 
@@ -116,8 +122,10 @@ def unwanted(facts: Facts) -> Iterator[Advice]:
         if alive and asked and not facts.open and not facts.attachments_on(held.node_id):
             yield Advice(
                 situation="recorded-not-attached",
-                says=f"Node {held.node_id} holds the volume, and no VolumeAttachment asks for that. Where no program of yours "
-                "publishes volumes past Kubernetes, see that nothing there uses it, then unpublish it.",
+                says=(
+                    f"Node {held.node_id} holds the volume, and no VolumeAttachment asks for that. If none of your programs "
+                    "publishes volumes without Kubernetes, make sure that nothing on the node uses it, then unpublish it."
+                ),
                 commands=(unpublish(facts, held.node_id),),
             )
 
@@ -128,6 +136,9 @@ def unpersisted(facts: Facts) -> Iterator[Advice]:
         node_id = facts.unpersisted.node_id
         yield Advice(
             situation="waits-for-pv",
-            says=f"Node {node_id} holds the volume, which has no PersistentVolume yet. Create it, or give the volume up.",
+            says=(
+                f"Node {node_id} holds the volume, which has no PersistentVolume yet. Create it, or unpublish the volume to "
+                "give it up."
+            ),
             commands=(unpublish(facts, node_id),),
         )

@@ -100,7 +100,7 @@ class AzureDisk(msgspec.Struct, rename="camel", gc=False):
     def handle(self, about: About) -> str:  # noqa: ARG002 - the source says it all
         """See `Source`."""
         if self.kind is not None and self.kind.lower() != "managed":
-            raise Untranslatable(f"the kind of its disk is {self.kind!r}, and the driver serves managed ones alone")
+            raise Untranslatable(f"the kind of its disk is {self.kind!r}, and the driver serves only managed disks")
         return self.disk_uri
 
 

@@ -88,12 +88,12 @@ class Informer(Generic[T, V]):
             try:
                 await self._watch(await self._fill())
             except Gone as gone:
-                logger.warning("The %s are listed anew: %s", plural, gone)
+                logger.warning("The %s are listed again: %s", plural, gone)
             except MooringError as error:
-                self.missing = [] if self._filled.is_set() else [f"{error} {self._without} does without."]
-                logger.warning("The %s can't be listed, and it is tried again: %s", plural, error)
+                self.missing = [] if self._filled.is_set() else [f"{error} {self._without} turns this off."]
+                logger.warning("The %s can't be listed; trying again: %s", plural, error)
             except Exception:
-                logger.exception("The watch of %s failed; they are listed anew.", plural)
+                logger.exception("The watch of %s failed; they are listed again.", plural)
             await asyncio.sleep(pause)
 
     async def _fill(self) -> str:

@@ -232,4 +232,4 @@ def decode(decoder: Decoder[D], request: Request, body: bytes) -> D:
     try:
         return decoder.decode(body)
     except msgspec.DecodeError as error:
-        raise KubernetesUnavailable(f"Could not {request.what}: the API server sent something else ({error}).") from None
+        raise KubernetesUnavailable(f"Could not {request.what}: the API server's answer can't be decoded ({error}).") from None

@@ -160,7 +160,7 @@ def untranslatable(driver: str, pv: Pv) -> UntranslatableVolume | None:
     try:
         _translated(driver, pv)
     except in_tree.Untranslatable as error:
-        return UntranslatableVolume(f"PersistentVolume {pv.metadata.name} is no volume of driver {driver}: {error}.")
+        return UntranslatableVolume(f"PersistentVolume {pv.metadata.name} has no volume handle for driver {driver}: {error}.")
     return None
 
 

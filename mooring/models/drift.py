@@ -66,27 +66,38 @@ class Heal(StrEnum):
 
 
 ADVICE: Final[Mapping[DriftKind, str]] = {
-    DriftKind.HOLDER_WITHOUT_VOLUME_ATTACHMENT: "See that no Pod on the node uses the volume, then run "
+    DriftKind.HOLDER_WITHOUT_VOLUME_ATTACHMENT: "Make sure that no Pod on the node uses the volume, then run "
     "`mooring unpublish VOLUME NODE`.",
-    DriftKind.VOLUME_ATTACHMENT_WITHOUT_HOLDER: "Delete the Pod that uses the volume so that it is attached anew, or the "
-    "VolumeAttachment where none does; `mooring adopt` records it as it is, unless it is left over.",
-    DriftKind.VOLUME_ATTACHMENT_ELSEWHERE: "See which node really has the volume (`mooring explain VOLUME` names both), then "
-    "delete the VolumeAttachment of the other one, or unpublish the volume from the recorded node where that is wrong.",
-    DriftKind.HOLDER_ON_GONE_NODE: "`mooring evacuate NODE` says what it takes to prove that the node is dead. If it is powered "
-    "off for certain, give your word: `mooring evacuate --approve --reason WHY NODE`.",
+    DriftKind.VOLUME_ATTACHMENT_WITHOUT_HOLDER: (
+        "Delete the Pod that uses the volume, so that it is attached again, or the "
+        "VolumeAttachment if no Pod does; `mooring adopt` records it as it is, unless it is left over."
+    ),
+    DriftKind.VOLUME_ATTACHMENT_ELSEWHERE: (
+        "Find out which node really has the volume (`mooring explain VOLUME` names both). "
+        "Then delete the VolumeAttachment of the other one, or unpublish the volume from the recorded node if the record is wrong."
+    ),
+    DriftKind.HOLDER_ON_GONE_NODE: (
+        "`mooring evacuate NODE` shows what proves that the node is dead. If you are certain that "
+        "it is powered off, confirm it: `mooring evacuate --approve --reason WHY NODE`."
+    ),
     DriftKind.UNPERSISTED: "Create the PersistentVolume, or run `mooring unpublish VOLUME NODE` to give the attachment up.",
-    DriftKind.NOT_CLEARED: "See in `mooring history VOLUME` what kept the record from being cleared, then unpublish it again.",
+    DriftKind.NOT_CLEARED: (
+        "`mooring history VOLUME` shows why the record could not be cleared; correct that, then unpublish the volume again."
+    ),
     DriftKind.UNKNOWN_TO_RECORD: "Detach the volume from the node on the storage, once nothing uses it there.",
-    DriftKind.UNKNOWN_TO_BACKEND: "Delete the Pod that uses the volume, so that it is detached and attached anew.",
-    DriftKind.DEPARTED_HOLDER: "Once nothing on the node uses the volume, run `mooring unpublish VOLUME NODE`; a publish to the "
-    "same node goes on.",
+    DriftKind.UNKNOWN_TO_BACKEND: "Delete the Pod that uses the volume, so that it is detached and attached again.",
+    DriftKind.DEPARTED_HOLDER: (
+        "Once nothing on the node uses the volume, run `mooring unpublish VOLUME NODE`; a publish to that node is admitted."
+    ),
     DriftKind.UNPLACED_VOLUME_ATTACHMENT: "Create the PersistentVolume again, or delete the VolumeAttachment once nothing on the "
     "node uses its volume.",
     DriftKind.ALTERED_RECORD: "`mooring explain VOLUME` says how to put the record back while the volume is in use. Once nothing "
     "uses it, run `mooring unpublish --all-nodes VOLUME`.",
-    DriftKind.UNREADABLE_RECORD: "Correct the annotations of the PersistentVolume, or have nobody else write them.",
+    DriftKind.UNREADABLE_RECORD: "Correct the annotations of the PersistentVolume, and let nothing else write them.",
     DriftKind.DUPLICATE_VOLUME: "Find out which node has the volume, and unpublish it from the others.",
-    DriftKind.INDEX_BEHIND: "Nothing: the worker rebuilds its index. Where it stays, see the worker's log for its watch.",
+    DriftKind.INDEX_BEHIND: (
+        "No action is needed: the worker rebuilds its index. If the drift remains, see the worker's log about its watch."
+    ),
 }
 
 

@@ -59,7 +59,7 @@ class HealthServer:
         self._health = health
         self._registry = registry
         self._sdk_metrics = sdk_metrics
-        ready = Gauge("mooring_ready", "Whether the worker, or the endpoint, serves: 1 or 0.", ["role"], registry=registry)
+        ready = Gauge("mooring_ready", "1 if the worker, or the endpoint, serves, else 0.", ["role"], registry=registry)
         self._ready = ready.labels(role)
 
     @asynccontextmanager

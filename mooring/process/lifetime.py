@@ -35,7 +35,7 @@ async def until_signalled(work: Callable[[asyncio.Event], Awaitable[None]], pati
     if stop.is_set():
         await asyncio.wait([working], timeout=patience)
     if not working.done():
-        logger.error("Not everything has stopped within %g s; leaving all the same.", patience)
+        logger.error("Not everything has stopped within %g s; exiting anyway.", patience)
         exit_process(1)  # NB: asyncio.run would wait for what is stuck
     working.result()
 

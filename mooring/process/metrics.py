@@ -39,9 +39,9 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._attachments = Gauge("mooring_attachments", "Attachments in the index.", registry=registry)
         self._watch_lag = Gauge(
-            "mooring_watch_lag_seconds", "Time since the watch of PersistentVolumes last brought anything.", registry=registry
+            "mooring_watch_lag_seconds", "Time since the watch of PersistentVolumes last received anything.", registry=registry
         )
-        self._rebuild = Gauge("mooring_rebuild_seconds", "How long the last rebuild of the index took.", registry=registry)
+        self._rebuild = Gauge("mooring_rebuild_seconds", "Duration of the last rebuild of the index.", registry=registry)
         self._skipped = Gauge(
             "mooring_skipped_volumes", "PersistentVolumes that the last rebuild skipped.", ["reason"], registry=registry
         )
@@ -51,7 +51,9 @@ class Metrics:
         )
         self._reconnects = Counter("mooring_watch_reconnects", "Times a watch was connected again.", registry=registry)
         self._events_dropped = Counter(
-            "mooring_events_dropped", "Kubernetes Events that were not written, for want of room or as refused.", registry=registry
+            "mooring_events_dropped",
+            "Kubernetes Events that were not written, because there was no room or they were refused.",
+            registry=registry,
         )
         self._unrecorded = Gauge(
             "mooring_unrecorded_attachments",
@@ -61,11 +63,11 @@ class Metrics:
         )
         self._drift = Gauge("mooring_drift", "Drifts that the last reconciliation left, by kind.", ["kind"], registry=registry)
         self._awaiting_approval = Gauge(
-            "mooring_drift_awaiting_approval", "Whether heals wait for an operator's approval.", registry=registry
+            "mooring_drift_awaiting_approval", "1 if heals wait for an operator's approval, else 0.", registry=registry
         )
         self._reconciliation_age = Gauge(
             "mooring_reconciliation_age_seconds",
-            "Time since the last reconciliation ended, or the worker began to serve; 0 where none is wanted.",
+            "Time since the last reconciliation ended, or since the worker began to serve; 0 if reconciliation is off.",
             registry=registry,
         )
         self._open = Gauge("mooring_open_runs", "Runs that are open, by state.", ["state"], registry=registry)

@@ -91,7 +91,7 @@ def unpersisted(handle: str, waits: Waits, pv: str, now: datetime) -> Drift | No
     if not pv and now - waits.since < WAITS_LONG:
         return None
     held = f"Volume {handle} is attached to node {waits.node_id} and not recorded since {_time(waits.since)}"
-    why = f"{held}, although PersistentVolume {pv} is there." if pv else f"{held}, for want of a PersistentVolume."
+    why = f"{held}, although PersistentVolume {pv} exists." if pv else f"{held}, because it has no PersistentVolume."
     return Drift(kind=DriftKind.UNPERSISTED, volume_handle=handle, node_id=waits.node_id, pv=pv, since=waits.since, why=why)
 
 
@@ -157,7 +157,7 @@ def _attached(pv: CompactRecord, evidence: Evidence) -> Iterator[Drift]:
 
 
 def _unrecorded(pv: CompactRecord, each: Attached, *, alone: bool) -> Drift:
-    node = f"node {each.node_id}" if each.node_id else f"node {each.node}, whose id nobody says"
+    node = f"node {each.node_id}" if each.node_id else f"node {each.node}, whose CSI node id is unknown"
     why = f"VolumeAttachment {each.name} says that volume {pv.handle} is attached to {node}"
     exclusive = any(held.mode is None or not held.mode.multi_node for held in pv.held())
     if exclusive:

@@ -53,9 +53,9 @@ class ReconciliationMonitor:
                 kept = report is not None or not self._plan.interval  # NB: a worker that wants none has deleted it, say
                 self._show(report)
             except (RPCError, WorkflowFailureError) as error:
-                logger.warning("Nobody looks after the reconciliations for now; it is tried again: %s", error)
+                logger.warning("The Schedule of reconciliations could not be checked; trying again: %s", error)
             except Exception:
-                logger.exception("The look after the reconciliations failed; it is tried again.")
+                logger.exception("The check of the Schedule of reconciliations failed; trying again.")
             await asyncio.sleep(pause)
 
     async def _keep(self) -> None:

@@ -78,7 +78,7 @@ class PastRuns:
                 self._evidence.as_known(handle, live, AskingRun()) if live else self._evidence.departed(handle, AskingRun())
             )
         except UnreadableHistory as error:
-            logger.warning("Who holds volume %s, beyond what its PersistentVolumes say, is not known: %s", handle, error)
+            logger.warning("The holders of volume %s beyond its PersistentVolumes are unknown: %s", handle, error)
             return []
         drifts = [*unrecorded(handle, known, live)] if known else []
         self._held.add(name) if drifts else self._held.discard(name)

@@ -39,7 +39,7 @@ def altered(fresh: CompactRecord, known: CompactRecord | None) -> Drift | None:
         pv=fresh.pv,
         uid=unpack(fresh.uid),
         why=f"PersistentVolume {fresh.pv} of volume {fresh.handle} says {says}, and it was at epoch {known.fence}, held by {held}: "
-        "its annotations were removed, or restored from an older copy. The volume is published to nobody.",
+        "its annotations were removed, or restored from an older copy. The volume is published to no node.",
     )
 
 
@@ -70,7 +70,7 @@ def unrecorded(handle: str, known: VolumeRecord, live: VolumeRecord | None) -> I
             pv=pv,
             uid=uid,
             why=f"PersistentVolume {pv} of volume {handle} says no epoch, and the last operation that wrote it left it at epoch "
-            f"{known.floor}, held by {held_by}: its annotations were removed. The volume is published to nobody.",
+            f"{known.floor}, held by {held_by}: its annotations were removed. The volume is published to no node.",
         )
         return
     for held in known.holders:
@@ -105,7 +105,7 @@ def unplaced(
 
 def _departed(seen: CompactRecord, held: Attachment, volume_attachment: str) -> Drift:
     since = f"{held.attached_at:%Y-%m-%dT%H:%M:%SZ}"
-    asks = f" VolumeAttachment {volume_attachment} speaks for the node." if volume_attachment else ""
+    asks = f" VolumeAttachment {volume_attachment} says that the node has it." if volume_attachment else ""
     return Drift(
         kind=DriftKind.DEPARTED_HOLDER,
         volume_handle=seen.handle,
@@ -114,13 +114,13 @@ def _departed(seen: CompactRecord, held: Attachment, volume_attachment: str) -> 
         pv=seen.pv,
         volume_attachment=volume_attachment,
         since=held.attached_at,
-        why=f"PersistentVolume {seen.pv} of volume {seen.handle} went while its record named node {held.node_id} as holder since "
-        f"{since}, at epoch {seen.fence}, and nobody has unpublished it since.{asks} Other nodes are refused.",
+        why=f"PersistentVolume {seen.pv} of volume {seen.handle} was deleted while its record named node {held.node_id} as holder "
+        f"since {since}, at epoch {seen.fence}, and the volume has not been unpublished since.{asks} Other nodes are refused.",
     )
 
 
 def _unplaced(each: Attached, handle: str) -> Drift:
-    what = f"PersistentVolume {each.pv}, which is not known" if each.pv else "a volume that names no PersistentVolume"
+    what = f"PersistentVolume {each.pv}, which is unknown" if each.pv else "a volume that names no PersistentVolume"
     return Drift(
         kind=DriftKind.UNPLACED_VOLUME_ATTACHMENT,
         volume_handle=handle,
@@ -128,6 +128,8 @@ def _unplaced(each: Attached, handle: str) -> Drift:
         pv=each.pv,
         volume_attachment=each.name,
         since=each.since,
-        why=f"VolumeAttachment {each.name} attaches {what}, to node {each.node}. While nobody knows which volume that is, one "
-        "without a PersistentVolume is published to no other node.",
+        why=(
+            f"VolumeAttachment {each.name} attaches {what}, to node {each.node}. As that volume is unknown, a volume without a "
+            "PersistentVolume is published to no other node."
+        ),
     )

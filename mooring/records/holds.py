@@ -60,7 +60,7 @@ def refuse(held: Attachment, asked: PublishRequest) -> MooringError | None:
     # NB: a second holder has nowhere to be written down until the PV is there.
     return Contended(
         f"Volume {asked.volume_handle} has no PersistentVolume yet and is held by node {held.node_id}; "
-        f"node {asked.node_id} can join once it has."
+        f"node {asked.node_id} can join once it has one."
     )
 
 

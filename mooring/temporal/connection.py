@@ -47,7 +47,7 @@ async def connect(
     try:
         config = ClientConfig.load_client_connect_config(override_env_vars=environ)
     except (RuntimeError, ValueError, OSError) as error:
-        raise TemporalUnavailable(f"What TEMPORAL_* or the Temporal CLI's profile says can't be read: {error}.") from error
+        raise TemporalUnavailable(f"The TEMPORAL_* variables or the Temporal CLI's profile can't be read: {error}.") from error
     config.setdefault("target_host", "localhost:7233")
     try:
         async with asyncio.timeout(CONNECT_SECONDS):

@@ -85,7 +85,7 @@ class Tenure:
                 await self._while_there(known, work)
             if not self.refused:
                 return
-            logger.error("%s Whatever was served ends, and begins again once that is mended.", self.refused)
+            logger.error("%s Everything served ends, and begins again once this is corrected.", self.refused)
             await first(stop, asyncio.sleep(pause))
 
     def _tell(self, why: str) -> None:

@@ -41,17 +41,13 @@ _EXPLAINED: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class Operation(Generic[M]):
-    """A request, the workflow that carries it out, the type of its result, and a summary for people."""
+    """A request, the workflow that carries it out, the type of its result, its summary, and its name in messages."""
 
     workflow: str
     asked: VolumeRef
     result: type[M]
     summary: str
-
-    @property
-    def what(self) -> str:
-        """The summary as the beginning of a sentence."""
-        return f"{self.summary[0].upper()}{self.summary[1:]}"
+    what: str
 
     def longest(self, deadline: float) -> timedelta | None:
         """Return the limit of the run, or None: a caller's own request is never given up, nor a rollback cut off."""

@@ -97,7 +97,7 @@ def legible(workflow_id: str, run_id: str) -> Iterator[None]:
         raise
     except Exception as error:
         said = f"{type(error).__name__}: {error}"
-        raise UnreadableHistory(f"Run {run_id} of {workflow_id} can't be read ({said}), so nobody knows what it did.") from error
+        raise UnreadableHistory(f"Run {run_id} of {workflow_id} can't be read ({said}), so its effect is unknown.") from error
 
 
 async def describe(client: Client, workflow_id: str, run_id: str | None = None) -> WorkflowExecutionDescription | None:
@@ -119,7 +119,7 @@ async def look_up(client: Client, workflow_id: str, run_id: str | None = None) -
     try:
         return await describe(client, workflow_id, run_id)
     except RPCError as error:
-        raise TemporalUnavailable(f"Temporal did not say how {workflow_id} is doing: {error}.") from error
+        raise TemporalUnavailable(f"Temporal did not return the state of {workflow_id}: {error}.") from error
 
 
 async def origins(client: Client, workflow_id: str, run_id: str) -> list[str]:
@@ -153,7 +153,7 @@ async def _events(
             yield event
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
-            raise TemporalUnavailable(f"Temporal did not say where {workflow_id} comes from: {error}.") from error
+            raise TemporalUnavailable(f"Temporal did not return the origin of {workflow_id}: {error}.") from error
 
 
 async def _decoded(client: Client, payloads: Sequence[Payload]) -> Any:
@@ -206,10 +206,10 @@ async def deadline(seconds: float, what: str) -> AsyncIterator[Call]:
             yield call
     except TimeoutError:
         if call.pending:
-            raise OperationPending(f"{what} has no answer after {seconds:g} s; {call.pending}.") from None
-        raise TemporalUnavailable(f"{what} could not be asked of Temporal in {seconds:g} s; it may have begun.") from None
+            raise OperationPending(f"{what} had no answer within {seconds:g} s; {call.pending}.") from None
+        raise TemporalUnavailable(f"{what} could not be requested from Temporal within {seconds:g} s; it may have begun.") from None
     except (RPCError, RuntimeError) as error:  # the SDK raises the latter where a lazy client can't connect
-        raise TemporalUnavailable(f"{what} could not be asked of Temporal: {error}.") from error
+        raise TemporalUnavailable(f"{what} could not be requested from Temporal: {error}.") from error
 
 
 def _error(cause: BaseException, what: str) -> MooringError:

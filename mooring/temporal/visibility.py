@@ -131,7 +131,7 @@ class RunVisibility:
         try:
             run = await read_run(self._client, self._prefix + listed.name, listed.run_id)
         except RPCError as error:
-            raise TemporalUnavailable(f"Temporal did not say which volume {listed.name} is: {error}.") from error
+            raise TemporalUnavailable(f"Temporal did not return the handle of volume {listed.name}: {error}.") from error
         handle = run.payload.get("volume_handle") if run is not None and isinstance(run.payload, dict) else None
         return handle if isinstance(handle, str) and names.short(handle) == listed.name else ""
 
@@ -167,7 +167,7 @@ class RunVisibility:
         except WorkflowFailureError:
             return None
         except RPCError as error:
-            raise TemporalUnavailable(f"Temporal did not say how {workflow_id} ended in run {run_id}: {error}.") from error
+            raise TemporalUnavailable(f"Temporal did not return the outcome of {workflow_id}, run {run_id}: {error}.") from error
 
     def _named(self, runs: Sequence[WorkflowExecution], handles: Collection[str]) -> set[str]:
         """Return those of these volumes that the runs are about."""

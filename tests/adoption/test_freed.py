@@ -174,7 +174,7 @@ async def test_what_temporal_has_forgotten_is_in_doubt(
     await forget(temporal_client, VolumeRef(driver=cluster.driver, volume_handle="vol"))
 
     async with joined() as worker:
-        with pytest.raises(Disputed, match="nothing tells whether the node was unpublished since"):
+        with pytest.raises(Disputed, match="it is unknown whether the node was unpublished after"):
             await mooring.publish("vol", "node-b")
         await mooring.unpublish("vol", "node-a")
         await until(lambda: not worker.context.doubts.refused)

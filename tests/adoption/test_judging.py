@@ -134,7 +134,7 @@ def test_what_may_be_left_over_is_not_adopted_and_keeps_the_volume_from_others()
     [finding] = judge(volume(record(epoch=4)), [at("node-a")], {"csi-node-a": Past.UNKNOWN})
 
     assert (finding.verdict, finding.publish_refused) == (Verdict.UNSURE, True)
-    assert "unpublish it from there, or delete the VolumeAttachment" in finding.why
+    assert "unpublish it from that node, or delete the VolumeAttachment" in finding.why
 
 
 def test_what_is_left_over_disputes_nothing() -> None:

@@ -94,7 +94,7 @@ async def test_people_read_groups_with_a_cause_a_fix_and_a_link(look: Mooring) -
     assert lines[at + 1].startswith("    Temporal at 127.0.0.1:1 can't be reached")
     assert lines[at + 2].startswith("    fix: Check TEMPORAL_ADDRESS")
     assert lines[at + 3] == "    see: docs/operations.md#temporal-reachable"
-    assert lines[at + 4] == "skipped The namespace is there (needs temporal-reachable)"
+    assert lines[at + 4] == "skipped The namespace exists (needs temporal-reachable)"
     assert re.search(r"^\d+ checks: .* \d+ failed", ran.err)
 
 
@@ -143,7 +143,7 @@ async def test_a_namespace_that_is_not_set_up_is_warned_of(look: Mooring, forget
 
 async def test_a_queue_that_nobody_polls_is_a_failure(look: Mooring, driver: str) -> None:
     ran = await look("check", "-o", "json")
-    assert (await failure(ran, "workers-serve")).startswith(f"Nobody has polled task queue mooring-{driver}")
+    assert (await failure(ran, "workers-serve")).startswith(f"No worker has polled task queue mooring-{driver}")
     assert found(ran, "workers-adopt")["cause"] == "needs workers-serve"
 
 
@@ -256,7 +256,8 @@ async def test_without_a_pv_there_is_nothing_to_try(look: Mooring) -> None:
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "cause"), [("unix:///nonexistent/s", "No such file"), ("tcp://x", "no unix:///path"), ("unix:///", "is no socket")]
+    ("endpoint", "cause"),
+    [("unix:///nonexistent/s", "No such file"), ("tcp://x", "not of the form"), ("unix:///", "is not a socket")],
 )
 async def test_an_endpoint_that_is_not_there_is_a_failure(look: Mooring, endpoint: str, cause: str) -> None:
     ran = await look("check", "-o", "json", "--csi-endpoint", endpoint)

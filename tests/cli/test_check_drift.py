@@ -25,7 +25,7 @@ def ended(**fields: Any) -> Report:
 @pytest.mark.parametrize(
     ("report", "result", "told"),
     [
-        (None, "warning", "No Schedule has driver d.csi.test reconciled"),
+        (None, "warning", "No Schedule reconciles driver d.csi.test"),
         (Report(), "skipped", "mooring drift --now"),
         (Report(awaits_approval=True), "failed", "MOORING_DRIFT_GUARD"),
         (Report(failed="It ended as FAILED."), "warning", "ended as FAILED"),
@@ -52,9 +52,9 @@ def test_a_record_that_vanished_is_to_be_explained_first(kind: DriftKind) -> Non
     ("named", "by", "result", "told"),
     [
         ("", set(), "skipped", "there is no Schedule reconcile/d.csi.test"),
-        ("mine", set(), "failed", "names task queue mine, which nobody has polled"),
-        ("others", set(), "failed", "names task queue others, which nobody has polled"),
-        ("others", {"worker-2", "worker-1"}, "warning", "names task queue others, not mine, so worker-1, worker-2 there"),
+        ("mine", set(), "failed", "names task queue mine, which no worker has polled"),
+        ("others", set(), "failed", "names task queue others, which no worker has polled"),
+        ("others", {"worker-2", "worker-1"}, "warning", "names task queue others, not mine, so worker-1, worker-2 carry out"),
         ("mine", {"worker-1"}, "ok", "mine"),
     ],
 )

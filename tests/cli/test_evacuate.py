@@ -73,10 +73,10 @@ async def test_it_says_what_it_waits_for_and_how_to_approve_it(
     approved = await run("approve", "evacuate/node-a", "--by", "ada", "--reason", "it is off")
     out, _ = await asyncio.wait_for(command.communicate(), SECONDS)
 
-    assert "is there and not Ready. It has to bear the taint node.kubernetes.io/out-of-service" in told
+    assert "exists and is not Ready. It has to have the taint node.kubernetes.io/out-of-service" in told
     assert "`mooring approve evacuate/node-a --by WHO --reason WHY`" in told
     assert (approved.code, command.returncode) == (0, 0)
-    assert b"because ada says so: it is off" in out
+    assert b"because ada confirmed it: it is off" in out
 
 
 async def test_it_approves_at_once_where_told_to(dead_node: DeadNode, run: Mooring) -> None:
@@ -133,5 +133,5 @@ async def test_interrupted_it_says_that_the_evacuation_goes_on(dead_node: DeadNo
     _, err = await asyncio.wait_for(command.communicate(), SECONDS)
 
     assert command.returncode == ExitCode.INTERRUPTED
-    assert b"The evacuation of node node-a goes on where it had begun" in err
+    assert b"The evacuation of node node-a goes on if it had begun" in err
     assert (await dead_node.reaches(dead_node.evacuation, State.AWAITING_PROOF)).released == 0

@@ -57,12 +57,12 @@ async def test_a_holder_whose_pv_went_is_named_with_the_evidence_and_the_way_out
 
     [advice] = ran.data["what_to_do"]
     assert (ran.code, advice["commands"]) == (ExitCode.OK, ["mooring unpublish vol node-a"])
-    assert f"PersistentVolume {cluster.pv('vol')} went while its record named node node-a at epoch 3" in advice["says"]
-    assert "A publish to the same node goes on" in advice["says"]
+    assert f"PersistentVolume {cluster.pv('vol')} was deleted while its record named node node-a at epoch 3" in advice["says"]
+    assert "A publish to that node is admitted" in advice["says"]
     page = (await look("explain", "vol")).out
     assert "Held by:" in page
     assert "node-a since" in page
-    assert "as was last known" in page
+    assert "as last known" in page
 
 
 async def test_the_volume_attachment_that_speaks_for_it_is_a_way_out(

@@ -64,7 +64,7 @@ async def test_an_operation_that_takes_longer_than_the_timeout_is_pending(
     await start_elsewhere(temporal_client, driver)
     ran = await run("publish", "vol", "node-b", "--timeout", "0.5")
     assert (ran.code, ran.out) == (ExitCode.PENDING, "")
-    assert "Publish vol to node-b has no answer after 0.5 s" in ran.err
+    assert "The publish of volume vol to node node-b had no answer within 0.5 s" in ran.err
 
 
 async def test_without_kubernetes_list_says_so(run: Mooring) -> None:
@@ -87,7 +87,7 @@ async def test_an_interrupted_wait_leaves_the_operation_running(
     waiting.send_signal(signal.SIGINT)
     out, err = await asyncio.wait_for(waiting.communicate(), BOUND)
     assert (waiting.returncode, out) == (ExitCode.INTERRUPTED, b"")
-    assert b"the publish of volume vol to node node-a goes on" in err
+    assert b"If the publish of volume vol to node node-a had begun, it goes on" in err
     assert (await run.describe()).close_time is None
 
 

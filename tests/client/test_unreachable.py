@@ -15,7 +15,7 @@ from mooring.errors import TemporalUnavailable
 async def test_a_server_that_was_never_there_is_told() -> None:
     client = await Client.connect(f"{HOST}:{free_port()}", lazy=True, data_converter=pydantic_data_converter)
 
-    with pytest.raises(TemporalUnavailable, match=r"Publish vol to node-a could not be asked.*Check TEMPORAL_ADDRESS"):
+    with pytest.raises(TemporalUnavailable, match=r"The publish of volume vol to node node-a .*Check TEMPORAL_ADDRESS"):
         await MooringClient(client).publish("vol", "node-a")
 
 
@@ -24,5 +24,5 @@ async def test_a_server_that_has_died_is_told_within_the_deadline() -> None:
         client = await server.connect()
         await server.child.kill()
 
-    with pytest.raises(TemporalUnavailable, match=r"Publish vol to node-a could not be asked.*Check TEMPORAL_ADDRESS"):
+    with pytest.raises(TemporalUnavailable, match=r"The publish of volume vol to node node-a .*Check TEMPORAL_ADDRESS"):
         await MooringClient(client).publish("vol", "node-a", deadline=3)

@@ -73,7 +73,7 @@ async def test_pages_bring_every_volume_once(csi: CsiClient, volumes: list[str])
 
 @pytest.mark.parametrize("token", ["nonsense", "99:0", "1:x"])
 async def test_a_token_of_no_list_is_aborted(csi: CsiClient, token: str) -> None:
-    with refused(StatusCode.ABORTED, token, "Begin the list anew"):
+    with refused(StatusCode.ABORTED, token, "Start the list again"):
         await csi.list_volumes(token=token)
 
 

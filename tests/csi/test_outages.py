@@ -30,7 +30,7 @@ async def test_a_driver_that_comes_late_is_waited_for(fleet: Fleet, driver: str,
     await worker.answers(503, "The driver behind the CSI endpoint has not been reached yet")
     async with csi_client(endpoint) as co:
         assert not await _ready(co)
-        with refused(StatusCode.UNAVAILABLE, "has not said what it is"):
+        with refused(StatusCode.UNAVAILABLE, "has not reported its name"):
             await co.identity.GetPluginInfo(csi_pb2.GetPluginInfoRequest(), timeout=SIDECAR_SECONDS)
         async with ReferenceDriver.start(folder, "--name", driver):
             await worker.ready()

@@ -110,7 +110,7 @@ async def test_a_socket_in_use_is_left_to_its_owner(tmp_path: Path) -> None:
 
 async def test_something_else_in_its_place_is_not_removed(tmp_path: Path) -> None:
     (tmp_path / "s").write_text("precious")
-    with pytest.raises(EndpointInUse, match="no socket"):
+    with pytest.raises(EndpointInUse, match="is not a socket"):
         async with _endpoint(tmp_path):
             pass
     assert (tmp_path / "s").read_text() == "precious"

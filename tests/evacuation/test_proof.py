@@ -40,7 +40,7 @@ async def test_a_node_that_is_out_of_service_loses_all_its_volumes(nurse: Moorin
     result = await ended(await dead_node.evacuate(asked_by="ada"))
 
     assert (result.state, result.released, result.left, result.asked_by) == (State.EVACUATED, 3, 0, "ada")
-    assert "bears the taint node.kubernetes.io/out-of-service" in result.evidence
+    assert "has the taint node.kubernetes.io/out-of-service" in result.evidence
     assert await dead_node.holders(*VOLUMES) == [None, None, None]
 
 
@@ -58,7 +58,7 @@ async def test_operators_see_it_on_the_node(nurse: MooringWorker, dead_node: Dea
             await asyncio.sleep(0.2)
             notes = {each["reason"]: each["note"] for each in listed["items"] if each["regarding"]["name"] == dead_node.name}
     assert "mooring approve evacuate/node-a" in notes["EvacuationWaits"]
-    assert "ada says so: the rack has no power" in notes["EvacuationCompleted"]
+    assert "ada confirmed it: the rack has no power" in notes["EvacuationCompleted"]
 
 
 async def test_another_node_keeps_what_it_holds(nurse: MooringWorker, dead_node: DeadNode, cluster: Cluster) -> None:
@@ -108,7 +108,7 @@ async def test_a_node_that_comes_back_while_it_is_waited_for_keeps_its_volumes(
         result = await ended(evacuation)
 
     assert (result.state, result.released, result.left) == (State.NOT_NEEDED, 0, 1)
-    assert f"Node {dead_node.name} is there" in result.message
+    assert f"Node {dead_node.name} exists" in result.message
     assert await dead_node.holders("vol") == ["node-a"]
 
 
@@ -124,9 +124,9 @@ async def test_a_live_node_waits_for_an_approval_which_is_in_the_result_and_the_
     said = await approve(evacuation, WORD)
     result = await ended(evacuation)
 
-    assert "by the word of ada" in said
+    assert "approved by ada" in said
     assert (result.state, result.released, result.approval) == (State.EVACUATED, 1, WORD)
-    assert "ada says so: the rack has no power" in result.evidence
+    assert "ada confirmed it: the rack has no power" in result.evidence
     assert "the rack has no power" in await told_in_the_history(evacuation)
 
 
@@ -150,7 +150,7 @@ async def test_what_is_proven_takes_no_approval(nurse: MooringWorker, dead_node:
     evacuation = await dead_node.evacuate()
     await dead_node.reaches(evacuation, State.EVACUATING)
 
-    with pytest.raises(NothingToApprove, match="bears the taint"):
+    with pytest.raises(NothingToApprove, match="has the taint"):
         await approve(evacuation, WORD)
 
     held.release()
@@ -173,7 +173,7 @@ async def test_a_node_without_volumes_needs_no_proof(nurse: MooringWorker, dead_
     result = await ended(await dead_node.evacuate())
 
     assert (result.state, result.released) == (State.NOT_NEEDED, 0)
-    assert f"no volume is recorded as held by it (Node {dead_node.name} is there" in result.message
+    assert f"no volume is recorded as held by it (Node {dead_node.name} exists" in result.message
 
 
 async def test_a_node_whose_name_nothing_tells_waits_for_an_approval(
@@ -187,7 +187,7 @@ async def test_a_node_whose_name_nothing_tells_waits_for_an_approval(
         await approve(evacuation, WORD)
         result = await ended(evacuation)
 
-    assert "Nothing says which Node the driver calls node-a" in progress.waits_for
+    assert "No Node is known to have the CSI node id node-a" in progress.waits_for
     assert (result.state, result.released, result.node_name) == (State.EVACUATED, 1, "")
 
 
@@ -220,7 +220,7 @@ async def test_the_taint_of_a_node_with_another_id_now_proves_nothing(
         progress = await dead_node.reaches(evacuation, State.AWAITING_PROOF, total=1)
         await evacuation.terminate()
 
-    assert "the driver calls it node-b now" in progress.waits_for
+    assert "its CSI node id is node-b now" in progress.waits_for
     assert await dead_node.holders("vol") == ["node-a"]
 
 

@@ -70,7 +70,7 @@ async def test_a_node_that_is_back_keeps_what_has_not_been_released_yet(stuck: a
 
     assert (result.state, result.released, result.left) == (State.NOT_NEEDED, 1, 1)
     assert "has stopped" in result.message
-    assert "is there" in result.message
+    assert "exists" in result.message
     assert await dead_node.holders("vol-1", "vol-2") == [None, "node-a"]
 
 
@@ -143,7 +143,7 @@ async def test_it_goes_on_in_another_run_where_there_is_much_to_release_and_coun
     first = await anext(evacuation.fetch_history_events(page_size=1))
     assert first.workflow_execution_started_event_attributes.continued_execution_run_id
     assert (result.released, result.left, result.asked_by) == (5, 0, "ada")
-    assert "bears the taint" in result.evidence
+    assert "has the taint" in result.evidence
     assert await dead_node.holders(*volumes) == [None] * 5
 
 
@@ -162,7 +162,7 @@ async def test_a_node_that_is_ready_again_after_an_operator_said_that_it_is_off_
     result = await ended(evacuation)
 
     assert (result.state, result.released, result.left) == (State.NOT_NEEDED, 1, 1)
-    assert "Ready again, since ada said that it is off" in result.message
+    assert "Ready again, since ada confirmed that it is off" in result.message
     assert await dead_node.holders("vol-1", "vol-2") == [None, "node-a"]
 
 

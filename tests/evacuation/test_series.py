@@ -12,8 +12,8 @@ from tests.harness.records import NOW
 from workflows.evacuation.proof import Proof
 
 GONE = ReadNodeResult(node_name="n", presence=Presence.GONE, out_of_service=False, holds=1, words="there is no Node n")
-HERE = ReadNodeResult(node_name="n", presence=Presence.HERE, out_of_service=False, holds=1, words="Node n is there and not Ready")
-READY = HERE.model_copy(update={"ready": True, "words": "Node n is there and Ready"})
+HERE = ReadNodeResult(node_name="n", presence=Presence.HERE, out_of_service=False, holds=1, words="Node n exists and is not Ready")
+READY = HERE.model_copy(update={"ready": True, "words": "Node n exists and is Ready"})
 UNKNOWN = ReadNodeResult(node_name="", presence=Presence.UNKNOWN, out_of_service=False, holds=1, words="nothing says which Node")
 WORD = Approval(by="ada", reason="it is off")
 
@@ -56,13 +56,13 @@ def test_without_a_series_only_an_operator_can_say_it(seen: ReadNodeResult) -> N
     proof = Proof(gone=100, patience=5)
 
     assert proof.weigh(seen, None, NOW) == ""
-    assert proof.weigh(seen, Approval(by="ada", reason="it is off"), NOW).startswith("ada says so: it is off (")
+    assert proof.weigh(seen, Approval(by="ada", reason="it is off"), NOW).startswith("ada confirmed it: it is off (")
 
 
 def test_a_taint_is_named_before_an_operator() -> None:
-    tainted = HERE.model_copy(update={"out_of_service": True, "words": "Node n bears the taint"})
+    tainted = HERE.model_copy(update={"out_of_service": True, "words": "Node n has the taint"})
 
-    assert Proof(gone=100, patience=5).weigh(tainted, Approval(by="ada", reason="it is off"), NOW).startswith("Node n bears")
+    assert Proof(gone=100, patience=5).weigh(tainted, Approval(by="ada", reason="it is off"), NOW).startswith("Node n has")
 
 
 def refuted(*looks: ReadNodeResult, by: Approval | None = WORD) -> str:
@@ -79,7 +79,7 @@ def test_a_word_holds_against_a_node_that_is_as_it_was_when_it_was_given() -> No
 
 @pytest.mark.parametrize("looks", [(HERE, READY), (READY, HERE, READY), (READY, UNKNOWN, READY), (READY, GONE, READY)])
 def test_a_word_is_void_once_the_node_is_ready_again(looks: tuple[ReadNodeResult, ...]) -> None:
-    assert refuted(*looks) == "Node n is there and Ready again, since ada said that it is off"
+    assert refuted(*looks) == "Node n exists and is Ready again, since ada confirmed that it is off"
 
 
 def test_a_taint_that_is_taken_away_without_a_word_proves_nothing_any_more() -> None:

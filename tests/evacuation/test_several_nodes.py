@@ -18,8 +18,8 @@ async def test_the_taint_of_a_dead_node_leaves_the_volumes_of_the_live_one_of_it
     evacuation = await dead_node.evacuate(node_name=twin.name)
     progress = await dead_node.reaches(evacuation, State.AWAITING_PROOF, total=1)
 
-    assert f"Node {dead_node.name} is there and not Ready, and Node {twin.name} bears the taint" in progress.waits_for
-    assert "Each of them has to bear the taint" in progress.waits_for
+    assert f"Node {dead_node.name} exists and is not Ready, and Node {twin.name} has the taint" in progress.waits_for
+    assert "Each of them has to have the taint" in progress.waits_for
     assert await dead_node.holders("vol") == ["node-a"]
     await evacuation.terminate()
 
@@ -36,7 +36,7 @@ async def test_it_is_evacuated_once_all_are_out_of_service_and_the_evidence_name
     result = await ended(await dead_node.evacuate())
 
     assert (result.state, result.released) == (State.EVACUATED, 1)
-    assert all(f"Node {each.name} bears the taint" in result.evidence for each in (dead_node, twin))
+    assert all(f"Node {each.name} has the taint" in result.evidence for each in (dead_node, twin))
 
 
 async def test_one_that_is_gone_must_have_been_gone_for_long_enough(

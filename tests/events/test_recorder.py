@@ -196,7 +196,7 @@ async def test_an_event_that_is_refused_is_counted_and_logged_once(recording: Re
             recorder.record(await recording.event(holder=node))
         await until(lambda: len(recording.dropped) == 2)
 
-    assert [record.levelname for record in caplog.records if "Operators miss an Event" in record.message] == ["WARNING"]
+    assert [record.levelname for record in caplog.records if "An Event is lost" in record.message] == ["WARNING"]
 
 
 async def test_it_is_taken_from_any_thread(recording: Recording, seen: Observatory) -> None:

@@ -152,7 +152,7 @@ def test_what_only_the_co_can_detach_is_said_with_what_makes_it_ask(why: dict[st
     facts = Facts(volume_handle="vol", **{**HELD, "pvs": (pv("node-a", takes_secrets=True),), **why})
     [advice] = [advice for advice in advise(facts) if advice.situation == "waits-for-co"]
     assert advice.commands == ("kubectl delete volumeattachment csi-1",)
-    assert "before the CO's own call brings them" in advice.says
+    assert "until the CO's own call supplies them" in advice.says
 
 
 def test_a_node_that_is_being_evacuated_is_not_to_be_evacuated_again() -> None:
@@ -168,7 +168,7 @@ def test_who_is_in_the_way_of_an_attachment_is_named() -> None:
 
 def test_an_error_of_mooring_brings_its_own_advice() -> None:
     facts = Facts(volume_handle="vol", runs=(BUSY.model_copy(update={"failure": "BackendUncertain", "message": "No answer."}),))
-    assert advise(facts)[0].says.endswith("No answer. It is retried; check the backend if it goes on.")
+    assert advise(facts)[0].says.endswith("No answer. It is retried; if this persists, check the backend.")
 
 
 def test_what_could_not_be_asked_is_not_taken_for_absent() -> None:

@@ -29,7 +29,7 @@ def test_a_release_of_what_waited_leaves_what_was_recorded_before_it_could_ask_a
     world._rest()
 
     assert release.result is not None
-    assert "leaves everything as it is" in CONVERTER.from_payload(release.result, UnpublishResult).message
+    assert "changed nothing" in CONVERTER.from_payload(release.result, UnpublishResult).message
     assert (world.cluster.holders(), world.cluster.attached) == (["node-a"], ["node-a"])
 
 

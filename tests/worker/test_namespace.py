@@ -63,7 +63,7 @@ async def test_a_worker_whose_namespace_goes_says_how_to_create_it_and_serves_ag
         await worker.ready()
         await delete(namespace)
         said = await worker.answers(503, "no namespace")
-        await worker.child.says("begins again once that is mended")
+        await worker.child.says("begins again once this is corrected")
 
         await create(namespace, namespace.namespace)
         await worker.ready()

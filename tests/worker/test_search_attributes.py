@@ -92,5 +92,5 @@ async def test_a_namespace_that_takes_no_search_attributes_is_told_of_once_and_o
 
     assert (published.persisted, unpublished.released) == (True, ("node-a",))
     assert [record.message.split(":")[0] for record in caplog.records if record.name == "mooring.worker"] == [
-        "The namespace does not take search attributes, so operations go without them"
+        "The search attributes can't be registered, so operations run without them"
     ]

@@ -176,7 +176,7 @@ async def test_an_unpublish_that_left_all_as_it_was_looks_again_after_a_reset(
     await mooring.publish("vol", "node-a")
     request = UnpublishRequest(driver=cluster.driver, volume_handle="vol", node_id="node-a", **asked)
     left = await mooring.request_unpublish(request)
-    assert "leaves everything as it is" in left.message
+    assert "changed nothing" in left.message
     run = await last_run(temporal_client, cluster, "vol")
     await mooring.unpublish("vol", "node-a")
 
@@ -184,7 +184,7 @@ async def test_an_unpublish_that_left_all_as_it_was_looks_again_after_a_reset(
     result = await asyncio.wait_for(again.result(), WAIT_SECONDS)
 
     assert isinstance(result, UnpublishResult)
-    assert "leaves everything as it is" not in result.message
+    assert "changed nothing" not in result.message
 
 
 async def test_a_publish_without_a_pv_that_is_reset_and_cancelled_keeps_what_its_former_self_has_reported(

@@ -92,7 +92,7 @@ async def test_a_refusal_for_want_of_rights_is_told_at_once(
     await cluster.create("vol")
     cluster.proxy.fail("PATCH", status=403, message="may not patch")
 
-    with pytest.raises(KubernetesForbidden, match=r"may not patch.* Grant the account it names"):
+    with pytest.raises(KubernetesForbidden, match=r"may not patch.* Grant the account named above"):
         await mooring.publish("vol", "node-a")
 
     assert worker.manager.list_attachments() == []

@@ -240,7 +240,7 @@ async def test_one_decided_at_an_earlier_epoch_leaves_everything_as_it_is(
     asked = UnpublishRequest(driver=driver, volume_handle="vol-1", node_id="node-a", at_epoch=seen.epoch)
     result = await mooring.request_unpublish(asked)
 
-    assert "leaves everything as it is" in result.message
+    assert "changed nothing" in result.message
     assert (await cluster.holder("vol-1"), await cluster.epoch("vol-1")) == ("node-a", again.epoch)
     assert backend.attached == {"vol-1": {"node-a"}}
 

@@ -137,7 +137,7 @@ async def test_where_many_wait_a_further_one_occupies_no_worker_until_its_pv_is_
     slot = ActivityEnvironment()
     slot.info = replace(slot.info, workflow_run_id=str(uuid.uuid4()))
 
-    with pytest.raises(ApplicationError, match="as have many others"):
+    with pytest.raises(ApplicationError, match="like many others"):
         await slot.run(activities.wait, waiting)
     await cluster.create("vol")
     await indexed(worker, "vol")

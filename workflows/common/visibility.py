@@ -64,4 +64,4 @@ def count(kind: str, outcome: str) -> None:
     meter = workflow.metric_meter().with_additional_attributes({"kind": kind, "outcome": outcome})
     meter.create_counter("mooring_operations", "Operations that ended, by kind and outcome.").add(1)
     took = workflow.now() - workflow.info().workflow_start_time
-    meter.create_histogram_timedelta(names.OPERATION_DURATION, "How long operations took.", "duration").record(took)
+    meter.create_histogram_timedelta(names.OPERATION_DURATION, "Duration of operations.", "duration").record(took)

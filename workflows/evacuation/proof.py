@@ -63,16 +63,16 @@ class Proof:
             return f"{seen.words}, nor was there one since {moment(self.absence.since)}, for more than {self.gone:g} s"
         if approval is not None:
             self.ailing = not seen.ready
-            return f"{approval.by} says so: {approval.reason} ({seen.words}, as seen at {moment(at)})"
+            return f"{approval.by} confirmed it: {approval.reason} ({seen.words}, as seen at {moment(at)})"
         return ""
 
     def refuted(self, seen: ReadNodeResult, approval: Approval | None) -> str:
         """Return the reason why it isn't dead, although there was proof, or "" if it is."""
         if approval is None:
-            return f"{seen.words} again, and nobody says that it is off" if is_back(seen) else ""
+            return f"{seen.words} again, and nobody has confirmed that it is off" if is_back(seen) else ""
         self.ailing = self.ailing or not seen.ready
         back = self.ailing and seen.ready and is_back(seen)
-        return f"{seen.words} again, since {approval.by} said that it is off" if back else ""
+        return f"{seen.words} again, since {approval.by} confirmed that it is off" if back else ""
 
     def missing(self, seen: ReadNodeResult, node_id: str) -> str:
         """Describe what the proof still lacks."""
@@ -80,8 +80,8 @@ class Proof:
         due = f", which will be at {moment(self.due)}" if self.due else ""
         each = "Each of them" if len(seen.names) > 1 else "It"
         return (
-            f"{seen.words[0].upper()}{seen.words[1:]}. {each} has to bear the taint node.kubernetes.io/out-of-service, "
-            f"or be gone for {self.gone:g} s{due}, or an operator has to say that it is off: {approve}"
+            f"{seen.words[0].upper()}{seen.words[1:]}. {each} has to have the taint node.kubernetes.io/out-of-service, or be "
+            f"gone for {self.gone:g} s{due}, or an operator has to confirm that it is off: {approve}"
         )
 
     def _lengthened(self, at: datetime) -> Absence:

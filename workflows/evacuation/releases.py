@@ -71,7 +71,7 @@ class Releases:
         if not self.departed:
             return counted
         commands = ", ".join(code(f"mooring unpublish {arguments(handle, self._steps.node_id)}") for handle in self.departed)
-        went = "of some that it held the PersistentVolume went, and nobody has unpublished them since"
+        went = "the PersistentVolumes of some that it held were deleted, and these have not been unpublished since"
         return f"{counted}; {went}. Once nothing uses them there, release them by {commands}"
 
     async def round(self) -> bool:
@@ -112,7 +112,9 @@ class Releases:
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
-            workflow.logger.warning("How many of %d volumes were released unheard is not known: %s", len(gone), reason(error))
+            workflow.logger.warning(
+                "The number of %d volumes that were released unnoticed is unknown: %s", len(gone), reason(error)
+            )
 
     async def _release_from(self, due: deque[HeldVolume]) -> None:
         while due and not self.full and await self._is_still_dead():

@@ -115,7 +115,7 @@ class PodLogins:
         """Return a hint if there is a kubeconfig that kubectl would take."""
         home = self.environ.get("HOME")
         there = home and Path(home, ".kube", "config").is_file()
-        return " ~/.kube/config is not looked at unless it is named: KUBECONFIG=~/.kube/config." if there else ""
+        return " ~/.kube/config is not read unless it is named: KUBECONFIG=~/.kube/config." if there else ""
 
 
 def _prepared(chosen: Chosen, url: str, proxy: str | None, hidden: list[str], now: Now) -> Prepared:

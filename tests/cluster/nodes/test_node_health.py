@@ -86,7 +86,7 @@ async def test_the_taint_of_one_of_two_nodes_of_an_id_says_nothing_of_the_other(
     seen = await watched.read("node-a", (node_objects.name(OLD),))
 
     assert (seen.presence, seen.out_of_service, seen.name) == (Presence.HERE, False, node_objects.name(NEW))
-    assert f"Node {node_objects.name(NEW)} is there and not Ready, and Node {node_objects.name(OLD)} bears the taint" in seen.words
+    assert f"Node {node_objects.name(NEW)} exists and is not Ready, and Node {node_objects.name(OLD)} has the taint" in seen.words
 
 
 async def test_two_nodes_of_an_id_are_out_of_service_once_both_are(
@@ -110,7 +110,7 @@ async def test_where_one_of_two_nodes_is_gone_and_the_other_out_of_service_both_
     seen = await watched.read("node-a", (node_objects.name(NEW),))
 
     assert (seen.presence, seen.out_of_service) == (Presence.GONE, False)
-    assert seen.words.endswith(f"bears the taint {OUT_OF_SERVICE}, and there is no Node {node_objects.name(NEW)}")
+    assert seen.words.endswith(f"has the taint {OUT_OF_SERVICE}, and there is no Node {node_objects.name(NEW)}")
 
 
 async def test_a_node_that_a_volumeattachment_alone_names_is_one_of_them(
@@ -138,7 +138,7 @@ async def test_where_volumeattachments_may_not_be_read_nothing_is_said(
     seen = await watched.read("node-a", ())
 
     assert seen.presence is Presence.UNKNOWN
-    assert "nothing says which Nodes the driver calls node-a" in seen.words
+    assert "the Nodes with the CSI node id node-a could not be looked up" in seen.words
 
 
 async def test_of_a_node_id_that_two_nodes_go_by_nothing_is_said(

@@ -167,7 +167,7 @@ async def test_the_names_of_nodes_are_node_ids_where_they_are_asked_for(
     name = await node_objects.join()
     await cluster.create("vol")
     async with running_worker(temporal_client, quick(driver, node_check="node"), cluster.proxy.kubeconfig()):
-        with pytest.raises(NodeNotFound, match=r"node-x: there is no Node of this name\."):
+        with pytest.raises(NodeNotFound, match=r"node-x: there is no Node with this name\."):
             await mooring.publish("vol", "node-x")
 
         await mooring.publish("vol", name)

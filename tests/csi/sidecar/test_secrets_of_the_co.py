@@ -83,7 +83,7 @@ async def test_what_is_asked_by_hand_is_refused_before_the_driver_is_asked(
     sidecar: CsiClient, locked: ReferenceDriver, volume: str, cluster: Cluster, temporal_client: Client, driver: str
 ) -> None:
     by_hand = MooringClient(temporal_client, driver=driver)
-    with pytest.raises(SecretsNeeded, match="this call is none of the CO's"):
+    with pytest.raises(SecretsNeeded, match="this call did not come from the CO"):
         await by_hand.unpublish(volume, "node-a", deadline=SECONDS)
 
     assert (refused(locked, volume), await cluster.holder(volume)) == (0, "node-a")
@@ -102,7 +102,7 @@ async def test_one_whose_pv_went_while_it_was_attached_is_still_known_by_its_sec
     with pytest.raises(Disputed, match="mooring unpublish"):
         await by_hand.publish(volume, "node-b", deadline=SECONDS)
 
-    with pytest.raises(SecretsNeeded, match="this call is none of the CO's"):
+    with pytest.raises(SecretsNeeded, match="this call did not come from the CO"):
         await by_hand.unpublish(volume, "node-a", deadline=SECONDS)
 
     assert refused(locked, volume) == 0

@@ -153,7 +153,9 @@ async def test_an_unpublish_cancels_the_publish_in_flight_and_follows_its_rollba
     unpublished = await example("unpublish", "-volume", "vol", *node)
 
     assert (unpublished.code, unpublished.out) == (0, "{}\n")
-    assert await publish == Ran(1, "", "Aborted: publish vol to node-a was cancelled. Ask again when it is wanted.\n")
+    assert await publish == Ran(
+        1, "", "Aborted: publish vol to node-a was cancelled. Ask again if the operation is still wanted.\n"
+    )
     assert (await cluster.holder("vol"), backend.attached["vol"]) == (None, set())
 
 
