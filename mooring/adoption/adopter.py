@@ -14,14 +14,15 @@ import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Final
 
 from mooring.adoption.doubts import Doubts
-from mooring.adoption.survey import Survey, for_each
+from mooring.adoption.survey import MAX_CONCURRENT, Survey
 from mooring.errors import Contended, MooringError
 from mooring.models import AdoptRequest, PublishResult
 from mooring.models.adoption import Finding, Verdict
+from mooring.process.at_once import ask_each
 from mooring.process.backoff import pauses
 from mooring.process.metrics import Metrics
 
@@ -38,7 +39,7 @@ logger = logging.getLogger(__name__)
 async def carry_out(findings: Sequence[Finding], adopt: Adopt) -> list[Finding]:
     """Carry out the adoptions, several volumes at once, and return the findings as they are then."""
     volumes = [list(group) for _, group in groupby(sorted(findings, key=_by_volume), key=_by_volume)]
-    return await for_each(partial(_adopt_volume, adopt), volumes)
+    return list(chain.from_iterable(await ask_each(partial(_adopt_volume, adopt), volumes, MAX_CONCURRENT)))
 
 
 async def _adopt_volume(adopt: Adopt, findings: list[Finding]) -> list[Finding]:

@@ -5,10 +5,10 @@ Not kept here: the decisions about them (rules.py), and their adoption (adopter.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence, Set
+from collections.abc import Collection, Iterable, Set
 from dataclasses import dataclass, replace
-from typing import Final, TypeVar
+from itertools import chain
+from typing import Final
 
 from mooring.adoption.detachments import Detachments, look_back
 from mooring.adoption.rules import found, judge
@@ -16,12 +16,11 @@ from mooring.cluster.volume_attachments import Attached, Volume, VolumeAttachmen
 from mooring.errors import MalformedRecord, UntranslatableVolume
 from mooring.index.manager import AttachmentManager
 from mooring.models.adoption import Finding, Verdict
+from mooring.process.at_once import ask_each
 from mooring.records.compact import CompactRecord
 from mooring.records.copies import merge
 
 MAX_CONCURRENT: Final = 50
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,8 @@ class Survey:
         volumes: dict[str, list[Attached]] = {}
         for each in wanted:
             volumes.setdefault(handles.get(each.pv, f"PersistentVolume {each.pv}"), []).append(each)
-        return Surveyed(len(attached) - len(unknown), await for_each(self._judge, list(volumes.values())))
+        findings = chain.from_iterable(await ask_each(self._judge, volumes.values(), MAX_CONCURRENT))
+        return Surveyed(len(attached) - len(unknown), list(findings))
 
     async def _judge(self, attached: list[Attached]) -> list[Finding]:
         """Judge the VolumeAttachments of one volume."""
@@ -85,22 +85,6 @@ class Survey:
         modes = {volume.access_mode for volume in volumes}
         mode = volumes[0].access_mode if len(modes) == 1 else None
         return replace(volumes[0], record=merge([volume.record for volume in volumes]), access_mode=mode)
-
-
-async def for_each(work: Callable[[T], Awaitable[list[Finding]]], items: Sequence[T]) -> list[Finding]:
-    """Do the work for all items, several at once, and return all findings."""
-    turns = asyncio.Semaphore(MAX_CONCURRENT)
-
-    async def one(item: T) -> list[Finding]:
-        async with turns:
-            return await work(item)
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(item)) for item in items]
-    except ExceptionGroup as failed:
-        raise failed.exceptions[0] from None
-    return [finding for task in tasks for finding in task.result()]
 
 
 def _nodes(records: Iterable[CompactRecord], handles: Set[str]) -> dict[str, set[str]]:

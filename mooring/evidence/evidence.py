@@ -15,7 +15,6 @@ and `mooring.records.fence` decides on that.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -27,6 +26,7 @@ from mooring.evidence.last_run import is_listed, last_run, let_go_without_pv, ne
 from mooring.evidence.past_holders import PastHolders, altered, lowered
 from mooring.evidence.unplaced import MAX_CONFIRMED, doubt, word
 from mooring.models import AccessMode, Attachment, Precondition, VolumeRecord, VolumeRef
+from mooring.process.at_once import ask_each
 from mooring.records.compact import pack
 from mooring.temporal.runs import look_up
 
@@ -119,15 +119,17 @@ class EvidenceReader:
         A volume whose history can't be read is logged, and holds up none of the others.
         """
         self.unplaced.catch_up()
-        turns = asyncio.Semaphore(MAX_CONCURRENT)
-
-        async def settle(departure: Departure) -> None:
-            async with turns:
-                await self._settle(departure)
-
         departures = self.manager.departures.open()
-        settled = await asyncio.gather(*map(settle, departures), return_exceptions=True)
+        settled = await ask_each(self._try_to_settle, departures, MAX_CONCURRENT)
         _tell({departure.seen.handle: failed for departure, failed in zip(departures, settled, strict=True) if failed})
+
+    async def _try_to_settle(self, departure: Departure) -> Exception | None:
+        """Settle one, and return the error that kept it from being settled, if any."""
+        try:
+            await self._settle(departure)
+        except Exception as error:  # NB: whatever it is, it is of one volume
+            return error
+        return None
 
     async def _settle(self, departure: Departure) -> None:
         """Look at the operations since, which are read once, and at the VolumeAttachments."""
@@ -227,7 +229,7 @@ class EvidenceReader:
         return {await self._node_id(each): doubt(handle, each, len(shown) - 1) for each in shown[:MAX_CONFIRMED]}
 
 
-def _tell(failed: Mapping[str, BaseException]) -> None:
+def _tell(failed: Mapping[str, Exception]) -> None:
     """Log why volumes could not be examined, whatever the error; raise one that concerns no volume alone: a server's silence."""
     for handle, error in failed.items():
         if isinstance(error, UnreadableHistory) or not isinstance(error, MooringError):

@@ -11,11 +11,21 @@ Q = TypeVar("Q")
 
 
 async def ask_each(ask: Callable[[Q], Awaitable[T]], questions: Iterable[Q], at_once: int) -> list[T]:
-    """Return the answers in the order of the questions, at most `at_once` of them under way; raise the first error of `ask`."""
+    """Return the answers in the order of the questions, at most `at_once` of them under way.
+
+    Raises:
+        Exception: the first error of `ask`, which ends the other questions.
+
+    """
     turns = asyncio.Semaphore(at_once)
 
     async def in_turn(question: Q) -> T:
         async with turns:
             return await ask(question)
 
-    return list(await asyncio.gather(*map(in_turn, questions)))
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(in_turn(question)) for question in questions]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return [task.result() for task in tasks]

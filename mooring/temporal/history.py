@@ -7,12 +7,13 @@ Not kept here: runs older than the namespace's retention, looks at volumes, and 
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from mooring import names
 from mooring.models import Model, VolumeRef
+from mooring.process.at_once import ask_each
 from mooring.temporal.run_reader import VolumeRun, read_events
 from mooring.temporal.runs import describe
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["VolumeHistory", "VolumeRun", "read_history"]
 
 _MAX_CONCURRENT: Final = 16
+
+_Key: TypeAlias = tuple[datetime, str, str]
+"""The time of a run's start, its workflow's id and its own."""
 
 
 class VolumeHistory(Model):
@@ -45,19 +49,18 @@ async def read_history(client: Client, volume: VolumeRef, limit: int) -> VolumeH
     newest = [_key(run) for workflow_id in ids if (run := await describe(client, workflow_id))]
     unlisted = [key for key in newest if key not in listed] if len(listed) <= limit else []
     found = sorted({*listed, *unlisted}, reverse=True)
-    turns = asyncio.Semaphore(_MAX_CONCURRENT)
-    runs = await asyncio.gather(*(_read_run(client, workflow_id, run_id, turns) for _, workflow_id, run_id in found[:limit]))
+    runs = await ask_each(partial(_read_run, client), found[:limit], _MAX_CONCURRENT)
     return VolumeHistory(runs=tuple(run for run in runs if run), more=len(found) > limit, lagging=bool(unlisted))
 
 
-def _key(run: WorkflowExecution) -> tuple[datetime, str, str]:
+def _key(run: WorkflowExecution) -> _Key:
     return run.start_time, run.id, run.run_id
 
 
-async def _read_run(client: Client, workflow_id: str, run_id: str, turns: asyncio.Semaphore) -> VolumeRun | None:
+async def _read_run(client: Client, key: _Key) -> VolumeRun | None:
     """Read the run; return None if its history is gone."""
-    async with turns:
-        reader = await read_events(client, workflow_id, run_id)
-        if reader is not None and reader.ended_at is None:
-            await reader.read_pending(await describe(client, workflow_id, run_id))
+    _, workflow_id, run_id = key
+    reader = await read_events(client, workflow_id, run_id)
+    if reader is not None and reader.ended_at is None:
+        await reader.read_pending(await describe(client, workflow_id, run_id))
     return reader.run(workflow_id, run_id) if reader is not None else None

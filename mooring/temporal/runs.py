@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import ValidationError
 from temporalio import exceptions
-from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.enums.v1 import EventType, TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import WorkflowFailureError, WorkflowHistoryEventFilterType
@@ -80,6 +80,29 @@ async def read_run(client: Client, workflow_id: str, run_id: str | None) -> Open
         if error.status is RPCStatusCode.NOT_FOUND:
             return None
         raise
+    return await _opened(client, workflow_id, run_id, first)
+
+
+async def read_result(client: Client, workflow_id: str, run_id: str, workflow: str, asked: VolumeRef, result: type[T]) -> T | None:
+    """Return the result of the run, or None if it has not completed or was asked for something else, or the server has none."""
+    try:
+        events = (await client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history()).events
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise
+    ended = events[-1]
+    if ended.event_type != EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED:
+        return None
+    if not (await _opened(client, workflow_id, run_id, events[0])).does(workflow, asked):
+        return None
+    payloads = ended.workflow_execution_completed_event_attributes.result.payloads
+    found: T = (await client.data_converter.decode(payloads, [result]))[0]
+    return found
+
+
+async def _opened(client: Client, workflow_id: str, run_id: str | None, first: HistoryEvent) -> OpenRun:
+    """Return the run by the first event of its history."""
     started = first.workflow_execution_started_event_attributes
     run = run_id or started.original_execution_run_id
     return OpenRun(workflow_id, run, started.workflow_type.name, await _decoded(client, started.input.payloads))

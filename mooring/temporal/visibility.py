@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
+from temporalio.client import WorkflowExecutionStatus
 from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError
 
@@ -21,7 +21,7 @@ from mooring.errors import TemporalUnavailable
 from mooring.models import Attachment, UnpublishRequest, UnpublishResult, VolumeRef
 from mooring.process.at_once import ask_each
 from mooring.states import State
-from mooring.temporal.runs import look_up, read_run
+from mooring.temporal.runs import look_up, read_result, read_run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -157,15 +157,8 @@ class RunVisibility:
         return run if run is not None and run.status is WorkflowExecutionStatus.RUNNING else None
 
     async def _answer(self, workflow_id: str, run_id: str, asked: UnpublishRequest) -> UnpublishResult | None:
-        handle = self._client.get_workflow_handle(workflow_id, run_id=run_id, result_type=UnpublishResult)
         try:
-            ended = await look_up(self._client, workflow_id, run_id)
-            if ended is None or ended.status is not WorkflowExecutionStatus.COMPLETED:
-                return None
-            run = await read_run(self._client, workflow_id, run_id)
-            return await handle.result() if run is not None and run.does(names.UNPUBLISH, asked) else None
-        except WorkflowFailureError:
-            return None
+            return await read_result(self._client, workflow_id, run_id, names.UNPUBLISH, asked, UnpublishResult)
         except RPCError as error:
             raise TemporalUnavailable(f"Temporal did not return the outcome of {workflow_id}, run {run_id}: {error}.") from error
 
