@@ -23,6 +23,7 @@ RULES: Final[tuple[Callable[[Facts], Iterator[Advice]], ...]] = (
     node_advice.lost,
     node_advice.evacuations,
     operation_advice.migrations,
+    operation_advice.stuck,
     operation_advice.under_way,
     operation_advice.waits_for_workers,
     operation_advice.leaving,

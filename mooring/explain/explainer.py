@@ -14,7 +14,7 @@ from mooring.explain.advice import advise
 from mooring.explain.cluster_facts import ClusterPart, ClusterReader
 from mooring.explain.evidence_facts import RecordEvidenceReader
 from mooring.explain.facts import Explanation, Facts
-from mooring.explain.operation_facts import OperationsPart, read_operations, read_related
+from mooring.explain.operation_facts import OperationsPart, RelatedPart, read_operations, read_related
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -45,7 +45,8 @@ class Explainer:
         part = cluster or ClusterPart()
         nodes = {node.node_id for node in part.nodes} | {held.node_id for pv in part.pvs if pv.record for held in pv.record.holders}
         reached = await client
-        related = await self._or_told(read_related(reached, volume, nodes), errors) if reached and operations else None
+        asked = self._or_told(read_related(reached, volume, nodes), errors) if reached and operations else None
+        related = (await asked if asked else None) or RelatedPart()
         errors += part.errors
         vanished = _vanished(part.beyond)
         facts = Facts(
@@ -59,7 +60,8 @@ class Explainer:
             vanished=vanished,
             unplaced=part.beyond.unplaced,
             runs=operations.runs if operations else (),
-            related=related or (),
+            related=related.runs,
+            stuck=(*(operations.stuck if operations else ()), *related.stuck),
             workers=operations.workers if operations else None,
             waiters=operations.waiters if operations else None,
             unasked=tuple(map(str, errors)),

@@ -16,6 +16,7 @@ from mooring.models import Attachment, Model, VolumeRecord, VolumeRef
 from mooring.models.adoption import Finding
 from mooring.records.copies import merge
 from mooring.temporal.run_reader import OPERATIONS, VolumeRun
+from mooring.temporal.stuck_tasks import StuckTask
 
 _PERSIST = OPERATIONS[names.PERSIST]
 
@@ -86,7 +87,7 @@ class Facts(VolumeRef):
     wait for other operations, from a task queue of their own. `unpersisted`: the holder of the volume while it has no PV.
     `vanished`: the volume's record with the evidence beyond its PVs, if that names more holders, or a PV was altered; and
     `unplaced`: by node id the reason why a volume without a PV may be attached there (mooring/evidence/evidence.py). `runs` are its
-    operations, newest first.
+    operations, newest first; `stuck` are the open runs, of these and of `related`, whose workflow task keeps failing.
     """
 
     pvs: tuple[PvFacts, ...] = ()
@@ -98,6 +99,7 @@ class Facts(VolumeRef):
     unplaced: dict[str, str] = Field(default_factory=dict)
     runs: tuple[VolumeRun, ...] = ()
     related: tuple[RelatedRun, ...] = ()
+    stuck: tuple[StuckTask, ...] = ()
     workers: tuple[str, ...] | None = None
     waiters: tuple[str, ...] | None = None
     unasked: tuple[str, ...] = ()

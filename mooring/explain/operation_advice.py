@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from shlex import quote
 from typing import Final
 
 from mooring.errors import TABLE, SecretsAwaited, SecretsNeeded
@@ -12,7 +13,8 @@ from mooring.states import State
 from mooring.temporal.run_reader import VolumeRun
 
 FORBIDDEN: Final = "KubernetesForbidden"
-NO_WORKER: Final = ("mooring check", "kubectl -n mooring logs deploy/mooring-worker")
+WORKER_LOGS: Final = "kubectl -n mooring logs deploy/mooring-worker"
+NO_WORKER: Final = ("mooring check", WORKER_LOGS)
 UNSOUND: Final = {
     State.NOT_CLEARED: "is detached, but its record could not be cleared, so it stays fenced to its holder",
     State.NOT_DETACHED: "could not be detached at the backend",
@@ -20,10 +22,25 @@ UNSOUND: Final = {
 }
 
 
+def stuck(facts: Facts) -> Iterator[Advice]:
+    """Advise on open runs whose workflow task keeps failing: workers try it again for ever, and nothing else of the run goes on."""
+    for task in facts.stuck:
+        run = f"--workflow-id {quote(task.workflow_id)} --run-id {task.run_id}"
+        why = task.cause or "Temporal doesn't say why; the workers' logs do"
+        yield Advice(
+            situation="workflow-task-fails",
+            says=f"Run {task.run_id} of {task.workflow_id} ({task.workflow}) can't go on: its workflow task fails since "
+            f"{task.since:%Y-%m-%d %H:%M} UTC and is at attempt {task.attempts} ({why.rstrip('.')}). Workers try it again by "
+            "themselves; their logs have the whole cause. If it began with another version of Mooring, start workers of a newer "
+            "one, or go back to the one before. Else reset the run: what it has done is fenced, and it looks again.",
+            commands=(WORKER_LOGS, f"temporal workflow reset {run} --type LastWorkflowTask --reason 'its workflow task fails'"),
+        )
+
+
 def under_way(facts: Facts) -> Iterator[Advice]:
     """Advise on an open operation: it waits for a worker, lacks rights, is retried, or proceeds."""
     run = facts.open
-    if run is None:
+    if run is None or any(task.run_id == run.run_id for task in facts.stuck):
         return
     operation = f"The {run.operation} {whom(run.node_id)}"
     if facts.workers == ():

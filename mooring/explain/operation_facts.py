@@ -17,6 +17,7 @@ from mooring.models import Attachment
 from mooring.temporal import runs
 from mooring.temporal.history import read_history
 from mooring.temporal.run_reader import VolumeRun
+from mooring.temporal.stuck_tasks import StuckTask, read_stuck_tasks
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -38,6 +39,15 @@ class OperationsPart:
     unpersisted: Attachment | None
     workers: tuple[str, ...]
     waiters: tuple[str, ...]
+    stuck: tuple[StuckTask, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RelatedPart:
+    """The facts about runs that are no operations of the volume."""
+
+    runs: tuple[RelatedRun, ...] = ()
+    stuck: tuple[StuckTask, ...] = ()
 
 
 async def read_operations(client: Client, volume: VolumeRef, queue: str) -> OperationsPart:
@@ -48,16 +58,17 @@ async def read_operations(client: Client, volume: VolumeRef, queue: str) -> Oper
 
     """
     async with runs.deadline(SECONDS, f"The history of volume {volume.volume_handle}"):
-        history, waiting, workers, waiters = await asyncio.gather(
+        history, waiting, workers, waiters, stuck = await asyncio.gather(
             read_history(client, volume, LAST),
             _unpersisted(client, volume),
             runs.pollers(client, queue, _ACTIVITIES),
             runs.pollers(client, names.waiting_queue(queue), _ACTIVITIES),
+            read_stuck_tasks(client, names.volume_id(volume), names.unpersisted_id(volume)),
         )
-    return OperationsPart(history.runs, waiting, tuple(sorted(workers)), tuple(sorted(waiters)))
+    return OperationsPart(history.runs, waiting, tuple(sorted(workers)), tuple(sorted(waiters)), stuck)
 
 
-async def read_related(client: Client, volume: VolumeRef, node_ids: Iterable[str]) -> tuple[RelatedRun, ...]:
+async def read_related(client: Client, volume: VolumeRef, node_ids: Iterable[str]) -> RelatedPart:
     """Read the last migration of the volume and the last evacuation of each node, if there was one.
 
     Raises:
@@ -68,7 +79,8 @@ async def read_related(client: Client, volume: VolumeRef, node_ids: Iterable[str
     asked += [("evacuation", node_id, names.evacuate_id(volume.driver, node_id)) for node_id in sorted(set(node_ids))]
     async with runs.deadline(SECONDS, f"The other runs about volume {volume.volume_handle}"):
         found = await asyncio.gather(*(_related(client, *each) for each in asked))
-    return tuple(run for run in found if run)
+        stuck = await read_stuck_tasks(client, *(run.workflow_id for run in found if run and run.ended_at is None))
+    return RelatedPart(tuple(run for run in found if run), stuck)
 
 
 async def _unpersisted(client: Client, volume: VolumeRef) -> Attachment | None:

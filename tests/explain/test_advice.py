@@ -12,6 +12,7 @@ from mooring.explain.facts import AttachmentFacts, Facts, NodeFacts, PvFacts, Re
 from mooring.models import Attachment, Precondition, VolumeRecord
 from mooring.models.adoption import Finding, Verdict
 from mooring.temporal.run_reader import VolumeRun
+from mooring.temporal.stuck_tasks import StuckTask
 
 NOW = datetime(2026, 1, 31, 4, 0, tzinfo=UTC)
 LIVING = NodeFacts(name="worker-1", node_id="node-a", exists=True, ready="True", registered=True)
@@ -55,6 +56,11 @@ def ran(
         failure=failure,
         message=message,
     )
+
+
+def failing(run_id: str = "r", cause: str = "Nondeterminism error") -> StuckTask:
+    """Return a run that can't go on."""
+    return StuckTask(workflow_id="w d", run_id=run_id, workflow="PublishVolume", attempts=4, since=NOW, cause=cause)
 
 
 def other(kind: str, about: str, state: str) -> RelatedRun:
@@ -113,6 +119,11 @@ SITUATIONS: list[tuple[str, str, dict[str, Any]]] = [
     ("no-rights", "mooring check --account mooring:mooring", {"runs": (BUSY,), "workers": ("w",)}),
     ("retrying", "mooring history vol", {"runs": (BUSY.model_copy(update={"failure": "SecretsAwaited"}),)}),
     ("retrying", "mooring history vol", {"runs": (BUSY.model_copy(update={"failure": "SomethingElse"}),)}),
+    (
+        "workflow-task-fails",
+        "temporal workflow reset --workflow-id 'w d' --run-id r --type LastWorkflowTask --reason 'its workflow task fails'",
+        {"runs": (BUSY.model_copy(update={"failure": ""}),), "stuck": (failing(),)},
+    ),
     ("under-way", "mooring history vol", {"runs": (BUSY.model_copy(update={"failure": ""}),)}),
     (
         "detach-fails",
@@ -153,6 +164,13 @@ def test_what_only_the_co_can_detach_is_said_with_what_makes_it_ask(why: dict[st
     [advice] = [advice for advice in advise(facts) if advice.situation == "waits-for-co"]
     assert advice.commands == ("kubectl delete volumeattachment csi-1",)
     assert "until the CO's own call supplies them" in advice.says
+
+
+def test_a_failing_workflow_task_of_another_run_hides_no_operation_that_is_under_way() -> None:
+    facts = Facts(
+        volume_handle="vol", runs=(BUSY.model_copy(update={"failure": ""}),), stuck=(failing("of another run", cause=""),)
+    )
+    assert [advice.situation for advice in advise(facts)] == ["workflow-task-fails", "under-way"]
 
 
 def test_a_node_that_is_being_evacuated_is_not_to_be_evacuated_again() -> None:
