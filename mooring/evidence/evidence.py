@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from mooring.cluster.attachment_cache import AttachmentCache, CachedAttachment
     from mooring.cluster.node_ids import Nodes
     from mooring.cluster.volume_attachments import VolumeAttachments
-    from mooring.evidence.reading import LastRun
+    from mooring.evidence.operations import LastRun
     from mooring.evidence.unplaced import UnplacedAttachments
     from mooring.index.departures import Departure
     from mooring.index.manager import AttachmentManager

@@ -3,7 +3,7 @@
 Contract: the operations have ended, and none is the one that asks. Visibility may lag: an operation that ended a moment ago may not
 be listed yet.
 
-Not kept here: combining the operations (reading.py), conclusions from them (evidence.py), and reading a history
+Not kept here: combining the operations (operations.py), conclusions from them (evidence.py), and reading a history
 (mooring/temporal/run_reader.py).
 """
 
@@ -18,7 +18,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from mooring import names
 from mooring.errors import TemporalUnavailable
-from mooring.evidence.reading import PUBLISH, UNPUBLISH, LastRun, Reading
+from mooring.evidence.operations import PUBLISH, UNPUBLISH, LastRun, OperationsRead
 from mooring.models import AccessMode, Attachment, VolumeRecord, VolumeRef
 from mooring.temporal.run_reader import RunReader, read_events
 from mooring.temporal.runs import legible, look_up
@@ -46,20 +46,20 @@ async def last_run(client: Client, volume: VolumeRef, asking: str, skew: timedel
         UnreadableHistory: its answer can't be read here.
 
     """
-    workflow_id, reading, known = names.volume_id(volume), Reading(skew), {asking}
+    workflow_id, read, known = names.volume_id(volume), OperationsRead(skew), {asking}
     try:
         async for run_id in _newest_first(client, names.runs_of(workflow_id), newest):
             found = None if run_id in known else await _read(client, workflow_id, run_id)
             known.add(run_id)
-            if reading.take(found):
+            if read.take(found):
                 break
-        if reading.heard is not None:
-            await _read_behind(client, volume, reading, reading.heard, known)
+        if read.heard is not None:
+            await _read_behind(client, volume, read, read.heard, known)
     except RPCError as error:
         if error.status not in _UNASKED:
             raise TemporalUnavailable(f"Temporal did not return the last run of {workflow_id}: {error}.") from error
         logger.warning("The namespace lists no runs, so a record that has vanished may go unnoticed: %s", error)
-    return reading.left
+    return read.left
 
 
 async def is_listed(client: Client, volume: VolumeRef, run_id: str) -> bool:
@@ -78,7 +78,7 @@ async def is_listed(client: Client, volume: VolumeRef, run_id: str) -> bool:
         raise TemporalUnavailable(f"Temporal did not report whether it lists run {run_id}: {error}.") from error
 
 
-async def _read_behind(client: Client, volume: VolumeRef, reading: Reading, heard: LastRun, known: Container[str]) -> None:
+async def _read_behind(client: Client, volume: VolumeRef, read: OperationsRead, heard: LastRun, known: Container[str]) -> None:
     """Read the operations between the one that relied on others' records, and the one that it cites; `known` have been read.
 
     NB: those that failed are omitted: they were refused, which is repeated any number of times, or rolled back.
@@ -88,7 +88,7 @@ async def _read_behind(client: Client, volume: VolumeRef, reading: Reading, hear
     began = f" AND StartTime >= {names.quoted(writer.start_time.isoformat())}" if writer else ""
     async for run_id in _newest_first(client, f"{names.runs_of(workflow_id)} AND ExecutionStatus != 'Failed'{began}"):
         found = None if run_id in known else await _read(client, workflow_id, run_id)
-        if run_id == cited or reading.take_older(found):
+        if run_id == cited or read.take_older(found):
             return
 
 

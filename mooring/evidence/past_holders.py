@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mooring.evidence.reading import LastRun
+    from mooring.evidence.operations import LastRun
     from mooring.index.departures import Departure
     from mooring.models import Attachment, VolumeRecord
 

@@ -10,7 +10,7 @@ import pytest
 from temporalio.client import Interceptor, OutboundInterceptor
 
 from mooring.errors import Disputed
-from tests.harness.departing import delete_seen
+from tests.harness.departed_volumes import delete_seen
 
 if TYPE_CHECKING:
     from temporalio.client import Client, ListWorkflowsInput, WorkflowExecutionAsyncIterator

@@ -14,7 +14,7 @@ from mooring import names
 from mooring.errors import Disputed, TemporalUnavailable, UnreadableHistory
 from mooring.evidence.evidence import MAX_CONCURRENT
 from mooring.models import VolumeRef
-from tests.harness.departing import delete_seen
+from tests.harness.departed_volumes import delete_seen
 from tests.harness.unreadable import end_unreadably
 from tests.harness.workers import until
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from mooring.evidence.reading import PUBLISH, UNPUBLISH, LastRun, Reading
+from mooring.evidence.operations import PUBLISH, UNPUBLISH, LastRun, OperationsRead
 from tests.harness.records import NOW, record
 
 SKEW = 2.0
@@ -84,9 +84,9 @@ def happen(events: tuple[Event, ...]) -> tuple[set[str], list[LastRun]]:
     return holders, runs
 
 
-def read(runs: list[LastRun], sees: Callable[[LastRun], LastRun] = lambda each: each) -> Reading:
+def read(runs: list[LastRun], sees: Callable[[LastRun], LastRun] = lambda each: each) -> OperationsRead:
     """Return the operations' evidence, as a worker reads it: the newest first, and then behind what that one heard."""
-    reading, rest = Reading(timedelta(seconds=SKEW)), iter(reversed(runs))
+    reading, rest = OperationsRead(timedelta(seconds=SKEW)), iter(reversed(runs))
     if any(reading.take(sees(each)) for each in rest) and reading.heard is not None:
         cited = reading.heard.record.operation
         any(each.run_id == cited or reading.take_older(each) for each in rest)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mooring.errors import Disputed
-from tests.harness.departing import attach_seen
+from tests.harness.departed_volumes import attach_seen
 from tests.harness.workers import until
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from mooring.client import MooringClient
 from mooring.errors import Disputed, MooringError
 from tests.evidence.conftest import Serving
 from tests.harness.cluster import Cluster
-from tests.harness.departing import attach_seen, delete_seen
+from tests.harness.departed_volumes import attach_seen, delete_seen
 from tests.harness.existing_cluster import ExistingCluster
 from tests.harness.workers import indexed, until
 from worker import MooringWorker

@@ -14,7 +14,7 @@ from mooring.models import AccessMode
 from tests.evidence.conftest import Serving
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
-from tests.harness.departing import delete_seen
+from tests.harness.departed_volumes import delete_seen
 from tests.harness.workers import indexed
 from worker import MooringWorker
 

@@ -10,7 +10,7 @@ from temporalio.client import Client
 from mooring.client import MooringClient
 from mooring.states import State
 from tests.harness.cluster import Cluster
-from tests.harness.departing import delete_seen
+from tests.harness.departed_volumes import delete_seen
 from tests.harness.existing_cluster import ExistingCluster
 from tests.harness.workers import indexed, running_worker, until
 from tests.reconciliation.conftest import Reconcile, found, settling

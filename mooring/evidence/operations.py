@@ -95,7 +95,7 @@ class LastRun:
 
 
 @dataclass(slots=True)
-class Reading:
+class OperationsRead:
     """The operations of one volume as they are read, the newest first. The clocks that timed them differ by `skew` at most."""
 
     skew: timedelta
