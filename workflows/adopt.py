@@ -26,11 +26,10 @@ with workflow.unsafe.imports_passed_through():
     from mooring.states import State
     from workflows.common.acquisition import RecordAcquisition
     from workflows.common.cancellation import stop_if_cancelled, to_the_end
-    from workflows.common.events import record_volume_event
     from workflows.common.failures import STOPPED, ended, failed_step, failure, is_final, stopped
     from workflows.common.payloads import NOTHING, read_request
+    from workflows.common.report import Report
     from workflows.common.steps import Steps, was_reset
-    from workflows.common.visibility import count, show
 
 
 @workflow.defn(name=ADOPT)
@@ -40,6 +39,7 @@ class AdoptAttachment:
     def __init__(self) -> None:
         self._asked: AdoptRequest
         self._steps: Steps
+        self._report: Report
         self._acquisition: RecordAcquisition
         self._refuses = False
         """True if the run itself looked before it refused: no write of a former self lands after that."""
@@ -50,16 +50,17 @@ class AdoptAttachment:
         self._asked = read_request(AdoptRequest, request)
         self._steps, seen = await Steps.begin(self._asked, rolls_back=True)
         self._acquisition = RecordAcquisition(self._steps)
-        self._show(State.ADOPTING)
+        self._report = Report("adopt", self._steps, self._node)
+        self._report.show(State.ADOPTING)
         try:
             if self._steps.stopped is not None:
                 raise self._steps.stopped
             result = self._result(await self._adopt(seen))
         except STOPPED as error:
             raise await self._failed(stopped(error)) from failed_step(error)
-        self._end(State.ATTACHED)
+        self._report.end(State.ATTACHED)
         adopted = f"Volume {result.volume_handle} was attached to node {self._node} already and is adopted."
-        record_volume_event(self._steps, Reason.ATTACHED, self._node, adopted)
+        self._report.event(Reason.ATTACHED, adopted)
         return result
 
     async def _adopt(self, seen: ReadResult) -> VolumeRecord:
@@ -86,12 +87,12 @@ class AdoptAttachment:
 
     async def _failed(self, error: BaseException) -> FailureError:
         if is_final(error) and not self._acquisition.may_land and (self._refuses or not was_reset()):
-            self._end(State.REFUSED)
+            self._report.end(State.REFUSED)
             return ended(error, f"{self._what()} failed, and nothing of it was written")
-        self._show(State.ROLLING_BACK)
+        self._report.show(State.ROLLING_BACK)
         with suppress(asyncio.CancelledError):
             await to_the_end(self._steps.take_back(self._node, self._acquisition.stays, _has_pv))
-        self._end(State.ROLLED_BACK)
+        self._report.end(State.ROLLED_BACK)
         return ended(error, f"{self._what()} failed; it is rolled back, and the volume is attached as it was")
 
     def _result(self, record: VolumeRecord) -> PublishResult:
@@ -114,13 +115,6 @@ class AdoptAttachment:
 
     def _what(self) -> str:
         return f"Adopting volume {self._asked.volume_handle} on node {self._node}"
-
-    def _show(self, state: State) -> None:
-        show(self._steps.limits, self._asked, self._node, state)
-
-    def _end(self, state: State) -> None:
-        self._show(state)
-        count("adopt", state)
 
 
 async def _has_pv(seen: ReadResult) -> bool:

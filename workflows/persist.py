@@ -27,10 +27,10 @@ with workflow.unsafe.imports_passed_through():
     from mooring.states import State
     from workflows.common.acquisition import heeding_history
     from workflows.common.cancellation import stop_if_cancelled, to_the_end
-    from workflows.common.events import record_volume_event
     from workflows.common.failures import STOPPED, ended, failed_step, reason, stopped
+    from workflows.common.report import Report
     from workflows.common.steps import Steps
-    from workflows.common.visibility import explain, show
+    from workflows.common.visibility import explain
 
 _PAUSE = 10.0
 _LONGEST_PAUSE = 3600.0
@@ -72,7 +72,7 @@ class PersistAttachment:
     async def run(self, waiting: PersistInput) -> str:
         """Hold, then record; see the module."""
         await self._begin(waiting)
-        self._show(State.WAITING_FOR_PV)
+        self._report.show(State.WAITING_FOR_PV)
         try:
             answer = await self._hold()
         except STOPPED as error:
@@ -109,7 +109,7 @@ class PersistAttachment:
 
     async def _hold(self) -> str:
         if not (await self._is_needed() and await self._publish_settled()):
-            self._show(State.DETACHED)
+            self._report.show(State.DETACHED)
             return f"{self._what()} is not needed: its publish has not succeeded, or it had ended before it was reset."
         waits = pauses(_PAUSE, _LONGEST_PAUSE, lambda: 1.0)  # one run a volume: there is nobody to fall into step with
         while True:
@@ -126,11 +126,9 @@ class PersistAttachment:
             if result.by:
                 self._signed[result.by] = self._steps.life
             if result.landed and result.record is not None:
-                self._show(State.ATTACHED)
+                self._report.show(State.ATTACHED)
                 volume, node = self._waiting.volume.volume_handle, attachment.node_id
-                record_volume_event(
-                    self._steps, Reason.ATTACHED, node, f"Volume {volume} is attached to node {node}, and recorded now."
-                )
+                self._report.event(Reason.ATTACHED, f"Volume {volume} is attached to node {node}, and recorded now.")
                 return f"{self._what()} is done at epoch {result.record.epoch}."
 
     async def _is_needed(self) -> bool:
@@ -157,7 +155,7 @@ class PersistAttachment:
         left = ""
         with suppress(asyncio.CancelledError):
             left = await to_the_end(self._take_back())
-        self._show(State.NOT_CLEARED if left else State.DETACHED)
+        self._report.show(State.NOT_CLEARED if left else State.DETACHED)
         return ended(error, f"{self._what()} ended; it holds the volume no longer{left}")
 
     async def _take_back(self) -> str:
@@ -178,8 +176,9 @@ class PersistAttachment:
         """The ids that sign this run's writes; none of a former self, which may have ended with the node recorded for good."""
         return [run for run, life in self._signed.items() if life == self._steps.life]
 
-    def _show(self, state: State) -> None:
-        show(self._steps.limits, self._waiting.volume, self._waiting.attachment.node_id, state)
+    @property
+    def _report(self) -> Report:
+        return Report("persist", self._steps, self._waiting.attachment.node_id)
 
     def _claim(self, seen: VolumeRecord, held: Attachment) -> fence.Acquire | fence.Refuse:
         asked = PublishRequest.of(self._waiting.volume, held)

@@ -38,11 +38,11 @@ with workflow.unsafe.imports_passed_through():
     from mooring.states import State
     from workflows.common.acquisition import RecordAcquisition, heeding_history
     from workflows.common.cancellation import stop_if_cancelled, to_the_end
-    from workflows.common.events import record_not_attached, record_volume_event
+    from workflows.common.events import record_not_attached
     from workflows.common.failures import STOPPED, ended, failed_step, failure, is_final, is_final_at_once, reason, stopped
     from workflows.common.payloads import NOTHING, read_request
+    from workflows.common.report import Report
     from workflows.common.steps import LIVES, Steps, was_reset
-    from workflows.common.visibility import count, show
     from workflows.migrate import watch_migration
     from workflows.unpersisted import UnpersistedHold
 
@@ -63,6 +63,7 @@ class PublishVolume:
     def __init__(self) -> None:
         self._asked: PublishRequest
         self._steps: Steps
+        self._report: Report
         self._hold: UnpersistedHold
         self._acquisition: RecordAcquisition
         self._backend_begun = False
@@ -80,30 +81,31 @@ class PublishVolume:
         self._steps, seen = await Steps.begin(self._asked, self._asked.node_id, rolls_back=True)
         self._hold = UnpersistedHold(self._steps, self._asked)
         self._acquisition = RecordAcquisition(self._steps)
-        self._show(State.PUBLISHING)
+        self._report = Report("publish", self._steps, self._asked.node_id)
+        self._report.show(State.PUBLISHING)
         try:
             if self._steps.stopped is not None:
                 raise self._steps.stopped
             result = await self._publish(await self._admit(seen))
         except STOPPED as error:
             raise await self._failed(stopped(error)) from failed_step(error)
-        self._end(State.ATTACHED)
+        self._report.end(State.ATTACHED)
         if not result.reclaimed:
-            self._tell(Reason.ATTACHED, f"Volume {result.volume_handle} is attached to node {result.node_id}.")
+            self._report.event(Reason.ATTACHED, f"Volume {result.volume_handle} is attached to node {result.node_id}.")
         return result
 
     async def _failed(self, error: BaseException) -> FailureError:
         record_not_attached(self._steps, self._asked.node_id, error)
         if is_final(error) and not self._left_something() and (self._seen_itself or not was_reset()):
-            self._end(State.REFUSED)
+            self._report.end(State.REFUSED)
             return ended(error, f"{self._what()} failed, and nothing of it was written")
-        self._show(State.ROLLING_BACK)
+        self._report.show(State.ROLLING_BACK)
         with suppress(asyncio.CancelledError):
             await to_the_end(self._roll_back())
-        self._end(State.ROLLED_BACK)
+        self._report.end(State.ROLLED_BACK)
         rolled_back = f"{self._what()} failed; it is rolled back, and nothing of it is left"
         why = "it was cancelled." if is_cancelled_exception(error) else reason(error)
-        self._tell(Reason.ROLLED_BACK, f"{rolled_back}. The cause: {why}")
+        self._report.event(Reason.ROLLED_BACK, f"{rolled_back}. The cause: {why}")
         return ended(error, rolled_back)
 
     async def _admit(self, seen: ReadResult) -> ReadResult:
@@ -340,16 +342,6 @@ class PublishVolume:
 
     def _what(self) -> str:
         return f"Publishing volume {self._asked.volume_handle} to node {self._asked.node_id}"
-
-    def _show(self, state: State) -> None:
-        show(self._steps.limits, self._asked, self._asked.node_id, state)
-
-    def _tell(self, why: Reason, note: str) -> None:
-        record_volume_event(self._steps, why, self._asked.node_id, note)
-
-    def _end(self, state: State) -> None:
-        self._show(state)
-        count("publish", state)
 
 
 def _brought(result: WriteResult) -> ReadResult:

@@ -38,11 +38,10 @@ with workflow.unsafe.imports_passed_through():
     from mooring.names import UNPUBLISH
     from mooring.records import fence
     from mooring.states import State
-    from workflows.common.events import record_volume_event
     from workflows.common.failures import STOPPED, ended, failed_step, failure, reason, says, stopped
     from workflows.common.payloads import NOTHING, read_request
+    from workflows.common.report import Report
     from workflows.common.steps import LIVES, Steps
-    from workflows.common.visibility import count, show
 
 
 T = TypeVar("T")
@@ -88,6 +87,7 @@ class UnpublishVolume:
     def __init__(self) -> None:
         self._asked: UnpublishRequest
         self._steps: Steps
+        self._report: Report
         self._released: dict[str, None] = {}
         self._detached: dict[str, tuple[int, int]] = {}
         """The nodes that the backend has detached, the epoch that it did so at, and the run's life then."""
@@ -99,13 +99,14 @@ class UnpublishVolume:
         """Unpublish; see the module."""
         self._asked = read_request(UnpublishRequest, request)
         self._steps, seen = await Steps.begin(self._asked)
-        self._show(State.UNPUBLISHING)
+        self._report = Report("unpublish", self._steps, self._asked.node_id)
+        self._report.show(State.UNPUBLISHING)
         try:
             result = await self._unpublish(seen)
         except STOPPED as error:
-            self._end(State.NOT_DETACHED)
+            self._report.end(State.NOT_DETACHED)
             raise ended(stopped(error), f"{self._what()} failed; the record is as it was, ask again") from failed_step(error)
-        self._end(State.DETACHED if result.annotation_cleared else State.NOT_CLEARED)
+        self._report.end(State.DETACHED if result.annotation_cleared else State.NOT_CLEARED)
         self._tell()
         return result
 
@@ -315,19 +316,12 @@ class UnpublishVolume:
         where = f"node {self._asked.node_id}" if self._asked.node_id else "every node"
         return f"Unpublishing volume {self._asked.volume_handle} from {where}"
 
-    def _show(self, state: State) -> None:
-        show(self._steps.limits, self._asked, self._asked.node_id, state)
-
     def _tell(self) -> None:
         stale = self._asked.bound
         volume = self._asked.volume_handle
         for node in sorted(self._detached) if self._asked.stray else self._released:
             if stale:
                 note = f"Volume {volume} was still attached to node {node}, which should no longer have it; it is released."
-                record_volume_event(self._steps, Reason.STALE_ATTACHMENT_RELEASED, node, note)
+                self._report.event(Reason.STALE_ATTACHMENT_RELEASED, note, node)
             else:
-                record_volume_event(self._steps, Reason.DETACHED, node, f"Volume {volume} is detached from node {node}.")
-
-    def _end(self, state: State) -> None:
-        self._show(state)
-        count("unpublish", state)
+                self._report.event(Reason.DETACHED, f"Volume {volume} is detached from node {node}.", node)

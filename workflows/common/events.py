@@ -30,11 +30,6 @@ def record_event(event: EventNote) -> None:
         take(event)
 
 
-def record_volume_event(steps: Steps, why: Reason, node_id: str, note: str) -> None:
-    """Report a event about the operation's volume and a node."""
-    record_event(EventNote(why, steps.volume.volume_handle, node_id, steps.seen.mark if steps.seen else None, note))
-
-
 def record_not_attached(steps: Steps, node_id: str, error: BaseException) -> None:
     """Report why an attach fails. A cancelled one is reported once it is rolled back."""
     if is_cancelled_exception(error):
