@@ -22,8 +22,6 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
-from pydantic import ValidationError
-
 from activities.context import worker_context
 from activities.registry import all_activities, rebuild_activities
 from mooring import names
@@ -38,12 +36,13 @@ from mooring.errors import MooringError
 from mooring.evacuation.node_watcher import watch_dead_nodes
 from mooring.events.interceptor import RecorderInterceptor
 from mooring.kubernetes.connection import KubernetesNotConfigured
-from mooring.process.health import HealthServer, Starting, free_address
+from mooring.process.health import AddressUnavailable, HealthServer, Starting, free_address
 from mooring.process.lifetime import exit_process, first, unless, until_signalled
+from mooring.process.logs import log_to_stderr
 from mooring.process.metrics import Metrics, WorkerRegistry
 from mooring.reconciliation.monitor import ReconciliationMonitor
 from mooring.reconciliation.schedule import ReconcileSchedule
-from mooring.settings import Settings
+from mooring.settings import Settings, misspelt, read_settings
 from mooring.temporal.connection import reach, register_search_attributes, runtime, unavailable
 from mooring.temporal.namespace import Tenure
 from mooring.temporal.open_runs import count_open
@@ -225,16 +224,18 @@ def _now() -> datetime:
 def main() -> NoReturn:
     """Run a worker with the environment's settings; never return."""
     try:
-        settings = Settings()
+        settings = read_settings()
         load_backend(settings.backend)
-    except (ValidationError, ValueError) as error:
+    except ValueError as error:
         _refuse(f"The settings are wrong: {error}")
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_to_stderr(settings.log_level)
+    for mistake in misspelt(os.environ):
+        log.warning("%s", mistake)
     try:
         asyncio.run(until_signalled(partial(serve, settings), settings.drain_timeout + _STUCK))
     except KubernetesNotConfigured as error:
         _refuse(f"{error} MOORING_KUBERNETES=off keeps records in memory, for a trial.")
-    except (EndpointInUse, WrongDriver) as error:
+    except (AddressUnavailable, EndpointInUse, WrongDriver) as error:
         _refuse(str(error))
     exit_process(0)
 

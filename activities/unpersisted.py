@@ -28,6 +28,7 @@ from mooring.models import Attachment, PersistInput, PublishRequest, RunRef, Unp
 from mooring.names import ATTACHMENT_MEMO, PERSIST, SECRETS_MEMO, asked_by, unpersisted_id, volume_id
 from mooring.records import refusals
 from mooring.records.holds import Fate, lives
+from mooring.temporal.reasons import in_words
 from mooring.temporal.runs import continued_by, look_up, origins
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ class UnpersistedActivities:
             except TimeoutError:
                 raise OperationPending(f"{unpersisted_id(run.volume)} is being ended; it is checked again.") from None
             except RPCError as error:
-                raise TemporalUnavailable(f"Temporal did not end {unpersisted_id(run.volume)}: {error}.") from error
+                raise TemporalUnavailable(f"Temporal did not end {unpersisted_id(run.volume)}: {in_words(error)}.") from error
 
     async def _heir(self, run: RunRef) -> WorkflowHandle[Any, Any] | None:
         """Return the open run that is this one, or was continued or reset from it, or None if there is none."""
@@ -267,7 +268,7 @@ class UnpersistedActivities:
         try:
             return any([event.event_type == _CHILD_STARTED async for event in events])
         except RPCError as error:
-            raise TemporalUnavailable(f"Temporal did not return the progress of {run.id}: {error}.") from error
+            raise TemporalUnavailable(f"Temporal did not return the progress of {run.id}: {in_words(error)}.") from error
 
 
 def _gist(entries: Iterable[CompactRecord]) -> Gist:

@@ -1,35 +1,57 @@
 """Every setting of a worker: its environment variable, its default, its effect.
 
-Contract: `Settings()` reads the environment once; nothing else in Mooring does, but for variables that belong to others: TEMPORAL_*
-and the Temporal CLI's profiles (`temporalio.envconfig`), KUBECONFIG. A field's variable is `MOORING_` and its name in capitals.
+Contract: `read_settings` reads the environment once; nothing else in Mooring does, but for variables that belong to others:
+TEMPORAL_* and the Temporal CLI's profiles (`temporalio.envconfig`), KUBECONFIG. A field's variable is `MOORING_` and its name in
+capitals.
 
 Not kept here: the conduct of an operation under these bounds (workflows/).
 """
 
 from __future__ import annotations
 
+import reprlib
+from collections.abc import Iterable
+from difflib import get_close_matches
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from mooring.models import DEFAULT_DRIVER, DriverName, OperationLimits
+from mooring.models.faults import rule
 from mooring.models.reconciliation import ReconcileOptions
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+PREFIX: Final = "MOORING_"
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 SOCKET_PATH_BYTES = 107
 """Bytes that the kernel allows for a socket's path."""
 
 
-def _unix_socket(value: str) -> str:
-    path = value.removeprefix("unix://")
-    if value and not (value.startswith("unix:///") and 1 < len(path.encode()) <= SOCKET_PATH_BYTES):
-        raise ValueError(f"must be `unix://` and an absolute path of at most {SOCKET_PATH_BYTES} bytes")
+ALIKE: Final = 0.8
+"""Likeness of two names, of at most 1, from which one is taken for the other misspelt."""
+
+
+def unix_socket(value: str) -> str:
+    """Return the socket as `unix:///path`; `/path` and `unix:/path` name it as well, "" names none."""
+    path = value.removeprefix("unix:").removeprefix("//")
+    if value and not (path.startswith("/") and 1 < len(path.encode()) <= SOCKET_PATH_BYTES):
+        raise ValueError(f"must be the absolute path of a socket, /path or unix:///path, of at most {SOCKET_PATH_BYTES} bytes")
+    return f"unix://{path}" if value else ""
+
+
+def _address(value: str) -> str:
+    _, colon, port = value.rpartition(":")
+    if not (colon and port.isascii() and port.isdecimal() and int(port) <= 65535):
+        raise ValueError("must be host:port")
     return value
 
 
-UnixSocket = Annotated[str, AfterValidator(_unix_socket)]
+UnixSocket = Annotated[str, AfterValidator(unix_socket)]
+Address = Annotated[str, AfterValidator(_address)]
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 
 
@@ -80,7 +102,7 @@ class EventsMode(StrEnum):
 class Settings(BaseSettings):
     """A worker's settings; durations are in seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="MOORING_", frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True)
 
     driver: DriverName = Field(
         DEFAULT_DRIVER, description="CSI driver name: prefix of the annotations and part of every workflow id."
@@ -112,7 +134,7 @@ class Settings(BaseSettings):
             "adoption and outdate no evidence."
         ),
     )
-    http_address: str = Field("127.0.0.1:9440", description="host:port of /livez, /readyz and /metrics; port 0 picks one.")
+    http_address: Address = Field("127.0.0.1:9440", description="host:port of /livez, /readyz and /metrics; port 0 picks one.")
     attempt_timeout: Seconds = Field(10, description="One attempt of a step that talks to Kubernetes.")
     heartbeat_timeout: Seconds = Field(3, description="Silence after which a running attempt counts as lost.")
     publish_budget: Seconds = Field(120, description="All attempts of one step of a publish; then it is rolled back.")
@@ -213,3 +235,39 @@ class Settings(BaseSettings):
 def default_task_queue(driver: str) -> str:
     """Return the task queue of a driver's workers if no setting names another."""
     return f"mooring-{driver}"
+
+
+class InvalidSettings(ValueError):
+    """Settings that no worker can run with: a sentence for each variable, with its value and the rule."""
+
+
+def read_settings(**given: Any) -> Settings:
+    """Read the settings from the environment; those that are `given` come before it.
+
+    Raises:
+        InvalidSettings: a value breaks a rule.
+
+    """
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        raise InvalidSettings(" ".join(map(_sentence, error.errors()))) from None
+
+
+def misspelt(environ: Iterable[str]) -> list[str]:
+    """Return a sentence for each of these variables whose name is almost that of a setting.
+
+    NB: others with the prefix are none of ours: Kubernetes sets MOORING_PORT and its like where there is a Service named mooring.
+    """
+    known = [name.upper() for name in Settings.model_fields]
+    given = sorted(name.removeprefix(PREFIX) for name in environ if name.startswith(PREFIX))
+    meant = ((name, get_close_matches(name, known, 1, ALIKE)) for name in given if name not in known)
+    return [
+        f"{PREFIX}{name} is not a setting and has no effect; did you mean {PREFIX}{close[0]}?" for name, close in meant if close
+    ]
+
+
+def _sentence(fault: ErrorDetails) -> str:
+    if not fault["loc"]:
+        return f"{rule(fault)}."
+    return f"{PREFIX}{str(fault['loc'][0]).upper()} is {reprlib.repr(fault['input'])}; it {rule(fault)}."

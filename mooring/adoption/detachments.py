@@ -26,6 +26,7 @@ from mooring.cluster.volume_attachments import Attached, Volume
 from mooring.errors import MooringError, TemporalUnavailable, UnreadableHistory
 from mooring.models import UnpublishRequest, UnpublishResult, VolumeRef
 from mooring.records.past import Past, conclude
+from mooring.temporal.reasons import in_words
 from mooring.temporal.runs import legible, look_up, read_run
 
 if TYPE_CHECKING:
@@ -111,7 +112,8 @@ class TemporalDetachments:
                 logger.warning("The last operations on volume %s are unknown: %s", volume.handle, error)
                 return Past.UNKNOWN
             except RPCError as error:
-                raise TemporalUnavailable(f"Temporal did not return the operations on volume {volume.handle}: {error}.") from error
+                what = f"the operations on volume {volume.handle}"
+                raise TemporalUnavailable(f"Temporal did not return {what}: {in_words(error)}.") from error
             if writer is not None and writer.close_time is None:
                 return past
             self._keep(key, past)

@@ -15,6 +15,7 @@ from mooring.checks.results import Answer, Question, failed, ok, skipped, warnin
 from mooring.csi.driver import driver_channel
 from mooring.csi.endpoint import SCHEME
 from mooring.csi.wire import csi_pb2, csi_pb2_grpc
+from mooring.settings import unix_socket
 
 CSI: Final = "CSI"
 SOCKET: Final = "csi-socket"
@@ -42,10 +43,10 @@ class CsiChecks:
     async def _socket(self) -> Answer:
         if not self._endpoint:
             return skipped("no endpoint is given; name one with --csi-endpoint unix:///path")
-        if not self._endpoint.startswith(f"{SCHEME}/"):
-            return failed(
-                f"{self._endpoint} is not of the form unix:///path.", "Give the socket that external-attacher has as --csi-address."
-            )
+        try:
+            self._endpoint = unix_socket(self._endpoint)
+        except ValueError as error:
+            return failed(f"{self._endpoint} {error}.", "Give the socket that external-attacher has as --csi-address.")
         path = Path(self._endpoint.removeprefix(SCHEME))
         try:
             mode = path.stat().st_mode  # noqa: ASYNC240 - a local file

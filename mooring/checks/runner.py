@@ -8,14 +8,11 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import ValidationError
-
 from mooring.checks.csi import CsiChecks
 from mooring.checks.kubernetes import KubernetesChecks
-from mooring.checks.results import Answer, CheckReport, Question, Result, failed, ok, put
+from mooring.checks.results import Answer, CheckReport, Question, Result, failed, ok, put, warning
 from mooring.checks.temporal import TemporalChecks
-from mooring.models import faults
-from mooring.settings import Settings
+from mooring.settings import InvalidSettings, misspelt, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -40,6 +37,7 @@ class Asked:
     account: Account | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Fields of `Settings` that come before the environment's."""
+    environ: Mapping[str, str] = field(default_factory=dict)
 
 
 async def check_everything(asked: Asked) -> CheckReport:
@@ -57,7 +55,7 @@ def groups(asked: Asked, kubernetes: KubernetesChecks) -> Sequence[Sequence[Ques
     """Return all questions, grouped by the server that answers them."""
 
     async def configured() -> Answer:
-        return _configured(asked.settings)
+        return _configured(asked.settings, asked.environ)
 
     return (
         [Question(CONFIGURATION, "configuration", "The MOORING_* settings are valid", configured)],
@@ -67,11 +65,10 @@ def groups(asked: Asked, kubernetes: KubernetesChecks) -> Sequence[Sequence[Ques
     )
 
 
-def _configured(settings: Mapping[str, Any]) -> Answer:
+def _configured(settings: Mapping[str, Any], environ: Mapping[str, str]) -> Answer:
     try:
-        Settings(**settings)
-    except ValidationError as error:
-        return failed(
-            f"{faults(error, 'together')}.", "Correct the variable MOORING_ and the name in capitals; docs/settings.md lists all."
-        )
-    return ok()
+        read_settings(**settings)
+    except InvalidSettings as error:
+        return failed(str(error), "Correct the variable; docs/settings.md lists all.")
+    wrong = " ".join(misspelt(environ))
+    return warning(wrong, "Correct the name; docs/settings.md lists all.") if wrong else ok()

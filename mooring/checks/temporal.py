@@ -19,7 +19,7 @@ from mooring.errors import TemporalUnavailable
 from mooring.reconciliation.report import last_report
 from mooring.reconciliation.schedule import scheduled_queue
 from mooring.temporal.connection import SEARCH_ATTRIBUTES
-from mooring.temporal.namespace import create_namespace
+from mooring.temporal.reasons import create_namespace, in_words
 from mooring.temporal.runs import LIVELY, pollers
 
 if TYPE_CHECKING:
@@ -102,7 +102,8 @@ class TemporalChecks:
         try:
             found = (await self._temporal.operator_service.list_search_attributes(asked)).custom_attributes
         except RPCError as error:
-            return warning(f"The namespace's search attributes can't be read: {error}.", "Let this account list search attributes.")
+            why = f"The namespace's search attributes can't be read: {in_words(error)}."
+            return warning(why, "Let this account list search attributes.")
         keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
         missing = [name for name in SEARCH_ATTRIBUTES if name not in found]
         taken = [name for name in SEARCH_ATTRIBUTES if name in found and found[name] != keyword]
@@ -173,7 +174,8 @@ def _no_namespace(name: str, error: RPCError) -> Answer:
             "Name another one with TEMPORAL_NAMESPACE or --namespace, or create it.",
             create_namespace(name),
         )
-    return failed(f"Namespace {name} can't be read: {error}.", "Give this account access to the namespace (TEMPORAL_API_KEY, TLS).")
+    why = f"Namespace {name} can't be read: {in_words(error)}."
+    return failed(why, "Give this account access to the namespace (TEMPORAL_API_KEY, TLS).")
 
 
 def _register(namespace: str, missing: Sequence[str]) -> str:

@@ -50,6 +50,8 @@ def read_approval(by: str, reason: str) -> Approval:
     from mooring.errors import InvalidRequest
     from mooring.models import Approval, faults
 
+    if not by:
+        raise InvalidRequest("The approval names nobody: name the approver with --by.")
     try:
         return Approval(by=by, reason=reason)
     except ValidationError as error:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from mooring.cli.exit_codes import ExitCode
-from mooring.cli.output import Text, note, plain, print_data
+from mooring.cli.output import Text, note, print_data
 from mooring.cli.session import Session
+from mooring.process.logs import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +71,9 @@ async def _check(session: Session, kubeconfig: str, csi_endpoint: str, account: 
         return await connect(kubeconfig or None, session.environ, REQUEST_SECONDS)
 
     settings = {"driver": session.driver, "task_queue": session.task_queue, "csi_endpoint": csi_endpoint}
-    asked = Asked(session.driver, session.task_queue, session.temporal, kubernetes, csi_endpoint, account, settings)
+    asked = Asked(
+        session.driver, session.task_queue, session.temporal, kubernetes, csi_endpoint, account, settings, session.environ
+    )
     return await check_everything(asked)
 
 

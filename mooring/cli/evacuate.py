@@ -15,9 +15,10 @@ import typer
 
 from mooring.cli.approve import read_approval
 from mooring.cli.exit_codes import ExitCode
-from mooring.cli.output import Text, note, plain, print_data, print_lines
+from mooring.cli.output import Text, note, print_data, print_lines
 from mooring.cli.session import Session
 from mooring.errors import NothingToApprove, WorkerUnavailable
+from mooring.process.logs import plain
 
 if TYPE_CHECKING:
     from rich.console import Console

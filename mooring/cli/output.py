@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
+from mooring.process.logs import plain
+
 if TYPE_CHECKING:
     from mooring.models import Model
 
@@ -125,11 +127,6 @@ def waiting(what: str) -> Iterator[None]:
 
     with Console(stderr=True).status(plain(what), spinner="line"):
         yield
-
-
-def plain(text: str) -> str:
-    """Return the text on one line, unprintable characters escaped."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def rfc3339(moment: datetime | None) -> str:

@@ -20,6 +20,7 @@ from mooring import names
 from mooring.errors import TemporalUnavailable
 from mooring.evidence.operations import PUBLISH, UNPUBLISH, LastRun, OperationsRead
 from mooring.models import AccessMode, Attachment, VolumeRecord, VolumeRef
+from mooring.temporal.reasons import in_words
 from mooring.temporal.run_reader import RunReader, read_events
 from mooring.temporal.runs import legible, look_up
 
@@ -57,7 +58,7 @@ async def last_run(client: Client, volume: VolumeRef, asking: str, skew: timedel
             await _read_behind(client, volume, read, read.heard, known)
     except RPCError as error:
         if error.status not in _UNASKED:
-            raise TemporalUnavailable(f"Temporal did not return the last run of {workflow_id}: {error}.") from error
+            raise TemporalUnavailable(f"Temporal did not return the last run of {workflow_id}: {in_words(error)}.") from error
         logger.warning("The namespace lists no runs, so a record that has vanished may go unnoticed: %s", error)
     return read.left
 
@@ -75,7 +76,7 @@ async def is_listed(client: Client, volume: VolumeRef, run_id: str) -> bool:
     except RPCError as error:
         if error.status in _UNASKED:
             return True
-        raise TemporalUnavailable(f"Temporal did not report whether it lists run {run_id}: {error}.") from error
+        raise TemporalUnavailable(f"Temporal did not report whether it lists run {run_id}: {in_words(error)}.") from error
 
 
 async def _read_behind(client: Client, volume: VolumeRef, read: OperationsRead, heard: LastRun, known: Container[str]) -> None:

@@ -16,9 +16,9 @@ from mooring.models.base import (
     Model,
     NodeId,
     VolumeHandle,
-    faults,
     map_bytes,
 )
+from mooring.models.faults import faults
 from mooring.models.operations import (
     AdoptRequest,
     Approval,

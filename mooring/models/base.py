@@ -8,10 +8,11 @@ Not kept here: secrets. No model has a field for one, and an unknown field is re
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic_core import to_json
 
 DEFAULT_DRIVER = "rds.csi.srvlab.io"
@@ -39,7 +40,15 @@ def at_most(limit: int) -> AfterValidator:
 
 DRIVER_NAME = r"[a-zA-Z0-9]([a-zA-Z0-9.-]{0,61}[a-zA-Z0-9])?"
 """CSI plugin name: at most 63 characters of a domain name, the first and the last alphanumeric (CSI spec, GetPluginInfo)."""
-DriverName = Annotated[str, StringConstraints(pattern=f"^{DRIVER_NAME}$")]
+
+
+def _driver_name(value: str) -> str:
+    if not re.fullmatch(DRIVER_NAME, value):
+        raise ValueError("must have at most 63 letters, digits, dots and dashes, and begin and end with a letter or a digit")
+    return value
+
+
+DriverName = Annotated[str, AfterValidator(_driver_name)]
 
 VolumeHandle = Annotated[str, StringConstraints(min_length=1)]
 """A handle of any length: existing attachments are reported, recorded and detached even if it is too long to be published."""
@@ -50,11 +59,6 @@ class Model(BaseModel):
     """The base of all that travels: frozen, strict about unknown fields, silent about its input."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-def faults(error: ValidationError, whole: str = "") -> str:
-    """List the faults of a model's input, without the input; `whole` names the model where it is wrong as a whole."""
-    return "; ".join(f"{'.'.join(map(str, fault['loc'])) or whole}: {fault['msg']}" for fault in error.errors())
 
 
 def map_bytes(given: Mapping[str, str]) -> int:

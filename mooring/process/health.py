@@ -7,6 +7,7 @@ a line each. /metrics gives Mooring's own metrics and the Temporal SDK's in one 
 
 from __future__ import annotations
 
+import os
 import socket
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
@@ -48,6 +49,16 @@ class Starting:
         self.why = why
 
 
+class AddressUnavailable(Exception):
+    """An address that the process can't listen on: another process does, or it is none of this machine's."""
+
+    def __init__(self, address: str, error: OSError) -> None:
+        why = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else error.strerror
+        super().__init__(
+            f"MOORING_HTTP_ADDRESS is {address}, which can't be listened on: {why}. Set another address, or port 0 for a free one."
+        )
+
+
 class HealthServer:
     """The server of one process's health and metrics.
 
@@ -71,7 +82,10 @@ class HealthServer:
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         try:
-            await web.TCPSite(runner, host or "127.0.0.1", int(port)).start()
+            try:
+                await web.TCPSite(runner, host or "127.0.0.1", int(port)).start()
+            except OSError as error:
+                raise AddressUnavailable(address, error) from None
             yield f"http://{host or '127.0.0.1'}:{runner.addresses[0][1]}"
         finally:
             await runner.cleanup()

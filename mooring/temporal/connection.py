@@ -23,6 +23,7 @@ from temporalio.service import RPCError
 from mooring import names
 from mooring.errors import TemporalUnavailable
 from mooring.temporal.namespace import namespace_id, patiently
+from mooring.temporal.reasons import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -47,7 +48,7 @@ async def connect(
     try:
         config = ClientConfig.load_client_connect_config(override_env_vars=environ)
     except (RuntimeError, ValueError, OSError) as error:
-        raise TemporalUnavailable(f"The TEMPORAL_* variables or the Temporal CLI's profile can't be read: {error}.") from error
+        raise TemporalUnavailable(f"TEMPORAL_* or the Temporal CLI's profile can't be read: {in_words(error)}.") from error
     config.setdefault("target_host", "localhost:7233")
     try:
         async with asyncio.timeout(CONNECT_SECONDS):
@@ -60,7 +61,7 @@ async def connect(
     except TimeoutError:
         raise TemporalUnavailable(f"Temporal at {config['target_host']} did not answer in {CONNECT_SECONDS:g} s.") from None
     except (RuntimeError, RPCError, ValueError, OSError) as error:
-        raise TemporalUnavailable(f"Temporal at {config['target_host']} can't be reached: {error}.") from error
+        raise TemporalUnavailable(f"Temporal at {config['target_host']} can't be reached: {in_words(error)}.") from error
 
 
 async def reach(identity: str, runtime: Runtime, tell: Callable[[str], None]) -> Client:
@@ -95,7 +96,7 @@ async def unavailable(client: Client) -> list[str]:
             return ["Temporal says it is not serving."]
         await namespace_id(client)
     except RPCError as error:
-        return [f"Temporal can't be reached: {error}."]
+        return [f"Temporal can't be reached: {in_words(error)}."]
     except TemporalUnavailable as error:
         return [str(error)]
     return []

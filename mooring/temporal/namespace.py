@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shlex
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -21,6 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from mooring.errors import TemporalUnavailable
 from mooring.process.backoff import pauses
 from mooring.process.lifetime import first, set_with, unless
+from mooring.temporal.reasons import create_namespace, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -127,11 +127,6 @@ async def patiently(ask: Callable[[], Awaitable[T]], tell: Callable[[str], None]
             await asyncio.sleep(next(waits))
 
 
-def create_namespace(name: str) -> str:
-    """Return the command that creates a namespace."""
-    return f"temporal operator namespace create --namespace {shlex.quote(name)} --retention 168h"
-
-
 async def _goes(client: Client, known: str) -> str:
     """Wait until the namespace with this id takes no more work, and return the reason."""
     looks = Looks(client.namespace, known)
@@ -161,7 +156,7 @@ async def _look(client: Client) -> tuple[str, str]:
             create = f"Name another one with TEMPORAL_NAMESPACE, or create it: `{create_namespace(name)}`."
             return "", f"There is no namespace {name}. {create}"
         access = "Give this account access to it (TEMPORAL_API_KEY, TLS)."
-        raise TemporalUnavailable(f"Namespace {name} can't be used: {error}. {access}") from error
+        raise TemporalUnavailable(f"Namespace {name} can't be used: {in_words(error)}. {access}") from error
     if found.namespace_info.state == NamespaceState.NAMESPACE_STATE_DELETED:
         return "", f"Namespace {name} is being deleted; name another one with TEMPORAL_NAMESPACE."
     return found.namespace_info.id, ""

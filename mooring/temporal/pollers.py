@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from temporalio.worker import PollerBehaviorAutoscaling, Worker
 
+from mooring.temporal.reasons import in_words
+
 if TYPE_CHECKING:
     from temporalio.client import Client
     from temporalio.worker import Interceptor
@@ -81,7 +83,7 @@ class Polls:
 
         def ended(run: asyncio.Task[None]) -> None:
             if not run.cancelled() and (error := run.exception()) is not None:
-                self.refused(f"Temporal takes no more polls of task queue {queue}: {error}.")
+                self.refused(f"Temporal takes no more polls of task queue {queue}: {in_words(error)}.")
 
         running = asyncio.create_task(worker.run(), name=f"polls of {queue}")
         running.add_done_callback(ended)

@@ -32,6 +32,7 @@ from mooring.errors import (
 )
 from mooring.models import PublishRequest, UnpublishRequest, VolumeRef
 from mooring.names import PUBLISH
+from mooring.temporal.reasons import in_words
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -142,7 +143,7 @@ async def look_up(client: Client, workflow_id: str, run_id: str | None = None) -
     try:
         return await describe(client, workflow_id, run_id)
     except RPCError as error:
-        raise TemporalUnavailable(f"Temporal did not return the state of {workflow_id}: {error}.") from error
+        raise TemporalUnavailable(f"Temporal did not return the state of {workflow_id}: {in_words(error)}.") from error
 
 
 async def origins(client: Client, workflow_id: str, run_id: str) -> list[str]:
@@ -176,7 +177,7 @@ async def _events(
             yield event
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
-            raise TemporalUnavailable(f"Temporal did not return the origin of {workflow_id}: {error}.") from error
+            raise TemporalUnavailable(f"Temporal did not return the origin of {workflow_id}: {in_words(error)}.") from error
 
 
 async def _decoded(client: Client, payloads: Sequence[Payload]) -> Any:
@@ -232,7 +233,7 @@ async def deadline(seconds: float, what: str) -> AsyncIterator[Call]:
             raise OperationPending(f"{what} had no answer within {seconds:g} s; {call.pending}.") from None
         raise TemporalUnavailable(f"{what} could not be requested from Temporal within {seconds:g} s; it may have begun.") from None
     except (RPCError, RuntimeError) as error:  # the SDK raises the latter where a lazy client can't connect
-        raise TemporalUnavailable(f"{what} could not be requested from Temporal: {error}.") from error
+        raise TemporalUnavailable(f"{what} could not be requested from Temporal: {in_words(error)}.") from error
 
 
 def _error(cause: BaseException, what: str) -> MooringError:

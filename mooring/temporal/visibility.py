@@ -21,6 +21,7 @@ from mooring.errors import TemporalUnavailable
 from mooring.models import Attachment, UnpublishRequest, UnpublishResult, VolumeRef
 from mooring.process.at_once import ask_each
 from mooring.states import State
+from mooring.temporal.reasons import in_words
 from mooring.temporal.runs import look_up, read_result, read_run
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ class RunVisibility:
         try:
             run = await read_run(self._client, self._prefix + listed.name, listed.run_id)
         except RPCError as error:
-            raise TemporalUnavailable(f"Temporal did not return the handle of volume {listed.name}: {error}.") from error
+            raise TemporalUnavailable(f"Temporal did not return the handle of volume {listed.name}: {in_words(error)}.") from error
         handle = run.payload.get("volume_handle") if run is not None and isinstance(run.payload, dict) else None
         return handle if isinstance(handle, str) and names.short(handle) == listed.name else ""
 
@@ -160,7 +161,8 @@ class RunVisibility:
         try:
             return await read_result(self._client, workflow_id, run_id, names.UNPUBLISH, asked, UnpublishResult)
         except RPCError as error:
-            raise TemporalUnavailable(f"Temporal did not return the outcome of {workflow_id}, run {run_id}: {error}.") from error
+            what = f"the outcome of {workflow_id}, run {run_id}"
+            raise TemporalUnavailable(f"Temporal did not return {what}: {in_words(error)}.") from error
 
     def _named(self, runs: Sequence[WorkflowExecution], handles: Collection[str]) -> set[str]:
         """Return those of these volumes that the runs are about."""
@@ -189,7 +191,7 @@ class RunVisibility:
             async for run in self._client.list_workflows(query, limit=at_most):
                 yield run
         except RPCError as error:
-            raise TemporalUnavailable(f"Temporal did not list the runs of driver {self._driver}: {error}.") from error
+            raise TemporalUnavailable(f"Temporal did not list the runs of driver {self._driver}: {in_words(error)}.") from error
 
 
 async def _handle(run: WorkflowExecution, prefix: str) -> str:

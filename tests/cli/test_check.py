@@ -116,7 +116,13 @@ async def test_a_terminal_shows_marks_where_it_can(environment: dict[str, str], 
 
 async def test_a_setting_that_is_wrong_is_named(look: Mooring) -> None:
     ran = await look("check", "-o", "json", MOORING_PAGE_SIZE="many")
-    assert (await failure(ran, "configuration")).startswith("page_size: ")
+    assert await failure(ran, "configuration") == "MOORING_PAGE_SIZE is 'many'; it must be a whole number."
+
+
+async def test_a_setting_that_is_misspelt_is_a_warning(look: Mooring) -> None:
+    ran = await look("check", "-o", "json", MOORING_PAGESIZE="7")
+    asked = found(ran, "configuration")
+    assert (asked["result"], "did you mean MOORING_PAGE_SIZE?" in asked["cause"]) == ("warning", True)
 
 
 async def test_a_temporal_profile_that_cant_be_read_is_a_failure(look: Mooring, tmp_path: Path) -> None:
@@ -257,7 +263,7 @@ async def test_without_a_pv_there_is_nothing_to_try(look: Mooring) -> None:
 
 @pytest.mark.parametrize(
     ("endpoint", "cause"),
-    [("unix:///nonexistent/s", "No such file"), ("tcp://x", "not of the form"), ("unix:///", "is not a socket")],
+    [("unix:///nonexistent/s", "No such file"), ("tcp://x", "must be the absolute path of a socket"), ("/usr", "is not a socket")],
 )
 async def test_an_endpoint_that_is_not_there_is_a_failure(look: Mooring, endpoint: str, cause: str) -> None:
     ran = await look("check", "-o", "json", "--csi-endpoint", endpoint)

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mooring.cli.output import Row, age, duration, note, plain, print_table, rfc3339
+from mooring.cli.output import Row, age, duration, note, print_table, rfc3339
+from mooring.process.logs import plain
 
 NOW = datetime(2026, 1, 31, 4, 0, tzinfo=UTC)
 LONG = "pvc-" + "x" * 300

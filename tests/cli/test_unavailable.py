@@ -14,6 +14,7 @@ from mooring import names
 from mooring.cli.exit_codes import ExitCode
 from mooring.models import VolumeRef
 from tests.cli.conftest import Mooring, process
+from tests.harness.cluster import Cluster
 from worker import MooringWorker
 
 BOUND = 20
@@ -30,8 +31,14 @@ def silent() -> Iterator[str]:
 async def test_without_temporal_every_command_says_so_in_one_line(run: Mooring, command: list[str]) -> None:
     ran = await run(*command, TEMPORAL_ADDRESS="127.0.0.1:1")
     assert (ran.code, ran.out) == (ExitCode.UNAVAILABLE, "")
-    assert ran.err.startswith("Error: Temporal at 127.0.0.1:1 can't be reached")
+    assert ran.err.startswith("Error: Temporal at 127.0.0.1:1 can't be reached: connection refused. Check TEMPORAL_ADDRESS")
     assert ran.err.count("\n") == 1
+
+
+async def test_a_port_where_something_else_answers_is_told(run: Mooring, cluster: Cluster) -> None:
+    address = cluster.proxy.url.removeprefix("http://")
+    ran = await run("get", "vol", TEMPORAL_ADDRESS=address)
+    assert f"Temporal at {address} can't be reached: the server there speaks another protocol" in ran.err
 
 
 async def test_a_server_that_never_answers_is_given_up(run: Mooring, silent: str) -> None:
@@ -48,7 +55,9 @@ async def test_options_come_before_the_environment(run: Mooring) -> None:
 async def test_an_unknown_namespace_is_named(run: Mooring) -> None:
     ran = await run("--namespace", "nowhere", "history", "vol")
     assert ran.code == ExitCode.UNAVAILABLE
-    assert "nowhere" in ran.err
+    assert "there is no namespace nowhere; name another one" in ran.err
+    assert "temporal operator namespace create --namespace nowhere" in ran.err
+    assert ".." not in ran.err
 
 
 async def test_without_a_worker_the_command_says_so(run: Mooring) -> None:

@@ -11,7 +11,6 @@ import pytest
 from grpc import StatusCode
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from pydantic import ValidationError
 
 from mooring import __version__
 from mooring.csi.driver import Rpc
@@ -19,7 +18,6 @@ from mooring.csi.endpoint import EndpointInUse, csi_endpoint
 from mooring.csi.inflight import InFlightRequests
 from mooring.csi.state import EndpointState
 from mooring.csi.wire import csi_pb2
-from mooring.settings import Settings
 from tests.harness.csi_client import CsiClient, csi_client, mount, refused
 
 
@@ -114,9 +112,3 @@ async def test_something_else_in_its_place_is_not_removed(tmp_path: Path) -> Non
         async with _endpoint(tmp_path):
             pass
     assert (tmp_path / "s").read_text() == "precious"
-
-
-@pytest.mark.parametrize("endpoint", ["/csi/csi.sock", "unix://csi.sock", f"unix:///{'x' * 107}", "tcp://127.0.0.1:1"])
-def test_an_endpoint_is_a_socket_by_its_absolute_path(endpoint: str) -> None:
-    with pytest.raises(ValidationError, match="`unix://` and an absolute path of at most 107 bytes"):
-        Settings(csi_endpoint=endpoint)

@@ -1,0 +1,59 @@
+"""A worker that is started with a mistake: one line names the variable, its value and the way out."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+
+import pytest
+
+from mooring.devstack.ports import HOST, free_port
+from tests.harness.repository import ROOT
+
+BOUND = 30
+
+
+async def started(**settings: str) -> asyncio.subprocess.Process:
+    """Start a worker with these settings, which needs no Kubernetes."""
+    own = {"MOORING_KUBERNETES": "off", "MOORING_HTTP_ADDRESS": f"{HOST}:0", "PATH": os.environ["PATH"]}
+    command = ["setpriv", "--pdeathsig", "KILL", sys.executable, str(ROOT / "worker.py")]
+    return await asyncio.create_subprocess_exec(*command, env=own | settings, stderr=asyncio.subprocess.PIPE)
+
+
+async def refused(**settings: str) -> str:
+    """Return the last words of a worker with these settings, which exits because of them."""
+    process = await started(**settings)
+    _, said = await asyncio.wait_for(process.communicate(), BOUND)
+    assert process.returncode == 2
+    return said.decode()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "rule"), [("MOORING_KUBERNETES", "foo", "auto or off"), ("MOORING_PAGE_SIZE", "abc", "a whole number")]
+)
+async def test_a_wrong_setting_is_told_in_one_line(variable: str, value: str, rule: str) -> None:
+    assert await refused(**{variable: value}) == f"The settings are wrong: {variable} is '{value}'; it must be {rule}.\n"
+
+
+async def test_an_address_in_use_is_told_in_one_line() -> None:
+    with socket.create_server((HOST, 0)) as other:
+        address = f"{HOST}:{other.getsockname()[1]}"
+        said = await refused(MOORING_HTTP_ADDRESS=address)
+
+    assert f"MOORING_HTTP_ADDRESS is {address}, which can't be listened on: address already in use." in said
+    assert "Traceback" not in said
+
+
+async def test_a_misspelt_setting_is_logged_and_ends_nothing() -> None:
+    process = await started(MOORING_PAGESIZE="7", TEMPORAL_ADDRESS=f"{HOST}:{free_port()}")
+    assert process.stderr is not None
+    said = b""
+    async with asyncio.timeout(BOUND):
+        while b"Health and metrics" not in said:
+            said += await process.stderr.readline()
+    process.kill()
+    await process.communicate()
+
+    assert b"MOORING_PAGESIZE is not a setting and has no effect; did you mean MOORING_PAGE_SIZE?" in said
