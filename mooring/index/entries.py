@@ -10,7 +10,7 @@ The handle of an in-tree PV may (`CompactRecord.in_tree`); the PV is under its n
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from mooring.records.compact import CompactHolder, CompactRecord
@@ -124,6 +124,19 @@ class RecordIndex:
         self.attached += by * bool(nodes)
         for node in nodes:
             count_by(self.volumes_on, node, by)
+
+
+class Replacement:
+    """An index in the making, page by page, beside the one in use; `AttachmentManager.replace_all` puts it in its place."""
+
+    def __init__(self, live: RecordIndex) -> None:
+        self.index = RecordIndex()
+        self._live = live
+
+    def add(self, records: Iterable[CompactRecord]) -> None:
+        """Enter part of a list of PVs. A list may be old: the index in use wins where its epoch of the same PV is higher."""
+        for cached in records:
+            self.index.put(cached.after(self._live.entry(cached.handle, cached.uid)))
 
 
 def count_by(counts: Counter[str], name: str, by: int) -> None:

@@ -4,25 +4,26 @@ Contract: the PVs are the truth between workers, and this is an index of it. A r
 writes and live reads change it (`learn`), a watch keeps it current (`apply_event`); of two views of one PV, by uid, the
 higher epoch wins. Beside the PVs' records it keeps the attachments that are *tracked*: those that a step of this worker is
 about to record, or waits to. An attachment is tracked for as long as its step lasts and no longer: one that was recorded is known
-by its PV, which the watch adds if the index doesn't know it yet. The holders of PVs that are gone are kept too (departures.py).
+by its PV, which the watch adds if the index doesn't know it yet. The holders of PVs that are gone are kept too.
 
 A conflict seen here is confirmed on the live PV before any request is refused, and nothing is granted from here alone.
 
 Invariants: every method makes all its changes in one step, without I/O, awaiting or locks; all that it returns is copied.
 
-Not kept here: history, and anything that outlives the process.
+Not kept here: the bookkeeping of PVs (entries.py), of those that went (departures.py) and of tracked attachments (tracked.py);
+history, and anything that outlives the process.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from itertools import product
 from weakref import WeakSet
 
 from mooring.index.departures import Departures
-from mooring.index.entries import RecordIndex, count_by
+from mooring.index.entries import RecordIndex, Replacement
+from mooring.index.tracked import TrackedAttachments
 from mooring.models import Attachment, PublishRequest, VolumeRecord, VolumeRef
 from mooring.records.compact import CompactHolder, CompactRecord, pack, unpack
 from mooring.records.copies import disagreement, distinct, merge
@@ -57,28 +58,13 @@ class Counts:
     unpersisted: int
 
 
-class Replacement:
-    """An index in the making, page by page, beside the one in use; `AttachmentManager.replace_all` puts it in its place."""
-
-    def __init__(self, live: RecordIndex) -> None:
-        self.index = RecordIndex()
-        self._live = live
-
-    def add(self, records: Iterable[CompactRecord]) -> None:
-        """Enter part of a list of PVs. A list may be old: the index in use wins where its epoch of the same PV is higher."""
-        for cached in records:
-            self.index.put(cached.after(self._live.entry(cached.handle, cached.uid)))
-
-
 class AttachmentManager:
     """Every attachment of one driver, as far as this process knows."""
 
     def __init__(self) -> None:
         self._index = RecordIndex()
         self.departures = Departures()
-        self._tracked: dict[str, tuple[Attachment, ...]] = {}
-        self._unpersisted: Counter[str] = Counter()
-        """Number of tracked attachments of each node."""
+        self._tracked = TrackedAttachments()
         self._drafts: WeakSet[Replacement] = WeakSet()
 
     def track_attachment(self, volume_handle: str, attachment: Attachment) -> bool:
@@ -96,7 +82,7 @@ class AttachmentManager:
             raise refusal
         if any(held.node_id == attachment.node_id for held in holders):
             return False
-        self._track(volume_handle, (*self._tracked.get(volume_handle, ()), attachment))
+        self._tracked.add(volume_handle, attachment)
         return True
 
     def untrack_attachment(self, volume_handle: str, node_id: str) -> None:
@@ -104,8 +90,7 @@ class AttachmentManager:
 
         NB: one that a PV records is only no longer listed: its PV still says so, and `observe` knows nothing until it is read.
         """
-        kept = tuple(held for held in self._tracked.get(volume_handle, ()) if node_id and held.node_id != node_id)
-        self._track(volume_handle, kept)
+        self._tracked.remove(volume_handle, lambda node: node_id in ("", node))
         for cached in self._index.entries(volume_handle):
             if any(node_id in ("", held.node) for held in cached.held()):
                 self._index.put(cached.doubted(node_id))
@@ -115,7 +100,7 @@ class AttachmentManager:
 
         NB: to go on until a PV shows the attachment is to go on for ever if another worker has released it meanwhile.
         """
-        self._track(volume_handle, tuple(held for held in self._tracked.get(volume_handle, ()) if held.node_id != node_id))
+        self._tracked.remove(volume_handle, lambda node: node == node_id)
 
     def get_attachment(self, volume_handle: str, node_id: str | None = None) -> Attachment | None:
         """Return the attachment of the node, or of the volume's first holder if none is named."""
@@ -127,11 +112,7 @@ class AttachmentManager:
         persisted = [
             IndexedAttachment(seen.handle, held, persisted=True, epoch=seen.fence, pv=seen.pv) for seen, held in self._index.held()
         ]
-        tracked = [
-            IndexedAttachment(handle, CompactHolder.of(attachment), persisted=False)
-            for handle, attachments in self._tracked.items()
-            for attachment in attachments
-        ]
+        tracked = [IndexedAttachment(handle, CompactHolder.of(held), persisted=False) for handle, held in self._tracked]
         return persisted + tracked
 
     def observe(self, volume_handle: str) -> VolumeRecord | None:
@@ -179,20 +160,20 @@ class AttachmentManager:
 
     def volume_handles(self) -> list[str]:
         """Return every volume that has a PV or a tracked attachment, in no order; the list is the caller's."""
-        return [*self._index.handles(), *(handle for handle in self._tracked if not self._index.entries(handle))]
+        return [*self._index.handles(), *(handle for handle in self._tracked.handles() if not self._index.entries(handle))]
 
     def nodes_of(self, volume_handle: str) -> list[str]:
         """Return the node ids of the volume's holders."""
-        return [*self._index.nodes(volume_handle), *(held.node_id for held in self._tracked.get(volume_handle, ()))]
+        return [*self._index.nodes(volume_handle), *self._tracked.nodes(volume_handle)]
 
     def listed_nodes(self, volume_handle: str) -> list[str]:
         """Return the node ids of the volume's holders, and whom its PV names though its record is doubted or can't be read."""
         recorded = [node for cached in self._index.entries(volume_handle) for node in cached.listed]
-        return list(dict.fromkeys((*recorded, *(held.node_id for held in self._tracked.get(volume_handle, ())))))
+        return list(dict.fromkeys((*recorded, *self._tracked.nodes(volume_handle))))
 
     def volumes_on(self, node_id: str) -> int:
         """Return the number of volumes that the node holds, persisted or not."""
-        return self._index.volumes_on[node_id] + self._unpersisted[node_id]
+        return self._index.volumes_on[node_id] + self._tracked.number_on(node_id)
 
     def records(self) -> list[CompactRecord]:
         """Return the last cached record of every PV, in no order; the list is the caller's."""
@@ -261,34 +242,26 @@ class AttachmentManager:
         for departure in self.departures.open():
             handle = departure.seen.handle
             self.departures.written(handle, max((seen.fence for seen in self._index.entries(handle)), default=0))
-        for handle in list(self._tracked):
+        for handle in self._tracked.handles():
             self._settle(handle)
 
     @property
     def attachments(self) -> int:
         """The number of attachments, persisted or not."""
-        return self._index.holders + self._unpersisted.total()
+        return self._index.holders + len(self._tracked)
 
     @property
     def counts(self) -> Counts:
         """The size of the index."""
         index = self._index
-        return Counts(len(index), index.attached, index.holders, self._disagreeing(), self._unpersisted.total())
+        return Counts(len(index), index.attached, index.holders, self._disagreeing(), len(self._tracked))
 
     def _holders(self, handle: str) -> list[Attachment]:
         persisted = [held.attachment() for held in distinct(self._index.entries(handle))]
-        return persisted + list(self._tracked.get(handle, ()))
+        return [*persisted, *self._tracked.of(handle)]
 
     def _disagreeing(self) -> int:
         return sum(disagreement(entries) is not None for entries in self._index.several())
-
-    def _track(self, handle: str, attachments: tuple[Attachment, ...]) -> None:
-        for held in self._tracked.pop(handle, ()):
-            count_by(self._unpersisted, held.node_id, -1)
-        for held in attachments:
-            count_by(self._unpersisted, held.node_id, 1)
-        if attachments:
-            self._tracked[handle] = attachments
 
     def _depart(self, gone: Iterable[CompactRecord]) -> None:
         for seen in gone:
@@ -296,6 +269,6 @@ class AttachmentManager:
 
     def _settle(self, handle: str) -> None:
         """Stop tracking the attachments that the volume's PV records now."""
-        if handle in self._tracked:
+        if self._tracked.of(handle):
             recorded = {held.node for cached in self._index.entries(handle) for held in cached.held()}
-            self._track(handle, tuple(held for held in self._tracked[handle] if held.node_id not in recorded))
+            self._tracked.remove(handle, recorded.__contains__)

@@ -16,7 +16,8 @@ from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from mooring.index.manager import AttachmentManager, Counts, Replacement
+from mooring.index.entries import Replacement
+from mooring.index.manager import AttachmentManager, Counts
 from mooring.models import Skip
 from mooring.process.metrics import Metrics
 from mooring.records.store import HistoryGone, RecordStore
