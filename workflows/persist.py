@@ -7,7 +7,7 @@ node: a second one has to wait for the PV.
 It writes only once its publish has settled (signal `settle`), so that nothing that a rollback has to undo is written behind its
 back. One whose publish was rolled back before it started ends at once.
 
-Not kept here: finding and ending the run (activities/unpersisted.py), and its use by a publish (workflows/unpersisted.py).
+Not kept here: finding and ending the run (activities/unpersisted.py), and its use by a publish (workflows/publication/hold.py).
 """
 
 from __future__ import annotations

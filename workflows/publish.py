@@ -7,7 +7,8 @@ node that held the volume before keeps it.
 
 While a volume has no PV, an open PersistAttachment run holds it instead of the record.
 
-Not kept here: the writes (mooring/records/fence.py), and the retries of a step (workflows/common/steps.py).
+Not kept here: the writes (mooring/records/fence.py), the backend's part, the hold and the rollback (workflows/publication/), and
+the retries of a step (workflows/common/steps.py).
 """
 
 from __future__ import annotations
@@ -20,12 +21,10 @@ from temporalio.common import RawValue
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from mooring import names
     from mooring.errors import Contended, Disputed
     from mooring.events.reasons import Reason
     from mooring.models import (
         Attachment,
-        BackendCall,
         NodeVerdict,
         PublishRequest,
         PublishResult,
@@ -39,21 +38,17 @@ with workflow.unsafe.imports_passed_through():
     from workflows.common.acquisition import RecordAcquisition, heeding_history
     from workflows.common.cancellation import stop_if_cancelled, to_the_end
     from workflows.common.events import record_not_attached
-    from workflows.common.failures import STOPPED, ended, failed_step, failure, is_final, is_final_at_once, reason, stopped
+    from workflows.common.failures import STOPPED, ended, failed_step, failure, is_final, reason, stopped
     from workflows.common.payloads import NOTHING, read_request
     from workflows.common.report import Report
-    from workflows.common.steps import LIVES, Steps, was_reset
+    from workflows.common.steps import Steps, was_reset
     from workflows.migrate import watch_migration
-    from workflows.unpersisted import UnpersistedHold
+    from workflows.publication.attach import BackendAttach
+    from workflows.publication.hold import UnpersistedHold
+    from workflows.publication.rollback import PublishRollback, is_named
 
-_ROLLS_BACK_BESIDE_HOLDS = "rolls back beside holds"
-"""The patch since which a rollback detaches before its hold ends, and moves the epoch beside another's."""
-_KEEPS_DEPARTED = "keeps what it held when the PV went"
-"""The patch since which a rollback leaves a node that held the volume when its PV went."""
 _LOOKS_BESIDE_FOUND = "looks at the record beside a hold that it finds"
 """The patch since which a publish relies on a hold that was there before only where no record excludes its node."""
-_SAYS_LET_GO = "says what it took back without a PV"
-"""The patch since which a rollback whose PV went says so in its memo."""
 
 
 @workflow.defn(name=PUBLISH)
@@ -66,13 +61,10 @@ class PublishVolume:
         self._report: Report
         self._hold: UnpersistedHold
         self._acquisition: RecordAcquisition
-        self._backend_begun = False
+        self._attach: BackendAttach
+        self._rollback: PublishRollback
         self._seen_itself = False
         """True if the run itself looked before its last decision, an acquisition apart: no write of a former self lands now."""
-        self._asked_at = 0
-        """The highest epoch at which the backend was asked to attach."""
-        self._had_departed = False
-        """True if the node was a holder, by another operation, when there was no PV to show it."""
 
     @workflow.run
     async def run(self, request: RawValue = NOTHING) -> PublishResult:
@@ -81,6 +73,8 @@ class PublishVolume:
         self._steps, seen = await Steps.begin(self._asked, self._asked.node_id, rolls_back=True)
         self._hold = UnpersistedHold(self._steps, self._asked)
         self._acquisition = RecordAcquisition(self._steps)
+        self._attach = BackendAttach(self._steps, self._asked)
+        self._rollback = PublishRollback(self._steps, self._asked, self._hold, self._acquisition, self._attach)
         self._report = Report("publish", self._steps, self._asked.node_id)
         self._report.show(State.PUBLISHING)
         try:
@@ -101,7 +95,7 @@ class PublishVolume:
             return ended(error, f"{self._what()} failed, and nothing of it was written")
         self._report.show(State.ROLLING_BACK)
         with suppress(asyncio.CancelledError):
-            await to_the_end(self._roll_back())
+            await to_the_end(self._rollback.roll_back())
         self._report.end(State.ROLLED_BACK)
         rolled_back = f"{self._what()} failed; it is rolled back, and nothing of it is left"
         why = "it was cancelled." if is_cancelled_exception(error) else reason(error)
@@ -123,12 +117,7 @@ class PublishVolume:
 
     def _holds(self, seen: ReadResult) -> bool:
         waiting, node = self._steps.waiting, self._asked.node_id
-        return self._is_named(seen) or (waiting is not None and waiting.attachment.node_id == node)
-
-    def _is_named(self, seen: ReadResult) -> bool:
-        """Return whether the record names the node, or without a PV the last known one."""
-        known = seen.record or seen.departed
-        return known is not None and known.holder(self._asked.node_id) is not None
+        return is_named(seen, node) or (waiting is not None and waiting.attachment.node_id == node)
 
     async def _publish(self, seen: ReadResult) -> PublishResult:
         while True:
@@ -143,7 +132,7 @@ class PublishVolume:
             if self._acquisition.outlived:
                 seen = await self._steps.look()
                 continue
-            described = await self._describe(record, await self._ask_backend(record.epoch))
+            described = await self._describe(record, await self._attach.ask(record.epoch))
             stop_if_cancelled()
             if described.record is not None and self._steps.is_current(described):
                 return self._result(described.record)
@@ -158,7 +147,7 @@ class PublishVolume:
                 self._seen_itself = self._steps.trusts(seen)
                 if self._steps.trusts(seen) or self._may_hold(seen):
                     self._refuse_in_doubt(seen)
-                    self._had_departed = self._had_departed or self._is_departed(seen)
+                    self._rollback.note_departed(seen)
                     return None
             else:
                 decision = self._decide(seen.record)
@@ -205,32 +194,12 @@ class PublishVolume:
         if refusal is not None:
             raise failure(refusal)
 
-    def _is_departed(self, seen: ReadResult) -> bool:
-        mine = {seen.by, *self._hold.mine}
-        return self._is_named(seen) and seen.departed is not None and seen.departed.operation not in mine
-
     async def _describe(self, record: VolumeRecord, context: dict[str, str] | None) -> WriteResult:
         """Keep the backend's publish context with the record."""
         write = None
         if context is not None:
             write = fence.describe(record, self._asked.node_id, self._steps.operation, self._steps.volume, context)
         return WriteResult(landed=True, record=record) if write is None else await self._steps.record(write)
-
-    async def _ask_backend(self, epoch: int) -> dict[str, str] | None:
-        if not self._steps.limits.backend:
-            return None
-        stop_if_cancelled()
-        before, self._backend_begun = self._backend_begun, True
-        self._asked_at = max(self._asked_at, epoch)
-        try:
-            return await self._steps.backend_publish(self._call(epoch))
-        except STOPPED as error:
-            self._backend_begun = before or not is_final_at_once(error) or self._may_be_asked_again()
-            raise
-
-    def _may_be_asked_again(self) -> bool:
-        """Return whether a reset may lead to the wait for the attach, where a cancellation found the run."""
-        return workflow.cancellation_reason() is not None and workflow.patched(LIVES)
 
     async def _hold_without_pv(self) -> PublishResult | None:
         """Hold the volume until it has a PV, or return None if it has got one meanwhile."""
@@ -245,7 +214,7 @@ class PublishVolume:
             self._refuse_beside(await self._steps.look())
         if self._steps.is_waiting_unknown:  # NB: a reset may have come after the hold has ended
             return None
-        context = await self._ask_backend(0)
+        context = await self._attach.ask(0)
         stop_if_cancelled()
         if context is not None:
             attachment = held.attachment.model_copy(update={"publish_context": context})
@@ -253,64 +222,7 @@ class PublishVolume:
         return self._unpersisted(held.attachment) if await self._hold.settle(held) else None
 
     def _left_something(self) -> bool:
-        return self._acquisition.may_land or self._backend_begun or self._hold.started is not None or self._hold.may_have_recorded
-
-    async def _roll_back(self) -> None:
-        await self._hold.learn_anew()
-        await self._hold.recover()
-        if self._hold.started is not None and workflow.patched(_ROLLS_BACK_BESIDE_HOLDS):
-            await self._undo_hold()
-        await self._hold.drop()
-        seen = await self._steps.take_back(self._asked.node_id, self._leaves, self._before_undo, mine=lambda: self._hold.mine)
-        if self._took_back_without_pv(seen) and workflow.patched(_SAYS_LET_GO):
-            workflow.upsert_memo({names.LET_GO_MEMO: self._asked.node_id})
-
-    def _took_back_without_pv(self, seen: ReadResult) -> bool:
-        """Return whether the node was acquired on a PV that is gone, whose last cached record by some worker may still name it."""
-        claimed = seen.record is None and self._acquisition.may_land
-        return claimed and not self._leaves(seen) and not self._is_departed(seen)
-
-    async def _undo_hold(self) -> None:
-        """Have the backend detach before the hold ends, as before the record does."""
-        await self._hold.leave_former()
-        if self._hold.started is not None and self._backend_begun and not (self._acquisition.renews or self._keeps_departed()):
-            await self._steps.backend_undo(self._call(self._asked_at))
-            self._backend_begun = False
-
-    def _leaves(self, seen: ReadResult) -> bool:
-        return self._hold.kept or self._acquisition.stays(seen) or (self._is_named(seen) and self._keeps_departed())
-
-    def _keeps_departed(self) -> bool:
-        return self._had_departed and workflow.patched(_KEEPS_DEPARTED)
-
-    async def _before_undo(self, seen: ReadResult) -> bool:
-        if self._steps.is_waiting_unknown:
-            await self._hold.others_wait()
-            seen = await self._steps.look_patiently()  # NB: what waited until a moment ago may have become the record
-        await self._hold.learn_writers(seen)
-        if self._backend_begun and not self._is_anothers(seen) and not self._leaves(seen):
-            await self._steps.backend_undo(self._call(max(self._asked_at, seen.record.epoch if seen.record else 0)))
-            self._backend_begun = False
-        if self._steps.waiting is not None and not workflow.patched(_ROLLS_BACK_BESIDE_HOLDS):
-            return seen.record is not None and not await self._hold.others_wait()
-        return seen.record is not None
-
-    def _is_anothers(self, seen: ReadResult) -> bool:
-        """Return whether another operation has made the node a holder, and neither this one nor its hold."""
-        held = seen.record is not None and seen.record.holder(self._asked.node_id) is not None
-        return held and seen.record is not None and not fence.holds_by(seen.record, self._asked.node_id, seen.by, *self._hold.mine)
-
-    def _call(self, epoch: int) -> BackendCall:
-        return BackendCall(
-            volume=self._steps.volume,
-            node_id=self._asked.node_id,
-            epoch=epoch,
-            access_mode=self._asked.access_mode,
-            readonly=self._asked.readonly,
-            access_type=self._asked.access_type,
-            volume_context=self._asked.volume_context,
-            handed_over=self._asked.handed_over,
-        )
+        return self._acquisition.may_land or self._attach.begun or self._hold.started is not None or self._hold.may_have_recorded
 
     def _unpersisted(self, held: Attachment) -> PublishResult:
         return PublishResult(

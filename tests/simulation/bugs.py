@@ -66,7 +66,7 @@ def claim_is_not_remembered(patch: pytest.MonkeyPatch) -> None:
             self.may_land = False
 
     patch.setattr(RecordAcquisition, "make", forgotten)
-    patch.setattr(PublishVolume, "_left_something", lambda self: self._backend_begun or self._acquisition.may_land)
+    patch.setattr(PublishVolume, "_left_something", lambda self: self._attach.begun or self._acquisition.may_land)
 
 
 def nothing_is_burned(patch: pytest.MonkeyPatch) -> None:

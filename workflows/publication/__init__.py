@@ -1,0 +1,1 @@
+"""The parts of PublishVolume: the backend's attach, the hold of a volume without a PV, and the rollback."""
