@@ -4,8 +4,9 @@ Label selectors and other field selectors, which the embedded API doesn't suppor
 """
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +20,13 @@ WATCH_SECONDS: Final = 1800
 NAME: Final = "metadata.name="
 
 Query = Mapping[str, str]
-Send = Callable[[bytes], Awaitable[None]]
+Chooser = Callable[[Sequence[int]], int]
+"""A choice among the revisions that a list may show."""
+
+
+def newest(revisions: Sequence[int]) -> int:
+    """Choose the newest."""
+    return revisions[-1]
 
 
 def is_true(query: Query, name: str) -> bool:
@@ -47,8 +54,11 @@ def selector(query: Query, namespace: str | None) -> Selector:
     return Selector(namespace, fields.removeprefix(NAME) or None)
 
 
-def listed(collection: Collection, wanted: Selector, query: Query) -> bytes:
-    """Return the page of a list that `limit` and `continue` select; refuse with 410 a page of a list that is forgotten."""
+def listed(collection: Collection, wanted: Selector, query: Query, cached: Chooser) -> bytes:
+    """Return the page of a list that `limit` and `continue` select; refuse with 410 a page of a list that is forgotten.
+
+    A list that names a resourceVersion may be as old as that; `cached` chooses.
+    """
     if query.get("resourceVersionMatch") == "Exact":
         raise status.bad_request("the embedded API server for development lists no past revisions")
     limit = number(query, "limit") or 0
@@ -60,7 +70,8 @@ def listed(collection: Collection, wanted: Selector, query: Query) -> bytes:
             raise status.bad_request("specifying resource version is not allowed when using continue")
         at, after = wire.read_token(query["continue"])
         return wire.many(collection.resource, collection.page(wanted, limit, at, after))
-    return wire.many(collection.resource, collection.page(wanted, limit))
+    shown = cached(collection.kept_since(since)) if query.get("resourceVersion") else None
+    return wire.many(collection.resource, collection.page(wanted, limit, shown))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,31 +101,52 @@ def _match_forbidden(why: str) -> status.Refusal:
     return status.invalid_options("ListOptions", "resourceVersionMatch", f"Forbidden: {why}")
 
 
-async def watched(collection: Collection, wanted: Selector, options: WatchOptions, send: Send) -> None:
-    """Send the lines of a watch until its time is up, or a single line with the refusal if its past is forgotten."""
-    try:
-        with collection.watch(wanted, options.since) as watcher:
-            for event in watcher.begin:
-                await send(wire.change(collection.resource, event))
-            if options.initial and options.bookmarks:
-                await send(wire.bookmark(collection.resource, watcher.revision, initial_events_end=True))
-            await _follow(collection, watcher, options, send)
-    except status.Refusal as refusal:
-        await send(wire.error(refusal))
+class Watch(AsyncIterator[bytes]):
+    """The lines of a watch until its time is up, or a single one with the refusal if its past is forgotten. Close it in the end."""
 
-
-async def _follow(collection: Collection, watcher: Watcher, options: WatchOptions, send: Send) -> None:
-    end = time.monotonic() + options.seconds
-    last = end - LAST_BOOKMARK_SECONDS
-    while (now := time.monotonic()) < end:
-        until_bookmark = min(BOOKMARK_SECONDS, last - now) if now < last else end - now
+    def __init__(self, collection: Collection, wanted: Selector, options: WatchOptions) -> None:
+        self._collection = collection
+        self._bookmarks = options.bookmarks
+        self._loop = asyncio.get_running_loop()
+        self._end = self._loop.time() + options.seconds
+        self._stack = ExitStack()
+        self._watcher: Watcher | None = None
         try:
-            async with asyncio.timeout(until_bookmark):
-                event = await watcher.changes.get()
-        except TimeoutError:
-            if options.bookmarks and now < last and watcher.changes.empty():  # NB: a bookmark says that all before it was sent
-                await send(wire.bookmark(collection.resource, collection.revision.current))
-            continue
-        if event is None:
-            return
-        await send(wire.change(collection.resource, event))
+            self._watcher = self._stack.enter_context(collection.watch(wanted, options.since))
+            self._due = deque(self._first_lines(self._watcher, options))
+        except status.Refusal as refusal:
+            self._due = deque([wire.error(refusal)])
+
+    def close(self) -> None:
+        """End the subscription."""
+        self._watcher = None
+        self._stack.close()
+
+    async def __anext__(self) -> bytes:
+        """Wait for the next line."""
+        if self._due:
+            return self._due.popleft()
+        line = await self._next(self._watcher) if self._watcher is not None else None
+        if line is None:
+            raise StopAsyncIteration
+        return line
+
+    def _first_lines(self, watcher: Watcher, options: WatchOptions) -> Iterator[bytes]:
+        for event in watcher.begin:
+            yield wire.change(self._collection.resource, event)
+        if options.initial and options.bookmarks:
+            yield wire.bookmark(self._collection.resource, watcher.revision, initial_events_end=True)
+
+    async def _next(self, watcher: Watcher) -> bytes | None:
+        last = self._end - LAST_BOOKMARK_SECONDS
+        while (now := self._loop.time()) < self._end:
+            until_bookmark = min(BOOKMARK_SECONDS, last - now) if now < last else self._end - now
+            try:
+                async with asyncio.timeout(until_bookmark):
+                    event = await watcher.changes.get()
+            except TimeoutError:
+                if self._bookmarks and now < last and watcher.changes.empty():  # NB: a bookmark says that all before it was sent
+                    return wire.bookmark(self._collection.resource, self._collection.revision.current)
+                continue
+            return None if event is None else wire.change(self._collection.resource, event)
+        return None

@@ -6,9 +6,9 @@ validation and defaults of a spec, finalizers, status as a subresource, managedF
 """
 
 import re
-import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from mooring.devstack.kubernetes import status
@@ -21,7 +21,19 @@ QUALIFIED: Final = re.compile(rf"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?(?=.{{1,63}}$
 STRING_MAPS: Final = ("annotations", "labels")
 
 
-def create(collection: Collection, namespace: str, value: Object, *, dry_run: bool = False) -> Entry:
+@dataclass(frozen=True, slots=True)
+class Births:
+    """The source of what an object is given when it is created: a uid, and the time in UTC."""
+
+    uid: Callable[[], str]
+    now: Callable[[], datetime]
+
+    def mark(self) -> dict[str, str]:
+        """Return the metadata of one object."""
+        return {"uid": self.uid(), "creationTimestamp": self.now().strftime("%Y-%m-%dT%H:%M:%SZ")}
+
+
+def create(collection: Collection, namespace: str, value: Object, births: Births, *, dry_run: bool = False) -> Entry:
     """Add an object; refuse with 400 another kind or namespace, 409 a name that is taken, 422 what breaks a rule."""
     resource = collection.resource
     _check_kind(resource, value)
@@ -37,7 +49,7 @@ def create(collection: Collection, namespace: str, value: Object, *, dry_run: bo
     key = (namespace, name)
     if key in collection:
         raise status.already_exists(resource, name)
-    created = {**_bare(value), "metadata": {**_placed(namespace, metadata), **_born()}}
+    created = {**_bare(value), "metadata": {**_placed(namespace, metadata), **births.mark()}}
     return collection.preview(key, created) if dry_run else collection.put(key, created)
 
 
@@ -59,10 +71,6 @@ def patch(collection: Collection, key: Key, change: Callable[[Object], Object], 
 
 def _tidy(metadata: Object) -> Object:
     return {key: part for key, part in metadata.items() if part or key not in STRING_MAPS}
-
-
-def _born() -> dict[str, str]:
-    return {"uid": str(uuid.uuid4()), "creationTimestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")}
 
 
 def _placed(namespace: str, metadata: Object) -> Object:

@@ -153,6 +153,11 @@ class Collection:
         end = limit or len(wanted)
         return EntryPage(wanted[:end], revision, max(0, len(wanted) - end))
 
+    def kept_since(self, revision: int) -> list[int]:
+        """Return the revisions from this one on that a list can show, in their order; the last is the current one."""
+        kept = (known for known in self._snapshots if known >= revision)
+        return sorted({*kept, self.revision.current})
+
     @contextmanager
     def watch(self, selector: Selector, since: int | None) -> Iterator[Watcher]:
         """Subscribe to changes after revision `since`; None begins with all existing objects, as if just added."""
