@@ -25,7 +25,7 @@ import msgspec
 from mooring import __version__
 from mooring.errors import KubernetesForbidden, KubernetesRejected, KubernetesUnavailable, MooringError
 from mooring.kubernetes import kube_pb2, protobuf
-from mooring.kubernetes.credentials.connections import Connection, Connections
+from mooring.kubernetes.credentials.connections import Response, Sender, Senders
 from mooring.kubernetes.credentials.errors import NoCredentials
 from mooring.process.backoff import pauses
 
@@ -90,7 +90,7 @@ class Request:
 class KubernetesApi:
     """One API server. `timeout` is in seconds and bounds one request, its retries included."""
 
-    def __init__(self, connections: Connections, timeout: float) -> None:
+    def __init__(self, connections: Senders, timeout: float) -> None:
         self._connections = connections
         self._timeout = timeout
 
@@ -145,7 +145,7 @@ class KubernetesApi:
         told = self._hide(f"{status.code} {status.reason}: {status.message}")
         return _error(status.code, f"Could not {request.what}: the API server answered {told}.")
 
-    def _refusal(self, request: Request, connection: Connection, code: int, body: bytes) -> Exception:
+    def _refusal(self, request: Request, connection: Sender, code: int, body: bytes) -> Exception:
         if code == 401:
             self._connections.renewal.refused(connection.login)
         try:
@@ -179,11 +179,11 @@ class KubernetesApi:
         return text
 
 
-async def _send(connection: Connection, request: Request, bounds: aiohttp.ClientTimeout) -> aiohttp.ClientResponse:
+async def _send(connection: Sender, request: Request, bounds: aiohttp.ClientTimeout) -> Response:
     return await connection.send(request.method, request.target(), request.headers(), request.body, bounds)
 
 
-async def _body(response: aiohttp.ClientResponse) -> bytes:
+async def _body(response: Response) -> bytes:
     body = await response.read()
     if response.headers.get("Content-Encoding") != "gzip":
         return body
@@ -217,6 +217,6 @@ def _fits(wait: float, bound: asyncio.Timeout) -> bool:
     return deadline is None or asyncio.get_running_loop().time() + wait < deadline
 
 
-def _retry_after(response: aiohttp.ClientResponse) -> float:
+def _retry_after(response: Response) -> float:
     text = response.headers.get("Retry-After", "")
     return float(text) if text.isdigit() else 0.0

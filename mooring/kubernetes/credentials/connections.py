@@ -6,10 +6,10 @@ are closed with the last request on them, for example a watch.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import aiohttp
 from kubernetes.aio.client.configuration import Configuration
@@ -20,6 +20,57 @@ from mooring.kubernetes.credentials.login import Endpoint, Login
 from mooring.kubernetes.credentials.renewal import Renewal
 
 LIMIT: Final = 100
+
+
+class Response(Protocol):
+    """The part of an answer that is used; aiohttp's answers have it."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+
+    @property
+    def ok(self) -> bool:
+        """True if the status is that of a success."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers, whatever the case of their names."""
+
+    @property
+    def content(self) -> AsyncIterable[bytes]:
+        """The lines of the body, as they arrive."""
+
+    async def read(self) -> bytes:
+        """Read the whole body."""
+
+    def close(self) -> None:
+        """End the connection."""
+
+
+class Sender(Protocol):
+    """The connection of one request."""
+
+    @property
+    def login(self) -> Login:
+        """The login that it is made with."""
+
+    async def send(self, method: str, target: str, headers: dict[str, str], body: Any, bounds: aiohttp.ClientTimeout) -> Response:
+        """Send a request to a path and query; the body of the answer is not read."""
+
+
+class Senders(Protocol):
+    """The source of each request's connection."""
+
+    @property
+    def renewal(self) -> Renewal:
+        """The source of the login."""
+
+    def use(self) -> AbstractAsyncContextManager[Sender]:
+        """Lend a connection while the block runs; raise NoCredentials if there are no valid ones."""
+
+    async def close(self) -> None:
+        """Close every connection, whatever is on it."""
 
 
 class Pool:

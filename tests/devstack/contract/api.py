@@ -4,12 +4,14 @@ import asyncio
 import json
 import uuid
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 
 from mooring.devstack.kubernetes import ApiServer
+from mooring.kubernetes.credentials.connections import Response
 
 PVS = "/api/v1/persistentvolumes"
 VOLUME_ATTACHMENTS = "/apis/storage.k8s.io/v1/volumeattachments"
@@ -19,6 +21,15 @@ MERGE_PATCH = "application/merge-patch+json"
 OWNER = "example.com/owner"
 NO_RIGHTS = "nobody"
 """The user of a real server who may do nothing."""
+
+
+class Session(Protocol):
+    """A way to one server; aiohttp's sessions are."""
+
+    def request(
+        self, method: str, url: str, /, *, data: str | None, headers: Mapping[str, str], params: Mapping[str, str]
+    ) -> AbstractAsyncContextManager[Response]:
+        """Send a request, and lend its answer while the block runs."""
 
 
 def session_for(server: ApiServer) -> aiohttp.ClientSession:
@@ -59,7 +70,7 @@ class Answer:
 class Api:
     """One server."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
+    def __init__(self, session: Session) -> None:
         self._session = session
 
     async def send(
@@ -69,7 +80,7 @@ class Api:
         data = None if body is None else json.dumps(body)
         headers = {} if body is None else {"Content-Type": media_type}
         async with self._session.request(method, path, data=data, headers=headers, params=params) as answer:
-            return Answer(answer.status, await answer.json(content_type=None), answer.headers)
+            return Answer(answer.status, json.loads(await answer.read()), answer.headers)
 
     async def get(self, path: str, **params: str) -> Answer:
         """Get an object or a list."""
@@ -89,8 +100,8 @@ class Api:
 
     async def text(self, path: str) -> str:
         """Get a body that isn't JSON."""
-        async with self._session.get(path) as answer:
-            return await answer.text()
+        async with self._session.request("GET", path, data=None, headers={}, params={}) as answer:
+            return (await answer.read()).decode()
 
     async def new_pv(self, **annotations: str) -> "Pv":
         """Create a PV; no annotations at all unless some are given (by the name after the slash)."""
@@ -101,8 +112,8 @@ class Api:
     async def watch(self, path: str, **params: str) -> AsyncGenerator[dict[str, Any], None]:
         """Yield the events of a watch, which the server ends after a second unless asked otherwise."""
         asked = {"watch": "true", "timeoutSeconds": "1", **params}
-        async with asyncio.timeout(20), self._session.get(path, params=asked) as answer:
-            assert answer.status == 200, await answer.text()
+        async with asyncio.timeout(20), self._session.request("GET", path, data=None, headers={}, params=asked) as answer:
+            assert answer.status == 200, await answer.read()
             async for line in answer.content:
                 yield json.loads(line)
 

@@ -1,13 +1,20 @@
-"""Each contract test runs on the embedded server and, where its binaries are built, on the real one."""
+"""Each contract test runs on the embedded server, on the simulated one and, where its binaries are built, on the real one."""
 
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from mooring.devstack.kubernetes import ApiServer, EmbeddedKubernetes, RealKubernetes
-from tests.devstack.contract.api import EVENTS, NO_RIGHTS, PVS, VOLUME_ATTACHMENTS, Api, session_for
+from tests.devstack.contract.api import EVENTS, NO_RIGHTS, PVS, VOLUME_ATTACHMENTS, Api, Session, session_for
+from tests.simulation.api_server import SimulatedKubernetes
+from tests.simulation.api_server.session import SimulatedSession
+
+Server = EmbeddedKubernetes | SimulatedKubernetes | RealKubernetes
 
 
 @pytest.fixture(scope="session")
@@ -25,32 +32,43 @@ async def real(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncI
         yield kube
 
 
-@pytest.fixture(scope="session", params=["embedded", "real"])
-def server(request: pytest.FixtureRequest) -> EmbeddedKubernetes | RealKubernetes:
-    kube: EmbeddedKubernetes | RealKubernetes = request.getfixturevalue(request.param)
+@pytest.fixture(scope="session")
+async def simulated() -> SimulatedKubernetes:
+    return SimulatedKubernetes(random.Random(7), lambda: datetime.now(UTC), [])  # noqa: S311 - the same uids in every run
+
+
+@pytest.fixture(scope="session", params=["embedded", "simulated", "real"])
+def server(request: pytest.FixtureRequest) -> Server:
+    kube: Server = request.getfixturevalue(request.param)
     return kube
 
 
 @pytest.fixture
-async def api(server: EmbeddedKubernetes | RealKubernetes) -> AsyncIterator[Api]:
+async def api(server: Server) -> AsyncIterator[Api]:
     """The server, without the objects of the tests before."""
-    async with session_for(ApiServer.of(server.kubeconfig())) as session:
-        api = Api(session)
+    async with AsyncExitStack() as stack:
+        api = Api(await _session(server, stack))
         for path in (PVS, VOLUME_ATTACHMENTS, EVENTS):
             for name in (await api.get(path)).names:
                 await api.send("DELETE", f"{path}/{name}")
         yield api
 
 
+async def _session(server: Server, stack: AsyncExitStack) -> Session:
+    if isinstance(server, SimulatedKubernetes):
+        return SimulatedSession(server)
+    return await stack.enter_async_context(session_for(ApiServer.of(server.kubeconfig())))
+
+
 @pytest.fixture
-def compact(server: EmbeddedKubernetes | RealKubernetes) -> Callable[[], Awaitable[None]]:
+def compact(server: Server) -> Callable[[], Awaitable[None]]:
     """A function that makes the server forget its history."""
 
     async def forget() -> None:
-        if isinstance(server, EmbeddedKubernetes):
-            server.compact()
-        else:
+        if isinstance(server, RealKubernetes):
             await _compact_etcd(server.etcd_url)
+        else:
+            server.compact()
 
     return forget
 
