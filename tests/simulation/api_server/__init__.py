@@ -4,6 +4,7 @@ Layout: `server` has the objects, their history and the clients; `connections` a
 `faults` decides what becomes of each request and watch; `upsets` are what others do to PVs.
 
 Invariant: all that differs between two runs comes from the `random.Random` that is handed in, and time is the event loop's.
+NB: the deployed client draws its pauses between tries from the module `random`, which whoever runs it must seed as well.
 """
 
 from tests.simulation.api_server.faults import CALM, FaultRates
