@@ -1,6 +1,6 @@
 """The parts of one worker, made once when it starts. Its activities (registry.py) and its duties (worker.py) are made of them.
 
-Contract: nothing is sent while they are made. Whoever needs two of them takes these two, not the context.
+Contract: nothing is sent while they are made. A part that needs two of them takes these two, not the context.
 """
 
 from __future__ import annotations

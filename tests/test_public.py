@@ -11,7 +11,7 @@ import pytest
 from mooring import models
 from tests.harness.repository import ROOT
 
-FILES = ("base", "operations", "steps", "volumes")
+FILES = ("base", "faults", "operations", "steps", "volumes")
 PUBLIC = {
     "mooring": """
         __version__

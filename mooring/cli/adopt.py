@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from mooring.cli.operations import Timeout
+from mooring.cli.operations import Kubeconfig, Timeout
 from mooring.cli.output import NONE, UNKNOWN, Listing, Row, note, print_data, print_table
 from mooring.cli.session import Session
 from mooring.cli.volumes import REQUEST_SECONDS, read_all
@@ -36,7 +36,7 @@ LEFT_OVER: Final = "freed"
 def adopt(
     context: typer.Context,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")] = False,
-    kubeconfig: Annotated[str, typer.Option(envvar="KUBECONFIG", help="Path of a kubeconfig; not needed in a Pod.")] = "",
+    kubeconfig: Kubeconfig = "",
     timeout: Timeout = PATIENCE,
     output: Listing = "table",
 ) -> None:

@@ -24,8 +24,8 @@ def approve(
     run: Annotated[
         str, typer.Argument(metavar="RUN", help="`reconcile`, or `evacuate/NODE` by the CSI node id.", show_default=False)
     ],
-    reason: Annotated[str, typer.Option(help="Reason for the approval.", show_default=False)],
-    by: Annotated[str, typer.Option(envvar="USER", help="Name of the approver.", show_default="$USER")] = "",
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Reason for the approval.", show_default=False)],
+    by: Annotated[str, typer.Option(metavar="NAME", envvar="USER", help="Name of the approver.", show_default="$USER")] = "",
 ) -> None:
     """Approve RUN: the heals that the drift guard holds back, or the release of a dead node's volumes."""
     session = Session.of(context)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from mooring.cli.exit_codes import ExitCode
+from mooring.cli.operations import Kubeconfig
 from mooring.cli.output import Text, note, print_data
 from mooring.cli.session import Session
 from mooring.process.logs import plain
@@ -34,9 +35,12 @@ def check(
         typer.Option(metavar="NAMESPACE:NAME", help="Check the rights of this ServiceAccount, not your own.", show_default=False),
     ] = "",
     csi_endpoint: Annotated[
-        str, typer.Option(envvar="MOORING_CSI_ENDPOINT", help="Socket of the CSI endpoint, unix:///path.", show_default=False)
+        str,
+        typer.Option(
+            metavar="SOCKET", envvar="MOORING_CSI_ENDPOINT", help="Socket of the CSI endpoint, unix:///path.", show_default=False
+        ),
     ] = "",
-    kubeconfig: Annotated[str, typer.Option(envvar="KUBECONFIG", help="Path of a kubeconfig; not needed in a Pod.")] = "",
+    kubeconfig: Kubeconfig = "",
     output: Text = "text",
 ) -> None:
     """Check that Mooring has all it needs: Temporal, Kubernetes and its rights there, sound records, workers, the CSI endpoint.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
     from mooring.evacuation.client import Evacuation
-    from mooring.models.evacuation import EvacuationProgress, EvacuationResult
+    from mooring.models.evacuation import EvacuationProgress, EvacuationResult, EvacuationStarted
 
 GLANCE_SECONDS: Final = 0.5
 QUERY_AT_MOST: Final = timedelta(seconds=5)
@@ -38,8 +38,10 @@ def evacuate(
     node: Annotated[str, typer.Argument(metavar="NODE", help="CSI node id.", show_default=False)],
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow it to its end, or only start it.")] = True,
     approve: Annotated[bool, typer.Option("--approve", help="Confirm that the node is off; needs --reason.")] = False,
-    by: Annotated[str, typer.Option(envvar="USER", help="Name of the user who asks, and approves.", show_default="$USER")] = "",
-    reason: Annotated[str, typer.Option(help="Reason for the approval.", show_default=False)] = "",
+    by: Annotated[
+        str, typer.Option(metavar="NAME", envvar="USER", help="Name of the user who asks, and approves.", show_default="$USER")
+    ] = "",
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Reason for the approval.", show_default=False)] = "",
     output: Text = "text",
 ) -> None:
     """Release all volumes of NODE once the node is proven dead."""
@@ -49,18 +51,17 @@ def evacuate(
     interrupted = f"Interrupted. The evacuation of node {node} goes on if it had begun; the same command joins it."
     what = f"the evacuation of node {node}"
     result = session.run(lambda: _evacuate(session, node, by, reason, wait=wait), what, interrupted, streams=True)
-    if result is not None:
-        _end(result, output)
+    _end(result, node, output)
 
 
-async def _evacuate(session: Session, node: str, by: str, reason: str, *, wait: bool) -> EvacuationResult | None:
-    """Start the evacuation or join it, and return its result, or None without `wait`."""
+async def _evacuate(session: Session, node: str, by: str, reason: str, *, wait: bool) -> EvacuationResult | EvacuationStarted:
+    """Start the evacuation or join it, and with `wait` follow it to its result."""
     from pydantic import ValidationError
 
     from mooring.errors import InvalidRequest
     from mooring.evacuation.client import approve, start_evacuation
     from mooring.models import faults
-    from mooring.models.evacuation import EvacuateRequest
+    from mooring.models.evacuation import EvacuateRequest, EvacuationStarted
 
     try:
         asked = EvacuateRequest(driver=session.driver, node_id=node, asked_by=by)
@@ -74,10 +75,7 @@ async def _evacuate(session: Session, node: str, by: str, reason: str, *, wait: 
             note(await approve(handle, approval))
         except NothingToApprove as error:
             note(str(error))
-    if wait:
-        return await _follow(session, client, handle)
-    print_lines([f"The evacuation of node {node} is under way: the same command with --wait follows it."])
-    return None
+    return await _follow(session, client, handle) if wait else EvacuationStarted(workflow_id=handle.id)
 
 
 async def _follow(session: Session, client: Client, evacuation: Evacuation) -> EvacuationResult:
@@ -167,11 +165,15 @@ def _words(progress: EvacuationProgress) -> str:
     return f"{done}, {progress.failing} failed so far ({volume}: {why})"
 
 
-def _end(result: EvacuationResult, output: str) -> None:
+def _end(result: EvacuationResult | EvacuationStarted, node: str, output: str) -> None:
     """Print the result, and fail if the node still holds a volume, or may."""
-    if output == "text":
-        print_lines([result.message])
-    else:
+    from mooring.models.evacuation import EvacuationStarted
+
+    if output != "text":
         print_data(result, output)
-    if result.left or result.departed:
+    elif isinstance(result, EvacuationStarted):
+        print_lines([f"The evacuation of node {node} is under way: the same command with --wait follows it."])
+    else:
+        print_lines([result.message])
+    if not isinstance(result, EvacuationStarted) and (result.left or result.departed):
         raise typer.Exit(ExitCode.FAILED)

@@ -6,11 +6,11 @@ The command asks the API server and Temporal itself, so it needs no worker, and 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Final
 
 import typer
 
-from mooring.cli.operations import Volume
+from mooring.cli.operations import Kubeconfig, Volume
 from mooring.cli.output import Text, print_data
 from mooring.cli.session import Session
 from mooring.errors import VolumeNotFound
@@ -26,7 +26,7 @@ REQUEST_SECONDS: Final = 10.0
 def explain(
     context: typer.Context,
     volume: Volume,
-    kubeconfig: Annotated[str, typer.Option(envvar="KUBECONFIG", help="Path of a kubeconfig; not needed in a Pod.")] = "",
+    kubeconfig: Kubeconfig = "",
     output: Text = "text",
 ) -> None:
     """Explain VOLUME: who holds it, what Kubernetes and Temporal know of it, what is under way, and what to do.

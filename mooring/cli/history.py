@@ -36,7 +36,7 @@ STYLES: Final = {
 def history(
     context: typer.Context,
     volume: Volume,
-    limit: Annotated[int, typer.Option(min=1, help="Number of runs to show, newest first.")] = 20,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="Number of runs to show, newest first.")] = 20,
     output: Listing = "table",
 ) -> None:
     """Show the operations on VOLUME, newest first.

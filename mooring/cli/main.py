@@ -14,6 +14,7 @@ import os
 from typing import Annotated, NoReturn
 
 import typer
+from typer.completion import completion_init  # type: ignore[attr-defined] # it is there, and in no __all__
 
 from mooring import __version__
 from mooring.cli import operations, stack
@@ -26,6 +27,7 @@ from mooring.cli.evacuate import evacuate
 from mooring.cli.exit_codes import ExitCode, epilog
 from mooring.cli.explain import explain
 from mooring.cli.history import history
+from mooring.cli.output import note
 from mooring.cli.session import Session
 from mooring.cli.volumes import get, list_volumes
 from mooring.process.lifetime import exit_process
@@ -35,6 +37,7 @@ app = typer.Typer(
     help="Attach CSI volumes to nodes as durable Temporal workflows, and see who holds what.",
     epilog=epilog(),
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -51,14 +54,18 @@ def _version(wanted: bool) -> None:
 def options(
     context: typer.Context,
     driver: Annotated[
-        str | None, typer.Option(envvar="MOORING_DRIVER", help="CSI driver name; rds.csi.srvlab.io by default.")
+        str | None, typer.Option(metavar="NAME", envvar="MOORING_DRIVER", help="CSI driver name; rds.csi.srvlab.io by default.")
     ] = None,
     task_queue: Annotated[
         str | None,
-        typer.Option(envvar="MOORING_TASK_QUEUE", help="Temporal task queue; `mooring-` and the driver name by default."),
+        typer.Option(
+            metavar="QUEUE", envvar="MOORING_TASK_QUEUE", help="Temporal task queue; `mooring-` and the driver name by default."
+        ),
     ] = None,
-    address: Annotated[str | None, typer.Option(envvar="TEMPORAL_ADDRESS", help="host:port of the Temporal server.")] = None,
-    namespace: Annotated[str | None, typer.Option(envvar="TEMPORAL_NAMESPACE", help="Temporal namespace.")] = None,
+    address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", envvar="TEMPORAL_ADDRESS", help="host:port of the Temporal server.")
+    ] = None,
+    namespace: Annotated[str | None, typer.Option(metavar="NAME", envvar="TEMPORAL_NAMESPACE", help="Temporal namespace.")] = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Log to standard error; show tracebacks.")] = False,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,  # noqa: ARG001
 ) -> None:
@@ -91,10 +98,10 @@ def _run_worker(session: Session, **also: str) -> NoReturn:
 def csi(
     context: typer.Context,
     endpoint: Annotated[
-        str, typer.Option(envvar="MOORING_CSI_ENDPOINT", help="Socket to serve, unix:///path.")
+        str, typer.Option(metavar="SOCKET", envvar="MOORING_CSI_ENDPOINT", help="Socket to serve, unix:///path.")
     ] = "unix:///csi/csi.sock",
     driver_endpoint: Annotated[
-        str, typer.Option(envvar="MOORING_DRIVER_ENDPOINT", help="CSI driver behind the endpoint, unix:///path.")
+        str, typer.Option(metavar="SOCKET", envvar="MOORING_DRIVER_ENDPOINT", help="CSI driver behind the endpoint, unix:///path.")
     ] = "",
     only: Annotated[
         bool,
@@ -128,8 +135,12 @@ app.command()(completion)
 def main() -> NoReturn:
     """Run the command that the arguments name, and exit the process."""
     code: object = ExitCode.OK
+    completion_init()  # NB: typer does it itself only where it adds its own options for the scripts
     try:
         app(prog_name="mooring")
     except SystemExit as ended:
         code = ended.code
+    except OSError as error:
+        note(f"Error: The output can't be written: {error.strerror}.")
+        code = ExitCode.FAILED
     exit_process(code if isinstance(code, int) else ExitCode.FAILED)

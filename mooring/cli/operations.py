@@ -18,8 +18,9 @@ Volume = Annotated[
     str, typer.Argument(metavar="VOLUME", help="Volume handle, as in the PV's spec.csi.volumeHandle.", show_default=False)
 ]
 Node = Annotated[str, typer.Argument(metavar="NODE", help="CSI node id.", show_default=False)]
+Kubeconfig = Annotated[str, typer.Option(metavar="PATH", envvar="KUBECONFIG", help="Path of a kubeconfig; not needed in a Pod.")]
 Timeout = Annotated[
-    float, typer.Option(min=0.1, metavar="SECONDS", help="Time to wait for the answer; the operation goes on afterwards.")
+    float, typer.Option(metavar="SECONDS", min=0.1, help="Time to wait for the answer; the operation goes on afterwards.")
 ]
 
 PATIENCE: Final = 30.0
@@ -37,7 +38,8 @@ def publish(
     volume: Volume,
     node: Node,
     access_mode: Annotated[
-        str, typer.Option(autocompletion=_access_modes, help="CSI access mode, for example MULTI_NODE_MULTI_WRITER.")
+        str,
+        typer.Option(metavar="MODE", autocompletion=_access_modes, help="CSI access mode, for example MULTI_NODE_MULTI_WRITER."),
     ] = "SINGLE_NODE_WRITER",
     readonly: Annotated[bool, typer.Option("--readonly", help="Publish it read-only.")] = False,
     timeout: Timeout = PATIENCE,

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 Kind = Literal["auto", "embedded", "real", "kubeconfig"]
-Port = Annotated[int | None, typer.Option(min=0, max=65535, show_default="the usual one, or a free one if that is taken")]
+Port = Annotated[
+    int | None, typer.Option(metavar="PORT", min=0, max=65535, show_default="the usual one, or a free one if that is taken")
+]
 
 
 def up(
@@ -25,13 +27,15 @@ def up(
         Kind,
         typer.Option(help="auto: the cluster of KUBECONFIG; else real, if KUBEBUILDER_ASSETS names its binaries; else embedded."),
     ] = "auto",
-    workers: Annotated[int, typer.Option(min=1, max=16, help="Number of workers.")] = 1,
+    workers: Annotated[int, typer.Option(metavar="N", min=1, max=16, help="Number of workers.")] = 1,
     volumes: Annotated[
-        int, typer.Option(min=0, help=("Number of PersistentVolumes to create; never in the cluster of KUBECONFIG."))
+        int, typer.Option(metavar="N", min=0, help="Number of PersistentVolumes to create; never in the cluster of KUBECONFIG.")
     ] = 0,
     temporal_port: Port = None,
     ui_port: Port = None,
-    database: Annotated[Path | None, typer.Option(help="File that keeps Temporal's state; in memory without one.")] = None,
+    database: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="File that keeps Temporal's state; in memory without one.")
+    ] = None,
 ) -> None:
     """Run Temporal with its UI, a Kubernetes API and workers, for development, until Ctrl-C."""
     session = Session.of(context)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from mooring.cli.operations import PATIENCE, Timeout, Volume
+from mooring.cli.operations import PATIENCE, Kubeconfig, Timeout, Volume
 from mooring.cli.output import NONE, UNKNOWN, Named, Row, Table, age, note, print_data, print_lines, print_streamed, rfc3339
 from mooring.cli.session import Session
 from mooring.errors import VolumeNotFound
@@ -41,14 +41,14 @@ def get(context: typer.Context, volume: Volume, timeout: Timeout = PATIENCE, out
 
 def list_volumes(
     context: typer.Context,
-    node: Annotated[str, typer.Option(help="Only volumes that this node holds.", show_default=False)] = "",
+    node: Annotated[str, typer.Option(metavar="NODE", help="Only volumes that this node holds.", show_default=False)] = "",
     attached: Annotated[
         bool | None, typer.Option("--attached/--detached", help="Only volumes that some node, or none, holds.", show_default=False)
     ] = None,
     watch: Annotated[
         bool, typer.Option("-w", "--watch", help="After the list, print each volume that changes, until Ctrl-C.")
     ] = False,
-    kubeconfig: Annotated[str, typer.Option(envvar="KUBECONFIG", help="Path of a kubeconfig; not needed in a Pod.")] = "",
+    kubeconfig: Kubeconfig = "",
     output: Named = "table",
 ) -> None:
     """List the driver's volumes and their holders, as recorded on the PVs."""

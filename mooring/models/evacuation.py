@@ -160,6 +160,12 @@ class EvacuationProgress(Model):
     departed: tuple[str, ...] = added(())
 
 
+class EvacuationStarted(Model):
+    """An evacuation that was started, or joined, and that nobody waits for; by its id."""
+
+    workflow_id: str
+
+
 class EvacuationResult(Model):
     """Result of an evacuation.
 

@@ -105,6 +105,24 @@ async def test_it_may_only_start_it(dead_node: DeadNode, run: Mooring) -> None:
     assert (await ended(dead_node.evacuation)).released == 1
 
 
+async def test_a_program_that_only_starts_it_gets_its_id(dead_node: DeadNode, run: Mooring) -> None:
+    ran = await run("evacuate", "node-a", "--no-wait", "-o", "json")
+
+    assert ran.data == {"workflow_id": dead_node.evacuation.id}
+
+
+async def test_an_approval_names_its_approver(dead_node: DeadNode, run: Mooring) -> None:
+    ran = await run("approve", "evacuate/node-a", "--reason", "it is off", USER="")
+
+    assert (ran.code, "name the approver with --by" in ran.err) == (2, True)
+
+
+async def test_an_approval_of_no_evacuation_names_the_command_that_starts_one(run: Mooring) -> None:
+    ran = await run("approve", "evacuate/node-a", "--reason", "it is off", "--by", "ada")
+
+    assert "`mooring evacuate NODE`" in ran.err
+
+
 async def test_on_a_terminal_it_shows_a_bar(dead_node: DeadNode, run: Mooring) -> None:
     running = asyncio.ensure_future(run("evacuate", "node-a", TTY_COMPATIBLE="1", TTY_INTERACTIVE="1", COLUMNS="120"))
     await waits(dead_node)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -75,6 +76,13 @@ print({{name.split(".")[0] for name in sys.modules}} & {costly!r}, file=sys.stde
 
 def test_help_lists_every_command() -> None:
     assert [command for command in COMMANDS if f"\n  {command} " not in help_of()] == []
+
+
+@pytest.mark.parametrize("command", [[], *([command] for command in COMMANDS)])
+def test_help_names_what_an_option_takes_and_no_type_of_python(command: list[str]) -> None:
+    options = [line for line in help_of(*command).splitlines() if line.startswith("  -")]
+
+    assert [line for line in options if re.search("<(str|int|float|path)|-completion", line)] == []
 
 
 def test_help_lists_every_exit_code() -> None:

@@ -88,7 +88,7 @@ class Steps:
     node: NodeVerdict = NodeVerdict.ADMITTED
     """The verdict on the node, from memory, when the operation began."""
     doubt: str = ""
-    """Why the volume could be published to nobody when the operation began."""
+    """The reason why the volume could be published to no node when the operation began, "" for none."""
     seen: VolumeRecord | None = None
     """The last record that was seen, for operators to be told on its PV."""
     stopped: BaseException | None = None
