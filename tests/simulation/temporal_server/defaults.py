@@ -1,0 +1,8 @@
+"""Defaults of the server."""
+
+from __future__ import annotations
+
+from typing import Final
+
+DEFAULT_TIMEOUT: Final = 10.0
+"""Seconds that a workflow task may take where nobody says."""

@@ -1,0 +1,116 @@
+"""The door of the server: the real client of the SDK sends its requests here instead of over a connection.
+
+Contract: a request is answered after a delay that the dice decide, or fails with the status that the real server gives. A
+deadline of the caller's ends the wait, as gRPC does; what the request has begun goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from google.protobuf.message import Message
+from temporalio.client import Client
+from temporalio.client import Plugin as ClientPlugin
+from temporalio.common import MetricMeter
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import ConnectConfig, RPCStatusCode, _BridgeServiceClient
+from temporalio.worker import Plugin as WorkerPlugin
+from temporalio.worker import Replayer, ReplayerConfig, UnsandboxedWorkflowRunner, Worker, WorkerConfig
+
+from tests.simulation.temporal_server.errors import refusal
+from tests.simulation.temporal_server.requests import Requests
+from tests.simulation.temporal_server.server import Server, no_time
+
+R = TypeVar("R", bound=Message)
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """The connection of a worker, in the stead of the SDK's."""
+
+    server: Server
+
+
+@dataclass(frozen=True, slots=True)
+class NoRuntime:
+    """The SDK's runtime, without threads."""
+
+    metric_meter: MetricMeter = MetricMeter.noop
+
+
+class Service(_BridgeServiceClient):
+    """Requests to the server; `delay` is the time that one takes on its way there, and its answer on the way back."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(ConnectConfig(target_host="simulated:7233"))
+        self._bridge_client = Bridge(server)  # type: ignore[assignment]
+        self._runtime = NoRuntime()  # type: ignore[assignment]
+        self.server = server
+        self.delay = no_time
+        self._requests = Requests(server)
+
+    async def _rpc_call(
+        self,
+        rpc: str,
+        req: Message,
+        resp_type: type[R],
+        *,
+        service: str,
+        retry: bool,  # noqa: ARG002 - the SDK names it
+        metadata: Mapping[str, str | bytes],  # noqa: ARG002 - the SDK names it
+        timeout: timedelta | None,
+    ) -> R:
+        handle = getattr(self._requests, rpc, None)
+        if handle is None:
+            raise refusal(RPCStatusCode.UNIMPLEMENTED, f"The simulated server knows no {service}/{rpc}.")
+        try:
+            async with asyncio.timeout(timeout.total_seconds() if timeout else None):
+                await self._travel()
+                answer = handle(req)
+                found: Any = await answer if asyncio.iscoroutine(answer) else answer
+                await self._travel()
+        except TimeoutError:
+            raise refusal(RPCStatusCode.DEADLINE_EXCEEDED, "Timeout expired") from None
+        if not isinstance(found, resp_type):
+            raise TypeError(f"{rpc} is answered by {resp_type.__name__}, not by {type(found).__name__}.")
+        return found
+
+    async def _travel(self) -> None:
+        seconds = self.delay(self.server.dice)
+        if seconds:
+            await asyncio.sleep(seconds)
+
+
+class InProcess(ClientPlugin, WorkerPlugin):
+    """A plugin of the SDK: workers of the client run workflows on the loop that they are on, and without the sandbox."""
+
+    def configure_client(self, config: Any) -> Any:
+        return config
+
+    async def connect_service_client(self, config: Any, next: Any) -> Any:  # noqa: A002 - the SDK names it
+        return await next(config)
+
+    def configure_worker(self, config: WorkerConfig) -> WorkerConfig:
+        config["workflow_runner"] = UnsandboxedWorkflowRunner()
+        config["debug_mode"] = True
+        return config
+
+    async def run_worker(self, worker: Worker, next: Any) -> None:  # noqa: A002 - the SDK names it
+        await next(worker)
+
+    def configure_replayer(self, config: ReplayerConfig) -> ReplayerConfig:
+        return config
+
+    def run_replayer(self, replayer: Replayer, histories: Any, next: Any) -> Any:  # noqa: A002 - the SDK names it
+        return next(replayer, histories)
+
+
+def connect(server: Server, identity: str = "simulated") -> Client:
+    """Return a client of the server that converts payloads as Mooring does."""
+    service = Service(server)
+    service.config.identity = identity
+    return Client(service, namespace=server.namespace, data_converter=pydantic_data_converter, plugins=[InProcess()])
