@@ -27,9 +27,10 @@ with workflow.unsafe.imports_passed_through():
     from workflows.common.acquisition import RecordAcquisition
     from workflows.common.cancellation import stop_if_cancelled, to_the_end
     from workflows.common.failures import STOPPED, ended, failed_step, failure, is_final, stopped
+    from workflows.common.lives import was_reset
     from workflows.common.payloads import NOTHING, read_request
     from workflows.common.report import Report
-    from workflows.common.steps import Steps, was_reset
+    from workflows.common.steps import Steps
 
 
 @workflow.defn(name=ADOPT)
@@ -53,8 +54,8 @@ class AdoptAttachment:
         self._report = Report("adopt", self._steps, self._node)
         self._report.show(State.ADOPTING)
         try:
-            if self._steps.stopped is not None:
-                raise self._steps.stopped
+            if self._steps.lives.stopped is not None:
+                raise self._steps.lives.stopped
             result = self._result(await self._adopt(seen))
         except STOPPED as error:
             raise await self._failed(stopped(error)) from failed_step(error)

@@ -66,7 +66,7 @@ class WatchMigration:
         self._steps, _ = await Steps.begin(migrating.volume)
         self._enter(State.MIGRATING, Reason.MIGRATION_STARTED, f"{self._what()} has begun: both nodes hold the volume.")
         try:
-            record = await self._end_of(self._steps.wait_for_migration())
+            record = await self._end_of(self._steps.waits.for_migration())
         except STOPPED as error:
             raise ended(stopped(error), f"{self._what()} is watched no longer") from failed_step(error)
         result = self._result(record)

@@ -28,6 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.common.acquisition import heeding_history
     from workflows.common.cancellation import stop_if_cancelled, to_the_end
     from workflows.common.failures import STOPPED, ended, failed_step, reason, stopped
+    from workflows.common.lives import this_life
     from workflows.common.report import Report
     from workflows.common.steps import Steps
     from workflows.common.visibility import explain
@@ -100,7 +101,7 @@ class PersistAttachment:
         NB: it has reported no success, and its request may arrive after another publish has relied on this run.
         """
         asker = _asker()
-        if not asker or not workflow.patched(_ASKS_WHO) or await self._steps.is_open(asker):
+        if not asker or not workflow.patched(_ASKS_WHO) or await self._steps.waits.is_open(asker):
             return
         # NB: an attempt of this run may have landed whose answer it has not got.
         signed = tuple(sorted({*self._mine, self._steps.operation})) if self._wrote else ()
@@ -114,7 +115,7 @@ class PersistAttachment:
         waits = pauses(_PAUSE, _LONGEST_PAUSE, lambda: 1.0)  # one run a volume: there is nobody to fall into step with
         while True:
             attachment = self._settled or self._waiting.attachment
-            seen = await self._steps.wait_for_volume(self._waiting.model_copy(update={"attachment": attachment}))
+            seen = await self._steps.waits.for_volume(self._waiting.model_copy(update={"attachment": attachment}))
             stop_if_cancelled()
             decision = self._claim(seen, attachment)
             if isinstance(decision, fence.Refuse):
@@ -124,7 +125,7 @@ class PersistAttachment:
             self._renews, self._wrote = fence.stays(decision, seen, *self._mine, stayed=self._renews), True
             result = await self._steps.persist(decision.write)
             if result.by:
-                self._signed[result.by] = self._steps.life
+                self._signed[result.by] = this_life()
             if result.landed and result.record is not None:
                 self._report.show(State.ATTACHED)
                 volume, node = self._waiting.volume.volume_handle, attachment.node_id
@@ -132,8 +133,8 @@ class PersistAttachment:
                 return f"{self._what()} is done at epoch {result.record.epoch}."
 
     async def _is_needed(self) -> bool:
-        self._asked_in = self._steps.life
-        lives = await self._steps.publisher_lives(self._waiting.operation)
+        self._asked_in = this_life()
+        lives = await self._steps.waits.publisher_lives(self._waiting.operation)
         if not holds.is_needed(settled=self._settled is not None, publisher_lives=lives):
             return False
         stop_if_cancelled()
@@ -143,10 +144,10 @@ class PersistAttachment:
         """Wait for the word of the publish, and return whether it is there: after a reset it may never arrive."""
         while self._settled is None:
             explain(State.WAITING_FOR_PV, self._unsettled())
-            await workflow.wait_condition(lambda: self._settled is not None or self._steps.life != self._asked_in)
+            await workflow.wait_condition(lambda: self._settled is not None or this_life() != self._asked_in)
             explain(State.WAITING_FOR_PV, "")
             if self._settled is None and not workflow.patched(_ASKS_AGAIN):
-                self._asked_in = self._steps.life
+                self._asked_in = this_life()
             elif self._settled is None and not await self._is_needed():
                 return False
         return True
@@ -174,7 +175,7 @@ class PersistAttachment:
     @property
     def _mine(self) -> list[str]:
         """The ids that sign this run's writes; none of a former self, which may have ended with the node recorded for good."""
-        return [run for run, life in self._signed.items() if life == self._steps.life]
+        return [run for run, life in self._signed.items() if life == this_life()]
 
     @property
     def _report(self) -> Report:

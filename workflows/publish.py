@@ -39,9 +39,10 @@ with workflow.unsafe.imports_passed_through():
     from workflows.common.cancellation import stop_if_cancelled, to_the_end
     from workflows.common.events import record_not_attached
     from workflows.common.failures import STOPPED, ended, failed_step, failure, is_final, reason, stopped
+    from workflows.common.lives import was_reset
     from workflows.common.payloads import NOTHING, read_request
     from workflows.common.report import Report
-    from workflows.common.steps import Steps, was_reset
+    from workflows.common.steps import Steps
     from workflows.migrate import watch_migration
     from workflows.publication.attach import BackendAttach
     from workflows.publication.hold import UnpersistedHold
@@ -78,8 +79,8 @@ class PublishVolume:
         self._report = Report("publish", self._steps, self._asked.node_id)
         self._report.show(State.PUBLISHING)
         try:
-            if self._steps.stopped is not None:
-                raise self._steps.stopped
+            if self._steps.lives.stopped is not None:
+                raise self._steps.lives.stopped
             result = await self._publish(await self._admit(seen))
         except STOPPED as error:
             raise await self._failed(stopped(error)) from failed_step(error)

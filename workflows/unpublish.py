@@ -5,12 +5,10 @@ if nothing was attached, and has then moved the epoch, so that no earlier attemp
 can't be cleared does not hold it up for ever: within the budget it ends in success with `annotation_cleared=False`, the
 volume still fenced to its holder, and an Event.
 
-The backend detaches at the epoch that is then released, so that its token is above that of any attach which may still hang: an
-index that is behind costs another call, not the fence.
-
 If it is cancelled, it stops where it is, and another unpublish goes on from there.
 
-Not kept here: the writes (mooring/records/fence.py), and the retries of a step (workflows/common/steps.py).
+Not kept here: the writes (mooring/records/fence.py), the backend's part (workflows/publication/detach.py), and the retries of a
+step (workflows/common/steps.py).
 """
 
 from __future__ import annotations
@@ -23,11 +21,10 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
-    from mooring.errors import BackendInvalidArgument, BackendNotFound, Contended
+    from mooring.errors import Contended
     from mooring.events.reasons import Reason
     from mooring.models import (
         Attachment,
-        BackendCall,
         ReadResult,
         UnpublishRequest,
         UnpublishResult,
@@ -38,20 +35,14 @@ with workflow.unsafe.imports_passed_through():
     from mooring.names import UNPUBLISH
     from mooring.records import fence
     from mooring.states import State
-    from workflows.common.failures import STOPPED, ended, failed_step, failure, reason, says, stopped
+    from workflows.common.failures import STOPPED, ended, failed_step, failure, reason, stopped
     from workflows.common.payloads import NOTHING, read_request
     from workflows.common.report import Report
-    from workflows.common.steps import LIVES, Steps
+    from workflows.common.steps import Steps
+    from workflows.publication.detach import BackendDetach
 
 
 T = TypeVar("T")
-
-_AT_LIVE_EPOCH = "detach at the live epoch"
-"""The patch since which a detach at an earlier epoch than the one to be released is none."""
-
-
-_ALL = "detach what no record names"
-"""The patch since which an unpublish from every node asks the backend for all of them, too, and not only for those recorded."""
 
 
 class _UnclearableError(Exception):
@@ -89,8 +80,7 @@ class UnpublishVolume:
         self._steps: Steps
         self._report: Report
         self._released: dict[str, None] = {}
-        self._detached: dict[str, tuple[int, int]] = {}
-        """The nodes that the backend has detached, the epoch that it did so at, and the run's life then."""
+        self._detach: BackendDetach
         self._dropped: set[str] = set()
         """The runs whose wait for a PV this operation has ended."""
 
@@ -99,6 +89,7 @@ class UnpublishVolume:
         """Unpublish; see the module."""
         self._asked = read_request(UnpublishRequest, request)
         self._steps, seen = await Steps.begin(self._asked)
+        self._detach = BackendDetach(self._steps, self._asked)
         self._report = Report("unpublish", self._steps, self._asked.node_id)
         self._report.show(State.UNPUBLISHING)
         try:
@@ -142,13 +133,13 @@ class UnpublishVolume:
         others = await self._release_unpersisted()
         if anew or (seen.record is None and not self._steps.trusts(seen)):
             seen = await self._look()
-        outgrown = await self._detach_or_look(seen)
+        outgrown = await self._detach.carry_out_or_look(seen)
         if outgrown is not None:
             return outgrown
         if seen.record is None and not self._steps.trusts(seen):
             return await self._look()
         if seen.record is None:
-            self._released.update(dict.fromkeys(self._leaving(seen.departed)))
+            self._released.update(dict.fromkeys(self._detach.leaving(seen.departed)))
             held = f"it is held by node {others.node_id}, whose record waits for a PersistentVolume" if others else ""
             return self._result(0, held or "it has no PersistentVolume")
         result = await _clearing(self._release(seen.record), seen.record)
@@ -168,7 +159,9 @@ class UnpublishVolume:
         """Return whether a node that was taken for a stray may have the volume; without a record, that is unknown."""
         waiting = self._steps.waiting
         return (
-            seen is None or bool(self._leaving(seen)) or (waiting is not None and waiting.attachment.node_id == self._asked.node_id)
+            seen is None
+            or bool(self._detach.leaving(seen))
+            or (waiting is not None and waiting.attachment.node_id == self._asked.node_id)
         )
 
     def _overtaken(self, seen: VolumeRecord | None) -> bool:
@@ -182,7 +175,7 @@ class UnpublishVolume:
         write = fence.release(seen, self._steps.volume, self._asked.node_id, self._steps.operation)
         result = await self._steps.release(write)
         if result.landed:
-            self._released.update(dict.fromkeys(self._leaving(seen)))
+            self._released.update(dict.fromkeys(self._detach.leaving(seen)))
         if self._steps.is_current(result) and seen.unreadable:
             raise _UnclearableError(seen.unreadable[0], result.record)
         return result
@@ -198,103 +191,22 @@ class UnpublishVolume:
         if self._asked.node_id not in ("", held.node_id):
             return held
         self._steps.waiting = None
-        await self._ask_backend(held.node_id, 0, recorded=True, needs_secrets=waiting.with_secrets)
-        await self._steps.drop_waiting(waiting.run_id)
+        await self._detach.ask(held.node_id, 0, recorded=True, needs_secrets=waiting.with_secrets)
+        await self._steps.waits.drop_hold(waiting.run_id)
         self._dropped.add(waiting.run_id)
         self._released[held.node_id] = None
         return None
 
-    async def _detach_or_look(self, seen: ReadResult) -> ReadResult | None:
-        """Have the backend detach, or return the live look if it refuses and the record seen is out of date.
-
-        NB: the index may be behind, and a backend refuses the token of an epoch that is over.
-        """
-        try:
-            await self._detach(seen.record or seen.departed)
-        except ActivityError as error:
-            if is_cancelled_exception(stopped(error)) or self._steps.trusts(seen) or not workflow.patched(_AT_LIVE_EPOCH):
-                raise
-            live = await self._look_instead_of(error)
-            if (live.record or live.departed) == (seen.record or seen.departed):
-                raise
-            return live
-        return None
-
-    async def _look_instead_of(self, failed: ActivityError) -> ReadResult:
-        try:
-            return await self._steps.look(self._steps.limits.clear_budget)
-        except ActivityError as error:
-            raise (error if is_cancelled_exception(stopped(error)) else failed) from None
-
-    async def _detach(self, seen: VolumeRecord | None) -> None:
-        """Have the backend detach the nodes to be released; the requested one even if no record names it, as one may be lost."""
-        leaving, epoch = self._leaving(seen), seen.token_epoch if seen else 0
-        for node in leaving:
-            await self._ask_backend(node, epoch, recorded=bool(seen and not seen.evidence))
-        if not leaving:
-            await self._ask_backend(self._asked.node_id, epoch, recorded=False)
-        elif not self._asked.node_id and workflow.patched(_ALL):
-            await self._detach_unrecorded(epoch)
-
-    async def _detach_unrecorded(self, epoch: int) -> None:
-        """Have the backend detach from every node, as an operation that was cut off may have left an unrecorded attachment.
-
-        NB: many a driver takes no call without a node id; the recorded nodes are detached by then.
-        """
-        try:
-            await self._ask_backend("", epoch, recorded=False)
-        except ActivityError as error:
-            if not says(error, BackendInvalidArgument):
-                raise
-
-    async def _ask_backend(self, node_id: str, epoch: int, *, recorded: bool, needs_secrets: bool = False) -> None:
-        """Have the backend detach, which may know nothing of it if no record names the node, or the node is gone.
-
-        NB: not otherwise: NOT_FOUND says that the volume is not assumed to be detached (CSI spec, ControllerUnpublishVolume).
-        """
-        has_detached = self._asked.detached and self._asked.at_epoch is not None
-        if not self._steps.limits.backend or has_detached or self._is_detached(node_id, epoch):
-            return
-        call = BackendCall(
-            volume=self._steps.volume,
-            node_id=node_id,
-            epoch=epoch,
-            handed_over=self._asked.handed_over,
-            needs_secrets=needs_secrets,
-        )
-        life = self._steps.life  # NB: a reset may come before the answer
-        try:
-            await self._steps.backend_unpublish(call)
-        except ActivityError as error:
-            if not says(error, BackendNotFound) or (recorded and await self._steps.node_is_there(node_id)):
-                raise
-        self._detached[node_id] = epoch, life
-
-    def _is_detached(self, node_id: str, epoch: int) -> bool:
-        """Return whether it was at this epoch or a later one: an attach that hangs has a token above those of all before.
-
-        NB: not by a former self of a run that was reset, since which the volume may have been published again.
-        """
-        if node_id not in self._detached:
-            return False
-        at, life = self._detached[node_id]
-        if life != self._steps.life and workflow.patched(LIVES):
-            return False
-        return at >= epoch or not workflow.patched(_AT_LIVE_EPOCH)
-
     async def _give_up(self, unclearable: _UnclearableError) -> UnpublishResult:
         """End in success all the same, once the backend has detached: an unclearable record must not hold up the unpublish."""
         seen = unclearable.seen
-        await self._detach(seen)
+        await self._detach.carry_out(seen)
         warning = (
             f"{self._what()} is done, but its record could not be cleared, so the volume stays fenced to its holder: "
             f"{unclearable} Once the cause is corrected, unpublish it again."
         )
         await self._steps.warn_not_cleared(WarnInput(volume=self._steps.volume, record=seen, message=warning))
         return self._answer(seen.epoch if seen else 0, cleared=False, message=warning)
-
-    def _leaving(self, seen: VolumeRecord | None) -> list[str]:
-        return [held.node_id for held in seen.everyone if self._asked.node_id in ("", held.node_id)] if seen else []
 
     def _result(self, epoch: int, why: str) -> UnpublishResult:
         unrecorded = "; no record knew of it" if self._asked.stray else f"; nothing was attached{f', {why}' if why else ''}"
@@ -319,7 +231,7 @@ class UnpublishVolume:
     def _tell(self) -> None:
         stale = self._asked.bound
         volume = self._asked.volume_handle
-        for node in sorted(self._detached) if self._asked.stray else self._released:
+        for node in sorted(self._detach.nodes) if self._asked.stray else self._released:
             if stale:
                 note = f"Volume {volume} was still attached to node {node}, which should no longer have it; it is released."
                 self._report.event(Reason.STALE_ATTACHMENT_RELEASED, note, node)

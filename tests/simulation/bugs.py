@@ -16,8 +16,8 @@ from mooring.records import fence, holds
 from workflows import publish
 from workflows.common.acquisition import RecordAcquisition
 from workflows.common.steps import Steps
+from workflows.publication.detach import BackendDetach
 from workflows.publish import PublishVolume
-from workflows.unpublish import UnpublishVolume
 
 Bug = Callable[[pytest.MonkeyPatch], None]
 
@@ -52,7 +52,7 @@ def unpublish_lets_go_before_it_detaches(patch: pytest.MonkeyPatch) -> None:
     async def nothing(*_: Any) -> None:
         return None
 
-    patch.setattr(UnpublishVolume, "_detach", nothing)
+    patch.setattr(BackendDetach, "carry_out", nothing)
 
 
 def claim_is_not_remembered(patch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from mooring.records import fence, refusals
     from workflows.common.cancellation import stop_if_cancelled
     from workflows.common.failures import STOPPED, is_final_at_once
-    from workflows.common.steps import LIVES
+    from workflows.common.lives import LIVES, this_life
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -47,7 +47,7 @@ class RecordAcquisition:
         self.may_land = False
         self._written_by = ""
         self._in_part = False
-        self._life = steps.life
+        self._life = this_life()
         self._steps = steps
 
     async def make(self, acquire: fence.Acquire, seen: ReadResult, mine: Collection[str] = ()) -> WriteResult:
@@ -57,7 +57,7 @@ class RecordAcquisition:
             raise AssertionError("a claim is decided on a record")
         # NB: the acquisition before may have landed and said nothing of it, on a PV that went.
         self.renews = fence.stays(acquire, seen.record, seen.by, *mine, stayed=self.stays(seen))
-        self._written_by, self.may_land, self._life = "", True, self._steps.life
+        self._written_by, self.may_land, self._life = "", True, this_life()
         try:
             result = await self._steps.record(acquire.write)
         except STOPPED as error:
@@ -77,7 +77,7 @@ class RecordAcquisition:
     @property
     def outlived(self) -> bool:
         """True if the run was reset since it decided on the acquisition, which its former self may have rolled back."""
-        return self._life != self._steps.life and workflow.patched(LIVES)
+        return self._life != this_life() and workflow.patched(LIVES)
 
     def stays(self, seen: ReadResult) -> bool:
         """Return whether the node keeps the volume: it held it before, or by an acquisition of the run that this one was reset

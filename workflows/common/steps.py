@@ -17,15 +17,13 @@ from typing import TYPE_CHECKING, TypeVar
 from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError, is_cancelled_exception
-from temporalio.workflow import ActivityConfig, ActivityHandle
+from temporalio.workflow import ActivityConfig
 
 with workflow.unsafe.imports_passed_through():
     from activities.attachments import AttachmentActivities
     from activities.backend import BackendActivities
     from activities.events import EventActivities
-    from activities.migrations import MigrationActivities
     from activities.nodes import NodeActivities
-    from activities.unpersisted import UnpersistedActivities
     from mooring.errors import NodeNotFound
     from mooring.models import (
         BackendCall,
@@ -34,10 +32,8 @@ with workflow.unsafe.imports_passed_through():
         ObserveInput,
         ObserveResult,
         OperationLimits,
-        PersistInput,
         ReadInput,
         ReadResult,
-        RunRef,
         UnpersistedRun,
         VolumeRecord,
         VolumeRef,
@@ -45,30 +41,16 @@ with workflow.unsafe.imports_passed_through():
         Write,
         WriteResult,
     )
-    from mooring.names import waiting_queue
     from mooring.records import fence
     from workflows.common.activity_options import patient
     from workflows.common.failures import cause, says
+    from workflows.common.lives import LIVES, Lives, this_life, was_reset
+    from workflows.common.waits import WaitSteps
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
 
 S = TypeVar("S", ReadResult, WriteResult)
-
-LIVES = "look again where the run was reset"
-"""The patch since which no call of the backend hangs on what a former self was shown."""
-_WAIT = 86400.0
-"""Seconds of one attempt to wait for a PV; there is no last one."""
-_PV_LOOK = 60.0
-"""Seconds that an attempt to wait for the end of a migration may take beside its look at the PV, and between two attempts."""
-
-
-def was_reset() -> bool:
-    """Return whether this run was reset from another, which may have left something under way.
-
-    NB: a reset changes it for the replayed part, too, so only the end of a run may depend on it, as on its own id.
-    """
-    return workflow.info().run_id != workflow.info().original_execution_run_id
 
 
 async def _observe(observe: ObserveInput) -> ObserveResult:
@@ -91,15 +73,12 @@ class Steps:
     """The reason why the volume could be published to no node when the operation began, "" for none."""
     seen: VolumeRecord | None = None
     """The last record that was seen, for operators to be told on its PV."""
-    stopped: BaseException | None = None
-    """The cancellation that came before the first look, where there may be something to roll back."""
-    _asked_in: int = field(init=False)
-    """The life in which `waiting` was asked for."""
-    _looked_in: int = field(init=False)
-    """The life in which the PV was looked at last."""
+    lives: Lives = field(default_factory=Lives)
+    waits: WaitSteps = field(init=False)
+    """The steps about waits."""
 
     def __post_init__(self) -> None:
-        self._asked_in = self._looked_in = self.life
+        self.waits = WaitSteps(self.volume, self.limits)
 
     @classmethod
     async def begin(cls, asked: VolumeRef, node_id: str = "", *, rolls_back: bool = False) -> tuple[Steps, ReadResult]:
@@ -116,7 +95,7 @@ class Steps:
             if not (rolls_back and was_reset() and is_cancelled_exception(error) and workflow.patched(LIVES)):
                 raise cause(error) or error from None
             cancelled, observed = error, await _observe(observe)
-        steps = cls(volume, observed.limits, observed.waiting, observed.node, observed.doubt, stopped=cancelled)
+        steps = cls(volume, observed.limits, observed.waiting, observed.node, observed.doubt, lives=Lives(stopped=cancelled))
         return steps, steps._saw(ReadResult(record=observed.record))
 
     @property
@@ -129,14 +108,6 @@ class Steps:
         return workflow.info().run_id
 
     @property
-    def life(self) -> int:
-        """A number that a reset changes where it happened.
-
-        NB: a replay finds it as it was, so any decision may depend on whether the run was reset since another one.
-        """
-        return workflow.random_seed()
-
-    @property
     def may_wait(self) -> bool:
         """True if an attachment may wait for the volume's PV: one did, or it is unknown."""
         return self.waiting is not None or self.is_waiting_unknown
@@ -147,12 +118,12 @@ class Steps:
 
         NB: the knowledge is valid for as long as the operation has the volume's lock, and a reset may follow after others had it.
         """
-        return self._asked_in != self.life and workflow.patched(LIVES)
+        return self.lives.asked_in != this_life() and workflow.patched(LIVES)
 
     @property
     def is_look_outlived(self) -> bool:
         """True if the run was reset since it looked at the PV."""
-        return self._looked_in != self.life and workflow.patched(LIVES)
+        return self.lives.looked_in != this_life() and workflow.patched(LIVES)
 
     def trusts(self, seen: ReadResult) -> bool:
         """Return whether the run may end on this look: it was at the PV, and by this very run."""
@@ -164,7 +135,7 @@ class Steps:
 
     async def look(self, budget: float | None = None) -> ReadResult:
         """Read the live record, within the budget: that of a publish unless given."""
-        self._looked_in = self.life
+        self.lives.looked_in = this_life()
         options = self._bounded("look at the PV", budget or self.limits.publish_budget)
         look = ReadInput(volume=self.volume, pvs=self._several())
         return self._saw(await workflow.execute_activity_method(AttachmentActivities.look, look, **options))
@@ -193,7 +164,7 @@ class Steps:
 
     async def record(self, write: Write) -> WriteResult:
         """Try to make the node a holder."""
-        self._looked_in = self.life
+        self.lives.looked_in = this_life()
         options = self._bounded(f"record {write.node_id} as holder, epoch {write.epoch}", self.limits.publish_budget)
         return self._saw(await workflow.execute_activity_method(AttachmentActivities.record, write, **options))
 
@@ -235,9 +206,9 @@ class Steps:
 
         NB: the record's undo tests the record seen, the backend's doesn't.
         """
-        life = self.life
+        before = this_life()
         seen = await self.look_patiently(budget)
-        if life == self.life or not workflow.patched(LIVES):
+        if this_life() == before or not workflow.patched(LIVES):
             return seen
         now = await self.look_patiently(budget)
         return seen if now.record == seen.record else now
@@ -247,9 +218,8 @@ class Steps:
 
         NB: while it is another node's, the record must not be written: an epoch on it would say that no node holds the volume.
         """
-        self._asked_in = self.life
-        options = self._patient("look for an unpersisted holder", self.limits.attempt_timeout)
-        return await workflow.execute_activity_method(UnpersistedActivities.find, self.volume, **options)
+        self.lives.asked_in = this_life()
+        return await self.waits.find_hold()
 
     async def backend_publish(self, call: BackendCall) -> dict[str, str]:
         """Have the backend attach."""
@@ -265,46 +235,6 @@ class Steps:
         """Have the backend detach, however long it takes."""
         options = self._patient(f"roll back: backend detaches from {call.node_id}", self.limits.backend_timeout)
         await workflow.execute_activity_method(BackendActivities.undo, call, **options)
-
-    async def drop_waiting(self, run_id: str) -> None:
-        """End the wait for this volume's PV, however long it takes."""
-        options = self._patient("give up the unpersisted holder", self.limits.attempt_timeout)
-        await workflow.execute_activity_method(UnpersistedActivities.drop, RunRef(volume=self.volume, run_id=run_id), **options)
-
-    async def outwait(self, run_id: str) -> None:
-        """Wait until a run that was asked to give up the wait for this volume's PV has done so, or goes on in another."""
-        options = self._patient("wait for the end of the unpersisted holder", self.limits.attempt_timeout)
-        await workflow.execute_activity_method(UnpersistedActivities.outwait, RunRef(volume=self.volume, run_id=run_id), **options)
-
-    async def is_open(self, operation: str) -> bool:
-        """Return whether that operation on the volume is open."""
-        options = self._patient("look at the operation that asks for the end", self.limits.attempt_timeout)
-        run = RunRef(volume=self.volume, run_id=operation)
-        return await workflow.execute_activity_method(UnpersistedActivities.ends_for, run, **options)
-
-    async def has_begun(self, run_id: str) -> bool:
-        """Return whether this is the run of a hold that this very operation has begun."""
-        options = self._patient("look at the run that wrote the record", self.limits.attempt_timeout)
-        run = RunRef(volume=self.volume, run_id=run_id)
-        return await workflow.execute_activity_method(UnpersistedActivities.has_begun, run, **options)
-
-    async def publisher_lives(self, operation: str) -> bool:
-        """Return whether that publish is open, or has succeeded."""
-        options = self._patient("look at the publish that began this", self.limits.attempt_timeout)
-        publish = RunRef(volume=self.volume, run_id=operation)
-        return await workflow.execute_activity_method(UnpersistedActivities.publisher_lives, publish, **options)
-
-    async def wait_for_volume(self, waiting: PersistInput) -> VolumeRecord:
-        """Wait until the volume has a PV, and return its record."""
-        options = self._patient(f"wait for a PV to record {waiting.attachment.node_id} on", _WAIT)
-        return await workflow.execute_activity_method(UnpersistedActivities.wait, waiting, **options)
-
-    def wait_for_migration(self) -> ActivityHandle[VolumeRecord | None]:
-        """Begin to wait for the record once at most one node holds the volume, however long it takes."""
-        options = self._patient("wait until one node holds the volume", _PV_LOOK + self.limits.attempt_timeout)
-        options["retry_policy"] = RetryPolicy(maximum_interval=timedelta(seconds=_PV_LOOK))
-        options["task_queue"] = waiting_queue(workflow.info().task_queue)
-        return workflow.start_activity_method(MigrationActivities.wait, self.volume, **options)
 
     async def warn_not_cleared(self, warned: WarnInput) -> None:
         """Warn an operator of a record that could not be cleared; best effort."""

@@ -1,1 +1,1 @@
-"""The parts of PublishVolume: the backend's attach, the hold of a volume without a PV, and the rollback."""
+"""The parts of PublishVolume and UnpublishVolume: the backend's attach and detach, the hold without a PV, and the rollback."""

@@ -13,7 +13,8 @@ with workflow.unsafe.imports_passed_through():
     from mooring.models import BackendCall, PublishRequest
     from workflows.common.cancellation import stop_if_cancelled
     from workflows.common.failures import STOPPED, is_final_at_once
-    from workflows.common.steps import LIVES, Steps
+    from workflows.common.lives import LIVES
+    from workflows.common.steps import Steps
 
 
 class BackendAttach:

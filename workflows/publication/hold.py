@@ -19,7 +19,8 @@ with workflow.unsafe.imports_passed_through():
     from mooring.records import holds
     from workflows.common.cancellation import to_the_end
     from workflows.common.failures import failure
-    from workflows.common.steps import LIVES, Steps
+    from workflows.common.lives import LIVES, this_life
+    from workflows.common.steps import Steps
     from workflows.persist import PersistAttachment
 
 
@@ -38,7 +39,7 @@ class UnpersistedHold:
         self.found: UnpersistedRun | None = None
         self.started: UnpersistedRun | None = None
         self._has_begun = False
-        self._begun_in = steps.life
+        self._begun_in = this_life()
         """The life in which the run was started: a former self may have reported success on it."""
         self._begun: dict[str, int] = {}
         """The runs that this publish has started, or that go on in their place, and the life in which it learnt of them."""
@@ -55,13 +56,13 @@ class UnpersistedHold:
             return False
         found = await self._steps.find_waiting()
         if found is not None and found.over:
-            await self._steps.drop_waiting(found.run_id)
+            await self._steps.waits.drop_hold(found.run_id)
             found = await self._steps.find_waiting()
         while found is not None and found.ending and workflow.patched(_OUTWAITS):
-            await self._steps.outwait(found.run_id)
+            await self._steps.waits.outwait_hold(found.run_id)
             found = await self._steps.find_waiting()
         if found is not None and found.ending:
-            await self._steps.drop_waiting(found.run_id)
+            await self._steps.waits.drop_hold(found.run_id)
             found = await self._steps.find_waiting()
         self.found = self._steps.waiting = found
         return self.found is not None
@@ -74,7 +75,7 @@ class UnpersistedHold:
     @property
     def mine(self) -> tuple[str, ...]:
         """The runs that write in this publish's stead; none that its former self had begun, which may have reported success."""
-        return tuple(run for run, life in self._begun.items() if life == self._steps.life)
+        return tuple(run for run, life in self._begun.items() if life == this_life())
 
     async def hold(self) -> UnpersistedRun | None:
         """Return the hold on the volume until it has a PV: the one that waits already, if it is this node's, or a new run.
@@ -129,7 +130,7 @@ class UnpersistedHold:
         if self.started is None and self.mine and workflow.patched(_RECOVERS):
             found = await self._steps.find_waiting()
             if found is not None and holds.is_mine(found):
-                self.started, self._begun_in = found, self._steps.life
+                self.started, self._begun_in = found, this_life()
                 self._begun[found.run_id] = self._begun_in
 
     async def learn_writers(self, seen: ReadResult) -> None:
@@ -140,8 +141,8 @@ class UnpersistedHold:
         if not unknown or not workflow.patched(_RECOVERS):
             return
         for run_id in sorted(unknown):
-            if await self._steps.has_begun(run_id):
-                self._begun[run_id] = self._steps.life
+            if await self._steps.waits.has_begun(run_id):
+                self._begun[run_id] = this_life()
             else:
                 self._others.add(run_id)
 
@@ -149,12 +150,12 @@ class UnpersistedHold:
         """End the run that this publish has started, if any."""
         await self.learn_anew()
         if self.started is not None:
-            await self._steps.drop_waiting(self.started.run_id)
+            await self._steps.waits.drop_hold(self.started.run_id)
 
     @property
     def _outlived(self) -> bool:
         """True if the run was reset since it started the run that holds the volume."""
-        return self.started is not None and self._begun_in != self._steps.life and workflow.patched(LIVES)
+        return self.started is not None and self._begun_in != this_life() and workflow.patched(LIVES)
 
     async def _start(self) -> UnpersistedRun:
         if self._steps.limits.reject_missing_pv:
@@ -179,7 +180,7 @@ class UnpersistedHold:
         return self.started
 
     async def _start_run(self, held: Attachment) -> None:
-        self._begun_in = self._steps.life
+        self._begun_in = this_life()
         run = await workflow.start_child_workflow(
             PersistAttachment.run,
             PersistInput(volume=self._steps.volume, attachment=held, operation=self._steps.operation),
