@@ -4,45 +4,39 @@ Contract: the run's id is the lock, its memo the attachment. `find` and `drop` a
 consistent, never its visibility store, which is not. `wait` keeps the attachment in this worker's index while it waits. Waits
 beyond their share of this worker's slots give way at once, so that any number of volumes without a PV leaves room for operations.
 
-Not kept here: writing the record when the PV appears (workflows/persist.py).
+Not kept here: the look at the PV (appearance.py), and writing the record once it appears (workflows/persist.py).
 """
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from datetime import timedelta
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 from temporalio import activity
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowContinuedAsNewError, WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.appearance import Appearance
 from activities.attempt import attempt, to_failure
-from activities.polling import poll
 from mooring.errors import Contended, HeldElsewhere, Incompatible, OperationPending, TemporalUnavailable, VolumeAwaited
-from mooring.evidence.asker import AskingRun
-from mooring.models import Attachment, PersistInput, PublishRequest, RunRef, UnpersistedRun, VolumeRecord, VolumeRef
-from mooring.names import ATTACHMENT_MEMO, PERSIST, SECRETS_MEMO, asked_by, unpersisted_id, volume_id
-from mooring.records import refusals
+from mooring.models import Attachment, PersistInput, RunRef, UnpersistedRun, VolumeRecord, VolumeRef
+from mooring.names import ATTACHMENT_MEMO, SECRETS_MEMO, asked_by, unpersisted_id, volume_id
 from mooring.records.holds import Fate, lives
+from mooring.temporal.lineage import first_run_id, had_ended_before
 from mooring.temporal.reasons import in_words
-from mooring.temporal.runs import continued_by, look_up, origins
+from mooring.temporal.runs import look_up
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Iterable
+    from collections.abc import AsyncIterator
 
     from temporalio.client import WorkflowExecutionDescription, WorkflowHandle
 
     from mooring.evidence.evidence import EvidenceReader
     from mooring.index.manager import AttachmentManager
-    from mooring.records.compact import CompactRecord
     from mooring.records.store import RecordStore
 
-_AGAIN: Final = timedelta(minutes=1)
-"""Time until a volume is looked at again that is held off, and has no share of this worker's slots."""
 _ENDING: Final = 2.0
 """Seconds that one attempt waits for the end of a run."""
 _FATES = {
@@ -51,8 +45,6 @@ _FATES = {
     WorkflowExecutionStatus.FAILED: Fate.ROLLED_BACK,
     WorkflowExecutionStatus.CANCELED: Fate.ROLLED_BACK,
 }
-Gist: TypeAlias = tuple[tuple[object, ...], ...]
-_OVER = (WorkflowExecutionStatus.COMPLETED, WorkflowExecutionStatus.FAILED, WorkflowExecutionStatus.CANCELED)
 _CHILD_STARTED = EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED
 """The event that a publish waits for before it asks the backend."""
 
@@ -88,7 +80,7 @@ class UnpersistedActivities:
             ending=run.raw_description.workflow_extended_info.cancel_requested,
             begun_by=run.parent_run_id or "",
             with_secrets=await run.memo_value(SECRETS_MEMO, False, type_hint=bool),
-            over=await self._is_over(run),
+            over=await had_ended_before(self._client, run),
         )
 
     @activity.defn(name="drop_unpersisted")
@@ -136,7 +128,7 @@ class UnpersistedActivities:
             return None
         if newest.run_id != run.run_id:
             named = await look_up(self._client, workflow_id, run.run_id)
-            if named is None or not _first(named) or _first(named) != _first(newest):
+            if named is None or not first_run_id(named) or first_run_id(named) != first_run_id(newest):
                 return None  # NB: a server that says of no run where it goes back to says nothing of these two either
         return self._client.get_workflow_handle(workflow_id, run_id=newest.run_id)
 
@@ -183,39 +175,23 @@ class UnpersistedActivities:
             tracked = self._track(waiting)
             self._free -= 1
             try:
-                return await self._appearance(waiting)
+                return await self._appearance(waiting).record()
             finally:
                 self._free += 1
                 if tracked:
                     self._manager.stop_tracking(handle, waiting.attachment.node_id)
+
+    def _appearance(self, waiting: PersistInput) -> Appearance:
+        def is_crowded() -> bool:
+            return self._free < 0
+
+        return Appearance(waiting, _run_id(), self._manager, self._volumes, self._evidence, is_crowded)
 
     def _track(self, waiting: PersistInput) -> bool:
         try:
             return self._manager.track_attachment(waiting.volume.volume_handle, waiting.attachment)
         except (HeldElsewhere, Incompatible):
             return False  # this worker's index is older than the publish
-
-    async def _appearance(self, waiting: PersistInput) -> VolumeRecord:
-        """Return the record once it shows no obstacle, looking when the index has changed, and otherwise once a minute.
-
-        NB: an obstacle is reported by a failed attempt, which costs no history: soon after it was seen, and each minute.
-        """
-        handle, asked = waiting.volume.volume_handle, PublishRequest.of(waiting.volume, waiting.attachment)
-        while True:
-            before = self._manager.entries(handle)
-            known = _gist(before)
-            record = await self._look(handle, before)
-            refusal = refusals.bar(record, asked, _run_id()) if record is not None else None
-            if record is not None and refusal is None:
-                return record
-            awaited = VolumeAwaited(f"{refusal or f'Volume {handle} has no PersistentVolume yet.'} It is checked again.")
-            if refusal is not None and self._free < 0:
-                raise to_failure(awaited, patient=True, again=_AGAIN)
-            if refusal is not None and activity.info().attempt == 1:
-                raise awaited
-            await poll(partial(self._has_changed, handle, known), awaited)
-            if refusal is not None and not self._has_changed(handle, known):
-                raise awaited
 
     async def _refuse_if_over(self, waiting: PersistInput) -> None:
         """Raise an error if others may have had the volume since the run ended and was reset."""
@@ -227,41 +203,7 @@ class UnpersistedActivities:
     async def _asks_when_over(self, volume: VolumeRef) -> bool:
         """Return whether the run that asks was reset after it had ended."""
         run = await look_up(self._client, unpersisted_id(volume), _run_id())
-        return run is not None and await self._is_over(run)
-
-    async def _is_over(self, run: WorkflowExecutionDescription) -> bool:
-        """Return whether any run that this one goes back to had ended by itself, or the one that went on in its place had.
-
-        NB: one that Temporal has forgotten proves nothing, nor does one that was terminated, as a reset terminates what is open.
-        """
-        ahead, known = [run.run_id] if _first(run) != run.run_id else [], {run.run_id}
-        while ahead:
-            for former in await origins(self._client, run.id, ahead.pop()):
-                if former not in known and await self._had_ended(run.id, former, known):
-                    return True
-                ahead += [former] if former not in known else []
-                known.add(former)
-        return False
-
-    async def _had_ended(self, workflow_id: str, run_id: str, heirs: Collection[str]) -> bool:
-        """Return whether the run has ended by itself, or the last of those that it was continued in; not if an heir is one."""
-        run = await look_up(self._client, workflow_id, run_id)
-        while run is not None and run.status is WorkflowExecutionStatus.CONTINUED_AS_NEW:
-            following = await continued_by(self._client, workflow_id, run.run_id)
-            if not following or following in heirs:
-                return False
-            run = await look_up(self._client, workflow_id, following)
-        return run is not None and run.status in _OVER
-
-    def _has_changed(self, handle: str, since: Gist) -> bool:
-        return _gist(self._manager.entries(handle)) != since
-
-    async def _look(self, handle: str, before: tuple[CompactRecord, ...]) -> VolumeRecord | None:
-        pvs = self._manager.pvs(handle)
-        record = await self._volumes.read(handle, pvs)
-        if record is None:
-            return None
-        return (await self._evidence.look_found(handle, before, pvs, record, AskingRun(_run_id(), PERSIST))).record
+        return run is not None and await had_ended_before(self._client, run)
 
     async def _saw_its_child(self, run: WorkflowExecutionDescription) -> bool:
         events = self._client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history_events()
@@ -269,11 +211,6 @@ class UnpersistedActivities:
             return any([event.event_type == _CHILD_STARTED async for event in events])
         except RPCError as error:
             raise TemporalUnavailable(f"Temporal did not return the progress of {run.id}: {in_words(error)}.") from error
-
-
-def _gist(entries: Iterable[CompactRecord]) -> Gist:
-    """Return what the PVs say of who is in the way, without what each look finds otherwise: a time that can't be read is now."""
-    return tuple((seen.uid, seen.epoch, seen.listed, seen.problem, seen.beside) for seen in entries)
 
 
 def _run_id() -> str:
@@ -289,8 +226,3 @@ async def _closed(run: WorkflowHandle[Any, Any]) -> None:
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:  # it ended long ago
             raise
-
-
-def _first(run: WorkflowExecutionDescription) -> str:
-    """Return the run that this one goes back to, over all that it was continued or reset from."""
-    return run.raw_description.workflow_execution_info.first_run_id

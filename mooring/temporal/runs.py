@@ -17,7 +17,7 @@ from temporalio import exceptions
 from temporalio.api.enums.v1 import EventType, TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
-from temporalio.client import WorkflowFailureError, WorkflowHistoryEventFilterType
+from temporalio.client import WorkflowFailureError
 from temporalio.service import RPCError, RPCStatusCode
 
 from mooring.errors import (
@@ -144,40 +144,6 @@ async def look_up(client: Client, workflow_id: str, run_id: str | None = None) -
         return await describe(client, workflow_id, run_id)
     except RPCError as error:
         raise TemporalUnavailable(f"Temporal did not return the state of {workflow_id}: {in_words(error)}.") from error
-
-
-async def origins(client: Client, workflow_id: str, run_id: str) -> list[str]:
-    """Return the runs that this one was reset or continued from; raise TemporalUnavailable if Temporal doesn't answer.
-
-    The origins of its origins are not all among them: a reset to before another one forgets that.
-    """
-    found: list[str] = []
-    async for event in _events(client, workflow_id, run_id):
-        found.append(event.workflow_task_failed_event_attributes.base_run_id)
-        found.append(event.workflow_execution_started_event_attributes.continued_execution_run_id)
-    return [origin for origin in dict.fromkeys(found) if origin not in ("", run_id)]
-
-
-async def continued_by(client: Client, workflow_id: str, run_id: str) -> str:
-    """Return the run that this one was continued in, "" for none; raise TemporalUnavailable if Temporal doesn't answer."""
-    events = _events(client, workflow_id, run_id, WorkflowHistoryEventFilterType.CLOSE_EVENT)
-    new = [event.workflow_execution_continued_as_new_event_attributes.new_execution_run_id async for event in events]
-    return new[-1] if new else ""
-
-
-async def _events(
-    client: Client,
-    workflow_id: str,
-    run_id: str,
-    which: WorkflowHistoryEventFilterType = WorkflowHistoryEventFilterType.ALL_EVENT,
-) -> AsyncIterator[HistoryEvent]:
-    """Yield the events of the run's history, none of a run that the server has forgotten."""
-    try:
-        async for event in client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history_events(event_filter_type=which):
-            yield event
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise TemporalUnavailable(f"Temporal did not return the origin of {workflow_id}: {in_words(error)}.") from error
 
 
 async def _decoded(client: Client, payloads: Sequence[Payload]) -> Any:
