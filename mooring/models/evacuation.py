@@ -145,8 +145,9 @@ class EvacuationProgress(Model):
     """Progress of an evacuation.
 
     `state` is an AttachmentState. `waits_for`: the condition for it to go on, "" if it is at work. `total` counts the volumes
-    released and those still held. `failing`: the number of these that could not be released in the last try; `failed`: some of
-    them, with the reasons. `departed`: volumes that are not released, as their PV was deleted while its record named the node.
+    released and those still held: by the worker's index until there is proof, and by a list of all PVs afterwards. `failing`: the
+    number of these that could not be released in the last try; `failed`: some of them, with the reasons. `departed`: volumes that
+    are not released, as their PV was deleted while its record named the node.
     """
 
     state: str

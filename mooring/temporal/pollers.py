@@ -27,8 +27,8 @@ _HEARTBEATS: Final = timedelta(seconds=1)
 _POLLS: Final = PollerBehaviorAutoscaling(minimum=1, initial=1, maximum=5)
 """NB: each poll that a worker has open when it freezes is handed a task, which comes back only when it times out.
 
-NB: pollers that scale make polls which the server refuses again every ten seconds; a fixed number of them ends the worker after some
-refusals, though the server has lost the namespace for a minute only.
+NB: pollers that scale make polls which the server refuses again every ten seconds; a fixed number of them ends the worker after
+some refusals, though the server has lost the namespace for a minute only.
 """
 
 

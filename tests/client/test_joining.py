@@ -12,13 +12,14 @@ from temporalio.client import Client
 
 from mooring import names
 from mooring.client import MooringClient
-from mooring.errors import HeldElsewhere, InvalidRequest, OperationTerminated, WorkerUnavailable
+from mooring.errors import HeldElsewhere, InvalidRequest, OperationPending, OperationTerminated, WorkerUnavailable
 from mooring.models import RebuildResult, UnpublishRequest, VolumeRef
 from mooring.settings import default_task_queue
 from mooring.temporal.runs import workers_of
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
 from tests.harness.patient import patient, pending
+from tests.harness.unreadable import begin_unreadably
 from tests.harness.workers import running_worker
 from worker import MooringWorker
 
@@ -204,3 +205,19 @@ async def test_a_rebuild_without_workers_says_that_there_are_none(mooring: Moori
 async def test_a_malformed_request_is_refused_before_it_is_sent(mooring: MooringClient, handle: str, node: str) -> None:
     with pytest.raises(InvalidRequest, match=r"volume_handle|node_id"):
         await mooring.publish(handle, node)
+
+
+async def test_an_open_operation_whose_request_nobody_can_read_is_another_one_and_is_waited_for(
+    backed_worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    await cluster.create("vol")
+    await mooring.publish("vol", "node-a")
+    volume = VolumeRef(driver=cluster.driver, volume_handle="vol")
+    run = await begin_unreadably(temporal_client, names.volume_id(volume))
+    publish = asyncio.create_task(mooring.publish("vol", "node-a", deadline=2))
+    with pytest.raises(OperationPending, match=run.run_id):
+        await publish
+
+    await run.terminate()
+
+    assert (await mooring.publish("vol", "node-a")).reclaimed

@@ -124,14 +124,16 @@ async def test_a_malformed_payload_never_has_a_task_retried(
     assert EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED not in [event.event_type async for event in run.fetch_history_events()]
 
 
-async def test_a_payload_in_an_encoding_that_nobody_knows_is_refused(
-    worker: MooringWorker, cluster: Cluster, plain: Client
+@pytest.mark.parametrize("encoding", [b"binary/encrypted", b"json/plain"])
+async def test_a_payload_that_can_not_be_decoded_is_refused_without_its_value(
+    worker: MooringWorker, cluster: Cluster, plain: Client, encoding: bytes
 ) -> None:
-    encrypted = RawValue(Payload(metadata={"encoding": b"binary/encrypted"}, data=CANARY.encode()))
+    undecodable = RawValue(Payload(metadata={"encoding": encoding}, data=f"{{{CANARY}".encode()))
 
-    run = await started(plain, cluster.driver, names.PUBLISH, encrypted)
+    run = await started(plain, cluster.driver, names.PUBLISH, undecodable)
 
-    assert (await failure_of(run)).type == "InvalidRequest"
+    failure = await failure_of(run)
+    assert (failure.type, CANARY in str(failure)) == ("InvalidRequest", False)
 
 
 async def test_a_volume_of_another_driver_is_refused(worker: MooringWorker, cluster: Cluster, plain: Client) -> None:
