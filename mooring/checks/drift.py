@@ -13,7 +13,7 @@ from mooring.temporal.runs import LIVELY
 
 if TYPE_CHECKING:
     from mooring.models.reconciliation import ReconcileResult
-    from mooring.reconciliation.report import Report
+    from mooring.reconciliation.report import ReconciliationReport
 
 _SEE: Final = "mooring drift -o wide"
 
@@ -34,7 +34,7 @@ def judge_schedule(driver: str, queue: str, named: str, polled_by: set[str]) -> 
     return ok(named)
 
 
-def judge_drift(report: Report | None, driver: str, now: datetime) -> Answer:
+def judge_drift(report: ReconciliationReport | None, driver: str, now: datetime) -> Answer:
     """Answer whether records, cluster and backend agree; `report` is None if the driver is not reconciled."""
     if report is None:
         why = f"No Schedule reconciles driver {driver}, so drift goes unnoticed."

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
     from mooring.models.reconciliation import DriftOutcome, Progress, ReconcileResult
-    from mooring.reconciliation.report import Report, Run
+    from mooring.reconciliation.report import ReconciliationReport, Run
 
 HEADERS: Final = ("KIND", "VOLUME", "NODE", "SINCE", "EPOCH", "OUTCOME", "HEAL", "WHY")
 WIDE: Final = (*HEADERS, "SAID", "ADVICE")
@@ -48,7 +48,7 @@ def drift(
     _end(report, waiting)
 
 
-async def _ask(session: Session, *, now: bool, timeout: float) -> tuple[Report, Progress | None]:
+async def _ask(session: Session, *, now: bool, timeout: float) -> tuple[ReconciliationReport, Progress | None]:
     from mooring.errors import NotReconciled
     from mooring.reconciliation.report import begin, last_report, progress
     from mooring.temporal import runs
@@ -86,7 +86,7 @@ async def _through(client: Client, run: Run) -> None:
         ending.cancel()
 
 
-def _print(report: Report, output: str) -> None:
+def _print(report: ReconciliationReport, output: str) -> None:
     if output in ("json", "yaml"):
         print_data(report, output)
     elif report.result and report.result.drifts:
@@ -102,7 +102,7 @@ def _cells(each: DriftOutcome, *, wide: bool) -> list[str]:
     return [*cells, each.said or NONE, each.advice] if wide else cells
 
 
-def _end(report: Report, waiting: Progress | None) -> NoReturn:
+def _end(report: ReconciliationReport, waiting: Progress | None) -> NoReturn:
     """Summarize the driver's drift, and exit with the code for it."""
     if report.failed:
         note(report.failed)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
     from mooring.process.metrics import Metrics
-    from mooring.reconciliation.report import Report
+    from mooring.reconciliation.report import ReconciliationReport
     from mooring.reconciliation.schedule import ReconcileSchedule
 
 LONGEST_PAUSE: Final = 30.0
@@ -63,7 +63,7 @@ class ReconciliationMonitor:
         if self._plan.interval:
             self._metrics.observe_reconciliation(lambda: (self._now() - self._ended).total_seconds())
 
-    def _show(self, report: Report | None) -> None:
+    def _show(self, report: ReconciliationReport | None) -> None:
         if report is None:
             return
         self._ended = report.ended_at or self._ended

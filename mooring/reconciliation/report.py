@@ -37,7 +37,7 @@ class Run(Model):
     run_id: str
 
 
-class Report(Model):
+class ReconciliationReport(Model):
     """State of a driver's reconciliation.
 
     `result` is that of the newest reconciliation that has completed, at `ended_at`; both None if there is none. `failed`: the
@@ -53,14 +53,14 @@ class Report(Model):
     task_queue: str = ""
 
 
-async def last_report(client: Client, driver: str) -> Report | None:
-    """Report on the driver; return None if no Schedule has it reconciled, raise RPCError if Temporal doesn't answer."""
+async def last_report(client: Client, driver: str) -> ReconciliationReport | None:
+    """Return the report on the driver, or None if no Schedule has it reconciled; raise RPCError if Temporal doesn't answer."""
     described = await _described(client, driver)
     if described is None:
         return None
     info, running = described.info, _running(described.info)
     waits = running is not None and await awaits_approval(client, running)
-    report = Report(running=running, awaits_approval=waits, task_queue=queue_of(described.schedule))
+    report = ReconciliationReport(running=running, awaits_approval=waits, task_queue=queue_of(described.schedule))
     for run in reversed(_runs(action.action for action in info.recent_actions)):
         seen = await describe(client, run.workflow_id, run.run_id)
         if seen is None or seen.status is WorkflowExecutionStatus.RUNNING:

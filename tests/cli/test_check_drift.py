@@ -10,31 +10,31 @@ import pytest
 from mooring.checks.drift import judge_drift, judge_schedule
 from mooring.models.drift import VANISHED, DriftKind
 from mooring.models.reconciliation import DriftOutcome, ReconcileResult
-from mooring.reconciliation.report import Report
+from mooring.reconciliation.report import ReconciliationReport
 from mooring.states import State
 
 NOW = datetime(2026, 1, 31, 4, 0, tzinfo=UTC)
 
 
-def ended(**fields: Any) -> Report:
+def ended(**fields: Any) -> ReconciliationReport:
     """Return a reconciliation that ended three minutes ago."""
     result = ReconcileResult(driver="d.csi.test", state=State.IN_STEP, message="", **fields)
-    return Report(result=result, ended_at=NOW - timedelta(minutes=3))
+    return ReconciliationReport(result=result, ended_at=NOW - timedelta(minutes=3))
 
 
 @pytest.mark.parametrize(
     ("report", "result", "told"),
     [
         (None, "warning", "No Schedule reconciles driver d.csi.test"),
-        (Report(), "skipped", "mooring drift --now"),
-        (Report(awaits_approval=True), "failed", "MOORING_DRIFT_GUARD"),
-        (Report(failed="It ended as FAILED."), "warning", "ended as FAILED"),
+        (ReconciliationReport(), "skipped", "mooring drift --now"),
+        (ReconciliationReport(awaits_approval=True), "failed", "MOORING_DRIFT_GUARD"),
+        (ReconciliationReport(failed="It ended as FAILED."), "warning", "ended as FAILED"),
         (ended(left={"unpersisted": 2}), "failed", "unpersisted: 2"),
         (ended(not_compared=("The backend did not answer.",)), "warning", "The backend did not answer."),
         (ended(compared=7, healed=1), "ok", "7 compared 3 min ago, 1 healed"),
     ],
 )
-def test_each_end_of_a_reconciliation_has_its_answer(report: Report | None, result: str, told: str) -> None:
+def test_each_end_of_a_reconciliation_has_its_answer(report: ReconciliationReport | None, result: str, told: str) -> None:
     answer = judge_drift(report, "d.csi.test", NOW)
     assert (answer.result, told in answer.cause + answer.detail) == (result, True)
     assert bool(answer.fix) == (result in ("warning", "failed"))

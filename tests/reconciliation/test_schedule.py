@@ -17,7 +17,7 @@ from mooring.devstack.temporal import DevTemporal
 from mooring.models import Approval
 from mooring.process.metrics import Metrics
 from mooring.reconciliation.monitor import ReconciliationMonitor
-from mooring.reconciliation.report import Report, begin, last_report, progress, result
+from mooring.reconciliation.report import ReconciliationReport, begin, last_report, progress, result
 from mooring.reconciliation.schedule import ReconcileSchedule, scheduled_queue
 from mooring.states import State
 from tests.harness.cluster import Cluster
@@ -37,7 +37,7 @@ async def schedule(temporal_client: Client, driver: str) -> AsyncIterator[Reconc
     await ReconcileSchedule.of(settling(driver)).keep(temporal_client)
 
 
-async def reported(client: Client, driver: str) -> Report:
+async def reported(client: Client, driver: str) -> ReconciliationReport:
     """Return the report, once there is a Schedule."""
     async with asyncio.timeout(30):
         while (report := await last_report(client, driver)) is None:
