@@ -62,8 +62,9 @@ def worker_context(
     endpoint: EndpointState,
     metrics: Metrics,
     slots: Slots | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> WorkerContext:
-    """Make the parts of a worker; `identity` names it."""
+    """Make the parts of a worker; `identity` names it, `clock` measures how long something takes."""
     manager = AttachmentManager()
     return WorkerContext(
         settings=settings,
@@ -77,7 +78,7 @@ def worker_context(
         manager=manager,
         doubts=Doubts(),
         mooring=MooringClient(client, driver=settings.driver, task_queue=settings.queue, eager=True),
-        reflector=Reflector(clientset.volumes, manager, metrics, time.monotonic, settings.page_size),
+        reflector=Reflector(clientset.volumes, manager, metrics, clock, settings.page_size),
         evidence=_evidence(settings, client, clientset, manager),
         adoptions=_adoptions(settings, client, clientset, manager, endpoint),
         now=lambda: datetime.now(UTC),

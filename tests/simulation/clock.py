@@ -10,11 +10,14 @@ Not kept here: the order of sets of strings, which PYTHONHASHSEED decides, and c
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import heapq
 import itertools
 from asyncio import base_events
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
@@ -22,6 +25,7 @@ T = TypeVar("T")
 
 START: Final = datetime(2030, 1, 1, tzinfo=UTC)
 _MAX_NAMED: Final = 20
+_ROUNDS: Final = 50
 
 
 class StalledError(RuntimeError):
@@ -32,16 +36,52 @@ class VirtualTask(asyncio.Task[Any]):
     """A task whose place in a set depends on its number, and not on its address."""
 
     _numbers = itertools.count(1)
-
-    def __init__(self, *given: Any, **named: Any) -> None:
-        self._number = next(self._numbers)
-        super().__init__(*given, **named)
+    _number = 0
 
     def __hash__(self) -> int:
+        self._number = self._number or next(self._numbers)
         return self._number
 
     def __eq__(self, other: object) -> bool:
         return self is other
+
+
+@dataclass(slots=True, eq=False)
+class Process:
+    """A process of the simulated world: the tasks that were begun in it, and all that these begin.
+
+    It may be paused at any await, and go on, or be killed there: then nothing of it runs again, not even its clean-up.
+    """
+
+    name: str
+    parked: deque[Any] = field(default_factory=deque)
+    killed: bool = False
+
+    def run(self, main: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Begin a task in this process."""
+        context = contextvars.copy_context()
+        context.run(PROCESS.set, self)
+        loop = asyncio.get_running_loop()
+        return loop.create_task(main, name=self.name, context=context)
+
+    def pause(self) -> None:
+        """Stop it where it is."""
+        _virtual().halt(self)
+
+    def resume(self) -> None:
+        """Have it go on."""
+        _virtual().resume(self)
+
+    def kill(self) -> None:
+        """End it where it is; its connections are cut."""
+        self.killed = True
+        self.pause()
+
+
+PROCESS: Final[contextvars.ContextVar[Process | None]] = contextvars.ContextVar("process", default=None)
+"""The process in which something runs; None: the world outside."""
+OUTSIDE: Final = contextvars.Context()
+"""The context of what no process does, such as a server's timers."""
 
 
 class VirtualLoop(base_events.BaseEventLoop):
@@ -55,6 +95,7 @@ class VirtualLoop(base_events.BaseEventLoop):
     def __init__(self, start: datetime = START) -> None:
         super().__init__()
         self._time = start.timestamp()
+        self._halted: set[Process] = set()
         self.set_task_factory(_task)
 
     def time(self) -> float:
@@ -73,6 +114,16 @@ class VirtualLoop(base_events.BaseEventLoop):
             future.set_exception(error)
         return future
 
+    def halt(self, process: Process) -> None:
+        """Take in that a process is killed or paused."""
+        self._halted.add(process)
+
+    def resume(self, process: Process) -> None:
+        """Take in that a process goes on."""
+        self._halted.discard(process)
+        self._ready.extend(process.parked)
+        process.parked.clear()
+
     def _run_once(self) -> None:
         """Move time, if nothing is ready, and run whatever is."""
         ready = self._ready
@@ -85,8 +136,21 @@ class VirtualLoop(base_events.BaseEventLoop):
             ready.append(handle)
         for _ in range(len(ready)):
             handle = ready.popleft()
-            if not handle._cancelled:
+            if not handle._cancelled and not (self._halted and self._is_halted(handle)):
                 handle._run()
+
+    def release(self) -> None:
+        """Let all processes go on, to their end."""
+        for process in sorted(self._halted, key=lambda process: process.name):
+            self.resume(process)
+
+    def _is_halted(self, handle: Any) -> bool:
+        """Return whether a callback belongs to a process that doesn't run; a paused one keeps it."""
+        process = handle._context.get(PROCESS)
+        if process is None or process not in self._halted:
+            return False
+        process.parked.append(handle)
+        return True
 
     def _drop_cancelled(self) -> None:
         while self._scheduled and self._scheduled[0]._cancelled:
@@ -130,10 +194,19 @@ def loop_at(start: datetime = START) -> Iterator[VirtualLoop]:
 
 def now() -> datetime:
     """Return the running loop's time, as `datetime.now(UTC)` does outside."""
+    return _virtual().now()
+
+
+def call_later(seconds: float, act: Callable[..., object], *given: Any) -> asyncio.TimerHandle:
+    """Have something done that outlives the process that asks for it."""
+    return asyncio.get_running_loop().call_later(seconds, act, *given, context=OUTSIDE)
+
+
+def _virtual() -> VirtualLoop:
     loop = asyncio.get_running_loop()
     if not isinstance(loop, VirtualLoop):
         raise TypeError("There is no virtual time on this loop.")
-    return loop.now()
+    return loop
 
 
 def _task(loop: asyncio.AbstractEventLoop, coro: Any, **named: Any) -> VirtualTask:
@@ -150,10 +223,17 @@ def _tasks(loop: asyncio.AbstractEventLoop) -> list[VirtualTask]:
 
 
 def _drop(loop: VirtualLoop) -> None:
-    """Cancel all tasks, in their order, and let them end."""
-    tasks = _tasks(loop)
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    """Cancel all tasks, in their order, and let them end; one whose clean-up waits is cancelled again.
+
+    NB: a task that is destroyed while it is pending runs its clean-up outside of any loop.
+    """
+    loop.release()
+    for _ in range(_ROUNDS):
+        tasks = _tasks(loop)
+        if not tasks:
+            break
+        for task in tasks:
+            task.cancel()
+        with suppress(StalledError):
+            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
     loop.run_until_complete(loop.shutdown_asyncgens())

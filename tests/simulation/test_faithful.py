@@ -9,13 +9,16 @@ import pytest
 from temporalio.client import Client
 
 from tests.simulation.clock import run
-from tests.simulation.faithful.scenarios import SCENARIOS, Scenario
+from tests.simulation.faithful.mooring_scenarios import MOORING_SCENARIOS
+from tests.simulation.faithful.scenarios import SCENARIOS as MADE
+from tests.simulation.faithful.scenarios import Scenario
 from tests.simulation.faithful.world import World
 from tests.simulation.temporal_core.worker import installed
 from tests.simulation.temporal_server.server import Server
 from tests.simulation.temporal_server.service import connect
 
 pytestmark = pytest.mark.timeout(600)
+SCENARIOS = [*MADE, *MOORING_SCENARIOS]
 AT_ONCE = 8
 PATIENCE = 120.0
 Traces = dict[str, list[str]]

@@ -68,7 +68,7 @@ class WorkerActivities:
     async def poll(self) -> None:
         """Poll the task queue for as long as there are slots."""
         queue = self.core.server.matching.queue("activity", self.core.queue)
-        while True:
+        while not self.core.stopping:
             while len(self._held) - len(self._local) >= self.slots:
                 self._free.clear()
                 await self._free.wait()
@@ -137,7 +137,6 @@ class WorkerActivities:
     def _begin(self, attempt: ActivityAttempt) -> None:
         held = self._hold()
         held.attempt = attempt
-        self.core.server.activities.start(attempt, self.core.identity)
         activity, asked = attempt.activity, attempt.activity.asked
         run = activity.run
         start = Start(

@@ -85,7 +85,7 @@ class CachedRun:
 
         """
         begun = asyncio.get_running_loop().time()
-        events = task.events()
+        events = task.events
         await self._replay(events)
         self.machines.jobs += _updates(task)
         again = await self._go_on(events[-1], begun + _PATIENCE * seconds(task.run.started.workflow_task_timeout))

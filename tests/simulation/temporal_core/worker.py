@@ -20,6 +20,7 @@ from temporalio.bridge.proto.activity_task import ActivityTask
 from temporalio.bridge.proto.workflow_activation import RemoveFromCache, WorkflowActivation, WorkflowActivationJob
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.bridge.worker import PollShutdownError  # type: ignore[attr-defined] # the SDK imports it from its library
+from temporalio.converter._extstore import StorageOperationMetrics
 from temporalio.service import RPCError, RPCStatusCode
 
 from tests.simulation.temporal_core.activities import WorkerActivities
@@ -49,6 +50,7 @@ class Core:
         self.max_throttle = config.max_heartbeat_throttle_interval_millis / 1000
         self.default_throttle = config.default_heartbeat_throttle_interval_millis / 1000
         self.activities = WorkerActivities(self, _slots(config.tuner.activity_slot_supplier))
+        self.stopping = False
         self._config = config
         self._cache: OrderedDict[str, CachedRun] = OrderedDict()
         self._activations: asyncio.Queue[WorkflowActivation | None] = asyncio.Queue()
@@ -97,6 +99,7 @@ class Core:
         raise NotImplementedError("The simulated core keeps its client.")
 
     def initiate_shutdown(self) -> None:
+        self.stopping = True
         for poll in self._polls:
             poll.cancel()
         self._shutting = asyncio.create_task(self._shut_down(), name=f"shutdown of {self.identity}")
@@ -127,10 +130,9 @@ class Core:
 
     async def _poll(self, name: str) -> None:
         queue = self.server.matching.queue("workflow", name)
-        while True:
+        while not self.stopping:
             task = await queue.poll(self.identity)
             if isinstance(task, WorkflowTask):
-                self.server.tasks.start(task, self.identity)
                 self._spawn(self._work(task))
             elif isinstance(task, Query):
                 self._spawn(self._answer(task))
@@ -142,7 +144,7 @@ class Core:
 
     async def _work(self, task: WorkflowTask) -> None:
         """Carry out a workflow task and report it; a run whose task fails leaves the cache."""
-        cached = await self._take(task.run.workflow_id, task.run.run_id, len(task.run.events))
+        cached = await self._take(task.run.workflow_id, task.run.run_id, len(task.events))
         try:
             answer = await cached.work(task)
             self._report(task, cached, answer)
@@ -232,6 +234,8 @@ class Core:
     async def _shut_down(self) -> None:
         if self.sticky is not None:
             self.server.tasks.close_sticky(self.sticky.queue)
+        if self._polls:
+            await asyncio.wait(self._polls)
         patience = self._config.graceful_shutdown_period_millis / 1000
         telling = asyncio.get_running_loop().call_later(patience, self.activities.shut_down)
         while self._working:
@@ -254,11 +258,18 @@ def installed() -> Iterator[None]:
     def create(client: Any, config: bridge.WorkerConfig) -> Any:
         return Core(client.server, config) if isinstance(client, Bridge) else real(client, config)
 
+    coders = bridge.decode_activation, bridge.encode_completion
     bridge.Worker.create = staticmethod(create)  # type: ignore[method-assign]
+    bridge.decode_activation = bridge.encode_completion = _leave  # NB: there is no codec, and the search for payloads is slow
     try:
         yield
     finally:
         bridge.Worker.create = staticmethod(real)  # type: ignore[method-assign]
+        bridge.decode_activation, bridge.encode_completion = coders
+
+
+async def _leave(*_: Any, **__: Any) -> StorageOperationMetrics:
+    return StorageOperationMetrics()
 
 
 def _slots(supplier: Any) -> int:

@@ -15,7 +15,7 @@ from temporalio.api.common.v1 import Payloads
 from temporalio.api.enums.v1 import RetryState, TimeoutType
 from temporalio.api.failure.v1 import Failure
 
-from tests.simulation.clock import now
+from tests.simulation.clock import call_later, now
 from tests.simulation.temporal_server.errors import not_found
 from tests.simulation.temporal_server.history import seconds
 
@@ -61,7 +61,7 @@ class PendingActivity:
         if name in self.handles:
             self.handles.pop(name).cancel()
         if after > 0:
-            self.handles[name] = asyncio.get_running_loop().call_later(after, act, *given)
+            self.handles[name] = call_later(after, act, *given)
 
 
 @dataclass(slots=True, eq=False)
@@ -82,6 +82,10 @@ class ActivityAttempt:
     def wanted(self) -> bool:
         """True if nobody has it."""
         return self.current and self.activity.started_at is None
+
+    def begin(self, identity: str) -> None:
+        """Take in that a worker gets it."""
+        self.activity.run.server.activities.start(self, identity)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf.duration_pb2 import Duration
@@ -15,6 +15,7 @@ from tests.simulation.clock import now
 if TYPE_CHECKING:
     from temporalio.api.sdk.v1 import UserMetadata
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PREFIX: Final = "EVENT_TYPE_"
 KINDS: Final = {name.removeprefix(_PREFIX): number for name, number in EventType.items()}
 NAMES: Final = {number: name for name, number in KINDS.items()}
@@ -34,18 +35,14 @@ def attributes_of(event: HistoryEvent) -> Any:
 def make_event(event_id: int, kind: str, metadata: UserMetadata | None = None, **fields: Any) -> HistoryEvent:
     """Make an event of this moment; `fields` are its attributes."""
     attributes = {name: value for name, value in fields.items() if value is not None}
-    event = HistoryEvent(event_id=event_id, event_time=stamp(now()), event_type=KINDS[kind], user_metadata=metadata)
-    body = getattr(event, FIELDS[kind])
-    body.SetInParent()
-    body.MergeFrom(type(body)(**attributes))
-    return event
+    body: Any = {FIELDS[kind]: attributes}
+    return HistoryEvent(event_id=event_id, event_time=stamp(now()), event_type=KINDS[kind], user_metadata=metadata, **body)
 
 
 def stamp(time: datetime) -> Timestamp:
     """Return the time as messages have it."""
-    stamped = Timestamp()
-    stamped.FromDatetime(time)
-    return stamped
+    past = time - _EPOCH
+    return Timestamp(seconds=past.days * 86_400 + past.seconds, nanos=past.microseconds * 1_000)
 
 
 def seconds(duration: Duration) -> float:

@@ -27,3 +27,6 @@ class Query:
     def wanted(self) -> bool:
         """True if nobody has answered it."""
         return not self.answer.done()
+
+    def begin(self, identity: str) -> None:
+        """Do nothing: a query leaves nothing."""

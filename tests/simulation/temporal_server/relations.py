@@ -16,7 +16,7 @@ from temporalio.api.enums.v1 import (
 )
 from temporalio.service import RPCError
 
-from tests.simulation.clock import now
+from tests.simulation.clock import call_later, now
 from tests.simulation.temporal_server import run as runs
 from tests.simulation.temporal_server.defaults import DEFAULT_TIMEOUT
 from tests.simulation.temporal_server.history import FIELDS, duration, seconds
@@ -57,7 +57,7 @@ def set_timer(run: Run, timer_id: str, started_id: int, length: float) -> None:
         del run.timers[timer_id]
         run.happen("TIMER_FIRED", lambda: run.write("TIMER_FIRED", timer_id=timer_id, started_event_id=started_id))
 
-    run.timers[timer_id] = PendingTimer(started_id, asyncio.get_running_loop().call_later(length, fire))
+    run.timers[timer_id] = PendingTimer(started_id, call_later(length, fire))
 
 
 def start_child(run: Run, asked: Any, done_id: int, metadata: Any) -> None:

@@ -15,7 +15,7 @@ from temporalio.api.common.v1 import Memo, SearchAttributes
 from temporalio.api.enums.v1 import WorkflowExecutionStatus
 from temporalio.api.history.v1 import HistoryEvent
 
-from tests.simulation.clock import now
+from tests.simulation.clock import call_later, now
 from tests.simulation.temporal_server.history import attributes_of, kind_of, make_event, stamp
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class Run:
 
     def deadline(self, after: float, act: Callable[[], None]) -> asyncio.TimerHandle:
         """Do something later, unless the run ends before."""
-        handle = asyncio.get_running_loop().call_later(after, act)
+        handle = call_later(after, act)
         self.deadlines = [each for each in self.deadlines if not each.cancelled()] if len(self.deadlines) > 8 else self.deadlines
         self.deadlines.append(handle)
         return handle

@@ -12,7 +12,7 @@ from temporalio.api.schedule.v1 import ScheduleActionResult, ScheduleInfo
 from temporalio.api.workflowservice.v1 import StartWorkflowExecutionRequest
 from temporalio.service import RPCStatusCode
 
-from tests.simulation.clock import now
+from tests.simulation.clock import call_later, now
 from tests.simulation.temporal_server.errors import not_found, refusal
 from tests.simulation.temporal_server.history import seconds, stamp
 
@@ -119,7 +119,7 @@ class Schedules:
             every, phase = seconds(each.interval), seconds(each.phase)
             dues.append(((loop.time() - phase) // every + 1) * every + phase)
         kept.due = min(dues, default=0.0)
-        kept.timer = loop.call_at(kept.due, self._fall_due, kept) if dues else None
+        kept.timer = call_later(kept.due - loop.time(), self._fall_due, kept) if dues else None
 
     def _fall_due(self, kept: Kept) -> None:
         if not kept.schedule.state.paused:

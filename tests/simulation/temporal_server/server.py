@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import Any, Final
 
 from temporalio.api.enums.v1 import RetryState, WorkflowTaskFailedCause
 
+from tests.simulation.clock import call_later
 from tests.simulation.temporal_server import relations
 from tests.simulation.temporal_server import run as runs
 from tests.simulation.temporal_server.activities import Activities
@@ -64,13 +64,13 @@ class Server:
 
     def later(self, act: Callable[..., Any], *given: Any) -> None:
         """Do what follows from a change."""
-        asyncio.get_running_loop().call_later(self.hop(self.dice), act, *given)
+        call_later(self.hop(self.dice), act, *given)
 
     def lagging(self, act: Callable[..., Any], *given: Any) -> None:
         """Do something once the list of runs has caught up."""
         lag = self.lag(self.dice)
         if lag:
-            asyncio.get_running_loop().call_later(lag, act, *given)
+            call_later(lag, act, *given)
         else:
             act(*given)
 
@@ -79,6 +79,10 @@ class Server:
         if not run_id:
             return self._last.get(workflow_id)
         return self._runs.get(workflow_id, {}).get(run_id)
+
+    def runs(self) -> list[list[Run]]:
+        """Return the runs of each workflow id."""
+        return [list(by_run.values()) for by_run in self._runs.values()]
 
     def add(self, run: Run) -> None:
         """Take in a run that begins."""
@@ -91,7 +95,7 @@ class Server:
         self.later(relations.report_to_parent, run)
         if run.children and run.status != runs.CONTINUED:
             self.later(relations.close_children, run)
-        asyncio.get_running_loop().call_later(self.retention, self._forget, run)
+        call_later(self.retention, self._forget, run)
 
     def signal(self, run: Run, name: str, given: Any, **more: Any) -> None:
         """Signal a run."""

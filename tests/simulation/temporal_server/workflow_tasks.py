@@ -19,6 +19,7 @@ from temporalio.api.sdk.v1 import WorkflowTaskCompletedMetadata
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.service import RPCStatusCode
 
+from tests.simulation.clock import call_later
 from tests.simulation.temporal_server import commands
 from tests.simulation.temporal_server.defaults import DEFAULT_TIMEOUT
 from tests.simulation.temporal_server.errors import not_found, refusal
@@ -69,6 +70,8 @@ class WorkflowTask:
     started: bool = False
     speculative: bool = False
     """True if the task is for an update alone, and leaves nothing in the history where that is refused."""
+    events: list[HistoryEvent] = field(default_factory=list)
+    """The history as its worker got it."""
     base: int = 0
     """Number of events when a later attempt was scheduled."""
     handles: list[asyncio.TimerHandle] = field(default_factory=list)
@@ -77,6 +80,10 @@ class WorkflowTask:
     def wanted(self) -> bool:
         """True if it is the run's task, and nobody has it."""
         return self.run.task is self and not self.started
+
+    def begin(self, identity: str) -> None:
+        """Take in that a worker gets it."""
+        self.run.server.tasks.start(self, identity)
 
     @property
     def transient(self) -> bool:
@@ -89,8 +96,8 @@ class WorkflowTask:
             handle.cancel()
         self.handles = []
 
-    def events(self) -> list[HistoryEvent]:
-        """Return the history as its worker gets it."""
+    def snapshot(self) -> list[HistoryEvent]:
+        """Return the history as its worker is to get it."""
         if not self.transient:
             return list(self.run.events)
         return [*self.run.events, *_unwritten(self)]
@@ -118,7 +125,7 @@ class WorkflowTasks:
         if attempt == 1 and not speculative:
             self._write_scheduled(task)
         if sticky is not None:
-            task.handles.append(asyncio.get_running_loop().call_later(sticky.patience, self._leave_sticky, task))
+            task.handles.append(call_later(sticky.patience, self._leave_sticky, task))
         self.server.later(self._dispatch, task)
 
     def start(self, task: WorkflowTask, identity: str) -> None:
@@ -131,7 +138,8 @@ class WorkflowTasks:
         task.started = True
         if not task.transient:
             task.started_id = _write_started(task, identity)
-        task.handles.append(asyncio.get_running_loop().call_later(_patience(task), self._time_out, task))
+        task.events = task.snapshot()
+        task.handles.append(call_later(_patience(task), self._time_out, task))
 
     def complete(self, task: WorkflowTask, answer: TaskAnswer, identity: str) -> None:
         """Carry out a worker's commands.

@@ -1,0 +1,98 @@
+"""The deployed worker and client on the simulated Temporal, on virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+from mooring.client import MooringClient
+from mooring.errors import HeldElsewhere, MooringError
+from tests.harness.backend import JournalBackend
+from tests.simulation.clock import Process, run
+from tests.simulation.deployed import make_worker, memory, ready, serving
+from tests.simulation.temporal_core.worker import installed
+from tests.simulation.temporal_server.run import COMPLETED, FAILED
+from tests.simulation.temporal_server.server import Server
+from tests.simulation.temporal_server.service import connect
+
+DRIVER = "sim.csi.test"
+HOUR = 3600.0
+
+
+async def operations(server: Server) -> list[bytes]:
+    """Carry out operations on few volumes, a part of them at once, and return all that the server has written."""
+    with installed():
+        async with serving(connect(server, "worker-1"), DRIVER, memory(server.new_id)):
+            mooring = MooringClient(connect(server, "caller"), driver=DRIVER)
+            await asyncio.gather(*(_use(mooring, f"vol-{number % 3}", f"node-{number % 2}") for number in range(8)))
+    ended = [found for runs in server.runs() for found in runs]
+    assert all(found.status in (COMPLETED, FAILED) for found in ended)
+    return [event.SerializeToString(deterministic=True) for found in ended for event in found.events]
+
+
+async def _use(mooring: MooringClient, handle: str, node: str) -> None:
+    try:
+        await mooring.publish(handle, node)
+    except HeldElsewhere:
+        return
+    await mooring.unpublish(handle, node)
+
+
+def test_one_seed_gives_one_trace_to_the_byte() -> None:
+    first, second, other = (run(operations(_server(seed))) for seed in (7, 7, 8))
+    assert first == second
+    assert first != other
+
+
+def test_a_worker_that_is_killed_while_it_attaches_is_replaced() -> None:
+    assert run(_killed()) == {"vol": {"node-a"}}
+
+
+async def _killed() -> dict[str, set[str]]:
+    server, backend = _server(1), JournalBackend(publish_gate=asyncio.Event(), expects_stragglers=True)
+    store, process = memory(server.new_id), Process("first")
+    with installed():
+        first = make_worker(connect(server, "first"), DRIVER, store, "first", backend)
+        process.run(first.run(asyncio.Event()))
+        await ready(first)
+        publishing = asyncio.create_task(_publish(server))
+        await backend.entered.wait()
+        process.kill()
+        assert backend.publish_gate is not None
+        backend.publish_gate.set()
+        async with serving(connect(server, "second"), DRIVER, store, "second", backend):
+            assert await publishing == "done"
+    return backend.attached
+
+
+def test_a_worker_that_is_paused_goes_on() -> None:
+    assert run(_paused()) == "done"
+
+
+async def _paused() -> str:
+    server, process, stop = _server(1), Process("paused"), asyncio.Event()
+    with installed():
+        worker = make_worker(connect(server, "paused"), DRIVER, memory(server.new_id), "paused")
+        serving_it = process.run(worker.run(stop))
+        await ready(worker)
+        process.pause()
+        publishing = asyncio.create_task(_publish(server))
+        await asyncio.sleep(HOUR)
+        assert not publishing.done()
+        process.resume()
+        said = await publishing
+        stop.set()
+        await serving_it
+    return said
+
+
+async def _publish(server: Server) -> str:
+    try:
+        await MooringClient(connect(server, "caller"), driver=DRIVER).publish("vol", "node-a", deadline=2 * HOUR)
+    except MooringError as error:
+        return str(error)
+    return "done"
+
+
+def _server(seed: int) -> Server:
+    return Server(random.Random(seed), hop=lambda dice: dice.uniform(0.001, 0.01))  # noqa: S311 - a seed is the point
