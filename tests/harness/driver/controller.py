@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import count
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 import grpc.aio
 
 from mooring.csi.wire import csi_pb2, csi_pb2_grpc
-from tests.harness.driver.faults import Passage
 from tests.harness.driver.journal import Call, Entry, Rpc
 from tests.harness.driver.options import Options
 from tests.harness.driver.storage import Refusal, Storage
@@ -31,6 +30,13 @@ CAPABILITIES: Final = (
     RPC.LIST_VOLUMES_PUBLISHED_NODES,
     RPC.SINGLE_NODE_MULTI_WRITER,
 )
+
+
+class Passage(Protocol):
+    """The way of each call through the driver (faults.py)."""
+
+    async def take(self, call: Call, apply: Callable[[], R]) -> R | Refusal:
+        """Apply the call, and return its answer."""
 
 
 def publish_context(volume: str, node: str) -> dict[str, str]:

@@ -10,12 +10,12 @@ import os
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, Protocol, TypeAlias
 
 import msgspec
 
 Rpc: TypeAlias = Literal["publish", "unpublish"]
-Event: TypeAlias = Literal["call", "order", "held", "fence", "straggler", "attach", "detach", "violation", "answer"]
+Event: TypeAlias = Literal["call", "order", "held", "late", "fence", "straggler", "attach", "detach", "violation", "answer"]
 
 
 class Call(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -38,7 +38,8 @@ class Call(msgspec.Struct, frozen=True, omit_defaults=True):
 class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line: what happened, and in which call. Of `detach`, the call's node is the one that was detached.
 
-    `order`: the id of the order that was obeyed. `nodes`: who had the volume at once. `code`: the gRPC status of the answer.
+    `late`: the caller had given up by then. `order`: the id of the order that was obeyed. `nodes`: who had the volume at once.
+    `code`: the gRPC status of the answer.
     """
 
     at: datetime
@@ -75,6 +76,13 @@ def attachments_of(entries: Iterable[Entry]) -> Attachments:
     for entry in entries:
         apply_entry(attachments, entry)
     return attachments
+
+
+class Writer(Protocol):
+    """A journal, as it is written."""
+
+    def write(self, event: Event, call: Call, *, order: str = "", nodes: Iterable[str] = (), code: str = "") -> Entry:
+        """Add a line, and return when it is kept."""
 
 
 class Journal:

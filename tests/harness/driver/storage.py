@@ -14,7 +14,7 @@ from typing import Literal
 import grpc
 from msgspec.structs import replace
 
-from tests.harness.driver.journal import Attachments, Call, Entry, Journal, apply_entry, attachments_of
+from tests.harness.driver.journal import Attachments, Call, Entry, Writer, apply_entry, attachments_of
 from tests.harness.driver.options import Options
 from tests.harness.tokens import Tokens
 
@@ -30,7 +30,7 @@ class Refusal(Exception):
 class Storage:
     """The storage as recorded in the journal."""
 
-    def __init__(self, journal: Journal, entries: Sequence[Entry], options: Options) -> None:
+    def __init__(self, journal: Writer, entries: Sequence[Entry], options: Options) -> None:
         self._journal = journal
         self._options = options
         self._attachments: Attachments = attachments_of(entries)
