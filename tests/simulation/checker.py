@@ -26,7 +26,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tests.harness.driver.journal import Call, Entry
-from tests.harness.tokens import Tokens
 from tests.simulation.history import PvChange
 
 Rule = Literal["one holder", "one node", "written down", "not forgotten", "rising epoch", "later token", "no secret"]
@@ -59,6 +58,8 @@ class Volume:
     vanished: set[str] = field(default_factory=set)
     attached: dict[str, Call] = field(default_factory=dict)
     highest: int = 0
+    latest: Call | None = None
+    """The call with the highest token so far, the first of several."""
 
     def recorded(self) -> dict[str, str]:
         """Return the access mode of every node that a record names."""
@@ -75,7 +76,6 @@ class Checker:
     is_stray: Callable[[Call], bool] = lambda _: False
     violations: list[Violation] = field(default_factory=list)
     _volumes: dict[str, Volume] = field(default_factory=dict)
-    _tokens: Tokens = field(default_factory=Tokens)
     _late: set[int] = field(default_factory=set)
 
     def see(self, event: PvChange | Entry) -> None:
@@ -145,9 +145,11 @@ class Checker:
             )
         if self.is_stray(call):
             return
-        refusal = self._tokens.refusal(call.volume, call.rpc, call.node, call.token)
-        if refusal and epoch >= volume.highest:
-            self._tell("later token", call.volume, refusal)
+        before, earlier = volume.latest, volume.latest.token or 0 if volume.latest else 0
+        if before is None or call.token > earlier:
+            volume.latest = call
+        elif epoch >= volume.highest and not (call.token == earlier and _is_repeated(before, call)):
+            self._tell("later token", call.volume, f"{_named(call)} comes after {_named(before)}")
 
     def _see_attach(self, volume: Volume, call: Call) -> None:
         volume.attached[call.node] = call
@@ -214,6 +216,11 @@ def _holders(listed: str) -> dict[str, str]:
 
 def _is_written(before: Record, after: Record) -> bool:
     return after.epoch is not None and (after.epoch, after.operation) != (before.epoch, before.operation)
+
+
+def _is_repeated(before: Call, call: Call) -> bool:
+    """Return whether two calls may bear one token: they ask for the same, or both for a detach."""
+    return before.rpc == call.rpc and (call.rpc == "unpublish" or before.node == call.node)
 
 
 def _excludes(modes: Mapping[str, str]) -> bool:

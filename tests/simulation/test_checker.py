@@ -140,6 +140,8 @@ def test_a_later_call_with_a_lower_token_breaks_it() -> None:
 def test_an_equal_token_is_for_repetitions_alone() -> None:
     assert published().call("publish", "a", 2, "answer").broken() == []
     assert published().call("publish", "b", 2).broken() == ["later token"]
+    assert published().call("unpublish", "a", 2, "detach").broken() == ["later token"]
+    assert published().call("unpublish", "a", 3, "detach").call("unpublish", "", 3).broken() == []
 
 
 def test_a_straggler_bears_what_it_was_decided_at() -> None:
