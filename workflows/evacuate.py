@@ -213,6 +213,9 @@ class EvacuateNode:
         self._enter(state, message)
         if is_done or self._released:
             self._tell(Reason.EVACUATION_COMPLETED if is_done else Reason.EVACUATION_STOPPED, message)
+        return self._result(state, message)
+
+    def _result(self, state: State, message: str) -> EvacuationResult:
         return EvacuationResult(
             driver=self._asked.driver,
             node_id=self._node,

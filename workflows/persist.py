@@ -21,7 +21,7 @@ from temporalio.exceptions import FailureError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     from mooring import names
     from mooring.events.reasons import Reason
-    from mooring.models import Attachment, PersistInput, PublishRequest, ReadResult, VolumeRecord
+    from mooring.models import Attachment, PersistInput, PublishRequest, ReadResult, VolumeRecord, WriteResult
     from mooring.process.backoff import pauses
     from mooring.records import fence, holds
     from mooring.states import State
@@ -122,15 +122,19 @@ class PersistAttachment:
                 # NB: to end here would forget an attachment that was answered.
                 await workflow.sleep(next(waits), summary=names.summary(str(decision.error)))
                 continue
-            self._renews, self._wrote = fence.stays(decision, seen, *self._mine, stayed=self._renews), True
-            result = await self._steps.persist(decision.write)
-            if result.by:
-                self._signed[result.by] = this_life()
+            result = await self._record(decision, seen)
             if result.landed and result.record is not None:
                 self._report.show(State.ATTACHED)
                 volume, node = self._waiting.volume.volume_handle, attachment.node_id
                 self._report.event(Reason.ATTACHED, f"Volume {volume} is attached to node {node}, and recorded now.")
                 return f"{self._what()} is done at epoch {result.record.epoch}."
+
+    async def _record(self, decision: fence.Acquire, seen: VolumeRecord) -> WriteResult:
+        self._renews, self._wrote = fence.stays(decision, seen, *self._mine, stayed=self._renews), True
+        result = await self._steps.persist(decision.write)
+        if result.by:
+            self._signed[result.by] = this_life()
+        return result
 
     async def _is_needed(self) -> bool:
         self._asked_in = this_life()

@@ -145,25 +145,35 @@ class PublishVolume:
             if await self._hold.others_wait():
                 return None
             if seen.record is None:
-                self._seen_itself = self._steps.trusts(seen)
-                if self._steps.trusts(seen) or self._may_hold(seen):
-                    self._refuse_in_doubt(seen)
-                    self._rollback.note_departed(seen)
+                if self._has_no_pv(seen):
                     return None
-            else:
-                decision = self._decide(seen.record)
-                self._seen_itself = self._steps.trusts(seen) and isinstance(decision, fence.Refuse)
-                if isinstance(decision, fence.Acquire):
-                    await self._hold.learn_writers(seen)
-                    result = await self._acquisition.make(decision, seen, self._hold.mine)
-                    if result.landed:
-                        return result.record
-                    seen = _brought(result)
-                    continue
-                if self._steps.trusts(seen) or self._left_something():
-                    raise failure(decision.error)
+            elif (result := await self._acquire(seen.record, seen)) is not None:
+                if result.landed:
+                    return result.record
+                seen = _brought(result)
+                continue
             seen = await self._steps.look()
         raise failure(Contended(f"{self._what()} lost to another writer of the record {self._steps.limits.conflicts_max} times."))
+
+    def _has_no_pv(self, seen: ReadResult) -> bool:
+        """Return whether to believe a look that found no PV; raise an error if another node may have the volume then."""
+        self._seen_itself = self._steps.trusts(seen)
+        if not (self._steps.trusts(seen) or self._may_hold(seen)):
+            return False
+        self._refuse_in_doubt(seen)
+        self._rollback.note_departed(seen)
+        return True
+
+    async def _acquire(self, record: VolumeRecord, seen: ReadResult) -> WriteResult | None:
+        """Try to make the node a holder, or raise the refusal; return None if the run has to look itself before it refuses."""
+        decision = self._decide(record)
+        self._seen_itself = self._steps.trusts(seen) and isinstance(decision, fence.Refuse)
+        if isinstance(decision, fence.Acquire):
+            await self._hold.learn_writers(seen)
+            return await self._acquisition.make(decision, seen, self._hold.mine)
+        if self._steps.trusts(seen) or self._left_something():
+            raise failure(decision.error)
+        return None
 
     def _decide(self, seen: VolumeRecord) -> fence.Acquire | fence.Refuse:
         most = self._steps.limits.migration_nodes

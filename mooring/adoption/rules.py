@@ -150,23 +150,27 @@ def _freed(volume: Volume, each: Attached) -> Finding:
 
 def _adoption(volume: Volume, each: Attached) -> Finding:
     try:
-        held = Attachment(
-            node_id=each.node_id or "",
-            attached_at=each.since,
-            access_mode=volume.access_mode,
-            readonly=volume.readonly,
-            publish_context=each.context,
-        )
-        request = AdoptRequest(
-            driver=volume.driver,
-            volume_handle=volume.handle,
-            attachment=held,
-            epoch=volume.record.epoch,
-            volume_attachment=each.name,
-        )
+        request = _request(volume, each)
     except ValidationError as error:
         return found(each, Verdict.UNREADABLE, volume.handle, f"Volume {volume.handle} can't be recorded ({faults(error)}).")
     return found(each, Verdict.ADOPT, volume.handle).model_copy(update={"request": request})
+
+
+def _request(volume: Volume, each: Attached) -> AdoptRequest:
+    held = Attachment(
+        node_id=each.node_id or "",
+        attached_at=each.since,
+        access_mode=volume.access_mode,
+        readonly=volume.readonly,
+        publish_context=each.context,
+    )
+    return AdoptRequest(
+        driver=volume.driver,
+        volume_handle=volume.handle,
+        attachment=held,
+        epoch=volume.record.epoch,
+        volume_attachment=each.name,
+    )
 
 
 def _place(each: Attached) -> str:

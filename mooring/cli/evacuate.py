@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
     from mooring.evacuation.client import Evacuation
-    from mooring.models.evacuation import EvacuationProgress, EvacuationResult, EvacuationStarted
+    from mooring.models.evacuation import EvacuateRequest, EvacuationProgress, EvacuationResult, EvacuationStarted
 
 GLANCE_SECONDS: Final = 0.5
 QUERY_AT_MOST: Final = timedelta(seconds=5)
@@ -56,17 +56,10 @@ def evacuate(
 
 async def _evacuate(session: Session, node: str, by: str, reason: str, *, wait: bool) -> EvacuationResult | EvacuationStarted:
     """Start the evacuation or join it, and with `wait` follow it to its result."""
-    from pydantic import ValidationError
-
-    from mooring.errors import InvalidRequest
     from mooring.evacuation.client import approve, start_evacuation
-    from mooring.models import faults
-    from mooring.models.evacuation import EvacuateRequest, EvacuationStarted
+    from mooring.models.evacuation import EvacuationStarted
 
-    try:
-        asked = EvacuateRequest(driver=session.driver, node_id=node, asked_by=by)
-    except ValidationError as error:
-        raise InvalidRequest(f"The request to evacuate node {node!r} is malformed ({faults(error)}).") from None
+    asked = _request(session.driver, node, by)
     approval = read_approval(by, reason) if reason else None
     client = await session.temporal()
     handle = await start_evacuation(client, session.task_queue, asked)
@@ -76,6 +69,19 @@ async def _evacuate(session: Session, node: str, by: str, reason: str, *, wait: 
         except NothingToApprove as error:
             note(str(error))
     return await _follow(session, client, handle) if wait else EvacuationStarted(workflow_id=handle.id)
+
+
+def _request(driver: str, node: str, by: str) -> EvacuateRequest:
+    from pydantic import ValidationError
+
+    from mooring.errors import InvalidRequest
+    from mooring.models import faults
+    from mooring.models.evacuation import EvacuateRequest
+
+    try:
+        return EvacuateRequest(driver=driver, node_id=node, asked_by=by)
+    except ValidationError as error:
+        raise InvalidRequest(f"The request to evacuate node {node!r} is malformed ({faults(error)}).") from None
 
 
 async def _follow(session: Session, client: Client, evacuation: Evacuation) -> EvacuationResult:
@@ -106,9 +112,10 @@ async def _progress(session: Session, client: Client, evacuation: Evacuation) ->
             progress: EvacuationProgress = await asked
         except RPCError as error:
             async with runs.deadline(QUERY_AT_MOST.total_seconds(), "The search for workers"):
-                if not await runs.workers_of(client, session.task_queue):
-                    why = f"No worker polls task queue {session.task_queue}, so {evacuation.id} waits for one."
-                    raise WorkerUnavailable(why) from error
+                workers = await runs.workers_of(client, session.task_queue)
+            if not workers:
+                why = f"No worker polls task queue {session.task_queue}, so {evacuation.id} waits for one."
+                raise WorkerUnavailable(why) from error
         else:
             return progress
         await asyncio.sleep(GLANCE_SECONDS)

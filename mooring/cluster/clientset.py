@@ -56,9 +56,7 @@ async def open_clientset(
     A `kubeconfig` comes before the environment's.
     """
     if settings.kubernetes is KubernetesMode.OFF:
-        yield Clientset(
-            MemoryStore(metrics), NoEvents(), AnyNode(), NoAttachments(), NoAttachmentCache(), NoNodeHealth(), NoNodeUsage()
-        )
+        yield _without_cluster(metrics)
         return
     api = await connect(kubeconfig, os.environ, settings.request_timeout)
     try:
@@ -68,16 +66,20 @@ async def open_clientset(
         attachments = cluster if settings.adopt else NoAttachments()
         attached = ClusterAttachmentCache(api, settings.driver, metrics.reconnected) if settings.adopt else NoAttachmentCache()
         nodes = _nodes(api, settings, metrics)
+        health, usage = _node_health(api, settings, metrics, nodes, cluster), ClusterNodeUsage(api, settings.driver, time.monotonic)
         only = settings.events is EventsMode.WARNINGS
         recorder = Recorder(api, pvcs, partial(_node_name, nodes), instance, now, metrics.event_dropped, warnings_only=only)
         async with recorder.running():
             events = NoEvents() if settings.events is EventsMode.OFF else recorder
-            node_health = _node_health(api, settings, metrics, nodes, cluster)
-            yield Clientset(
-                volumes, events, nodes, attachments, attached, node_health, ClusterNodeUsage(api, settings.driver, time.monotonic)
-            )
+            yield Clientset(volumes, events, nodes, attachments, attached, health, usage)
     finally:
         await api.close()
+
+
+def _without_cluster(metrics: Metrics) -> Clientset:
+    return Clientset(
+        MemoryStore(metrics), NoEvents(), AnyNode(), NoAttachments(), NoAttachmentCache(), NoNodeHealth(), NoNodeUsage()
+    )
 
 
 def _node_name(nodes: Nodes, node_id: str) -> str:

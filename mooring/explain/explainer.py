@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
@@ -48,24 +48,7 @@ class Explainer:
         asked = self._or_told(read_related(reached, volume, nodes), errors) if reached and operations else None
         related = (await asked if asked else None) or RelatedPart()
         errors += part.errors
-        vanished = _vanished(part.beyond)
-        facts = Facts(
-            driver=volume.driver,
-            volume_handle=volume.volume_handle,
-            pvs=part.pvs,
-            volume_attachments=part.attachments,
-            nodes=part.nodes,
-            findings=() if vanished and vanished.altered else part.findings,
-            unpersisted=operations.unpersisted if operations else None,
-            vanished=vanished,
-            unplaced=part.beyond.unplaced,
-            runs=operations.runs if operations else (),
-            related=related.runs,
-            stuck=(*(operations.stuck if operations else ()), *related.stuck),
-            workers=operations.workers if operations else None,
-            waiters=operations.waiters if operations else None,
-            unasked=tuple(map(str, errors)),
-        )
+        facts = _facts(volume, part, operations, related, errors)
         return Explanation(**dict(facts), what_to_do=advise(facts)), errors
 
     async def _cluster(self, client: Awaitable[Client | None], volume: VolumeRef) -> ClusterPart:
@@ -106,3 +89,30 @@ def _vanished(beyond: RecordEvidence) -> VolumeRecord | None:
     """Return the record known beyond the PVs, or None if it adds nothing to them."""
     known = beyond.record or beyond.departed
     return known if known is not None and (known.altered or known.evidence) else None
+
+
+def _facts(
+    volume: VolumeRef,
+    cluster: ClusterPart,
+    operations: OperationsPart | None,
+    related: RelatedPart,
+    errors: Sequence[MooringError],
+) -> Facts:
+    vanished = _vanished(cluster.beyond)
+    return Facts(
+        driver=volume.driver,
+        volume_handle=volume.volume_handle,
+        pvs=cluster.pvs,
+        volume_attachments=cluster.attachments,
+        nodes=cluster.nodes,
+        findings=() if vanished and vanished.altered else cluster.findings,
+        unpersisted=operations.unpersisted if operations else None,
+        vanished=vanished,
+        unplaced=cluster.beyond.unplaced,
+        runs=operations.runs if operations else (),
+        related=related.runs,
+        stuck=(*(operations.stuck if operations else ()), *related.stuck),
+        workers=operations.workers if operations else None,
+        waiters=operations.waiters if operations else None,
+        unasked=tuple(map(str, errors)),
+    )

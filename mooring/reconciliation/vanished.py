@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from mooring.models import Precondition
 from mooring.models.drift import Drift, DriftKind
 from mooring.records.compact import unpack
 
@@ -58,34 +59,13 @@ def departed(departure: Departure, records: Sequence[CompactRecord], attached: S
 
 def unrecorded(handle: str, known: VolumeRecord, live: VolumeRecord | None) -> Iterator[Drift]:
     """Yield the drifts by the operations of a volume beyond its PVs; `live` is the record of these, None if there are none."""
-    pv, uid = (live.mark.pv, live.mark.uid) if live else ("", "")
+    mark = live.mark if live else Precondition(pv="", uid="")
     if known.altered:
-        node = next((held.node_id for held in known.holders), "")
-        held_by = f"node {node}" if node else "nobody"
-        yield Drift(
-            kind=DriftKind.ALTERED_RECORD,
-            volume_handle=handle,
-            node_id=node,
-            epoch=known.floor,
-            pv=pv,
-            uid=uid,
-            why=f"PersistentVolume {pv} of volume {handle} says no epoch, and the last operation that wrote it left it at epoch "
-            f"{known.floor}, held by {held_by}: its annotations were removed. The volume is published to no node.",
-        )
+        yield _altered(handle, known, mark)
         return
     for held in known.holders:
         if live is None or live.holder(held.node_id) is None:
-            yield Drift(
-                kind=DriftKind.DEPARTED_HOLDER,
-                volume_handle=handle,
-                node_id=held.node_id,
-                epoch=known.floor,
-                pv=pv,
-                uid=uid,
-                volume_attachment=known.shown.get(held.node_id, ""),
-                since=held.attached_at,
-                why=f"Volume {handle} may still be attached to node {held.node_id}. {known.evidence} Other nodes are refused.",
-            )
+            yield _left(handle, known, held, mark)
 
 
 def unplaced(
@@ -101,6 +81,35 @@ def unplaced(
         for each in attached[pv]:
             if each.attached and not each.leaving and each.node_id not in holders:
                 yield _unplaced(each, departure.seen.handle if departure else "")
+
+
+def _altered(handle: str, known: VolumeRecord, mark: Precondition) -> Drift:
+    node = next((held.node_id for held in known.holders), "")
+    held_by = f"node {node}" if node else "nobody"
+    return Drift(
+        kind=DriftKind.ALTERED_RECORD,
+        volume_handle=handle,
+        node_id=node,
+        epoch=known.floor,
+        pv=mark.pv,
+        uid=mark.uid,
+        why=f"PersistentVolume {mark.pv} of volume {handle} says no epoch, and the last operation that wrote it left it at epoch "
+        f"{known.floor}, held by {held_by}: its annotations were removed. The volume is published to no node.",
+    )
+
+
+def _left(handle: str, known: VolumeRecord, held: Attachment, mark: Precondition) -> Drift:
+    return Drift(
+        kind=DriftKind.DEPARTED_HOLDER,
+        volume_handle=handle,
+        node_id=held.node_id,
+        epoch=known.floor,
+        pv=mark.pv,
+        uid=mark.uid,
+        volume_attachment=known.shown.get(held.node_id, ""),
+        since=held.attached_at,
+        why=f"Volume {handle} may still be attached to node {held.node_id}. {known.evidence} Other nodes are refused.",
+    )
 
 
 def _departed(seen: CompactRecord, held: Attachment, volume_attachment: str) -> Drift:

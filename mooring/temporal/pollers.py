@@ -69,7 +69,22 @@ class Polls:
         NB: the SDK ends a worker whose polls are refused for good. Its own context manager would then cancel the block, for each of
         several workers once, in the midst of what the first one has to end.
         """
-        worker = Worker(
+        worker = self._worker(queue, workflows, activities, slots)
+
+        def ended(run: asyncio.Task[None]) -> None:
+            if not run.cancelled() and (error := run.exception()) is not None:
+                self.refused(f"Temporal takes no more polls of task queue {queue}: {in_words(error)}.")
+
+        running = asyncio.create_task(worker.run(), name=f"polls of {queue}")
+        running.add_done_callback(ended)
+        try:
+            yield worker
+        finally:
+            await worker.shutdown()
+            await asyncio.wait([running])
+
+    def _worker(self, queue: str, workflows: Sequence[type], activities: Sequence[Callable[..., Any]], slots: int) -> Worker:
+        return Worker(
             self.client,
             task_queue=queue,
             workflows=workflows,
@@ -84,15 +99,3 @@ class Polls:
             max_heartbeat_throttle_interval=_HEARTBEATS,
             default_heartbeat_throttle_interval=_HEARTBEATS,
         )
-
-        def ended(run: asyncio.Task[None]) -> None:
-            if not run.cancelled() and (error := run.exception()) is not None:
-                self.refused(f"Temporal takes no more polls of task queue {queue}: {in_words(error)}.")
-
-        running = asyncio.create_task(worker.run(), name=f"polls of {queue}")
-        running.add_done_callback(ended)
-        try:
-            yield worker
-        finally:
-            await worker.shutdown()
-            await asyncio.wait([running])

@@ -63,6 +63,10 @@ class RecordAcquisition:
         except STOPPED as error:
             self.may_land = self._in_part or not is_final_at_once(error)
             raise
+        self._learn(acquire, result)
+        return result
+
+    def _learn(self, acquire: fence.Acquire, result: WriteResult) -> None:
         # NB: refused on one of several PVs, it stands on those before, and an attempt that got past that one may land on the rest.
         self._in_part = self._in_part or (not result.landed and bool(acquire.write.others))
         # NB: an attempt before may have landed and said nothing of it, on a PV that went.
@@ -72,7 +76,6 @@ class RecordAcquisition:
             self.renews = False  # NB: the node had let go before the PV went, so this acquisition was on nothing that it held
         if result.landed and result.record is not None:
             self._written_by = result.record.operation
-        return result
 
     @property
     def outlived(self) -> bool:
