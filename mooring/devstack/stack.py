@@ -79,12 +79,12 @@ class Stack:
             for wait in waits:
                 wait.cancel()
         name = waits[ended.pop()]
-        return StackError(f"{name} has ended, and the stack is of no use without it.", parts[name].last_words())
+        return StackError(f"{name} has ended, and the stack can't work without it.", parts[name].last_words())
 
 
 async def _seed(cluster: StackCluster, volumes: int, driver: str) -> None:
     if volumes and cluster.own is None:
-        raise StackError(f"No volumes are created in {cluster.what}: leave --volumes out, or ask for a cluster of its own.")
+        raise StackError(f"No volumes are created in {cluster.what}: omit --volumes, or choose another kind of Kubernetes.")
     if cluster.own is not None:
         await create_all(cluster.own, (pv(number, driver) for number in range(1, volumes + 1)))
 

@@ -44,4 +44,4 @@ def _say(stack: Stack, volumes: int, output: Console, messages: Console) -> None
     messages.print("For another shell:", style="dim")
     for name, value in stack.exports.items():
         output.print(f"export {name}={shlex.quote(value)}", soft_wrap=True, highlight=False, markup=False)
-    messages.print("Ctrl-C ends it all.", style="dim")
+    messages.print("Ctrl-C ends everything.", style="dim")

@@ -80,7 +80,7 @@ def worker_script() -> Path:
     """
     spec = importlib.util.find_spec("worker")
     if spec is None or spec.origin is None:
-        raise StackError("There is no worker.py: install Mooring whole, or start this in its source folder.")
+        raise StackError("There is no worker.py: install Mooring completely, or start this in its source folder.")
     return Path(spec.origin)
 
 

@@ -27,11 +27,11 @@ Step = tuple[str, Callable[[Scene, Story], Awaitable[None]]]
 LONGEST: Final = 120.0
 """Seconds after which the demo gives up."""
 STEPS: Final[Sequence[Step]] = (
-    ("Rebuild: a worker starts, and learns from the PVs who holds what", rebuild),
+    ("Rebuild: a worker starts, and reads the holders from the PVs", rebuild),
     (f"Publish {SUBJECT} to {NODE}", publish),
     ("The same again: idempotent, and it heals", publish_again),
     ("Another node is refused", refuse_another_node),
-    ("The Kubernetes API is out during a publish", ride_out_an_outage),
+    ("The Kubernetes API is away during a publish", ride_out_an_outage),
     ("The backend fails: the publish is rolled back", roll_back),
     ("kill -9 of the worker in mid-publish", kill_the_worker),
     (f"The history of {SUBJECT}", show_history),

@@ -115,4 +115,4 @@ async def until(what: str, look: Callable[[], Awaitable[T | None]]) -> T:
                 await asyncio.sleep(0.05)
             return found
     except TimeoutError:
-        raise StackError(f"Waited {PATIENCE:g} s in vain until {what}.") from None
+        raise StackError(f"Waited {PATIENCE:g} s without success until {what}.") from None

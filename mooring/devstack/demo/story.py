@@ -32,9 +32,9 @@ class Story:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._good, self._bad = ("ok", "NOT SO") if console.options.ascii_only else ("✓", "✗")
+        self._good, self._bad = ("ok", "FAILED") if console.options.ascii_only else ("✓", "✗")
         self._steps = 0
-        self._so = 0
+        self._passed = 0
 
     def head(self, title: str) -> None:
         """Announce the demo."""
@@ -59,7 +59,7 @@ class Story:
         """
         if seen != expected:
             raise NotSo(what, seen, expected)
-        self._so += 1
+        self._passed += 1
         self._line(f"[green]{self._good}[/] {escape(what)}")
 
     def say(self, text: str) -> None:
@@ -84,9 +84,9 @@ class Story:
 
     def verdict(self, seconds: float, *, so: bool) -> None:
         """Print the outcome of the demo."""
-        good = f"[bold green]All {self._so} things shown are so[/], in {seconds:.0f} s."
+        good = f"[bold green]All {self._passed} results are as expected[/], in {seconds:.0f} s."
         self._console.print()
-        self._line(good if so else "[bold red]Not all that was to be shown is so.[/]", 0)
+        self._line(good if so else "[bold red]Some results are not as expected.[/]", 0)
 
     def _line(self, markup: str, indent: int = 4) -> None:
         if self._console.is_terminal:

@@ -20,7 +20,7 @@ async def kill_the_worker(scene: Scene, story: Story) -> None:
     pid = await scene.kill_worker()
     scene.backend.tell(Mood.WORK)
     story.say(f"kill -9 {pid}, while the backend was attaching {SUBJECT} to {NODE}")
-    story.so(f"the PV says what was begun: {NODE}, by the publish's own run", await _signed(scene), (NODE, run_id))
+    story.so(f"the PV names {NODE}, written by the publish's own run", await _signed(scene), (NODE, run_id))
     story.so("the backend has not attached it", scene.backend.attached(SUBJECT), set())
     story.so("the publish is still open: Temporal has it", (publish.done(), await _open_run(scene)), (False, run_id))
     found = await scene.start_worker()

@@ -24,7 +24,7 @@ async def ride_out_an_outage(scene: Scene, story: Story) -> None:
         publish = asyncio.create_task(scene.mooring.publish(SUBJECT, SECOND_NODE, deadline=PATIENCE))
         told = await until(f"attempt {ATTEMPTS} has begun", lambda: _told_of_attempt(scene, ATTEMPTS))
         story.say(told)
-        story.so("the API server is out, and the open publish says so", "the connection to the API server failed" in told)
+        story.so("the API server is away, and the open publish reports it", "the connection to the API server failed" in told)
         story.so("the publish goes on", publish.done(), False)
         story.so("the PV is as it was", await scene.record(SUBJECT_PV), before)
     result = await publish
@@ -41,11 +41,11 @@ async def roll_back(scene: Scene, story: Story) -> None:
     failure = await refusal(scene, SUBJECT, THIRD_NODE)
     scene.backend.tell(Mood.WORK)
     story.say(str(failure))
-    story.so("the caller is told the backend's own reason", (type(failure), "no free port" in str(failure)), (BackendFailed, True))
+    story.so("the caller gets the backend's own reason", (type(failure), "no free port" in str(failure)), (BackendFailed, True))
     after = await scene.record(SUBJECT_PV)
     story.so(f"nobody holds the volume: {KEYS.node} is gone from the PV", (after.mark.node, after.holders), (None, ()))
     story.so("the backend has it attached nowhere", scene.backend.attached(SUBJECT), set())
-    story.so(f"the epoch moved on from {before.epoch} to {after.epoch}", after.epoch > before.epoch)
+    story.so(f"the epoch rose from {before.epoch} to {after.epoch}", after.epoch > before.epoch)
 
 
 async def holders(scene: Scene) -> list[str]:

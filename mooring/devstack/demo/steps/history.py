@@ -34,7 +34,7 @@ async def show_history(scene: Scene, story: Story) -> None:
     runs = await until(f"{len(EXPECTED)} runs are listed", lambda: _runs(scene))
     story.show(_table(runs))
     seen = [(run.operation, run.node_id, run.state) for run in runs]
-    story.so(f"every one of the {len(EXPECTED)} operations is there, and how it ended", seen, EXPECTED)
+    story.so(f"each of the {len(EXPECTED)} operations is listed with its outcome", seen, EXPECTED)
     epochs = [run.epoch for run in runs if run.epoch is not None]
     story.so("the epoch only ever rose", epochs, sorted(epochs))
 

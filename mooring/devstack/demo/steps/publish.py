@@ -16,7 +16,7 @@ async def rebuild(scene: Scene, story: Story) -> None:
     story.so(
         f"{found.replaced_times} missing or unreadable attachment times replaced", found.replaced_times, volumes.REPLACED_TIMES
     )
-    story.so(f"skipped, and said so: {_listed(found.skipped)}", found.skipped, volumes.SKIPPED)
+    story.so(f"skipped and reported: {_listed(found.skipped)}", found.skipped, volumes.SKIPPED)
 
 
 async def publish(scene: Scene, story: Story) -> None:
@@ -52,7 +52,7 @@ async def refuse_another_node(scene: Scene, story: Story) -> None:
     legacy = await refusal(scene, LEGACY, SECOND_NODE)
     story.so(f"{LEGACY}, which an existing driver attached to {LEGACY_NODE}, is refused as well", type(legacy), HeldElsewhere)
     malformed = await refusal(scene, MALFORMED, SECOND_NODE)
-    story.so(f"{MALFORMED}, whose record can't be read, is left alone", type(malformed), MalformedRecord)
+    story.so(f"{MALFORMED}, whose record can't be read, is unchanged", type(malformed), MalformedRecord)
 
 
 async def unpublish(scene: Scene, node: str, story: Story) -> None:
