@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.completion import completion_init  # type: ignore[attr-defined] # it is there, and in no __all__
+from typer.core import TyperGroup
 
 from mooring import __version__
 from mooring.cli import operations, stack
@@ -32,8 +33,31 @@ from mooring.cli.session import Session
 from mooring.cli.volumes import get, list_volumes
 from mooring.process.lifetime import exit_process
 
+
+class Commands(TyperGroup):
+    """The commands, which refuse a value that they don't take in Mooring's words, not in pydantic's."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override] # typer's own
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = _in_words(error)
+            raise
+
+
+def _in_words(error: typer.BadParameter) -> str:
+    from pydantic import ValidationError
+
+    from mooring.models.faults import rule
+
+    cause = error.__cause__
+    return "; ".join(map(rule, cause.errors())) if isinstance(cause, ValidationError) else error.message
+
+
 app = typer.Typer(
     name="mooring",
+    cls=Commands,
     help="Attach CSI volumes to nodes as durable Temporal workflows, and see who holds what.",
     epilog=epilog(),
     no_args_is_help=True,

@@ -109,3 +109,18 @@ def test_an_unknown_command_is_a_usage_error_on_standard_error() -> None:
     result = CliRunner().invoke(app, ["attach"])
     assert (result.exit_code, result.stdout) == (ExitCode.USAGE, "")
     assert "attach" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("get vol -o xml", "Invalid value for '-o' / '--output': 'xml' is not one of 'table'"),
+        ("history vol --limit 0", "Invalid value for '--limit': must be at least 1"),
+        ("history vol --limit some", "Invalid value for '--limit': must be a whole number"),
+        ("unpublish vol", "give either NODE or --all-nodes."),
+    ],
+)
+def test_a_value_that_an_option_does_not_take_is_refused_by_its_rule(line: str, told: str) -> None:
+    result = CliRunner().invoke(app, line.split())
+
+    assert (result.exit_code, told in result.stderr) == (ExitCode.USAGE, True)
