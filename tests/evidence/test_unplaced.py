@@ -25,7 +25,7 @@ async def test_a_volume_without_a_pv_is_refused_until_what_is_attached_can_be_pl
 ) -> None:
     name = await existing.attach("strange", "node-a", noted="node-a")
     async with serving() as worker:
-        with pytest.raises(Disputed, match=f"{name} attaches PersistentVolume {cluster.pv('strange')}, which is not known"):
+        with pytest.raises(Disputed, match=f"{name} attaches PersistentVolume {cluster.pv('strange')}, which is unknown"):
             await mooring.publish("vol", "node-b")
 
         await cluster.create("strange")

@@ -202,7 +202,7 @@ async def test_what_temporal_refuses_is_tried_again_and_keeps_nobody_from_servin
     schedule = ReconcileSchedule(driver, "queue", interval=1, pauses=1)
     keeping = asyncio.create_task(ReconciliationMonitor(lost, schedule, Metrics(CollectorRegistry()), lambda: NOW).keep_up())
 
-    await until(lambda: caplog.text.count("tried again") > 1)
+    await until(lambda: caplog.text.count("trying again") > 1)
 
     assert not keeping.done()
     keeping.cancel()

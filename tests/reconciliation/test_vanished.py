@@ -38,7 +38,7 @@ async def test_a_holder_whose_pv_went_is_reported_until_it_is_unpublished(
     result = await reconcile()
 
     assert (result.state, found(result)) == (State.DRIFTED, [("departed_holder", "vol", "node-a", "left")])
-    assert f"PersistentVolume {cluster.pv('vol')} of volume vol went" in result.drifts[0].why
+    assert f"PersistentVolume {cluster.pv('vol')} of volume vol was deleted" in result.drifts[0].why
     assert "`mooring unpublish vol node-a`" in result.drifts[0].advice
     await mooring.unpublish("vol", "node-a")
     await until(lambda: not worker.manager.departures.open())

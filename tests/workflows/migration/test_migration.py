@@ -168,7 +168,7 @@ async def test_nodes_that_share_a_volume_for_good_occupy_no_worker(
         limited.manager, volumes_of(api, cluster.driver, lambda: datetime.now(UTC)), waits=1, limited=True
     )
     async with asyncio.timeout(10):
-        with pytest.raises(ApplicationError, match="is looked at again") as waits:
+        with pytest.raises(ApplicationError, match="is checked again") as waits:
             await later.run(activities.wait, VolumeRef(driver=cluster.driver, volume_handle="vm"))
     await api.close()
 
