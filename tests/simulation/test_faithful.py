@@ -10,8 +10,8 @@ from temporalio.client import Client
 
 from tests.simulation.clock import run
 from tests.simulation.faithful.mooring_scenarios import MOORING_SCENARIOS
+from tests.simulation.faithful.scenario import Scenario
 from tests.simulation.faithful.scenarios import SCENARIOS as MADE
-from tests.simulation.faithful.scenarios import Scenario
 from tests.simulation.faithful.world import World
 from tests.simulation.temporal_core.worker import installed
 from tests.simulation.temporal_server.server import Server

@@ -17,7 +17,7 @@ from mooring.errors import BackendFailed, BackendUncertain, MooringError
 from mooring.models import VolumeRef
 from tests.harness.backend import JournalBackend
 from tests.simulation.deployed import memory, serving
-from tests.simulation.faithful.scenarios import Scenario
+from tests.simulation.faithful.scenario import Scenario
 from tests.simulation.faithful.world import World
 
 DEADLINE: Final = 60.0

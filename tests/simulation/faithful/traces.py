@@ -49,10 +49,10 @@ _MAPS = {"memo": "fields", "upserted_memo": "fields", "search_attributes": "inde
 
 def trace(events: Sequence[HistoryEvent]) -> list[str]:
     """Return a line for each event."""
-    return [f"{event.event_id} {kind_of(event)}{_same(''.join(_facts(attributes_of(event))))}" for event in events]
+    return [f"{event.event_id} {kind_of(event)}{same(''.join(_facts(attributes_of(event))))}" for event in events]
 
 
-def _same(facts: str) -> str:
+def same(facts: str) -> str:
     """Leave out ids and times, which differ in any case."""
     return _TIME.sub("a time", _ID.sub("an id", facts))
 

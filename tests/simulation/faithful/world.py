@@ -14,7 +14,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from tests.simulation.faithful.samples import WORKFLOWS, do
-from tests.simulation.faithful.traces import trace
+from tests.simulation.faithful.traces import same, trace
 from tests.simulation.temporal_server.history import kind_of
 
 _PATIENCE = 60.0
@@ -112,7 +112,7 @@ class World:
         traced = {}
         for number, (workflow_id, run_id) in enumerate(self._runs):
             events = await self._events(workflow_id, run_id)
-            traced[f"{number} {workflow_id.rpartition('/')[2]}"] = trace(events)
+            traced[f"{number} {same(workflow_id.rpartition('/')[2])}"] = trace(events)
         return {**traced, "said": self.said}
 
     async def _events(self, workflow_id: str, run_id: str) -> list[Any]:

@@ -23,7 +23,7 @@ from tests.simulation.temporal_core.local import LocalActivities
 from tests.simulation.temporal_core.machines import Machines
 from tests.simulation.temporal_core.states import Foreseen
 from tests.simulation.temporal_server.history import KINDS, seconds, stamp
-from tests.simulation.temporal_server.workflow_tasks import TaskAnswer, WorkflowTask
+from tests.simulation.temporal_server.workflow_task import TaskAnswer, WorkflowTask
 
 if TYPE_CHECKING:
     from tests.simulation.temporal_core.worker import Core

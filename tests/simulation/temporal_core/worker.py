@@ -30,7 +30,7 @@ from tests.simulation.temporal_server.errors import refusal
 from tests.simulation.temporal_server.queries import Query
 from tests.simulation.temporal_server.server import Server
 from tests.simulation.temporal_server.service import Bridge
-from tests.simulation.temporal_server.workflow_tasks import Sticky, WorkflowTask
+from tests.simulation.temporal_server.workflow_task import Sticky, WorkflowTask
 
 _CAUSE: Final = WorkflowTaskFailedCause
 

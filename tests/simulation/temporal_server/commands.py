@@ -18,7 +18,7 @@ from tests.simulation.temporal_server.run import CANCELED, COMPLETED, FAILED
 
 if TYPE_CHECKING:
     from tests.simulation.temporal_server.run import Run
-    from tests.simulation.temporal_server.workflow_tasks import TaskAnswer
+    from tests.simulation.temporal_server.workflow_task import TaskAnswer
 
 ENDINGS: Final = (
     CommandType.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION,

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any, Final
 
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import HistoryEventFilterType, IndexedValueType, NamespaceState, PendingActivityState
+from temporalio.api.enums.v1 import HistoryEventFilterType, PendingActivityState
 from temporalio.api.enums.v1 import UpdateWorkflowExecutionLifecycleStage as Stage
-from temporalio.api.history.v1 import HistoryEvent
-from temporalio.api.operatorservice.v1 import AddSearchAttributesResponse, ListSearchAttributesResponse
-from temporalio.api.taskqueue.v1 import PollerInfo
 from temporalio.api.update.v1 import UpdateRef
 from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.api.workflowservice import v1 as api
-from temporalio.bridge.proto.health.v1 import HealthCheckResponse
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from tests.simulation.temporal_server.activities import PendingActivity
-from tests.simulation.temporal_server.errors import not_found, refusal
-from tests.simulation.temporal_server.history import duration, stamp
+from tests.simulation.temporal_server.errors import not_found
+from tests.simulation.temporal_server.history import stamp
+from tests.simulation.temporal_server.other_requests import OtherRequests
 from tests.simulation.temporal_server.queries import Query
 from tests.simulation.temporal_server.reset import reset
 from tests.simulation.temporal_server.run import Run
-from tests.simulation.temporal_server.server import Server
 from tests.simulation.temporal_server.updates import PendingUpdate
 from tests.simulation.temporal_server.visibility import describe
 
@@ -39,11 +34,8 @@ _ACCEPTED: Final = Stage.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_ACCEPTED
 _DONE: Final = Stage.UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED
 
 
-class Requests:
-    """The requests that Mooring and its tests make."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
+class Requests(OtherRequests):
+    """All requests that Mooring and its tests make."""
 
     def start_workflow_execution(self, req: Any) -> api.StartWorkflowExecutionResponse:
         started = self._server.starts.start(req, identity=req.identity)
@@ -167,61 +159,6 @@ class Requests:
         ref = UpdateRef(workflow_execution=execution, update_id=update.id)
         return api.UpdateWorkflowExecutionResponse(update_ref=ref, outcome=update.outcome.result(), stage=_DONE)
 
-    def create_schedule(self, req: Any) -> api.CreateScheduleResponse:
-        kept = self._server.schedules.create(req.schedule_id, req.schedule, _input(req, "initial_patch"))
-        return api.CreateScheduleResponse(conflict_token=str(kept.token).encode())
-
-    def describe_schedule(self, req: Any) -> api.DescribeScheduleResponse:
-        kept = self._server.schedules.get(req.schedule_id)
-        info = self._server.schedules.info(kept)
-        return api.DescribeScheduleResponse(schedule=kept.schedule, info=info, conflict_token=str(kept.token).encode())
-
-    def update_schedule(self, req: Any) -> api.UpdateScheduleResponse:
-        self._server.schedules.update(self._server.schedules.get(req.schedule_id), req.schedule)
-        return api.UpdateScheduleResponse()
-
-    def patch_schedule(self, req: Any) -> api.PatchScheduleResponse:
-        self._server.schedules.patch(self._server.schedules.get(req.schedule_id), req.patch)
-        return api.PatchScheduleResponse()
-
-    def delete_schedule(self, req: Any) -> api.DeleteScheduleResponse:
-        self._server.schedules.delete(self._server.schedules.get(req.schedule_id))
-        return api.DeleteScheduleResponse()
-
-    def describe_task_queue(self, req: Any) -> api.DescribeTaskQueueResponse:
-        queue = self._server.matching.queue(_KINDS[req.task_queue_type or 1], req.task_queue.name)
-        since = asyncio.get_running_loop().time() - _LIVELY
-        answer = api.DescribeTaskQueueResponse()
-        for identity, at in queue.pollers.items():
-            if at >= since:
-                info = PollerInfo(identity=identity)
-                info.last_access_time.FromNanoseconds(round(at * 1e9))
-                answer.pollers.append(info)
-        return answer
-
-    def describe_namespace(self, req: Any) -> api.DescribeNamespaceResponse:
-        if req.namespace != self._server.namespace:
-            raise not_found(f"Namespace {req.namespace} is not found.")
-        answer = api.DescribeNamespaceResponse()
-        answer.namespace_info.name, answer.namespace_info.id = req.namespace, f"id-of-{req.namespace}"
-        answer.namespace_info.state = NamespaceState.NAMESPACE_STATE_REGISTERED
-        answer.config.workflow_execution_retention_ttl.CopyFrom(duration(self._server.retention))
-        return answer
-
-    def get_system_info(self, _: Any) -> api.GetSystemInfoResponse:
-        return api.GetSystemInfoResponse(server_version="simulated")
-
-    def add_search_attributes(self, req: Any) -> AddSearchAttributesResponse:
-        self._server.search_attributes.update(req.search_attributes)
-        return AddSearchAttributesResponse()
-
-    def list_search_attributes(self, _: Any) -> ListSearchAttributesResponse:
-        known: dict[str, IndexedValueType.ValueType] = self._server.search_attributes
-        return ListSearchAttributesResponse(custom_attributes=known)
-
-    def check(self, _: Any) -> HealthCheckResponse:
-        return HealthCheckResponse(status=HealthCheckResponse.SERVING)
-
     def _find(self, workflow_id: str, run_id: str) -> Run:
         run = self._server.find(workflow_id, run_id)
         if run is None:
@@ -268,11 +205,3 @@ def _pending(activity: PendingActivity) -> PendingActivityInfo:
 
 def _input(req: Any, name: str) -> Any:
     return getattr(req, name) if req.HasField(name) else None
-
-
-def closing(events: Sequence[HistoryEvent]) -> HistoryEvent:
-    """Return the last event."""
-    return events[-1]
-
-
-__all__ = ["RPCStatusCode", "Requests", "refusal"]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.simulation.temporal_server.relations import PendingChild, PendingTimer
     from tests.simulation.temporal_server.server import Server
     from tests.simulation.temporal_server.updates import PendingUpdate
-    from tests.simulation.temporal_server.workflow_tasks import Sticky, WorkflowTask
+    from tests.simulation.temporal_server.workflow_task import Sticky, WorkflowTask
 
 RUNNING: Final = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING
 COMPLETED: Final = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_COMPLETED

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.common.v1 import Payload, WorkflowExecution
 from temporalio.api.enums.v1 import ScheduleOverlapPolicy
 from temporalio.api.schedule.v1 import ScheduleActionResult, ScheduleInfo
 from temporalio.api.workflowservice.v1 import StartWorkflowExecutionRequest
-from temporalio.service import RPCStatusCode
 
 from tests.simulation.clock import call_later, now
-from tests.simulation.temporal_server.errors import not_found, refusal
+from tests.simulation.temporal_server.errors import already_started, not_found
 from tests.simulation.temporal_server.history import seconds, stamp
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Schedules:
 
         """
         if schedule_id in self._kept:
-            raise refusal(RPCStatusCode.ALREADY_EXISTS, f"Schedule with this ID is already registered. Id: {schedule_id}")
+            raise already_started("", "", "")
         kept = self._kept[schedule_id] = Kept(schedule_id, schedule, now())
         self._set(kept)
         if patch is not None:
@@ -140,19 +140,24 @@ class Schedules:
             workflow_execution_timeout=action.workflow_execution_timeout,
             workflow_run_timeout=action.workflow_run_timeout,
             workflow_task_timeout=action.workflow_task_timeout,
-            memo=action.memo,
             search_attributes=action.search_attributes,
-            header=action.header,
             request_id=self.server.new_id(),
             identity="temporal-scheduler",
         )
-        if action.HasField("user_metadata"):
-            asked.user_metadata.CopyFrom(action.user_metadata)
+        for name in ("user_metadata", "memo", "header"):
+            if action.HasField(name):
+                getattr(asked, name).CopyFrom(getattr(action, name))
+        asked.search_attributes.indexed_fields["TemporalScheduledById"].CopyFrom(_payload(kept.id, b"Keyword"))
+        asked.search_attributes.indexed_fields["TemporalScheduledStartTime"].CopyFrom(_payload(at.isoformat(), b"Datetime"))
         started = self.server.starts.start(asked)
         kept.running.append(started.run)
         kept.count += 1
         done = ScheduleActionResult(schedule_time=stamp(at), actual_time=stamp(at), start_workflow_result=_execution(started.run))
         kept.recent = [*kept.recent, done][-_KEPT:]
+
+
+def _payload(value: str, kind: bytes) -> Payload:
+    return Payload(metadata={"encoding": b"json/plain", "type": kind}, data=json.dumps(value).encode())
 
 
 def _execution(run: Run) -> WorkflowExecution:

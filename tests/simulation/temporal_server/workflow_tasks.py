@@ -5,102 +5,28 @@ Invariant: an attempt after the first leaves nothing in the history until it is 
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
-from temporalio.api.command.v1 import Command
-from temporalio.api.common.v1 import WorkflowType
-from temporalio.api.enums.v1 import TaskQueueKind, TimeoutType, WorkflowTaskFailedCause
+from temporalio.api.enums.v1 import TimeoutType, WorkflowTaskFailedCause
 from temporalio.api.failure.v1 import Failure
-from temporalio.api.history.v1 import HistoryEvent
-from temporalio.api.sdk.v1 import WorkflowTaskCompletedMetadata
-from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.service import RPCStatusCode
 
 from tests.simulation.clock import call_later
 from tests.simulation.temporal_server import commands
 from tests.simulation.temporal_server.defaults import DEFAULT_TIMEOUT
 from tests.simulation.temporal_server.errors import not_found, refusal
-from tests.simulation.temporal_server.history import make_event, seconds
+from tests.simulation.temporal_server.history import seconds
+from tests.simulation.temporal_server.workflow_task import TaskAnswer, WorkflowTask, scheduled_fields, write_started
 
 if TYPE_CHECKING:
     from tests.simulation.temporal_server.run import Run
     from tests.simulation.temporal_server.server import Server
-    from tests.simulation.temporal_server.updates import UpdateAnswer
 
 _PATIENT_ATTEMPTS: Final = 3
 """Number of attempts that follow each other at once; later ones may take longer each time."""
 _LONGEST: Final = 600.0
 _UNHANDLED: Final = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND
-
-
-@dataclass(frozen=True, slots=True)
-class Sticky:
-    """The queue of the worker that has a run in its cache, and how long a task waits there."""
-
-    queue: str
-    patience: float
-
-
-@dataclass(frozen=True, slots=True)
-class TaskAnswer:
-    """A worker's answer to a task: `again` asks for another one at once, though nothing has happened."""
-
-    commands: Sequence[Command] = ()
-    sticky: Sticky | None = None
-    metadata: WorkflowTaskCompletedMetadata | None = None
-    again: bool = False
-    updates: Mapping[str, UpdateAnswer] = field(default_factory=dict)
-    """Answers to updates, by the messages that carry them."""
-
-
-@dataclass(slots=True, eq=False)
-class WorkflowTask:
-    """A task of a run; `token` tells it from all others."""
-
-    run: Run
-    attempt: int
-    token: int
-    queue: str
-    sticky: bool
-    scheduled_id: int = 0
-    started_id: int = 0
-    started: bool = False
-    speculative: bool = False
-    """True if the task is for an update alone, and leaves nothing in the history where that is refused."""
-    events: list[HistoryEvent] = field(default_factory=list)
-    """The history as its worker got it."""
-    base: int = 0
-    """Number of events when a later attempt was scheduled."""
-    handles: list[asyncio.TimerHandle] = field(default_factory=list)
-
-    @property
-    def wanted(self) -> bool:
-        """True if it is the run's task, and nobody has it."""
-        return self.run.task is self and not self.started
-
-    def begin(self, identity: str) -> None:
-        """Take in that a worker gets it."""
-        self.run.server.tasks.start(self, identity)
-
-    @property
-    def transient(self) -> bool:
-        """True if it isn't in the history yet."""
-        return self.scheduled_id == 0
-
-    def stop(self) -> None:
-        """Drop its timeouts."""
-        for handle in self.handles:
-            handle.cancel()
-        self.handles = []
-
-    def snapshot(self) -> list[HistoryEvent]:
-        """Return the history as its worker is to get it."""
-        if not self.transient:
-            return list(self.run.events)
-        return [*self.run.events, *_unwritten(self)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +63,7 @@ class WorkflowTasks:
             self._write_scheduled(task)
         task.started = True
         if not task.transient:
-            task.started_id = _write_started(task, identity)
+            task.started_id = write_started(task, identity)
         task.events = task.snapshot()
         task.handles.append(call_later(_patience(task), self._time_out, task))
 
@@ -228,13 +154,13 @@ class WorkflowTasks:
         task.run.task = None
 
     def _write_scheduled(self, task: WorkflowTask) -> None:
-        task.scheduled_id = task.run.write("WORKFLOW_TASK_SCHEDULED", **_scheduled(task)).event_id
+        task.scheduled_id = task.run.write("WORKFLOW_TASK_SCHEDULED", **scheduled_fields(task)).event_id
         task.speculative = False
 
     def _put_in_writing(self, task: WorkflowTask, identity: str) -> None:
         if task.transient:
             self._write_scheduled(task)
-            task.started_id = _write_started(task, identity)
+            task.started_id = write_started(task, identity)
 
     def _fail(self, task: WorkflowTask, cause: WorkflowTaskFailedCause.ValueType, failure: Failure, identity: str) -> None:
         run = task.run
@@ -276,32 +202,6 @@ class WorkflowTasks:
         self.schedule(run, attempt=1 if run.flush() else task.attempt + 1)
 
 
-def _scheduled(task: WorkflowTask) -> dict[str, Any]:
-    kinds = TaskQueueKind
-    kind = kinds.TASK_QUEUE_KIND_STICKY if task.sticky else kinds.TASK_QUEUE_KIND_NORMAL
-    queue = TaskQueue(name=task.queue, kind=kind, normal_name=task.run.queue if task.sticky else "")
-    return {"task_queue": queue, "attempt": task.attempt, "start_to_close_timeout": task.run.started.workflow_task_timeout}
-
-
-def _write_started(task: WorkflowTask, identity: str) -> int:
-    size, request = task.run.size, task.run.server.new_id()
-    event = task.run.write(
-        "WORKFLOW_TASK_STARTED",
-        scheduled_event_id=task.scheduled_id,
-        identity=identity,
-        request_id=request,
-        history_size_bytes=size,
-        suggest_continue_as_new=len(task.run.events) >= task.run.server.suggest_at,
-    )
-    return event.event_id
-
-
-def _unwritten(task: WorkflowTask) -> list[HistoryEvent]:
-    scheduled = make_event(task.run.next_id, "WORKFLOW_TASK_SCHEDULED", **_scheduled(task))
-    started = make_event(task.run.next_id + 1, "WORKFLOW_TASK_STARTED", scheduled_event_id=scheduled.event_id)
-    return [scheduled, started]
-
-
 def _patience(task: WorkflowTask) -> float:
     given = seconds(task.run.started.workflow_task_timeout) or DEFAULT_TIMEOUT
     if task.attempt <= _PATIENT_ATTEMPTS:
@@ -318,9 +218,3 @@ def _send_again(run: Run) -> None:
 def _unread(run: Run, answer: TaskAnswer) -> bool:
     """Return whether an update came that the worker has not seen."""
     return any(not update.sent for update in run.updates.values()) and not answer.updates
-
-
-def type_of(run: Run) -> WorkflowType:
-    """Return the run's workflow type."""
-    kind: WorkflowType = run.started.workflow_type
-    return kind
