@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 
+from temporalio.client import Client
+
 from mooring.client import MooringClient
 from mooring.errors import HeldElsewhere, MooringError
 from tests.harness.backend import JournalBackend
@@ -13,7 +15,7 @@ from tests.simulation.deployed import make_worker, memory, ready, serving
 from tests.simulation.temporal_core.worker import installed
 from tests.simulation.temporal_server.run import COMPLETED, FAILED
 from tests.simulation.temporal_server.server import Server
-from tests.simulation.temporal_server.service import connect
+from tests.simulation.temporal_server.service import Fate, Service, connect
 
 DRIVER = "sim.csi.test"
 HOUR = 3600.0
@@ -84,6 +86,32 @@ async def _paused() -> str:
         stop.set()
         await serving_it
     return said
+
+
+def test_operations_end_though_a_part_of_their_requests_is_lost() -> None:
+    assert run(_beside_faults()) == ["done"] * 12
+
+
+async def _beside_faults() -> list[str]:
+    server = _server(3)
+    with installed():
+        async with serving(_lossy(server, "worker-1"), DRIVER, memory(server.new_id)):
+            mooring = MooringClient(_lossy(server, "caller"), driver=DRIVER)
+            return list(await asyncio.gather(*(_cycle(mooring, f"vol-{number}") for number in range(12))))
+
+
+async def _cycle(mooring: MooringClient, handle: str) -> str:
+    await mooring.publish(handle, "node-a", deadline=HOUR)
+    await mooring.unpublish(handle, "node-a", deadline=HOUR)
+    return "done"
+
+
+def _lossy(server: Server, identity: str) -> Client:
+    """Return a client of which each fifth request is lost, or its answer."""
+    client = connect(server, identity)
+    assert isinstance(client.service_client, Service)
+    client.service_client.fate = lambda dice: dice.choices([Fate.ANSWERED, Fate.LOST, Fate.UNHEARD], [8, 1, 1])[0]
+    return client
 
 
 async def _publish(server: Server) -> str:

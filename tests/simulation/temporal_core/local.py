@@ -17,7 +17,8 @@ from temporalio.bridge.proto.workflow_commands import ScheduleLocalActivity
 
 from tests.simulation.clock import now
 from tests.simulation.temporal_core import commands, jobs
-from tests.simulation.temporal_core.machines import LOCAL, TRY_CANCEL, WAIT, Machines
+from tests.simulation.temporal_core.decisions import LOCAL, TRY_CANCEL, WAIT
+from tests.simulation.temporal_core.machines import Machines
 from tests.simulation.temporal_core.states import Outgoing
 from tests.simulation.temporal_server.history import duration, seconds, stamp
 

@@ -7,10 +7,12 @@ deadline of the caller's ends the wait, as gRPC does; what the request has begun
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import random
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from enum import Enum
+from typing import Any, Final, TypeVar
 
 from google.protobuf.message import Message
 from temporalio.client import Client
@@ -28,6 +30,26 @@ from tests.simulation.temporal_server.server import Server, no_time
 R = TypeVar("R", bound=Message)
 
 
+_RETRIES: Final = 10
+_FIRST_PAUSE: Final = 0.1
+_GROWTH: Final = 1.7
+_LONGEST_PAUSE: Final = 5.0
+
+
+class Fate(Enum):
+    """What becomes of a request."""
+
+    ANSWERED = "answered"
+    LOST = "lost"
+    UNHEARD = "unheard"
+    """Carried out, and its answer lost."""
+
+
+def answered(_: random.Random) -> Fate:
+    """Return that a request is answered."""
+    return Fate.ANSWERED
+
+
 @dataclass(frozen=True, slots=True)
 class Bridge:
     """The connection of a worker, in the stead of the SDK's."""
@@ -43,7 +65,10 @@ class NoRuntime:
 
 
 class Service(_BridgeServiceClient):
-    """Requests to the server; `delay` is the time that one takes on its way there, and its answer on the way back."""
+    """Requests to the server.
+
+    `delay` is the time that one takes on its way there, and its answer on the way back; `fate` decides what becomes of each.
+    """
 
     def __init__(self, server: Server) -> None:
         super().__init__(ConnectConfig(target_host="simulated:7233"))
@@ -51,6 +76,7 @@ class Service(_BridgeServiceClient):
         self._runtime = NoRuntime()  # type: ignore[assignment]
         self.server = server
         self.delay = no_time
+        self.fate: Callable[[random.Random], Fate] = answered
         self._requests = Requests(server)
 
     async def _rpc_call(
@@ -60,7 +86,7 @@ class Service(_BridgeServiceClient):
         resp_type: type[R],
         *,
         service: str,
-        retry: bool,  # noqa: ARG002 - the SDK names it
+        retry: bool,
         metadata: Mapping[str, str | bytes],  # noqa: ARG002 - the SDK names it
         timeout: timedelta | None,
     ) -> R:
@@ -69,15 +95,30 @@ class Service(_BridgeServiceClient):
             raise refusal(RPCStatusCode.UNIMPLEMENTED, f"The simulated server knows no {service}/{rpc}.")
         try:
             async with asyncio.timeout(timeout.total_seconds() if timeout else None):
-                await self._travel()
-                answer = handle(req)
-                found: Any = await answer if asyncio.iscoroutine(answer) else answer
-                await self._travel()
+                found = await self._patiently(handle, req, _RETRIES if retry else 0)
         except TimeoutError:
             raise refusal(RPCStatusCode.DEADLINE_EXCEEDED, "Timeout expired") from None
         if not isinstance(found, resp_type):
             raise TypeError(f"{rpc} is answered by {resp_type.__name__}, not by {type(found).__name__}.")
         return found
+
+    async def _patiently(self, handle: Callable[[Any], Any], req: Message, retries: int) -> Any:
+        """Return the answer; a request that is lost is repeated, as the SDK's own client does."""
+        pause = _FIRST_PAUSE
+        while True:
+            fate = self.fate(self.server.dice)
+            await self._travel()
+            if fate is not Fate.LOST:
+                answer = handle(req)
+                found: Any = await answer if asyncio.iscoroutine(answer) else answer
+                await self._travel()
+                if fate is Fate.ANSWERED:
+                    return found
+            if not retries:
+                raise refusal(RPCStatusCode.UNAVAILABLE, "connection reset by peer")
+            retries -= 1
+            await asyncio.sleep(pause)
+            pause = min(pause * _GROWTH, _LONGEST_PAUSE)
 
     async def _travel(self) -> None:
         seconds = self.delay(self.server.dice)

@@ -134,6 +134,16 @@ async def the_code_fails_a_task(world: World) -> None:
         await world.run(Stumbles)
 
 
+async def each_task_replays_what_was_before(world: World) -> None:
+    async with world.worker(max_cached_workflows=0, max_concurrent_workflow_task_polls=1):
+        await world.run(Patched)
+
+
+async def each_task_replays_local_activities(world: World) -> None:
+    async with world.worker(max_cached_workflows=0, max_concurrent_workflow_task_polls=1):
+        await world.run(Acts, [Act(local=True), Act(), Act(local=True, fails=1), Act(fails=1)])
+
+
 async def another_worker_takes_over(world: World) -> None:
     async with world.worker(identity="first"):
         handle = await world.start(Patched)
