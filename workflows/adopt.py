@@ -31,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.common.payloads import NOTHING, read_request
     from workflows.common.report import Report
     from workflows.common.steps import Steps
+    from workflows.common.undo import take_back
 
 
 @workflow.defn(name=ADOPT)
@@ -92,7 +93,7 @@ class AdoptAttachment:
             return ended(error, f"{self._what()} failed, and nothing of it was written")
         self._report.show(State.ROLLING_BACK)
         with suppress(asyncio.CancelledError):
-            await to_the_end(self._steps.take_back(self._node, self._acquisition.stays, _has_pv))
+            await to_the_end(take_back(self._steps, self._node, self._acquisition.stays, _has_pv))
         self._report.end(State.ROLLED_BACK)
         return ended(error, f"{self._what()} failed; it is rolled back, and the volume is attached as it was")
 

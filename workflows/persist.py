@@ -31,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.common.lives import this_life
     from workflows.common.report import Report
     from workflows.common.steps import Steps
+    from workflows.common.undo import take_back
     from workflows.common.visibility import explain
 
 _PAUSE = 10.0
@@ -169,7 +170,7 @@ class PersistAttachment:
             return ""
         node, budget = self._waiting.attachment.node_id, self._steps.limits.clear_budget
         try:
-            await self._steps.take_back(node, lambda _: self._renews, _always, budget, lambda: self._mine)
+            await take_back(self._steps, node, lambda _: self._renews, _always, budget, lambda: self._mine)
         except FailureError as error:
             if is_cancelled_exception(error):
                 raise

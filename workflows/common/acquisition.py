@@ -3,7 +3,7 @@
 Contract: an acquisition may still land until its step has said otherwise; only a final answer to the very first attempt says so for
 sure.
 
-Not kept here: the decision on an acquisition (mooring/records/fence.py), and its withdrawal (steps.py).
+Not kept here: the decision on an acquisition (mooring/records/fence.py), and its withdrawal (undo.py).
 """
 
 from __future__ import annotations

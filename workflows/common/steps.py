@@ -3,7 +3,7 @@
 Contract: a step of the way forward is bounded by a budget. A step of a rollback has none: it is retried until it succeeds, and the
 pending activity shows why it has not yet.
 
-Not kept here: the order of the steps (workflows/publish.py, workflows/unpublish.py, workflows/persist.py).
+Not kept here: the steps about waits (waits.py), and the order of the steps (undo.py, workflows/).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.common.waits import WaitSteps
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    pass
 
 S = TypeVar("S", ReadResult, WriteResult)
 
@@ -178,40 +178,10 @@ class Steps:
         options = self._patient(f"record {write.node_id} as holder, epoch {write.epoch}", self.limits.attempt_timeout)
         return self._saw(await workflow.execute_activity_method(AttachmentActivities.persist, write, **options))
 
-    async def take_back(
-        self,
-        node_id: str,
-        leaves: Callable[[ReadResult], bool],
-        first: Callable[[ReadResult], Awaitable[bool]],
-        budget: float | None = None,
-        mine: Callable[[], Collection[str]] = tuple,
-    ) -> ReadResult:
-        """Undo the writes of the operation, or of another run that is `mine`, however long it takes, and return the last look.
-
-        With a `budget`, each step fails beyond it.
-
-        `leaves` says whether the node keeps the volume; `first`, awaited before each try, whether there is a record to write to.
-        """
-        while True:
-            seen = await self._look_before_undoing(budget)
-            writable = await first(seen)
-            write = None
-            if writable and seen.record is not None:
-                write = fence.undo(seen.record, self.volume, node_id, seen.by, renews=leaves(seen), mine=mine())
-            if self.trusts(seen) if write is None else self.is_current(await self._undo(write, budget)):
-                return seen
-
-    async def _look_before_undoing(self, budget: float | None) -> ReadResult:
-        """Read the live record, and again if the run was reset since and the record that its former self saw is gone.
-
-        NB: the record's undo tests the record seen, the backend's doesn't.
-        """
-        before = this_life()
-        seen = await self.look_patiently(budget)
-        if this_life() == before or not workflow.patched(LIVES):
-            return seen
-        now = await self.look_patiently(budget)
-        return seen if now.record == seen.record else now
+    async def undo(self, write: Write, budget: float | None = None) -> WriteResult:
+        """Try to undo a write of the operation, however long it takes or within the budget."""
+        options = self._within(budget, f"roll back: {write.node_id} out, epoch {write.epoch}")
+        return await workflow.execute_activity_method(AttachmentActivities.undo, write, **options)
 
     async def find_waiting(self) -> UnpersistedRun | None:
         """Return the attachment that waits for the volume's PV now, if any.
@@ -242,10 +212,6 @@ class Steps:
         options["retry_policy"] = RetryPolicy(maximum_attempts=3)
         with suppress(ActivityError):
             await workflow.execute_activity_method(EventActivities.not_cleared, warned, **options)
-
-    async def _undo(self, write: Write, budget: float | None) -> WriteResult:
-        options = self._within(budget, f"roll back: {write.node_id} out, epoch {write.epoch}")
-        return await workflow.execute_activity_method(AttachmentActivities.undo, write, **options)
 
     def _several(self) -> tuple[str, ...]:
         """Return the PVs that the run has seen, if they are several: the worker that looks next may not know each."""

@@ -16,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from mooring.records import fence
     from workflows.common.acquisition import RecordAcquisition
     from workflows.common.steps import Steps
+    from workflows.common.undo import take_back
     from workflows.publication.attach import BackendAttach
     from workflows.publication.hold import UnpersistedHold
 
@@ -52,7 +53,7 @@ class PublishRollback:
         if self._hold.started is not None and workflow.patched(_ROLLS_BACK_BESIDE_HOLDS):
             await self._undo_hold()
         await self._hold.drop()
-        seen = await self._steps.take_back(self._asked.node_id, self._leaves, self._before_undo, mine=lambda: self._hold.mine)
+        seen = await take_back(self._steps, self._asked.node_id, self._leaves, self._before_undo, mine=lambda: self._hold.mine)
         if self._took_back_without_pv(seen) and workflow.patched(_SAYS_LET_GO):
             workflow.upsert_memo({names.LET_GO_MEMO: self._asked.node_id})
 
