@@ -60,20 +60,34 @@ async def open_clientset(
         return
     api = await connect(kubeconfig, os.environ, settings.request_timeout)
     try:
-        pvcs = PvcCache(api)
-        volumes = PersistentVolumeStore(api, settings.driver, now, metrics, learn=pvcs.learn, page_size=settings.page_size)
-        cluster = ClusterAttachments(api, settings.driver, now)
-        attachments = cluster if settings.adopt else NoAttachments()
-        attached = ClusterAttachmentCache(api, settings.driver, metrics.reconnected) if settings.adopt else NoAttachmentCache()
-        nodes = _nodes(api, settings, metrics)
-        health, usage = _node_health(api, settings, metrics, nodes, cluster), ClusterNodeUsage(api, settings.driver, time.monotonic)
-        only = settings.events is EventsMode.WARNINGS
-        recorder = Recorder(api, pvcs, partial(_node_name, nodes), instance, now, metrics.event_dropped, warnings_only=only)
-        async with recorder.running():
-            events = NoEvents() if settings.events is EventsMode.OFF else recorder
-            yield Clientset(volumes, events, nodes, attachments, attached, health, usage)
+        async with clientset_of(api, settings, instance, now, metrics) as made:
+            yield made
     finally:
         await api.close()
+
+
+@asynccontextmanager
+async def clientset_of(
+    api: KubernetesApi,
+    settings: Settings,
+    instance: str,
+    now: Callable[[], datetime],
+    metrics: Metrics,
+    clock: Callable[[], float] = time.monotonic,
+) -> AsyncIterator[Clientset]:
+    """Make the doors to one API server while the block runs; `clock` counts seconds and never goes back."""
+    pvcs = PvcCache(api)
+    volumes = PersistentVolumeStore(api, settings.driver, now, metrics, learn=pvcs.learn, page_size=settings.page_size)
+    cluster = ClusterAttachments(api, settings.driver, now)
+    attachments = cluster if settings.adopt else NoAttachments()
+    attached = ClusterAttachmentCache(api, settings.driver, metrics.reconnected) if settings.adopt else NoAttachmentCache()
+    nodes = _nodes(api, settings, metrics)
+    health, usage = _node_health(api, settings, metrics, nodes, cluster), ClusterNodeUsage(api, settings.driver, clock)
+    only = settings.events is EventsMode.WARNINGS
+    recorder = Recorder(api, pvcs, partial(_node_name, nodes), instance, now, metrics.event_dropped, warnings_only=only)
+    async with recorder.running():
+        events = NoEvents() if settings.events is EventsMode.OFF else recorder
+        yield Clientset(volumes, events, nodes, attachments, attached, health, usage)
 
 
 def _without_cluster(metrics: Metrics) -> Clientset:
