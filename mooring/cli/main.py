@@ -35,7 +35,7 @@ from mooring.process.lifetime import exit_process
 
 
 class Commands(TyperGroup):
-    """The commands, which refuse a value that they don't take in Mooring's words, not in pydantic's."""
+    """The commands. A value that one doesn't take is refused in Mooring's words, not in pydantic's."""
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override] # typer's own
         """Run the command."""

@@ -92,7 +92,7 @@ class EventDraft:
 
 
 def event_drafts(event: EventNote, pvc: PvcRef | None, node_name: str) -> list[EventDraft]:
-    """Draft the Events of a event; `pvc` is bound to its PV, `node_name` is the Node's name, "" if unknown."""
+    """Draft the Events of an event; `pvc` is bound to its PV, `node_name` is the Node's name, "" if unknown."""
     # NB: the kubelet gives a Node's name for its uid, and so does `kubectl describe node` when it looks for Events.
     node = Reference("Node", node_name, node_name) if node_name else None
     mark = event.pv

@@ -1,6 +1,6 @@
 """The recorder of Kubernetes Events: best effort, beside the operations and never in their way.
 
-Contract: `record` returns at once, in any thread, and never raises; a event that finds no room is dropped and counted. One task
+Contract: `record` returns at once, in any thread, and never raises; an event that finds no room is dropped and counted. One task
 writes what was taken; Events that can't be written are counted too, and logged once per kind of error. A repetition costs at most
 one request per `pause` and object, however often.
 

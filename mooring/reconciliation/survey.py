@@ -6,7 +6,7 @@ that an open operation may explain is omitted. If the driver doesn't list its vo
 Temporal doesn't answer, there is no look.
 
 The cost of a look: the PVs in pages, as a rebuild; the VolumeAttachments and, if there are any, the CSINodes; three lists of
-runs; a question to Temporal for each volume that shows drift, at most `IN_FULL`; and the histories that past_runs.py reads.
+runs; a question to Temporal for each volume that shows drift, at most `MAX_IN_FULL`; and the histories that past_runs.py reads.
 
 Not kept here: the definition of drift (comparison.py, vanished.py), and the number of looks (workflows/reconcile.py).
 """

@@ -148,7 +148,7 @@ async def test_a_record_that_fell_behind_is_drift_until_its_holder_is_unpublishe
     await existing.attach("vol", "node-b")
 
     async with joined() as worker:
-        with pytest.raises(Disputed, match=r"held by node node-a, and is attached to node node-b .*unpublish it"):
+        with pytest.raises(Disputed, match=r"held by node node-a, and is attached to node node-b .*unpublish the volume"):
             await mooring.publish("vol", "node-b")
         await mooring.unpublish("vol", "node-a")
         await until(lambda: not worker.context.doubts.refused)

@@ -52,3 +52,11 @@ def test_no_file_names_a_registry_host() -> None:
     for path in committed():
         text = path.read_bytes().decode(errors="ignore")
         assert not [host for host in REGISTRIES if host in text], path
+
+
+def test_no_file_has_the_marks_of_a_merge() -> None:
+    marks = [mark * 7 for mark in ("<", ">")]
+
+    for path in committed():
+        lines = path.read_bytes().decode(errors="ignore").splitlines()
+        assert not [line for line in lines if line.startswith(tuple(f"{mark} " for mark in marks))], path
