@@ -63,8 +63,9 @@ def worker_context(
     metrics: Metrics,
     slots: Slots | None = None,
     clock: Callable[[], float] = time.monotonic,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> WorkerContext:
-    """Make the parts of a worker; `identity` names it, `clock` measures how long something takes."""
+    """Make the parts of a worker; `identity` names it, `clock` measures how long something takes, `now` is UTC."""
     manager = AttachmentManager()
     return WorkerContext(
         settings=settings,
@@ -80,8 +81,8 @@ def worker_context(
         mooring=MooringClient(client, driver=settings.driver, task_queue=settings.queue, eager=True),
         reflector=Reflector(clientset.volumes, manager, metrics, clock, settings.page_size),
         evidence=_evidence(settings, client, clientset, manager),
-        adoptions=_adoptions(settings, client, clientset, manager, endpoint),
-        now=lambda: datetime.now(UTC),
+        adoptions=_adoptions(settings, client, clientset, manager, endpoint, now),
+        now=now,
     )
 
 
@@ -93,7 +94,12 @@ def _evidence(settings: Settings, client: Client, clientset: Clientset, manager:
 
 
 def _adoptions(
-    settings: Settings, client: Client, clientset: Clientset, manager: AttachmentManager, endpoint: EndpointState
+    settings: Settings,
+    client: Client,
+    clientset: Clientset,
+    manager: AttachmentManager,
+    endpoint: EndpointState,
+    now: Callable[[], datetime],
 ) -> Survey:
-    behind, detachments = endpoint.behind, TemporalDetachments(client, settings.clock_skew)
+    behind, detachments = endpoint.behind, TemporalDetachments(client, settings.clock_skew, now)
     return Survey(clientset.attachments, manager, detachments, behind is None or behind.takes_readonly)

@@ -25,6 +25,7 @@ from tests.harness.driver.identity import Identity
 from tests.harness.driver.journal import Call, Entry, Event, attachments_of
 from tests.harness.driver.options import Options
 from tests.harness.driver.storage import Refusal, Storage
+from tests.simulation.clock import OUTSIDE, PROCESS
 from tests.simulation.history import History
 
 CODE: Final = grpc.StatusCode
@@ -149,8 +150,9 @@ class VirtualPassage:
     async def take(self, call: Call, apply: Callable[[], R]) -> R | Refusal:
         """Carry the call out, and return its answer."""
         self._journal.write("call", call)
-        is_awaited = [True]
-        task = asyncio.create_task(self._go(call, apply, self._fate(call), is_awaited), name=f"{call.rpc} {call.number}")
+        is_awaited, caller = [True], PROCESS.get()
+        going = self._go(call, apply, self._fate(call), lambda: not is_awaited or (caller is not None and caller.killed))
+        task = asyncio.get_running_loop().create_task(going, name=f"{call.rpc} {call.number}", context=OUTSIDE)
         self._under_way[task] = None
         task.add_done_callback(self._under_way.pop)
         try:
@@ -158,9 +160,9 @@ class VirtualPassage:
         finally:
             is_awaited.clear()
 
-    async def _go(self, call: Call, apply: Callable[[], R], fate: Fate, is_awaited: list[bool]) -> R | Refusal:
+    async def _go(self, call: Call, apply: Callable[[], R], fate: Fate, is_late: Callable[[], bool]) -> R | Refusal:
         await asyncio.sleep(fate.travels)
-        answer = self._carry_out(call, apply, fate, is_late=not is_awaited)
+        answer = self._carry_out(call, apply, fate, is_late=is_late())
         await asyncio.sleep(fate.returns)
         self._journal.write("answer", call, code=answer.code.name if isinstance(answer, Refusal) else "OK")
         return answer

@@ -25,6 +25,7 @@ from mooring.kubernetes.credentials.login import Endpoint, Login
 from mooring.kubernetes.credentials.logins import Prepared
 from mooring.kubernetes.credentials.renewal import Clock, Renewal
 from tests.simulation.api_server.faults import NEVER, End, Loss, WatchFate
+from tests.simulation.clock import call_later
 
 if TYPE_CHECKING:
     from tests.simulation.api_server.server import SimulatedKubernetes
@@ -95,7 +96,7 @@ class Passage:
         self._loop = asyncio.get_running_loop()
         self._fate = server.faults.fate(request.method, is_list=_is_list(request))
         self.answer: asyncio.Future[SimulatedResponse] = self._loop.create_future()
-        self._loop.call_later(self._fate.travels, self._arrive)
+        call_later(self._fate.travels, self._arrive)
 
     def _arrive(self) -> None:
         if self._request.method == "GET" and self.answer.done():
@@ -113,7 +114,7 @@ class Passage:
                 self._later(lambda: self._return(answer))
 
     def _later(self, act: Callable[[], None]) -> None:
-        self._loop.call_later(self._fate.returns, act)
+        call_later(self._fate.returns, act)
 
     def _cut(self) -> None:
         if not self.answer.done():

@@ -1,0 +1,129 @@
+"""Those who ask: an attach/detach controller that wants volumes on nodes, and external-attacher, which asks until it is so."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from mooring.client import MooringClient
+from mooring.errors import MooringError, OperationPending
+from tests.simulation.clock import now
+from tests.simulation.temporal_server.service import connect
+
+if TYPE_CHECKING:
+    from tests.simulation.campaign.world import World
+
+ATTACHMENTS: Final = "/apis/storage.k8s.io/v1/volumeattachments"
+DEADLINES: Final = (5.0, 15.0, 15.0, 15.0, 60.0)
+PAUSES: Final = (1.0, 60.0)
+"""Seconds between two tries: they double from the first to the last."""
+
+
+@dataclass(slots=True)
+class Attachment:
+    """A wish for a volume on a node: one VolumeAttachment. `told`: its publish has succeeded, and nobody has asked to undo it."""
+
+    volume: str
+    node: str
+    told: bool = False
+    leaves: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once the volume is to leave the node."""
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def name(self) -> str:
+        """The VolumeAttachment's name."""
+        return f"csi-{self.volume}-{self.node}"
+
+
+@dataclass(slots=True)
+class Attacher:
+    """The one who asks; `attachments` are those that there are, by volume and node."""
+
+    world: World
+    dice: random.Random
+    attachments: dict[tuple[str, str], Attachment] = field(default_factory=dict)
+    asked: int = 0
+    """Number of requests so far."""
+    _client: MooringClient = field(init=False)
+    _lives: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        settings = self.world.settings
+        self._client = MooringClient(connect(self.world.temporal, "attacher"), driver=settings.driver, task_queue=settings.queue)
+
+    async def want(self, volume: str) -> None:
+        """Move a volume from node to node until the world's operations are spent."""
+        while not self.world.is_over:
+            node = self.dice.choice(self.world.nodes)
+            known = self.attachments.get((volume, node))
+            if known is None:
+                self._begin(Attachment(volume, node))
+            elif self.dice.random() < 0.7:
+                known.leaves.set()
+            await asyncio.sleep(self.dice.choice((0.0, 0.01, 0.3, 3.0, 3.0, 30.0, 120.0)) * self.dice.random())
+
+    async def leave_all(self) -> None:
+        """Have all volumes leave all nodes, and wait until it is so."""
+        for each in list(self.attachments.values()):
+            each.leaves.set()
+            await each.gone.wait()
+
+    def _begin(self, attachment: Attachment) -> None:
+        self.attachments[attachment.volume, attachment.node] = attachment
+        task = asyncio.create_task(self._live(attachment), name=f"attacher of {attachment.name}")
+        self._lives.add(task)
+        task.add_done_callback(self._lives.discard)
+
+    async def _live(self, attachment: Attachment) -> None:
+        self._create(attachment)
+        await self._until(attachment, "publish", self._publish)
+        await attachment.leaves.wait()
+        attachment.told = False
+        self._patch(attachment, {"metadata": {"deletionTimestamp": now().strftime("%Y-%m-%dT%H:%M:%SZ")}})
+        await self._until(attachment, "unpublish", self._unpublish)
+        self.world.kube.ask("DELETE", f"{ATTACHMENTS}/{attachment.name}")
+        del self.attachments[attachment.volume, attachment.node]
+        attachment.gone.set()
+
+    async def _until(self, attachment: Attachment, what: str, ask: Any) -> None:
+        """Ask until it is done; a publish also until the volume is to leave."""
+        pause = PAUSES[0]
+        while not (what == "publish" and attachment.leaves.is_set()):
+            self.asked += 1
+            try:
+                await ask(attachment, self.dice.choice(DEADLINES))
+            except MooringError as error:
+                self.world.trace.tell(attachment.volume, f"{what} {attachment.node}: {type(error).__name__}")
+            else:
+                self.world.trace.tell(attachment.volume, f"{what} {attachment.node}: done")
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await (attachment.leaves.wait() if what == "publish" else asyncio.Event().wait())
+            pause = min(2 * pause, PAUSES[1])
+
+    async def _publish(self, attachment: Attachment, deadline: float) -> None:
+        self.world.trace.tell(attachment.volume, f"publish {attachment.node}, for {deadline:g} s")
+        await self._client.publish(attachment.volume, attachment.node, deadline=deadline)
+        attachment.told = True
+        self._patch(attachment, {"status": {"attached": True}})
+
+    async def _unpublish(self, attachment: Attachment, deadline: float) -> None:
+        self.world.trace.tell(attachment.volume, f"unpublish {attachment.node}, for {deadline:g} s")
+        result = await self._client.unpublish(attachment.volume, attachment.node, deadline=deadline)
+        if not result.annotation_cleared:
+            raise OperationPending(result.message)
+
+    def _create(self, attachment: Attachment) -> None:
+        world = self.world
+        source = {"persistentVolumeName": world.pv_name(attachment.volume)}
+        spec = {"attacher": world.settings.driver, "nodeName": attachment.node, "source": source}
+        world.kube.ask("POST", ATTACHMENTS, {"metadata": {"name": attachment.name}, "spec": spec})
+        self._patch(attachment, {"status": {"attached": False}})
+
+    def _patch(self, attachment: Attachment, change: Any) -> None:
+        self.world.kube.ask("PATCH", f"{ATTACHMENTS}/{attachment.name}", change)

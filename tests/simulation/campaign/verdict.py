@@ -1,0 +1,111 @@
+"""The judgement of a world: what the checker says of its history, and what must hold once it is at rest.
+
+At rest: whoever was told to have a volume has it, by the record and at the driver; no operation is open; every worker's index says what
+the PVs say; and once everybody has let go, nobody has anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from temporalio.api.enums.v1 import WorkflowTaskFailedCause
+
+from mooring import names
+from tests.simulation.checker import Violation, read
+from tests.simulation.temporal_server.history import attributes_of, kind_of
+from tests.simulation.temporal_server.run import Run
+
+if TYPE_CHECKING:
+    from tests.simulation.campaign.world import World
+
+CODE: Final = (
+    WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE,
+    WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR,
+)
+"""Reasons for which a workflow task fails that no repetition mends."""
+
+
+class Broken(Exception):
+    """A world in which something was promised and not kept."""
+
+    def __init__(self, rule: str, volume: str, what: str) -> None:
+        super().__init__(f"{rule}: {volume}: {what}" if volume else f"{rule}: {what}")
+        self.volume = volume
+
+
+def judge(violations: list[Violation]) -> None:
+    """Raise the first violation that the checker has found."""
+    for violation in violations:
+        raise Broken(violation.rule, violation.volume, violation.what)
+
+
+def judge_task_failures(run: Run, volume: str) -> None:
+    """Raise if the code of a run has failed."""
+    for event in run.events:
+        if kind_of(event) == "WORKFLOW_TASK_FAILED" and (body := attributes_of(event)).cause in CODE:
+            said = f"{run.started.workflow_type.name} {run.run_id}: {body.failure.message}"
+            raise Broken("no workflow task fails for its code", volume, said)
+
+
+def judge_rest(world: World) -> None:
+    """Judge a world in which nothing is under way."""
+    judge(world.checker.rest())
+    held, attached = holders(world), world.driver.attached()
+    for told in world.attacher.attachments.values():
+        if told.told and told.node not in held[told.volume]:
+            raise Broken("nothing forgotten", told.volume, f"{told.node} was told to have it, and the record names {held[told.volume]}")
+        if told.told and told.node not in attached.get(told.volume, ()):
+            raise Broken("nothing forgotten", told.volume, f"{told.node} was told to have it, and the driver has it not attached")
+    _judge_indexes(world, held)
+
+
+def judge_empty(world: World) -> None:
+    """Judge a world in which everybody has let go."""
+    judge(world.checker.rest())
+    for volume, nodes in holders(world).items():
+        if nodes:
+            raise Broken("nothing remains", volume, f"everybody has let go of it, and its record names {nodes}")
+    for volume, nodes in world.driver.attached().items():
+        raise Broken("nothing remains", volume, f"everybody has let go of it, and the driver has it attached to {nodes}")
+
+
+def judge_waits(world: World) -> None:
+    """Raise if an operation is open that should have ended long ago."""
+    for run in open_runs(world):
+        volume = world.volume_of(run)
+        raise Broken("every run ends", volume, f"{run.started.workflow_type.name} {run.run_id} is open, and nothing is in its way")
+
+
+def open_runs(world: World) -> list[Run]:
+    """Return the open runs on volumes."""
+    return [run for runs in world.temporal.runs() for run in runs if run.open and world.volume_of(run)]
+
+
+def holders(world: World) -> dict[str, list[str]]:
+    """Return the nodes that the records of each volume name."""
+    found: dict[str, set[str]] = {volume: set() for volume in world.volumes}
+    for handle, annotations in _records(world):
+        record = read(world.settings.driver, annotations)
+        found[handle] |= set(record.holders)
+    return {volume: sorted(nodes) for volume, nodes in found.items()}
+
+
+def _records(world: World) -> Iterator[tuple[str, dict[str, str]]]:
+    for name in world.kube.pv_names():
+        pv = world.kube.ask("GET", f"/api/v1/persistentvolumes/{name}")
+        yield pv["spec"]["csi"]["volumeHandle"], pv["metadata"].get("annotations") or {}
+
+
+def _judge_indexes(world: World, held: dict[str, list[str]]) -> None:
+    for each in world.workers:
+        assert each.worker is not None
+        shown: dict[str, list[str]] = {volume: [] for volume in world.volumes}
+        for indexed in each.worker.manager.list_attachments():
+            shown[indexed.volume_handle].append(indexed.attachment.node_id)
+        for volume, nodes in shown.items():
+            if sorted(nodes) != held[volume]:
+                raise Broken("index equals PVs", volume, f"worker {each.number} shows {sorted(nodes)}, the PVs say {held[volume]}")
+
+
+__all__ = ["Broken", "judge", "judge_empty", "judge_rest", "judge_task_failures", "judge_waits", "names"]

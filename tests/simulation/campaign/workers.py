@@ -1,0 +1,72 @@
+"""The worker processes of a world: each is the deployed worker, on the simulated servers, and is started again when it dies."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from prometheus_client import CollectorRegistry
+
+from activities.context import worker_context
+from mooring.cluster.clientset import clientset_of
+from mooring.csi.inflight import InFlightRequests
+from mooring.csi.sidecar import Sidecar
+from mooring.csi.state import EndpointState
+from mooring.process.metrics import Metrics
+from tests.simulation.clock import Process, now
+from tests.simulation.temporal_server.service import connect
+from worker import MooringWorker
+
+if TYPE_CHECKING:
+    from tests.simulation.campaign.world import World
+
+LOGIN: Final = "canary-of-a-login"
+
+
+@dataclass(slots=True)
+class WorkerProcess:
+    """One place for a worker: its present process, if it lives."""
+
+    world: World
+    number: int
+    lives: int = 0
+    process: Process | None = None
+    worker: MooringWorker | None = None
+    _remains: list[asyncio.Task[Any]] = field(default_factory=list)
+    """Tasks of the dead. NB: the garbage collector would run their clean-up."""
+    _stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def is_alive(self) -> bool:
+        """True while a process is there."""
+        return self.process is not None and not self.process.killed
+
+    def start(self) -> None:
+        """Start a process."""
+        self.lives += 1
+        self.process = Process(f"worker-{self.number}-{self.lives}")
+        self.world.trace.tell("", f"{self.process.name} starts")
+        self.process.run(self._live(self.process.name))
+
+    def kill(self) -> None:
+        """End the process."""
+        if self.process is not None and self.is_alive:
+            self.world.trace.tell("", f"{self.process.name} is killed")
+            self._remains += asyncio.all_tasks()
+            self.process.kill()
+            self.worker = None
+
+    async def _live(self, identity: str) -> None:
+        world, time = self.world, asyncio.get_running_loop().time
+        metrics = Metrics(CollectorRegistry())
+        api, client = world.kube.api(LOGIN, world.settings.request_timeout), connect(world.temporal, identity)
+        async with clientset_of(api, world.settings, identity, now, metrics, time) as clientset:
+            endpoint = EndpointState(world.settings.driver, fronts_driver=True)
+            sidecar = Sidecar(endpoint, InFlightRequests(time), world.driver.channel())
+            settings = await sidecar.meet_driver(world.settings)
+            context = worker_context(
+                settings, identity, client, clientset, sidecar.backend(settings), endpoint, metrics, clock=time, now=now
+            )
+            self.worker = MooringWorker(context)
+            await self.worker.run(self._stop)
