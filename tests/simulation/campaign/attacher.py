@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mooring.client import MooringClient
 from mooring.errors import MooringError, OperationPending
+from mooring.kubernetes.attachment_objects import NODE_ID
 from tests.simulation.clock import now
 from tests.simulation.temporal_server.service import connect
 
@@ -59,12 +60,21 @@ class Attacher:
         """Move a volume from node to node until the world's operations are spent."""
         while not self.world.is_over:
             node = self.dice.choice(self.world.nodes)
+            if self.dice.random() < 0.85:
+                await self._clear(volume, node)
             known = self.attachments.get((volume, node))
-            if known is None:
+            if known is None and not self.world.is_over:
                 self._begin(Attachment(volume, node))
-            elif self.dice.random() < 0.7:
-                known.leaves.set()
-            await asyncio.sleep(self.dice.choice((0.0, 0.01, 0.3, 3.0, 3.0, 30.0, 120.0)) * self.dice.random())
+            await asyncio.sleep(self.dice.choice((0.01, 0.3, 3.0, 30.0, 120.0)) * self.dice.random())
+
+    async def _clear(self, volume: str, node: str) -> None:
+        """Have the volume leave all other nodes, and mostly wait for that."""
+        others = [each for each in self.attachments.values() if each.volume == volume and each.node != node]
+        for each in others or [each for each in self.attachments.values() if each.volume == volume]:
+            each.leaves.set()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.dice.choice((0.0, 0.02, 20.0, 120.0))):
+                    await each.gone.wait()
 
     async def leave_all(self) -> None:
         """Have all volumes leave all nodes, and wait until it is so."""
@@ -97,7 +107,7 @@ class Attacher:
             try:
                 await ask(attachment, self.dice.choice(DEADLINES))
             except MooringError as error:
-                self.world.trace.tell(attachment.volume, f"{what} {attachment.node}: {type(error).__name__}")
+                self.world.trace.tell(attachment.volume, f"{what} {attachment.node}: {type(error).__name__}: {error}")
             else:
                 self.world.trace.tell(attachment.volume, f"{what} {attachment.node}: done")
                 return
@@ -122,7 +132,9 @@ class Attacher:
         world = self.world
         source = {"persistentVolumeName": world.pv_name(attachment.volume)}
         spec = {"attacher": world.settings.driver, "nodeName": attachment.node, "source": source}
-        world.kube.ask("POST", ATTACHMENTS, {"metadata": {"name": attachment.name}, "spec": spec})
+        world.kube.ask(
+            "POST", ATTACHMENTS, {"metadata": {"name": attachment.name, "annotations": {NODE_ID: attachment.node}}, "spec": spec}
+        )
         self._patch(attachment, {"status": {"attached": False}})
 
     def _patch(self, attachment: Attachment, change: Any) -> None:

@@ -40,7 +40,7 @@ KUBE: Final = FaultRates(
     stale_seconds=10.0,
 )
 DRIVER: Final = driver.DriverRates(hanging=0.04, hanging_seconds=60.0, slow_answers=0.04, refusals=0.04, wrong_answers=0.04)
-PAUSE: Final = 20.0
+PAUSE: Final = 6.0
 """Mean seconds between two acts."""
 
 

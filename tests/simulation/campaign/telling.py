@@ -51,5 +51,7 @@ def words_of(event: PvChange | Entry, driver: str) -> tuple[str, str]:
         return call.volume, f"driver: {event.event} of {call.rpc} {call.number} {call.node or 'all'} token {call.token}{code}"
     metadata = event.pv["metadata"]
     record = {key.removeprefix(f"{driver}/"): text for key, text in sorted((metadata.get("annotations") or {}).items())}
-    said = " ".join(f"{key}={record[key]}" for key in ("attached-node", "attachment-epoch", "attachment-operation") if key in record)
+    said = " ".join(
+        f"{key}={record[key]}" for key in ("attached-node", "attachment-epoch", "attachment-operation") if key in record
+    )
     return event.pv["spec"]["csi"]["volumeHandle"], f"{event.kind.lower()} {PVS}/{metadata['name']} {metadata['uid'][:8]} {said}"

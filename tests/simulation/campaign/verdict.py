@@ -54,7 +54,9 @@ def judge_rest(world: World) -> None:
     held, attached = holders(world), world.driver.attached()
     for told in world.attacher.attachments.values():
         if told.told and told.node not in held[told.volume]:
-            raise Broken("nothing forgotten", told.volume, f"{told.node} was told to have it, and the record names {held[told.volume]}")
+            raise Broken(
+                "nothing forgotten", told.volume, f"{told.node} was told to have it, and the record names {held[told.volume]}"
+            )
         if told.told and told.node not in attached.get(told.volume, ()):
             raise Broken("nothing forgotten", told.volume, f"{told.node} was told to have it, and the driver has it not attached")
     _judge_indexes(world, held)

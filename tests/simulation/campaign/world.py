@@ -30,6 +30,7 @@ DRIVER: Final = "sim.csi.test"
 READY_SECONDS: Final = 600.0
 HANGING: Final = 900.0
 """Seconds after which nothing hangs any more, and every budget is spent."""
+READY: Final = [{"type": "Ready", "status": "True"}]
 LONG: Final = 7200
 """Seconds after which whatever goes on goes on for ever."""
 STATES: Final = {number: name.rpartition("_")[2].lower() for name, number in WorkflowExecutionStatus.items()}
@@ -84,7 +85,7 @@ class World:
         self.checker = Checker(DRIVER, canaries=(LOGIN,))
         self.trace = Trace(now)
         self.is_over = False
-        self.settings = Settings(driver=DRIVER, node_check="off", events="off", reconcile_interval=0)
+        self.settings = Settings(driver=DRIVER, events="off", reconcile_interval=0)
         self.volumes = [f"vol-{number}" for number in range(plan.volumes)]
         self.nodes = [f"node-{letter}" for letter in "abcdefgh"[: plan.nodes]]
         self.history: History = Told(self._tell)
@@ -108,6 +109,12 @@ class World:
         spec = {"csi": {"driver": DRIVER, "volumeHandle": volume}, "accessModes": ["ReadWriteOnce"], "capacity": {"storage": "1Gi"}}
         self.kube.ask("POST", "/api/v1/persistentvolumes", {"metadata": {"name": self.pv_name(volume)}, "spec": spec})
 
+    def _create_node(self, node: str) -> None:
+        """Have the driver run on a node, whose name is its id."""
+        self.kube.ask("POST", "/api/v1/nodes", {"metadata": {"name": node}, "status": {"conditions": READY}})
+        spec = {"drivers": [{"name": DRIVER, "nodeID": node, "topologyKeys": None}]}
+        self.kube.ask("POST", "/apis/storage.k8s.io/v1/csinodes", {"metadata": {"name": node}, "spec": spec})
+
     def delete_pv(self, volume: str) -> None:
         """Delete the volume's PV."""
         self.kube.ask("DELETE", f"/api/v1/persistentvolumes/{self.pv_name(volume)}")
@@ -123,6 +130,8 @@ class World:
             Broken: a promise was not kept.
 
         """
+        for node in self.nodes:
+            self._create_node(node)
         for volume in self.volumes:
             self.create_pv(volume)
         for worker in self.workers:
@@ -210,8 +219,8 @@ class World:
             asyncio.get_running_loop().create_task(happening, context=contextvars.Context())
 
 
-def play(plan: Plan) -> tuple[Trace, verdict.Broken | None]:
-    """Let a world live to its end, and return its trace, and what was found broken."""
+def play(plan: Plan) -> tuple[World, verdict.Broken | None]:
+    """Let a world live to its end, and return it, and what was found broken."""
     random.seed(plan.seed)  # NB: clients draw their pauses between tries from here
     loop = VirtualLoop()
     worlds: list[World] = []
@@ -226,4 +235,4 @@ def play(plan: Plan) -> tuple[Trace, verdict.Broken | None]:
         loop.run_until_complete(main())
     except verdict.Broken as found:
         broken = found
-    return worlds[0].trace, broken
+    return worlds[0], broken

@@ -1,0 +1,61 @@
+"""The worlds of a campaign: what each is like by its seed, and their lives, each in a process of its own.
+
+NB: the remains of a world (workers that were killed, with all their tasks) are left to the end of its process, as the garbage
+collector would run their clean-up.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import random
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from tests.simulation.campaign.world import Plan, World, play
+
+OPERATIONS: Final = 300
+"""Operations of one world."""
+_kept: Final[list[World]] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The outcome of one world: what was broken, "" for nothing, with the end of the story about its volume, and the whole trace."""
+
+    seed: str
+    world: str
+    operations: int
+    broken: str
+    story: list[str]
+    trace: list[str]
+
+
+def plans(seed: str, operations: int) -> Iterator[Plan]:
+    """Yield the worlds of a seed, or the one world that it means."""
+    if "/" in seed:
+        yield plan(seed, OPERATIONS)
+        return
+    for number in range(-(-operations // OPERATIONS)):
+        yield plan(f"{seed}/{number}", min(OPERATIONS, operations - number * OPERATIONS))
+
+
+def plan(seed: str, operations: int) -> Plan:
+    """Return what the world of a seed is like."""
+    dice = random.Random(f"{seed}/plan")  # noqa: S311 - a seed is the point
+    return Plan(seed, operations, volumes=dice.randint(1, 5), nodes=dice.randint(2, 4), workers=dice.randint(1, 3))
+
+
+def lives(planned: Iterable[Plan], jobs: int) -> Iterator[Outcome]:
+    """Yield the outcomes of worlds, in their order; `jobs` of them live at once."""
+    with multiprocessing.get_context("fork").Pool(jobs, maxtasksperchild=1) as pool:
+        yield from pool.imap(_live, planned)
+
+
+def _live(planned: Plan) -> Outcome:
+    world, broken = play(planned)
+    _kept.append(world)
+    story = world.trace.about(broken.volume) if broken else []
+    said = f"{planned.workers} workers, {planned.volumes} volumes, {planned.nodes} nodes"
+    trace = [str(line) for line in world.trace.lines]
+    return Outcome(planned.seed, said, world.attacher.asked, str(broken or ""), story, trace)
