@@ -9,10 +9,14 @@ PROTOC = $(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=$(STUBS)
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
+OPERATIONS ?= 20000
+SEED ?= 1
+JOBS ?= 1
+
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup kube promtool test demo bench bench-rebuild check screenshots format stubs lock tidy clean
+.PHONY: help setup kube promtool test demo simulate bench bench-rebuild check screenshots format stubs lock tidy clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +44,9 @@ test: setup kube promtool ## run the whole suite, on a real Temporal server and 
 
 demo: setup ## show the main job on a real Temporal server and 1,000 volumes (under a minute)
 	$(BIN)/mooring demo
+
+simulate: setup ## let simulated worlds go wrong by a seed, and judge the deployed code in them (OPERATIONS=20000 SEED=7)
+	$(BIN)/python -W ignore -m tests.simulation.campaign --operations $(OPERATIONS) --seed $(SEED) --jobs $(JOBS)
 
 bench: setup ## print what an attachment costs in memory
 	$(BIN)/python -m bench.memory

@@ -1,9 +1,10 @@
 """Whole workers, the deployed code of them, in simulated worlds that go wrong by a seed.
 
-    python -m tests.simulation.campaign OPERATIONS SEED      (make simulate OPERATIONS=20000 SEED=7)
+    make simulate OPERATIONS=20000 SEED=7
 
-Layout: `world` puts a world together and lets it live; `workers` are its worker processes, `attacher` asks as external-attacher does,
-`disturbances` are all that goes wrong, `verdict` judges, `telling` keeps the trace, `bugs` are planted to see them found.
+Layout: `world` puts a world together and lets it live; `workers` are its worker processes, `attacher` asks as external-attacher
+does, `disturbances` are all that goes wrong, `verdict` judges, `telling` keeps the trace; `worlds` has many worlds live, each in a
+process of its own; `bugs` are planted to see them found.
 
 Invariant: a world's trace depends on its seed alone, to the byte.
 """

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
-from mooring.models import VolumeRecord, VolumeRef, Write
-from mooring.records import fence
 from tests.simulation import bugs
-from workflows.common.steps import Steps
 
 Bug = Callable[[pytest.MonkeyPatch], None]
-
-
-def nothing_is_tested(patch: pytest.MonkeyPatch) -> None:
-    """placeholder"""
 
 
 BUGS: Final[dict[str, Bug]] = {

@@ -1,4 +1,4 @@
-"""All that goes wrong in a world, by its dice: servers and driver that fail, workers that die, an operator, and PVs that others change."""
+"""All that goes wrong in a world, by its dice: failing servers and driver, workers that die, an operator, and PVs that change."""
 
 from __future__ import annotations
 

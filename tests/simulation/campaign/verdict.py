@@ -1,17 +1,16 @@
 """The judgement of a world: what the checker says of its history, and what must hold once it is at rest.
 
-At rest: whoever was told to have a volume has it, by the record and at the driver; no operation is open; every worker's index says what
-the PVs say; and once everybody has let go, nobody has anything.
+At rest: whoever was told to have a volume has it, by the record and at the driver; no operation is open; every worker's index says
+what the PVs say; and once everybody has let go, nobody has anything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from temporalio.api.enums.v1 import WorkflowTaskFailedCause
 
-from mooring import names
 from tests.simulation.checker import Violation, read
 from tests.simulation.temporal_server.history import attributes_of, kind_of
 from tests.simulation.temporal_server.run import Run
@@ -34,7 +33,7 @@ class Broken(Exception):
         self.volume = volume
 
 
-def judge(violations: list[Violation]) -> None:
+def judge(violations: Sequence[Violation]) -> None:
     """Raise the first violation that the checker has found."""
     for violation in violations:
         raise Broken(violation.rule, violation.volume, violation.what)
@@ -87,8 +86,8 @@ def open_runs(world: World) -> list[Run]:
 def holders(world: World) -> dict[str, list[str]]:
     """Return the nodes that the records of each volume name."""
     found: dict[str, set[str]] = {volume: set() for volume in world.volumes}
-    for handle, annotations in _records(world):
-        record = read(world.settings.driver, annotations)
+    for handle, written in _records(world):
+        record = read(world.settings.driver, written)
         found[handle] |= set(record.holders)
     return {volume: sorted(nodes) for volume, nodes in found.items()}
 
@@ -108,6 +107,3 @@ def _judge_indexes(world: World, held: dict[str, list[str]]) -> None:
         for volume, nodes in shown.items():
             if sorted(nodes) != held[volume]:
                 raise Broken("index equals PVs", volume, f"worker {each.number} shows {sorted(nodes)}, the PVs say {held[volume]}")
-
-
-__all__ = ["Broken", "judge", "judge_empty", "judge_rest", "judge_task_failures", "judge_waits", "names"]

@@ -21,7 +21,7 @@ _kept: Final[list[World]] = []
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The outcome of one world: what was broken, "" for nothing, with the end of the story about its volume, and the whole trace."""
+    """The outcome of one world: what was broken, "" for nothing, the end of the story about its volume, and the whole trace."""
 
     seed: str
     world: str

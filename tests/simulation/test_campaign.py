@@ -1,0 +1,40 @@
+"""A few hundred operations of whole workers on simulated servers, and what the campaign is worth."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.timeout(300)
+OPERATIONS = 300
+
+
+async def campaign(*options: str, hash_seed: str = "random") -> tuple[int, str]:
+    """Carry out a campaign in a process of its own, and return its exit code and what it printed."""
+    environ = {**os.environ, "PYTHONHASHSEED": hash_seed}
+    command = (sys.executable, "-W", "ignore", "-m", "tests.simulation.campaign", *options)
+    process = await asyncio.create_subprocess_exec(*command, env=environ, stdout=asyncio.subprocess.PIPE)
+    out, _ = await process.communicate()
+    return process.returncode or 0, out.decode()
+
+
+async def test_one_seed_gives_one_trace_whatever_the_order_of_sets(tmp_path: Path) -> None:
+    traces = []
+    for hash_seed in ("1", "2"):
+        folder = tmp_path / hash_seed
+        await campaign("--operations", "60", "--seed", "3", "--trace", str(folder), hash_seed=hash_seed)
+        traces.append((folder / "3-0.txt").read_bytes())
+    assert len(traces[0].splitlines()) > OPERATIONS
+    assert traces[0] == traces[1]
+
+
+async def test_no_promise_is_broken_in_a_world_of_a_fresh_seed() -> None:
+    seed = str(random.SystemRandom().getrandbits(32))
+    code, said = await campaign("--operations", str(OPERATIONS), "--seed", seed)
+    assert code == 0, f"seed {seed}:\n{said}"
+    print(said)  # noqa: T201 - the seed
