@@ -11,8 +11,10 @@ from mooring.explain.commands import history, unpublish, whom
 from mooring.explain.facts import Advice, AttachmentFacts, Facts
 from mooring.states import State
 from mooring.temporal.run_reader import VolumeRun
+from mooring.temporal.stuck_tasks import StuckTask
 
 FORBIDDEN: Final = "KubernetesForbidden"
+DEFAULT_NAMESPACE: Final = "default"
 WORKER_LOGS: Final = "kubectl -n mooring logs deploy/mooring-worker"
 NO_WORKER: Final = ("mooring check", WORKER_LOGS)
 UNSOUND: Final = {
@@ -23,29 +25,26 @@ UNSOUND: Final = {
 
 
 def stuck(facts: Facts) -> Iterator[Advice]:
-    """Advise on open runs whose workflow task keeps failing: workers try it again for ever, and nothing else of the run goes on."""
+    """Advise on open runs whose workflow task keeps failing: workers try it again for ever, and nothing else of the run goes on.
+
+    NB: a task that has only timed out is no fault of the run's where no worker polls; whoever had it may have been killed.
+    """
     for task in facts.stuck:
-        run = f"--workflow-id {quote(task.workflow_id)} --run-id {task.run_id}"
-        why = task.cause or "Temporal doesn't say why; the workers' logs do"
-        yield Advice(
-            situation="workflow-task-fails",
-            says=f"Run {task.run_id} of {task.workflow_id} ({task.workflow}) can't go on: its workflow task fails since "
-            f"{task.since:%Y-%m-%d %H:%M} UTC and is at attempt {task.attempts} ({why.rstrip('.')}). Workers try it again by "
-            "themselves; their logs have the whole cause. If it began with another version of Mooring, start workers of a newer "
-            "one, or go back to the one before. Else reset the run: what it has done is fenced, and it looks again.",
-            commands=(WORKER_LOGS, f"temporal workflow reset {run} --type LastWorkflowTask --reason 'its workflow task fails'"),
-        )
+        if not (task.timed_out and facts.workers == ()):
+            yield _stuck(task)
 
 
 def under_way(facts: Facts) -> Iterator[Advice]:
     """Advise on an open operation: it waits for a worker, lacks rights, is retried, or proceeds."""
     run = facts.open
-    if run is None or any(task.run_id == run.run_id for task in facts.stuck):
+    if run is None:
         return
     operation = f"The {run.operation} {whom(run.node_id)}"
     if facts.workers == ():
         says = f"{operation} waits, and no worker polls the task queue. Start one, or see why none is ready."
         yield Advice(situation="no-worker", says=says, commands=NO_WORKER)
+    elif any(task.run_id == run.run_id for task in facts.stuck):
+        return
     elif run.failure == FORBIDDEN:
         commands = ("kubectl apply -f deploy/kubernetes/rbac.yaml", "mooring check --account mooring:mooring")
         yield Advice(situation="no-rights", says=f"{operation} can't go on: {_advised(run)}", commands=commands)
@@ -128,6 +127,25 @@ def ended_badly(facts: Facts) -> Iterator[Advice]:
         says = f"The last {run.operation} {whom(run.node_id)} ended as {run.state}: the volume {UNSOUND[State(run.state)]}."
         command = unpublish(facts, run.node_id) if run.operation == "unpublish" else history(facts)
         yield Advice(situation="ended-badly", says=f"{says} {run.message}".rstrip(), commands=(command,))
+
+
+def _stuck(task: StuckTask) -> Advice:
+    why = task.cause or "Temporal doesn't say why; the workers' logs do"
+    return Advice(
+        situation="workflow-task-fails",
+        says=f"Run {task.run_id} of {task.workflow_id} ({task.workflow}) can't go on: its workflow task has been failing since "
+        f"{task.since:%Y-%m-%d %H:%M} UTC and is at attempt {task.attempts} ({why.rstrip('.')}). Workers try it again by "
+        "themselves; their logs have the whole cause. If another version of Mooring began it, start workers of that version, or "
+        "of a newer one. Else reset the run to its beginning: whatever it has done is fenced, and it looks again.",
+        commands=(WORKER_LOGS, _reset(task)),
+    )
+
+
+def _reset(task: StuckTask) -> str:
+    """Return the command that begins the run again. NB: later tasks would be replayed, and fail where an earlier step differs."""
+    namespace = "" if task.namespace == DEFAULT_NAMESPACE else f"--namespace {quote(task.namespace)} "
+    run = f"--workflow-id {quote(task.workflow_id)} --run-id {task.run_id}"
+    return f"temporal workflow reset {namespace}{run} --type FirstWorkflowTask --reason 'its workflow task fails'"
 
 
 def _advised(run: VolumeRun) -> str:

@@ -1,6 +1,7 @@
 """Open runs whose workflow task keeps failing: their code can't go on, and workers try the same task again for ever.
 
-Contract: Temporal's own description of a run reports that; its history has the cause of the first of the failures in a row.
+Contract: Temporal's own description of a run reports that; its history has the cause of the first of the failures in a row. A task
+that timed out once is none of them: its worker may have been killed, and the next one carries it out.
 
 Not kept here: steps that fail, which are the run's pending activities (run_reader.py).
 """
@@ -23,18 +24,24 @@ if TYPE_CHECKING:
 
 _FAILED: Final = EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
 _TIMED_OUT: Final = EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT
+_AFTER_ONE_TIMEOUT: Final = 2
 _RESET: Final = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW
 
 
 class StuckTask(Model):
-    """The workflow task of an open run that fails `since` then, and is at its attempt `attempts`; `cause` is "" if unknown."""
+    """The workflow task of an open run that has been failing `since` then, and is at its attempt `attempts`.
 
+    `cause` is that of the first failure, "" if unknown; `timed_out`: no worker answered in time then.
+    """
+
+    namespace: str
     workflow_id: str
     run_id: str
     workflow: str
     attempts: int
     since: datetime
     cause: str
+    timed_out: bool = False
 
 
 async def read_stuck_tasks(client: Client, *workflow_ids: str) -> tuple[StuckTask, ...]:
@@ -54,14 +61,19 @@ async def _read(client: Client, workflow_id: str) -> StuckTask | None:
     if run is None or pending is None or pending.attempt <= 1:
         return None
     last = await _last_failure(client, workflow_id, run.run_id)
+    timed_out = last is not None and last.event_type == _TIMED_OUT
+    if timed_out and pending.attempt <= _AFTER_ONE_TIMEOUT:
+        return None
     since = last.event_time if last is not None else pending.original_scheduled_time
     return StuckTask(
+        namespace=client.namespace,
         workflow_id=workflow_id,
         run_id=run.run_id,
         workflow=run.workflow_type,
         attempts=pending.attempt,
         since=since.ToDatetime(UTC),
         cause=_cause(last) if last is not None else "",
+        timed_out=timed_out,
     )
 
 

@@ -58,9 +58,10 @@ def ran(
     )
 
 
-def failing(run_id: str = "r", cause: str = "Nondeterminism error") -> StuckTask:
+def failing(run_id: str = "r", cause: str = "Nondeterminism error", **fields: Any) -> StuckTask:
     """Return a run that can't go on."""
-    return StuckTask(workflow_id="w d", run_id=run_id, workflow="PublishVolume", attempts=4, since=NOW, cause=cause)
+    plain = {"namespace": "default", "workflow_id": "w d", "workflow": "PublishVolume", "attempts": 4, "since": NOW}
+    return StuckTask(**{**plain, "run_id": run_id, "cause": cause, **fields})
 
 
 def other(kind: str, about: str, state: str) -> RelatedRun:
@@ -121,7 +122,7 @@ SITUATIONS: list[tuple[str, str, dict[str, Any]]] = [
     ("retrying", "mooring history vol", {"runs": (BUSY.model_copy(update={"failure": "SomethingElse"}),)}),
     (
         "workflow-task-fails",
-        "temporal workflow reset --workflow-id 'w d' --run-id r --type LastWorkflowTask --reason 'its workflow task fails'",
+        "temporal workflow reset --workflow-id 'w d' --run-id r --type FirstWorkflowTask --reason 'its workflow task fails'",
         {"runs": (BUSY.model_copy(update={"failure": ""}),), "stuck": (failing(),)},
     ),
     ("under-way", "mooring history vol", {"runs": (BUSY.model_copy(update={"failure": ""}),)}),
@@ -171,6 +172,28 @@ def test_a_failing_workflow_task_of_another_run_hides_no_operation_that_is_under
         volume_handle="vol", runs=(BUSY.model_copy(update={"failure": ""}),), stuck=(failing("of another run", cause=""),)
     )
     assert [advice.situation for advice in advise(facts)] == ["workflow-task-fails", "under-way"]
+
+
+@pytest.mark.parametrize(
+    ("task", "situations"),
+    [(failing(timed_out=True), ["no-worker"]), (failing(), ["workflow-task-fails", "no-worker"])],
+)
+def test_a_workflow_task_that_timed_out_is_no_fault_of_the_run_where_no_worker_polls(
+    task: StuckTask, situations: list[str]
+) -> None:
+    facts = Facts(volume_handle="vol", runs=(BUSY.model_copy(update={"failure": ""}),), stuck=(task,), workers=())
+    assert [advice.situation for advice in advise(facts)] == situations
+
+
+@pytest.mark.parametrize("workers", [("w",), None])
+def test_a_workflow_task_that_times_out_is_named_where_workers_poll_or_may_poll(workers: tuple[str, ...] | None) -> None:
+    facts = Facts(volume_handle="vol", runs=(BUSY,), stuck=(failing(timed_out=True),), workers=workers)
+    assert [advice.situation for advice in advise(facts)] == ["workflow-task-fails"]
+
+
+def test_the_reset_of_a_run_names_a_namespace_that_is_not_the_default() -> None:
+    [advice] = advise(Facts(volume_handle="vol", stuck=(failing(namespace="my space"),)))
+    assert advice.commands[1].startswith("temporal workflow reset --namespace 'my space' --workflow-id 'w d' --run-id r ")
 
 
 def test_a_node_that_is_being_evacuated_is_not_to_be_evacuated_again() -> None:
