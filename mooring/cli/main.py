@@ -28,10 +28,12 @@ from mooring.cli.evacuate import evacuate
 from mooring.cli.exit_codes import ExitCode, epilog
 from mooring.cli.explain import explain
 from mooring.cli.history import history
-from mooring.cli.output import note
+from mooring.cli.output import note, output_failed
 from mooring.cli.session import Session
 from mooring.cli.volumes import get, list_volumes
 from mooring.process.lifetime import exit_process
+
+logger = logging.getLogger(__name__)
 
 
 class Commands(TyperGroup):
@@ -165,6 +167,9 @@ def main() -> NoReturn:
     except SystemExit as ended:
         code = ended.code
     except OSError as error:
+        if not output_failed(error):
+            raise
+        logger.debug("The output can't be written.", exc_info=error)  # NB: shown with -v alone
         note(f"Error: The output can't be written: {error.strerror}.")
         code = ExitCode.FAILED
     exit_process(code if isinstance(code, int) else ExitCode.FAILED)

@@ -6,6 +6,7 @@ is not a terminal. Text from outside can't control the terminal: unprintable cha
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,6 +29,7 @@ Named = Annotated[Literal["table", "wide", "json", "yaml", "name"], typer.Option
 NONE: Final = "<none>"
 UNKNOWN: Final = "?"
 _GAP: Final = "  "
+_UNWRITABLE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 _AT_LEAST: Final = 2
 
 
@@ -115,6 +117,14 @@ def print_lines(lines: Iterable[str]) -> None:
 def note(line: str) -> None:
     """Print a message that isn't data, on standard error."""
     typer.echo(plain(line), err=True)
+
+
+def output_failed(error: BaseException) -> bool:
+    """Return whether the error is that standard output can't be written: a full disk, or a terminal that is gone.
+
+    NB: most errors of the network are an OSError as well, and the error of another file has that file's name.
+    """
+    return isinstance(error, OSError) and error.errno in _UNWRITABLE and error.filename is None
 
 
 @contextmanager

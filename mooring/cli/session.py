@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import typer
 
 from mooring.cli.exit_codes import ExitCode, exit_code
-from mooring.cli.output import note, waiting
+from mooring.cli.output import note, output_failed, waiting
 from mooring.errors import MooringError, OperationPending, WorkerUnavailable
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Session:
         except BrokenPipeError:
             raise  # whoever read standard output has seen enough
         except Exception as error:
-            if self.verbose:
+            if self.verbose or output_failed(error):
                 raise
             note(
                 f"Error: {what} failed because of a bug in Mooring, {type(error).__name__}: {error}. Run it again with -v for "

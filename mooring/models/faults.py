@@ -12,17 +12,28 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
+_A_TIME: Final = "must be a time as 2026-01-31T04:00:00Z"
+_AN_OBJECT: Final = "must be an object"
 _RULES: Final[Mapping[str, str]] = {
     "missing": "is missing",
     "extra_forbidden": "is unknown",
+    "invalid_key": "is no name of a field",
     "value_error": "{error}",
+    "json_invalid": "is not valid JSON",
+    "model_type": _AN_OBJECT,
+    "dict_type": _AN_OBJECT,
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
     "enum": "must be {expected}",
     "literal_error": "must be {expected}",
     "string_type": "must be a string",
+    "string_unicode": "must be valid Unicode",
     "string_too_short": "must not be empty",
+    "string_too_long": "must have at most {max_length} characters",
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
     "int_parsing": "must be a whole number",
+    "int_parsing_size": "has too many digits",
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
     "float_parsing": "must be a number",
@@ -32,6 +43,11 @@ _RULES: Final[Mapping[str, str]] = {
     "greater_than_equal": "must be at least {ge:g}",
     "less_than": "must be less than {lt:g}",
     "less_than_equal": "must be at most {le:g}",
+    "datetime_type": _A_TIME,
+    "datetime_parsing": _A_TIME,
+    "datetime_from_date_parsing": _A_TIME,
+    "datetime_object_invalid": _A_TIME,
+    "timezone_aware": "must have a time zone, as 2026-01-31T04:00:00Z",
 }
 """pydantic's type of error -> the rule that the input broke. NB: a string that is too short is empty, as no rule asks for more."""
 
