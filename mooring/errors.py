@@ -267,7 +267,10 @@ class NothingToApprove(MooringError):
 
     grpc_code = "NOT_FOUND"
     expected = True
-    advice = "`mooring drift` shows a reconciliation that waits for an approval, `mooring evacuate NODE` an evacuation."
+    advice = (
+        "`mooring drift` shows a reconciliation that waits for an approval, and `temporal workflow list --query "
+        "\"AttachmentState IN ('AwaitingApproval', 'AwaitingProof') AND ExecutionStatus='Running'\"` lists evacuations, too."
+    )
 
 
 class MigrationAwaited(MooringError):

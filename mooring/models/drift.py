@@ -77,8 +77,8 @@ ADVICE: Final[Mapping[DriftKind, str]] = {
         "Then delete the VolumeAttachment of the other one, or unpublish the volume from the recorded node if the record is wrong."
     ),
     DriftKind.HOLDER_ON_GONE_NODE: (
-        "`mooring evacuate NODE` shows what proves that the node is dead. If you are certain that "
-        "it is powered off, confirm it: `mooring evacuate --approve --reason WHY NODE`."
+        "`mooring evacuate NODE` has its volumes released once the node is proven dead, and shows what that lacks. If you are "
+        "certain that it is powered off, confirm it: `mooring evacuate --approve --reason WHY NODE`."
     ),
     DriftKind.UNPERSISTED: "Create the PersistentVolume, or run `mooring unpublish VOLUME NODE` to give the attachment up.",
     DriftKind.NOT_CLEARED: (

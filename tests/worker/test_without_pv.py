@@ -233,5 +233,7 @@ async def test_a_volume_without_a_pv_is_not_found_where_that_is_the_setting(
 ) -> None:
     settings = quick(cluster.driver, missing_pv=MissingPv.REJECT)
     async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig()):
-        with pytest.raises(VolumeNotFound, match=r"vol of driver .* has no PersistentVolume, and MOORING_MISSING_PV=reject"):
+        with pytest.raises(
+            VolumeNotFound, match=r"vol of driver .* has no PersistentVolume, and MOORING_MISSING_PV=reject .*`tolerate`"
+        ):
             await mooring.publish("vol", "node-a")

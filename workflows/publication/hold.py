@@ -162,7 +162,7 @@ class UnpersistedHold:
             raise failure(
                 VolumeNotFound(
                     f"Volume {self._asked.volume_handle} of driver {self._asked.driver} has no PersistentVolume, and "
-                    "MOORING_MISSING_PV=reject refuses such volumes."
+                    "MOORING_MISSING_PV=reject refuses such volumes; `tolerate` in its place admits them."
                 )
             )
         held = Attachment(
