@@ -4,6 +4,9 @@ Contract: `time()` is in seconds since the epoch and moves only while nothing is
 became ready. A loop on which nothing can happen any more ends with `StalledError`. There are no sockets, threads or signals:
 `run_in_executor` runs the function at once.
 
+A world ends with its `main`. After that no timer of `OUTSIDE` falls due and the simulated servers refuse everybody (`is_over`), so
+what they have written stays as it was. Only then do tasks that are left run their clean-up.
+
 Not kept here: the order of sets of strings, which PYTHONHASHSEED decides, and clocks of the operating system that code may ask.
 """
 
@@ -26,6 +29,7 @@ T = TypeVar("T")
 START: Final = datetime(2030, 1, 1, tzinfo=UTC)
 _MAX_NAMED: Final = 20
 _ROUNDS: Final = 50
+_CLEAN_UP_SECONDS: Final = 3600.0
 
 
 class StalledError(RuntimeError):
@@ -37,6 +41,7 @@ class VirtualTask(asyncio.Task[Any]):
 
     _numbers = itertools.count(1)
     _number = 0
+    process: Process | None = None
 
     def __hash__(self) -> int:
         self._number = self._number or next(self._numbers)
@@ -50,12 +55,16 @@ class VirtualTask(asyncio.Task[Any]):
 class Process:
     """A process of the simulated world: the tasks that were begun in it, and all that these begin.
 
-    It may be paused at any await, and go on, or be killed there: then nothing of it runs again, not even its clean-up.
+    It may be paused at any await, and go on, or be killed there: then nothing of it runs again while the world lives, not even its
+    clean-up. Python closes no coroutine without it, so it runs after the end of the world, where it reaches no simulated server; it
+    does reach whatever else it shares, such as a store in memory.
     """
 
     name: str
     parked: deque[Any] = field(default_factory=deque)
     killed: bool = False
+    remains: list[VirtualTask] = field(default_factory=list)
+    """Tasks of a process that was killed. NB: one that nobody refers to runs its clean-up as it is collected."""
 
     def run(self, main: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Begin a task in this process."""
@@ -69,12 +78,14 @@ class Process:
         _virtual().halt(self)
 
     def resume(self) -> None:
-        """Have it go on."""
-        _virtual().resume(self)
+        """Have it go on; one that was killed meanwhile doesn't."""
+        if not self.killed:
+            _virtual().resume(self)
 
     def kill(self) -> None:
         """End it where it is; its connections are cut."""
         self.killed = True
+        self.remains = [task for task in _tasks(asyncio.get_running_loop()) if task.process is self]
         self.pause()
 
 
@@ -96,6 +107,7 @@ class VirtualLoop(base_events.BaseEventLoop):
         super().__init__()
         self._time = start.timestamp()
         self._halted: set[Process] = set()
+        self.is_over = False
         self.set_task_factory(_task)
 
     def time(self) -> float:
@@ -136,13 +148,15 @@ class VirtualLoop(base_events.BaseEventLoop):
             ready.append(handle)
         for _ in range(len(ready)):
             handle = ready.popleft()
-            if not handle._cancelled and not (self._halted and self._is_halted(handle)):
+            if not (handle._cancelled or (self._halted and self._is_halted(handle)) or (self.is_over and _is_outside(handle))):
                 handle._run()
 
-    def release(self) -> None:
-        """Let all processes go on, to their end."""
+    def end(self) -> None:
+        """End the world, and let all processes go on to their clean-up."""
+        self.is_over = True
         for process in sorted(self._halted, key=lambda process: process.name):
             self.resume(process)
+            process.remains.clear()
 
     def _is_halted(self, handle: Any) -> bool:
         """Return whether a callback belongs to a process that doesn't run; a paused one keeps it."""
@@ -197,6 +211,11 @@ def now() -> datetime:
     return _virtual().now()
 
 
+def is_over() -> bool:
+    """Return whether the world has ended, after which no server takes anything."""
+    return _virtual().is_over
+
+
 def call_later(seconds: float, act: Callable[..., object], *given: Any) -> asyncio.TimerHandle:
     """Have something done that outlives the process that asks for it."""
     return asyncio.get_running_loop().call_later(seconds, act, *given, context=OUTSIDE)
@@ -209,8 +228,15 @@ def _virtual() -> VirtualLoop:
     return loop
 
 
-def _task(loop: asyncio.AbstractEventLoop, coro: Any, **named: Any) -> VirtualTask:
-    return VirtualTask(coro, loop=loop, **named)
+def _task(loop: asyncio.AbstractEventLoop, coro: Any, context: contextvars.Context | None = None, **named: Any) -> VirtualTask:
+    task = VirtualTask(coro, loop=loop, context=context, **named)
+    task.process = PROCESS.get() if context is None else context.get(PROCESS)
+    return task
+
+
+def _is_outside(handle: Any) -> bool:
+    """Return whether a callback is a timer of the world outside."""
+    return handle._context is OUTSIDE and isinstance(handle, asyncio.TimerHandle)
 
 
 def _waiting(loop: asyncio.AbstractEventLoop) -> str:
@@ -223,11 +249,11 @@ def _tasks(loop: asyncio.AbstractEventLoop) -> list[VirtualTask]:
 
 
 def _drop(loop: VirtualLoop) -> None:
-    """Cancel all tasks, in their order, and let them end; one whose clean-up waits is cancelled again.
+    """End the world, cancel all tasks, in their order, and let them end; one whose clean-up waits or never ends is cancelled again.
 
     NB: a task that is destroyed while it is pending runs its clean-up outside of any loop.
     """
-    loop.release()
+    loop.end()
     for _ in range(_ROUNDS):
         tasks = _tasks(loop)
         if not tasks:
@@ -235,5 +261,10 @@ def _drop(loop: VirtualLoop) -> None:
         for task in tasks:
             task.cancel()
         with suppress(StalledError):
-            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+            loop.run_until_complete(_ended(tasks))
     loop.run_until_complete(loop.shutdown_asyncgens())
+
+
+async def _ended(tasks: list[VirtualTask]) -> None:
+    """Wait until the tasks have ended, as long as a clean-up may take."""
+    await asyncio.wait([asyncio.gather(*tasks, return_exceptions=True)], timeout=_CLEAN_UP_SECONDS)

@@ -25,7 +25,7 @@ from tests.harness.driver.identity import Identity
 from tests.harness.driver.journal import Call, Entry, Event, attachments_of
 from tests.harness.driver.options import Options
 from tests.harness.driver.storage import Refusal, Storage
-from tests.simulation.clock import OUTSIDE, PROCESS
+from tests.simulation.clock import OUTSIDE, PROCESS, is_over
 from tests.simulation.history import History
 
 CODE: Final = grpc.StatusCode
@@ -34,9 +34,15 @@ OPEN: Final = (CODE.UNAVAILABLE, CODE.DEADLINE_EXCEEDED, CODE.UNKNOWN, CODE.ABOR
 """Codes after which the outcome of a call is unknown."""
 UNDONE: Final = (CODE.INTERNAL, CODE.DATA_LOSS, CODE.RESOURCE_EXHAUSTED)
 """Codes that are final, and say nothing of what was done."""
-REFUSALS: Final = (CODE.PERMISSION_DENIED, CODE.FAILED_PRECONDITION, CODE.OUT_OF_RANGE, CODE.UNAUTHENTICATED)
+REFUSALS: Final = (
+    CODE.PERMISSION_DENIED,
+    CODE.FAILED_PRECONDITION,
+    CODE.OUT_OF_RANGE,
+    CODE.UNAUTHENTICATED,
+    CODE.UNIMPLEMENTED,
+)
 """Codes that say that nothing was done."""
-ONLY_PUBLISH: Final = (CODE.NOT_FOUND, CODE.INVALID_ARGUMENT)
+ONLY_PUBLISH: Final = (CODE.NOT_FOUND, CODE.INVALID_ARGUMENT, CODE.ALREADY_EXISTS)
 
 R = TypeVar("R")
 
@@ -51,7 +57,7 @@ class DriverRates:
     slow_answers: float = 0.0
     slow_seconds: float = 30.0
     refusals: float = 0.0
-    """Chance that a call is not carried out, with any code."""
+    """Chance that a call is not carried out, with any code but OK; a detach gets none of `ONLY_PUBLISH`."""
     wrong_answers: float = 0.0
     """Chance that a call which was carried out is answered with a code that leaves it open or says that it failed."""
 
@@ -148,7 +154,9 @@ class VirtualPassage:
         self._under_way: dict[asyncio.Task[Any], None] = {}
 
     async def take(self, call: Call, apply: Callable[[], R]) -> R | Refusal:
-        """Carry the call out, and return its answer."""
+        """Carry the call out, and return its answer; after the end of the world nobody is there."""
+        if is_over():
+            return Refusal(CODE.UNAVAILABLE, "the world has ended")
         self._journal.write("call", call)
         is_awaited, caller = [True], PROCESS.get()
         going = self._go(call, apply, self._fate(call), lambda: not is_awaited or (caller is not None and caller.killed))

@@ -17,11 +17,13 @@ from mooring.kubernetes.pv_objects import PERSISTENT_VOLUMES, PVS
 from tests.devstack.contract.api import pv_body
 from tests.simulation.api_server import FaultRates, SimulatedKubernetes, Upsets
 from tests.simulation.api_server.faults import End
-from tests.simulation.clock import now, run
+from tests.simulation.clock import Process, now, run
 from tests.simulation.history import History, PvChange
 
 TIMEOUT_SECONDS = 5.0
 A_DAY = 86_400.0
+SENT_SECONDS = 1e-4
+"""Seconds after which what was asked for is sent, and has not arrived."""
 TOKEN = "canary-of-a-login"
 
 Story = Callable[[SimulatedKubernetes, KubernetesApi], Awaitable[Any]]
@@ -79,8 +81,46 @@ def test_a_read_that_nobody_waits_for_is_not_carried_out() -> None:
         with pytest.raises(KubernetesUnavailable):
             await api.request(Request("read", "GET", f"{PVS}/pv-a"))
         await asyncio.sleep(A_DAY)
+        assert kube.carried_out["GET"] == 0
+        with pytest.raises(KubernetesUnavailable):
+            await write(api, "b")
+        await asyncio.sleep(A_DAY)
+        assert kube.carried_out["PATCH"] == 1
 
     play(story, FaultRates(hanging=1.0, hanging_seconds=A_DAY))
+
+
+@pytest.mark.parametrize("halt", [Process.kill, Process.pause])
+def test_a_write_that_was_sent_lands_though_its_process_is_halted(halt: Callable[[Process], None]) -> None:
+    async def story(kube: SimulatedKubernetes, api: KubernetesApi) -> None:
+        process = Process("a worker")
+        process.run(write(api, "b"))
+        await asyncio.sleep(SENT_SECONDS)
+        halt(process)
+        assert owner(kube) == "a"
+        await asyncio.sleep(A_DAY)
+        assert owner(kube) == "b"
+
+    play(story, FaultRates(hanging=1.0, hanging_seconds=TIMEOUT_SECONDS))
+
+
+def test_a_write_after_the_end_of_the_world_does_not_land() -> None:
+    history: History = []
+
+    async def story(_: SimulatedKubernetes, api: KubernetesApi) -> int:
+        async def work() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await write(api, "b")
+
+        process = Process("a worker")
+        process.run(work())
+        await asyncio.sleep(1)
+        process.kill()
+        return len(history)
+
+    assert play(story, history=history) == len(history)
 
 
 def test_a_lost_request_is_not_carried_out() -> None:

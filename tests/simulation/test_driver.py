@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+import grpc
 import pytest
 
 from mooring.csi.driver import ListingBackend, describe
-from mooring.errors import BackendFailed, BackendFailedPrecondition, BackendUncertain
+from mooring.errors import BackendFailed, BackendFailedPrecondition, BackendUncertain, MooringError
 from mooring.models import AccessMode, BackendCall, VolumeRef
 from tests.harness.driver.journal import Entry
-from tests.simulation.clock import START, now, run
+from tests.simulation.clock import START, Process, now, run
 from tests.simulation.driver import CALM, DriverRates, SimulatedDriver
 from tests.simulation.history import History
 
 A_DAY = 86_400.0
+SENT_SECONDS = 1e-4
+"""Seconds after which what was asked for is sent, and has not arrived."""
 SECONDS = 10.0
 Story = Callable[[SimulatedDriver, ListingBackend], Awaitable[Any]]
 
@@ -124,6 +128,52 @@ def test_a_wrong_answer_never_says_that_nothing_was_done(seed: int) -> None:
         assert driver.attached() == {"vol-1": ["node-a"]}
 
     play(story, DriverRates(wrong_answers=1.0), seed)
+
+
+def test_every_code_is_played() -> None:
+    async def story(_: SimulatedDriver, backend: ListingBackend) -> None:
+        for epoch in range(1, 400):
+            for ask in (backend.publish, backend.unpublish):
+                with suppress(MooringError):
+                    await ask(call("node-a", epoch, token=2 * epoch))
+
+    def codes(rpc: str) -> set[str]:
+        return {entry.code for entry in history if isinstance(entry, Entry) and entry.event == "answer" and entry.call.rpc == rpc}
+
+    history = play(story, DriverRates(refusals=1.0))
+    assert codes("publish") == {code.name for code in grpc.StatusCode} - {"OK"}
+    assert codes("publish") - codes("unpublish") == {"NOT_FOUND", "INVALID_ARGUMENT", "ALREADY_EXISTS"}
+
+
+@pytest.mark.parametrize("halt", [Process.kill, Process.pause])
+def test_a_call_that_was_sent_is_carried_out_though_its_process_is_halted(halt: Callable[[Process], None]) -> None:
+    async def story(driver: SimulatedDriver, backend: ListingBackend) -> None:
+        process = Process("a worker")
+        driver.rates = DriverRates(hanging=1.0, hanging_seconds=SECONDS)
+        process.run(backend.publish(call("node-a", 1, token=2)))
+        await asyncio.sleep(SENT_SECONDS)
+        halt(process)
+        assert driver.attached() == {}
+        await asyncio.sleep(A_DAY)
+        assert driver.attached() == {"vol-1": ["node-a"]}
+
+    assert ("late" in events(play(story))) == (halt is Process.kill)
+
+
+def test_a_call_after_the_end_of_the_world_is_not_taken() -> None:
+    async def story(_: SimulatedDriver, backend: ListingBackend) -> None:
+        async def work() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await backend.publish(call("node-a", 1, token=2))
+
+        process = Process("a worker")
+        process.run(work())
+        await asyncio.sleep(1)
+        process.kill()
+
+    assert play(story) == []
 
 
 def test_an_answer_may_be_slow() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from datetime import datetime
@@ -35,6 +36,8 @@ class SimulatedKubernetes:
     def __init__(self, dice: random.Random, now: Callable[[], datetime], history: History, rates: FaultRates = CALM) -> None:
         self.faults = Faults(dice, rates)
         self.is_down = False
+        self.carried_out: Counter[str] = Counter()
+        """Requests by method, refused ones left out."""
         self._now = now
         self._loop = asyncio.get_running_loop()
         self._service = Service(Births(self._uid, now), FIRST_REVISION, KEPT_CHANGES)
@@ -73,6 +76,7 @@ class SimulatedKubernetes:
         """Carry out a request, or refuse it with a status."""
         if refused:
             return refusal(refused)
+        self.carried_out[request.method] += 1
         answer = self._service.handle(request, self.faults.shown)
         self._note()
         return answer

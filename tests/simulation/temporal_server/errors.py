@@ -24,6 +24,11 @@ def not_found(message: str) -> RPCError:
     return refusal(RPCStatusCode.NOT_FOUND, message, NotFoundFailure())
 
 
+def world_ended() -> RPCError:
+    """Return the error for whoever asks after the end of the world."""
+    return refusal(RPCStatusCode.UNAVAILABLE, "The world has ended.")
+
+
 def already_started(run_id: str, first_run_id: str, request_id: str) -> RPCError:
     """Return the error for a workflow id that is taken."""
     message = f"Workflow execution is already running or closed. WorkflowId: taken, RunId: {run_id}."

@@ -15,7 +15,8 @@ from temporalio.api.common.v1 import Memo, SearchAttributes
 from temporalio.api.enums.v1 import WorkflowExecutionStatus
 from temporalio.api.history.v1 import HistoryEvent
 
-from tests.simulation.clock import call_later, now
+from tests.simulation.clock import call_later, is_over, now
+from tests.simulation.temporal_server.errors import world_ended
 from tests.simulation.temporal_server.history import attributes_of, kind_of, make_event, stamp
 
 if TYPE_CHECKING:
@@ -112,7 +113,14 @@ class Run:
         return bool(self._buffer)
 
     def write(self, kind: str, metadata: Any = None, **fields: Any) -> HistoryEvent:
-        """Write an event, now."""
+        """Write an event, now.
+
+        Raises:
+            RPCError: the world has ended.
+
+        """
+        if is_over():
+            raise world_ended()
         event = make_event(self.next_id, kind, metadata, **fields)
         self.events.append(event)
         self.size += event.ByteSize()

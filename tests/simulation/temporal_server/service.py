@@ -23,7 +23,8 @@ from temporalio.service import ConnectConfig, RPCStatusCode, _BridgeServiceClien
 from temporalio.worker import Plugin as WorkerPlugin
 from temporalio.worker import Replayer, ReplayerConfig, UnsandboxedWorkflowRunner, Worker, WorkerConfig
 
-from tests.simulation.temporal_server.errors import refusal
+from tests.simulation.clock import is_over
+from tests.simulation.temporal_server.errors import refusal, world_ended
 from tests.simulation.temporal_server.requests import Requests
 from tests.simulation.temporal_server.server import Server, no_time
 
@@ -106,6 +107,8 @@ class Service(_BridgeServiceClient):
         """Return the answer; a request that is lost is repeated, as the SDK's own client does."""
         pause = _FIRST_PAUSE
         while True:
+            if is_over():
+                raise world_ended()
             fate = self.fate(self.server.dice)
             await self._travel()
             if fate is not Fate.LOST:
