@@ -156,7 +156,7 @@ class Checker:
         modes = {node: held.mode for node, held in volume.attached.items()}
         if self.enforcing and _excludes(modes):
             self._tell("one node", call.volume, f"it is attached to {', '.join(sorted(modes))} by {_named(call)}")
-        is_known = call.node in volume.recorded() or call.node in volume.vanished or not volume.records
+        is_known = call.node in volume.recorded() or call.node in volume.vanished
         if self._is_owed(call) and call.token is not None and not is_known:
             self._tell("written down", call.volume, f"{_named(call)} attached a node that no record names")
 

@@ -118,6 +118,14 @@ def test_a_pv_that_is_deleted_while_its_volume_is_attached_forgets_nobody() -> N
     assert story.pv(kind="ADDED", uid="u2").pv("a", epoch=2, uid="u2").broken() == []
 
 
+def test_a_volume_whose_pv_is_gone_is_attached_to_those_alone_whom_it_named() -> None:
+    def gone() -> Story:
+        return Story().pv(kind="ADDED").pv("a", epoch=1).pv("a", epoch=1, kind="DELETED")
+
+    assert gone().call("publish", "a", 2, "attach").broken() == []
+    assert gone().call("publish", "b", 2, "attach").broken() == ["written down", "not forgotten"]
+
+
 def test_a_node_that_is_attached_and_waits_for_no_pv_is_forgotten() -> None:
     story = Story().call("publish", "a", None, "attach")
     assert story.broken() == ["not forgotten"]

@@ -15,6 +15,7 @@ from temporalio.workflow import ActivityCancellationType, ChildWorkflowCancellat
 with workflow.unsafe.imports_passed_through():
     from temporalio.common import SearchAttributeKey, WorkflowIDReusePolicy
 
+WAIT = ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
 STATE = SearchAttributeKey.for_keyword("AttachmentState")
 
 
@@ -35,9 +36,8 @@ class Act(BaseModel):
     first_pause: float = 0.2
     listed: bool = False
     queue: str = ""
-    cancellation: int = 0
+    cancellation: ActivityCancellationType = ActivityCancellationType.TRY_CANCEL
     local: bool = False
-    waits_cancelled: bool = False
 
 
 @activity.defn
@@ -72,10 +72,9 @@ async def carry_out(act: Act) -> str:
         maximum_attempts=act.attempts,
         non_retryable_error_types=["Asked"] if act.listed else None,
     )
-    cancellation = ActivityCancellationType(act.cancellation)
     if act.local:
         return await workflow.execute_local_activity(
-            do, act, start_to_close_timeout=_seconds(act.attempt), retry_policy=policy, cancellation_type=cancellation
+            do, act, start_to_close_timeout=_seconds(act.attempt), retry_policy=policy, cancellation_type=act.cancellation
         )
     return await workflow.execute_activity(
         do,
@@ -86,7 +85,7 @@ async def carry_out(act: Act) -> str:
         start_to_close_timeout=_seconds(act.attempt),
         heartbeat_timeout=_seconds(act.heartbeat),
         retry_policy=policy,
-        cancellation_type=cancellation,
+        cancellation_type=act.cancellation,
     )
 
 
@@ -201,8 +200,8 @@ class Child(BaseModel):
     id: str
     kind: str = "Sleeps"
     given: Any = 0.2
-    policy: int = 1
-    cancellation: int = 2
+    policy: ParentClosePolicy = ParentClosePolicy.TERMINATE
+    cancellation: ChildWorkflowCancellationType = ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED
     waits: bool = True
     reuse: int = 1
 
@@ -217,8 +216,8 @@ class HasChild:
             child.kind,
             *([] if child.given is None else [child.given]),
             id=child.id,
-            parent_close_policy=ParentClosePolicy(child.policy),
-            cancellation_type=ChildWorkflowCancellationType(child.cancellation),
+            parent_close_policy=child.policy,
+            cancellation_type=child.cancellation,
             id_reuse_policy=WorkflowIDReusePolicy(child.reuse),
         )
         return str(await handle) if child.waits else "left"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -179,12 +178,6 @@ def _policy(asked: Any) -> RetryPolicy:
     if not seconds(policy.maximum_interval):
         policy.maximum_interval.CopyFrom(duration(100 * seconds(policy.initial_interval)))
     return policy
-
-
-def patch_names(value: bytes) -> list[str]:
-    """Return the patches that a run's search attribute names."""
-    names: list[str] = json.loads(value)
-    return names
 
 
 _CARRY: Final[dict[CommandType.ValueType, Callable[[Run, Any, int, Any], None]]] = {

@@ -10,7 +10,6 @@ from temporalio.api.common.v1 import Memo, SearchAttributes, WorkflowExecution
 from temporalio.api.enums.v1 import ContinueAsNewInitiator, WorkflowIdConflictPolicy, WorkflowIdReusePolicy
 from temporalio.api.history.v1 import WorkflowExecutionStartedEventAttributes
 
-from tests.simulation.clock import now
 from tests.simulation.temporal_server import run as runs
 from tests.simulation.temporal_server.commands import merge_fields
 from tests.simulation.temporal_server.defaults import DEFAULT_TIMEOUT
@@ -197,6 +196,3 @@ def _task_timeout(asked: Any) -> Any:
 
 def _set(message: Any, name: str) -> Any:
     return getattr(message, name) if message.HasField(name) else None
-
-
-__all__ = ["Started", "Starts", "now"]

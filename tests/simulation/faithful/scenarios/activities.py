@@ -12,9 +12,6 @@ from tests.simulation.faithful.samples import (
 from tests.simulation.faithful.scenario import collect
 from tests.simulation.faithful.world import World
 
-TRY_CANCEL, WAIT, ABANDON = 0, 1, 2
-TERMINATE, LEAVE, CANCEL = 1, 2, 3
-
 
 async def an_activity_gives_a_result(world: World) -> None:
     async with world.worker():

@@ -6,8 +6,10 @@ import asyncio
 from typing import Any, Final
 
 from temporalio.client import WorkflowHandle
+from temporalio.workflow import ActivityCancellationType
 
 from tests.simulation.faithful.samples import (
+    WAIT,
     Act,
     Acts,
     Sleeps,
@@ -15,9 +17,6 @@ from tests.simulation.faithful.samples import (
 )
 from tests.simulation.faithful.scenario import collect
 from tests.simulation.faithful.world import World
-
-TRY_CANCEL, WAIT, ABANDON = 0, 1, 2
-TERMINATE, LEAVE, CANCEL = 1, 2, 3
 
 
 async def a_sleep_is_cancelled(world: World) -> None:
@@ -28,7 +27,7 @@ async def a_sleep_is_cancelled(world: World) -> None:
         await world.end(handle)
 
 
-async def _cancelled_in_an_activity(world: World, cancellation: int) -> None:
+async def _cancelled_in_an_activity(world: World, cancellation: ActivityCancellationType) -> None:
     async with world.worker():
         act = Act(sleeps=8, beats=0.2, heartbeat=5, attempt=30, cancellation=cancellation)
         handle = await world.start(Undoes, [act, Act()])
@@ -42,11 +41,11 @@ async def an_activity_is_cancelled_and_awaited(world: World) -> None:
 
 
 async def an_activity_is_cancelled_and_not_awaited(world: World) -> None:
-    await _cancelled_in_an_activity(world, TRY_CANCEL)
+    await _cancelled_in_an_activity(world, ActivityCancellationType.TRY_CANCEL)
 
 
 async def an_activity_is_left_alone(world: World) -> None:
-    await _cancelled_in_an_activity(world, ABANDON)
+    await _cancelled_in_an_activity(world, ActivityCancellationType.ABANDON)
 
 
 async def an_activity_is_cancelled_before_anybody_takes_it(world: World) -> None:

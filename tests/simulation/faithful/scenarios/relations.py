@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from temporalio.client import WorkflowHandle
+from temporalio.workflow import ParentClosePolicy
 
 from tests.simulation.faithful.samples import (
     Child,
@@ -15,9 +16,6 @@ from tests.simulation.faithful.samples import (
 )
 from tests.simulation.faithful.scenario import collect
 from tests.simulation.faithful.world import World
-
-TRY_CANCEL, WAIT, ABANDON = 0, 1, 2
-TERMINATE, LEAVE, CANCEL = 1, 2, 3
 
 
 async def _parent(world: World, child: Child) -> WorkflowHandle[Any, Any]:
@@ -77,7 +75,7 @@ async def a_child_is_cancelled_with_its_parent(world: World) -> None:
         await world.end(parent)
 
 
-async def _parent_closes(world: World, policy: int, ends: str) -> None:
+async def _parent_closes(world: World, policy: ParentClosePolicy, ends: str) -> None:
     async with world.worker():
         parent = await _parent(world, Child(id=world.id("child"), given=60.0, policy=policy))
         await world.reaches(parent, "CHILD_WORKFLOW_EXECUTION_STARTED")
@@ -90,15 +88,15 @@ async def _parent_closes(world: World, policy: int, ends: str) -> None:
 
 
 async def a_child_is_terminated_as_its_parent_closes(world: World) -> None:
-    await _parent_closes(world, TERMINATE, "WORKFLOW_EXECUTION_TERMINATED")
+    await _parent_closes(world, ParentClosePolicy.TERMINATE, "WORKFLOW_EXECUTION_TERMINATED")
 
 
 async def a_child_outlives_its_parent(world: World) -> None:
-    await _parent_closes(world, LEAVE, "")
+    await _parent_closes(world, ParentClosePolicy.ABANDON, "")
 
 
 async def a_child_is_cancelled_as_its_parent_closes(world: World) -> None:
-    await _parent_closes(world, CANCEL, "WORKFLOW_EXECUTION_CANCELED")
+    await _parent_closes(world, ParentClosePolicy.REQUEST_CANCEL, "WORKFLOW_EXECUTION_CANCELED")
 
 
 async def another_run_is_signalled(world: World) -> None:

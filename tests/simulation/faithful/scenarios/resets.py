@@ -9,6 +9,7 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowHandle
 
 from tests.simulation.faithful.samples import (
+    WAIT,
     Act,
     Acts,
     ActsTogether,
@@ -18,9 +19,6 @@ from tests.simulation.faithful.samples import (
 )
 from tests.simulation.faithful.scenario import collect
 from tests.simulation.faithful.world import World
-
-TRY_CANCEL, WAIT, ABANDON = 0, 1, 2
-TERMINATE, LEAVE, CANCEL = 1, 2, 3
 
 
 async def _reset(world: World, handle: WorkflowHandle[Any, Any], at: int) -> WorkflowHandle[Any, Any]:
