@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from prometheus_client import CollectorRegistry
 
@@ -33,8 +33,6 @@ class WorkerProcess:
     lives: int = 0
     process: Process | None = None
     worker: MooringWorker | None = None
-    _remains: list[asyncio.Task[Any]] = field(default_factory=list)
-    """Tasks of the dead. NB: the garbage collector would run their clean-up."""
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -53,7 +51,6 @@ class WorkerProcess:
         """End the process."""
         if self.process is not None and self.is_alive:
             self.world.trace.tell("", f"{self.process.name} is killed")
-            self._remains += asyncio.all_tasks()
             self.process.kill()
             self.worker = None
 
