@@ -65,6 +65,9 @@ class VolumeAttachments(Protocol):
 
         """
 
+    async def is_attached(self, name: str) -> bool:
+        """Return whether the VolumeAttachment with this name is attached now; raise as `attached` does."""
+
     async def listed(self) -> list[Attached] | None:
         """Return every VolumeAttachment, attached or not, or None if adoption is off; raise as `attached` does."""
 
@@ -91,6 +94,10 @@ class NoAttachments:
     async def attached(self) -> list[Attached]:
         """See `VolumeAttachments`."""
         return []
+
+    async def is_attached(self, name: str) -> bool:  # noqa: ARG002 - there is none of any name
+        """See `VolumeAttachments`."""
+        return False
 
     async def listed(self) -> list[Attached] | None:
         """See `VolumeAttachments`."""
@@ -120,6 +127,11 @@ class ClusterAttachments:
     async def attached(self) -> list[Attached]:
         """See `VolumeAttachments`."""
         return await self._read(lambda each: each.status.attached)
+
+    async def is_attached(self, name: str) -> bool:
+        """See `VolumeAttachments`."""
+        named = await list_all(self.api, VOLUME_ATTACHMENTS, selector={"fieldSelector": f"metadata.name={name}"})
+        return any(each.spec.attacher == self.driver and each.status.attached for each in named)
 
     async def listed(self) -> list[Attached] | None:
         """See `VolumeAttachments`."""

@@ -83,7 +83,8 @@ class EvidenceReader:
         Raises:
             TemporalUnavailable: Temporal did not report the volume's operations.
             UnreadableHistory: Temporal reported them, in a form that can't be read here.
-            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say which node is meant.
+            KubernetesForbidden, KubernetesRejected, KubernetesUnavailable: the API server did not say which node is meant, or
+                whether a VolumeAttachment is there.
 
         """
         self.manager.look_found(handle, before, asked, record)
@@ -144,7 +145,7 @@ class EvidenceReader:
         known = PastHolders()
         known.take_departure(departure)
         await self._name_shown(known)
-        self._let_go(volume.volume_handle, known, departure)
+        await self._let_go(volume.volume_handle, known, departure)
 
     async def _of_gone(self, handle: str, asking: AskingRun) -> tuple[VolumeRecord | None, dict[str, str]]:
         """Return the last known record of a volume without a PV, or None, and by node id the reason why it may be attached."""
@@ -169,7 +170,7 @@ class EvidenceReader:
         if asking.workflow not in (names.ADOPT, names.PERSIST):
             await self._take_shown(handle, known, runs)
         if asking.workflow != names.ADOPT:
-            self._let_go(handle, known, departure)
+            await self._let_go(handle, known, departure)
         return known
 
     async def _since(self, handle: str, departure: Departure, last: LastRun) -> list[LastRun]:
@@ -200,9 +201,13 @@ class EvidenceReader:
                 said = f"VolumeAttachment {shown.name} says that it is attached to node {node_id}."
                 known.take_shown(held, shown.name, said if shown.pv in known.pvs else word(shown))
 
-    def _let_go(self, handle: str, known: PastHolders, departure: Departure | None) -> None:
-        """Forget whom a VolumeAttachment spoke for that is gone."""
-        for node_id in [node for node, name in known.shown.items() if self.attached.is_gone(name)]:
+    async def _let_go(self, handle: str, known: PastHolders, departure: Departure | None) -> None:
+        """Forget whom a VolumeAttachment spoke for that is gone.
+
+        NB: the watch may lag, and show none that another worker has seen come, or that was made anew.
+        """
+        absent = [(node, name) for node, name in known.shown.items() if self.attached.is_gone(name)]
+        for node_id in [node for node, name in absent if not await self.attachments.is_attached(name)]:
             known.holders.pop(node_id, None)
             del known.shown[node_id]
             self.manager.departures.let_go(handle, node_id)

@@ -89,7 +89,7 @@ class Attacher:
         task.add_done_callback(self._lives.discard)
 
     async def _live(self, attachment: Attachment) -> None:
-        self._create(attachment)
+        self.show(attachment)
         await self._until(attachment, "publish", self._publish)
         await attachment.leaves.wait()
         attachment.told = False
@@ -128,14 +128,20 @@ class Attacher:
         if not result.annotation_cleared:
             raise OperationPending(result.message)
 
-    def _create(self, attachment: Attachment) -> None:
+    def forget(self, volume: str) -> None:
+        """Take in that an operator has had the volume detached, from whichever node."""
+        for each in self.attachments.values():
+            each.told = each.told and each.volume != volume
+
+    def show(self, attachment: Attachment) -> None:
+        """Create its VolumeAttachment."""
         world = self.world
         source = {"persistentVolumeName": world.pv_name(attachment.volume)}
         spec = {"attacher": world.settings.driver, "nodeName": attachment.node, "source": source}
-        world.kube.ask(
-            "POST", ATTACHMENTS, {"metadata": {"name": attachment.name, "annotations": {NODE_ID: attachment.node}}, "spec": spec}
-        )
-        self._patch(attachment, {"status": {"attached": False}})
+        noted = {} if world.plan.unnamed else {NODE_ID: attachment.node}
+        metadata = {"name": attachment.name, "annotations": noted}
+        world.kube.ask("POST", ATTACHMENTS, {"metadata": metadata, "spec": spec})
+        self._patch(attachment, {"status": {"attached": attachment.told}})
 
     def _patch(self, attachment: Attachment, change: Any) -> None:
         self.world.kube.ask("PATCH", f"{ATTACHMENTS}/{attachment.name}", change)

@@ -15,6 +15,7 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError
 
+from mooring import names
 from tests.simulation import driver
 from tests.simulation.api_server import CALM, FaultRates
 from tests.simulation.temporal_server.history import kind_of
@@ -134,7 +135,9 @@ class Disturbances:
             namespace="default", workflow_execution=execution, workflow_task_finish_event_id=at, request_id=request_id
         )
         with suppress(RPCError):
-            await self._client().workflow_service.reset_workflow_execution(asked)
+            answer = await self._client().workflow_service.reset_workflow_execution(asked)
+            if run.started.workflow_type.name == names.UNPUBLISH:
+                self.world.detaches_again(self.world.volume_of(run), answer.run_id)
 
     async def _outage(self) -> None:
         self.world.trace.tell("", "the API server is down")

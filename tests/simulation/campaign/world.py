@@ -45,6 +45,8 @@ class Plan:
     volumes: int = 4
     nodes: int = 3
     workers: int = 2
+    unnamed: bool = False
+    """True if neither a CSINode nor external-attacher says the nodes' ids."""
     disturbed: bool = True
 
 
@@ -81,11 +83,13 @@ class World:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self._detaching: set[str] = set()
         self.broken: list[verdict.Broken] = []
         self.checker = Checker(DRIVER, canaries=(LOGIN,))
         self.trace = Trace(now)
         self.is_over = False
-        self.settings = Settings(driver=DRIVER, events="off", reconcile_interval=0)
+        check = "off" if plan.unnamed else "csinode"
+        self.settings = Settings(driver=DRIVER, events="off", reconcile_interval=0, node_check=check)
         self.volumes = [f"vol-{number}" for number in range(plan.volumes)]
         self.nodes = [f"node-{letter}" for letter in "abcdefgh"[: plan.nodes]]
         self.history: History = Told(self._tell)
@@ -109,10 +113,10 @@ class World:
         spec = {"csi": {"driver": DRIVER, "volumeHandle": volume}, "accessModes": ["ReadWriteOnce"], "capacity": {"storage": "1Gi"}}
         self.kube.ask("POST", "/api/v1/persistentvolumes", {"metadata": {"name": self.pv_name(volume)}, "spec": spec})
 
-    def _create_node(self, node: str) -> None:
+    def _create_node(self, node: str, *, named: bool) -> None:
         """Have the driver run on a node, whose name is its id."""
         self.kube.ask("POST", "/api/v1/nodes", {"metadata": {"name": node}, "status": {"conditions": READY}})
-        spec = {"drivers": [{"name": DRIVER, "nodeID": node, "topologyKeys": None}]}
+        spec = {"drivers": [{"name": DRIVER, "nodeID": node, "topologyKeys": None}] if named else []}
         self.kube.ask("POST", "/apis/storage.k8s.io/v1/csinodes", {"metadata": {"name": node}, "spec": spec})
 
     def delete_pv(self, volume: str) -> None:
@@ -130,13 +134,7 @@ class World:
             Broken: a promise was not kept.
 
         """
-        for node in self.nodes:
-            self._create_node(node)
-        for volume in self.volumes:
-            self.create_pv(volume)
-        for worker in self.workers:
-            worker.start()
-        await self.ready()
+        await self.begin()
         if self.plan.disturbed:
             self._disturbances.begin()
             self._disturbing = asyncio.create_task(self._disturbances.go_on(), name="disturbances")
@@ -146,6 +144,16 @@ class World:
         self.is_over = True
         await asyncio.wait(wants)
         await self._rest()
+
+    async def begin(self) -> None:
+        """Create what there is, start the workers, and wait until they are ready."""
+        for node in self.nodes:
+            self._create_node(node, named=not self.plan.unnamed)
+        for volume in self.volumes:
+            self.create_pv(volume)
+        for worker in self.workers:
+            worker.start()
+        await self.ready()
 
     async def _rest(self) -> None:
         """Have all faults end, and judge what is left; then have everybody let go, and judge again."""
@@ -198,6 +206,11 @@ class World:
         """Add to the trace what concerns a run's volume."""
         self.trace.tell(self.volume_of(run), words)
 
+    def detaches_again(self, volume: str, run_id: str) -> None:
+        """Take in that an operator has reset an unpublish, which takes the volume from whoever got it since."""
+        self._detaching.add(run_id)
+        self.attacher.forget(volume)
+
     def _tell(self, event: Any) -> None:
         volume, words = words_of(event, DRIVER)
         self.trace.tell(volume, words)
@@ -206,6 +219,8 @@ class World:
 
     def _tell_run(self, run: Run) -> None:
         kind, state = run.started.workflow_type.name, STATES[run.status]
+        if run.run_id in self._detaching:
+            self.attacher.forget(self.volume_of(run))
         self.tell_about(run, f"temporal: {kind} {run.run_id[:8]} {state}, {len(run.events)} events")
         try:
             verdict.judge_task_failures(run, self.volume_of(run))

@@ -43,7 +43,8 @@ def plans(seed: str, operations: int) -> Iterator[Plan]:
 def plan(seed: str, operations: int) -> Plan:
     """Return what the world of a seed is like."""
     dice = random.Random(f"{seed}/plan")  # noqa: S311 - a seed is the point
-    return Plan(seed, operations, volumes=dice.randint(1, 5), nodes=dice.randint(2, 4), workers=dice.randint(1, 3))
+    volumes, nodes, workers = dice.randint(1, 5), dice.randint(2, 4), dice.randint(1, 3)
+    return Plan(seed, operations, volumes, nodes, workers, unnamed=dice.random() < 0.2)
 
 
 def lives(planned: Iterable[Plan], jobs: int) -> Iterator[Outcome]:
