@@ -47,6 +47,8 @@ class Attacher:
     world: World
     dice: random.Random
     attachments: dict[tuple[str, str], Attachment] = field(default_factory=dict)
+    owed: set[str] = field(default_factory=set)
+    """Volumes that an operator has had published, who has to have them unpublished, too."""
     asked: int = 0
     """Number of requests so far."""
     _client: MooringClient = field(init=False)
@@ -81,6 +83,8 @@ class Attacher:
         for each in list(self.attachments.values()):
             each.leaves.set()
             await each.gone.wait()
+        for volume in sorted(self.owed):
+            await self._client.unpublish(volume, deadline=600)
 
     def _begin(self, attachment: Attachment) -> None:
         self.attachments[attachment.volume, attachment.node] = attachment

@@ -18,6 +18,7 @@ from temporalio.service import RPCError
 from mooring import names
 from tests.simulation import driver
 from tests.simulation.api_server import CALM, FaultRates
+from tests.simulation.campaign import verdict
 from tests.simulation.temporal_server.history import kind_of
 from tests.simulation.temporal_server.run import Run
 from tests.simulation.temporal_server.service import connect
@@ -41,6 +42,8 @@ KUBE: Final = FaultRates(
     stale_seconds=10.0,
 )
 DRIVER: Final = driver.DriverRates(hanging=0.04, hanging_seconds=60.0, slow_answers=0.04, refusals=0.04, wrong_answers=0.04)
+LASTING: Final = 3600.0
+"""Seconds that no world lives, from its first operation to its rest."""
 PAUSE: Final = 6.0
 """Mean seconds between two acts."""
 
@@ -77,6 +80,7 @@ class Disturbances:
         """Do one thing after the other."""
         acts: list[Callable[[], Awaitable[None]]] = [
             *[self._kill] * 3,
+            self._pause,
             *[self._cancel, self._terminate, self._reset, self._reset_last] * 2,
             self._outage,
             self._forget,
@@ -99,6 +103,9 @@ class Disturbances:
         if worker.is_alive:
             worker.kill()
             asyncio.get_running_loop().call_later(self.dice.choice((0.5, 5.0, 60.0)) * self.dice.random(), _restart, worker)
+
+    async def _pause(self) -> None:
+        self.dice.choice(self.world.workers).pause(self.dice.choice((2.0, 10.0, 60.0)) * self.dice.random())
 
     async def _cancel(self) -> None:
         await self._disturb("cancels", lambda handle: handle.cancel())
@@ -136,6 +143,8 @@ class Disturbances:
         )
         with suppress(RPCError):
             answer = await self._client().workflow_service.reset_workflow_execution(asked)
+            if run.started.workflow_type.name == names.PUBLISH:
+                self.world.attacher.owed.add(self.world.volume_of(run))
             if run.started.workflow_type.name == names.UNPUBLISH:
                 self.world.detaches_again(self.world.volume_of(run), answer.run_id)
 
@@ -150,9 +159,13 @@ class Disturbances:
         self.world.kube.compact()
 
     async def _make_anew(self) -> None:
-        """Delete a PV and create it again; later it may be, where nobody holds the volume."""
+        """Delete a PV and create it again, perhaps later.
+
+        NB: a holder is forgotten by right whose PV went while no worker ran, and whose operations are past the retention.
+        """
         volume = self.dice.choice(self.world.volumes)
-        if self.world.has_pv(volume):
+        is_remembered = self.world.temporal.retention >= LASTING or not verdict.holders(self.world)[volume]
+        if self.world.has_pv(volume) and is_remembered:
             self.world.delete_pv(volume)
             if self.dice.random() < 0.5:
                 await asyncio.sleep(self.dice.choice((1.0, 30.0)) * self.dice.random())

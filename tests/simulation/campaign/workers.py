@@ -54,6 +54,18 @@ class WorkerProcess:
             self.process.kill()
             self.worker = None
 
+    def pause(self, seconds: float) -> None:
+        """Stop the process for a while, as a machine does that is out of memory."""
+        if self.process is not None and self.is_alive:
+            self.world.trace.tell("", f"{self.process.name} is paused for {seconds:.1f} s")
+            self.world.paused.add(self.process)
+            self.process.pause()
+            asyncio.get_running_loop().call_later(seconds, self._resume, self.process)
+
+    def _resume(self, process: Process) -> None:
+        if not process.killed:
+            process.resume()
+
     async def _live(self, identity: str) -> None:
         world, time = self.world, asyncio.get_running_loop().time
         metrics = Metrics(CollectorRegistry())

@@ -12,6 +12,7 @@ from typing import Any, Final
 from temporalio.api.enums.v1 import WorkflowExecutionStatus
 
 from mooring.settings import Settings
+from tests.harness.driver.journal import Entry
 from tests.simulation.api_server import CALM, SimulatedKubernetes
 from tests.simulation.campaign import verdict
 from tests.simulation.campaign.attacher import Attacher
@@ -19,7 +20,7 @@ from tests.simulation.campaign.disturbances import Disturbances
 from tests.simulation.campaign.telling import Trace, words_of
 from tests.simulation.campaign.workers import LOGIN, WorkerProcess
 from tests.simulation.checker import Checker
-from tests.simulation.clock import VirtualLoop, now
+from tests.simulation.clock import PROCESS, Process, VirtualLoop, now
 from tests.simulation.driver import SimulatedDriver
 from tests.simulation.history import History
 from tests.simulation.temporal_core.worker import installed
@@ -85,7 +86,10 @@ class World:
         self.plan = plan
         self._detaching: set[str] = set()
         self.broken: list[verdict.Broken] = []
-        self.checker = Checker(DRIVER, canaries=(LOGIN,))
+        self.paused: set[Process] = set()
+        """Processes that went on after somebody may have given them up."""
+        self._strays: set[int] = set()
+        self.checker = Checker(DRIVER, canaries=(LOGIN,), is_stray=lambda call: call.number in self._strays)
         self.trace = Trace(now)
         self.is_over = False
         check = "off" if plan.unnamed else "csinode"
@@ -214,6 +218,8 @@ class World:
     def _tell(self, event: Any) -> None:
         volume, words = words_of(event, DRIVER)
         self.trace.tell(volume, words)
+        if isinstance(event, Entry) and event.event == "call" and PROCESS.get() in self.paused:
+            self._strays.add(event.call.number)
         self.checker.see(event)
         self._happened(volume)
 
