@@ -10,12 +10,13 @@ from typing import Any, Final
 
 import pytest
 
+from mooring.cluster import persistent_volumes
 from mooring.cluster.attachment_cache import ClusterAttachmentCache
 from mooring.cluster.volume_attachments import ClusterAttachments
 from mooring.evidence.evidence import EvidenceReader
 from mooring.index.departures import Departures
-from mooring.models import VolumeRecord
-from mooring.records import annotations, fence
+from mooring.models import VolumeRecord, Write
+from mooring.records import fence
 from tests.simulation import bugs
 
 Bug = Callable[[pytest.MonkeyPatch], None]
@@ -23,12 +24,12 @@ Bug = Callable[[pytest.MonkeyPatch], None]
 
 def nothing_is_tested(patch: pytest.MonkeyPatch) -> None:
     """Write without a look at what the decision was based on."""
-    test = annotations._test
+    made = persistent_volumes.patch
 
-    def untested(path: str, value: str | None) -> Any:
-        return test(path, value) if path.startswith("/metadata/uid") or value is None else test("/kind", "PersistentVolume")
+    def untested(write: Write, place: int = 0) -> list[Any]:
+        return [each for each in made(write, place) if each["op"] != "test" or each["path"] == "/metadata/uid"]
 
-    patch.setattr(annotations, "_test", untested)
+    patch.setattr(persistent_volumes, "patch", untested)
 
 
 def renewals_are_undone(patch: pytest.MonkeyPatch) -> None:
