@@ -10,12 +10,12 @@ from typing import Any, Final
 
 import pytest
 
-from mooring.cluster import persistent_volumes
 from mooring.cluster.attachment_cache import ClusterAttachmentCache
 from mooring.cluster.volume_attachments import ClusterAttachments
 from mooring.evidence.evidence import EvidenceReader
 from mooring.index.departures import Departures
 from mooring.models import VolumeRecord, Write
+from mooring.records import annotations as written
 from mooring.records import fence
 from tests.simulation import bugs
 
@@ -24,12 +24,11 @@ Bug = Callable[[pytest.MonkeyPatch], None]
 
 def nothing_is_tested(patch: pytest.MonkeyPatch) -> None:
     """Write without a look at what the decision was based on."""
-    made = persistent_volumes.patch
 
     def untested(write: Write, place: int = 0) -> list[Any]:
-        return [each for each in made(write, place) if each["op"] != "test" or each["path"] == "/metadata/uid"]
+        return [each for each in written.patch(write, place) if each["op"] != "test" or each["path"] == "/metadata/uid"]
 
-    patch.setattr(persistent_volumes, "patch", untested)
+    patch.setattr("mooring.cluster.persistent_volumes.patch", untested)
 
 
 def renewals_are_undone(patch: pytest.MonkeyPatch) -> None:
