@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
+from typing import TypeAlias
 
 import pytest
 from temporalio import activity, workflow
@@ -14,6 +15,7 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import PollWorkflowTaskQueueRequest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError
+from temporalio.worker import Worker
 
 from mooring import names
 from mooring.client import MooringClient
@@ -25,6 +27,8 @@ from tests.cli.conftest import Mooring, Ran
 from tests.harness.cluster import Cluster
 from tests.harness.holds import SECONDS, operation_of
 from worker import MooringWorker
+
+Lost: TypeAlias = Callable[[int], Awaitable[None]]
 
 
 @workflow.defn(name=names.PUBLISH, sandboxed=False)
@@ -144,9 +148,30 @@ async def test_the_command_brings_a_run_on_that_another_version_has_begun(
 
 
 @pytest.mark.parametrize("times", [1, 2])
-async def test_a_run_whose_worker_was_killed_waits_for_another(
-    temporal_client: Client, cluster: Cluster, look: Mooring, times: int
+async def test_a_run_whose_worker_was_killed_waits_for_another(lost: Lost, look: Mooring, times: int) -> None:
+    await lost(times)
+
+    [advice] = (await explained(look)).data["what_to_do"]
+
+    assert advice["situation"] == "no-worker"
+
+
+@pytest.mark.parametrize(("times", "situation"), [(1, "under-way"), (2, "workflow-task-fails")])
+async def test_a_run_that_workers_lose_again_and_again_can_not_go_on(
+    lost: Lost, temporal_client: Client, cluster: Cluster, look: Mooring, times: int, situation: str
 ) -> None:
+    async with Worker(temporal_client, task_queue=default_task_queue(cluster.driver), activities=[nothing]):
+        await lost(times)
+        async with asyncio.timeout(SECONDS):
+            while not (told := (await explained(look)).data)["workers"]:
+                await asyncio.sleep(0.1)
+
+    assert [advice["situation"] for advice in told["what_to_do"]] == [situation]
+
+
+@pytest.fixture
+async def lost(temporal_client: Client, cluster: Cluster) -> AsyncIterator[Lost]:
+    """`await lost(2)` begins a publish, whose first two workers are killed with its workflow task."""
     await cluster.create("vol")
     queue = default_task_queue(cluster.driver)
     volume = VolumeRef(driver=cluster.driver, volume_handle="vol")
@@ -154,15 +179,15 @@ async def test_a_run_whose_worker_was_killed_waits_for_another(
     run = await temporal_client.start_workflow(
         names.PUBLISH, asked, id=names.volume_id(volume), task_queue=queue, task_timeout=timedelta(seconds=1)
     )
-    for _ in range(times):
-        await _take_and_die(temporal_client, queue)
-    async with asyncio.timeout(SECONDS):
-        while (await run.describe()).raw_description.pending_workflow_task.attempt <= times:
-            await asyncio.sleep(0.1)
 
-    [advice] = (await explained(look)).data["what_to_do"]
+    async def lose(times: int) -> None:
+        for _ in range(times):
+            await _take_and_die(temporal_client, queue)
+        async with asyncio.timeout(SECONDS):
+            while (await run.describe()).raw_description.pending_workflow_task.attempt <= times:
+                await asyncio.sleep(0.1)
 
-    assert advice["situation"] == "no-worker"
+    yield lose
     await run.terminate()
 
 
