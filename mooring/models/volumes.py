@@ -111,8 +111,8 @@ class VolumeRecord(Model):
 
     @property
     def token_epoch(self) -> int:
-        """The epoch that a detach is decided at: the highest that is known of the volume; 0, for no token, if it has no PV."""
-        return max(self.epoch, self.floor) if self.mark.pv else 0
+        """The epoch that a detach is decided at: the highest that is known of the volume, though its PV be gone; 0, for no token."""
+        return max(self.epoch, self.floor)
 
     @property
     def marks(self) -> tuple[Precondition, ...]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from temporalio.client import Client
 
 from mooring.client import MooringClient
 from mooring.devstack.faults import Loss
 from mooring.errors import BackendFailed
+from tests.harness.array import Array, Turn
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
-from tests.harness.workers import indexed, until
+from tests.harness.workers import indexed, quick, running_worker, until
 from worker import MooringWorker
 
 SECONDS = 30
@@ -35,3 +37,21 @@ async def test_a_publish_that_fails_takes_back_a_claim_of_which_it_heard_nothing
         await publish
 
     assert (await mooring.publish("vol", "node-b")).node_id == "node-b"
+
+
+async def test_an_attach_that_hangs_is_dead_once_the_volume_is_detached_though_its_pv_went_meanwhile(
+    temporal_client: Client, cluster: Cluster, mooring: MooringClient
+) -> None:
+    array = Array()
+    array.turns["publish", "vol"].append(Turn.STRAYS)
+    settings = quick(cluster.driver, backend="in:tests")
+    async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig(), array) as worker:
+        await cluster.create("vol")
+        await mooring.publish("vol", "node-a")
+        await cluster.delete("vol")
+        await until(lambda: worker.manager.pv_name("vol") is None)
+
+        await mooring.unpublish("vol", "node-a")
+        array.land("vol")
+
+    assert (array.attached["vol"], array.breaches["vol"]) == (set(), [])
