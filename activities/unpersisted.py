@@ -26,7 +26,7 @@ from mooring.names import ATTACHMENT_MEMO, SECRETS_MEMO, asked_by, unpersisted_i
 from mooring.records.holds import Fate, lives
 from mooring.temporal.lineage import first_run_id, had_ended_before
 from mooring.temporal.reasons import in_words
-from mooring.temporal.runs import look_up
+from mooring.temporal.runs import is_run_id, look_up
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -156,7 +156,8 @@ class UnpersistedActivities:
     async def has_begun(self, run: RunRef) -> bool:
         """Return whether this is a hold that the operation which asks has begun, or one that goes on in its place."""
         async with attempt(patient=True):
-            hold = await look_up(self._client, unpersisted_id(run.volume), run.run_id)
+            known = is_run_id(run.run_id)
+            hold = await look_up(self._client, unpersisted_id(run.volume), run.run_id) if known else None
             return hold is not None and hold.parent_run_id == _run_id()
 
     @activity.defn(name="wait_for_volume")

@@ -118,7 +118,7 @@ class PersistAttachment:
             attachment = self._settled or self._waiting.attachment
             seen = await self._steps.waits.for_volume(self._waiting.model_copy(update={"attachment": attachment}))
             stop_if_cancelled()
-            decision = self._claim(seen, attachment)
+            decision = self._decide(seen, attachment)
             if isinstance(decision, fence.Refuse):
                 # NB: to end here would forget an attachment that was answered.
                 await workflow.sleep(next(waits), summary=names.summary(str(decision.error)))
@@ -186,7 +186,7 @@ class PersistAttachment:
     def _report(self) -> Report:
         return Report("persist", self._steps, self._waiting.attachment.node_id)
 
-    def _claim(self, seen: VolumeRecord, held: Attachment) -> fence.Acquire | fence.Refuse:
+    def _decide(self, seen: VolumeRecord, held: Attachment) -> fence.Acquire | fence.Refuse:
         asked = PublishRequest.of(self._waiting.volume, held)
         decision = fence.acquire(seen, asked, self._steps.operation, held.attached_at, held.publish_context)
         return heeding_history(decision, seen, asked)

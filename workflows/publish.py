@@ -122,7 +122,7 @@ class PublishVolume:
 
     async def _publish(self, seen: ReadResult) -> PublishResult:
         while True:
-            record = await self._claim(seen)
+            record = await self._become_holder(seen)
             if record is None:
                 result = await self._hold_without_pv()
                 if result is not None:
@@ -139,13 +139,13 @@ class PublishVolume:
                 return self._result(described.record)
             seen = await self._steps.look() if described.landed else _brought(described)
 
-    async def _claim(self, seen: ReadResult) -> VolumeRecord | None:
+    async def _become_holder(self, seen: ReadResult) -> VolumeRecord | None:
         """Write the record that makes the node a holder and return it, or None if there is no PV to bear one."""
         for _ in range(self._steps.limits.conflicts_max):
             if await self._hold.others_wait():
                 return None
             if seen.record is None:
-                if self._has_no_pv(seen):
+                if await self._has_no_pv(seen):
                     return None
             elif (result := await self._acquire(seen.record, seen)) is not None:
                 if result.landed:
@@ -155,12 +155,13 @@ class PublishVolume:
             seen = await self._steps.look()
         raise failure(Contended(f"{self._what()} lost to another writer of the record {self._steps.limits.conflicts_max} times."))
 
-    def _has_no_pv(self, seen: ReadResult) -> bool:
+    async def _has_no_pv(self, seen: ReadResult) -> bool:
         """Return whether to believe a look that found no PV; raise an error if another node may have the volume then."""
         self._seen_itself = self._steps.trusts(seen)
         if not (self._steps.trusts(seen) or self._may_hold(seen)):
             return False
         self._refuse_in_doubt(seen)
+        await self._hold.learn_writers(seen)
         self._rollback.note_departed(seen)
         return True
 

@@ -27,7 +27,7 @@ from mooring.errors import MooringError, TemporalUnavailable, UnreadableHistory
 from mooring.models import UnpublishRequest, UnpublishResult, VolumeRef
 from mooring.records.past import Past, conclude
 from mooring.temporal.reasons import in_words
-from mooring.temporal.runs import legible, look_up, read_run
+from mooring.temporal.runs import is_run_id, legible, look_up, read_run
 
 if TYPE_CHECKING:
     from temporalio.client import Client, WorkflowExecution
@@ -137,7 +137,7 @@ class TemporalDetachments:
 
     async def _writer(self, volume: VolumeRef, operation: str) -> WorkflowExecution | None:
         """Return the run that wrote the record last, if Temporal still has it."""
-        if not operation:
+        if not is_run_id(operation):
             return None
         found = await look_up(self._client, names.volume_id(volume), operation)
         return found or await look_up(self._client, names.unpersisted_id(volume), operation)

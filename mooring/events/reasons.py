@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from mooring.models import Precondition
 
-RECORD_EVENT: Final = "mooring_take_happening"
+RECORD_EVENT: Final = "mooring_record_event"
 """The name under which a worker lends its recorder's `take` to workflow code."""
 
 

@@ -22,7 +22,7 @@ from mooring.evidence.operations import PUBLISH, UNPUBLISH, LastRun, OperationsR
 from mooring.models import AccessMode, Attachment, VolumeRecord, VolumeRef
 from mooring.temporal.reasons import in_words
 from mooring.temporal.run_reader import RunReader, read_events
-from mooring.temporal.runs import legible, look_up
+from mooring.temporal.runs import is_run_id, legible, look_up
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Container
@@ -104,7 +104,7 @@ async def newer(client: Client, volume: VolumeRef, last: LastRun, seen: VolumeRe
 
     """
     runs = [run for run in (last, *last.since) if run.run_id != seen.operation]
-    if not seen.operation:
+    if not is_run_id(seen.operation):
         return [run for run in runs if all(run.frees(on) and run.outdates(on, at, skew) for on, at in _since(seen))]
     wrote = await _writer(client, volume, seen.operation) if runs else None
     return [run for run in runs if wrote is None or run.started_at > wrote.start_time]

@@ -111,7 +111,7 @@ class VolumeRecord(Model):
 
     @property
     def token_epoch(self) -> int:
-        """The epoch that a detach is decided at: the highest that is known of the volume, though its PV be gone; 0, for no token."""
+        """The epoch that a detach is decided at: the highest known of the volume, though its PV be gone; 0 means no token."""
         return max(self.epoch, self.floor)
 
     @property

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+from uuid import UUID
 
 from pydantic import ValidationError
 from temporalio import exceptions
@@ -124,16 +125,23 @@ def legible(workflow_id: str, run_id: str) -> Iterator[None]:
         raise UnreadableHistory(f"Run {run_id} of {workflow_id} can't be read ({said}), so its effect is unknown.") from error
 
 
+def is_run_id(text: str) -> bool:
+    """Return whether a text that anybody may have written on a PV can be the id of a run."""
+    try:
+        return str(UUID(text)) == text
+    except ValueError:
+        return False
+
+
 async def describe(client: Client, workflow_id: str, run_id: str | None = None) -> WorkflowExecutionDescription | None:
     """Describe the run, or the newest of its id; return None if there is none, raise RPCError if Temporal doesn't answer.
 
-    NB: a run id may come from a PV, where anybody can write anything: one that the server rejects is that of no run.
+    NB: the server takes the run id "" for the newest run, and rejects one that is no UUID; a record may have either (`is_run_id`).
     """
-    missing = (RPCStatusCode.NOT_FOUND,) if run_id is None else (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT)
     try:
         return await client.get_workflow_handle(workflow_id, run_id=run_id).describe()
     except RPCError as error:
-        if error.status in missing:
+        if error.status is RPCStatusCode.NOT_FOUND:
             return None
         raise
 

@@ -98,18 +98,23 @@ async def test_a_publish_that_fails_takes_back_what_its_hold_has_recorded_after_
     assert (await cluster.holder("vol"), backend.attached["vol"]) == (None, set())
 
 
+@pytest.mark.parametrize("terminated", [True, False], ids=["without its hold", "beside its hold"])
+@pytest.mark.parametrize("said", [{"epoch": "4", "operation": "by hand"}, {"epoch": "4"}, {}], ids=str)
 async def test_a_publish_leaves_a_record_whose_writer_is_no_run_of_temporal(
     publish: Publish,
     backed_worker: MooringWorker,
     cluster: Cluster,
-    mooring: MooringClient,
     temporal_client: Client,
     backend: JournalBackend,
+    said: dict[str, str],
+    terminated: bool,
 ) -> None:
-    await cluster.create("vol", {cluster.keys.node: "node-a", cluster.keys.epoch: "4", cluster.keys.operation: "by hand"})
+    await cluster.create("vol", {cluster.keys.node: "node-a", **{getattr(cluster.keys, name): text for name, text in said.items()}})
     await indexed(backed_worker, "vol")
-    await (await hold_of(temporal_client, cluster)).terminate("an operator lost patience")
-    await attach_again(backend)
+    backend.attached["vol"] = {"node-a"}  # by whoever wrote that
+    if terminated:
+        await (await hold_of(temporal_client, cluster)).terminate("an operator lost patience")
+        await attach_again(backend)
     refuse(backend)
 
     with pytest.raises(BackendFailed):

@@ -54,7 +54,7 @@ class RecordAcquisition:
         """Try to write the acquisition, as decided on the record seen; a record by a run that is `mine` is the run's own."""
         stop_if_cancelled()
         if seen.record is None:
-            raise AssertionError("a claim is decided on a record")
+            raise AssertionError("an acquisition is decided on a record")
         # NB: the acquisition before may have landed and said nothing of it, on a PV that went.
         self.renews = fence.stays(acquire, seen.record, seen.by, *mine, stayed=self.stays(seen))
         self._written_by, self.may_land, self._life = "", True, this_life()

@@ -26,8 +26,8 @@ with workflow.unsafe.imports_passed_through():
 
 _OUTWAITS = "leaves the end of a hold to who asked for it"
 """The patch since which a publish ends no hold that it finds being ended."""
-_RECOVERS = "finds its own hold again that was reset"
-"""The patch since which a publish that fails knows a hold of its own, though that goes on in another run."""
+RECOVERS = "finds its own hold again that was reset"
+"""The patch since which a publish knows a hold of its own, though that goes on in another run, and whether a record is of it."""
 
 
 class UnpersistedHold:
@@ -117,7 +117,7 @@ class UnpersistedHold:
         found = await self._steps.find_waiting()
         if found is None or holds.is_mine(found):
             return
-        if found.run_id == self.started.run_id or workflow.patched(_RECOVERS):  # NB: a reset gives the hold another run id
+        if found.run_id == self.started.run_id or workflow.patched(RECOVERS):  # NB: a reset gives the hold another run id
             self.started, self.found, self._steps.waiting, self._has_begun = None, found, found, False
 
     async def learn_anew(self) -> None:
@@ -127,7 +127,7 @@ class UnpersistedHold:
 
     async def recover(self) -> None:
         """Find the run again that this publish has started, if an operator has reset it meanwhile."""
-        if self.started is None and self.mine and workflow.patched(_RECOVERS):
+        if self.started is None and self.mine and workflow.patched(RECOVERS):
             found = await self._steps.find_waiting()
             if found is not None and holds.is_mine(found):
                 self.started, self._begun_in = found, this_life()
@@ -135,10 +135,12 @@ class UnpersistedHold:
 
     async def learn_writers(self, seen: ReadResult) -> None:
         """Ask of a record that names the node whether a hold of this publish has written it, in a run that it has not seen."""
-        node, known = self._asked.node_id, {seen.by, *self.mine, *self._others}
-        copies = seen.record.copies if seen.record is not None and self.mine else ()
+        # NB: "" is the writer of a record that no operation has written.
+        node, known = self._asked.node_id, {"", seen.by, *self.mine, *self._others}
+        record = seen.record or seen.departed
+        copies = record.copies if record is not None and self.mine else ()
         unknown = {copy.operation for copy in copies if copy.holder(node) is not None} - known
-        if not unknown or not workflow.patched(_RECOVERS):
+        if not unknown or not workflow.patched(RECOVERS):
             return
         for run_id in sorted(unknown):
             if await self._steps.waits.has_begun(run_id):

@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.common.steps import Steps
     from workflows.common.undo import take_back
     from workflows.publication.attach import BackendAttach
-    from workflows.publication.hold import UnpersistedHold
+    from workflows.publication.hold import RECOVERS, UnpersistedHold
 
 _ROLLS_BACK_BESIDE_HOLDS = "rolls back beside holds"
 """The patch since which a rollback detaches before its hold ends, and moves the epoch beside another's."""
@@ -59,14 +59,23 @@ class PublishRollback:
 
     def _took_back_without_pv(self, seen: ReadResult) -> bool:
         """Return whether the node was acquired on a PV that is gone, whose last cached record by some worker may still name it."""
-        claimed = seen.record is None and self._acquisition.may_land
-        return claimed and not self._leaves(seen) and not self._is_departed(seen)
+        acquired = seen.record is None and self._acquisition.may_land
+        return acquired and not self._leaves(seen) and not self._is_departed(seen)
 
     async def _undo_hold(self) -> None:
         """Have the backend detach before the hold ends, as before the record does."""
         await self._hold.leave_former()
-        if self._hold.started is not None and self._attach.begun and not (self._acquisition.renews or self._keeps_departed()):
-            await self._attach.undo()
+        if self._hold.started is None or not self._attach.begun or self._acquisition.renews or self._keeps_departed():
+            return
+        if workflow.patched(RECOVERS) and not await self._may_detach():
+            return
+        await self._attach.undo()
+
+    async def _may_detach(self) -> bool:
+        """Return whether the node doesn't hold the volume by another operation, on a PV that has appeared meanwhile."""
+        seen = await self._steps.look_patiently()
+        await self._hold.learn_writers(seen)
+        return not (self._is_anothers(seen) or self._leaves(seen))
 
     def _leaves(self, seen: ReadResult) -> bool:
         named = is_named(seen, self._asked.node_id)
