@@ -7,7 +7,8 @@ became ready. A loop on which nothing can happen any more ends with `StalledErro
 A world ends with its `main`. After that no timer of `OUTSIDE` falls due and the simulated servers refuse everybody (`is_over`), so
 what they have written stays as it was. Only then do tasks that are left run their clean-up.
 
-Not kept here: the order of sets of strings, which PYTHONHASHSEED decides, and clocks of the operating system that code may ask.
+Not kept here: the order of sets of strings, which PYTHONHASHSEED decides (nothing that runs here may depend on it, which
+`test_deployed` shows), and clocks of the operating system that code may ask.
 """
 
 from __future__ import annotations

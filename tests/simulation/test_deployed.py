@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import os
 import random
+import subprocess
+import sys
 
 from temporalio.client import Client
 
 from mooring.client import MooringClient
 from mooring.errors import HeldElsewhere, MooringError
+from mooring.records.memory_store import MemoryStore
 from tests.harness.backend import JournalBackend
+from tests.harness.repository import ROOT
 from tests.simulation.clock import Process, run
 from tests.simulation.deployed import make_worker, memory, ready, serving
 from tests.simulation.temporal_core.worker import installed
@@ -44,6 +50,45 @@ def test_one_seed_gives_one_trace_to_the_byte() -> None:
     first, second, other = (run(operations(_server(seed))) for seed in (7, 7, 8))
     assert first == second
     assert first != other
+
+
+async def _disturbed(server: Server, store: MemoryStore) -> None:
+    """Have operations go on while one worker is paused and killed, and then replaced, at moments that the dice choose."""
+    process = Process("first")
+    with installed():
+        first = make_worker(connect(server, "first"), DRIVER, store, "first")
+        process.run(first.run(asyncio.Event()))
+        await ready(first)
+        mooring = MooringClient(connect(server, "caller"), driver=DRIVER)
+        using = [asyncio.create_task(_use(mooring, f"vol-{number % 3}", f"node-{number % 2}")) for number in range(8)]
+        for disturb in (process.pause, process.resume, process.kill):
+            await asyncio.sleep(server.dice.uniform(0.01, 0.3))
+            disturb()
+        async with serving(connect(server, "second"), DRIVER, store, "second"):
+            await asyncio.gather(*using)
+
+
+def history(seed: int) -> str:
+    """Return a digest of all that the server has written, and when, of operations that are disturbed."""
+    server = _server(seed)
+    run(_disturbed(server, memory(server.new_id)))
+    events = [event for runs in server.runs() for found in runs for event in found.events]
+    return hashlib.sha256(b"".join(event.SerializeToString(deterministic=True) for event in events)).hexdigest()
+
+
+def _elsewhere(seed: int, hash_seed: str) -> str:
+    """Return the digest that another process comes to."""
+    code = f"from tests.simulation.test_deployed import history; print(history({seed}))"
+    environ = {**os.environ, "PYTHONHASHSEED": hash_seed}
+    done = subprocess.run(
+        (sys.executable, "-c", code), cwd=ROOT, env=environ, capture_output=True, text=True, check=True, timeout=100
+    )
+    return done.stdout.strip()
+
+
+def test_one_seed_gives_one_history_in_every_process_whatever_the_order_of_sets() -> None:
+    found = [_elsewhere(7, hash_seed) for hash_seed in ("1", "2", "3")]
+    assert found[0] == found[1] == found[2] != _elsewhere(8, "1")
 
 
 def test_a_worker_that_is_killed_while_it_attaches_is_replaced() -> None:

@@ -25,6 +25,7 @@ DEADLINE: Final = 60.0
 
 @asynccontextmanager
 async def _mooring(world: World, backend: JournalBackend | None = None) -> AsyncIterator[MooringClient]:
+    world.hidden.append(_driver(world))
     async with serving(world.client, _driver(world), memory(lambda: str(uuid4())), backend=backend):
         yield MooringClient(world.client, driver=_driver(world))
 

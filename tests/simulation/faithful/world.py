@@ -18,6 +18,7 @@ from tests.simulation.faithful.traces import same, trace
 from tests.simulation.temporal_server.history import kind_of
 
 _PATIENCE = 60.0
+TASK_TIMEOUT = timedelta(seconds=10)
 
 
 @dataclass(slots=True)
@@ -29,6 +30,8 @@ class World:
     _runs: list[tuple[str, str]] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
     """Answers of the server that are compared as well."""
+    hidden: list[str] = field(default_factory=list)
+    """Names that are others each time that the scenario plays, beside its own."""
 
     @property
     def queue(self) -> str:
@@ -49,7 +52,7 @@ class World:
             workflows=WORKFLOWS,
             activities=[do],
             workflow_runner=UnsandboxedWorkflowRunner(),
-            sticky_queue_schedule_to_start_timeout=timedelta(seconds=1),
+            sticky_queue_schedule_to_start_timeout=timedelta(seconds=10),
             max_heartbeat_throttle_interval=timedelta(seconds=0.5),
             disable_eager_activity_execution=True,
             **settings,
@@ -59,7 +62,7 @@ class World:
 
     async def start(self, kind: Any, *given: Any, which: str = "run", **options: Any) -> WorkflowHandle[Any, Any]:
         """Start a run."""
-        options = {"task_timeout": timedelta(seconds=2), **options}
+        options = {"task_timeout": TASK_TIMEOUT, **options}
         handle: WorkflowHandle[Any, Any] = await self.client.start_workflow(
             kind.run, args=list(given), id=self.id(which), task_queue=self.queue, **options
         )
@@ -113,7 +116,12 @@ class World:
         for number, (workflow_id, run_id) in enumerate(self._runs):
             events = await self._events(workflow_id, run_id)
             traced[f"{number} {same(workflow_id.rpartition('/')[2])}"] = trace(events)
-        return {**traced, "said": self.said}
+        return {which: [self._nameless(line) for line in lines] for which, lines in (*traced.items(), ("said", self.said))}
+
+    def _nameless(self, line: str) -> str:
+        for name in (self.name, *self.hidden):
+            line = line.replace(name, "a name")
+        return line
 
     async def _events(self, workflow_id: str, run_id: str) -> list[Any]:
         handle = self.client.get_workflow_handle(workflow_id, run_id=run_id or None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 from tests.simulation.faithful.samples import (
@@ -20,7 +21,7 @@ async def an_activity_gives_a_result(world: World) -> None:
 
 async def activities_side_by_side(world: World) -> None:
     async with world.worker():
-        await world.run(ActsTogether, [Act(), Act(sleeps=0.4)])
+        await world.run(ActsTogether, [Act(), Act(sleeps=3)])
 
 
 async def an_activity_is_tried_again(world: World) -> None:
@@ -55,27 +56,27 @@ async def an_activity_takes_too_long(world: World) -> None:
 
 async def an_activity_takes_too_long_once(world: World) -> None:
     async with world.worker():
-        await world.run(Acts, [Act(kind="hang", fails=1, attempt=1)])
+        await world.run(Acts, [Act(kind="hang", fails=1, attempt=3)])
 
 
 async def an_activity_has_no_time_for_another_try(world: World) -> None:
     async with world.worker():
-        await world.run(Acts, [Act(fails=9, close=2, first_pause=1.5)])
+        await world.run(Acts, [Act(fails=9, close=8, first_pause=3)])
 
 
 async def an_activity_takes_too_long_and_has_no_time_for_another_try(world: World) -> None:
     async with world.worker():
-        await world.run(Acts, [Act(kind="hang", fails=9, attempt=1, close=2, first_pause=5)])
+        await world.run(Acts, [Act(kind="hang", fails=9, attempt=1, close=8, first_pause=20)])
 
 
 async def an_activity_runs_out_of_time_in_an_attempt(world: World) -> None:
     async with world.worker():
-        await world.run(Acts, [Act(kind="hang", fails=9, attempt=0, close=1)])
+        await world.run(Acts, [Act(kind="hang", fails=9, attempt=0, close=5)])
 
 
 async def an_activity_that_failed_runs_out_of_time_in_an_attempt(world: World) -> None:
     async with world.worker():
-        await world.run(Acts, [Act(fails=1, sleeps=30, attempt=0, close=2)])
+        await world.run(Acts, [Act(fails=1, sleeps=30, attempt=0, close=6)])
 
 
 async def nobody_takes_an_activity(world: World) -> None:
@@ -116,7 +117,7 @@ async def a_local_activity_takes_too_long(world: World) -> None:
 
 async def a_local_activity_outlasts_its_task(world: World) -> None:
     async with world.worker():
-        await world.run(Acts, [Act(local=True, sleeps=2.5, attempts=1)])
+        await world.run(Acts, [Act(local=True, sleeps=6, attempt=30, attempts=1)], task_timeout=timedelta(seconds=5))
 
 
 SCENARIOS: Final = collect(globals())

@@ -43,7 +43,7 @@ async def a_run_that_completed_is_reset(world: World) -> None:
 
 async def a_run_is_reset_to_where_an_activity_is_pending(world: World) -> None:
     async with world.worker():
-        handle = await world.start(ActsTogether, [Act(), Act(sleeps=1)])
+        handle = await world.start(ActsTogether, [Act(), Act(sleeps=5, attempt=30)])
         await world.reaches(handle, "WORKFLOW_TASK_COMPLETED", 2)
         await world.end(await _reset(world, handle, 11))
         await world.end(handle)

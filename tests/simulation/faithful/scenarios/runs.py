@@ -83,7 +83,7 @@ async def a_timer_is_cancelled(world: World) -> None:
 
 async def a_run_takes_too_long(world: World) -> None:
     async with world.worker():
-        await world.run(Sleeps, 3600.0, execution_timeout=timedelta(seconds=1))
+        await world.run(Sleeps, 3600.0, execution_timeout=timedelta(seconds=5))
 
 
 async def a_run_goes_on_as_a_new_one(world: World) -> None:
@@ -150,7 +150,7 @@ async def another_worker_takes_over(world: World) -> None:
 
 
 async def a_worker_drains(world: World) -> None:
-    async with world.worker(identity="first", graceful_shutdown_timeout=timedelta(seconds=0.3)):
+    async with world.worker(identity="first", graceful_shutdown_timeout=timedelta(seconds=1)):
         handle = await world.start(Acts, [Act(sleeps=20, attempt=30, first_pause=0.2)])
         await world.begins(handle)
     await handle.cancel()

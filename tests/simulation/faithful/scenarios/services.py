@@ -22,12 +22,12 @@ from temporalio.service import RPCError
 
 from tests.simulation.faithful.samples import STATE, Acts, Shows, Sleeps
 from tests.simulation.faithful.scenario import collect
-from tests.simulation.faithful.world import World
+from tests.simulation.faithful.world import TASK_TIMEOUT, World
 
 
 def _schedule(world: World, every: timedelta) -> Schedule:
     action = ScheduleActionStartWorkflow(
-        Sleeps.run, 1.0, id=world.id("scheduled"), task_queue=world.queue, task_timeout=timedelta(seconds=2)
+        Sleeps.run, 1.0, id=world.id("scheduled"), task_queue=world.queue, task_timeout=TASK_TIMEOUT
     )
     spec = ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)])
     return Schedule(action=action, spec=spec, policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP))
