@@ -12,6 +12,8 @@ import pytest
 
 pytestmark = pytest.mark.timeout(300)
 OPERATIONS = 300
+BOUND = 900
+"""Operations within which a planted fault is found."""
 
 
 async def campaign(*options: str, hash_seed: str = "random") -> tuple[int, str]:
@@ -38,3 +40,22 @@ async def test_no_promise_is_broken_in_a_world_of_a_fresh_seed() -> None:
     code, said = await campaign("--operations", str(OPERATIONS), "--seed", seed)
     assert code == 0, f"seed {seed}:\n{said}"
     print(said)  # noqa: T201 - the seed
+
+
+@pytest.mark.parametrize(
+    "bug",
+    [
+        "nothing_is_tested",
+        "a_detach_bears_the_token_of_the_attach",
+        "attempts_are_known_by_their_epoch",
+        "unpublish_lets_go_before_it_detaches",
+        "rollback_leaves_the_backend",
+    ],
+)
+async def test_a_planted_fault_is_found_and_told_with_its_seed_and_story(bug: str) -> None:
+    code, said = await campaign("--operations", str(BOUND), "--seed", "1", "--bug", bug)
+    *story, verdict = said.splitlines()
+    assert code == 1, said
+    assert verdict.startswith("BROKEN after ")
+    assert "(SEED=1/" in verdict
+    assert "The end of the story:" in story[0]

@@ -78,6 +78,15 @@ class Attacher:
                 async with asyncio.timeout(self.dice.choice((0.0, 0.02, 20.0, 120.0))):
                     await each.gone.wait()
 
+    async def gets(self, volume: str, node: str) -> bool:
+        """Return whether the volume is published to a node that nobody wants it on."""
+        try:
+            await self._client.publish(volume, node, deadline=600)
+        except MooringError as error:
+            self.world.trace.tell(volume, f"publish {node}, to try: {error}")
+            return False
+        return True
+
     async def leave_all(self) -> None:
         """Have all volumes leave all nodes, and wait until it is so."""
         for each in list(self.attachments.values()):

@@ -1,7 +1,7 @@
 """The judgement of a world: what the checker says of its history, and what must hold once it is at rest.
 
-At rest: whoever was told to have a volume has it, by the record and at the driver; no operation is open; every worker's index says
-what the PVs say; and once everybody has let go, nobody has anything.
+At rest: whoever was told to have a volume has it, at the driver and by the record, or else nobody else gets it; no operation is
+open; every worker's index says what the PVs say; and once everybody has let go, nobody has anything.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from tests.simulation.temporal_server.history import attributes_of, kind_of
 from tests.simulation.temporal_server.run import Run
 
 if TYPE_CHECKING:
+    from tests.simulation.campaign.attacher import Attachment
     from tests.simulation.campaign.world import World
 
 CODE: Final = (
@@ -52,14 +53,15 @@ def judge_rest(world: World) -> None:
     judge(world.checker.rest())
     held, attached = holders(world), world.driver.attached()
     for told in world.attacher.attachments.values():
-        # NB: without the node's id nobody can record it again, on a PV that was made anew.
-        if told.told and told.node not in held[told.volume] and not world.plan.unnamed:
-            raise Broken(
-                "nothing forgotten", told.volume, f"{told.node} was told to have it, and the record names {held[told.volume]}"
-            )
         if told.told and told.node not in attached.get(told.volume, ()):
             raise Broken("nothing forgotten", told.volume, f"{told.node} was told to have it, and the driver has it not attached")
     _judge_indexes(world, held)
+
+
+def unrecorded(world: World) -> list[Attachment]:
+    """Return those who were told, and whom no record names, as the PV was made anew: other evidence speaks for them."""
+    held = holders(world)
+    return [each for each in world.attacher.attachments.values() if each.told and each.node not in held[each.volume]]
 
 
 def judge_empty(world: World) -> None:

@@ -166,6 +166,11 @@ class World:
         await self.ready()
         await self._settle()
         verdict.judge_rest(self)
+        for told in verdict.unrecorded(self):
+            other = next(node for node in self.nodes if node != told.node)
+            if await self.attacher.gets(told.volume, other):
+                said = f"{told.node} was told to have it, and {other} got it"
+                raise verdict.Broken("nothing forgotten", told.volume, said)
         self.trace.tell("", "everybody lets go")
         leaving = asyncio.create_task(self.attacher.leave_all(), name="everybody lets go")
         for _ in range(LONG):

@@ -32,6 +32,7 @@ _CLAUSE: Final = re.compile(
     r"\s*(\w+)\s*(=|!=|<=|>=|<|>|STARTS_WITH)\s*(?:'((?:[^'\\]|\\.|'')*)'|\"((?:[^\"\\]|\\.)*)\")\s*", re.ASCII
 )
 _COMPARED: Final[dict[str, Callable[[Any, Any], bool]]] = {"=": eq, "!=": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
+_OPEN: Final = "ExecutionStatus = 'Running'"
 _TIMES: Final = ("StartTime", "CloseTime")
 _STATUS: Final = {
     number: name.removeprefix("WORKFLOW_EXECUTION_STATUS_").title().replace("_", "")
@@ -73,6 +74,8 @@ class Visibility:
 
     server: Server
     _listed: dict[str, dict[str, Listed]] = field(default_factory=dict)
+    _open: dict[str, Listed] = field(default_factory=dict)
+    """Those that are listed as open, by run id: most queries are for these."""
     _numbers: int = 0
 
     def note(self, run: Run) -> None:
@@ -86,6 +89,7 @@ class Visibility:
         """Take a run out of the list."""
         listed = self._listed.get(run.workflow_id, {})
         listed.pop(run.run_id, None)
+        self._open.pop(run.run_id, None)
         if not listed:
             self._listed.pop(run.workflow_id, None)
 
@@ -97,7 +101,8 @@ class Visibility:
 
         """
         test, ids = _parse(text)
-        found = [listed for listed in self._among(ids) if test(listed)]
+        among = self._open.values() if _OPEN in text and " OR " not in text else self._among(ids)
+        found = [listed for listed in among if test(listed)]
         found.sort(key=lambda each: (each.info.HasField("close_time"), -_order(each.info), -each.number))
         return [listed.info for listed in found]
 
@@ -110,6 +115,9 @@ class Visibility:
         known = by_run.get(run.run_id)
         if (known is None or known.number < number) and self.server.find(run.workflow_id, run.run_id) is run:
             by_run[run.run_id] = Listed(run, info, number)
+            self._open.pop(run.run_id, None)
+            if not info.HasField("close_time"):
+                self._open[run.run_id] = by_run[run.run_id]
 
 
 def describe(run: Run) -> WorkflowExecutionInfo:
