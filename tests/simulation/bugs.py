@@ -59,9 +59,9 @@ def claim_is_not_remembered(patch: pytest.MonkeyPatch) -> None:
     """Forget an acquisition that may land, so that nothing is rolled back."""
     make = RecordAcquisition.make
 
-    async def forgotten(self: RecordAcquisition, acquire: fence.Acquire, seen: ReadResult) -> Any:
+    async def forgotten(self: RecordAcquisition, acquire: fence.Acquire, seen: ReadResult, *given: Any) -> Any:
         try:
-            return await make(self, acquire, seen)
+            return await make(self, acquire, seen, *given)
         finally:
             self.may_land = False
 
