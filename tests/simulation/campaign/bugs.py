@@ -1,8 +1,8 @@
 """Faults of one line each, planted in the deployed code: a campaign is worth what it finds of them.
 
 Found by seed 1 after so many operations: unpublish_lets_go_before_it_detaches 8, nothing_is_tested 17,
-a_detach_bears_the_token_of_the_attach 77, rollback_leaves_the_backend 89, attempts_are_known_by_their_epoch 200, evidence_is_not_asked
-300, renewals_are_undone 390. Not found in 900: nothing_is_burned.
+a_detach_bears_the_token_of_the_attach 77, rollback_leaves_the_backend 89, attempts_are_known_by_their_epoch 200,
+evidence_is_not_asked 300, renewals_are_undone 390. Not found in 900: nothing_is_burned, every_look_is_trusted.
 
 NB: workflow code runs without the SDK's sandbox here, so that what is patched is what runs.
 """
