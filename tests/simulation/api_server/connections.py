@@ -82,8 +82,12 @@ class Line:
         media_type = headers.get("Content-Type", "application/json")
         sent = b"" if body is None else body if isinstance(body, bytes) else msgspec.json.encode(body)
         request = Request(method, path, dict(parse_qsl(query, keep_blank_values=True)), media_type, sent)
-        passage = Passage(self.server, request, bounds)
-        return await passage.answer
+        passage, patience = Passage(self.server, request, bounds), min(bounds.total or NEVER, bounds.sock_read or NEVER)
+        try:
+            async with asyncio.timeout(None if patience == NEVER else patience):
+                return await passage.answer
+        except TimeoutError:
+            raise aiohttp.SocketTimeoutError("Timeout on reading data from socket") from None
 
 
 class Passage:
