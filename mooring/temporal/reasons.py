@@ -8,6 +8,7 @@ from typing import Final
 
 _NO_NAMESPACE: Final = re.compile(r"Namespace (\S+) (?:is|was) not found")
 _NOT_GRPC: Final = re.compile(r"hyper::Error\(Http2|InvalidContentType")
+_CLOSED: Final = re.compile(r"broken ?pipe", re.IGNORECASE)
 _CERTIFICATE: Final = re.compile(r"InvalidCertificate\((\w+)")
 _QUOTED: Final = re.compile(r'(?:message|error): "([^"]+)"')
 
@@ -20,6 +21,8 @@ def in_words(error: BaseException) -> str:
         return f"there is no namespace {name}; name another one with TEMPORAL_NAMESPACE, or create it: `{create_namespace(name)}`"
     if _NOT_GRPC.search(text):
         return "the server there speaks another protocol; give the port of the frontend, not of the UI, and check TLS"
+    if _CLOSED.search(text):
+        return "the server there closed the connection at once; check that this is the port of the frontend, not of the UI, and TLS"
     if certificate := _CERTIFICATE.search(text):
         return f"its certificate is not accepted ({certificate[1]})"
     quoted = _QUOTED.findall(text)

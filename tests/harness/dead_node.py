@@ -21,7 +21,7 @@ from tests.harness.cluster import Cluster
 CSI_NODES: Final = "/apis/storage.k8s.io/v1/csinodes"
 NODES: Final = "/api/v1/nodes"
 TAINT: Final = {"key": "node.kubernetes.io/out-of-service", "value": "nodeshutdown", "effect": "NoExecute"}
-SECONDS: Final = 30
+SECONDS: Final = 90
 FOREVER: Final = 3600
 """Seconds for which no Node of a test is gone."""
 
