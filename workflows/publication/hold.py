@@ -93,7 +93,7 @@ class UnpersistedHold:
 
     async def settle(self, held: UnpersistedRun) -> bool:
         """Let the run write the attachment once there is a PV, and return whether it holds the volume as this run settled."""
-        run = workflow.get_external_workflow_handle_for(
+        run: workflow.ExternalWorkflowHandle[PersistAttachment] = workflow.get_external_workflow_handle_for(
             PersistAttachment.run, names.unpersisted_id(self._asked), run_id=held.run_id
         )
         self.may_have_recorded = self.may_have_recorded or held.run_id == (self.started and self.started.run_id)
