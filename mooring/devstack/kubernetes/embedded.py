@@ -17,7 +17,7 @@ from aiohttp import web
 from mooring.devstack.kubernetes.kubeconfig import ApiServer
 from mooring.devstack.kubernetes.reads import Watch
 from mooring.devstack.kubernetes.rules import Births
-from mooring.devstack.kubernetes.service import Answer, Request, Service
+from mooring.devstack.kubernetes.service import ServedAnswer, ServedRequest, Service
 from mooring.devstack.kubernetes.store import Object
 
 HOST: Final = "127.0.0.1"
@@ -74,9 +74,9 @@ class EmbeddedKubernetes:
         return app
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        asked = Request(request.method, request.rel_url.raw_path, request.query, request.content_type, await request.read())
+        asked = ServedRequest(request.method, request.rel_url.raw_path, request.query, request.content_type, await request.read())
         answer = self._service.handle(asked)
-        if isinstance(answer, Answer):
+        if isinstance(answer, ServedAnswer):
             return web.Response(body=answer.body, status=answer.code, content_type=answer.media_type)
         return await _stream(request, answer)
 

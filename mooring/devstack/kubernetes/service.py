@@ -25,7 +25,7 @@ HEALTH: Final = ("/livez", "/readyz", "/healthz")
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ServedRequest:
     """A request: `path` is percent-encoded, `media_type` is that of the body."""
 
     method: str
@@ -36,7 +36,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ServedAnswer:
     """An answer that is complete."""
 
     code: int
@@ -55,13 +55,13 @@ class Service:
             (resource.root, resource.plural): _Handlers(collection, births) for resource, collection in self.collections.items()
         }
 
-    def handle(self, request: Request, cached: Chooser = reads.newest) -> Answer | Watch:
+    def handle(self, request: ServedRequest, cached: Chooser = reads.newest) -> ServedAnswer | Watch:
         """Carry out a request; `cached` chooses the revision of a list that may be stale."""
         try:
             if request.method == "GET" and request.path in HEALTH:
-                return Answer(200, b"ok", "text/plain")
+                return ServedAnswer(200, b"ok", "text/plain")
             if request.method == "GET" and request.path == "/version":
-                return Answer(200, msgspec.json.encode(VERSION))
+                return ServedAnswer(200, msgspec.json.encode(VERSION))
             return self._dispatch(request, cached)
         except status.Refusal as refusal:
             return refused(refusal)
@@ -83,7 +83,7 @@ class Service:
         for collection in self.collections.values():
             collection.end_watches()
 
-    def _dispatch(self, request: Request, cached: Chooser) -> Answer | Watch:
+    def _dispatch(self, request: ServedRequest, cached: Chooser) -> ServedAnswer | Watch:
         place = _Place.read(request.path)
         handlers = self._handlers.get((place.root, place.plural))
         if handlers is None or not place.is_served(handlers.resource):
@@ -95,9 +95,9 @@ class Service:
         return handlers.BY_METHOD[request.method](handlers, request, (place.namespace or "", place.name))
 
 
-def refused(refusal: status.Refusal) -> Answer:
+def refused(refusal: status.Refusal) -> ServedAnswer:
     """Return the answer that tells of a refusal."""
-    return Answer(refusal.code, msgspec.json.encode(refusal.body()))
+    return ServedAnswer(refusal.code, msgspec.json.encode(refusal.body()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,34 +143,34 @@ class _Handlers:
         self._collection = collection
         self._births = births
 
-    def list_or_watch(self, request: Request, place: _Place, cached: Chooser) -> Answer | Watch:
+    def list_or_watch(self, request: ServedRequest, place: _Place, cached: Chooser) -> ServedAnswer | Watch:
         wanted = reads.selector(request.query, place.namespace)
         if not reads.is_true(request.query, "watch"):
-            return Answer(200, reads.listed(self._collection, wanted, request.query, cached))
+            return ServedAnswer(200, reads.listed(self._collection, wanted, request.query, cached))
         options = reads.WatchOptions.read(request.query, self._collection.revision.current)
         return Watch(self._collection, wanted, options)
 
-    def get(self, _: Request, key: Key) -> Answer:
+    def get(self, _: ServedRequest, key: Key) -> ServedAnswer:
         return self._one(self._collection.get(key))
 
-    def create(self, request: Request, key: Key) -> Answer:
+    def create(self, request: ServedRequest, key: Key) -> ServedAnswer:
         value = _object(request.body, request.media_type)
         return self._one(rules.create(self._collection, key[0], value, self._births, dry_run=_dry_run(request)), 201)
 
-    def patch(self, request: Request, key: Key) -> Answer:
+    def patch(self, request: ServedRequest, key: Key) -> ServedAnswer:
         def change(target: Object) -> Object:
             return apply_patch(request.media_type, request.body, target)
 
         return self._one(rules.patch(self._collection, key, change, dry_run=_dry_run(request)))
 
-    def delete(self, request: Request, key: Key) -> Answer:
+    def delete(self, request: ServedRequest, key: Key) -> ServedAnswer:
         entry = self._collection.get(key) if _dry_run(request) else self._collection.remove(key)
-        return self._one(entry) if self.resource.returns_deleted else Answer(200, wire.deleted(self.resource, entry))
+        return self._one(entry) if self.resource.returns_deleted else ServedAnswer(200, wire.deleted(self.resource, entry))
 
-    def _one(self, entry: Entry, code: int = 200) -> Answer:
-        return Answer(code, wire.one(self.resource, entry))
+    def _one(self, entry: Entry, code: int = 200) -> ServedAnswer:
+        return ServedAnswer(code, wire.one(self.resource, entry))
 
-    BY_METHOD: Final[dict[str, Callable[["_Handlers", Request, Key], Answer]]] = {
+    BY_METHOD: Final[dict[str, Callable[["_Handlers", ServedRequest, Key], ServedAnswer]]] = {
         "GET": get,
         "POST": create,
         "PATCH": patch,
@@ -178,7 +178,7 @@ class _Handlers:
     }
 
 
-def _dry_run(request: Request) -> bool:
+def _dry_run(request: ServedRequest) -> bool:
     asked = request.query.get("dryRun")
     if asked not in (None, "All"):
         raise status.invalid_options(

@@ -19,7 +19,7 @@ import msgspec
 from mooring.devstack.kubernetes import wire
 from mooring.devstack.kubernetes.reads import Watch, is_true
 from mooring.devstack.kubernetes.resources import RESOURCES
-from mooring.devstack.kubernetes.service import Answer, Request
+from mooring.devstack.kubernetes.service import ServedAnswer, ServedRequest
 from mooring.devstack.kubernetes.status import watch_expired
 from mooring.kubernetes.credentials.login import Endpoint, Login
 from mooring.kubernetes.credentials.logins import Prepared
@@ -81,7 +81,7 @@ class Line:
         path, _, query = target.partition("?")
         media_type = headers.get("Content-Type", "application/json")
         sent = b"" if body is None else body if isinstance(body, bytes) else msgspec.json.encode(body)
-        request = Request(method, path, dict(parse_qsl(query, keep_blank_values=True)), media_type, sent)
+        request = ServedRequest(method, path, dict(parse_qsl(query, keep_blank_values=True)), media_type, sent)
         passage, patience = Passage(self.server, request, bounds), min(bounds.total or NEVER, bounds.sock_read or NEVER)
         try:
             async with asyncio.timeout(None if patience == NEVER else patience):
@@ -93,7 +93,7 @@ class Line:
 class Passage:
     """The way of one request to the server and back; `answer` may be given up, which holds up no write."""
 
-    def __init__(self, server: SimulatedKubernetes, request: Request, bounds: aiohttp.ClientTimeout) -> None:
+    def __init__(self, server: SimulatedKubernetes, request: ServedRequest, bounds: aiohttp.ClientTimeout) -> None:
         self._server = server
         self._request = request
         self._bounds = bounds
@@ -124,15 +124,15 @@ class Passage:
         if not self.answer.done():
             self.answer.set_exception(aiohttp.ServerDisconnectedError())
 
-    def _return(self, answer: Answer | Watch) -> None:
+    def _return(self, answer: ServedAnswer | Watch) -> None:
         if self.answer.done():
             if isinstance(answer, Watch):
                 answer.close()
             return
         self.answer.set_result(self._response(answer))
 
-    def _response(self, answer: Answer | Watch) -> SimulatedResponse:
-        if isinstance(answer, Answer):
+    def _response(self, answer: ServedAnswer | Watch) -> SimulatedResponse:
+        if isinstance(answer, ServedAnswer):
             again = {"Retry-After": "1"} if answer.code == 429 else {}
             return SimulatedResponse(answer.code, {"Content-Type": answer.media_type, **again}, answer.body)
         return SimulatedResponse(200, {}, content=self._server.stream(answer, self._bounds))
@@ -231,13 +231,13 @@ class Stream(AsyncIterator[bytes]):
         raise aiohttp.ClientPayloadError("Response payload is not completed")
 
 
-def refusal(code: int) -> Answer:
+def refusal(code: int) -> ServedAnswer:
     """Return the answer with which a server, or what is before it, refuses."""
     if code == 429:
-        return Answer(429, b"Too many requests, please try again later.\n", "text/plain")
+        return ServedAnswer(429, b"Too many requests, please try again later.\n", "text/plain")
     body = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "refused by the dice", "reason": "", "code": code}
-    return Answer(code, msgspec.json.encode(body))
+    return ServedAnswer(code, msgspec.json.encode(body))
 
 
-def _is_list(request: Request) -> bool:
+def _is_list(request: ServedRequest) -> bool:
     return request.method == "GET" and not is_true(request.query, "watch") and request.path.rsplit("/", 1)[-1] in PLURALS

@@ -17,7 +17,7 @@ import msgspec
 from mooring.devstack.kubernetes.reads import Watch
 from mooring.devstack.kubernetes.resources import BY_KIND
 from mooring.devstack.kubernetes.rules import Births
-from mooring.devstack.kubernetes.service import Answer, Request, Service
+from mooring.devstack.kubernetes.service import ServedAnswer, ServedRequest, Service
 from mooring.devstack.kubernetes.store import Collection, Object, Selector
 from mooring.kubernetes.api import KubernetesApi
 from tests.simulation.api_server.connections import SimulatedConnections, Stream, refusal
@@ -68,11 +68,11 @@ class SimulatedKubernetes:
         """Carry out a request of somebody who is no client of Mooring's, without faults, and return what is answered, decoded."""
         sent = b"" if body is None else msgspec.json.encode(body)
         media_type = MERGE_PATCH if method == "PATCH" else "application/json"
-        answer = self.carry_out(Request(method, path, {}, media_type, sent))
-        assert isinstance(answer, Answer), "a watch is for clients"
+        answer = self.carry_out(ServedRequest(method, path, {}, media_type, sent))
+        assert isinstance(answer, ServedAnswer), "a watch is for clients"
         return msgspec.json.decode(answer.body)
 
-    def carry_out(self, request: Request, refused: int = 0) -> Answer | Watch:
+    def carry_out(self, request: ServedRequest, refused: int = 0) -> ServedAnswer | Watch:
         """Carry out a request, or refuse it with a status."""
         if refused:
             return refusal(refused)
