@@ -149,31 +149,37 @@ def _cancelled_child(state: ChildState, message: str) -> Failure:
 
 
 def _signalled(machines: Machines, body: Any) -> None:
-    seq = machines.external.pop(body.initiated_event_id, None)
-    if seq is not None:
-        resolved = ResolveSignalExternalWorkflow(seq=seq)
-        machines.jobs.append(WorkflowActivationJob(resolve_signal_external_workflow=resolved))
+    _resolve_external(machines, body, _signal_resolved)
 
 
 def _not_signalled(machines: Machines, body: Any) -> None:
-    seq = machines.external.pop(body.initiated_event_id, None)
-    if seq is not None:
-        resolved = ResolveSignalExternalWorkflow(seq=seq, failure=_unable("signal external workflow because it was not found"))
-        machines.jobs.append(WorkflowActivationJob(resolve_signal_external_workflow=resolved))
+    _resolve_external(machines, body, _signal_resolved, _unable("signal external workflow because it was not found"))
 
 
 def _cancelled_external(machines: Machines, body: Any) -> None:
-    seq = machines.external.pop(body.initiated_event_id, None)
-    if seq is not None:
-        resolved = ResolveRequestCancelExternalWorkflow(seq=seq)
-        machines.jobs.append(WorkflowActivationJob(resolve_request_cancel_external_workflow=resolved))
+    _resolve_external(machines, body, _cancel_resolved)
 
 
 def _not_cancelled_external(machines: Machines, body: Any) -> None:
+    _resolve_external(machines, body, _cancel_resolved, _unable("cancel external workflow because not found"))
+
+
+def _resolve_external(
+    machines: Machines, body: Any, made: Callable[[int, Failure | None], WorkflowActivationJob], failure: Failure | None = None
+) -> None:
     seq = machines.external.pop(body.initiated_event_id, None)
     if seq is not None:
-        resolved = ResolveRequestCancelExternalWorkflow(seq=seq, failure=_unable("cancel external workflow because not found"))
-        machines.jobs.append(WorkflowActivationJob(resolve_request_cancel_external_workflow=resolved))
+        machines.jobs.append(made(seq, failure))
+
+
+def _signal_resolved(seq: int, failure: Failure | None) -> WorkflowActivationJob:
+    resolved = ResolveSignalExternalWorkflow(seq=seq, failure=failure)
+    return WorkflowActivationJob(resolve_signal_external_workflow=resolved)
+
+
+def _cancel_resolved(seq: int, failure: Failure | None) -> WorkflowActivationJob:
+    resolved = ResolveRequestCancelExternalWorkflow(seq=seq, failure=failure)
+    return WorkflowActivationJob(resolve_request_cancel_external_workflow=resolved)
 
 
 def _unable(what: str) -> Failure:
