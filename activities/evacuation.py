@@ -62,7 +62,7 @@ class EvacuationActivities:
         manager: AttachmentManager,
         volumes: RecordStore,
         node_health: NodeHealthReader,
-        terms: EvacuationOptions,
+        options: EvacuationOptions,
         co_calls: CoCalls,
     ) -> None:
         self._driver = driver
@@ -71,13 +71,13 @@ class EvacuationActivities:
         self._manager = manager
         self._volumes = volumes
         self._node_health = node_health
-        self._terms = terms
+        self._options = options
         self._co_calls = co_calls
 
     @activity.defn(name="evacuation_terms")
     async def options(self) -> EvacuationOptions:
         """Return the settings of this worker."""
-        return self._terms
+        return self._options
 
     @activity.defn(name="look_at_node")
     async def look(self, asked: ReadNodeInput) -> ReadNodeResult:

@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 class ReconcileActivities:
     """The reconciliation of one driver, by this worker's index and settings."""
 
-    def __init__(self, driver: str, survey: DriftSurvey, healer: Healer, terms: ReconcileOptions) -> None:
+    def __init__(self, driver: str, survey: DriftSurvey, healer: Healer, options: ReconcileOptions) -> None:
         self._driver = driver
         self._survey = survey
         self._healer = healer
-        self._terms = terms
+        self._options = options
 
     @activity.defn(name="begin_reconciliation")
     async def begin(self, asked: ReconcileRequest) -> ReconcileOptions:
-        """Return the terms that this worker sets."""
+        """Return the options that this worker sets."""
         async with attempt():
             if asked.driver != self._driver:
                 raise InvalidRequest(f"A reconciliation of driver {asked.driver} reached workers that serve {self._driver}.")
-            return self._terms
+            return self._options
 
     @activity.defn(name="survey_drift")
     async def survey(self) -> SurveyResult:

@@ -86,9 +86,9 @@ def _migrations(context: WorkerContext) -> Activities:
 
 def _evacuations(context: WorkerContext, runs: RunVisibility, limits: OperationLimits, co_calls: CoCalls) -> Activities:
     settings, doors = context.settings, context.clientset
-    terms = EvacuationOptions(limits=limits, node_gone=settings.node_gone, at_once=settings.evacuate_at_once)
+    options = EvacuationOptions(limits=limits, node_gone=settings.node_gone, at_once=settings.evacuate_at_once)
     made = EvacuationActivities(
-        settings.driver, context.mooring, runs, context.manager, doors.volumes, doors.node_health, terms, co_calls
+        settings.driver, context.mooring, runs, context.manager, doors.volumes, doors.node_health, options, co_calls
     )
     return [made.options, made.look, made.held, made.release, made.count_released]
 
@@ -98,8 +98,8 @@ def _reconciliations(context: WorkerContext, runs: RunVisibility, co_calls: CoCa
     evacuate = partial(_evacuate, context.client, settings)
     healer = Healer(settings.driver, context.mooring, context.adoptions, evacuate, co_calls)
     survey = DriftSurvey(_sources(context, runs), context.reflector.needs_rebuild.set)
-    terms = settings.reconcile_terms(search_attributes=search_attributes)
-    made = ReconcileActivities(settings.driver, survey, healer, terms)
+    options = settings.reconcile_options(search_attributes=search_attributes)
+    made = ReconcileActivities(settings.driver, survey, healer, options)
     return [made.begin, made.survey, made.heal]
 
 
@@ -112,7 +112,7 @@ def _sources(context: WorkerContext, runs: RunVisibility) -> SurveySources:
         volumes=doors.volumes,
         attachments=doors.attachments,
         nodes=doors.nodes,
-        node_states=doors.node_usage,
+        node_usage=doors.node_usage,
         runs=runs,
         past_runs=PastRuns(runs, context.evidence),
         manager=context.manager,

@@ -221,7 +221,7 @@ class Settings(BaseSettings):
             migration_deadline=self.migration_deadline,
         )
 
-    def reconcile_terms(self, *, search_attributes: bool) -> ReconcileOptions:
+    def reconcile_options(self, *, search_attributes: bool) -> ReconcileOptions:
         """Return the part of these settings that a reconciliation gets; `search_attributes`: the namespace knows Mooring's."""
         return ReconcileOptions(
             settle=self.reconcile_settle,

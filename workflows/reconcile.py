@@ -59,7 +59,7 @@ class ReconcileAttachments:
 
     def __init__(self) -> None:
         self._driver = ""
-        self._terms: ReconcileOptions
+        self._options: ReconcileOptions
         self._state = State.RECONCILING
         self._found = SurveyResult()
         self._results: dict[Key, HealResult] = {}
@@ -95,10 +95,10 @@ class ReconcileAttachments:
         asked = read_request(ReconcileRequest, request)
         self._driver = asked.driver
         try:
-            self._terms = await self._begin(asked)
+            self._options = await self._begin(asked)
             self._show(State.RECONCILING)
             self._found = await self._confirmed()
-            if self._terms.heal and await self._may_heal():
+            if self._options.heal and await self._may_heal():
                 await self._heal()
         except STOPPED as error:
             what = f"The reconciliation of driver {self._driver} did not complete"
@@ -118,19 +118,19 @@ class ReconcileAttachments:
         first = await self._look("look for drift")
         if not first.drifts:
             return first
-        await workflow.sleep(self._terms.settle, summary="let what is under way settle")
+        await workflow.sleep(self._options.settle, summary="let what is under way settle")
         return first.confirmed_by(await self._look("look again"))
 
     async def _may_heal(self) -> bool:
         """Return whether the drift guard, or an operator, permits the due heals."""
-        if self._found.due <= self._terms.guard:
+        if self._found.due <= self._options.guard:
             return True
         self._show(State.AWAITING_APPROVAL)
         workflow.logger.warning("%s wait for an operator's approval.", self._due())
         with suppress(TimeoutError):
             await workflow.wait_condition(
                 lambda: self._approval is not None,
-                timeout=self._terms.approval_wait,
+                timeout=self._options.approval_wait,
                 timeout_summary=names.summary(f"{self._due()} wait for an operator's approval"),
             )
         if self._approval is None:
@@ -216,16 +216,16 @@ class ReconcileAttachments:
         return result
 
     def _unapproved(self) -> str:
-        if not self._terms.heal or self._found.due <= self._terms.guard or self._approval is not None:
+        if not self._options.heal or self._found.due <= self._options.guard or self._approval is not None:
             return ""
-        return f"Nothing is healed: {self._due()} exceed the drift guard of {self._terms.guard}, and nobody has approved them."
+        return f"Nothing is healed: {self._due()} exceed the drift guard of {self._options.guard}, and nobody has approved them."
 
     def _due(self) -> str:
         return f"{self._found.due} heals of driver {self._driver}"
 
     def _show(self, state: State) -> None:
         self._state = state
-        show_driver(self._driver, state, search_attributes=self._terms.search_attributes)
+        show_driver(self._driver, state, search_attributes=self._options.search_attributes)
 
 
 def _turn(drift: Drift) -> str:

@@ -31,7 +31,7 @@ class UnplacedAttachments:
     manager: AttachmentManager
     attached: AttachmentCache
     attachments: VolumeAttachments
-    node_states: NodeUsageReader
+    node_usage: NodeUsageReader
 
     async def confirmed(self) -> list[CachedAttachment]:
         """Return those whose PV isn't there, as far as they are few enough to be looked into."""
@@ -45,7 +45,7 @@ class UnplacedAttachments:
         shown = self._unknown()
         nodes = list(dict.fromkeys(each.node for each in shown))[:MAX_CONFIRMED]
         try:
-            having = await self.node_states.having(handle, nodes) if nodes else set[str]()
+            having = await self.node_usage.having(handle, nodes) if nodes else set[str]()
         except MooringError:
             return []
         return [each for each in shown if each.node in having]

@@ -75,7 +75,7 @@ class SurveySources:
     volumes: RecordStore
     attachments: VolumeAttachments
     nodes: Nodes
-    node_states: NodeUsageReader
+    node_usage: NodeUsageReader
     runs: RunVisibility
     past_runs: PastRuns
     manager: AttachmentManager
@@ -222,7 +222,7 @@ class DriftSurvey:
         if not self._ask.releases:
             return list(drifts)
         suspects = [drift for drift in drifts if drift.kind is DriftKind.HOLDER_WITHOUT_VOLUME_ATTACHMENT]
-        states = await self._ask.node_states.read({drift.node_id for drift in suspects})
+        states = await self._ask.node_usage.read({drift.node_id for drift in suspects})
         released = {drift.key: release(drift, self._ask.driver, states.get(drift.node_id)) for drift in suspects}
         return [released.get(drift.key, drift) for drift in drifts]
 
