@@ -15,7 +15,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
-from pydantic import ValidationError
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError
@@ -156,14 +155,21 @@ class TemporalDetachments:
         """
         if run.workflow_type != names.UNPUBLISH or not (wrote or run.status is WorkflowExecutionStatus.COMPLETED):
             return False
-        read = await read_run(self._client, run.id, run.run_id)
-        try:
-            asked = UnpublishRequest.model_validate(read.payload if read else None)
-        except ValidationError:
-            return False
+        asked = await self._asked(run)
         if asked.node_id not in ("", attached.node_id):
             return False
         return wrote or not asked.bound or await self._released(run, attached.node_id or "")
+
+    async def _asked(self, run: WorkflowExecution) -> UnpublishRequest:
+        """Return what the unpublish was asked for.
+
+        Raises:
+            UnreadableHistory: its input can't be read here, so that it may have detached the node.
+
+        """
+        read = await read_run(self._client, run.id, run.run_id)
+        with legible(run.id, run.run_id):
+            return UnpublishRequest.model_validate(read.payload if read else None)
 
     async def _released(self, run: WorkflowExecution, node_id: str) -> bool:
         handle = self._client.get_workflow_handle(run.id, run_id=run.run_id, result_type=UnpublishResult)

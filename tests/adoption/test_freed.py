@@ -18,12 +18,13 @@ from mooring.devstack.faults import Loss
 from mooring.errors import Disputed, HeldElsewhere, OperationTerminated
 from mooring.evacuation.client import approve
 from mooring.models import Approval, UnpublishRequest, VolumeRef
-from mooring.names import volume_id
+from mooring.names import UNPUBLISH, volume_id
 from mooring.states import State
 from mooring.temporal.runs import describe
 from tests.harness.cluster import Cluster
 from tests.harness.dead_node import SECONDS, DeadNode, ended
 from tests.harness.existing_cluster import ExistingCluster
+from tests.harness.unreadable import end_unreadably
 from tests.harness.workers import quick, running_worker, until
 from worker import MooringWorker
 
@@ -179,6 +180,18 @@ async def test_what_temporal_has_forgotten_is_in_doubt(
         await mooring.unpublish("vol", "node-a")
         await until(lambda: not worker.context.doubts.refused)
         await mooring.publish("vol", "node-b")
+
+
+async def test_what_an_unpublish_did_whose_input_can_not_be_read_is_in_doubt(
+    attached: str, cluster: Cluster, mooring: MooringClient, temporal_client: Client, joined: Joined
+) -> None:
+    run = await end_unreadably(temporal_client, volume_id(VolumeRef(driver=cluster.driver, volume_handle="vol")), UNPUBLISH)
+    await cluster.annotate("vol", {cluster.keys.epoch: "2", cluster.keys.operation: run})
+
+    async with joined():
+        with pytest.raises(Disputed, match="it is unknown whether the node was unpublished after"):
+            await mooring.publish("vol", "node-b")
+        assert await cluster.holder("vol") is None
 
 
 async def test_what_an_unpublish_has_left_as_it_was_is_no_detach(
