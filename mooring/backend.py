@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Backend", "NoBackend", "TakesSecrets", "load_backend"]
 
+_OURS = ("worker", "workflows", "activities")
+"""Modules that are Mooring's own in the process of a worker."""
+
 
 class Backend(Protocol):
     """The system that attaches volumes to nodes.
@@ -63,6 +66,10 @@ def load_backend(name: str) -> Backend:
     if name == "none":
         return NoBackend()
     module, _, factory = name.partition(":")
+    if module.partition(".")[0] in _OURS:
+        raise ValueError(
+            f"MOORING_BACKEND={name} names a module of Mooring's own; give yours another name than {', '.join(_OURS)}."
+        )
     try:
         made: Backend = getattr(importlib.import_module(module), factory)()
     except (ImportError, AttributeError, ValueError) as error:

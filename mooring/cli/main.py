@@ -114,7 +114,10 @@ def worker(context: typer.Context) -> None:
 
 
 def _run_worker(session: Session, **also: str) -> NoReturn:
+    from mooring.process.worker_files import import_worker_files
+
     os.environ.update(session.environ, **also)
+    import_worker_files()
     from worker import main as run_worker
 
     run_worker()

@@ -4,5 +4,5 @@ try:
     import jsonpatch  # noqa: F401 - the first of the extra's packages that is missed
 except ImportError as error:
     raise ImportError(
-        "The development stack needs packages that Mooring itself does not need: pip install 'mooring[devstack]'."
+        "The development stack needs packages that Mooring itself does not need: pip install 'mooring-csi[devstack]'."
     ) from error

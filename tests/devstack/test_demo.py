@@ -19,6 +19,13 @@ from tests.harness.repository import ROOT
 
 PATIENCE = 150.0
 MOORING = [sys.executable, "-m", "mooring"]
+NO_WORKER = """
+import os, sys
+
+if sys.orig_argv[-1].endswith("worker.py"):
+    os.write(2, b"this is no worker")
+    os._exit(1)
+"""
 
 
 @pytest.fixture
@@ -34,7 +41,7 @@ def story(screen: io.StringIO) -> Story:
 async def run_demo(cwd: Path) -> tuple[int | None, str]:
     """Run `mooring demo` in a process of its own; return its exit code and its output."""
     pipe = asyncio.subprocess.PIPE
-    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environ = {**os.environ, "PYTHONPATH": f"{cwd}{os.pathsep}{ROOT}"}
     process = await asyncio.create_subprocess_exec(*MOORING, "demo", cwd=cwd, env=environ, stdout=pipe, stderr=pipe)
     async with asyncio.timeout(PATIENCE):
         output, errors = await process.communicate()
@@ -43,7 +50,8 @@ async def run_demo(cwd: Path) -> tuple[int | None, str]:
 
 
 @pytest.mark.timeout(PATIENCE + 10)
-async def test_all_that_the_demo_shows_is_so(tmp_path: Path) -> None:
+async def test_all_that_the_demo_shows_is_so_where_a_stranger_s_worker_is_about(tmp_path: Path) -> None:
+    (tmp_path / "worker.py").write_text("raise SystemExit('this is no worker')")
     code, output = await run_demo(tmp_path)
     assert code == 0, output
     assert "results are as expected" in output
@@ -51,7 +59,7 @@ async def test_all_that_the_demo_shows_is_so(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(PATIENCE + 10)
 async def test_the_demo_fails_where_the_worker_does(tmp_path: Path) -> None:
-    (tmp_path / "worker.py").write_text("raise SystemExit('this is no worker')")
+    (tmp_path / "sitecustomize.py").write_text(NO_WORKER)
     code, output = await run_demo(tmp_path)
     assert code == 1
     assert "this is no worker" in output

@@ -15,7 +15,7 @@ import aiohttp
 
 from mooring.devstack.ports import HOST, free_port
 from mooring.devstack.process import Child, running
-from mooring.devstack.workers import worker_script
+from mooring.process.worker_files import worker_script
 from tests.harness.cluster import Cluster
 from tests.harness.journal_backend import FACTORY, FOLDER, Journal
 from tests.harness.repository import ROOT
