@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from mooring.cli.operations import Kubeconfig, Timeout
+from mooring.cli.operations import Kubeconfig, KubeContext, Timeout
 from mooring.cli.output import NONE, UNKNOWN, Listing, Row, note, print_data, print_table
 from mooring.cli.session import Session
-from mooring.cli.volumes import REQUEST_SECONDS, read_all
+from mooring.cli.volumes import read_all
 from mooring.errors import Disputed, MooringError
 
 if TYPE_CHECKING:
@@ -37,12 +37,13 @@ def adopt(
     context: typer.Context,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")] = False,
     kubeconfig: Kubeconfig = "",
+    kube_context: KubeContext = "",
     timeout: Timeout = PATIENCE,
     output: Listing = "table",
 ) -> None:
     """Record volumes that VolumeAttachments show as attached, and that have no record of it."""
-    session = Session.of(context)
-    surveyed = session.run(lambda: _survey(session, kubeconfig), "the survey of VolumeAttachments")
+    session = Session.of(context, kubeconfig, kube_context)
+    surveyed = session.run(lambda: _survey(session), "the survey of VolumeAttachments")
     findings = surveyed.findings
     if not dry_run and findings:
         findings = session.ask(
@@ -55,16 +56,15 @@ def adopt(
     _end(session, findings, dry_run=dry_run)
 
 
-async def _survey(session: Session, kubeconfig: str) -> Surveyed:
+async def _survey(session: Session) -> Surveyed:
     from mooring.adoption.detachments import LateDetachments
     from mooring.adoption.survey import Survey
     from mooring.cluster.volume_attachments import ClusterAttachments
     from mooring.index.manager import AttachmentManager
-    from mooring.kubernetes.connection import connect
 
     manager = AttachmentManager()
-    manager.replace_all((await read_all(session, kubeconfig)).records)
-    api = await connect(kubeconfig or None, session.environ, REQUEST_SECONDS)
+    manager.replace_all((await read_all(session)).records)
+    api = await session.kubernetes()
     try:
         attachments = ClusterAttachments(api, session.driver, lambda: datetime.now(UTC))
         return await Survey(attachments, manager, LateDetachments(session.temporal, session.clock_skew)).look()

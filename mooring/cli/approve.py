@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from mooring.cli.naming import node_named
+from mooring.cli.operations import Kubeconfig, KubeContext
 from mooring.cli.output import print_lines
 from mooring.cli.session import Session
 
@@ -21,14 +23,16 @@ EVACUATE: Final = "evacuate/"
 
 def approve(
     context: typer.Context,
-    run: Annotated[
-        str, typer.Argument(metavar="RUN", help="`reconcile`, or `evacuate/NODE` by the CSI node id.", show_default=False)
-    ],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="`reconcile`, or `evacuate/NODE`.", show_default=False)],
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Reason for the approval.", show_default=False)],
     by: Annotated[str, typer.Option(metavar="NAME", envvar="USER", help="Name of the approver.", show_default="$USER")] = "",
+    kubeconfig: Kubeconfig = "",
+    kube_context: KubeContext = "",
 ) -> None:
     """Approve RUN: the heals that the drift guard holds back, or the release of a dead node's volumes."""
-    session = Session.of(context)
+    session = Session.of(context, kubeconfig, kube_context)
+    if run.startswith(EVACUATE) and run != EVACUATE:
+        run = f"{EVACUATE}{node_named(session, run.removeprefix(EVACUATE)).id}"
     answer = session.run(lambda: _approve(session, run, by, reason), f"the approval of {run} of driver {session.driver}")
     print_lines([answer])
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from mooring.cli.exit_codes import ExitCode
-from mooring.cli.operations import Kubeconfig
+from mooring.cli.operations import Kubeconfig, KubeContext
 from mooring.cli.output import Text, note, print_data
 from mooring.cli.session import Session
 from mooring.process.logs import plain
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
     from mooring.checks.results import Check, CheckReport
     from mooring.checks.rights import Account
-    from mooring.kubernetes.api import KubernetesApi
-
-REQUEST_SECONDS: Final = 10.0
 
 MARKS: Final = {"ok": "√", "warning": "‼", "failed": "×", "skipped": "-"}  # noqa: RUF001 - meant to be seen
 STYLES: Final = {"ok": "green", "warning": "yellow", "failed": "red", "skipped": "dim"}
@@ -41,15 +38,16 @@ def check(
         ),
     ] = "",
     kubeconfig: Kubeconfig = "",
+    kube_context: KubeContext = "",
     output: Text = "text",
 ) -> None:
     """Check that Mooring has all it needs: Temporal, Kubernetes and its rights there, sound records, workers, the CSI endpoint.
 
     It changes nothing. A warning is not a failure.
     """
-    session = Session.of(context)
+    session = Session.of(context, kubeconfig, kube_context)
     whose = _account(account)
-    report = session.run(lambda: _check(session, kubeconfig, csi_endpoint, whose), "the check")
+    report = session.run(lambda: _check(session, csi_endpoint, whose), "the check")
     if output == "text":
         _print(report.checks)
     else:
@@ -67,16 +65,12 @@ def _account(text: str) -> Account | None:
         raise typer.BadParameter(f"{error}, for example mooring:mooring.") from None
 
 
-async def _check(session: Session, kubeconfig: str, csi_endpoint: str, account: Account | None) -> CheckReport:
+async def _check(session: Session, csi_endpoint: str, account: Account | None) -> CheckReport:
     from mooring.checks.runner import Asked, check_everything
-    from mooring.kubernetes.connection import connect
-
-    async def kubernetes() -> KubernetesApi:
-        return await connect(kubeconfig or None, session.environ, REQUEST_SECONDS)
 
     settings = {"driver": session.driver, "task_queue": session.task_queue, "csi_endpoint": csi_endpoint}
     asked = Asked(
-        session.driver, session.task_queue, session.temporal, kubernetes, csi_endpoint, account, settings, session.environ
+        session.driver, session.task_queue, session.temporal, session.kubernetes, csi_endpoint, account, settings, session.environ
     )
     return await check_everything(asked)
 

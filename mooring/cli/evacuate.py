@@ -15,9 +15,12 @@ import typer
 
 from mooring.cli.approve import read_approval
 from mooring.cli.exit_codes import ExitCode
+from mooring.cli.naming import node_named, unknown_node
+from mooring.cli.operations import Kubeconfig, KubeContext, Node
 from mooring.cli.output import Text, note, print_data, print_lines
 from mooring.cli.session import Session
-from mooring.errors import NothingToApprove, WorkerUnavailable
+from mooring.cli.volumes import read_all
+from mooring.errors import InvalidRequest, NothingToApprove, WorkerUnavailable
 from mooring.process.logs import plain
 
 if TYPE_CHECKING:
@@ -25,9 +28,11 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
     from mooring.evacuation.client import Evacuation
+    from mooring.models import Approval
     from mooring.models.evacuation import EvacuateRequest, EvacuationProgress, EvacuationResult, EvacuationStarted
 
 GLANCE_SECONDS: Final = 0.5
+SEARCH_SECONDS: Final = 15.0
 QUERY_AT_MOST: Final = timedelta(seconds=5)
 
 Show = Callable[["EvacuationProgress"], None]
@@ -35,32 +40,66 @@ Show = Callable[["EvacuationProgress"], None]
 
 def evacuate(
     context: typer.Context,
-    node: Annotated[str, typer.Argument(metavar="NODE", help="CSI node id.", show_default=False)],
+    node: Node,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow it to its end, or only start it.")] = True,
     approve: Annotated[bool, typer.Option("--approve", help="Confirm that the node is off; needs --reason.")] = False,
     by: Annotated[
         str, typer.Option(metavar="NAME", envvar="USER", help="Name of the user who asks, and approves.", show_default="$USER")
     ] = "",
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Reason for the approval.", show_default=False)] = "",
+    kubeconfig: Kubeconfig = "",
+    kube_context: KubeContext = "",
     output: Text = "text",
 ) -> None:
     """Release all volumes of NODE once the node is proven dead."""
     if bool(reason) != approve:
         raise typer.BadParameter("--approve and --reason go together: an approval needs a reason.")
-    session = Session.of(context)
+    session = Session.of(context, kubeconfig, kube_context)
+    approval = _approval(session, by, reason) if reason else None
+    node = _known(session, node)
     interrupted = f"Interrupted. The evacuation of node {node} goes on if it had begun; the same command joins it."
     what = f"the evacuation of node {node}"
-    result = session.run(lambda: _evacuate(session, node, by, reason, wait=wait), what, interrupted, streams=True)
+    result = session.run(lambda: _evacuate(session, node, by, approval, wait=wait), what, interrupted, streams=True)
     _end(result, node, output)
 
 
-async def _evacuate(session: Session, node: str, by: str, reason: str, *, wait: bool) -> EvacuationResult | EvacuationStarted:
+def _approval(session: Session, by: str, reason: str) -> Approval:
+    try:
+        return read_approval(by, reason)
+    except InvalidRequest as error:
+        session.fail(error)
+
+
+def _known(session: Session, name: str) -> str:
+    """Return the node id of the node with this name; end the command if neither the cluster nor Temporal knows it."""
+    named = node_named(session, name)
+    if named.known is False and not session.run(lambda: _is_heard_of(session, named.id), f"the search for node {name}"):
+        session.fail(unknown_node(session, named))
+    return named.id
+
+
+async def _is_heard_of(session: Session, node_id: str) -> bool:
+    """Return whether a record or a run names the node, which is assumed where it can't be told."""
+    from mooring.cluster.record_list import statuses
+    from mooring.temporal import runs
+    from mooring.temporal.visibility import RunVisibility
+
+    found, unreadable = statuses(session.driver, (await read_all(session)).records)
+    if unreadable or node_id in {held.node_id for status in found for held in status.everyone}:
+        return True
+    temporal = await session.temporal()
+    async with runs.deadline(SEARCH_SECONDS, f"The search for runs of node {node_id}"):
+        return await RunVisibility(temporal, session.driver, search_attributes=True).has_heard_of(node_id)
+
+
+async def _evacuate(
+    session: Session, node: str, by: str, approval: Approval | None, *, wait: bool
+) -> EvacuationResult | EvacuationStarted:
     """Start the evacuation or join it, and with `wait` follow it to its result."""
     from mooring.evacuation.client import approve, start_evacuation
     from mooring.models.evacuation import EvacuationStarted
 
     asked = _request(session.driver, node, by)
-    approval = read_approval(by, reason) if reason else None
     client = await session.temporal()
     handle = await start_evacuation(client, session.task_queue, asked)
     if approval is not None:
@@ -74,7 +113,6 @@ async def _evacuate(session: Session, node: str, by: str, reason: str, *, wait: 
 def _request(driver: str, node: str, by: str) -> EvacuateRequest:
     from pydantic import ValidationError
 
-    from mooring.errors import InvalidRequest
     from mooring.models import faults
     from mooring.models.evacuation import EvacuateRequest
 

@@ -6,11 +6,12 @@ The command asks the API server and Temporal itself, so it needs no worker, and 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import typer
 
-from mooring.cli.operations import Kubeconfig, Volume
+from mooring.cli.naming import volume_named
+from mooring.cli.operations import Kubeconfig, KubeContext, Volume
 from mooring.cli.output import Text, print_data
 from mooring.cli.session import Session
 from mooring.errors import VolumeNotFound
@@ -18,26 +19,25 @@ from mooring.errors import VolumeNotFound
 if TYPE_CHECKING:
     from mooring.errors import MooringError
     from mooring.explain.facts import Explanation
-    from mooring.kubernetes.api import KubernetesApi
-
-REQUEST_SECONDS: Final = 10.0
 
 
 def explain(
     context: typer.Context,
     volume: Volume,
     kubeconfig: Kubeconfig = "",
+    kube_context: KubeContext = "",
     output: Text = "text",
 ) -> None:
     """Explain VOLUME: who holds it, what Kubernetes and Temporal know of it, what is under way, and what to do.
 
     A source that doesn't answer is reported; the rest is shown all the same.
     """
-    session = Session.of(context)
-    explained, errors = session.run(lambda: _explain(session, volume, kubeconfig), f"the reading of volume {volume}")
+    session = Session.of(context, kubeconfig, kube_context)
+    handle = volume_named(session, volume).id
+    explained, errors = session.run(lambda: _explain(session, handle), f"the reading of volume {handle}")
     if not explained.known and not errors:
         session.fail(
-            VolumeNotFound(f"Volume {volume} of driver {session.driver} has no PersistentVolume, and Temporal has no run of it.")
+            VolumeNotFound(f"Volume {handle} of driver {session.driver} has no PersistentVolume, and Temporal has no run of it.")
         )
     if output == "text":
         from mooring.cli.explain_page import print_page
@@ -49,13 +49,9 @@ def explain(
         session.fail(*errors)
 
 
-async def _explain(session: Session, volume: str, kubeconfig: str) -> tuple[Explanation, list[MooringError]]:
+async def _explain(session: Session, volume: str) -> tuple[Explanation, list[MooringError]]:
     from mooring.client import volume_ref
     from mooring.explain.explainer import Explainer
-    from mooring.kubernetes.connection import connect
 
-    async def kubernetes() -> KubernetesApi:
-        return await connect(kubeconfig or None, session.environ, REQUEST_SECONDS)
-
-    explainer = Explainer(session.temporal, kubernetes, session.task_queue, lambda: datetime.now(UTC))
+    explainer = Explainer(session.temporal, session.kubernetes, session.task_queue, lambda: datetime.now(UTC))
     return await explainer.explain(volume_ref(session.driver, volume))

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from mooring.cli.operations import Volume
+from mooring.cli.naming import volume_named
+from mooring.cli.operations import Kubeconfig, KubeContext, Volume
 from mooring.cli.output import NONE, UNKNOWN, Listing, Row, age, duration, note, print_data, print_table, rfc3339
 from mooring.cli.session import Session
+from mooring.errors import VolumeNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,18 +39,25 @@ def history(
     context: typer.Context,
     volume: Volume,
     limit: Annotated[int, typer.Option(metavar="N", min=1, help="Number of runs to show, newest first.")] = 20,
+    kubeconfig: Kubeconfig = "",
+    kube_context: KubeContext = "",
     output: Listing = "table",
 ) -> None:
     """Show the operations on VOLUME, newest first.
 
     HELD-BY lists the nodes that held the volume at the end of a run, or hold it now if the run is open.
     """
-    session = Session.of(context)
-    found = session.run(lambda: _read(session, volume, limit), f"the history of volume {volume}")
+    session = Session.of(context, kubeconfig, kube_context)
+    named = volume_named(session, volume)
+    found = session.run(lambda: _read(session, named.id, limit), f"the history of volume {named.id}")
+    if not found.runs and named.known is False:
+        session.fail(
+            VolumeNotFound(f"Volume {named.id} of driver {session.driver} has no PersistentVolume, and Temporal has no run of it.")
+        )
     print_history(found.runs, output)
     if not found.runs:
         note(
-            f"Temporal has no run of volume {volume} of driver {session.driver}; it keeps runs for the namespace's retention "
+            f"Temporal has no run of volume {named.id} of driver {session.driver}; it keeps runs for the namespace's retention "
             "period."
         )
     if found.more:

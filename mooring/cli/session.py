@@ -10,8 +10,8 @@ import logging
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import typer
 
@@ -23,22 +23,28 @@ if TYPE_CHECKING:
     from temporalio.client import Client
 
     from mooring.client import MooringClient
+    from mooring.kubernetes.api import KubernetesApi
+
+REQUEST_SECONDS: Final = 10.0
+"""Time that the API server has to answer a request."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One invocation of the command."""
+    """One invocation of the command. `kubeconfig` and `kube_context` are "" for the environment's, and for the current one."""
 
     environ: Mapping[str, str]
     verbose: bool
+    kubeconfig: str = ""
+    kube_context: str = ""
 
     @staticmethod
-    def of(context: typer.Context) -> Session:
+    def of(context: typer.Context, kubeconfig: str = "", kube_context: str = "") -> Session:
         """Return the session that the options made."""
         session: Session = context.obj
-        return session
+        return replace(session, kubeconfig=kubeconfig, kube_context=kube_context)
 
     @property
     def driver(self) -> str:
@@ -70,24 +76,38 @@ class Session:
         # NB: temporalio's core logs to standard output, which is for data.
         return await connect(runtime=Runtime(telemetry=TelemetryConfig(logging=None)), environ=self.environ)
 
-    def ask(self, call: Callable[[MooringClient], Awaitable[T]], what: str, *, joined_by: str) -> T:
-        """Return Mooring's answer. `what` is the request, as a noun: "the publish of ..."; `joined_by` says how to rejoin it."""
+    async def kubernetes(self) -> KubernetesApi:
+        """Return a client of the API server; raise KubernetesNotConfigured if none is named."""
+        from mooring.kubernetes.connection import connect
+
+        return await connect(self.kubeconfig or None, self.environ, REQUEST_SECONDS, context=self.kube_context)
+
+    def ask(self, call: Callable[[MooringClient], Awaitable[T]], what: str, *, joined_by: str, needs_worker: bool = False) -> T:
+        """Return Mooring's answer. `what` is the request, as a noun: "the publish of ..."; `joined_by` says how to rejoin it.
+
+        `needs_worker`: a request that begins by reading something is not made while no worker would answer.
+        """
 
         async def work() -> T:
             from mooring.client import MooringClient
-            from mooring.temporal import runs
 
             temporal = await self.temporal()
+            if needs_worker and not await self._workers(temporal):
+                raise WorkerUnavailable(f"No worker polls task queue {self.task_queue}, so {what} can't begin.")
             try:
                 return await call(MooringClient(temporal, driver=self.driver, task_queue=self.task_queue))
             except OperationPending:
-                async with runs.deadline(5, "The search for workers"):
-                    workers = await runs.workers_of(temporal, self.task_queue)
-                if workers:
+                if await self._workers(temporal):
                     raise
             raise WorkerUnavailable(f"No worker polls task queue {self.task_queue}, so {what} waits for one.")
 
         return self.run(work, what, f"Interrupted. If {what} had begun, it goes on: {joined_by}")
+
+    async def _workers(self, temporal: Client) -> list[str]:
+        from mooring.temporal import runs
+
+        async with runs.deadline(5, "The search for workers"):
+            return await runs.workers_of(temporal, self.task_queue)
 
     def run(
         self, work: Callable[[], Coroutine[Any, Any, T]], what: str, interrupted: str = "Interrupted.", *, streams: bool = False

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from mooring.cli.operations import PATIENCE, Kubeconfig, Timeout, Volume
+from mooring.cli.naming import node_named, unknown_node, volume_named
+from mooring.cli.operations import PATIENCE, Kubeconfig, KubeContext, Timeout, Volume
 from mooring.cli.output import NONE, UNKNOWN, Named, Row, Table, age, note, print_data, print_lines, print_streamed, rfc3339
 from mooring.cli.session import Session
 from mooring.errors import VolumeNotFound
@@ -20,28 +21,37 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from mooring.cluster.record_list import Records
-    from mooring.models import Attachment, VolumeStatus
+    from mooring.models import VolumeStatus
 
 HEADERS: Final = ("VOLUME", "NODE", "ATTACHED", "EPOCH", "PV", "MODE")
 WIDE: Final = ("VOLUME", "NODE", "ATTACHED", "EPOCH", "PV", "MODE", "READONLY", "OPERATION")
 
-REQUEST_SECONDS: Final = 10.0
 
-
-def get(context: typer.Context, volume: Volume, timeout: Timeout = PATIENCE, output: Named = "table") -> None:
+def get(
+    context: typer.Context,
+    volume: Volume,
+    timeout: Timeout = PATIENCE,
+    kubeconfig: Kubeconfig = "",
+    kube_context: KubeContext = "",
+    output: Named = "table",
+) -> None:
     """Show the holders of VOLUME, read from its PV."""
-    session = Session.of(context)
+    session = Session.of(context, kubeconfig, kube_context)
+    handle = volume_named(session, volume).id
+    what = f"the reading of volume {handle}"
     status: VolumeStatus = session.ask(
-        lambda client: client.get(volume, deadline=timeout), f"the reading of volume {volume}", joined_by="ask again."
+        lambda client: client.get(handle, deadline=timeout), what, joined_by="ask again.", needs_worker=True
     )
     if status.record is None and status.unpersisted is None:
-        session.fail(VolumeNotFound(f"Volume {volume} of driver {session.driver} has no PersistentVolume, and no node holds it."))
+        session.fail(VolumeNotFound(f"Volume {handle} of driver {session.driver} has no PersistentVolume, and no node holds it."))
     _print([status], output, alone=True)
 
 
 def list_volumes(
     context: typer.Context,
-    node: Annotated[str, typer.Option(metavar="NODE", help="Only volumes that this node holds.", show_default=False)] = "",
+    node: Annotated[
+        str, typer.Option(metavar="NODE", help="Only volumes that this node, or Node, holds.", show_default=False)
+    ] = "",
     attached: Annotated[
         bool | None, typer.Option("--attached/--detached", help="Only volumes that some node, or none, holds.", show_default=False)
     ] = None,
@@ -49,15 +59,17 @@ def list_volumes(
         bool, typer.Option("-w", "--watch", help="After the list, print each volume that changes, until Ctrl-C.")
     ] = False,
     kubeconfig: Kubeconfig = "",
+    kube_context: KubeContext = "",
     output: Named = "table",
 ) -> None:
     """List the driver's volumes and their holders, as recorded on the PVs."""
-    session = Session.of(context)
-    records = session.run(lambda: read_all(session, kubeconfig), "the list of PersistentVolumes")
+    session = Session.of(context, kubeconfig, kube_context)
+    records = session.run(lambda: read_all(session), "the list of PersistentVolumes")
     from mooring.cluster.record_list import statuses
 
     found, errors = statuses(session.driver, records.records)
     errors += records.untranslatable
+    node = _holder_named(session, node, found) if node else ""
     wanted = [status for status in found if _wanted(status, node, attached)]
     if watch:
         from mooring.cli.watch import follow
@@ -65,7 +77,7 @@ def list_volumes(
         for error in errors:
             note(f"Error: {error}")
         printer = _stream(wanted, output)
-        follow(session, kubeconfig, records, lambda status: _wanted(status, node, attached), printer)
+        follow(session, records, lambda status: _wanted(status, node, attached), printer)
     _print(wanted, output, alone=False)
     if not wanted:
         note(f"Driver {session.driver} has no such volumes.")
@@ -73,12 +85,19 @@ def list_volumes(
         session.fail(*errors)
 
 
-async def read_all(session: Session, kubeconfig: str) -> Records:
+def _holder_named(session: Session, node: str, found: Sequence[VolumeStatus]) -> str:
+    """Return the node id of the node with this name, which must be known."""
+    named = node_named(session, node, {held.node_id for status in found for held in status.everyone})
+    if named.known is False:
+        session.fail(unknown_node(session, named))
+    return named.id
+
+
+async def read_all(session: Session) -> Records:
     """Read the records on all PVs of the driver."""
     from mooring.cluster.record_list import read_records, volumes_of
-    from mooring.kubernetes.connection import connect
 
-    api = await connect(kubeconfig or None, session.environ, REQUEST_SECONDS)
+    api = await session.kubernetes()
     try:
         return await read_records(volumes_of(api, session.driver, _now))
     finally:
@@ -86,7 +105,7 @@ async def read_all(session: Session, kubeconfig: str) -> Records:
 
 
 def _wanted(status: VolumeStatus, node: str, attached: bool | None) -> bool:
-    nodes = [held.node_id for held in _holders(status)]
+    nodes = [held.node_id for held in status.everyone]
     return (not node or node in nodes) and attached in (None, bool(nodes))
 
 
@@ -126,29 +145,24 @@ def _short(status: VolumeStatus, now: datetime) -> Row:
 
 
 def _cells(status: VolumeStatus, show: Callable[[datetime], str]) -> list[str]:
-    holders, record = _holders(status), status.record
+    held_by, record = status.everyone, status.record
     return [
         status.volume_handle,
-        _each(held.node_id for held in holders),
-        show(holders[0].attached_at) if holders else NONE,
+        _each(held.node_id for held in held_by),
+        show(held_by[0].attached_at) if held_by else NONE,
         str(record.epoch if record else 0),
         _each(mark.pv for mark in record.marks) if record else NONE,
-        _each(dict.fromkeys(held.access_mode or UNKNOWN for held in holders)),
+        _each(dict.fromkeys(held.access_mode or UNKNOWN for held in held_by)),
     ]
 
 
 def _wide(status: VolumeStatus, now: datetime) -> Row:  # noqa: ARG001 - one of _ROWS
-    readonly = _each(dict.fromkeys(str(held.readonly).lower() for held in _holders(status)))
+    readonly = _each(dict.fromkeys(str(held.readonly).lower() for held in status.everyone))
     return Row([*_cells(status, rfc3339), readonly, (status.record and status.record.operation) or NONE])
 
 
 def _each(values: Iterable[str]) -> str:
     return ",".join(values) or NONE
-
-
-def _holders(status: VolumeStatus) -> Sequence[Attachment]:
-    waiting = [status.unpersisted] if status.unpersisted else []
-    return [*(status.record.everyone if status.record else ()), *waiting]
 
 
 def _now() -> datetime:

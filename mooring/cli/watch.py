@@ -9,11 +9,10 @@ from __future__ import annotations
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from mooring.cli.output import note
 from mooring.cluster.record_list import Records, by_volume, read_records, status, volumes_of
-from mooring.kubernetes.connection import connect
 from mooring.models import VolumeStatus
 from mooring.records.store import Change, ChangeKind, HistoryGone
 
@@ -24,17 +23,15 @@ if TYPE_CHECKING:
     from mooring.records.compact import CompactRecord
     from mooring.records.store import RecordStore
 
-REQUEST_SECONDS: Final = 10.0
-
 
 def follow(
-    session: Session, kubeconfig: str, listed: Records, wanted: Callable[[VolumeStatus], bool], show: Callable[[VolumeStatus], None]
+    session: Session, listed: Records, wanted: Callable[[VolumeStatus], bool], show: Callable[[VolumeStatus], None]
 ) -> NoReturn:
     """Show each change after the list of a volume that is wanted."""
     watch = VolumeWatch(session.driver, by_volume(listed.records), wanted, show)
 
     async def work() -> NoReturn:
-        api = await connect(kubeconfig or None, session.environ, REQUEST_SECONDS)
+        api = await session.kubernetes()
         try:
             volumes = volumes_of(api, session.driver, lambda: datetime.now(UTC), interrupted=note)
             await watch.follow(volumes, listed.resource_version)

@@ -35,16 +35,21 @@ async def connect(
     environ: Mapping[str, str],
     timeout: float,
     *,
+    context: str = "",
     clock: Clock = CLOCK,
     service_account: Path = SERVICE_ACCOUNT,
 ) -> KubernetesApi:
     """Open the API server that the kubeconfig, or else the environment, names; nothing is sent yet. `timeout`: seconds a request.
+
+    `context` is the kubeconfig's to use, "" for its current one.
 
     Raises:
         KubernetesNotConfigured: there is none, or its configuration can't be used.
 
     """
     source = kubeconfig or environ.get("KUBECONFIG")
-    logins: Logins = KubeconfigLogins(source, environ, clock.now) if source else PodLogins(service_account, environ)
+    if context and not source:
+        raise KubernetesNotConfigured(f"Context {context} is asked for, and no kubeconfig is named: set KUBECONFIG.")
+    logins: Logins = KubeconfigLogins(source, environ, clock.now, context) if source else PodLogins(service_account, environ)
     logins.prepare()
     return KubernetesApi(Connections(Renewal(logins, environ, clock)), timeout)

@@ -154,3 +154,9 @@ class VolumeStatus(VolumeRef):
 
     record: VolumeRecord | None
     unpersisted: Attachment | None
+
+    @property
+    def everyone(self) -> tuple[Attachment, ...]:
+        """Its holders, one that waits for its PV included."""
+        waiting = (self.unpersisted,) if self.unpersisted else ()
+        return (*(self.record.everyone if self.record else ()), *waiting)

@@ -85,6 +85,18 @@ class RunVisibility:
                 )
         return found
 
+    async def has_heard_of(self, node_id: str) -> bool:
+        """Return whether a run is about the node, True where the namespace can't be asked for the runs of a node."""
+        if await look_up(self._client, names.evacuate_id(self._driver, node_id)) is not None:
+            return True
+        if any(waits.node_id == node_id for waits in (await self.waiting()).values()):
+            return True
+        query = f"{names.CSI_DRIVER} = {names.quoted(self._driver)} AND {names.NODE_ID} = {names.quoted(names.short(node_id))}"
+        try:
+            return bool(await self._list(query, at_most=1))
+        except TemporalUnavailable:
+            return True
+
     async def waits(self, volume_handle: str) -> bool:
         """Return whether an attachment of the volume waits for its PV."""
         return await self._hold(volume_handle) is not None

@@ -159,7 +159,7 @@ async def test_on_a_terminal_it_shows_a_bar(dead_node: DeadNode, run: Mooring) -
 
 
 async def test_without_a_worker_it_says_so(run: Mooring) -> None:
-    ran = await run("evacuate", "node-a")
+    ran = await run("evacuate", "id/node-a")
 
     assert ran.code == ExitCode.UNAVAILABLE
     assert "No worker polls task queue" in ran.err

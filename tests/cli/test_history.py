@@ -167,7 +167,8 @@ async def test_a_handle_is_looked_for_literally(run: Mooring, temporal_client: C
     assert [found["workflow_id"] for found in ran.data] == [names.volume_id(asked)]
 
 
-async def test_a_volume_without_runs_has_an_empty_history(run: Mooring) -> None:
+async def test_a_volume_without_runs_has_an_empty_history(cluster: Cluster, run: Mooring) -> None:
+    await cluster.create("vol")
     ran = await run("history", "vol", "-o", "json")
     assert (ran.code, ran.data) == (ExitCode.OK, [])
     assert "no run" in ran.err

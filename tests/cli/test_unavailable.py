@@ -64,17 +64,25 @@ async def test_an_unknown_namespace_is_named(run: Mooring) -> None:
 
 
 async def test_without_a_worker_the_command_says_so(run: Mooring) -> None:
-    ran = await run("publish", "vol", "node-a", "--timeout", "0.5")
+    ran = await run("publish", "--no-pv", "vol", "node-a", "--timeout", "0.5")
     assert ran.code == ExitCode.UNAVAILABLE
     assert "No worker polls task queue mooring-" in ran.err
     assert "the publish of volume vol to node node-a waits for one" in ran.err
+
+
+@pytest.mark.parametrize("command", [["get", "vol"], ["publish", "vol", "node-a"]])
+async def test_without_a_worker_a_question_is_not_asked(run: Mooring, command: list[str]) -> None:
+    ran = await run(*command)
+    assert ran.code == ExitCode.UNAVAILABLE
+    assert "No worker polls task queue mooring-" in ran.err
+    assert "can't begin" in ran.err
 
 
 async def test_an_operation_that_takes_longer_than_the_timeout_is_pending(
     worker: MooringWorker, temporal_client: Client, driver: str, run: Mooring
 ) -> None:
     await start_elsewhere(temporal_client, driver)
-    ran = await run("publish", "vol", "node-b", "--timeout", "0.5")
+    ran = await run("publish", "--no-pv", "vol", "node-b", "--timeout", "0.5")
     assert (ran.code, ran.out) == (ExitCode.PENDING, "")
     assert "The publish of volume vol to node node-b had no answer within 0.5 s" in ran.err
 
@@ -93,7 +101,7 @@ async def test_with_verbose_the_traceback_is_shown_too(run: Mooring) -> None:
 async def test_an_interrupted_wait_leaves_the_operation_running(
     temporal_client: Client, driver: str, environment: dict[str, str]
 ) -> None:
-    waiting = await process(environment, "publish", "vol", "node-a")
+    waiting = await process(environment, "publish", "--no-pv", "vol", "node-a")
     run = temporal_client.get_workflow_handle(names.volume_id(VolumeRef(driver=driver, volume_handle="vol")))
     await started(temporal_client, run.id)
     waiting.send_signal(signal.SIGINT)

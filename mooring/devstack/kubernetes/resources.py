@@ -41,6 +41,7 @@ FIXED_IN_EVENTS = (*OF_EVENTS, "note", "regarding", "related")
 RESOURCES = (
     Resource("", "v1", "persistentvolumes", "PersistentVolume"),
     Resource("", "v1", "nodes", "Node", returns_deleted=False),
+    Resource("", "v1", "pods", "Pod", namespaced=True, required=("spec",)),
     Resource("storage.k8s.io", "v1", "csinodes", "CSINode"),
     Resource("storage.k8s.io", "v1", "volumeattachments", "VolumeAttachment"),
     Resource(

@@ -36,7 +36,7 @@ class Defined(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The current context, resolved. `source` names the files to people."""
+    """A context, resolved. `source` names the files to people."""
 
     source: str
     user_name: str
@@ -91,18 +91,18 @@ def read_mapping(content: Mapping[str, Any]) -> list[KubeconfigFile]:
     return [_decode("that was passed in", Path.cwd(), content)]
 
 
-def choose(files: Sequence[KubeconfigFile]) -> Chosen:
-    """Resolve the current context.
+def choose(files: Sequence[KubeconfigFile], wanted: str = "") -> Chosen:
+    """Resolve the wanted context, the current one if that is "".
 
     Raises:
         KubernetesNotConfigured: there is none, or it names something that doesn't exist.
 
     """
     source = _listed(file.source for file in files)
-    name = next((file.config.current_context for file in files if file.config.current_context), "")
+    name = wanted or next((file.config.current_context for file in files if file.config.current_context), "")
     contexts = _merged((file.folder, file.contexts()) for file in files)
     if name not in contexts:
-        raise _no_context(source, name, list(contexts))
+        raise _no_context(source, name, list(contexts), asked=bool(wanted))
     context = contexts[name].value
     cluster = _merged((file.folder, file.clusters()) for file in files).get(context.cluster)
     user = _merged((file.folder, file.users()) for file in files).get(context.user)
@@ -170,7 +170,9 @@ def _no_kubeconfig(source: object, why: str) -> KubernetesNotConfigured:
     return KubernetesNotConfigured(f"{source} is no kubeconfig: {why}.")
 
 
-def _no_context(source: str, name: str, others: Sequence[str]) -> KubernetesNotConfigured:
+def _no_context(source: str, name: str, others: Sequence[str], *, asked: bool) -> KubernetesNotConfigured:
+    if asked:
+        return KubernetesNotConfigured(f"The kubeconfig {source} has no context {name}; it has {', '.join(others) or 'none'}.")
     why = f"its current-context {name} is not in its contexts" if name else "it sets no current-context"
     hint = f" Choose one with `kubectl config use-context`: {', '.join(others)}." if others else ""
     return KubernetesNotConfigured(f"The kubeconfig {source} can't be used: {why}.{hint}")

@@ -58,16 +58,17 @@ class Logins(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KubeconfigLogins:
-    """Logins from kubeconfig files, several joined by `:`, or from the content of one."""
+    """Logins from kubeconfig files, several joined by `:`, or from the content of one; `context` is "" for the current one."""
 
     source: str | Path | Mapping[str, Any]
     environ: Mapping[str, str]
     now: Now
+    context: str = ""
 
     def prepare(self) -> Prepared:
-        """Read the files and resolve their current context."""
+        """Read the files and resolve the context."""
         files = read_mapping(self.source) if isinstance(self.source, Mapping) else read_files(str(self.source))
-        chosen = choose(files)
+        chosen = choose(files, self.context)
         reader = Reader(chosen.source, chosen.cluster.folder)
         cluster = chosen.cluster.value
         url = _url(cluster, reader)
