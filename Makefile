@@ -10,13 +10,14 @@ LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.1
 	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 OPERATIONS ?= 20000
+MINUTES ?= 30
 SEED ?= 1
 JOBS ?= 1
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup kube promtool test demo simulate bench bench-rebuild check screenshots format stubs lock tidy clean
+.PHONY: help setup kube promtool test demo simulate campaign bench bench-rebuild check screenshots format stubs lock tidy clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +48,9 @@ demo: setup ## show the main job on a real Temporal server and 1,000 volumes (un
 
 simulate: setup ## let simulated worlds go wrong by a seed, and judge the deployed code in them (OPERATIONS=20000 SEED=7)
 	$(BIN)/python -W ignore -m tests.simulation.campaign --operations $(OPERATIONS) --seed $(SEED) --jobs $(JOBS)
+
+campaign: setup kube ## let faults and load loose on the real parts by a seed, and judge what became of it (MINUTES=30 SEED=7)
+	KUBEBUILDER_ASSETS="$$(bash kube/build.sh)" $(BIN)/python -m tests.campaign --minutes $(MINUTES) --seed $(SEED)
 
 bench: setup ## print what an attachment costs in memory
 	$(BIN)/python -m bench.memory

@@ -61,7 +61,7 @@ class DevTemporal:
         port, ui_port = port or free_port(), ui_port if ui_port is None else ui_port or free_port()
         address, ui_url = f"{HOST}:{port}", f"http://{HOST}:{ui_port}" if ui_port else None
         with nullcontext(folder) if folder else own_folder("mooring-temporal") as place:
-            command = [temporal_command(), *_arguments(port, ui_port, database)]
+            command = server_command(port, ui_port, database)
             async with running(command, place / "temporal.log", place) as child:
                 server = cls(address, ui_url, child)
                 await server._ready(ui_port)
@@ -111,11 +111,21 @@ def temporal_command() -> str:
     return found
 
 
-def _arguments(port: int, ui_port: int | None, database: Path | None) -> list[str]:
+def server_command(port: int, ui_port: int | None = None, database: Path | None = None) -> list[str]:
+    """Return the command that serves on these ports, with its state in `database`; raise StackError as `temporal_command` does."""
     ui = ["--headless"] if ui_port is None else ["--ui-ip", HOST, "--ui-port", str(ui_port)]
     tuning = [flag for key, value in TUNING.items() for flag in ("--dynamic-config-value", f"{key}={value}")]
     listen = ["--ip", HOST, "--port", str(port), *ui]
-    return ["server", "start-dev", "--log-level", "error", *listen, *tuning, *(_persistence(database) if database else [])]
+    return [
+        temporal_command(),
+        "server",
+        "start-dev",
+        "--log-level",
+        "error",
+        *listen,
+        *tuning,
+        *(_persistence(database) if database else []),
+    ]
 
 
 def _persistence(database: Path) -> list[str]:

@@ -10,8 +10,8 @@ answer ends.
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +27,8 @@ from mooring.devstack.process import running
 ADMIN: Final = "admin"
 ADMINS: Final[Mapping[str, Sequence[str]]] = {ADMIN: ["system:masters"]}
 READY_SECONDS: Final = 60.0
+Runner = Callable[[Sequence[str], Path, Path], AbstractAsyncContextManager[object]]
+"""The way to run a command while a block lasts: its log, and the folder it runs in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +55,11 @@ class RealKubernetes:
         users: Mapping[str, Sequence[str]] = ADMINS,
         flags: Sequence[str] = (),
         audited: Sequence[str] = (),
+        run: Runner = running,
     ) -> AsyncIterator["RealKubernetes"]:
         """Run both while the block lasts, in `folder`; `users` maps names to groups, `flags` are more for kube-apiserver.
 
-        `audited` users are in the audit log.
+        `audited` users are in the audit log. `run` may be a way that starts either again when it ends.
 
         Raises:
             StackError: `assets` lacks one of the two.
@@ -70,9 +73,9 @@ class RealKubernetes:
         async with AsyncExitStack() as stack:
             data = stack.enter_context(own_folder("mooring-etcd"))
             etcd = _etcd(assets, data, etcd_url, f"http://{HOST}:{peer_port}")
-            await stack.enter_async_context(running(etcd, folder / "etcd.log", folder))
+            await stack.enter_async_context(run(etcd, folder / "etcd.log", folder))
             server = [*_kube_apiserver(assets, folder, etcd_url, port), *_audit(folder, audited), *flags]
-            await stack.enter_async_context(running(server, folder / "kube-apiserver.log", folder))
+            await stack.enter_async_context(run(server, folder / "kube-apiserver.log", folder))
             url = f"https://{HOST}:{port}"
             ca = await _ready(url, folder, tokens[next(iter(users))])
             yield cls(url, etcd_url, folder, ca, tokens)

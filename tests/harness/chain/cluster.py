@@ -61,6 +61,10 @@ class ChainCluster:
         await self.delete(f"{objects.CSI_NODES}/{node}")
         await self.delete(f"{objects.NODES}/{node}")
 
+    async def annotate_node(self, node: str, annotations: Mapping[str, str]) -> None:
+        """Set annotations of a node."""
+        await self._ask("PATCH", f"{objects.NODES}/{node}", {"metadata": {"annotations": dict(annotations)}}, MERGE_PATCH)
+
     async def take_out_of_service(self, node: str) -> None:
         """Taint the node as out of service, as an operator does."""
         taint = {"key": "node.kubernetes.io/out-of-service", "value": "nodeshutdown", "effect": "NoExecute"}
@@ -77,9 +81,13 @@ class ChainCluster:
 
     async def pod(self, node: str, volume: Volume) -> str:
         """Create a pod on the node that uses the volume; return its name."""
-        name = f"{volume.name}-on-{node}"
+        name = self.pod_name(node, volume)
         await self.create(objects.PODS, objects.pod(name, node, volume.name))
         return name
+
+    def pod_name(self, node: str, volume: Volume) -> str:
+        """Return the name of the pod on the node that uses the volume."""
+        return f"{volume.name}-on-{node}"
 
     async def delete_pod(self, name: str) -> None:
         """Delete a pod at once, as a kubelet does when it has ended."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -18,7 +19,10 @@ PATIENCE_SECONDS: Final = 30
 
 @dataclass(slots=True)
 class Kept:
-    """One program; all that it writes goes to one log. `starts` counts how often it was started."""
+    """One program; all that it writes goes to one log. `starts` counts how often it was started.
+
+    `command` and `environ` may be others from its next start on.
+    """
 
     command: Sequence[str]
     log: Path
@@ -48,6 +52,15 @@ class Kept:
             await self._child.kill()
             while self.starts == starts:
                 await asyncio.sleep(GLANCE_SECONDS)
+
+    def send(self, signum: int) -> bool:
+        """Send it a signal, unless it has ended and isn't started again yet; return whether it was sent."""
+        if self._child is None or self._child.ended:
+            return False
+        with suppress(ProcessLookupError):
+            os.kill(self._child.pid, signum)
+            return True
+        return False
 
     async def _keep(self) -> None:
         while True:

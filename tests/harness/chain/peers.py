@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 from mooring.devstack.kubernetes.programs import program
-from mooring.devstack.process import running
 from tests.harness.chain.kept import Kept
 from tests.harness.kubernetes import Kubernetes
 from tests.harness.repository import ROOT
@@ -38,9 +37,8 @@ class Link:
     attacher: Kept
 
 
-@asynccontextmanager
-async def controller_manager(kubernetes: Kubernetes, assets: Path, folder: Path) -> AsyncIterator[None]:
-    """Run the attach/detach controller while the block lasts."""
+def controller_manager(kubernetes: Kubernetes, assets: Path, folder: Path) -> AbstractAsyncContextManager[Kept]:
+    """Start the attach/detach controller."""
     kubeconfig = kubernetes.admin.write_kubeconfig(folder / "kubeconfig-controllers")
     command = [
         str(program(assets, "kube-controller-manager")),
@@ -50,8 +48,7 @@ async def controller_manager(kubernetes: Kubernetes, assets: Path, folder: Path)
         "--secure-port=0",
         *QUICK,
     ]
-    async with running(command, folder / "kube-controller-manager.log", folder):
-        yield
+    return Kept.start(command, folder / "kube-controller-manager.log")
 
 
 @asynccontextmanager

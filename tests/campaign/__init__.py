@@ -1,0 +1,13 @@
+"""A campaign of faults on the real parts, under load: `make campaign MINUTES=30 SEED=7`. docs/reliability.md has what it found.
+
+| module | what it has |
+|---|---|
+| `parts.py` | the processes: etcd, kube-apiserver, Temporal, controllers, the driver, three workers |
+| `worker.py`, `wrappers.py`, `failpoints.py` | the campaign's worker: the deployed one, whose parts lead by named failpoints |
+| `proxy.py` | the proxy before the API server, and before Temporal |
+| `faults.py` | the faults by a seed, and how each is brought about |
+| `load.py` | Pods and callers |
+| `history.py`, `linear.py`, `judge.py` | what happened, and two checkers of it |
+| `stage.py`, `recovery.py`, `report.py` | the course of a campaign, its figures, its report |
+| `old_backend.py` | the way of a worker of version 0.1.0 to the driver |
+"""

@@ -1,0 +1,109 @@
+"""The campaign's worker: `python -m tests.campaign.worker`, the deployed one, made of parts that lead by failpoints.
+
+Contract: it is assembled as worker.py assembles it, in front of a driver. Its folder, `CAMPAIGN_FOLDER`, says what fails, and how
+wrong its clock is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import uuid
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Final, NoReturn
+
+from temporalio.client import Client
+
+from activities.context import worker_context
+from mooring.cluster.clientset import clientset_of
+from mooring.csi.driver import ListingBackend
+from mooring.csi.sidecar import open_sidecar
+from mooring.kubernetes.api import KubernetesApi
+from mooring.kubernetes.connection import CLOCK
+from mooring.kubernetes.credentials.connections import Connections
+from mooring.kubernetes.credentials.logins import KubeconfigLogins
+from mooring.kubernetes.credentials.renewal import Renewal
+from mooring.process.health import HealthServer, Starting, free_address
+from mooring.process.lifetime import exit_process, unless, until_signalled
+from mooring.process.logs import log_to_stderr
+from mooring.process.metrics import Metrics, WorkerRegistry
+from mooring.settings import Settings, read_settings
+from mooring.temporal.connection import reach, runtime
+from tests.campaign.failpoints import Failpoints
+from tests.campaign.wrappers import FailingClient, FailingDriver, FailingInterceptor, FailingSenders
+from worker import MooringWorker
+
+FOLDER: Final = "CAMPAIGN_FOLDER"
+log = logging.getLogger("mooring.worker")
+
+
+class SkewedClock:
+    """A clock that is wrong by as many seconds as a file says."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+
+    def now(self) -> datetime:
+        """Return what the worker takes for the time."""
+        seconds = float(self._file.read_text()) if self._file.exists() else 0.0
+        return datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+async def serve(points: Failpoints, clock: SkewedClock, settings: Settings, stop: asyncio.Event) -> None:
+    """Run a worker until `stop` is set."""
+    identity = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+    registry, starting = WorkerRegistry(), Starting("The driver behind the CSI endpoint")
+    sdk_metrics = free_address()
+    async with AsyncExitStack() as stack:
+        health = HealthServer(starting, registry, f"http://{sdk_metrics}/metrics", "worker")
+        await stack.enter_async_context(health.listen(settings.http_address))
+        sidecar = await stack.enter_async_context(open_sidecar(settings))
+        met = await unless(stop, sidecar.meet_driver(settings))
+        if met is None:
+            return
+        registry.driver = met.driver
+        metrics, api = Metrics(registry), _api(points, met)
+        stack.push_async_callback(api.close)
+        clientset = await stack.enter_async_context(clientset_of(api, met, identity, clock.now, metrics))
+        client = await unless(stop, reach(identity, runtime(sdk_metrics, met.driver, log), starting.report))
+        if client is None:
+            return
+        failing = _intercepted(client, FailingInterceptor(points))
+        driver = sidecar.backend(met)
+        assert isinstance(driver, ListingBackend)
+        backend = FailingDriver(points, driver)
+        context = worker_context(met, identity, failing, clientset, backend, sidecar.state, metrics, now=clock.now)
+        mooring = FailingClient(points, failing, driver=met.driver, task_queue=met.queue)
+        starting.worker = MooringWorker(replace(context, mooring=mooring))
+        await starting.worker.run(stop)
+
+
+def _api(points: Failpoints, settings: Settings) -> KubernetesApi:
+    logins = KubeconfigLogins(os.environ["KUBECONFIG"], os.environ, CLOCK.now)
+    logins.prepare()
+    return KubernetesApi(FailingSenders(points, Connections(Renewal(logins, os.environ, CLOCK))), settings.request_timeout)
+
+
+def _intercepted(client: Client, interceptor: FailingInterceptor) -> Client:
+    config = client.config()
+    config["interceptors"] = [interceptor]
+    return Client(**config)
+
+
+def main() -> NoReturn:
+    """Run a worker with the environment's settings; never return."""
+    settings, folder = read_settings(), Path(os.environ[FOLDER])
+    log_to_stderr(settings.log_level)
+    work = partial(serve, Failpoints(folder), SkewedClock(folder / "skew"), settings)
+    asyncio.run(until_signalled(work, settings.drain_timeout + 10))
+    exit_process(0)
+
+
+if __name__ == "__main__":
+    main()
