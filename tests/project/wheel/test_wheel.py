@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -44,7 +45,7 @@ def test_the_wheel_has_every_source_file_and_nothing_else(wheel: Path) -> None:
 
 
 def test_an_installation_brings_no_module_but_mooring(installation: Installation, tmp_path: Path) -> None:
-    ran = installation.run(installation.python, "-c", PLACES, cwd=tmp_path)
+    ran = replace(installation, folder=tmp_path).run(installation.python, "-c", PLACES)
     first, *others = ran.stdout.splitlines()
     assert first.startswith(f"mooring {installation.environment}")
     assert others == [f"{name} None" for name in ("worker", "workflows", "activities", "tests")]
@@ -73,7 +74,7 @@ async def test_the_command_runs_mooring_s_worker_with_the_users_backend(installa
 
 
 def test_a_backend_in_a_module_of_mooring_s_name_is_refused_by_name(installation: Installation) -> None:
-    ran = installation.run("env", "MOORING_BACKEND=workflows.storage:make", installation.mooring, "worker")
+    ran = installation.run(installation.mooring, "worker", MOORING_BACKEND="workflows.storage:make")
     assert ran.returncode == 2
     assert "names a module of Mooring's own; give yours another name than worker, workflows, activities" in ran.stderr
 
