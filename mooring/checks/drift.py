@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from mooring.reconciliation.report import ReconciliationReport
 
 _SEE: Final = "mooring drift -o wide"
+MISSED: Final = 3
+"""Reconciliations in a row that may be missed."""
+GRACE: Final = 60.0
+"""Seconds that one may take."""
 
 
 def judge_schedule(driver: str, queue: str, named: str, polled_by: set[str]) -> Answer:
@@ -28,20 +32,25 @@ def judge_schedule(driver: str, queue: str, named: str, polled_by: set[str]) -> 
         return failed(why, "Start a worker with MOORING_RECONCILE_INTERVAL above 0: it takes over the Schedule.")
     if named != queue:
         why = f"{what}, not {queue}, so {', '.join(sorted(polled_by))} carry out its reconciliations."
-        return warning(
+        return failed(
             why, "Compare MOORING_TASK_QUEUE of these workers; once none of them runs, another worker takes over the Schedule."
         )
     return ok(named)
 
 
-def judge_drift(report: ReconciliationReport | None, driver: str, now: datetime) -> Answer:
-    """Answer whether records, cluster and backend agree; `report` is None if the driver is not reconciled."""
+def judge_drift(report: ReconciliationReport | None, driver: str, now: datetime, *, unpolled: bool = False) -> Answer:
+    """Answer whether records, cluster and backend agree; `report` is None if the driver is not reconciled.
+
+    `unpolled`: the open reconciliation waits on a task queue that no worker polls.
+    """
     if report is None:
         why = f"No Schedule reconciles driver {driver}, so drift goes unnoticed."
         return warning(why, "Start a worker with MOORING_RECONCILE_INTERVAL above 0; it creates the Schedule.")
     if report.awaits_approval:
         why = "More heals are due than MOORING_DRIFT_GUARD allows without an approval, and nothing is healed until then."
         return failed(why, "Check the list; if it is right, run `mooring approve reconcile --reason` with your reason.", _SEE)
+    if unpolled or _is_overdue(report, now):
+        return _late(report, driver, now, unpolled=unpolled)
     if report.failed:
         return warning(report.failed, "Look at the run in the Temporal UI; `mooring drift --now` runs another one.")
     found = report.result
@@ -53,6 +62,27 @@ def judge_drift(report: ReconciliationReport | None, driver: str, now: datetime)
         return warning(" ".join(found.not_compared), "Correct the cause; the next reconciliation compares it.")
     minutes = (now - report.ended_at) / timedelta(minutes=1)
     return ok(f"{found.compared} compared {minutes:.0f} min ago, {found.healed} healed")
+
+
+def _is_overdue(report: ReconciliationReport, now: datetime) -> bool:
+    last = report.ended_at or report.begun_at
+    return last is not None and report.interval > 0 and (now - last).total_seconds() > MISSED * report.interval + GRACE
+
+
+def _late(report: ReconciliationReport, driver: str, now: datetime, *, unpolled: bool) -> Answer:
+    """Return the answer if reconciliations have ceased, with the reason as far as it is known."""
+    done = f"completed {(now - report.ended_at) / timedelta(minutes=1):.0f} min ago" if report.ended_at else "has yet to complete"
+    why = f"Drift goes unnoticed: the last reconciliation of driver {driver} {done}"
+    if unpolled and report.running is not None:
+        queue = f"task queue {report.running_queue}, which no worker polls"
+        fix = f"Start a worker with MOORING_TASK_QUEUE={report.running_queue}, or terminate the run; the next one is begun on time."
+        terminate = f"temporal workflow terminate --workflow-id {arguments(report.running.workflow_id)}"
+        return failed(f"{why}, and {report.running.workflow_id} waits on {queue}.", fix, terminate)
+    if report.paused is not None:
+        resume = f"temporal schedule toggle --unpause --schedule-id {arguments(reconcile_id(driver))} --reason 'to be reconciled'"
+        return failed(f"{why}, and its Schedule is paused ({report.paused}).", "Resume it:", resume)
+    fix = f"Look at the runs of {reconcile_id(driver)} in the Temporal UI, and at the workers' logs; see {_SEE}."
+    return failed(f"{why}, and one is due every {report.interval:g} s.{f' {report.failed}' if report.failed else ''}", fix)
 
 
 def _left(found: ReconcileResult) -> Answer:

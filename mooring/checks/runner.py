@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from mooring.checks.csi import CsiChecks
 from mooring.checks.kubernetes import KubernetesChecks
-from mooring.checks.results import Answer, CheckReport, Question, Result, failed, ok, put, warning
+from mooring.checks.results import Answer, CheckReport, Question, Result, failed, ok, put
 from mooring.checks.temporal import TemporalChecks
 from mooring.settings import InvalidSettings, misspelt, read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable
 
     from temporalio.client import Client
 
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     from mooring.kubernetes.api import KubernetesApi
 
 CONFIGURATION: Final = "Configuration"
+
+
+def utc_now() -> datetime:
+    """Return the time."""
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,7 @@ class Asked:
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Fields of `Settings` that come before the environment's."""
     environ: Mapping[str, str] = field(default_factory=dict)
+    now: Callable[[], datetime] = utc_now
 
 
 async def check_everything(asked: Asked) -> CheckReport:
@@ -59,7 +66,7 @@ def groups(asked: Asked, kubernetes: KubernetesChecks) -> Sequence[Sequence[Ques
 
     return (
         [Question(CONFIGURATION, "configuration", "The MOORING_* settings are valid", configured)],
-        TemporalChecks(asked.temporal, asked.driver, asked.task_queue).questions(),
+        TemporalChecks(asked.temporal, asked.driver, asked.task_queue, asked.now).questions(),
         kubernetes.questions(),
         CsiChecks(asked.csi_endpoint, asked.driver).questions(),
     )
@@ -71,4 +78,4 @@ def _configured(settings: Mapping[str, Any], environ: Mapping[str, str]) -> Answ
     except InvalidSettings as error:
         return failed(str(error), "Correct the variable; docs/settings.md lists all.")
     wrong = " ".join(misspelt(environ))
-    return warning(wrong, "Correct the name; docs/settings.md lists all.") if wrong else ok()
+    return failed(wrong, "Correct the name; docs/settings.md lists all.") if wrong else ok()

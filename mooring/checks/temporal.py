@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from temporalio.api.enums.v1 import IndexedValueType, NamespaceState, TaskQueueType
@@ -14,6 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from mooring import names
 from mooring.checks.drift import judge_drift, judge_schedule
+from mooring.checks.operations import judge_operations
 from mooring.checks.results import Answer, Question, failed, ok, warning
 from mooring.errors import TemporalUnavailable
 from mooring.reconciliation.report import last_report
@@ -21,6 +22,7 @@ from mooring.reconciliation.schedule import scheduled_queue
 from mooring.temporal.connection import SEARCH_ATTRIBUTES
 from mooring.temporal.reasons import create_namespace, in_words
 from mooring.temporal.runs import LIVELY, pollers
+from mooring.temporal.under_way import list_under_way
 
 if TYPE_CHECKING:
     from temporalio.api.workflowservice.v1 import DescribeNamespaceResponse
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 TEMPORAL: Final = "Temporal"
 WORKERS: Final = "Workers"
+OPERATIONS: Final = "Operations"
 DRIFT: Final = "Drift"
 REACHABLE: Final = "temporal-reachable"
 NAMESPACE: Final = "temporal-namespace"
@@ -36,10 +39,11 @@ RETENTION: Final = timedelta(hours=24)
 
 
 class TemporalChecks:
-    """The questions to one server about one driver's workers. `connect` makes the client."""
+    """The questions to one server about one driver's workers. `connect` makes the client, `now` is UTC."""
 
-    def __init__(self, connect: Callable[[], Awaitable[Client]], driver: str, queue: str) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[Client]], driver: str, queue: str, now: Callable[[], datetime]) -> None:
         self._connect = connect
+        self._now = now
         self._driver = driver
         self._queue = queue
         self._client: Client | None = None
@@ -70,6 +74,7 @@ class TemporalChecks:
                 self._waiting,
                 needs=(NAMESPACE, serve),
             ),
+            Question(OPERATIONS, "operations-stuck", "No operation is stuck", self._stuck, needs=(NAMESPACE,)),
             Question(
                 DRIFT, "drift-schedule", "A worker carries out the Schedule of reconciliations", self._scheduled, needs=(NAMESPACE,)
             ),
@@ -153,7 +158,14 @@ class TemporalChecks:
         return judge_schedule(self._driver, self._queue, queue, by)
 
     async def _in_step(self) -> Answer:
-        return judge_drift(await last_report(self._temporal, self._driver), self._driver, datetime.now(UTC))
+        report = await last_report(self._temporal, self._driver)
+        queue = report.running_queue if report else ""
+        workflows = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
+        unpolled = bool(queue) and not await pollers(self._temporal, queue, workflows)
+        return judge_drift(report, self._driver, self._now(), unpolled=unpolled)
+
+    async def _stuck(self) -> Answer:
+        return judge_operations(await list_under_way(self._temporal, self._driver), self._now())
 
     async def _polled(self, queue: str, fix: str) -> Answer:
         """Check that both kinds of task are polled for."""

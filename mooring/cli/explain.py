@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from mooring.cli.naming import volume_named
-from mooring.cli.operations import Kubeconfig, KubeContext, Volume
+from mooring.cli.operations import Kubeconfig, KubeContext, VolumeName
 from mooring.cli.output import Text, print_data
 from mooring.cli.session import Session
 from mooring.errors import VolumeNotFound
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def explain(
     context: typer.Context,
-    volume: Volume,
+    volume: VolumeName,
     kubeconfig: Kubeconfig = "",
     kube_context: KubeContext = "",
     output: Text = "text",

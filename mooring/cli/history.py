@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from mooring.cli.naming import volume_named
-from mooring.cli.operations import Kubeconfig, KubeContext, Volume
+from mooring.cli.operations import Kubeconfig, KubeContext, VolumeName
 from mooring.cli.output import NONE, UNKNOWN, Listing, Row, age, duration, note, print_data, print_table, rfc3339
 from mooring.cli.session import Session
 from mooring.errors import VolumeNotFound
@@ -37,7 +37,7 @@ STYLES: Final = {
 
 def history(
     context: typer.Context,
-    volume: Volume,
+    volume: VolumeName,
     limit: Annotated[int, typer.Option(metavar="N", min=1, help="Number of runs to show, newest first.")] = 20,
     kubeconfig: Kubeconfig = "",
     kube_context: KubeContext = "",

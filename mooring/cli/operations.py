@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mooring.client import MooringClient
     from mooring.models import PublishResult, RebuildResult, UnpublishResult
 
-Volume = Annotated[
+VolumeName = Annotated[
     str,
     typer.Argument(metavar="VOLUME", help="Volume handle, PV name, pvc/NAMESPACE/NAME or pod/NAMESPACE/NAME.", show_default=False),
 ]
@@ -42,7 +42,7 @@ def _access_modes(incomplete: str) -> list[str]:
 
 def publish(
     context: typer.Context,
-    volume: Volume,
+    volume: VolumeName,
     node: Node,
     access_mode: Annotated[
         str,
@@ -85,7 +85,7 @@ async def _refuse_without_pv(client: MooringClient, volume: str, node_id: str, t
 
 def unpublish(
     context: typer.Context,
-    volume: Volume,
+    volume: VolumeName,
     node: Annotated[
         str, typer.Argument(metavar="NODE", help="CSI node id, or the name of a Node; or --all-nodes.", show_default=False)
     ] = "",

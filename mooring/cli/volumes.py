@@ -1,7 +1,7 @@
 """`mooring get` and `list`: the volumes and their holders.
 
-`get` asks a worker, which reads the live PV. `list` reads the PVs itself, so it needs no worker and no Temporal; a volume that is
-held while it has no PV yet is not among them.
+`get` asks a worker, which reads the live PV. `list` reads the PVs itself and asks Temporal what waits for a PV and what is open, so
+it needs no worker; where Temporal doesn't answer, it shows what the PVs say, and fails.
 """
 
 from __future__ import annotations
@@ -12,24 +12,27 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from mooring.cli.naming import node_named, unknown_node, volume_named
-from mooring.cli.operations import PATIENCE, Kubeconfig, KubeContext, Timeout, Volume
+from mooring.cli.operations import PATIENCE, Kubeconfig, KubeContext, Timeout, VolumeName
 from mooring.cli.output import NONE, UNKNOWN, Named, Row, Table, age, note, print_data, print_lines, print_streamed, rfc3339
 from mooring.cli.session import Session
-from mooring.errors import VolumeNotFound
+from mooring.errors import MooringError, VolumeNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from mooring.cli.forms import VolumeForm
     from mooring.cluster.record_list import Records
     from mooring.models import VolumeStatus
+    from mooring.temporal.under_way import UnderWay
 
-HEADERS: Final = ("VOLUME", "NODE", "ATTACHED", "EPOCH", "PV", "MODE")
-WIDE: Final = ("VOLUME", "NODE", "ATTACHED", "EPOCH", "PV", "MODE", "READONLY", "OPERATION")
+HEADERS: Final = ("VOLUME", "NODE", "ATTACHED", "EPOCH", "PV", "MODE", "OPEN")
+WIDE: Final = (*HEADERS, "READONLY", "OPERATION")
+SECONDS: Final = 15.0
 
 
 def get(
     context: typer.Context,
-    volume: Volume,
+    volume: VolumeName,
     timeout: Timeout = PATIENCE,
     kubeconfig: Kubeconfig = "",
     kube_context: KubeContext = "",
@@ -44,40 +47,62 @@ def get(
     )
     if status.record is None and status.unpersisted is None:
         session.fail(VolumeNotFound(f"Volume {handle} of driver {session.driver} has no PersistentVolume, and no node holds it."))
-    _print([status], output, alone=True)
+    from mooring.cli import forms
+
+    _print([forms.volume(status)], output, alone=True)
 
 
 def list_volumes(
     context: typer.Context,
     node: Annotated[
-        str, typer.Option(metavar="NODE", help="Only volumes that this node, or Node, holds.", show_default=False)
+        str,
+        typer.Option(
+            metavar="NODE", help="Only volumes that this node holds, or that an open operation is to give it.", show_default=False
+        ),
     ] = "",
     attached: Annotated[
-        bool | None, typer.Option("--attached/--detached", help="Only volumes that some node, or none, holds.", show_default=False)
+        bool | None,
+        typer.Option(
+            "--attached/--detached",
+            help="Only volumes that some node holds, or for which an operation is open; or only the others.",
+            show_default=False,
+        ),
     ] = None,
+    open_only: Annotated[
+        bool, typer.Option("--open", help="List what is at work, waiting or stuck instead, the oldest first.")
+    ] = False,
     watch: Annotated[
-        bool, typer.Option("-w", "--watch", help="After the list, print each volume that changes, until Ctrl-C.")
+        bool, typer.Option("-w", "--watch", help="After the list, print each volume whose record changes, until Ctrl-C.")
     ] = False,
     kubeconfig: Kubeconfig = "",
     kube_context: KubeContext = "",
     output: Named = "table",
 ) -> None:
-    """List the driver's volumes and their holders, as recorded on the PVs."""
+    """List the driver's volumes and their holders: as recorded on the PVs, and as they wait for a PV."""
     session = Session.of(context, kubeconfig, kube_context)
+    if open_only:
+        if watch or attached is not None:
+            raise typer.BadParameter("--open goes with --node and --output alone.")
+        from mooring.cli.open_list import print_open
+
+        print_open(session, node_named(session, node).id if node else "", output)
+        return
     records = session.run(lambda: read_all(session), "the list of PersistentVolumes")
     from mooring.cluster.record_list import statuses
 
     found, errors = statuses(session.driver, records.records)
     errors += records.untranslatable
-    node = _holder_named(session, node, found) if node else ""
-    wanted = [status for status in found if _wanted(status, node, attached)]
+    under_way, unasked = session.run(lambda: _under_way(session), "the list of what is under way")
+    volumes = _merged(session.driver, found, under_way)
+    node = _holder_named(session, node, volumes) if node else ""
+    wanted = [volume for volume in volumes if _wanted(volume, node, attached)]
+    errors += unasked
     if watch:
         from mooring.cli.watch import follow
 
         for error in errors:
             note(f"Error: {error}")
-        printer = _stream(wanted, output)
-        follow(session, records, lambda status: _wanted(status, node, attached), printer)
+        follow(session, records, *_watched(node, attached, _stream(wanted, output)))
     _print(wanted, output, alone=False)
     if not wanted:
         note(f"Driver {session.driver} has no such volumes.")
@@ -85,9 +110,51 @@ def list_volumes(
         session.fail(*errors)
 
 
-def _holder_named(session: Session, node: str, found: Sequence[VolumeStatus]) -> str:
+async def _under_way(session: Session) -> tuple[list[UnderWay], list[MooringError]]:
+    """List what is under way, and the error that hid it."""
+    from mooring.temporal import runs
+    from mooring.temporal.under_way import list_under_way
+
+    what = f"The list of volumes of driver {session.driver} that wait for a PersistentVolume or have an open operation"
+    try:
+        async with runs.deadline(SECONDS, what):
+            return await list_under_way(await session.temporal(), session.driver), []
+    except MooringError as error:
+        note(f"What waits for a PersistentVolume, and what is open, is not shown: {error.args[0] if error.args else error}")
+        return [], [error]
+
+
+def _merged(driver: str, recorded: Sequence[VolumeStatus], under_way: Sequence[UnderWay]) -> list[VolumeForm]:
+    """Return the recorded volumes with what is under way, and those that are known by that alone, by handle."""
+    from mooring.cli import forms
+    from mooring.models import VolumeStatus
+    from mooring.temporal.under_way import STUCK_KINDS
+
+    now = _now()
+    waiting = {run.volume_handle: run.held for run in under_way if run.held is not None}
+    operations = {run.volume_handle: forms.open_run(run, now) for run in under_way if run.kind in STUCK_KINDS}
+    known = {status.volume_handle: status for status in recorded}
+    for handle in {*waiting, *operations} - {*known}:
+        known[handle] = VolumeStatus(driver=driver, volume_handle=handle, record=None, unpersisted=None)
+    return [
+        forms.volume(known[handle].model_copy(update={"unpersisted": waiting.get(handle)}), operations.get(handle))
+        for handle in sorted(known)
+    ]
+
+
+def _watched(
+    node: str, attached: bool | None, show: Callable[[VolumeForm], None]
+) -> tuple[Callable[[VolumeStatus], bool], Callable[[VolumeStatus], None]]:
+    """Return the filter and the printer of a watch, which sees records alone."""
+    from mooring.cli import forms
+
+    return lambda status: _wanted(forms.volume(status), node, attached), lambda status: show(forms.volume(status))
+
+
+def _holder_named(session: Session, node: str, found: Sequence[VolumeForm]) -> str:
     """Return the node id of the node with this name, which must be known."""
-    named = node_named(session, node, {held.node_id for status in found for held in status.everyone})
+    held = {held.node_id for volume in found for held in volume.holders} | {each.open.node_id for each in found if each.open}
+    named = node_named(session, node, held)
     if named.known is False:
         session.fail(unknown_node(session, named))
     return named.id
@@ -104,61 +171,61 @@ async def read_all(session: Session) -> Records:
         await api.close()
 
 
-def _wanted(status: VolumeStatus, node: str, attached: bool | None) -> bool:
-    nodes = [held.node_id for held in status.everyone]
-    return (not node or node in nodes) and attached in (None, bool(nodes))
+def _wanted(volume: VolumeForm, node: str, attached: bool | None) -> bool:
+    return (not node or volume.concerns(node)) and attached in (None, volume.taken)
 
 
-def _print(statuses: list[VolumeStatus], output: str, *, alone: bool) -> None:
+def _print(volumes: list[VolumeForm], output: str, *, alone: bool) -> None:
     if output == "name":
-        print_lines(map(_name, statuses))
+        print_lines(map(_name, volumes))
     elif output in ("json", "yaml"):
-        print_data(statuses[0] if alone else statuses, output)
-    elif statuses or output == "wide":
-        _table(statuses, output)
+        print_data(volumes[0] if alone else volumes, output)
+    elif volumes or output == "wide":
+        _table(volumes, output)
 
 
-def _stream(statuses: list[VolumeStatus], output: str) -> Callable[[VolumeStatus], None]:
+def _stream(volumes: list[VolumeForm], output: str) -> Callable[[VolumeForm], None]:
     """Print these as the beginning of an endless stream, and return the function that prints the next one."""
     if output in ("table", "wide"):
-        table, row = _table(statuses, output), _ROWS[output]
-        return lambda status: table.add(row(status, _now()))
-    show: Callable[[VolumeStatus], None] = (
-        (lambda status: print_lines([_name(status)])) if output == "name" else (lambda status: print_streamed(status, output))
+        table, row = _table(volumes, output), _ROWS[output]
+        return lambda volume: table.add(row(volume, _now()))
+    show: Callable[[VolumeForm], None] = (
+        (lambda volume: print_lines([_name(volume)])) if output == "name" else (lambda volume: print_streamed(volume, output))
     )
-    for status in statuses:
-        show(status)
+    for volume in volumes:
+        show(volume)
     return show
 
 
-def _table(statuses: list[VolumeStatus], output: str) -> Table:
+def _table(volumes: list[VolumeForm], output: str) -> Table:
     now, row, wide = _now(), _ROWS[output], output == "wide"
-    return Table(WIDE if wide else HEADERS, [row(status, now) for status in statuses], whole=wide)
+    return Table(WIDE if wide else HEADERS, [row(volume, now) for volume in volumes], whole=wide)
 
 
-def _name(status: VolumeStatus) -> str:
-    return f"volume/{status.volume_handle}"
+def _name(volume: VolumeForm) -> str:
+    return f"volume/{volume.volume_handle}"
 
 
-def _short(status: VolumeStatus, now: datetime) -> Row:
-    return Row(_cells(status, lambda since: age(since, now)))
+def _short(volume: VolumeForm, now: datetime) -> Row:
+    return Row(_cells(volume, lambda since: age(since, now)))
 
 
-def _cells(status: VolumeStatus, show: Callable[[datetime], str]) -> list[str]:
-    held_by, record = status.everyone, status.record
+def _cells(volume: VolumeForm, show: Callable[[datetime], str]) -> list[str]:
+    holders = volume.holders
     return [
-        status.volume_handle,
-        _each(held.node_id for held in held_by),
-        show(held_by[0].attached_at) if held_by else NONE,
-        str(record.epoch if record else 0),
-        _each(mark.pv for mark in record.marks) if record else NONE,
-        _each(dict.fromkeys(held.access_mode or UNKNOWN for held in held_by)),
+        volume.volume_handle,
+        _each(held.node_id for held in holders),
+        show(holders[0].attached_at) if holders else NONE,
+        str(volume.epoch),
+        _each(volume.pvs),
+        _each(dict.fromkeys(held.access_mode or UNKNOWN for held in holders)),
+        volume.open.state if volume.open else NONE,
     ]
 
 
-def _wide(status: VolumeStatus, now: datetime) -> Row:  # noqa: ARG001 - one of _ROWS
-    readonly = _each(dict.fromkeys(str(held.readonly).lower() for held in status.everyone))
-    return Row([*_cells(status, rfc3339), readonly, (status.record and status.record.operation) or NONE])
+def _wide(volume: VolumeForm, now: datetime) -> Row:  # noqa: ARG001 - one of _ROWS
+    readonly = _each(dict.fromkeys(str(held.readonly).lower() for held in volume.holders))
+    return Row([*_cells(volume, rfc3339), readonly, volume.operation or NONE])
 
 
 def _each(values: Iterable[str]) -> str:
@@ -169,4 +236,4 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-_ROWS: Final[Mapping[str, Callable[[VolumeStatus, datetime], Row]]] = {"table": _short, "wide": _wide}
+_ROWS: Final[Mapping[str, Callable[[VolumeForm, datetime], Row]]] = {"table": _short, "wide": _wide}

@@ -86,7 +86,7 @@ async def find_volume(api: KubernetesApi, driver: str, name: str) -> Identified:
     """
     form, rest = split(name, VOLUME_FORMS)
     claims = await _claims(api, form, rest)
-    named = VolumeName(driver, name, form, rest, claims)
+    named = AskedVolume(driver, name, form, rest, claims)
     pvs = await list_all(api, PVS_WITH_STATUS, named.fits)
     found = _only([meaning for pv in named.current(pvs) if (meaning := named.meaning(pv))], name)
     if found is not None:
@@ -98,7 +98,7 @@ async def find_volume(api: KubernetesApi, driver: str, name: str) -> Identified:
 
 
 @dataclass(frozen=True, slots=True)
-class VolumeName:
+class AskedVolume:
     """A name of a volume: `rest` is that without its form; `claims` are the PersistentVolumeClaims that it means."""
 
     driver: str
@@ -155,11 +155,11 @@ async def find_node(api: KubernetesApi, driver: str, name: str, held: Collection
         meanings.append(_by_node(node_ids[rest], rest))
     meanings = meanings or [_by_node(each, rest) for each in await _noted(api, driver, rest)]
     found = _only(meanings, name)
-    return found or await _plain_node(api, driver, Named(name, form, rest), registered=bool(node_ids))
+    return found or await _plain_node(api, driver, AskedNode(name, form, rest), registered=bool(node_ids))
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class AskedNode:
     """A name of a node: `rest` is that without its form."""
 
     name: str
@@ -167,7 +167,7 @@ class Named:
     rest: str
 
 
-async def _plain_node(api: KubernetesApi, driver: str, named: Named, *, registered: bool) -> Identified:
+async def _plain_node(api: KubernetesApi, driver: str, named: AskedNode, *, registered: bool) -> Identified:
     """Return the meaning of a name that is at most a Node's; `registered`: the driver gives Nodes ids of its own."""
     selector = {"fieldSelector": f"metadata.name={named.rest}"}
     nodes = await list_all(api, NODES, selector=selector) if NODE_NAME.fullmatch(named.rest) else []
@@ -223,7 +223,7 @@ def _only(meanings: Sequence[Meaning], name: str) -> Identified | None:
     return Identified(meaning.id, says=f"{name} is {meaning.what}." if meaning.what and meaning.id != name else "")
 
 
-def _no_volume(named: VolumeName, others: Sequence[Pv]) -> str:
+def _no_volume(named: AskedVolume, others: Sequence[Pv]) -> str:
     if others:
         drivers = " and ".join(f"PersistentVolume {pv.metadata.name} ({_driver(pv)})" for pv in others)
         return f"{named.name} is no volume of driver {named.driver}, but of another: {drivers}. Name the driver with --driver."

@@ -23,7 +23,13 @@ from mooring.temporal.runs import describe
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from temporalio.client import Client, ScheduleActionExecution, ScheduleDescription, ScheduleInfo
+    from temporalio.client import (
+        Client,
+        ScheduleActionExecution,
+        ScheduleDescription,
+        ScheduleInfo,
+        WorkflowExecutionDescription,
+    )
 
 GLANCE_SECONDS: Final = 0.2
 QUERY_TIME: Final = timedelta(seconds=5)
@@ -41,8 +47,9 @@ class ReconciliationReport(Model):
     """State of a driver's reconciliation.
 
     `result` is that of the newest reconciliation that has completed, at `ended_at`; both None if there is none. `failed`: the
-    reason why a newer one did not complete, "" for none. `running` is the open run, and `awaits_approval` says whether it waits for
-    one. `task_queue` is the one that the Schedule names.
+    reason why a newer one did not complete, "" for none. `running` is the open run, `running_queue` the task queue that it waits
+    on, and `awaits_approval` says whether it waits for one. Of the Schedule: `task_queue` is the one that it names, `interval` the
+    seconds between two runs, `begun_at` when it was made; `paused` the note of who paused it, None if nobody did.
     """
 
     result: ReconcileResult | None = None
@@ -51,6 +58,10 @@ class ReconciliationReport(Model):
     running: Run | None = None
     awaits_approval: bool = False
     task_queue: str = ""
+    running_queue: str = ""
+    interval: float = 0
+    begun_at: datetime | None = None
+    paused: str | None = None
 
 
 async def last_report(client: Client, driver: str) -> ReconciliationReport | None:
@@ -59,8 +70,17 @@ async def last_report(client: Client, driver: str) -> ReconciliationReport | Non
     if described is None:
         return None
     info, running = described.info, _running(described.info)
-    waits = running is not None and await awaits_approval(client, running)
-    report = ReconciliationReport(running=running, awaits_approval=waits, task_queue=queue_of(described.schedule))
+    seen = await describe(client, running.workflow_id, running.run_id) if running else None
+    state = described.schedule.state
+    report = ReconciliationReport(
+        running=running,
+        running_queue=seen.task_queue if seen else "",
+        awaits_approval=seen is not None and _awaits_approval(seen),
+        task_queue=queue_of(described.schedule),
+        interval=min((each.every.total_seconds() for each in described.schedule.spec.intervals), default=0),
+        begun_at=info.created_at,
+        paused=(state.note or "no note") if state and state.paused else None,
+    )
     for run in reversed(_runs(action.action for action in info.recent_actions)):
         seen = await describe(client, run.workflow_id, run.run_id)
         if seen is None or seen.status is WorkflowExecutionStatus.RUNNING:
@@ -108,7 +128,11 @@ async def result(client: Client, run: Run) -> ReconcileResult:
 async def awaits_approval(client: Client, run: Run) -> bool:
     """Return whether the run waits for an operator."""
     seen = await describe(client, run.workflow_id, run.run_id)
-    return seen is not None and seen.typed_search_attributes.get(_STATE) == State.AWAITING_APPROVAL
+    return seen is not None and _awaits_approval(seen)
+
+
+def _awaits_approval(run: WorkflowExecutionDescription) -> bool:
+    return run.typed_search_attributes.get(_STATE) == State.AWAITING_APPROVAL
 
 
 async def progress(client: Client, run: Run) -> Progress:

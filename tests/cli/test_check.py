@@ -119,10 +119,10 @@ async def test_a_setting_that_is_wrong_is_named(look: Mooring) -> None:
     assert await failure(ran, "configuration") == "MOORING_PAGE_SIZE is 'many'; it must be a whole number."
 
 
-async def test_a_setting_that_is_misspelt_is_a_warning(look: Mooring) -> None:
+async def test_a_setting_that_is_misspelt_is_a_failure_with_the_nearest_name(look: Mooring) -> None:
     ran = await look("check", "-o", "json", MOORING_PAGESIZE="7")
     asked = found(ran, "configuration")
-    assert (asked["result"], "did you mean MOORING_PAGE_SIZE?" in asked["cause"]) == ("warning", True)
+    assert (asked["result"], "did you mean MOORING_PAGE_SIZE?" in asked["cause"]) == ("failed", True)
 
 
 async def test_a_temporal_profile_that_cant_be_read_is_a_failure(look: Mooring, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from mooring.checks.drift import judge_drift, judge_schedule
 from mooring.models.drift import VANISHED, DriftKind
 from mooring.models.reconciliation import DriftOutcome, ReconcileResult
-from mooring.reconciliation.report import ReconciliationReport
+from mooring.reconciliation.report import ReconciliationReport, Run
 from mooring.states import State
 
 NOW = datetime(2026, 1, 31, 4, 0, tzinfo=UTC)
@@ -40,6 +40,39 @@ def test_each_end_of_a_reconciliation_has_its_answer(report: ReconciliationRepor
     assert bool(answer.fix) == (result in ("warning", "failed"))
 
 
+def late(**fields: Any) -> ReconciliationReport:
+    """Return a reconciliation that ended 36 minutes ago, where one is due every five."""
+    return ended(compared=7).model_copy(update={"interval": 300, "ended_at": NOW - timedelta(minutes=36), **fields})
+
+
+@pytest.mark.parametrize(
+    ("report", "told"),
+    [
+        (late(), "completed 36 min ago"),
+        (late(ended_at=None, result=None, begun_at=NOW - timedelta(hours=1)), "has yet to complete"),
+        (late(paused="for the move"), "is paused (for the move)"),
+        (late(failed="It ended as FAILED."), "ended as FAILED"),
+    ],
+)
+def test_reconciliations_that_have_ceased_are_a_failure(report: ReconciliationReport, told: str) -> None:
+    answer = judge_drift(report, "d.csi.test", NOW)
+    assert (answer.result, told in answer.cause) == ("failed", True)
+    assert answer.fix
+
+
+def test_a_reconciliation_that_no_worker_polls_for_is_a_failure_that_names_its_task_queue() -> None:
+    run = Run(workflow_id="reconcile/d.csi.test-2026", run_id="r")
+    answer = judge_drift(
+        ended(compared=7).model_copy(update={"running": run, "running_queue": "q1"}), "d.csi.test", NOW, unpolled=True
+    )
+    assert (answer.result, "task queue q1" in answer.cause, "MOORING_TASK_QUEUE=q1" in answer.fix) == ("failed", True, True)
+    assert answer.command.endswith("reconcile/d.csi.test-2026")
+
+
+def test_a_reconciliation_is_not_late_before_three_were_missed() -> None:
+    assert judge_drift(late(ended_at=NOW - timedelta(minutes=15)), "d.csi.test", NOW).result == "ok"
+
+
 @pytest.mark.parametrize("kind", VANISHED)
 def test_a_record_that_vanished_is_to_be_explained_first(kind: DriftKind) -> None:
     lost = DriftOutcome(kind=kind, volume_handle="my vol", node_id="node-a", why="")
@@ -54,7 +87,7 @@ def test_a_record_that_vanished_is_to_be_explained_first(kind: DriftKind) -> Non
         ("", set(), "skipped", "there is no Schedule reconcile/d.csi.test"),
         ("mine", set(), "failed", "names task queue mine, which no worker has polled"),
         ("others", set(), "failed", "names task queue others, which no worker has polled"),
-        ("others", {"worker-2", "worker-1"}, "warning", "names task queue others, not mine, so worker-1, worker-2 carry out"),
+        ("others", {"worker-2", "worker-1"}, "failed", "names task queue others, not mine, so worker-1, worker-2 carry out"),
         ("mine", {"worker-1"}, "ok", "mine"),
     ],
 )
