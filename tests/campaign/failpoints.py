@@ -21,7 +21,7 @@ from typing import Final
 
 import msgspec
 
-ACTIVITIES: Final = (
+ACTIVITIES: Final = (  # those that an operation, an evacuation or a reconciliation can't do without
     "observe_volume",
     "look_at_volume",
     "record_attachment",
@@ -42,7 +42,6 @@ ACTIVITIES: Final = (
     "look_at_node",
     "list_volumes_of_node",
     "release_volume",
-    "count_released",
 )
 CALLS: Final = (
     "kubernetes.GET",
@@ -55,7 +54,7 @@ CALLS: Final = (
     "driver.list",
     "temporal.start",
     "temporal.describe",
-    "temporal.signal",
+    "temporal.cancel",
     "csi.publish",
     "csi.unpublish",
 )

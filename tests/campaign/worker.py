@@ -11,19 +11,20 @@ import logging
 import os
 import socket
 import uuid
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from temporalio.client import Client
 
 from activities.context import worker_context
 from mooring.cluster.clientset import clientset_of
 from mooring.csi.driver import ListingBackend
-from mooring.csi.sidecar import open_sidecar
+from mooring.csi.sidecar import Sidecar, open_sidecar
 from mooring.kubernetes.api import KubernetesApi
 from mooring.kubernetes.connection import CLOCK
 from mooring.kubernetes.credentials.connections import Connections
@@ -68,24 +69,41 @@ async def serve(points: Failpoints, clock: SkewedClock, settings: Settings, stop
         if met is None:
             return
         registry.driver = met.driver
-        metrics, api = Metrics(registry), _api(points, met)
-        stack.push_async_callback(api.close)
-        clientset = await stack.enter_async_context(clientset_of(api, met, identity, clock.now, metrics))
         client = await unless(stop, reach(identity, runtime(sdk_metrics, met.driver, log), starting.report))
         if client is None:
             return
-        failing = _intercepted(client, FailingInterceptor(points))
-        driver = sidecar.backend(met)
-        assert isinstance(driver, ListingBackend)
-        backend = FailingDriver(points, driver)
-        context = worker_context(met, identity, failing, clientset, backend, sidecar.state, metrics, now=clock.now)
-        mooring = FailingClient(points, failing, driver=met.driver, task_queue=met.queue)
-        starting.worker = MooringWorker(replace(context, mooring=mooring))
+        made = failing_worker(points, clock, met, sidecar, os.environ["KUBECONFIG"], client, Metrics(registry))
+        starting.worker = await stack.enter_async_context(made)
         await starting.worker.run(stop)
 
 
-def _api(points: Failpoints, settings: Settings) -> KubernetesApi:
-    logins = KubeconfigLogins(os.environ["KUBECONFIG"], os.environ, CLOCK.now)
+@asynccontextmanager
+async def failing_worker(
+    points: Failpoints,
+    clock: SkewedClock,
+    settings: Settings,
+    sidecar: Sidecar,
+    kubeconfig: str | Mapping[str, Any],
+    client: Client,
+    metrics: Metrics,
+) -> AsyncIterator[MooringWorker]:
+    """Make the deployed worker, of parts that lead by these points; `sidecar` has met its driver."""
+    identity = client.service_client.config.identity
+    failing, api = _intercepted(client, FailingInterceptor(points)), _api(points, settings, kubeconfig)
+    try:
+        async with clientset_of(api, settings, identity, clock.now, metrics) as clientset:
+            driver = sidecar.backend(settings)
+            assert isinstance(driver, ListingBackend)
+            backend = FailingDriver(points, driver)
+            context = worker_context(settings, identity, failing, clientset, backend, sidecar.state, metrics, now=clock.now)
+            mooring = FailingClient(points, failing, driver=settings.driver, task_queue=settings.queue)
+            yield MooringWorker(replace(context, mooring=mooring))
+    finally:
+        await api.close()
+
+
+def _api(points: Failpoints, settings: Settings, kubeconfig: str | Mapping[str, Any]) -> KubernetesApi:
+    logins = KubeconfigLogins(kubeconfig, os.environ, CLOCK.now)
     logins.prepare()
     return KubernetesApi(FailingSenders(points, Connections(Renewal(logins, os.environ, CLOCK))), settings.request_timeout)
 

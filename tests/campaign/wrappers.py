@@ -28,9 +28,13 @@ T = TypeVar("T")
 
 
 async def between(points: Failpoints, step: str, error: Callable[[str], Exception], work: Callable[[], Awaitable[T]]) -> T:
-    """Do the work between the two points of its step."""
+    """Do the work between the two points of its step; a refusal is an answer, too."""
     await points.hit(f"{step}.before", error)
-    done = await work()
+    try:
+        done = await work()
+    except Exception:
+        await points.hit(f"{step}.after", error)
+        raise
     await points.hit(f"{step}.after", error)
     return done
 
@@ -156,8 +160,8 @@ class _Requests(sdk_client.OutboundInterceptor):
     async def describe_workflow(self, input: sdk_client.DescribeWorkflowInput) -> sdk_client.WorkflowExecutionDescription:  # noqa: A002
         return await between(self._points, "temporal.describe", _unavailable, lambda: self.next.describe_workflow(input))
 
-    async def signal_workflow(self, input: sdk_client.SignalWorkflowInput) -> None:  # noqa: A002
-        await between(self._points, "temporal.signal", _unavailable, lambda: self.next.signal_workflow(input))
+    async def cancel_workflow(self, input: sdk_client.CancelWorkflowInput) -> None:  # noqa: A002
+        await between(self._points, "temporal.cancel", _unavailable, lambda: self.next.cancel_workflow(input))
 
 
 class _Activities(sdk_worker.ActivityInboundInterceptor):

@@ -57,26 +57,28 @@ async def running_worker(
     identity = f"worker-{next(_NUMBERS)}"
     async with open_clientset(settings, identity, lambda: datetime.now(UTC), metrics, kubeconfig) as storage:
         endpoint = state or EndpointState(settings.driver)
-        own, driver = await _own(client), backend or NoBackend()
+        own, driver = await own_client(client), backend or NoBackend()
         worker = MooringWorker(worker_context(settings, identity, own, storage, driver, endpoint, metrics, slots))
         stop = asyncio.Event()
         running = asyncio.create_task(worker.run(stop))
         try:
-            await _ready(worker, running)
+            await ready(worker, running)
             yield worker
         finally:
             stop.set()
             await running
 
 
-async def _own(client: Client) -> Client:
+async def own_client(client: Client) -> Client:
+    """Return a client of the same server for one worker."""
     # NB: the SDK has no two workers of one task queue share a client.
     address = client.service_client.config.target_host
     between = client.config()["interceptors"]
     return await Client.connect(address, namespace=client.namespace, data_converter=client.data_converter, interceptors=between)
 
 
-async def _ready(worker: MooringWorker, running: asyncio.Task[None]) -> None:
+async def ready(worker: MooringWorker, running: asyncio.Task[None]) -> None:
+    """Wait until the worker that runs in this task serves."""
     async with asyncio.timeout(READY_SECONDS):
         while await worker.missing():
             assert not running.done(), running.result()
