@@ -159,10 +159,11 @@ class EvidenceReader:
     async def _known(
         self, handle: str, departure: Departure | None, last: LastRun | None, pvs: set[str], asking: AskingRun
     ) -> PastHolders:
+        # NB: the one that wrote the record which is gone is not newer than that, and yet knew the VolumeAttachments before it.
         known, runs = PastHolders(pvs=pvs), [last, *last.since] if last else []
         if departure is not None:
-            runs = await self._since(handle, departure, last) if last else []
-            last = last if last in runs and last.knew else None
+            since = await self._since(handle, departure, last) if last else []
+            last = last if last in since and last.knew else None
             known.take_departure(departure)
         if last is not None:
             known.take_last(last)

@@ -183,7 +183,9 @@ def _left(reader: RunReader, run_id: str) -> LastRun | None:
     attached = reader.node_id if reader.operation == PUBLISH and reader.result else ""
     started_at, went = reader.started_at, knew.let_go
     informed = knew.looked and (knew.record is not None or reader.operation != UNPUBLISH)
-    return LastRun(run_id, reader.operation, reader.node_id, started_at, left, unrecorded, went, reader.frees, informed, attached)
+    return LastRun(
+        run_id, reader.operation, reader.node_id, started_at, left, unrecorded, went, reader.frees, informed, attached, knew.highest
+    )
 
 
 def _unpersisted(reader: RunReader, node_id: str) -> Attachment:

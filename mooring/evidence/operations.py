@@ -34,8 +34,8 @@ class LastRun:
 
     `unrecorded`: the nodes among these whose only evidence was a run of PersistAttachment. `let_go`: the node that it took back, if
     the PV that it had acquired it on was gone. `frees` says whether it took the volume from a node. `knew`: it is final on every
-    node, as it knew all there was to know. `attached`: the node that it published the volume to, "" if it failed. `since`: the
-    unpublishes that say more than it.
+    node, as it knew all there was to know. `attached`: the node that it published the volume to, "" if it failed. `highest`: the
+    highest epoch that it knew at any time, be it of a PV that went meanwhile. `since`: the unpublishes that say more than it.
     """
 
     run_id: str
@@ -48,12 +48,13 @@ class LastRun:
     frees: Callable[[str], bool]
     knew: bool
     attached: str = ""
+    highest: int = 0
     since: tuple[LastRun, ...] = ()
 
     @property
     def epoch(self) -> int:
         """The highest epoch that it knew."""
-        return max(self.record.epoch, self.record.floor)
+        return max(self.record.epoch, self.record.floor, self.highest)
 
     @property
     def heard(self) -> bool:

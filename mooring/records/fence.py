@@ -81,11 +81,14 @@ def adopt(seen: VolumeRecord, asked: AdoptRequest, operation: str) -> Acquire | 
     NB: every operation that ended has moved the epoch, so the volume may have been detached since.
     """
     held = asked.attachment
+    request = PublishRequest.of(asked, held)
+    if seen.altered and (altered := refusals.bar(seen, request, operation)) is not None:
+        return Refuse(altered)  # NB: to try again helps nobody, and a worker waits for its adoptions
     known = seen.holder(held.node_id)
     if seen.epoch != asked.epoch or (known is not None and not seen.evidence):
         what = f"Volume {asked.volume_handle} is at epoch {seen.epoch} now, and node {held.node_id} was to be adopted at epoch"
         return Refuse(Contended(f"{what} {asked.epoch}."))
-    refusal = refusals.bar(seen, PublishRequest.of(asked, held), operation)
+    refusal = refusals.bar(seen, request, operation)
     if refusal is not None:
         return Refuse(refusal)
     return Acquire(_write(seen, asked, held.node_id, operation, _adding(held)), renews=known is not None)

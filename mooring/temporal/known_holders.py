@@ -32,6 +32,8 @@ class KnownHolders:
     """True if it read or wrote the record, or saw that there is none; otherwise it knew of a waiting attachment at most."""
     let_go: str = ""
     """The node that it took back, where its PV had gone."""
+    highest: int = 0
+    """The highest epoch that it knew at any time, of whichever PV: what it asked of the backend bears that one's token."""
 
     def learn(self, activity: str, result: Any) -> None:
         """Take in the result of a step, by the type of its activity."""
@@ -67,3 +69,5 @@ class KnownHolders:
         self.record, self.looked = record, True
         self.held_by = self._beside_record()
         self.epoch = max(record["mark"]["epoch"] or 0, record.get("floor", 0)) if record else 0
+        others = (copy["mark"]["epoch"] or 0 for copy in (record or {}).get("others", ()))
+        self.highest = max(self.highest, self.epoch, *others)

@@ -8,9 +8,11 @@ from contextlib import AsyncExitStack
 import pytest
 
 from mooring.client import MooringClient
-from mooring.errors import HeldElsewhere, MalformedRecord
+from mooring.errors import Disputed, HeldElsewhere, MalformedRecord
 from tests.evidence.conftest import Serving
 from tests.harness.cluster import Cluster
+from tests.harness.departed_volumes import attach_seen
+from tests.harness.existing_cluster import ExistingCluster
 from tests.harness.workers import until
 from worker import MooringWorker
 
@@ -104,3 +106,18 @@ async def test_an_unpublish_of_another_node_restores_the_holder(
     assert (await cluster.holder("vol"), await cluster.epoch("vol")) == ("node-a", 4)
     with pytest.raises(HeldElsewhere, match="node-a"):
         await mooring.publish("vol", "node-b")
+
+
+async def test_one_that_is_still_attached_keeps_no_worker_from_serving(
+    serving: Serving, cluster: Cluster, mooring: MooringClient, existing: ExistingCluster
+) -> None:
+    await existing.register("node-a")
+    await cluster.create("vol")
+    async with serving() as worker:
+        await mooring.publish("vol", "node-a")
+        await attach_seen(worker, existing, "vol", "node-a")
+    await alter(cluster, STRIPPED)
+
+    async with serving():
+        with pytest.raises((MalformedRecord, Disputed), match="vol"):
+            await mooring.publish("vol", "node-b")

@@ -11,6 +11,7 @@ import pytest
 
 from mooring.client import MooringClient
 from mooring.errors import Disputed, MooringError
+from mooring.records.past import ROUNDED
 from tests.evidence.conftest import Serving
 from tests.harness.cluster import Cluster
 from tests.harness.departed_volumes import attach_seen, delete_seen
@@ -157,6 +158,24 @@ async def test_a_holder_lets_go_with_its_volume_attachment(
     await existing.remove(name)
 
     await eventually(lambda: mooring.publish("vol", "node-b"))
+
+
+async def test_a_volume_attachment_left_over_from_before_the_last_operation_speaks_for_nobody(
+    serving: Serving, cluster: Cluster, mooring: MooringClient, existing: ExistingCluster
+) -> None:
+    await existing.register("node-b")
+    await cluster.create("vol")
+    async with serving() as worker:
+        await mooring.publish("vol", "node-b")
+        await attach_seen(worker, existing, "vol", "node-b")
+        await asyncio.sleep(ROUNDED.total_seconds() + 0.1)  # the time after which two clocks say which was first
+        await mooring.unpublish("vol", "node-b")
+        await mooring.publish("vol", "node-a")
+        await delete_seen(worker, cluster, "vol")
+        await cluster.create("vol")
+        await until(lambda: worker.manager.pv_name("vol") is not None)
+
+        assert (await mooring.publish("vol", "node-a")).reclaimed
 
 
 async def test_a_worker_that_follows_no_volume_attachments_lets_nobody_go_for_that(

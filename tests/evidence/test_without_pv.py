@@ -171,3 +171,23 @@ async def test_a_publish_that_was_rolled_back_leaves_the_holder_of_before_though
 
         with pytest.raises(Disputed, match=r"mooring unpublish vol node-a"):
             await mooring.publish("vol", "node-b")
+
+
+async def test_a_worker_of_later_detaches_with_a_later_token_than_a_publish_whose_pv_went_meanwhile(
+    serving: Serving, cluster: Cluster, mooring: MooringClient, backend: JournalBackend
+) -> None:
+    await cluster.create("vol")
+    async with serving(backend) as worker:
+        await mooring.publish("vol", "node-a")
+        await mooring.unpublish("vol", "node-a")
+        backend.publish_gate = asyncio.Event()
+        backend.entered.clear()
+        publish = asyncio.create_task(mooring.publish("vol", "node-a"))
+        await asyncio.wait_for(backend.entered.wait(), SECONDS)
+        await delete_seen(worker, cluster, "vol")
+    backend.publish_gate.set()
+    async with serving(backend):
+        assert not (await publish).persisted
+        await mooring.unpublish("vol", "node-a")
+
+    assert backend.attached["vol"] == set()
