@@ -14,8 +14,9 @@ What is judged of each volume:
 - `later token`: a call that bears the token of the volume's present epoch bears a higher one than all calls before it, but for
   repetitions; and no call bears the token of an epoch that was never recorded.
 
-Where the driver enforces no token, a call that is carried out after its caller has given up is nobody's fault, and its node is owed
-nothing. A call that is *made* by somebody who has been given up (a worker that was paused) is a stray: `is_stray` tells.
+Where a call bears no token, or the driver enforces none, one that is carried out after its caller has given up is nobody's fault,
+and its node is owed nothing. A call that is *made* by somebody who has been given up (a worker that was paused) is a stray:
+`is_stray` tells. One that a run asks for again because it was reset bears the token that it bore: `is_again` tells.
 """
 
 from __future__ import annotations
@@ -57,6 +58,8 @@ class Volume:
     records: dict[str, Record] = field(default_factory=dict)
     vanished: set[str] = field(default_factory=set)
     attached: dict[str, Call] = field(default_factory=dict)
+    robbed: set[str] = field(default_factory=set)
+    """The nodes that a call took it from which nothing fences: one without a token, or at a driver that enforces none."""
     highest: int = 0
     latest: Call | None = None
     """The call with the highest token so far, the first of several."""
@@ -74,6 +77,7 @@ class Checker:
     enforcing: bool = True
     canaries: tuple[str, ...] = ()
     is_stray: Callable[[Call], bool] = lambda _: False
+    is_again: Callable[[Call], bool] = lambda _: False
     violations: list[Violation] = field(default_factory=list)
     _volumes: dict[str, Volume] = field(default_factory=dict)
     _late: set[int] = field(default_factory=set)
@@ -83,7 +87,7 @@ class Checker:
         if isinstance(event, PvChange):
             self._see_pv(event)
             return
-        volume = self._volumes.setdefault(event.call.volume, Volume())
+        volume = self.volume(event.call.volume)
         match event.event:
             case "call":
                 self._see_call(volume, event.call)
@@ -92,8 +96,17 @@ class Checker:
             case "attach":
                 self._see_attach(volume, event.call)
             case "detach":
-                volume.attached.pop(event.call.node, None)
+                if volume.attached.pop(event.call.node, None) is not None and self._is_unfenced(event.call):
+                    volume.robbed.add(event.call.node)
                 volume.vanished.discard(event.call.node)
+
+    def volume(self, handle: str) -> Volume:
+        """Return what is known of a volume."""
+        return self._volumes.setdefault(handle, Volume())
+
+    def forget(self, handle: str) -> None:
+        """Take in that the driver has been let forget the volume's tokens, as its epochs begin anew."""
+        self.volume(handle).latest = None
 
     def rest(self, tracked: Mapping[str, frozenset[str]] = NOBODY) -> list[Violation]:
         """Judge the end, when nothing is under way, and return all violations. `tracked`: nodes that wait for their volume's PV."""
@@ -102,7 +115,7 @@ class Checker:
             self._judge_holders(handle, recorded, "its PVs together name")
             known = {*recorded, *volume.vanished, *tracked.get(handle, ())}
             self._blame(
-                "not forgotten", handle, (node for node in self._owed(volume) if node not in known), "is attached for nobody"
+                "not forgotten", handle, (node for node in self.owed(volume) if node not in known), "is attached for nobody"
             )
         return self.violations
 
@@ -111,7 +124,7 @@ class Checker:
         if source.get("driver") != self.driver:
             return
         handle, meta = source["volumeHandle"], change.pv["metadata"]
-        volume = self._volumes.setdefault(handle, Volume())
+        volume = self.volume(handle)
         annotations = meta.get("annotations") or {}
         self.violations += leaks(
             self.canaries, ((f"{handle}: {key} of PV {meta['name']}", text) for key, text in annotations.items())
@@ -121,7 +134,7 @@ class Checker:
         if after is not None:
             volume.records[meta["uid"]] = after
             volume.highest = max(volume.highest, after.epoch or 0)
-        if change.kind == "MODIFIED" and before is not None and after is not None and _is_written(before, after):
+        if change.kind == "MODIFIED" and before is not None and after is not None and is_written(before, after):
             self._see_write(handle, volume, before, after)
         elif before is not None:
             volume.vanished |= before.holders.keys() - volume.recorded().keys()
@@ -131,7 +144,7 @@ class Checker:
         if before.epoch is not None and (after.epoch or 0) <= before.epoch:
             self._tell("rising epoch", handle, f"operation {after.operation} moved it from {before.epoch} to {after.epoch}")
         recorded = volume.recorded()
-        forgotten = (node for node in self._owed(volume, fenced=True) if node not in recorded)
+        forgotten = (node for node in self.owed(volume, fenced=True) if node not in recorded)
         self._blame("not forgotten", handle, forgotten, f"is attached, and operation {after.operation} wrote a record without it")
         volume.vanished.clear()
 
@@ -143,7 +156,7 @@ class Checker:
             self._tell(
                 "later token", call.volume, f"{_named(call)} is of epoch {epoch}, and {volume.highest} is the highest recorded"
             )
-        if self.is_stray(call):
+        if self.is_stray(call) or self.is_again(call):
             return
         before, earlier = volume.latest, volume.latest.token or 0 if volume.latest else 0
         if before is None or call.token > earlier:
@@ -153,19 +166,25 @@ class Checker:
 
     def _see_attach(self, volume: Volume, call: Call) -> None:
         volume.attached[call.node] = call
-        modes = {node: held.mode for node, held in volume.attached.items()}
+        volume.robbed.discard(call.node)
+        modes = {node: held.mode for node, held in volume.attached.items() if not self._is_unfenced(held)}
         if self.enforcing and _excludes(modes):
             self._tell("one node", call.volume, f"it is attached to {', '.join(sorted(modes))} by {_named(call)}")
         is_known = call.node in volume.recorded() or call.node in volume.vanished
         if self._is_owed(call) and call.token is not None and not is_known:
             self._tell("written down", call.volume, f"{_named(call)} attached a node that no record names")
 
-    def _owed(self, volume: Volume, *, fenced: bool = False) -> list[str]:
+    def owed(self, volume: Volume, *, fenced: bool = False) -> list[str]:
         """Return the nodes that are attached by right; `fenced`: by a call with a token."""
         return [node for node, call in volume.attached.items() if self._is_owed(call) and (call.token is not None or not fenced)]
 
     def _is_owed(self, call: Call) -> bool:
-        return self.enforcing or not (call.number in self._late or self.is_stray(call))
+        return not self._is_unfenced(call)
+
+    def _is_unfenced(self, call: Call) -> bool:
+        """Return whether a call was carried out after it was given up, and the driver could not know."""
+        is_fenced = self.enforcing and call.token is not None
+        return not is_fenced and (call.number in self._late or self.is_stray(call))
 
     def _judge_holders(self, handle: str, holders: Mapping[str, str], who: str) -> None:
         if _excludes(holders):
@@ -214,7 +233,8 @@ def _holders(listed: str) -> dict[str, str]:
         return {}
 
 
-def _is_written(before: Record, after: Record) -> bool:
+def is_written(before: Record, after: Record) -> bool:
+    """Return whether an operation has written a record between these two."""
     return after.epoch is not None and (after.epoch, after.operation) != (before.epoch, before.operation)
 
 

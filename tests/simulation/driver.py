@@ -20,6 +20,7 @@ from grpc import aio
 
 from mooring.csi.driver import ListingBackend
 from mooring.csi.inflight import InFlightRequests
+from mooring.csi.wire import csi_pb2
 from tests.harness.driver.controller import Controller
 from tests.harness.driver.identity import Identity
 from tests.harness.driver.journal import Call, Entry, Event, attachments_of
@@ -110,8 +111,10 @@ class SimulatedDriver:
         options = Options("", nowhere, nowhere, name, attach_limit, heedless, expected_secret)
         journal = HistoryJournal(history, now)
         passage = VirtualPassage(journal, self._fate)
+        self._storage = Storage(journal, [], options)
+        self._controller = Controller(self._storage, passage, options, [])
         self._services = {
-            "csi.v1.Controller": Controller(Storage(journal, [], options), passage, options, []),
+            "csi.v1.Controller": self._controller,
             "csi.v1.Identity": Identity(name),
         }
 
@@ -122,6 +125,17 @@ class SimulatedDriver:
     def backend(self, seconds: float = 10.0, inflight: InFlightRequests | None = None) -> ListingBackend:
         """Return the deployed backend before this driver; `seconds` bound a call."""
         return ListingBackend(self.channel(), inflight or InFlightRequests(asyncio.get_running_loop().time), seconds)
+
+    async def attach(self, volume: str, node: str) -> None:
+        """Have somebody who is no client of Mooring's attach a volume, without a token."""
+        mode = csi_pb2.VolumeCapability.AccessMode(mode=csi_pb2.VolumeCapability.AccessMode.SINGLE_NODE_WRITER)
+        capability = csi_pb2.VolumeCapability(access_mode=mode)
+        asked = csi_pb2.ControllerPublishVolumeRequest(volume_id=volume, node_id=node, volume_capability=capability)
+        await self._controller.ControllerPublishVolume(asked, cast("Any", Context(())))
+
+    def forget(self, volume: str) -> None:
+        """Have an operator let the driver forget the volume's highest token."""
+        self._storage.tokens.highest.pop(volume, None)
 
     def attached(self) -> dict[str, list[str]]:
         """Return the nodes of each volume that is attached anywhere."""

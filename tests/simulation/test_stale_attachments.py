@@ -40,7 +40,7 @@ async def _published_elsewhere() -> dict[str, list[str]]:
         await mooring.publish(VOLUME, "node-a", deadline=60)
         world.attacher.show(Attachment(VOLUME, "node-a", told=True))
         await asyncio.sleep(1)
-        world.delete_pv(VOLUME)
+        world.delete_pvs(VOLUME)
         world.create_pv(VOLUME)
         await asyncio.sleep(1)
         with pytest.raises(Disputed):

@@ -34,9 +34,9 @@ class Storage:
         self._journal = journal
         self._options = options
         self._attachments: Attachments = attachments_of(entries)
-        self._tokens = Tokens()
+        self.tokens = Tokens()
         for call in (entry.call for entry in entries if entry.event == "fence"):
-            self._tokens.refusal(call.volume, call.rpc, call.node, call.token)
+            self.tokens.refusal(call.volume, call.rpc, call.node, call.token)
 
     def attach(self, call: Call) -> None:
         """Attach the volume to the call's node; attached there already for the same use, nothing."""
@@ -78,7 +78,7 @@ class Storage:
     def _check_fence(self, call: Call) -> None:
         if self._options.heedless:
             return
-        refusal = self._tokens.refusal(call.volume, call.rpc, call.node, call.token)
+        refusal = self.tokens.refusal(call.volume, call.rpc, call.node, call.token)
         self._journal.write("straggler" if refusal else "fence", call)
         if refusal:
             raise Refusal(grpc.StatusCode.FAILED_PRECONDITION, refusal)

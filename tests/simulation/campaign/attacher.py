@@ -25,11 +25,16 @@ PAUSES: Final = (1.0, 60.0)
 
 @dataclass(slots=True)
 class Attachment:
-    """A wish for a volume on a node: one VolumeAttachment. `told`: its publish has succeeded, and nobody has asked to undo it."""
+    """A wish for a volume on a node: one VolumeAttachment. `told`: its publish has succeeded, and nobody has asked to undo it.
+
+    `lost`: its node may be evacuated, so that nothing is owed to it any more.
+    """
 
     volume: str
     node: str
+    mode: str = "SINGLE_NODE_WRITER"
     told: bool = False
+    lost: bool = False
     leaves: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once the volume is to leave the node."""
     gone: asyncio.Event = field(default_factory=asyncio.Event)
@@ -60,13 +65,14 @@ class Attacher:
 
     async def want(self, volume: str) -> None:
         """Move a volume from node to node until the world's operations are spent."""
+        clears = 0.3 if self.world.plan.kind.is_shared else 0.85
         while not self.world.is_over:
-            node = self.dice.choice(self.world.nodes)
-            if self.dice.random() < 0.85:
+            node = self.dice.choice(self.world.nodes.usable)
+            if self.dice.random() < clears:
                 await self._clear(volume, node)
-            known = self.attachments.get((volume, node))
-            if known is None and not self.world.is_over:
-                self._begin(Attachment(volume, node))
+            is_wanted = (volume, node) not in self.attachments and node not in self.world.nodes.lost
+            if is_wanted and not self.world.is_over:
+                self.begin(Attachment(volume, node, self.dice.choice(self.world.plan.kind.modes)))
             await asyncio.sleep(self.dice.choice((0.01, 0.3, 3.0, 30.0, 120.0)) * self.dice.random())
 
     async def _clear(self, volume: str, node: str) -> None:
@@ -95,7 +101,8 @@ class Attacher:
         for volume in sorted(self.owed):
             await self._client.unpublish(volume, deadline=600)
 
-    def _begin(self, attachment: Attachment) -> None:
+    def begin(self, attachment: Attachment) -> None:
+        """Take in a wish, and see to it."""
         self.attachments[attachment.volume, attachment.node] = attachment
         task = asyncio.create_task(self._live(attachment), name=f"attacher of {attachment.name}")
         self._lives.add(task)
@@ -103,7 +110,8 @@ class Attacher:
 
     async def _live(self, attachment: Attachment) -> None:
         self.show(attachment)
-        await self._until(attachment, "publish", self._publish)
+        if not attachment.told:
+            await self._until(attachment, "publish", self._publish)
         await attachment.leaves.wait()
         attachment.told = False
         self._patch(attachment, {"metadata": {"deletionTimestamp": now().strftime("%Y-%m-%dT%H:%M:%SZ")}})
@@ -131,8 +139,9 @@ class Attacher:
 
     async def _publish(self, attachment: Attachment, deadline: float) -> None:
         self.world.trace.tell(attachment.volume, f"publish {attachment.node}, for {deadline:g} s")
-        await self._client.publish(attachment.volume, attachment.node, deadline=deadline)
-        attachment.told = True
+        volume, node, mode = attachment.volume, attachment.node, attachment.mode
+        await self._client.publish(volume, node, access_mode=mode, deadline=deadline)
+        attachment.told = not attachment.lost
         self._patch(attachment, {"status": {"attached": True}})
 
     async def _unpublish(self, attachment: Attachment, deadline: float) -> None:
@@ -146,11 +155,19 @@ class Attacher:
         for each in self.attachments.values():
             each.told = each.told and each.volume != volume
 
+    def lose(self, node: str) -> None:
+        """Take in that a node may be evacuated: whatever it has is to leave it, sooner or later."""
+        for each in self.attachments.values():
+            if each.node == node:
+                each.lost, each.told = True, False
+                asyncio.get_running_loop().call_later(self.dice.choice((1.0, 60.0, 300.0)) * self.dice.random(), each.leaves.set)
+
     def show(self, attachment: Attachment) -> None:
         """Create its VolumeAttachment."""
         world = self.world
         source = {"persistentVolumeName": world.pv_name(attachment.volume)}
-        spec = {"attacher": world.settings.driver, "nodeName": attachment.node, "source": source}
+        name = world.nodes.names.get(attachment.node, attachment.node)
+        spec = {"attacher": world.settings.driver, "nodeName": name, "source": source}
         noted = {} if world.plan.unnamed else {NODE_ID: attachment.node}
         metadata = {"name": attachment.name, "annotations": noted}
         world.kube.ask("POST", ATTACHMENTS, {"metadata": metadata, "spec": spec})

@@ -5,33 +5,35 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from temporalio.api.enums.v1 import WorkflowExecutionStatus
 
 from mooring.settings import Settings
-from tests.harness.driver.journal import Entry
+from tests.harness.driver.journal import Call
 from tests.simulation.api_server import CALM, SimulatedKubernetes
 from tests.simulation.campaign import verdict
-from tests.simulation.campaign.attacher import Attacher
+from tests.simulation.campaign.attacher import Attacher, Attachment
 from tests.simulation.campaign.disturbances import Disturbances
+from tests.simulation.campaign.endings import Endings
+from tests.simulation.campaign.kinds import LASTING, USUAL, Kind
+from tests.simulation.campaign.nodes import Nodes
 from tests.simulation.campaign.telling import Trace, words_of
+from tests.simulation.campaign.watched import WatchedHistory, WatchedServer
 from tests.simulation.campaign.workers import LOGIN, WorkerProcess
-from tests.simulation.checker import Checker
+from tests.simulation.checker import Checker, leaks
 from tests.simulation.clock import PROCESS, Process, VirtualLoop, now
 from tests.simulation.driver import SimulatedDriver
-from tests.simulation.history import History
+from tests.simulation.history import History, PvChange
 from tests.simulation.temporal_core.worker import installed
 from tests.simulation.temporal_server.run import Run
-from tests.simulation.temporal_server.server import Server
 
 DRIVER: Final = "sim.csi.test"
 READY_SECONDS: Final = 600.0
 HANGING: Final = 900.0
 """Seconds after which nothing hangs any more, and every budget is spent."""
-READY: Final = [{"type": "Ready", "status": "True"}]
+PVS: Final = "/api/v1/persistentvolumes"
 LONG: Final = 7200
 """Seconds after which whatever goes on goes on for ever."""
 STATES: Final = {number: name.rpartition("_")[2].lower() for name, number in WorkflowExecutionStatus.items()}
@@ -43,40 +45,13 @@ class Plan:
 
     seed: str
     operations: int = 300
+    kind: Kind = USUAL
     volumes: int = 4
     nodes: int = 3
     workers: int = 2
     unnamed: bool = False
     """True if neither a CSINode nor external-attacher says the nodes' ids."""
     disturbed: bool = True
-
-
-class Told(list[Any]):
-    """A history that tells each event as it happens."""
-
-    def __init__(self, tell: Callable[[Any], None]) -> None:
-        super().__init__()
-        self._tell = tell
-
-    def append(self, event: Any) -> None:
-        super().append(event)
-        self._tell(event)
-
-
-class ToldServer(Server):
-    """A Temporal server that tells of the beginning and the end of each run."""
-
-    def __init__(self, dice: random.Random, tell: Callable[[Run], None]) -> None:
-        super().__init__(dice)
-        self._tell = tell
-
-    def add(self, run: Run) -> None:
-        super().add(run)
-        self._tell(run)
-
-    def closed(self, run: Run) -> None:
-        super().closed(run)
-        self._tell(run)
 
 
 class World:
@@ -88,48 +63,74 @@ class World:
         self.broken: list[verdict.Broken] = []
         self.paused: set[Process] = set()
         """Processes that went on after somebody may have given them up."""
-        self._strays: set[int] = set()
-        self.checker = Checker(DRIVER, canaries=(LOGIN,), is_stray=lambda call: call.number in self._strays)
+        self.stripped: set[str] = set()
+        """Volumes of whose record an index may remember more than their PVs say."""
+        self._callers: dict[int, Process | None] = {}
+        is_heedless = plan.kind.heedless
+        self.checker = Checker(DRIVER, not is_heedless, canaries=(LOGIN,), is_stray=self._is_stray, is_again=self._is_again)
+        self._endings = Endings(self.checker, self.tell_broken, lambda volume: verdict.waiting(self, volume))
         self.trace = Trace(now)
         self.is_over = False
+        self.is_called_off = False
+        """True once nobody is waited for."""
         check = "off" if plan.unnamed else "csinode"
-        self.settings = Settings(driver=DRIVER, events="off", reconcile_interval=0, node_check=check)
+        usual = {"events": "off", "reconcile_interval": 0, "node_check": check}
+        self.settings = Settings(driver=DRIVER, **{**usual, **plan.kind.settings})
         self.volumes = [f"vol-{number}" for number in range(plan.volumes)]
-        self.nodes = [f"node-{letter}" for letter in "abcdefgh"[: plan.nodes]]
-        self.history: History = Told(self._tell)
+        self.nodes = Nodes(self, [f"node-{letter}" for letter in "abcdefgh"[: plan.nodes]])
+        self.history: History = WatchedHistory(self._tell)
         self.kube = SimulatedKubernetes(self.dice("kube"), now, self.history, CALM)
-        self.temporal = ToldServer(self.dice("temporal"), self._tell_run)
-        self.driver = SimulatedDriver(self.dice("driver"), now, self.history, name=DRIVER)
+        self.temporal = WatchedServer(self.dice("temporal"), self._tell_run)
+        self.driver = SimulatedDriver(self.dice("driver"), now, self.history, name=DRIVER, heedless=is_heedless)
         self.attacher = Attacher(self, self.dice("attacher"))
         self._disturbances = Disturbances(self, self.dice("disturbances"))
         self.workers = [WorkerProcess(self, number) for number in range(plan.workers)]
+        self._pvs = 0
 
     def dice(self, part: str) -> random.Random:
         """Return the dice of a part of the world, so that one part's throws are none of another's."""
         return random.Random(f"{self.plan.seed}/{part}")  # noqa: S311 - a seed is the point
 
     def pv_name(self, volume: str) -> str:
-        """Return the name of a volume's PV."""
-        return f"pv-of-{volume}"
+        """Return the name of a volume's PV, of several the first; of the last one, if there is none."""
+        return next(iter(self.pvs(volume)), f"pv-of-{volume}")
 
-    def create_pv(self, volume: str) -> None:
-        """Create the volume's PV."""
-        spec = {"csi": {"driver": DRIVER, "volumeHandle": volume}, "accessModes": ["ReadWriteOnce"], "capacity": {"storage": "1Gi"}}
-        self.kube.ask("POST", "/api/v1/persistentvolumes", {"metadata": {"name": self.pv_name(volume)}, "spec": spec})
-
-    def _create_node(self, node: str, *, named: bool) -> None:
-        """Have the driver run on a node, whose name is its id."""
-        self.kube.ask("POST", "/api/v1/nodes", {"metadata": {"name": node}, "status": {"conditions": READY}})
-        spec = {"drivers": [{"name": DRIVER, "nodeID": node, "topologyKeys": None}] if named else []}
-        self.kube.ask("POST", "/apis/storage.k8s.io/v1/csinodes", {"metadata": {"name": node}, "spec": spec})
-
-    def delete_pv(self, volume: str) -> None:
-        """Delete the volume's PV."""
-        self.kube.ask("DELETE", f"/api/v1/persistentvolumes/{self.pv_name(volume)}")
+    def pvs(self, volume: str) -> list[str]:
+        """Return the names of a volume's PVs, in their order."""
+        return [name for name in self.kube.pv_names() if name.partition("_")[0] == f"pv-of-{volume}"]
 
     def has_pv(self, volume: str) -> bool:
-        """Return whether the volume has its PV."""
-        return self.pv_name(volume) in self.kube.pv_names()
+        """Return whether the volume has a PV."""
+        return bool(self.pvs(volume))
+
+    def create_pv(self, volume: str) -> None:
+        """Create a PV of the volume; another one, if it has one.
+
+        NB: where its operations may be past the retention, its epochs may begin anew, and the driver has to forget it.
+        """
+        if self.plan.kind.begins == "bare" and self.temporal.retention < LASTING:
+            self.driver.forget(volume)
+            self.checker.forget(volume)
+        self._pvs += 1
+        name = f"pv-of-{volume}_{self._pvs}" if self.has_pv(volume) else f"pv-of-{volume}"
+        modes = ["ReadWriteMany" if self.plan.kind.is_shared else "ReadWriteOnce"]
+        spec = {"csi": {"driver": DRIVER, "volumeHandle": volume}, "accessModes": modes, "capacity": {"storage": "1Gi"}}
+        self.kube.ask("POST", PVS, {"metadata": {"name": name}, "spec": spec})
+
+    def delete_pv(self, name: str) -> None:
+        """Delete a PV."""
+        self.kube.ask("DELETE", f"{PVS}/{name}")
+
+    def delete_pvs(self, volume: str) -> None:
+        """Delete all PVs of a volume."""
+        for name in self.pvs(volume):
+            self.delete_pv(name)
+
+    def strip_pvs(self, volume: str) -> None:
+        """Take the annotations of all PVs of a volume away."""
+        self.stripped.add(volume)
+        for name in self.pvs(volume):
+            self.kube.ask("PATCH", f"{PVS}/{name}", {"metadata": {"annotations": None}})
 
     async def live(self) -> None:
         """Let the world live until its operations are spent, and judge it.
@@ -151,13 +152,22 @@ class World:
 
     async def begin(self) -> None:
         """Create what there is, start the workers, and wait until they are ready."""
-        for node in self.nodes:
-            self._create_node(node, named=not self.plan.unnamed)
-        for volume in self.volumes:
+        for node in self.nodes.ids:
+            self.nodes.create(node)
+        for volume in self.volumes if self.plan.kind.begins != "bare" else ():
             self.create_pv(volume)
+        for volume in self.volumes if self.plan.kind.begins == "attached" else ():
+            await self._attach_before(volume)
         for worker in self.workers:
             worker.start()
         await self.ready()
+
+    async def _attach_before(self, volume: str) -> None:
+        """Have somebody else have attached the volume, before there was any worker."""
+        node = self.attacher.dice.choice(self.nodes.ids)
+        await self.driver.attach(volume, node)
+        self.attacher.begin(Attachment(volume, node, told=True))
+        await asyncio.sleep(0)  # its VolumeAttachment is shown
 
     async def _rest(self) -> None:
         """Have all faults end, and judge what is left; then have everybody let go, and judge again."""
@@ -165,12 +175,22 @@ class World:
         self.trace.tell("", "all faults end")
         await self.ready()
         await self._settle()
+        await self._disturbances.nodes.call_off()
+        self.is_called_off = True
+        await self._settle()
         verdict.judge_rest(self)
         for told in verdict.unrecorded(self):
-            other = next(node for node in self.nodes if node != told.node)
-            if await self.attacher.gets(told.volume, other):
+            other = next(node for node in self.nodes.ids if node != told.node)
+            if not self.plan.kind.is_shared and await self.attacher.gets(told.volume, other):
                 said = f"{told.node} was told to have it, and {other} got it"
                 raise verdict.Broken("nothing forgotten", told.volume, said)
+        await self._let_go()
+        for volume in self.volumes:
+            if not await self.attacher.gets(volume, self.nodes.ids[0]):
+                raise verdict.Broken("nobody is refused for ever", volume, "nobody has it, and it is published to nobody")
+
+    async def _let_go(self) -> None:
+        """Have everybody let go, and judge what remains."""
         self.trace.tell("", "everybody lets go")
         leaving = asyncio.create_task(self.attacher.leave_all(), name="everybody lets go")
         for _ in range(LONG):
@@ -200,11 +220,19 @@ class World:
             raise self.broken[0]
 
     async def ready(self) -> None:
-        """Wait until all workers are."""
-        async with asyncio.timeout(READY_SECONDS):
-            for each in self.workers:
-                while each.worker is None or await each.worker.missing():
-                    await asyncio.sleep(0.5)
+        """Wait until all workers are.
+
+        Raises:
+            Broken: one never is.
+
+        """
+        by = asyncio.get_running_loop().time() + READY_SECONDS
+        for each in self.workers:
+            while each.worker is None or await each.worker.missing():
+                if asyncio.get_running_loop().time() > by:
+                    missing = await each.worker.missing() if each.worker is not None else "it has not begun"
+                    raise verdict.Broken("every worker gets ready", "", f"worker {each.number}: {missing}")
+                await asyncio.sleep(0.5)
 
     def volume_of(self, run: Run) -> str:
         """Return the volume that a run is about, "" for none."""
@@ -220,24 +248,49 @@ class World:
         self._detaching.add(run_id)
         self.attacher.forget(volume)
 
+    def is_evacuated(self, node: str) -> bool:
+        """Return whether the node's evacuation is open."""
+        run = self.temporal.find(f"evacuate/{DRIVER}/{node}")
+        return run is not None and run.open
+
+    def tell_broken(self, rule: str, volume: str, what: str) -> None:
+        """Take in that a promise was broken."""
+        self.broken.append(verdict.Broken(rule, volume, what))
+
+    def _is_stray(self, call: Call) -> bool:
+        """Return whether a call is of a process that went on after it may have been given up."""
+        return self._callers.get(call.number) in self.paused
+
+    def _is_again(self, call: Call) -> bool:
+        """Return whether a call is made for a run that was reset, which asks again what its former self had asked."""
+        run = self.temporal.find(f"volume/{DRIVER}/{call.volume}")
+        return run is not None and run.started.original_execution_run_id != run.run_id
+
     def _tell(self, event: Any) -> None:
         volume, words = words_of(event, DRIVER)
         self.trace.tell(volume, words)
-        if isinstance(event, Entry) and event.event == "call" and PROCESS.get() in self.paused:
-            self._strays.add(event.call.number)
+        if isinstance(event, PvChange):
+            self._endings.see(event)
+        elif event.event == "call":
+            self._callers[event.call.number] = PROCESS.get()
         self.checker.see(event)
         self._happened(volume)
 
     def _tell_run(self, run: Run) -> None:
-        kind, state = run.started.workflow_type.name, STATES[run.status]
+        kind, state, volume = run.started.workflow_type.name, STATES[run.status], self.volume_of(run)
         if run.run_id in self._detaching:
-            self.attacher.forget(self.volume_of(run))
+            self.attacher.forget(volume)
         self.tell_about(run, f"temporal: {kind} {run.run_id[:8]} {state}, {len(run.events)} events")
         try:
-            verdict.judge_task_failures(run, self.volume_of(run))
+            verdict.judge_task_failures(run, volume)
         except verdict.Broken as broken:
             self.broken.append(broken)
-        self._happened(self.volume_of(run))
+        if volume and not run.open:
+            self._endings.ended(run, volume)
+        if not run.open:
+            written = ((f"{kind} {run.run_id}", event.SerializeToString()) for event in run.events)
+            verdict.judge(leaks(self.checker.canaries, written))
+        self._happened(volume)
 
     def _happened(self, volume: str) -> None:
         if self.plan.disturbed and not self.is_over:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from tests.simulation.campaign.kinds import KINDS, USUAL
 from tests.simulation.campaign.world import Plan, World, play
 
 OPERATIONS: Final = 300
@@ -43,8 +44,9 @@ def plans(seed: str, operations: int) -> Iterator[Plan]:
 def plan(seed: str, operations: int) -> Plan:
     """Return what the world of a seed is like."""
     dice = random.Random(f"{seed}/plan")  # noqa: S311 - a seed is the point
-    volumes, nodes, workers = dice.randint(1, 5), dice.randint(2, 4), dice.randint(1, 3)
-    return Plan(seed, operations, volumes, nodes, workers, unnamed=dice.random() < 0.2)
+    kind = dice.choice(KINDS)
+    volumes, nodes, workers = dice.randint(*kind.volumes), dice.randint(*kind.nodes), dice.randint(*kind.workers)
+    return Plan(seed, operations, kind, volumes, nodes, workers, unnamed=kind is USUAL and dice.random() < 0.3)
 
 
 def lives(planned: Iterable[Plan], jobs: int) -> Iterator[Outcome]:
@@ -57,6 +59,6 @@ def _live(planned: Plan) -> Outcome:
     world, broken = play(planned)
     _kept.append(world)
     story = world.trace.about(broken.volume) if broken else []
-    said = f"{planned.workers} workers, {planned.volumes} volumes, {planned.nodes} nodes"
+    said = f"{planned.kind.name}: {planned.workers} workers, {planned.volumes} volumes, {planned.nodes} nodes"
     trace = [str(line) for line in world.trace.lines]
     return Outcome(planned.seed, said, world.attacher.asked, str(broken or ""), story, trace)

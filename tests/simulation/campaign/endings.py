@@ -1,0 +1,110 @@
+"""The judge of operations that end: what a caller is told is true at that moment, and stays the last that the operation does.
+
+What is judged, from the history, the checker's state and the runs:
+
+- `true success`: whoever was told to have a volume has it at the driver, and by a record, a hold, or one that vanished.
+- `true release`: from whom it was taken, it is gone, at the driver and by every record, unless the answer says that it is not.
+- `nothing left`: a publish that failed has left nothing that it gave: no holder in a record, no attachment that nobody knows of.
+- `nothing lands`: a publish that has ended makes nobody a holder any more, nor takes anybody away; a failed renewal may land.
+
+It shares no code with what it judges. An operation that was terminated has ended nothing; one that is bound to what somebody saw
+may have changed nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from temporalio.api.enums.v1 import WorkflowExecutionStatus
+
+from tests.simulation.checker import Checker, Record, Volume, is_written, read
+from tests.simulation.history import PvChange
+from tests.simulation.temporal_server.history import attributes_of
+from tests.simulation.temporal_server.run import Run
+
+PUBLISH: Final = "PublishVolume"
+UNPUBLISH: Final = "UnpublishVolume"
+COMPLETED: Final = WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_COMPLETED
+FAILED: Final = (
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_FAILED,
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_CANCELED,
+)
+Tell = Callable[[str, str, str], None]
+"""A violation: the rule, the volume, and what is wrong."""
+
+
+@dataclass(slots=True)
+class Endings:
+    """The judge of one world's operations; `held` returns the nodes that have a volume until it has a PV."""
+
+    checker: Checker
+    tell: Tell
+    held: Callable[[str], frozenset[str]]
+    _records: dict[str, Record] = field(default_factory=dict)
+    _given: dict[str, set[str]] = field(default_factory=dict)
+    """The nodes that an operation has made holders, by its run."""
+    _ended: set[str] = field(default_factory=set)
+
+    def see(self, change: PvChange) -> None:
+        """Judge a change of a PV, which the checker has not seen yet."""
+        uid, handle = change.pv["metadata"]["uid"], change.pv["spec"]["csi"]["volumeHandle"]
+        before, after = self._records.get(uid), read(self.checker.driver, change.pv["metadata"].get("annotations") or {})
+        if change.kind == "DELETED":
+            self._records.pop(uid, None)
+            return
+        self._records[uid] = after
+        if before is None or not is_written(before, after):
+            return
+        if after.operation in self._ended and after.holders.keys() != before.holders.keys():
+            self.tell("nothing lands", handle, f"operation {after.operation} had ended, and wrote epoch {after.epoch}")
+        had = before.holders.keys() | self.checker.volume(handle).vanished | self.checker.volume(handle).recorded().keys()
+        self._given.setdefault(after.operation, set()).update(after.holders.keys() - had)
+
+    def ended(self, run: Run, handle: str) -> None:
+        """Judge the end of an operation on a volume."""
+        kind, volume = run.started.workflow_type.name, self.checker.volume(handle)
+        asked: dict[str, Any] = _decoded(run.started.input.payloads)
+        if kind == PUBLISH and run.status in (COMPLETED, *FAILED):
+            self._ended.add(run.run_id)
+            judge = self._judge_success if run.status == COMPLETED else self._judge_failure
+            judge(run.run_id, handle, asked["node_id"], volume)
+        elif kind == UNPUBLISH and run.status == COMPLETED:
+            result = _decoded(attributes_of(run.events[-1]).result.payloads)
+            if result["annotation_cleared"] and not _is_bound(asked):
+                self._judge_release(run.run_id, handle, asked.get("node_id", ""), volume)
+
+    def _judge_success(self, run_id: str, handle: str, node: str, volume: Volume) -> None:
+        if node not in volume.attached and node not in volume.robbed:
+            self.tell("true success", handle, f"publish {run_id} has succeeded, and {node} has it not attached")
+        if node not in self._known(handle, volume):
+            self.tell("true success", handle, f"publish {run_id} has succeeded, and nothing names {node} as its holder")
+
+    def _judge_failure(self, run_id: str, handle: str, node: str, volume: Volume) -> None:
+        mine = [record for record in volume.records.values() if record.operation == run_id and node in record.holders]
+        if mine and node in self._given.get(run_id, ()):
+            self.tell("nothing left", handle, f"publish {run_id} has failed, and its record names {node}")
+        if node in self.checker.owed(volume) and node not in self._known(handle, volume):
+            self.tell("nothing left", handle, f"publish {run_id} has failed, and {node} has it attached, which nothing says")
+
+    def _judge_release(self, run_id: str, handle: str, node: str, volume: Volume) -> None:
+        there = self.checker.owed(volume)
+        if node in there or (not node and there):
+            self.tell("true release", handle, f"unpublish {run_id} is done, and {node or there} has it attached")
+        recorded = volume.recorded()
+        if node in recorded or (not node and recorded):
+            self.tell("true release", handle, f"unpublish {run_id} is done, and a record names {node or list(recorded)}")
+
+    def _known(self, handle: str, volume: Volume) -> set[str]:
+        return {*volume.recorded(), *volume.vanished, *self.held(handle)}
+
+
+def _decoded(payloads: Any) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(payloads[0].data)
+    return found
+
+
+def _is_bound(asked: Mapping[str, Any]) -> bool:
+    return bool(asked.get("stray") or asked.get("at_run") or asked.get("detached")) or asked.get("at_epoch") is not None
