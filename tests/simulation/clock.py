@@ -16,21 +16,24 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import heapq
-import itertools
 from asyncio import base_events
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
 START: Final = datetime(2030, 1, 1, tzinfo=UTC)
+_START: Final = START.timestamp()
 _MAX_NAMED: Final = 20
 _ROUNDS: Final = 50
 _CLEAN_UP_SECONDS: Final = 3600.0
+_FEW: Final = 64
+"""Number of tasks, or of cancelled timers, that nobody need look through."""
 
 
 class StalledError(RuntimeError):
@@ -40,12 +43,13 @@ class StalledError(RuntimeError):
 class VirtualTask(asyncio.Task[Any]):
     """A task whose place in a set depends on its number, and not on its address."""
 
-    _numbers = itertools.count(1)
     _number = 0
     process: Process | None = None
 
     def __hash__(self) -> int:
-        self._number = self._number or next(self._numbers)
+        if not self._number:
+            loop: Any = self.get_loop()
+            self._number = next(loop.task_numbers)
         return self._number
 
     def __eq__(self, other: object) -> bool:
@@ -64,8 +68,9 @@ class Process:
     name: str
     parked: deque[Any] = field(default_factory=deque)
     killed: bool = False
-    remains: list[VirtualTask] = field(default_factory=list)
-    """Tasks of a process that was killed. NB: one that nobody refers to runs its clean-up as it is collected."""
+    _tasks: list[VirtualTask] = field(default_factory=list)
+    """Its tasks, and some that have ended. NB: one that nobody refers to runs its clean-up as it is collected."""
+    _many: int = _FEW
 
     def run(self, main: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Begin a task in this process."""
@@ -86,8 +91,18 @@ class Process:
     def kill(self) -> None:
         """End it where it is; its connections are cut."""
         self.killed = True
-        self.remains = [task for task in _tasks(asyncio.get_running_loop()) if task.process is self]
         self.pause()
+
+    def take_in(self, task: VirtualTask) -> None:
+        """Take in that a task begins in it."""
+        if len(self._tasks) >= self._many:
+            self._tasks = [each for each in self._tasks if not each.done()]
+            self._many = 2 * len(self._tasks) + _FEW
+        self._tasks.append(task)
+
+    def let_go(self) -> None:
+        """Keep none of its tasks from being collected."""
+        self._tasks.clear()
 
 
 PROCESS: Final[contextvars.ContextVar[Process | None]] = contextvars.ContextVar("process", default=None)
@@ -96,17 +111,52 @@ OUTSIDE: Final = contextvars.Context()
 """The context of what no process does, such as a server's timers."""
 
 
+class Callback(asyncio.Handle):
+    """A callback that is ready. Each operation has hundreds of them, which is why it does no more than it must."""
+
+    __slots__ = ()
+
+    def __init__(self, callback: Any, args: Any, loop: Any, context: contextvars.Context | None) -> None:
+        self._context = contextvars.copy_context() if context is None else context
+        self._loop = loop
+        self._callback = callback
+        self._args = args
+        self._cancelled = False
+        self._repr = None
+        self._source_traceback = None
+
+
+class Timer(asyncio.TimerHandle):
+    """A callback that falls due at a time, as lean as the others."""
+
+    __slots__ = ()
+
+    def __init__(self, when: float, callback: Any, args: Any, loop: Any, context: contextvars.Context | None) -> None:
+        Callback.__init__(self, callback, args, loop, context)  # type: ignore[arg-type] # both have the slots of a handle
+        self._when = when
+        self._scheduled = True
+
+    def cancel(self) -> None:
+        if not self._cancelled:
+            self._loop._timer_cancelled_count += self._scheduled
+            self._cancelled = True
+            self._callback = self._args = None
+
+
 class VirtualLoop(base_events.BaseEventLoop):
     """The loop; it begins at `start`."""
 
     _ready: Any
-    _scheduled: Any
+    _scheduled: list[tuple[float, int, Timer]]
     _timer_cancelled_count: int
     _stopping: bool
 
     def __init__(self, start: datetime = START) -> None:
         super().__init__()
         self._time = start.timestamp()
+        self._shown = self._time, start
+        self._timers = count()
+        self.task_numbers = count(1)
         self._halted: set[Process] = set()
         self.is_over = False
         self.set_task_factory(_task)
@@ -116,7 +166,27 @@ class VirtualLoop(base_events.BaseEventLoop):
 
     def now(self) -> datetime:
         """Return the time as the wall clock shows it."""
-        return START + timedelta(microseconds=round((self._time - START.timestamp()) * 1e6))
+        if self._shown[0] != self._time:
+            self._shown = self._time, START + timedelta(microseconds=round((self._time - _START) * 1e6))
+        return self._shown[1]
+
+    def call_soon(self, callback: Any, *args: Any, context: contextvars.Context | None = None) -> asyncio.Handle:
+        """Have something done as soon as what is ready is done."""
+        handle = Callback(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_later(
+        self, delay: float, callback: Any, *args: Any, context: contextvars.Context | None = None
+    ) -> asyncio.TimerHandle:
+        """Have something done after so many seconds."""
+        return self.call_at(self._time + delay, callback, *args, context=context)
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: contextvars.Context | None = None) -> asyncio.TimerHandle:
+        """Have something done at a time; what is due at one moment is done in the order in which it was asked for."""
+        timer = Timer(when, callback, args, self, context)
+        heapq.heappush(self._scheduled, (when, next(self._timers), timer))
+        return timer
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override] # noqa: ARG002
         """Run the function before this returns."""
@@ -139,14 +209,13 @@ class VirtualLoop(base_events.BaseEventLoop):
 
     def _run_once(self) -> None:
         """Move time, if nothing is ready, and run whatever is."""
-        ready = self._ready
-        self._drop_cancelled()
+        ready, timers = self._ready, self._drop_cancelled()
         if not ready:
             self._jump()
-        while self._scheduled and self._scheduled[0]._when <= self._time:
-            handle = heapq.heappop(self._scheduled)
-            handle._scheduled = False
-            ready.append(handle)
+        while timers and timers[0][0] <= self._time:
+            timer = heapq.heappop(timers)[2]
+            timer._scheduled = False
+            ready.append(timer)
         for _ in range(len(ready)):
             handle = ready.popleft()
             if not (handle._cancelled or (self._halted and self._is_halted(handle)) or (self.is_over and _is_outside(handle))):
@@ -157,7 +226,7 @@ class VirtualLoop(base_events.BaseEventLoop):
         self.is_over = True
         for process in sorted(self._halted, key=lambda process: process.name):
             self.resume(process)
-            process.remains.clear()
+            process.let_go()
 
     def _is_halted(self, handle: Any) -> bool:
         """Return whether a callback belongs to a process that doesn't run; a paused one keeps it."""
@@ -167,18 +236,21 @@ class VirtualLoop(base_events.BaseEventLoop):
         process.parked.append(handle)
         return True
 
-    def _drop_cancelled(self) -> None:
-        while self._scheduled and self._scheduled[0]._cancelled:
+    def _drop_cancelled(self) -> list[tuple[float, int, Timer]]:
+        """Return the timers, the next of which is wanted."""
+        timers = self._scheduled
+        while timers and timers[0][2]._cancelled:
             self._timer_cancelled_count -= 1
-            heapq.heappop(self._scheduled)._scheduled = False
-        if self._timer_cancelled_count > len(self._scheduled) // 2 > 50:
-            self._scheduled = [handle for handle in self._scheduled if not handle._cancelled]
-            heapq.heapify(self._scheduled)
+            heapq.heappop(timers)
+        if self._timer_cancelled_count > max(len(timers) // 2, _FEW):
+            timers[:] = [each for each in timers if not each[2]._cancelled]
+            heapq.heapify(timers)
             self._timer_cancelled_count = 0
+        return timers
 
     def _jump(self) -> None:
         if self._scheduled:
-            self._time = max(self._time, self._scheduled[0]._when)
+            self._time = max(self._time, self._scheduled[0][0])
         elif not self._stopping:
             raise StalledError(f"Nothing is left to happen at {self.now().isoformat()}, and these wait: {_waiting(self)}.")
 
@@ -199,7 +271,6 @@ def run(main: Coroutine[Any, Any, T], start: datetime = START) -> T:
 def loop_at(start: datetime = START) -> Iterator[VirtualLoop]:
     """Give a loop that is closed with the block; its tasks are dropped where they are."""
     loop = VirtualLoop(start)
-    VirtualTask._numbers = itertools.count(1)
     try:
         yield loop
     finally:
@@ -231,7 +302,9 @@ def _virtual() -> VirtualLoop:
 
 def _task(loop: asyncio.AbstractEventLoop, coro: Any, context: contextvars.Context | None = None, **named: Any) -> VirtualTask:
     task = VirtualTask(coro, loop=loop, context=context, **named)
-    task.process = PROCESS.get() if context is None else context.get(PROCESS)
+    process = task.process = PROCESS.get() if context is None else context.get(PROCESS)
+    if process is not None:
+        process.take_in(task)
     return task
 
 

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from operator import eq, ge, gt, le, lt, ne
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,6 +34,8 @@ _CLAUSE: Final = re.compile(
 )
 _COMPARED: Final[dict[str, Callable[[Any, Any], bool]]] = {"=": eq, "!=": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
 _OPEN: Final = "ExecutionStatus = 'Running'"
+_KEPT: Final = 512
+"""Number of queries that needn't be read again: workers ask the same ones for as long as they live."""
 _TIMES: Final = ("StartTime", "CloseTime")
 _STATUS: Final = {
     number: name.removeprefix("WORKFLOW_EXECUTION_STATUS_").title().replace("_", "")
@@ -148,6 +151,7 @@ def _order(info: WorkflowExecutionInfo) -> int:
     return stamped.ToNanoseconds()
 
 
+@lru_cache(_KEPT)
 def _parse(text: str) -> tuple[Test, list[str] | None]:
     """Return the test, and the workflow ids that it is bound to."""
     ways, ids, bound = [], [], True
