@@ -23,9 +23,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, TypeVarTuple
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+Context = contextvars.Context | None
 
 START: Final = datetime(2030, 1, 1, tzinfo=UTC)
 _START: Final = START.timestamp()
@@ -116,7 +118,7 @@ class Callback(asyncio.Handle):
 
     __slots__ = ()
 
-    def __init__(self, callback: Any, args: Any, loop: Any, context: contextvars.Context | None) -> None:
+    def __init__(self, callback: Any, args: Any, loop: Any, context: Context) -> None:
         self._context = contextvars.copy_context() if context is None else context
         self._loop = loop
         self._callback = callback
@@ -130,8 +132,11 @@ class Timer(asyncio.TimerHandle):
     """A callback that falls due at a time, as lean as the others."""
 
     __slots__ = ()
+    _loop: Any
+    _callback: Any
+    _args: Any
 
-    def __init__(self, when: float, callback: Any, args: Any, loop: Any, context: contextvars.Context | None) -> None:
+    def __init__(self, when: float, callback: Any, args: Any, loop: Any, context: Context) -> None:
         Callback.__init__(self, callback, args, loop, context)  # type: ignore[arg-type] # both have the slots of a handle
         self._when = when
         self._scheduled = True
@@ -170,19 +175,19 @@ class VirtualLoop(base_events.BaseEventLoop):
             self._shown = self._time, START + timedelta(microseconds=round((self._time - _START) * 1e6))
         return self._shown[1]
 
-    def call_soon(self, callback: Any, *args: Any, context: contextvars.Context | None = None) -> asyncio.Handle:
+    def call_soon(self, callback: Callable[[*Ts], object], *args: *Ts, context: Context = None) -> asyncio.Handle:
         """Have something done as soon as what is ready is done."""
         handle = Callback(callback, args, self, context)
         self._ready.append(handle)
         return handle
 
     def call_later(
-        self, delay: float, callback: Any, *args: Any, context: contextvars.Context | None = None
+        self, delay: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context = None
     ) -> asyncio.TimerHandle:
         """Have something done after so many seconds."""
         return self.call_at(self._time + delay, callback, *args, context=context)
 
-    def call_at(self, when: float, callback: Any, *args: Any, context: contextvars.Context | None = None) -> asyncio.TimerHandle:
+    def call_at(self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context = None) -> asyncio.TimerHandle:
         """Have something done at a time; what is due at one moment is done in the order in which it was asked for."""
         timer = Timer(when, callback, args, self, context)
         heapq.heappush(self._scheduled, (when, next(self._timers), timer))

@@ -28,6 +28,7 @@ from tests.harness.driver.options import Options
 from tests.harness.driver.storage import Refusal, Storage
 from tests.simulation.clock import OUTSIDE, PROCESS, is_over
 from tests.simulation.history import History
+from tests.simulation.mishaps import Mishaps
 
 CODE: Final = grpc.StatusCode
 TRAVEL_SECONDS: Final = (0.0005, 0.005)
@@ -91,7 +92,7 @@ class HistoryJournal:
 
 
 class SimulatedDriver:
-    """A driver; `heedless`: it enforces no fencing token. `rates` may be changed at any time."""
+    """A driver; `heedless`: it enforces no fencing token. `rates` and `mishaps` may be changed at any time."""
 
     def __init__(
         self,
@@ -105,6 +106,7 @@ class SimulatedDriver:
         expected_secret: str = "",
     ) -> None:
         self.rates = CALM
+        self.mishaps = Mishaps()
         self._dice = dice
         self._history = history
         nowhere = Path("/nonexistent")
@@ -143,20 +145,39 @@ class SimulatedDriver:
         return {volume: sorted(nodes) for volume, nodes in attachments_of(entries).items() if nodes}
 
     def _fate(self, call: Call) -> Fate:
-        rates, dice = self.rates, self._dice
-        travels, returns = dice.uniform(*TRAVEL_SECONDS), dice.uniform(*TRAVEL_SECONDS)
-        if self._happens(rates.hanging):
-            travels += dice.uniform(0, rates.hanging_seconds)
-        if self._happens(rates.slow_answers):
-            returns += dice.uniform(0, rates.slow_seconds)
-        if self._happens(rates.refusals):
-            usual = (*OPEN, *UNDONE, *REFUSALS)
-            return Fate(travels, returns, refused=dice.choice((*usual, *ONLY_PUBLISH) if call.rpc == "publish" else usual))
-        wrong = dice.choice((*OPEN, *UNDONE)) if self._happens(rates.wrong_answers) else None
-        return Fate(travels, returns, answered=wrong)
+        """Decide about a call, by dice of its own, so that what comes of it changes no later one."""
+        dice = random.Random(self._dice.getrandbits(64))  # noqa: S311 - a seed is the point
+        calm = Fate(dice.uniform(*TRAVEL_SECONDS), dice.uniform(*TRAVEL_SECONDS))
+        fate = _upset(self.rates, dice, calm, call)
+        words = f"{call.rpc} {call.volume} {call.node or 'all'} {_words(fate)}"
+        return fate if fate == calm or self.mishaps.befalls("call", call.number, words) else calm
 
-    def _happens(self, chance: float) -> bool:
-        return chance > 0 and self._dice.random() < chance
+
+def _upset(rates: DriverRates, dice: random.Random, calm: Fate, call: Call) -> Fate:
+    travels, returns = calm.travels, calm.returns
+    if _happens(dice, rates.hanging):
+        travels += dice.uniform(0, rates.hanging_seconds)
+    if _happens(dice, rates.slow_answers):
+        returns += dice.uniform(0, rates.slow_seconds)
+    if _happens(dice, rates.refusals):
+        usual = (*OPEN, *UNDONE, *REFUSALS)
+        return Fate(travels, returns, refused=dice.choice((*usual, *ONLY_PUBLISH) if call.rpc == "publish" else usual))
+    wrong = dice.choice((*OPEN, *UNDONE)) if _happens(dice, rates.wrong_answers) else None
+    return Fate(travels, returns, answered=wrong)
+
+
+def _happens(dice: random.Random, chance: float) -> bool:
+    return chance > 0 and dice.random() < chance
+
+
+def _words(fate: Fate) -> str:
+    """Say what becomes of a call."""
+    late = TRAVEL_SECONDS[1]
+    said = [f"is carried out {fate.travels:.1f} s later"] if fate.travels > late and fate.refused is None else []
+    said += [f"is refused with {fate.refused.name}"] if fate.refused else []
+    said += [f"is answered {fate.returns:.1f} s later"] if fate.returns > late else []
+    said += [f"is carried out and answered with {fate.answered.name}"] if fate.answered else []
+    return ", ".join(said)
 
 
 class VirtualPassage:

@@ -98,7 +98,7 @@ class Passage:
         self._request = request
         self._bounds = bounds
         self._loop = asyncio.get_running_loop()
-        self._fate = server.faults.fate(request.method, is_list=_is_list(request))
+        self._fate = server.faults.fate(request.method, request.path, is_list=_is_list(request))
         self.answer: asyncio.Future[SimulatedResponse] = self._loop.create_future()
         call_later(self._fate.travels, self._arrive)
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
+from tests.simulation.mishaps import Mishaps
+
 TRAVEL_SECONDS: Final = (0.0002, 0.003)
 READ_CODES: Final = (401, 403, 429, 500, 503, 504)
 WRITE_CODES: Final = (*READ_CODES, 409, 422)
@@ -82,44 +84,86 @@ class WatchFate:
 
 @dataclass(slots=True)
 class Faults:
-    """The decisions for one server. `rates` may be changed at any time."""
+    """The decisions for one server. `rates` may be changed at any time.
+
+    Each decision has dice of its own, so that what comes of it changes no later one.
+    """
 
     dice: random.Random
     rates: FaultRates = field(default_factory=FaultRates)
+    mishaps: Mishaps = field(default_factory=Mishaps)
+    _requests: int = 0
+    _watches: int = 0
+    _lists: int = 0
 
-    def fate(self, method: str, *, is_list: bool) -> Fate:
+    def fate(self, method: str, path: str, *, is_list: bool) -> Fate:
         """Decide about a request."""
-        rates = self.rates
-        travels, returns = self._travel(), self._travel()
-        if self._happens(rates.hanging):
-            travels += self.dice.uniform(0, rates.hanging_seconds)
-        if self._happens(rates.slow_answers):
-            returns += self.dice.uniform(0, rates.slow_seconds)
-        if self._happens(rates.lost_requests):
-            return Fate(travels, returns, is_lost=True)
-        if self._happens(rates.refusals):
-            return Fate(travels, returns, refused=self._code(method, is_list=is_list))
-        lost = self.dice.choice(list(Loss)) if self._happens(rates.lost_answers) else None
-        return Fate(travels, returns, loses_answer=lost)
+        dice = self._own_dice()
+        self._requests += 1
+        calm = Fate(dice.uniform(*TRAVEL_SECONDS), dice.uniform(*TRAVEL_SECONDS))
+        fate = self._upset(dice, calm, method, is_list=is_list)
+        if fate == calm or self.mishaps.befalls("request", self._requests, f"{method} {path} {_words(fate)}"):
+            return fate
+        return calm
 
     def watch_fate(self) -> WatchFate:
         """Decide about a watch."""
-        rates = self.rates
-        late = self.dice.uniform(0, rates.stale_seconds) if self._happens(rates.stale_watches) else 0.0
-        if not self._happens(rates.ending_watches):
-            return WatchFate(late=late)
-        return WatchFate(self.dice.choice(rates.ends), self.dice.uniform(0, rates.ending_seconds), late)
+        rates, dice = self.rates, self._own_dice()
+        self._watches += 1
+        late = dice.uniform(0, rates.stale_seconds) if _happens(dice, rates.stale_watches) else 0.0
+        fate = WatchFate(late=late)
+        if _happens(dice, rates.ending_watches):
+            fate = WatchFate(dice.choice(rates.ends), dice.uniform(0, rates.ending_seconds), late)
+        if fate == WatchFate() or self.mishaps.befalls("watch", self._watches, _words_of_watch(fate)):
+            return fate
+        return WatchFate()
 
     def shown(self, revisions: Sequence[int]) -> int:
         """Choose the revision of a list that may be stale."""
-        return self.dice.choice(revisions) if self._happens(self.rates.stale_lists) else revisions[-1]
+        dice = self._own_dice()
+        self._lists += 1
+        shown = dice.choice(revisions) if _happens(dice, self.rates.stale_lists) else revisions[-1]
+        behind = f"a list is {revisions[-1] - shown} changes behind"
+        return shown if shown == revisions[-1] or self.mishaps.befalls("list", self._lists, behind) else revisions[-1]
 
-    def _code(self, method: str, *, is_list: bool) -> int:
+    def _upset(self, dice: random.Random, calm: Fate, method: str, *, is_list: bool) -> Fate:
+        rates, travels, returns = self.rates, calm.travels, calm.returns
+        if _happens(dice, rates.hanging):
+            travels += dice.uniform(0, rates.hanging_seconds)
+        if _happens(dice, rates.slow_answers):
+            returns += dice.uniform(0, rates.slow_seconds)
+        if _happens(dice, rates.lost_requests):
+            return Fate(travels, returns, is_lost=True)
+        if _happens(dice, rates.refusals):
+            return Fate(travels, returns, refused=self._code(dice, method, is_list=is_list))
+        lost = dice.choice(list(Loss)) if _happens(dice, rates.lost_answers) else None
+        return Fate(travels, returns, loses_answer=lost)
+
+    def _code(self, dice: random.Random, method: str, *, is_list: bool) -> int:
         usual = LIST_CODES if is_list else READ_CODES if method == "GET" else WRITE_CODES
-        return self.dice.choice([code for code in usual if code in self.rates.codes] or [0])
+        return dice.choice([code for code in usual if code in self.rates.codes] or [0])
 
-    def _travel(self) -> float:
-        return self.dice.uniform(*TRAVEL_SECONDS)
+    def _own_dice(self) -> random.Random:
+        return random.Random(self.dice.getrandbits(64))  # noqa: S311 - a seed is the point
 
-    def _happens(self, chance: float) -> bool:
-        return chance > 0 and self.dice.random() < chance
+
+def _happens(dice: random.Random, chance: float) -> bool:
+    return chance > 0 and dice.random() < chance
+
+
+def _words(fate: Fate) -> str:
+    """Say what becomes of a request."""
+    travels, returns = (f"{seconds:.1f} s later" if seconds > TRAVEL_SECONDS[1] else "" for seconds in (fate.travels, fate.returns))
+    if fate.is_lost:
+        return "is lost"
+    said = [f"arrives {travels}"] if travels else []
+    said += [f"is refused with {fate.refused}"] if fate.refused else []
+    said += [f"is answered {returns}"] if returns else []
+    said += [f"loses its answer: {fate.loses_answer.value}"] if fate.loses_answer else []
+    return ", ".join(said)
+
+
+def _words_of_watch(fate: WatchFate) -> str:
+    said = [f"a watch shows all {fate.late:.1f} s late"] if fate.late else []
+    said += [f"a watch ends after {fate.after:.1f} s: {fate.end.value}"] if fate.end else []
+    return ", ".join(said)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING
 
 from tests.simulation import driver
@@ -23,9 +24,11 @@ class Disturbances:
 
     world: World
     dice: random.Random
+    deaths: random.Random
     nodes: ActsOnNodes = field(init=False)
     _acts: list[Act] = field(init=False)
     _kill: Act = field(init=False)
+    _happened: int = 0
 
     def __post_init__(self) -> None:
         processes = ActsOnProcesses(self.world, self.dice)
@@ -57,14 +60,17 @@ class Disturbances:
 
     async def go_on(self) -> None:
         """Do one thing after the other."""
-        while True:
+        for number in count(1):
+            self.dice.seed(f"{self.world.plan.seed}/act {number}")  # whatever an act throws changes no later one
             await asyncio.sleep(self.dice.expovariate(1 / self.world.plan.kind.pause))
-            if not self.world.is_over:
-                await self.dice.choice(self._acts)()
+            act = self.dice.choice(self._acts)
+            if not self.world.is_over and self.world.mishaps.befalls("act", number, act.__name__):
+                await act()
 
     async def happened(self, volume: str) -> None:
         """Have a worker die soon after something has happened, where most is under way."""
-        if volume and self.dice.random() < 0.01:
+        self._happened += 1
+        if volume and self.deaths.random() < 0.01 and self.world.mishaps.befalls("death", self._happened, "a worker dies"):
             await asyncio.sleep(self.dice.uniform(0, 0.01))
             await self._kill()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import random
+import re
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ from tests.simulation.checker import Checker, leaks
 from tests.simulation.clock import PROCESS, Process, VirtualLoop, now
 from tests.simulation.driver import SimulatedDriver
 from tests.simulation.history import History, PvChange
+from tests.simulation.mishaps import Mishaps
 from tests.simulation.temporal_core.worker import installed
 from tests.simulation.temporal_server.run import Run
 
@@ -52,6 +54,8 @@ class Plan:
     unnamed: bool = False
     """True if neither a CSINode nor external-attacher says the nodes' ids."""
     disturbed: bool = True
+    only: frozenset[str] | None = None
+    """The names of what may go wrong, of all that does by the seed (mishaps.py)."""
 
 
 class World:
@@ -83,7 +87,8 @@ class World:
         self.temporal = WatchedServer(self.dice("temporal"), self._tell_run)
         self.driver = SimulatedDriver(self.dice("driver"), now, self.history, name=DRIVER, heedless=is_heedless)
         self.attacher = Attacher(self, self.dice("attacher"))
-        self._disturbances = Disturbances(self, self.dice("disturbances"))
+        self.mishaps = self.kube.faults.mishaps = self.driver.mishaps = Mishaps(plan.only, self._tell_mishap)
+        self._disturbances = Disturbances(self, self.dice("disturbances"), self.dice("deaths"))
         self.workers = [WorkerProcess(self, number) for number in range(plan.workers)]
         self._pvs = 0
 
@@ -265,6 +270,9 @@ class World:
         """Return whether a call is made for a run that was reset, which asks again what its former self had asked."""
         run = self.temporal.find(f"volume/{DRIVER}/{call.volume}")
         return run is not None and run.started.original_execution_run_id != run.run_id
+
+    def _tell_mishap(self, words: str) -> None:
+        self.trace.tell(next((volume for volume in self.volumes if re.search(rf"\b{volume}\b", words)), ""), words)
 
     def _tell(self, event: Any) -> None:
         volume, words = words_of(event, DRIVER)
