@@ -13,6 +13,7 @@ OPERATIONS ?= 20000
 MINUTES ?= 30
 SEED ?= 1
 JOBS ?= 1
+STORY ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -47,7 +48,7 @@ demo: setup ## show the main job on a real Temporal server and 1,000 volumes (un
 	$(BIN)/mooring demo
 
 simulate: setup ## let simulated worlds go wrong by a seed, and judge the deployed code in them (OPERATIONS=20000 SEED=7)
-	$(BIN)/python -W ignore -m tests.simulation.campaign --operations $(OPERATIONS) --seed $(SEED) --jobs $(JOBS)
+	$(BIN)/python -W ignore -m tests.simulation.campaign --operations $(OPERATIONS) --seed $(SEED) --jobs $(JOBS) --story "$(STORY)"
 
 campaign: setup kube ## let faults and load loose on the real parts by a seed, and judge what became of it (MINUTES=30 SEED=7)
 	KUBEBUILDER_ASSETS="$$(bash kube/build.sh)" $(BIN)/python -m tests.campaign --minutes $(MINUTES) --seed $(SEED)
