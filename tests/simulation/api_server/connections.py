@@ -87,7 +87,7 @@ class Line:
             async with asyncio.timeout(None if patience == NEVER else patience):
                 return await passage.answer
         except TimeoutError:
-            raise aiohttp.SocketTimeoutError("Timeout on reading data from socket") from None
+            raise _silent() from None
 
 
 class Passage:
@@ -202,33 +202,37 @@ class Stream(AsyncIterator[bytes]):
         if self._closed:
             raise StopAsyncIteration
         until = min(self._until, self._loop.time() + self._silence)
+        limit = min(until, self._ends)
         try:
-            async with asyncio.timeout_at(None if until == NEVER else until):
+            async with asyncio.timeout_at(None if limit == NEVER else limit):
                 return await self._line()
-        except TimeoutError:
-            raise aiohttp.SocketTimeoutError("Timeout on reading data from socket") from None
+        except (TimeoutError, StopAsyncIteration) as ending:
+            if self._loop.time() >= self._ends:
+                return await self._end(until)
+            if isinstance(ending, StopAsyncIteration):
+                raise
+            raise _silent() from None
 
     async def _line(self) -> bytes:
-        try:
-            async with asyncio.timeout_at(None if self._ends == NEVER else self._ends):
-                began = self._loop.time()
-                line = await anext(self._watch)
-                if self._loop.time() > began:  # what has waited for a line before it is late enough
-                    await asyncio.sleep(self._fate.late)
-                return line
-        except (TimeoutError, StopAsyncIteration):
-            if self._loop.time() < self._ends:
-                raise
-            return await self._end()
+        began = self._loop.time()
+        line = await anext(self._watch)
+        if self._loop.time() > began:  # what has waited for a line before it is late enough
+            await asyncio.sleep(self._fate.late)
+        return line
 
-    async def _end(self) -> bytes:
+    async def _end(self, until: float) -> bytes:
         self.close()
         match self._fate.end:
             case End.GONE:
                 return wire.error(watch_expired(0, 1))
             case End.SILENCE:
-                await asyncio.Event().wait()
+                await (asyncio.Event().wait() if until == NEVER else asyncio.sleep(until - self._loop.time()))
+                raise _silent()
         raise aiohttp.ClientPayloadError("Response payload is not completed")
+
+
+def _silent() -> aiohttp.SocketTimeoutError:
+    return aiohttp.SocketTimeoutError("Timeout on reading data from socket")
 
 
 def refusal(code: int) -> ServedAnswer:

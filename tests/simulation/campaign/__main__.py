@@ -53,7 +53,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", default="1")
     parser.add_argument("--story", default="", help="let this one world live")
     parser.add_argument("--jobs", type=int, default=1, help="worlds that live at once")
-    parser.add_argument("--shrink", type=float, default=300.0, help="seconds for the search for a shorter story")
+    parser.add_argument("--shrink", type=int, default=150, help="worlds in which a shorter story is looked for, at most")
     parser.add_argument("--bug", choices=sorted(BUGS), help="plant a fault, which should be found")
     parser.add_argument("--trace", default="", help="folder for the trace of each world")
     return parser.parse_args()
@@ -73,19 +73,18 @@ def _write(folder: Path, outcome: Outcome) -> None:
     (folder / f"{outcome.plan.seed.replace('/', '-')}.txt").write_text("\n".join(outcome.trace) + "\n")
 
 
-def _tell(outcome: Outcome, operations: int, seconds: float) -> None:
-    """Print what was broken, and the shortest story of it that is found in so many seconds."""
+def _tell(outcome: Outcome, operations: int, most: int) -> None:
+    """Print what was broken, and the shortest story of it that is found in so many worlds."""
     sys.stdout.write(f"A promise was broken in the world of SEED={outcome.plan.seed}: {outcome.broken}\n")
-    short = _shrunk(outcome, seconds) if seconds else outcome
+    short = _shrunk(outcome, most) if most else outcome
     lines = "\n".join(short.story)
     sys.stdout.write(f"World {told(short.plan)}\nThe end of the story:\n{lines}\n")
     sys.stdout.write(f"BROKEN after {operations} operations: {short.broken} (SEED={outcome.plan.seed})\n")
 
 
-def _shrunk(outcome: Outcome, seconds: float) -> Outcome:
-    until = time.monotonic() + seconds
+def _shrunk(outcome: Outcome, most: int) -> Outcome:
     with processes(1) as begin:
-        shrinker = Shrinker(outcome, lambda plan: ended(plan, begin(plan)), lambda: time.monotonic() > until)
+        shrinker = Shrinker(outcome, lambda plan: ended(plan, begin(plan)), most)
         short = shrinker.shrink()
     was = f"{outcome.operations} operations in which {len(outcome.mishaps)} things went wrong"
     sys.stdout.write(f"Of {was}, {short.operations} and {len(short.mishaps)} remain after {shrinker.lives} worlds.\n")

@@ -1,8 +1,8 @@
 """The search for the shortest story of what a world has broken: the same rule, with as little as it can be broken with.
 
 Each world is let live again with less: fewer volumes, workers and nodes, then with fewer of the things that went wrong, then with
-fewer operations. One that breaks the same rule is shortened further. It is a search by luck and in bounded time: of a shorter world
-the dice make another story, which may show the same fault or none.
+fewer operations. One that breaks the same rule is shortened further. It is a search by luck, among a bounded number of worlds: of
+a shorter one the dice make another story, which may show the same fault or none.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ LEAST: Final = {"volumes": 1, "workers": 1, "nodes": 2}
 
 @dataclass(slots=True)
 class Shrinker:
-    """The search; `found` is the shortest so far. `live` lets a world live, `is_late` says that time is up."""
+    """The search; `found` is the shortest so far. `live` lets a world live, as `most` of them do at most."""
 
     found: Outcome
     live: Callable[[Plan], Outcome]
-    is_late: Callable[[], bool]
+    most: int
     lives: int = 0
 
     def shrink(self) -> Outcome:
-        """Return the shortest story that there was time for."""
+        """Return the shortest story that is found."""
         for name, least in LEAST.items():
             self._lessen(name, least)
         self._drop_mishaps()
@@ -46,7 +46,7 @@ class Shrinker:
         size = len(self.found.mishaps)
         while size:
             begin = 0
-            while begin < len(self.found.mishaps) and not self.is_late():
+            while begin < len(self.found.mishaps) and self.lives < self.most:
                 happened = self.found.mishaps
                 if not self._with(only=frozenset(happened[:begin] + happened[begin + size :])):
                     begin += size
@@ -54,7 +54,7 @@ class Shrinker:
 
     def _with(self, **changed: Any) -> bool:
         """Return whether the same rule is broken by a world that differs so, and is no longer than the one found."""
-        if self.is_late() or changed.get("operations", 1) < 1:
+        if self.lives >= self.most or changed.get("operations", 1) < 1:
             return False
         self.lives += 1
         outcome = self.live(replace(self.found.plan, **{"operations": self.found.operations, **changed}))

@@ -177,7 +177,7 @@ async def _wait(run: Run, at: int, *, ends: bool) -> None:
     try:
         async with asyncio.timeout(_LONG_POLL):
             while run.open and (ends or at >= len(run.events)):
-                await run.changed()
+                await run.changed(ends=ends)
     except TimeoutError:
         return
 

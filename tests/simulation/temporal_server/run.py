@@ -89,6 +89,7 @@ class Run:
     successor: Run | None = None
     """The run that goes on in its place: continued, or reset."""
     _waiting: list[asyncio.Future[None]] = field(default_factory=list)
+    _waiting_for_end: list[asyncio.Future[None]] = field(default_factory=list)
     _buffer: list[tuple[str, Callable[[], Any]]] = field(default_factory=list)
 
     @property
@@ -166,10 +167,10 @@ class Run:
         self.deadlines.append(handle)
         return handle
 
-    async def changed(self) -> None:
-        """Wait for the next event, or the end."""
+    async def changed(self, *, ends: bool = False) -> None:
+        """Wait for the next event, or the end; `ends`: for that alone."""
         waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiting)
+        (self._waiting_for_end if ends else self._waiting).append(waiting)
         await waiting
 
     def heirs(self) -> Run:
@@ -178,6 +179,8 @@ class Run:
 
     def _wake(self) -> None:
         waiting, self._waiting = self._waiting, []
+        if not self.open:
+            waiting, self._waiting_for_end = [*waiting, *self._waiting_for_end], []
         for each in waiting:
             if not each.done():
                 each.set_result(None)
