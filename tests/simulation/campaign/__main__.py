@@ -21,7 +21,7 @@ import pytest
 from tests.simulation.campaign.bugs import BUGS
 from tests.simulation.campaign.lives import Outcome, ended, lives, processes
 from tests.simulation.campaign.shrinking import Shrinker
-from tests.simulation.campaign.stories import read, told
+from tests.simulation.campaign.stories import read
 from tests.simulation.campaign.world import Plan
 from tests.simulation.campaign.worlds import plans
 
@@ -78,7 +78,7 @@ def _tell(outcome: Outcome, operations: int, most: int) -> None:
     sys.stdout.write(f"A promise was broken in the world of SEED={outcome.plan.seed}: {outcome.broken}\n")
     short = _shrunk(outcome, most) if most else outcome
     lines = "\n".join(short.story)
-    sys.stdout.write(f"World {told(short.plan)}\nThe end of the story:\n{lines}\n")
+    sys.stdout.write(f"World {short.world}\nThe end of the story:\n{lines}\n")
     sys.stdout.write(f"BROKEN after {operations} operations: {short.broken} (SEED={outcome.plan.seed})\n")
 
 

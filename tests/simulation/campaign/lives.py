@@ -19,7 +19,7 @@ from multiprocessing.pool import AsyncResult
 from typing import Final
 
 from tests.simulation import clock
-from tests.simulation.campaign.stories import told
+from tests.simulation.campaign.stories import read, told
 from tests.simulation.campaign.world import Plan, World, play
 from tests.simulation.temporal_core.worker import installed
 
@@ -36,16 +36,22 @@ Begin = Callable[[Plan], "AsyncResult[Outcome]"]
 class Outcome:
     """The outcome of one world: what was broken, "" for nothing, the end of the story about its volume, and the whole trace.
 
-    `seconds`: what it took of a core; `mishaps`: the names of all that went wrong, in order.
+    `world`: the world in words, as they go from process to process; `seconds`: what it took of a core; `mishaps`: the names of all
+    that went wrong, in order.
     """
 
-    plan: Plan
+    world: str
     operations: int
     seconds: float
     broken: str
     mishaps: list[str]
     story: list[str]
     trace: list[str]
+
+    @property
+    def plan(self) -> Plan:
+        """What the world is like."""
+        return read(self.world)
 
     @property
     def rule(self) -> str:
@@ -58,7 +64,7 @@ def processes(jobs: int) -> Iterator[Begin]:
     """Lend what begins a world, while the block runs; `jobs` of them live at once."""
     _warm_up()
     with multiprocessing.get_context("fork").Pool(jobs, maxtasksperchild=1) as pool:
-        yield lambda plan: pool.apply_async(_live, (plan,))
+        yield lambda plan: pool.apply_async(_live, (told(plan),))
 
 
 def lives(planned: Iterable[Plan], jobs: int) -> Iterator[Outcome]:
@@ -103,12 +109,12 @@ def _warm_up() -> None:
     gc.freeze()
 
 
-def _live(plan: Plan) -> Outcome:
+def _live(words: str) -> Outcome:
     gc.disable()
     begun = time.process_time()
-    world, broken = play(plan)
+    world, broken = play(read(words))
     _kept.append(world)
     story = world.trace.about(broken.volume) if broken else []
     trace = [str(line) for line in world.trace.lines]
     seconds = time.process_time() - begun
-    return Outcome(plan, world.attacher.asked, seconds, str(broken or ""), world.mishaps.happened, story, trace)
+    return Outcome(words, world.attacher.asked, seconds, str(broken or ""), world.mishaps.happened, story, trace)
