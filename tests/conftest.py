@@ -19,6 +19,7 @@ from mooring.devstack.temporal import DevTemporal
 from mooring.process.metrics import Metrics
 from mooring.temporal.connection import register_search_attributes
 from tests.harness.backend import JournalBackend
+from tests.harness.chart import Helm
 from tests.harness.cluster import Cluster
 from tests.harness.kubernetes import Kubernetes, open_kubernetes
 from tests.harness.patient import PatientClient
@@ -78,6 +79,15 @@ def api_server(kubernetes: Kubernetes) -> ApiServer:
 def account(kubernetes: Kubernetes) -> ApiServer:
     """The API server, as workers reach it: a real one grants them the rights in deploy/kubernetes/rbac.yaml, and no more."""
     return kubernetes.account
+
+
+@pytest.fixture
+def helm(tmp_path: Path) -> Helm:
+    """helm."""
+    path = os.environ.get("HELM")
+    if not path:
+        pytest.skip("no helm: set HELM to what helm/build.sh prints")
+    return Helm(path, tmp_path)
 
 
 @pytest.fixture

