@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from mooring.cli.main import app
+
 DOCUMENTS = [*Path().glob("*.md"), *Path("docs").glob("*.md")]
 IMAGES = Path("docs/images")
 
@@ -29,6 +31,13 @@ def test_every_section_that_a_document_links_to_is_there(document: Path) -> None
     links = re.findall(r"\]\(([^)#:]*)#([^)]+)\)", document.read_text())
 
     assert [(link, part) for link, part in links if part not in anchors(document.parent / link if link else document)] == []
+
+
+@pytest.mark.parametrize("template", sorted(Path(".github/ISSUE_TEMPLATE").glob("*.md")), ids=str)
+def test_a_template_asks_for_commands_that_there_are(template: Path) -> None:
+    asked = re.findall(r"\$ mooring (\w+)", template.read_text())
+
+    assert set(asked) <= {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
 
 
 def test_every_picture_is_shown() -> None:
