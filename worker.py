@@ -40,6 +40,7 @@ from mooring.process.health import AddressUnavailable, HealthServer, Starting, f
 from mooring.process.lifetime import exit_process, first, unless, until_signalled
 from mooring.process.logs import log_to_stderr
 from mooring.process.metrics import Metrics, WorkerRegistry
+from mooring.process.tracing import Tracing, tracing_of
 from mooring.reconciliation.monitor import ReconciliationMonitor
 from mooring.reconciliation.schedule import ReconcileSchedule
 from mooring.settings import Settings, misspelt, read_settings
@@ -189,7 +190,7 @@ class MooringWorker:
         return self._polls.polling(queue, [], activities, self.context.slots.waits)
 
 
-async def serve(settings: Settings, stop: asyncio.Event) -> None:
+async def serve(settings: Settings, tracing: Tracing, stop: asyncio.Event) -> None:
     """Run a worker until `stop` is set."""
     identity = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
     registry, starting = WorkerRegistry(), Starting("The driver behind the CSI endpoint")
@@ -197,16 +198,18 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     role = "endpoint" if settings.csi_only else "worker"
     health = HealthServer(starting, registry, f"http://{sdk_metrics}/metrics", role)
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(asyncio.to_thread, tracing.close)
         url = await stack.enter_async_context(health.listen(settings.http_address))
         log.info("Health and metrics: %s/readyz, %s/metrics", url, url)
-        sidecar = await stack.enter_async_context(open_sidecar(settings))
+        sidecar = await stack.enter_async_context(open_sidecar(settings, tracing))
         met = await unless(stop, sidecar.meet_driver(settings))
         if met is None:
             return
         starting.awaited, registry.driver = "Temporal", met.driver
         metrics = Metrics(registry)
         clientset = await stack.enter_async_context(open_clientset(met, identity, _now, metrics))
-        client = await unless(stop, reach(identity, runtime(sdk_metrics, met.driver, log), starting.report))
+        reached = reach(identity, runtime(sdk_metrics, met.driver, log), starting.report, tracing.interceptors)
+        client = await unless(stop, reached)
         if client is None:
             return
         if met.csi_only:
@@ -226,13 +229,14 @@ def main() -> NoReturn:
     try:
         settings = read_settings()
         load_backend(settings.backend)
+        tracing = tracing_of(os.environ)
     except ValueError as error:
         _refuse(f"The settings are wrong: {error}")
     log_to_stderr(settings.log_level)
     for mistake in misspelt(os.environ):
         log.warning("%s", mistake)
     try:
-        asyncio.run(until_signalled(partial(serve, settings), settings.drain_timeout + _STUCK))
+        asyncio.run(until_signalled(partial(serve, settings, tracing), settings.drain_timeout + _STUCK))
     except KubernetesNotConfigured as error:
         _refuse(f"{error} MOORING_KUBERNETES=off keeps records in memory, for a trial.")
     except (AddressUnavailable, EndpointInUse, WrongDriver) as error:

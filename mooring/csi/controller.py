@@ -19,12 +19,15 @@ from mooring.csi.wire import csi_pb2, csi_pb2_grpc
 from mooring.errors import InvalidRequest, SecretsOutOfReach, VolumeNotFound
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from grpc import aio
 
     from mooring.csi.inflight import InFlightRequests
     from mooring.csi.passthrough import PassThrough
     from mooring.csi.state import EndpointState, ReadyWorker
     from mooring.models import PublishRequest, UnpublishRequest
+    from mooring.process.tracing import Tracing
 
 LISTS: Final = (Rpc.PUBLISH_UNPUBLISH_VOLUME, Rpc.LIST_VOLUMES, Rpc.LIST_VOLUMES_PUBLISHED_NODES)
 ATTACHES: Final = (Rpc.PUBLISH_READONLY, Rpc.SINGLE_NODE_MULTI_WRITER)
@@ -34,8 +37,9 @@ SERVICE: Final = "/csi.v1.Controller"
 class Controller(csi_pb2_grpc.ControllerServicer):
     """The Controller service, as the module says. `onward` leads to the driver, if there is one."""
 
-    def __init__(self, state: EndpointState, inflight: InFlightRequests, onward: PassThrough | None) -> None:
+    def __init__(self, state: EndpointState, inflight: InFlightRequests, onward: PassThrough | None, tracing: Tracing) -> None:
         self._state = state
+        self._tracing = tracing
         self._inflight = inflight
         self._onward = onward
         self._listing = Listing()
@@ -47,7 +51,7 @@ class Controller(csi_pb2_grpc.ControllerServicer):
         async with abort_on_error(context):
             asked = validation.publish_request(self._state.driver, request)
             serving = self._serving(asked)
-            with self._inflight.publish(request):
+            with self._inflight.publish(request), self._span("ControllerPublishVolume", context):
                 result = await serving.mooring.request_publish(asked, deadline=time_left(context))
         return csi_pb2.ControllerPublishVolumeResponse(publish_context=result.publish_context)
 
@@ -58,7 +62,7 @@ class Controller(csi_pb2_grpc.ControllerServicer):
         async with abort_on_error(context):
             asked = validation.unpublish_request(self._state.driver, request)
             serving = self._serving(asked)
-            with self._inflight.unpublish(request):
+            with self._inflight.unpublish(request), self._span("ControllerUnpublishVolume", context):
                 await serving.mooring.request_unpublish(asked, deadline=time_left(context))
         return csi_pb2.ControllerUnpublishVolumeResponse()
 
@@ -112,6 +116,9 @@ class Controller(csi_pb2_grpc.ControllerServicer):
                 parameters=request.parameters,
             )
         )
+
+    def _span(self, rpc: str, context: aio.ServicerContext[Any, Any]) -> AbstractContextManager[None]:
+        return self._tracing.span(f"{SERVICE[1:]}/{rpc}", context.invocation_metadata() or ())
 
     def _serving(self, asked: PublishRequest | UnpublishRequest) -> ReadyWorker:
         serving = self._state.ready()

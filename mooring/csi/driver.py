@@ -22,12 +22,14 @@ from grpc import aio
 from mooring import errors
 from mooring.csi.wire import csi_pb2, csi_pb2_grpc
 from mooring.errors import BackendFailed, BackendUncertain, MooringError, SecretsAwaited, SecretsNeeded
+from mooring.process.tracing import UNTRACED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 
     from mooring.csi.inflight import InFlightRequests
     from mooring.models import BackendCall
+    from mooring.process.tracing import Tracing
 
 
 TOKEN: Final = "mooring-fencing-token"  # noqa: S105 - no secret: a counter
@@ -118,10 +120,11 @@ def lists_nodes(behind: Description) -> bool:
 class DriverBackend:
     """A driver as the backend. `seconds` bound one call; `inflight` supplies the data that no payload may hold."""
 
-    def __init__(self, channel: aio.Channel, inflight: InFlightRequests, seconds: float) -> None:
+    def __init__(self, channel: aio.Channel, inflight: InFlightRequests, seconds: float, tracing: Tracing = UNTRACED) -> None:
         self._controller = csi_pb2_grpc.ControllerStub(channel)
         self._inflight = inflight
         self._seconds = seconds
+        self._tracing = tracing
 
     async def publish(self, call: BackendCall) -> dict[str, str]:
         """See `mooring.backend.Backend`."""
@@ -154,7 +157,7 @@ class DriverBackend:
     async def _ask(self, rpc: Any, request: _Request, call: BackendCall) -> Any:
         token = () if call.token is None else ((TOKEN, str(call.token)),)
         try:
-            return await rpc(request, timeout=self._seconds, metadata=token)
+            return await rpc(request, timeout=self._seconds, metadata=token + self._tracing.headers())
         except aio.AioRpcError as error:
             raise _error(error, type(request).__name__.removesuffix("Request"), call, _sensitive(request)) from None
 

@@ -23,12 +23,14 @@ from mooring.csi.driver import OPTIONS
 from mooring.csi.identity import Identity
 from mooring.csi.passthrough import PassThrough
 from mooring.csi.wire import csi_pb2, csi_pb2_grpc
+from mooring.process.tracing import UNTRACED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from mooring.csi.inflight import InFlightRequests
     from mooring.csi.state import EndpointState
+    from mooring.process.tracing import Tracing
 
 SCHEME: Final = "unix://"
 GRACE: Final = 2.0
@@ -42,7 +44,11 @@ class EndpointInUse(Exception):
 
 @asynccontextmanager
 async def csi_endpoint(
-    endpoint: str, state: EndpointState, inflight: InFlightRequests, channel: aio.Channel | None = None
+    endpoint: str,
+    state: EndpointState,
+    inflight: InFlightRequests,
+    channel: aio.Channel | None = None,
+    tracing: Tracing = UNTRACED,
 ) -> AsyncIterator[None]:
     """Serve at `unix:///path` while the block runs, in front of the driver that `channel` leads to.
 
@@ -51,7 +57,7 @@ async def csi_endpoint(
 
     """
     path = Path(endpoint.removeprefix(SCHEME))
-    server = _server(state, inflight, PassThrough(channel) if channel else None)
+    server = _server(state, inflight, PassThrough(channel) if channel else None, tracing)
     _clear(path)
     _bind(server, path)
     await server.start()
@@ -62,10 +68,10 @@ async def csi_endpoint(
         _remove(path)
 
 
-def _server(state: EndpointState, inflight: InFlightRequests, onward: PassThrough | None) -> aio.Server:
+def _server(state: EndpointState, inflight: InFlightRequests, onward: PassThrough | None, tracing: Tracing) -> aio.Server:
     server = aio.server(options=OPTIONS)
     csi_pb2_grpc.add_IdentityServicer_to_server(Identity(state), server)
-    csi_pb2_grpc.add_ControllerServicer_to_server(Controller(state, inflight, onward), server)
+    csi_pb2_grpc.add_ControllerServicer_to_server(Controller(state, inflight, onward, tracing), server)
     health_pb2_grpc.add_HealthServicer_to_server(_Health(state), server)
     reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     if onward is not None:

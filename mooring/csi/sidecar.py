@@ -22,12 +22,14 @@ from mooring.csi.state import EndpointState
 from mooring.errors import BackendUncertain
 from mooring.models import DRIVER_NAME
 from mooring.process.backoff import pauses
+from mooring.process.tracing import UNTRACED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from grpc import aio
 
+    from mooring.process.tracing import Tracing
     from mooring.settings import Settings
 
 DESCRIBE_SECONDS: Final = 2.0
@@ -49,6 +51,7 @@ class Sidecar:
     state: EndpointState
     inflight: InFlightRequests
     channel: aio.Channel | None
+    tracing: Tracing = UNTRACED
 
     async def meet_driver(self, settings: Settings) -> Settings:
         """Wait for the driver's description and return the settings with its name, or as they are if there is no driver.
@@ -77,7 +80,7 @@ class Sidecar:
         if self.channel is None or self.state.behind is None or not self.state.behind.attaches:
             return load_backend(settings.backend)
         made = ListingBackend if lists_nodes(self.state.behind) else DriverBackend
-        return made(self.channel, self.inflight, settings.backend_timeout * CALL_SHARE)
+        return made(self.channel, self.inflight, settings.backend_timeout * CALL_SHARE, self.tracing)
 
 
 def _check(name: str, settings: Settings) -> None:
@@ -91,7 +94,7 @@ def _check(name: str, settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def open_sidecar(settings: Settings) -> AsyncIterator[Sidecar]:
+async def open_sidecar(settings: Settings, tracing: Tracing = UNTRACED) -> AsyncIterator[Sidecar]:
     """Open the front that the settings describe: with or without a socket to listen on, with or without a driver.
 
     Raises:
@@ -105,6 +108,6 @@ async def open_sidecar(settings: Settings) -> AsyncIterator[Sidecar]:
         if settings.driver_endpoint:
             channel = await stack.enter_async_context(driver_channel(settings.driver_endpoint))
         if settings.csi_endpoint:
-            await stack.enter_async_context(csi_endpoint(settings.csi_endpoint, state, inflight, channel))
+            await stack.enter_async_context(csi_endpoint(settings.csi_endpoint, state, inflight, channel, tracing))
             logger.info("CSI endpoint: %s", settings.csi_endpoint)
-        yield Sidecar(state, inflight, channel)
+        yield Sidecar(state, inflight, channel, tracing)

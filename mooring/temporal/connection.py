@@ -26,7 +26,9 @@ from mooring.temporal.namespace import namespace_id, patiently
 from mooring.temporal.reasons import in_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+    from temporalio.client import Interceptor
 
 CONNECT_SECONDS: Final = 5.0
 _HEALTH_TIMEOUT: Final = timedelta(seconds=2)
@@ -37,7 +39,11 @@ SEARCH_ATTRIBUTES = (names.CSI_DRIVER, names.VOLUME_ID, names.NODE_ID, names.ATT
 
 
 async def connect(
-    *, identity: str | None = None, runtime: Runtime | None = None, environ: Mapping[str, str] | None = None
+    *,
+    identity: str | None = None,
+    runtime: Runtime | None = None,
+    environ: Mapping[str, str] | None = None,
+    interceptors: Sequence[Interceptor] = (),
 ) -> Client:
     """Connect to the server that the environment names: `environ`, or else the process's.
 
@@ -57,6 +63,7 @@ async def connect(
                 data_converter=pydantic_data_converter,
                 identity=identity,
                 runtime=runtime,
+                interceptors=interceptors,
             )
     except TimeoutError:
         raise TemporalUnavailable(f"Temporal at {config['target_host']} did not answer in {CONNECT_SECONDS:g} s.") from None
@@ -64,11 +71,11 @@ async def connect(
         raise TemporalUnavailable(f"Temporal at {config['target_host']} can't be reached: {in_words(error)}.") from error
 
 
-async def reach(identity: str, runtime: Runtime, tell: Callable[[str], None]) -> Client:
+async def reach(identity: str, runtime: Runtime, tell: Callable[[str], None], interceptors: Sequence[Interceptor] = ()) -> Client:
     """Return a client as `connect` does, however long server and namespace take to appear; `tell` receives what is missing."""
 
     async def reached() -> Client:
-        client = await connect(identity=identity, runtime=runtime)
+        client = await connect(identity=identity, runtime=runtime, interceptors=interceptors)
         await namespace_id(client)
         return client
 
