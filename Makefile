@@ -18,7 +18,7 @@ STORY ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup kube promtool helm test demo simulate campaign bench bench-rebuild check screenshots format stubs lock tidy clean
+.PHONY: help setup kube promtool helm test demo simulate campaign bench bench-rebuild check screenshots format stubs lock tidy release clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -91,6 +91,9 @@ tidy: ## bring the rest of kube/go.mod, promtool/go.mod and helm/go.mod in line 
 	@bash kube/tidy.sh
 	@cd promtool && GOTOOLCHAIN=local "$$(bash ../kube/go.sh)" mod tidy
 	@cd helm && GOTOOLCHAIN=local "$$(bash ../kube/go.sh)" mod tidy
+
+release: setup helm ## make a release: version, changelog, wheel, chart, image, SBOM, checksums (VERSION=0.2.0, KEY=file to sign)
+	@HELM="$$(bash helm/build.sh)" $(BIN)/python -m release $(VERSION) $(if $(KEY),--key $(KEY))
 
 clean: ## remove .venv, caches and build results
 	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
