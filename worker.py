@@ -81,7 +81,7 @@ class MooringWorker:
         self.manager = context.manager
         self._tenure = Tenure(client)
         recorder = RecorderInterceptor(context.clientset.events.record)
-        self._polls = Polls(client, context.identity, settings.drain_timeout, [recorder], self._tenure.refuse)
+        self._polls = Polls(client, context.identity, settings.drain_timeout, [recorder], self._tenure.refuse, settings.sandbox)
         adopt = partial(context.mooring.adopt, deadline=_ADOPT_AT_MOST)
         self._adopter = Adopter(context.adoptions, context.doubts, adopt, context.metrics, settings.adopt_interval)
         self._monitor = ReconciliationMonitor(client, ReconcileSchedule.of(settings), context.metrics, context.now)

@@ -29,6 +29,7 @@ from mooring.models import (
     Write,
     WriteResult,
 )
+from mooring.records import fence
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -56,7 +57,10 @@ class AttachmentActivities:
         limits: OperationLimits,
         waiting: Callable[[VolumeRef], Awaitable[UnpersistedRun | None]],
         cached: Callable[[str, str], NodeVerdict],
+        *,
+        at_once: bool = True,
     ) -> None:
+        self._at_once = at_once
         self._driver = driver
         self._waiting = waiting
         self._cached = cached
@@ -76,9 +80,18 @@ class AttachmentActivities:
         async with attempt():
             self._check_driver(asked)
             waiting = await self._waiting(asked)
+            record = await self._observed(asked)
             node = self._cached(asked.volume_handle, asked.node_id) if asked.node_id else NodeVerdict.ADMITTED
             doubt = self._doubts.refused.get(asked.volume_handle, "") if asked.node_id else ""
-            return ObserveResult(record=await self._observed(asked), waiting=waiting, limits=self._limits, node=node, doubt=doubt)
+            calm = record is not None and fence.is_plain(record) and waiting is None and node is NodeVerdict.ADMITTED and not doubt
+            return ObserveResult(
+                record=record,
+                waiting=waiting,
+                limits=self._limits,
+                node=node,
+                doubt=doubt,
+                undisturbed=self._at_once and asked.at_once and calm,
+            )
 
     @activity.defn(name="look_at_volume")
     async def look(self, look: ReadInput) -> ReadResult:

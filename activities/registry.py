@@ -65,7 +65,15 @@ def _records(context: WorkerContext, limits: OperationLimits) -> Activities:
     nodes = NodeChecker(context.clientset.nodes, manager)
     waits = UnpersistedActivities(context.client, manager, volumes, evidence, context.slots.volumes)
     records = AttachmentActivities(
-        context.settings.driver, manager, context.doubts, volumes, evidence, limits, waits.look_up, nodes.cached
+        context.settings.driver,
+        manager,
+        context.doubts,
+        volumes,
+        evidence,
+        limits,
+        waits.look_up,
+        nodes.cached,
+        at_once=context.settings.at_once,
     )
     return [
         *(records.observe, records.look, records.record, records.release, records.persist, records.undo),

@@ -118,6 +118,11 @@ class Settings(BaseSettings):
     )
     backend: str = Field("none", description="`none`, or `package.module:factory` of a Backend (mooring/backend.py).")
     csi_endpoint: UnixSocket = Field("", description="CSI endpoint to serve, `unix:///path`; empty: none.")
+    at_once: bool = Field(
+        True,
+        description="Do an undisturbed operation in its first workflow task; `false` before a way back to 0.1.0, which can't.",
+    )
+    sandbox: bool = Field(False, description="Run workflows in the sandbox of the SDK, which the tests do; it costs CPU time.")
     csi_only: bool = Field(False, description="Serve the CSI endpoint alone; workers elsewhere carry out the operations.")
     driver_endpoint: UnixSocket = Field("", description="CSI driver behind the endpoint, `unix:///path`; it is the backend then.")
     adopt: bool = Field(

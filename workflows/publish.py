@@ -71,16 +71,18 @@ class PublishVolume:
     async def run(self, request: RawValue = NOTHING) -> PublishResult:
         """Publish; see the module."""
         self._asked = read_request(PublishRequest, request)
-        self._steps, seen = await Steps.begin(self._asked, self._asked.node_id, rolls_back=True)
+        self._steps, seen = await Steps.begin(self._asked, self._asked.node_id, rolls_back=True, at_once=True)
         self._hold = UnpersistedHold(self._steps, self._asked)
         self._acquisition = RecordAcquisition(self._steps)
         self._attach = BackendAttach(self._steps, self._asked)
         self._rollback = PublishRollback(self._steps, self._asked, self._hold, self._acquisition, self._attach)
         self._report = Report("publish", self._steps, self._asked.node_id)
-        self._report.show(State.PUBLISHING)
+        self._report.begin(State.PUBLISHING)
         try:
             if self._steps.lives.stopped is not None:
                 raise self._steps.lives.stopped
+            if self._steps.first.forgets:
+                seen = await self._steps.look()  # NB: what memory has may be older than what was written, and forgotten
             result = await self._publish(await self._admit(seen))
         except STOPPED as error:
             raise await self._failed(stopped(error)) from failed_step(error)
@@ -91,7 +93,7 @@ class PublishVolume:
 
     async def _failed(self, error: BaseException) -> FailureError:
         record_not_attached(self._steps, self._asked.node_id, error)
-        if is_final(error) and not self._left_something() and (self._seen_itself or not was_reset()):
+        if is_final(error) and not self._left_something() and (self._seen_itself or not self._may_have_forgotten()):
             self._report.end(State.REFUSED)
             return ended(error, f"{self._what()} failed, and nothing of it was written")
         self._report.show(State.ROLLING_BACK)
@@ -171,7 +173,8 @@ class PublishVolume:
         self._seen_itself = self._steps.trusts(seen) and isinstance(decision, fence.Refuse)
         if isinstance(decision, fence.Acquire):
             await self._hold.learn_writers(seen)
-            return await self._acquisition.make(decision, seen, self._hold.mine)
+            at_once = self._is_first(seen) and fence.may_be_local(decision, record)
+            return await self._acquisition.make(decision, seen, self._hold.mine, at_once=at_once)
         if self._steps.trusts(seen) or self._left_something():
             raise failure(decision.error)
         return None
@@ -211,7 +214,10 @@ class PublishVolume:
         write = None
         if context is not None:
             write = fence.describe(record, self._asked.node_id, self._steps.operation, self._steps.volume, context)
-        return WriteResult(landed=True, record=record) if write is None else await self._steps.record(write)
+        if write is None:
+            return WriteResult(landed=True, record=record)
+        result = await self._steps.record_at_once(write) if self._steps.first.undisturbed and not write.others else None
+        return result or await self._steps.record(write)
 
     async def _hold_without_pv(self) -> PublishResult | None:
         """Hold the volume until it has a PV, or return None if it has got one meanwhile."""
@@ -232,6 +238,14 @@ class PublishVolume:
             attachment = held.attachment.model_copy(update={"publish_context": context})
             held = held.model_copy(update={"attachment": attachment})
         return self._unpersisted(held.attachment) if await self._hold.settle(held) else None
+
+    def _is_first(self, seen: ReadResult) -> bool:
+        """Return whether a decision on this look is made in the first workflow task, tried for the first time."""
+        return self._steps.first.undisturbed and not seen.by
+
+    def _may_have_forgotten(self) -> bool:
+        """Return whether the run may have written what it doesn't know of."""
+        return was_reset() or self._steps.first.forgets
 
     def _left_something(self) -> bool:
         return self._acquisition.may_land or self._attach.begun or self._hold.started is not None or self._hold.may_have_recorded

@@ -88,10 +88,10 @@ class UnpublishVolume:
     async def run(self, request: RawValue = NOTHING) -> UnpublishResult:
         """Unpublish; see the module."""
         self._asked = read_request(UnpublishRequest, request)
-        self._steps, seen = await Steps.begin(self._asked)
+        self._steps, seen = await Steps.begin(self._asked, at_once=not self._asked.bound)
         self._detach = BackendDetach(self._steps, self._asked)
         self._report = Report("unpublish", self._steps, self._asked.node_id)
-        self._report.show(State.UNPUBLISHING)
+        self._report.begin(State.UNPUBLISHING)
         try:
             result = await self._unpublish(seen)
         except STOPPED as error:
@@ -109,6 +109,8 @@ class UnpublishVolume:
                     seen = await self._own(seen)
                 if self._asked.stray and self._belongs(seen.record):
                     return self._leave(seen.record, "it is no stray")
+            elif self._steps.first.forgets:
+                seen = await self._look()  # NB: what memory has may be older than what was written, and forgotten
             return await self._clear(seen)
         except _OvertakenError as overtaken:
             return self._leave(overtaken.seen, str(overtaken))
@@ -173,7 +175,8 @@ class UnpublishVolume:
 
     async def _release(self, seen: VolumeRecord) -> WriteResult:
         write = fence.release(seen, self._steps.volume, self._asked.node_id, self._steps.operation)
-        result = await self._steps.release(write)
+        result = await self._steps.release_at_once(write) if self._steps.first.undisturbed and fence.is_plain(seen) else None
+        result = result or await self._steps.release(write)
         if result.landed:
             self._released.update(dict.fromkeys(self._detach.leaving(seen)))
         if self._steps.is_current(result) and seen.unreadable:

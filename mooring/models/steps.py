@@ -124,9 +124,13 @@ class UnpersistedRun(Model):
 
 
 class ObserveInput(VolumeRef):
-    """A question to memory about a volume and, if there is a `node_id`, about the node that is to hold it."""
+    """A question to memory about a volume and, if there is a `node_id`, about the node that is to hold it.
+
+    `at_once`: the operation may be done in its first workflow task.
+    """
 
     node_id: str = ""
+    at_once: bool = added(False)
 
 
 class NodeVerdict(StrEnum):
@@ -148,7 +152,8 @@ class CheckNodeInput(Model):
 class ObserveResult(Model):
     """The index's record of a volume (None: none), the attachment that waits for its PV, and the limits of this operation.
 
-    `doubt`: the reason why the volume can't be published to any node, "" if it can.
+    `doubt`: the reason why the volume can't be published to any node, "" if it can. `undisturbed`: nothing stands in the way of an
+    operation that may be done at once.
     """
 
     record: VolumeRecord | None
@@ -156,6 +161,7 @@ class ObserveResult(Model):
     limits: OperationLimits
     node: NodeVerdict = added(NodeVerdict.ADMITTED)
     doubt: str = added("")
+    undisturbed: bool = added(False)
 
 
 class BackendCall(Model):

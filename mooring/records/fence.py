@@ -175,6 +175,19 @@ def stays(acquire: Acquire, seen: VolumeRecord, *mine: str, stayed: bool) -> boo
     return acquire.renews and (stayed or not holds_by(seen, acquire.write.node_id, *mine))
 
 
+def is_plain(record: VolumeRecord) -> bool:
+    """Return whether one PV, which can be read, says all that is known of the volume."""
+    return not (record.others or record.floor or record.evidence or record.altered or record.unreadable)
+
+
+def may_be_local(acquire: Acquire, seen: VolumeRecord) -> bool:
+    """Return whether an acquisition may be attempted where no history knows of it yet.
+
+    NB: a renewal that is forgotten would be taken for an acquisition, and undone.
+    """
+    return not acquire.renews and is_plain(seen)
+
+
 def _attachment(asked: PublishRequest, now: datetime, held: Attachment | None, context: dict[str, str] | None) -> Attachment:
     return Attachment(
         node_id=asked.node_id,

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from temporalio.worker import PollerBehaviorAutoscaling, Worker
+from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from mooring.temporal.reasons import in_words
 
@@ -59,6 +60,7 @@ class Polls:
     drain_timeout: float
     interceptors: Sequence[Interceptor]
     refused: Callable[[str], None]
+    sandbox: bool = True
 
     @asynccontextmanager
     async def polling(
@@ -91,6 +93,7 @@ class Polls:
             activities=activities,
             identity=self.identity,
             max_concurrent_activities=slots,
+            workflow_runner=SandboxedWorkflowRunner() if self.sandbox else UnsandboxedWorkflowRunner(),
             graceful_shutdown_timeout=timedelta(seconds=self.drain_timeout),
             sticky_queue_schedule_to_start_timeout=_STICKY,
             workflow_task_poller_behavior=_POLLS,

@@ -43,6 +43,9 @@ _ON_THE_WAY: Final = frozenset(
     }
 )
 
+_LOCAL_ACTIVITY: Final = "core_local_activity"
+"""The name of a marker of the SDK."""
+
 _ENDS: Final = {
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED: "Completed",
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED: "Failed",
@@ -111,6 +114,8 @@ class RunReader:
             case EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
                 done = event.activity_task_completed_event_attributes
                 self.known.learn(self.scheduled[done.scheduled_event_id][0], await self._decode(done.result.payloads))
+            case EventType.EVENT_TYPE_MARKER_RECORDED:
+                await self._marked(event)
             case ended if ended in _ENDS:
                 self.ended_at, self.end = _moment(event), _ENDS[ended]
                 await self._ended(event)
@@ -160,6 +165,14 @@ class RunReader:
         if names.ATTACHMENT_STATE in shown:
             # NB: search attributes are never encrypted, so the client's codec doesn't apply.
             self.state = json.loads(shown[names.ATTACHMENT_STATE].data)
+
+    async def _marked(self, event: HistoryEvent) -> None:
+        """Take in a step that was done within a workflow task."""
+        details = event.marker_recorded_event_attributes.details
+        if event.marker_recorded_event_attributes.marker_name == _LOCAL_ACTIVITY and "result" in details:
+            # NB: the SDK's own part is never encrypted, so the client's codec doesn't apply.
+            activity = json.loads(details["data"].payloads[0].data)["activity_type"]
+            self.known.learn(activity, await self._decode(details["result"].payloads))
 
     async def _noted(self, event: HistoryEvent) -> None:
         noted = event.workflow_properties_modified_event_attributes.upserted_memo.fields

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from typing import Final, TypeAlias
 
@@ -16,6 +17,7 @@ from tests.harness.cluster import Cluster
 
 Run: TypeAlias = WorkflowHandle[object, object]
 
+SECONDS: Final = 30
 FIRST: Final = 0
 LAST: Final = -1
 
@@ -28,9 +30,14 @@ async def last_run(client: Client, cluster: Cluster, handle: str) -> Run:
 
 
 async def tasks_done(run: Run) -> list[int]:
-    """Return the events with which the run's workflow tasks ended."""
+    """Wait for the end of the run's first workflow task, and return the events with which its tasks ended."""
     completed = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
-    return [event.event_id for event in (await run.fetch_history()).events if event.event_type == completed]
+    async with asyncio.timeout(SECONDS):
+        while True:
+            done = [event.event_id for event in (await run.fetch_history()).events if event.event_type == completed]
+            if done:
+                return done
+            await asyncio.sleep(0.05)
 
 
 async def reset(client: Client, run: Run, task: int, result: type[object]) -> Run:

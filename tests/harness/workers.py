@@ -39,6 +39,7 @@ def quick(driver: str, **overrides: Any) -> Settings:
         "drain_timeout": 1,
         "node_check": "off",
         "reconcile_interval": 0,
+        "sandbox": True,
     }
     return Settings(driver=driver, **{**bounds, **overrides})
 

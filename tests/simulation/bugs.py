@@ -15,6 +15,7 @@ from mooring.models import ReadResult, VolumeRecord, VolumeRef, Write
 from mooring.records import fence, holds
 from workflows import publish
 from workflows.common.acquisition import RecordAcquisition
+from workflows.common.first_task import FirstTask
 from workflows.common.steps import Steps
 from workflows.publication.detach import BackendDetach
 from workflows.publish import PublishVolume
@@ -59,9 +60,9 @@ def claim_is_not_remembered(patch: pytest.MonkeyPatch) -> None:
     """Forget an acquisition that may land, so that nothing is rolled back."""
     make = RecordAcquisition.make
 
-    async def forgotten(self: RecordAcquisition, acquire: fence.Acquire, seen: ReadResult, *given: Any) -> Any:
+    async def forgotten(self: RecordAcquisition, acquire: fence.Acquire, seen: ReadResult, *given: Any, **more: Any) -> Any:
         try:
-            return await make(self, acquire, seen, *given)
+            return await make(self, acquire, seen, *given, **more)
         finally:
             self.may_land = False
 
@@ -98,7 +99,19 @@ def reset_runs_trust_what_waited(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Steps, "is_waiting_unknown", False)
 
 
+def first_task_forgets_nothing(patch: pytest.MonkeyPatch) -> None:
+    """Have a run whose first task is begun again take what it knows for all there is."""
+    patch.setattr(FirstTask, "forgets", False)
+
+
+def renewal_is_local(patch: pytest.MonkeyPatch) -> None:
+    """Let a renewal be attempted where no history knows of it."""
+    patch.setattr(fence, "may_be_local", lambda _, seen: fence.is_plain(seen))
+
+
 BUGS: Final[list[Bug]] = [
+    first_task_forgets_nothing,
+    renewal_is_local,
     rollback_gives_way_to_a_cancellation,
     every_look_is_trusted,
     undo_is_signed_by_the_run,

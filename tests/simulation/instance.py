@@ -23,6 +23,8 @@ from temporalio.worker import UnsandboxedWorkflowRunner
 from temporalio.worker._workflow_instance import WorkflowInstance, WorkflowInstanceDetails
 
 CONVERTER = pydantic_data_converter.payload_converter
+EVENTS = 3
+"""Fewest events that a workflow task adds to a history."""
 START = datetime(2030, 1, 1, tzinfo=UTC)
 
 
@@ -42,6 +44,8 @@ class Given:
     """The patches whose markers it left in the history, of which a replay is told first."""
     goes_on: bool
     """True if it is the end of the task before, which had waited for a local activity."""
+    events: int
+    """The number of events that the history had when the task began."""
 
 
 @dataclass(slots=True)
@@ -55,6 +59,10 @@ class Instance:
     original: str = ""
     """The run that this one was reset from, over however many resets; itself where none."""
     history: list[Given] = field(default_factory=list)
+    failures: int = 0
+    """Tasks that ended without a word, as the worker died, or the run was reset."""
+    beats: bool = False
+    """True if the server was told that the task goes on, so that a new one begins with its local activity."""
     _made: WorkflowInstance = field(init=False)
 
     def __post_init__(self) -> None:
@@ -75,7 +83,9 @@ class Instance:
             TaskFailedError: the workflow's code failed.
 
         """
-        activation = WorkflowActivation(run_id=self.run_id, is_replaying=noted is not None, history_length=3 + len(self.history))
+        goes_on = any(job.resolve_activity.is_local for job in jobs)
+        events = noted.events if noted else self._events(goes_on=goes_on)
+        activation = WorkflowActivation(run_id=self.run_id, is_replaying=noted is not None, history_length=events)
         activation.jobs.extend(_notified(noted.patches if noted else ()))
         activation.jobs.extend(jobs)
         activation.available_internal_flags.extend(noted.flags if noted else ())
@@ -85,9 +95,17 @@ class Instance:
             raise TaskFailedError(done.failed.failure.message)
         commands = list(done.successful.commands)
         flags = noted.flags if noted else tuple(done.successful.used_internal_flags)
-        goes_on = any(job.resolve_activity.is_local for job in jobs)
-        self.history.append(Given(jobs, tuple(map(_named, commands)), flags, _patches(commands), goes_on))
+        self.history.append(Given(jobs, tuple(map(_named, commands)), flags, _patches(commands), goes_on, events))
         return commands
+
+    def _events(self, *, goes_on: bool) -> int:
+        if goes_on:
+            return self.history[-1].events + EVENTS * self._beat()
+        return EVENTS * (1 + self.failures + sum(not given.goes_on for given in self.history))
+
+    def _beat(self) -> bool:
+        beats, self.beats = self.beats, False
+        return beats
 
     def replayed(self, run_id: str, length: int) -> tuple[Instance, list[WorkflowCommand]]:
         """Return the run that a reset makes of the first `length` tasks, and the commands that these gave.
@@ -96,7 +114,7 @@ class Instance:
             TaskFailedError: it decides otherwise than before.
 
         """
-        again = Instance(self.kind, self.workflow_id, run_id, self.argument, self.original)
+        again = Instance(self.kind, self.workflow_id, run_id, self.argument, self.original, failures=self.failures + 1)
         commands: list[WorkflowCommand] = []
         for given in self.history[:length]:
             commands += again.activate(given.jobs, given)

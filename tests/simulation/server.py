@@ -25,7 +25,7 @@ from mooring.names import ATTACHMENT_MEMO, unpersisted_id
 from tests.simulation import judge
 from tests.simulation.cluster import VOLUME, Cluster
 from tests.simulation.instance import CONVERTER, Instance, TaskFailedError
-from tests.simulation.steps import carry_out, leave_behind
+from tests.simulation.steps import WRITES, carry_out, leave, leave_behind
 from tests.simulation.temporal import Run, Status, Step
 from workflows.persist import PersistAttachment
 
@@ -114,12 +114,26 @@ class Server:
         """Carry out a task, its local activities included, during which no new job is delivered."""
         jobs, run.jobs = run.jobs, []
         jobs.sort(key=lambda job: FIRST.get(job.WhichOneof("variant") or "", len(FIRST)))
+        before, given = len(run.instance.history), list(jobs)
         self._activate(run, jobs)
         while local := next((step for step in run.steps.values() if step.local), None):
             later, run.jobs = run.jobs, []
+            if local.name in WRITES and self.happens(0.1):
+                self._die(run, local, before, [*given, *later])
+                return
             carry_out(self, run, local)
             jobs, run.jobs = run.jobs, later
             self._activate(run, jobs)
+
+    def _die(self, run: Run, local: Step, before: int, jobs: list[WorkflowActivationJob]) -> None:
+        """Have the worker die in a write that no history knows of, so that the task is given to another one."""
+        self.story.append(f"the worker dies in {local.name} of {run.run_id}")
+        leave(self, run, local)
+        del run.steps[local.seq]
+        run.instance, _ = run.instance.replayed(run.run_id, before)
+        run.jobs = jobs
+        if self.happens(0.3):
+            self.cancel(run)
 
     def reset(self, old: Run) -> None:
         """Terminate a run, and have another one begin that knows what it knew up to some task."""

@@ -5,9 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from mooring.errors import BackendFailed, BackendInvalidArgument, KubernetesForbidden
-from mooring.models import BackendCall, ObserveResult, OperationLimits, PersistInput, ReadResult, RunRef, UnpersistedRun, Write
-from mooring.records import holds
+from mooring.errors import BackendFailed, BackendInvalidArgument, KubernetesForbidden, NodeNotFound
+from mooring.models import (
+    BackendCall,
+    NodeVerdict,
+    ObserveInput,
+    ObserveResult,
+    OperationLimits,
+    PersistInput,
+    ReadResult,
+    RunRef,
+    UnpersistedRun,
+    Write,
+)
+from mooring.records import fence, holds
 from mooring.records.holds import Fate
 from tests.simulation import judge
 from tests.simulation.instance import CONVERTER
@@ -60,10 +71,10 @@ def carry_out(world: Server, run: Run, step: Step) -> None:
 
 def _carry_out(world: Server, run: Run, step: Step) -> None:
     if step.cancelled and (step.name == "wait_for_volume" or world.happens(0.5)):
-        _leave(world, run, step)
+        leave(world, run, step)
         run.cancel_step(step)
     elif step.bounded and world.happens(0.03):
-        _leave(world, run, step)
+        leave(world, run, step)
         run.time_out(step)
     elif step.name in WRITES:
         _write(world, run, step)
@@ -76,14 +87,16 @@ def _carry_out(world: Server, run: Run, step: Step) -> None:
 def leave_behind(world: Server, run: Run) -> None:
     """Leave what a run that is cut off has under way."""
     for step in run.steps.values():
-        _leave(world, run, step)
+        leave(world, run, step)
     if any("schedule_activity backend_publish" in given.answered for given in run.instance.history):
         world.loose.add(run.node)
 
 
-def _leave(world: Server, run: Run, step: Step) -> None:
+def leave(world: Server, run: Run, step: Step) -> None:
     """Have an attempt that nobody waits for any more do its work: never, at once, or, a write, later."""
-    if step.name in WRITES and world.happens(0.5):
+    if step.local and world.happens(0.3):
+        world.cluster.write(_argument(step, Write))
+    elif step.name in WRITES and world.happens(0.5):
         world.strays.append((run, _argument(step, Write)))
     elif step.name.startswith("backend_") and world.happens(0.5):
         _at_driver(world, step)
@@ -91,18 +104,29 @@ def _leave(world: Server, run: Run, step: Step) -> None:
 
 def _write(world: Server, run: Run, step: Step) -> None:
     write = _argument(step, Write)
+    if step.local and world.happens(0.05):
+        leave(world, run, step)  # NB: by a worker that died after it had told the server that its task goes on
+        run.instance.beats = True
     if step.name in WRITES[:2] and world.happens(0.04):
         run.refuse(step, KubernetesForbidden("The API server denies it."))
         return
     if world.happens(0.12):
         world.strays.append((run, write))
-        step.attempt += 1
+        _unanswered(run, step)
         return
     result = world.cluster.write(write)
     if world.happens(0.12):
-        step.attempt += 1
+        _unanswered(run, step)
         return
     run.succeed(step, result.model_copy(update={"by": run.run_id}))
+
+
+def _unanswered(run: Run, step: Step) -> None:
+    """Try a step again that had no answer, or end a local one."""
+    if step.local:
+        run.time_out(step)
+    else:
+        step.attempt += 1
 
 
 def _call(world: Server, run: Run, step: Step) -> None:
@@ -131,7 +155,11 @@ def _at_driver(world: Server, step: Step) -> dict[str, str] | None:
 
 def _observe(world: Server, run: Run, step: Step) -> None:
     seen = world.cluster.seen(world.dice) if world.faults else world.cluster.read()
-    run.succeed(step, ObserveResult(record=seen, waiting=_waiting(world, run), limits=LIMITS))
+    calm = _argument(step, ObserveInput).at_once and seen is not None and fence.is_plain(seen)
+    waiting = _waiting(world, run)
+    node = NodeVerdict.UNKNOWN if world.happens(0.03) else NodeVerdict.ADMITTED
+    undisturbed = calm and waiting is None and node is NodeVerdict.ADMITTED
+    run.succeed(step, ObserveResult(record=seen, waiting=waiting, limits=LIMITS, node=node, undisturbed=undisturbed))
 
 
 def _look(world: Server, run: Run, step: Step) -> None:
@@ -190,6 +218,13 @@ def _wait(world: Server, run: Run, step: Step) -> None:
     run.succeed(step, world.cluster.read())
 
 
+def _check_node(world: Server, run: Run, step: Step) -> None:
+    if world.happens(0.5):
+        run.refuse(step, NodeNotFound("There is no such node."))
+    else:
+        run.succeed(step, None)
+
+
 def _nothing(_: Server, run: Run, step: Step) -> None:
     run.succeed(step, None)
 
@@ -204,7 +239,7 @@ ANSWERS: Final[dict[str, Callable[[Server, Run, Step], None]]] = {
     "check_publisher": _publisher,
     "check_recorder": _has_begun,
     "wait_for_volume": _wait,
-    "check_node": _nothing,
+    "check_node": _check_node,
     "warn_not_cleared": _nothing,
 }
 

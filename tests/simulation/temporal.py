@@ -118,6 +118,8 @@ class Run:
 
 
 def _of(step: Step, cause: Failure) -> Failure:
+    if step.local and cause.HasField("application_failure_info"):
+        return cause  # NB: the SDK doesn't wrap what a local activity raised
     failure = Failure(message="activity failed", cause=cause)
     failure.activity_failure_info.activity_type.name = step.name
     failure.activity_failure_info.activity_id = str(step.seq)

@@ -145,7 +145,7 @@ class Story:
         """Have the operation reach the moment."""
         match self._row.moment:
             case Moment.ACQUIRING:
-                await self._hangs_at_the_api_server(b"node-a", self._publish())
+                await self._hangs_at_the_api_server(b"node-a", self._publish(), times=2)  # NB: at once, and visibly
             case Moment.ACQUIRED:
                 lost = self._scene.cluster.proxy.lose_answer("PATCH", path=self._pv, loss=Loss.HANG, times=1)
                 self._begin(self._publish())
@@ -153,7 +153,7 @@ class Story:
             case Moment.ATTACHING:
                 await self._hangs_at_the_array(1, self._publish(Turn.HANGS))
             case Moment.ATTACHED:
-                await self._hangs_at_the_api_server(b"/dev/sdx", self._publish(Turn.STRAYS))
+                await self._hangs_at_the_api_server(b"/dev/sdx", self._publish(Turn.STRAYS), times=2)
             case Moment.ROLLING_BACK:
                 self._scene.array.turns["unpublish", self._volume].append(Turn.HANGS)
                 await self._hangs_at_the_array(2, self._publish(Turn.STRAYS, Turn.REFUSED))
@@ -214,8 +214,8 @@ class Story:
         self._begin(operation)
         await until(lambda: len(self._scene.array.kept[self._volume]) == calls)
 
-    async def _hangs_at_the_api_server(self, what: bytes, operation: Coroutine[Any, Any, object]) -> None:
-        self._held = self._scene.cluster.proxy.hold("PATCH", path=self._pv, times=1, when=lambda request: what in request.body)
+    async def _hangs_at_the_api_server(self, what: bytes, operation: Coroutine[Any, Any, object], times: int = 1) -> None:
+        self._held = self._scene.cluster.proxy.hold("PATCH", path=self._pv, times=times, when=lambda request: what in request.body)
         self._begin(operation)
         await self._held.reached()
 

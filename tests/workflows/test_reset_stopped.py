@@ -51,7 +51,7 @@ async def acquiring(client: Client, cluster: Cluster, operation: Coroutine[Any, 
 async def test_one_that_may_not_write_says_that_it_failed_once_no_claim_of_its_former_self_can_land(
     temporal_client: Client, cluster: Cluster, mooring: MooringClient, verb: str
 ) -> None:
-    async with running_worker(temporal_client, patient(cluster.driver), cluster.proxy.kubeconfig()) as worker:
+    async with running_worker(temporal_client, patient(cluster.driver, at_once=False), cluster.proxy.kubeconfig()) as worker:
         await cluster.create("vol")
         await indexed(worker, "vol")
         run, held = await acquiring(temporal_client, cluster, begun(verb, mooring, cluster.driver))
@@ -69,14 +69,14 @@ async def test_one_that_may_not_write_says_that_it_failed_once_no_claim_of_its_f
 async def test_one_that_is_cancelled_before_its_first_look_ends_once_no_claim_of_its_former_self_can_land(
     temporal_client: Client, cluster: Cluster, mooring: MooringClient, verb: str
 ) -> None:
-    async with running_worker(temporal_client, patient(cluster.driver), cluster.proxy.kubeconfig()) as worker:
+    async with running_worker(temporal_client, patient(cluster.driver, at_once=False), cluster.proxy.kubeconfig()) as worker:
         await cluster.create("vol")
         await indexed(worker, "vol")
         run, held = await acquiring(temporal_client, cluster, begun(verb, mooring, cluster.driver))
     again = await reset(temporal_client, run, FIRST, PublishResult)
     await again.cancel()
 
-    async with running_worker(temporal_client, patient(cluster.driver), cluster.proxy.kubeconfig()):
+    async with running_worker(temporal_client, patient(cluster.driver, at_once=False), cluster.proxy.kubeconfig()):
         with pytest.raises(WorkflowFailureError):
             await asyncio.wait_for(again.result(), SECONDS)
 

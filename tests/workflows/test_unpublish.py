@@ -167,7 +167,7 @@ async def test_a_cancelled_unpublish_stops_and_is_finished_by_the_next_one(
 ) -> None:
     await cluster.create("vol")
     await mooring.publish("vol", "node-a")
-    held = cluster.proxy.hold("PATCH", times=1)
+    held = cluster.proxy.hold("PATCH", times=2)  # at once, and visibly
     unpublish = asyncio.create_task(mooring.unpublish("vol", "node-a"))
     await held.reached()
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from mooring.models import PublishRequest, ReadResult, VolumeRecord, WriteResult
+    from mooring.models import PublishRequest, ReadResult, VolumeRecord, Write, WriteResult
     from mooring.records import fence, refusals
     from workflows.common.cancellation import stop_if_cancelled
     from workflows.common.failures import STOPPED, is_final_at_once
@@ -50,8 +50,13 @@ class RecordAcquisition:
         self._life = this_life()
         self._steps = steps
 
-    async def make(self, acquire: fence.Acquire, seen: ReadResult, mine: Collection[str] = ()) -> WriteResult:
-        """Try to write the acquisition, as decided on the record seen; a record by a run that is `mine` is the run's own."""
+    async def make(
+        self, acquire: fence.Acquire, seen: ReadResult, mine: Collection[str] = (), *, at_once: bool = False
+    ) -> WriteResult:
+        """Try to write the acquisition, as decided on the record seen; a record by a run that is `mine` is the run's own.
+
+        It is tried `at_once` if the first workflow task may make it, and visibly if that isn't done.
+        """
         stop_if_cancelled()
         if seen.record is None:
             raise AssertionError("an acquisition is decided on a record")
@@ -59,12 +64,16 @@ class RecordAcquisition:
         self.renews = fence.stays(acquire, seen.record, seen.by, *mine, stayed=self.stays(seen))
         self._written_by, self.may_land, self._life = "", True, this_life()
         try:
-            result = await self._steps.record(acquire.write)
+            result = await self._write(acquire.write, at_once=at_once)
         except STOPPED as error:
-            self.may_land = self._in_part or not is_final_at_once(error)
+            self.may_land = self._in_part or self._steps.first.hangs or not is_final_at_once(error)
             raise
         self._learn(acquire, result)
         return result
+
+    async def _write(self, write: Write, *, at_once: bool) -> WriteResult:
+        result = await self._steps.record_at_once(write) if at_once else None
+        return result or await self._steps.record(write)
 
     def _learn(self, acquire: fence.Acquire, result: WriteResult) -> None:
         # NB: refused on one of several PVs, it stands on those before, and an attempt that got past that one may land on the rest.

@@ -6,6 +6,7 @@ Contract: nothing here changes the operation; see visibility.py and events.py.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from temporalio import workflow
@@ -13,7 +14,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from mooring.events.reasons import EventNote, Reason
     from workflows.common.events import record_event
-    from workflows.common.visibility import count, show
+    from workflows.common.visibility import count, explain, show
 
 if TYPE_CHECKING:
     from mooring.states import State
@@ -28,8 +29,17 @@ class Report:
     steps: Steps
     node_id: str
 
+    def begin(self, state: State) -> None:
+        """Show the state that the operation begins in, as soon as it takes longer than its first workflow task."""
+        if not self.steps.first.undisturbed:
+            self.show(state)
+            return
+        explain(state, "")
+        self.steps.first.on_delay = partial(self.show, state)
+
     def show(self, state: State) -> None:
         """Show the state that the operation is in."""
+        self.steps.first.on_delay = None
         show(self.steps.limits, self.steps.volume, self.node_id, state)
 
     def end(self, state: State) -> None:

@@ -44,6 +44,7 @@ with workflow.unsafe.imports_passed_through():
     from mooring.records import fence
     from workflows.common.activity_options import patient
     from workflows.common.failures import cause, says
+    from workflows.common.first_task import FirstTask
     from workflows.common.lives import LIVES, Lives, this_life, was_reset
     from workflows.common.waits import WaitSteps
 
@@ -57,6 +58,11 @@ async def _observe(observe: ObserveInput) -> ObserveResult:
     return await workflow.execute_local_activity_method(
         AttachmentActivities.observe, observe, start_to_close_timeout=timedelta(seconds=10)
     )
+
+
+def _may_have_written(first: FirstTask) -> bool:
+    """Return whether the run may have written before it began."""
+    return (was_reset() and workflow.patched(LIVES)) or first.forgets
 
 
 @dataclass(slots=True)
@@ -74,6 +80,7 @@ class Steps:
     seen: VolumeRecord | None = None
     """The last record that was seen, for operators to be told on its PV."""
     lives: Lives = field(default_factory=Lives)
+    first: FirstTask = field(default_factory=FirstTask)
     waits: WaitSteps = field(init=False)
     """The steps about waits."""
 
@@ -81,21 +88,27 @@ class Steps:
         self.waits = WaitSteps(self.volume, self.limits)
 
     @classmethod
-    async def begin(cls, asked: VolumeRef, node_id: str = "", *, rolls_back: bool = False) -> tuple[Steps, ReadResult]:
+    async def begin(
+        cls, asked: VolumeRef, node_id: str = "", *, rolls_back: bool = False, at_once: bool = False
+    ) -> tuple[Steps, ReadResult]:
         """Take the first step of every operation: ask memory about the volume and the node that is to hold it, and fix the limits.
 
-        One that `rolls_back` the remains of its former self looks even if it is cancelled.
+        One that `rolls_back` the remains of its former self, or of its first task, looks even if it is cancelled; one that may be
+        done `at_once` writes in that task.
         """
         volume = VolumeRef(driver=asked.driver, volume_handle=asked.volume_handle)
-        observe = ObserveInput(driver=asked.driver, volume_handle=asked.volume_handle, node_id=node_id)
+        observe = ObserveInput(driver=asked.driver, volume_handle=asked.volume_handle, node_id=node_id, at_once=at_once)
+        first = FirstTask(writes=at_once)
         cancelled: BaseException | None = None
         try:
             observed = await _observe(observe)
         except (ActivityError, asyncio.CancelledError) as error:  # NB: the latter where the cancellation came with the first task
-            if not (rolls_back and was_reset() and is_cancelled_exception(error) and workflow.patched(LIVES)):
+            if not (rolls_back and is_cancelled_exception(error) and _may_have_written(first)):
                 raise cause(error) or error from None
             cancelled, observed = error, await _observe(observe)
-        steps = cls(volume, observed.limits, observed.waiting, observed.node, observed.doubt, lives=Lives(stopped=cancelled))
+        lives = Lives(stopped=cancelled)
+        steps = cls(volume, observed.limits, observed.waiting, observed.node, observed.doubt, lives=lives, first=first)
+        first.undisturbed = observed.undisturbed
         return steps, steps._saw(ReadResult(record=observed.record))
 
     @property
@@ -167,6 +180,16 @@ class Steps:
         self.lives.looked_in = this_life()
         options = self._bounded(f"record {write.node_id} as holder, epoch {write.epoch}", self.limits.publish_budget)
         return self._saw(await workflow.execute_activity_method(AttachmentActivities.record, write, **options))
+
+    async def record_at_once(self, write: Write) -> WriteResult | None:
+        """Try to make the node a holder, or return None if that isn't done at once."""
+        self.lives.looked_in = this_life()
+        result = await self.first.make(AttachmentActivities.record, write)
+        return result and self._saw(result)
+
+    async def release_at_once(self, write: Write) -> WriteResult | None:
+        """Try to take the node out of the record, or return None if that isn't done at once."""
+        return await self.first.make(AttachmentActivities.release, write)
 
     async def release(self, write: Write) -> WriteResult:
         """Try to take the node out of the record."""
@@ -240,4 +263,5 @@ class Steps:
         return self._bounded(summary, budget)
 
     def _patient(self, summary: str, attempt: float) -> ActivityConfig:
+        self.first.leave()
         return patient(self.limits, summary, attempt)

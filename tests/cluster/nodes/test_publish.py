@@ -35,7 +35,7 @@ async def test_a_known_node_costs_nothing(
     await mooring.publish("vol", "node-a")
 
     assert (cluster.proxy.count(path=PVS), cluster.proxy.count(path=CSI_NODES)) == (before[0] + 1, before[1])
-    assert await scheduled(temporal_client, cluster.driver, "vol") == ["record_attachment"]
+    assert await scheduled(temporal_client, cluster.driver, "vol") == []
 
 
 async def test_an_unknown_node_is_refused_and_told_where_it_should_be(

@@ -22,6 +22,7 @@ from mooring.models import AccessMode, AccessType, AdoptRequest, Approval, Attac
 from mooring.models.reconciliation import Progress, ReconcileRequest
 from mooring.states import State
 from mooring.temporal.connection import register_search_attributes
+from tests.compatibility.replay.at_once import record_at_once
 from tests.compatibility.replay.patches import record_patches
 from tests.compatibility.replay.recorder import DRIVER, Recorder
 from tests.harness.backend import JournalBackend, refusal
@@ -190,6 +191,7 @@ async def main() -> None:
             await record_evacuations(client, cluster)
             await record_unknown_node(client, cluster)
             await record_patches(client, cluster)
+            await record_at_once(client, cluster)
 
 
 if __name__ == "__main__":

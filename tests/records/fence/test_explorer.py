@@ -21,6 +21,7 @@ EVERYTHING = Bounds()
 WITHOUT_RESETS = Bounds(resets=False, any_index=False)
 WITH_RESETS = Bounds(any_index=False)
 TWO_OPERATIONS = Bounds(operations=2, volumes=2, resets=False, any_index=False)
+TWO_ON_ONE_PV = Bounds(operations=2, volumes=1, resets=False, any_index=False)
 RUN_AND_RESET = Bounds(operations=2, volumes=1, any_index=False)
 
 LEFT_OUT = [
@@ -49,6 +50,11 @@ LEFT_OUT = [
     (switches.FailureIsNoWord(SINGLE), WITHOUT_RESETS),
     (switches.ForgottenClaimStays(SINGLE), WITHOUT_RESETS),
     (switches.ReclaimIsOwn(SINGLE), WITHOUT_RESETS),
+    (switches.RefusedUnderAnAttempt(SINGLE), WITHOUT_RESETS),
+    (switches.ForgottenAcquisitionIsAnothers(SINGLE), WITHOUT_RESETS),
+    (switches.AgainFromMemory(SINGLE), TWO_ON_ONE_PV),
+    (switches.LocalRenewal(SINGLE), WITHOUT_RESETS),
+    (switches.ForgottenIsNoWord(SINGLE), WITHOUT_RESETS),
 ]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tests.records.fence.explorer.decisions import at
 from tests.records.fence.explorer.rules import Rules
 from tests.records.fence.explorer.state import Look, Move, Record, Run, World, Write
 
@@ -18,15 +19,31 @@ def outcomes(world: World, run: Run, write: Write, rules: Rules, when_landed: st
     if made is not None:
         after = land(world, write, made)
         yield f"{run.name}: its attempt lands", after._replace(run=_landed(run, made, when_landed))
-        yield f"{run.name}: its attempt lands, but the answer is lost, so it tries again", after
+        yield f"{run.name}: its attempt lands, but the answer is lost, so it tries again", after._replace(run=_visibly(run))
+        yield from _forgotten(world, after, run)
         return
     found = world.pv
     if found is not None and rules.landed(write, found):
         yield f"{run.name}: its attempt had landed, as the PV shows", world._replace(run=_landed(run, found, when_landed))
     else:
+        yield from _forgotten(world, world, run)
         seen = found and rules.as_known(found, world.known)
-        refused = run._replace(step=when_refused, write=None, record=None, look=Look(seen, live=True, by=run.operation))
+        refused = at(run, when_refused)._replace(look=Look(seen, live=True, by=run.operation))
         yield f"{run.name}: its attempt is refused, and brings what the PV says", world._replace(run=refused)
+
+
+def _forgotten(world: World, landed: World, run: Run) -> Iterator[Move]:
+    """Yield the ways a local attempt ends of which the history says nothing but that the first task is begun again."""
+    if run.local:
+        begins = Run(run.kind, run.node, run.operation, "observe", again=True)
+        yield f"{run.name}: its local attempt is done, but its worker dies, so it begins again", landed._replace(run=begins)
+        hanging = abandoned(world, run)._replace(run=begins)
+        yield f"{run.name}: its worker dies while its local attempt hangs, so it begins again", hanging
+        yield f"{run.name}: its local attempt is not done at once, so it tries visibly", world._replace(run=_visibly(run))
+
+
+def _visibly(run: Run) -> Run:
+    return run._replace(local=False)
 
 
 def stragglers(world: World, rules: Rules) -> Iterator[Move]:
@@ -53,4 +70,4 @@ def abandoned(world: World, run: Run) -> World:
 
 def _landed(run: Run, record: Record, step: str) -> Run:
     acquired = record.operation if run.step == "acquire" else run.acquired
-    return run._replace(step=step, write=None, record=record, acquired=acquired)
+    return run._replace(step=step, write=None, record=record, acquired=acquired, local=False)

@@ -65,7 +65,8 @@ class _Names:
     def write(self, write: Write) -> Write:
         can_land = self.pv is not None and self.rules.passes(write.mark, self.pv)
         epoch, floor = (self.epoch, int(write.floor > 0)) if can_land else (_PRESENT - 1, 0)
-        return Write(Mark(1, epoch, write.mark.node), write.holders, self.operation(write.operation), "", floor)
+        uid = int(self.write_matters(write))
+        return Write(Mark(uid, epoch, write.mark.node), write.holders, self.operation(write.operation), "", floor)
 
     def record(self, record: Record, operation: int) -> Record:
         same = self.pv is not None and record.uid == self.pv.uid
@@ -103,7 +104,7 @@ class _Names:
         return self.rules.leaves(run, Look(None, True, own)), NOBODY
 
     def run(self, run: Run, own: int) -> Run:
-        dead = run.write is not None and not self.write_matters(run.write)
+        dead = run.write is not None and not self.write_matters(run.write) and not run.local
         return Run(
             run.kind,
             run.node,
@@ -113,6 +114,8 @@ class _Names:
             None if dead else run.write and self.write(run.write),
             *self.acquired(run, own),
             run.record and self.record(run.record, self.operation(own) if run.record.operation == own else NOBODY),
+            local=run.local,
+            again=run.again,
         )
 
     def known(self, known: Record) -> Record:

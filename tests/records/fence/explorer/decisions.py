@@ -41,7 +41,7 @@ def only_decides(run: Run, rules: Rules) -> bool:
 
 def at(run: Run, step: str) -> Run:
     """Return the run at a step that needs nothing of what it learned last."""
-    return run._replace(step=step, look=None, write=None, record=None, call=None, tried=False, cancelled=False)
+    return run._replace(step=step, look=None, write=None, record=None, call=None, tried=False, cancelled=False, local=False)
 
 
 def asks(run: Run, record: Record, rules: Rules) -> Run:
@@ -77,7 +77,8 @@ def _claim(run: Run, look: Look, rules: Rules) -> Run | str:
     acquire = look.record and rules.acquire(look.record, run.node, run.operation)
     if acquire:
         renews = rules.stays(acquire, look, run)
-        return run._replace(step="acquire", look=None, write=acquire.write, renews=renews, acquired=NOBODY)
+        local = rules.is_local(look, acquire.renews)
+        return run._replace(step="acquire", look=None, write=acquire.write, renews=renews, acquired=NOBODY, local=local)
     return "is refused" if rules.trusts(look, run) else at(run, "look")
 
 
@@ -85,7 +86,8 @@ def _release(run: Run, look: Look, rules: Rules) -> Run | str:
     if rules.needs_no_release(look, run):
         return "succeeds"
     if look.record is not None:
-        return run._replace(step="release", look=None, write=rules.release(look.record, run.node, run.operation))
+        write = rules.release(look.record, run.node, run.operation)
+        return run._replace(step="release", look=None, write=write, local=rules.is_local(look, renews=False))
     return "succeeds" if rules.trusts(look, run) else at(run, "look")
 
 

@@ -65,6 +65,15 @@ def ended(world: World, run: Run, how: str, rules: Rules) -> World:
     return _succeeded(world, run) if how == "succeeds" else world._replace(run=None)
 
 
+def turned_away(world: World, run: Run, rules: Rules) -> World:
+    """Return the world after a refusal before the first look, by which nothing of the operation was written, or ever will be."""
+    if world.made.get(run.node) == run.operation:
+        return world._replace(broken=f"{run.name} is refused, and has made {run.node} a holder")
+    if any(write.operation == run.operation and rules.lands(write, world.pv) for write in world.flying):
+        return world._replace(broken=f"{run.name} is refused, and an attempt of it may still land")
+    return world._replace(run=None)
+
+
 def goes_on(world: World, run: Run, rules: Rules) -> World:
     """Return the world in which the operation goes on; about to undo, it takes away no attachment but that which it acquired."""
     lost = set(world.made).difference(run.write.holders) if run.step == "undoing" and run.write else set()

@@ -143,6 +143,18 @@ class Rules:
         """Return whether a rollback goes on from a look: its own, or its former self's if the record still is as it was."""
         return look.by == run.operation or (look.record and look.record.mark) == (pv and pv.mark)
 
+    def is_local(self, look: Look, renews: bool) -> bool:
+        """Return whether an attempt that is decided on this look is a local activity: in the first task, and no renewal."""
+        return not look.live and not renews
+
+    def may_be_refused(self, run: Run) -> bool:
+        """Return whether a publish that is refused for something else than the record, as its node is unknown, writes nothing."""
+        return not run.again
+
+    def trusts_index(self, run: Run) -> bool:
+        """Return whether a run may decide on the index: not if its first task was begun before."""
+        return not run.again
+
     def leaves(self, run: Run, look: Look) -> bool:
         """Return whether a failing publish keeps its node: it held before, or acquired it in the run that this was reset from."""
         return run.renews or bool(run.acquired and run.acquired != look.by)

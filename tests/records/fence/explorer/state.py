@@ -96,6 +96,9 @@ class Run(NamedTuple):
 
     With a driver: `call` is what it waits for, `tried` before or `cancelled` as may be; `begun`, whether an attach may be
     carried out, and `asked`, the highest epoch of one; `detached`, which node the driver has detached at which epoch.
+
+    `local`: its attempt is a local activity of its first workflow task, of which no history knows. `again`: its history says that
+    its first task was begun before, so that such an attempt may be under way.
     """
 
     kind: str
@@ -113,6 +116,8 @@ class Run(NamedTuple):
     asked: int = 0
     detached: frozenset[tuple[str, int]] = frozenset()
     cancelled: bool = False
+    local: bool = False
+    again: bool = False
 
     @property
     def nodes(self) -> frozenset[str]:

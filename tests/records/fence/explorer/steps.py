@@ -29,6 +29,8 @@ def steps(world: World, run: Run, rules: Rules, index: frozenset[Record]) -> Ite
     left = attempts.abandoned(world, run)
     if run.kind == "unpublish":
         yield f"{run.name}: is cancelled, or gives up clearing the record", left._replace(run=None)
+    elif run.step == "observe" and rules.may_be_refused(run):
+        yield f"{run.name}: is refused, as its node is unknown, or cancelled at once", judge.turned_away(world, run, rules)
     elif not run.step.startswith("und"):
         begun = run._replace(begun=run.begun or run.call is not None)
         yield f"{run.name}: fails or is cancelled at step {run.step}, and rolls back", left._replace(run=at(begun, "undo"))
@@ -37,7 +39,7 @@ def steps(world: World, run: Run, rules: Rules, index: frozenset[Record]) -> Ite
 def _ahead(world: World, run: Run, rules: Rules, index: frozenset[Record]) -> Iterator[Move]:
     if run.step == "observe":
         yield f"{run.name}: finds nothing in the index", world._replace(run=at(run, "look"))
-        for record in index:
+        for record in index if rules.trusts_index(run) else ():
             yield f"{run.name}: observes in the index {record.told}", world._replace(run=_shown(run, "looked", record, live=False))
     elif run.step in {"look", "undo"}:
         step = "looked" if run.step == "look" else "undo looked"

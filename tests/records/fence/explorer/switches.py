@@ -212,5 +212,42 @@ class ForgottenClaimStays(Rules):
         return acquire.renews
 
 
+class RefusedUnderAnAttempt(Rules):
+    """A publish whose first task was begun before is refused without a burn, since it has written nothing that it knows of."""
+
+    def may_be_refused(self, run: Run) -> bool:  # noqa: ARG002
+        return True
+
+
+class ForgottenAcquisitionIsAnothers(Rules):
+    """A publish that finds what its local attempt has written, and forgot, renews it like any other's."""
+
+    def stays(self, acquire: Acquire, look: Look, run: Run) -> bool:
+        return super().stays(acquire, look if run.acquired else look._replace(by=NOBODY), run)
+
+
+class AgainFromMemory(Rules):
+    """A publish whose first task was begun before decides on the index, like any other."""
+
+    exact = True
+
+    def trusts_index(self, run: Run) -> bool:  # noqa: ARG002
+        return True
+
+
+class LocalRenewal(Rules):
+    """A renewal is a local activity, too."""
+
+    def is_local(self, look: Look, renews: bool) -> bool:  # noqa: ARG002
+        return not look.live
+
+
+class ForgottenIsNoWord(Rules):
+    """A publish that knows of no acquisition of its own says nothing of what it took back where the PV has gone."""
+
+    def lets_go(self, run: Run) -> frozenset[str]:
+        return frozenset() if run.kind == "publish" and run.again else run.nodes
+
+
 def _holders(look: Look) -> tuple[str, ...]:
     return look.record.holders if look.record else ()

@@ -105,7 +105,7 @@ def _remembers(world: World, run: Run, rules: Rules, bounds: Bounds) -> Iterator
         run = run._replace(cancelled=True)
         world = world._replace(run=run)
     new = run.step in {"observe", "look", "looked"} and not (run.renews or run.acquired or trusted)
-    if bounds.resets and not new:
+    if bounds.resets and not new and not run.local:
         yield f"(remembers {run.name} at step {run.step})", world._replace(remembered=run)
 
 

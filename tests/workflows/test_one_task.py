@@ -1,0 +1,175 @@
+"""An undisturbed operation is one workflow task, two with a backend; what isn't done at once becomes a visible step."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client
+
+from mooring.client import MooringClient
+from mooring.errors import HeldElsewhere, KubernetesForbidden, NodeNotFound
+from tests.harness.cluster import Cluster
+from tests.harness.processes import Fleet
+from tests.harness.resets import Run, last_run
+from tests.harness.workers import indexed
+from worker import MooringWorker
+
+SECONDS = 30
+TASK = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+SHOWN = EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES
+STEP = EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
+
+
+async def events(client: Client, cluster: Cluster) -> Counter[EventType.ValueType]:
+    """Return how often each kind of event is in the history of the volume's last run."""
+    run = await last_run(client, cluster, "vol")
+    return Counter(event.event_type for event in (await run.fetch_history()).events)
+
+
+async def pending(run: Run) -> list[str]:
+    """Return the steps that the run shows as under way."""
+    return [step.activity_type.name for step in (await run.describe()).raw_description.pending_activities]
+
+
+async def shows(client: Client, cluster: Cluster, step: str) -> Run:
+    """Wait until the volume's run shows this step, and return the run."""
+    async with asyncio.timeout(SECONDS):
+        while step not in await pending(await last_run(client, cluster, "vol")):
+            await asyncio.sleep(0.05)
+    return await last_run(client, cluster, "vol")
+
+
+@pytest.mark.parametrize("operation", ["publish", "unpublish"])
+async def test_without_a_backend_it_is_one_task(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client, operation: str
+) -> None:
+    await cluster.create("vol")
+    await indexed(worker, "vol")
+    await mooring.publish("vol", "node-a")
+    if operation == "unpublish":
+        await mooring.unpublish("vol", "node-a")
+
+    seen = await events(temporal_client, cluster)
+
+    assert (seen[TASK], seen[STEP], seen[SHOWN]) == (1, 0, 1)
+    assert seen.total() <= 9
+
+
+async def test_with_a_backend_it_is_two_tasks(
+    backed_worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    await cluster.create("vol")
+    await indexed(backed_worker, "vol")
+    await mooring.publish("vol", "node-a")
+    published = await events(temporal_client, cluster)
+    await mooring.unpublish("vol", "node-a")
+    unpublished = await events(temporal_client, cluster)
+
+    assert [(seen[TASK], seen[STEP], seen[SHOWN]) for seen in (published, unpublished)] == [(2, 1, 2), (2, 1, 2)]
+    assert max(published.total(), unpublished.total()) <= 16
+
+
+async def test_a_write_that_hangs_becomes_a_visible_step(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    await cluster.create("vol")
+    await indexed(worker, "vol")
+    held = cluster.proxy.hold("PATCH", times=2)
+    publish = asyncio.create_task(mooring.publish("vol", "node-a"))
+    await held.reached()
+
+    run = await shows(temporal_client, cluster, "record_attachment")
+
+    assert (await run.describe()).typed_search_attributes
+    held.release()
+    assert (await publish).epoch == await cluster.epoch("vol") == 1
+
+
+async def test_a_final_no_to_the_one_attempt_leaves_nothing_to_roll_back(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    await cluster.create("vol")
+    await indexed(worker, "vol")
+    cluster.proxy.fail("PATCH", status=403, times=1)
+
+    with pytest.raises(KubernetesForbidden, match="nothing of it was written"):
+        await mooring.publish("vol", "node-a")
+
+    assert (await events(temporal_client, cluster))[TASK] == 1
+    assert await cluster.epoch("vol") == 0
+
+
+async def test_a_final_no_after_an_attempt_that_hangs_is_rolled_back(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient
+) -> None:
+    await cluster.create("vol")
+    await indexed(worker, "vol")
+    held = cluster.proxy.hold("PATCH", times=1)
+    publish = asyncio.create_task(mooring.publish("vol", "node-a"))
+    await held.reached()
+    cluster.proxy.fail("PATCH", status=403, times=1)
+
+    with pytest.raises(KubernetesForbidden, match="rolled back"):
+        await publish
+    held.release()
+    assert await held.landed() == 422
+
+    assert (await cluster.holder("vol"), await cluster.epoch("vol")) == (None, 1)
+
+
+async def test_a_renewal_is_a_visible_step(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    await cluster.create("vol")
+    await indexed(worker, "vol")
+    await mooring.publish("vol", "node-a")
+    await mooring.publish("vol", "node-a")
+
+    seen = await events(temporal_client, cluster)
+
+    assert (seen[TASK], seen[STEP]) == (2, 1)
+
+
+async def test_what_a_killed_worker_had_under_way_is_carried_on_by_the_next(
+    fleet: Fleet, cluster: Cluster, mooring: MooringClient
+) -> None:
+    await cluster.create("vol")
+    held = cluster.proxy.hold("PATCH", times=1)
+    async with fleet.own() as first:
+        await first.ready()
+        publish = asyncio.create_task(mooring.publish("vol", "node-a", deadline=SECONDS))
+        await held.reached()
+        first.child.process.kill()
+        await first.child.process.wait()
+    async with fleet.own() as second:
+        await second.ready()
+        result = await publish
+        held.release()
+
+        assert await held.landed() == 422
+        with pytest.raises(HeldElsewhere):
+            await mooring.publish("vol", "node-b", deadline=SECONDS)
+    assert (result.epoch, await cluster.holder("vol")) == (1, "node-a")
+
+
+async def test_what_a_killed_worker_had_under_way_is_fenced_off_before_a_refusal(
+    fleet: Fleet, cluster: Cluster, mooring: MooringClient
+) -> None:
+    await cluster.create("vol")
+    held = cluster.proxy.hold("PATCH", times=1)
+    async with fleet.own() as first:
+        await first.ready()
+        publish = asyncio.create_task(mooring.publish("vol", "node-a", deadline=SECONDS))
+        await held.reached()
+        first.child.process.kill()
+        await first.child.process.wait()
+    async with fleet.own(node_check="csinode") as second:  # to which no node is known
+        await second.ready()
+        with pytest.raises(NodeNotFound, match="rolled back"):
+            await publish
+        held.release()
+        assert await held.landed() == 422
+    assert await cluster.holder("vol") is None
