@@ -59,8 +59,8 @@ class PublishRollback:
 
     def _took_back_without_pv(self, seen: ReadResult) -> bool:
         """Return whether the node was acquired on a PV that is gone, whose last cached record by some worker may still name it."""
-        acquired = seen.record is None and self._acquisition.may_land
-        return acquired and not self._leaves(seen) and not self._is_departed(seen)
+        acquired = self._acquisition.may_land or self._steps.first.forgets
+        return seen.record is None and acquired and not self._leaves(seen) and not self._is_departed(seen)
 
     async def _undo_hold(self) -> None:
         """Have the backend detach before the hold ends, as before the record does."""

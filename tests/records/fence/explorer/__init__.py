@@ -38,6 +38,9 @@ each reduction is sound:
 - *A reset is prepared by remembering.* A state remembers at most one moment of one run, any, chosen whenever; a later reset
   returns there. Not searched, therefore: two resets of which the second returns to before the first.
 - *A reset to where a new operation may get by itself isn't a case of its own.* It is a terminate and a start.
+- *A worker that dies in the first task leaves its local attempt, hanging or landed.* The run begins again, and knows just that. If
+  the attempt can't land any more, it does no more than a run that looks. A release or description beyond that task is no case of
+  its own: the history has the decision, so it is attempted again.
 - *All evidence is known to everybody.* Of its sources one is taken to answer. Annotations are taken away only while no operation
   is open, and an attempt that hangs is over by then: one that was decided before the first write would land on what is stripped.
 

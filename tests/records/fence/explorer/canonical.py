@@ -104,7 +104,7 @@ class _Names:
         return self.rules.leaves(run, Look(None, True, own)), NOBODY
 
     def run(self, run: Run, own: int) -> Run:
-        dead = run.write is not None and not self.write_matters(run.write) and not run.local
+        dead = run.write is not None and not self.write_matters(run.write)
         return Run(
             run.kind,
             run.node,
@@ -114,8 +114,8 @@ class _Names:
             None if dead else run.write and self.write(run.write),
             *self.acquired(run, own),
             run.record and self.record(run.record, self.operation(own) if run.record.operation == own else NOBODY),
-            local=run.local,
-            again=run.again,
+            local=run.local and not dead,
+            again=run.again and (run.step == "observe" or self.rules.heeds_again),
         )
 
     def known(self, known: Record) -> Record:

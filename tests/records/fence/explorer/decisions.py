@@ -77,7 +77,7 @@ def _claim(run: Run, look: Look, rules: Rules) -> Run | str:
     acquire = look.record and rules.acquire(look.record, run.node, run.operation)
     if acquire:
         renews = rules.stays(acquire, look, run)
-        local = rules.is_local(look, acquire.renews)
+        local = rules.is_local(look, run, acquire.renews)
         return run._replace(step="acquire", look=None, write=acquire.write, renews=renews, acquired=NOBODY, local=local)
     return "is refused" if rules.trusts(look, run) else at(run, "look")
 
@@ -87,7 +87,7 @@ def _release(run: Run, look: Look, rules: Rules) -> Run | str:
         return "succeeds"
     if look.record is not None:
         write = rules.release(look.record, run.node, run.operation)
-        return run._replace(step="release", look=None, write=write, local=rules.is_local(look, renews=False))
+        return run._replace(step="release", look=None, write=write, local=rules.is_local(look, run, renews=False))
     return "succeeds" if rules.trusts(look, run) else at(run, "look")
 
 

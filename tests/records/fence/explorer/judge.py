@@ -102,4 +102,5 @@ def _failed(world: World, run: Run, rules: Rules) -> World:
 
 
 def _shape(run: Run) -> Run:
-    return run._replace(operation=0, write=run.write and run.write._replace(operation=0))
+    # NB: no run is reset to the midst of its first task, where its attempt is local.
+    return run._replace(operation=0, write=run.write and run.write._replace(operation=0), local=False)

@@ -40,6 +40,9 @@ class Rules:
     driver = False
     """True if there is a driver that attaches and detaches, and enforces tokens."""
 
+    heeds_again = False
+    """True if a run whose first task was begun before decides otherwise than others even after its first step."""
+
     looks_expire = True
     """True if a run that was reset looks again before it ends on what its former self was shown."""
 
@@ -143,9 +146,9 @@ class Rules:
         """Return whether a rollback goes on from a look: its own, or its former self's if the record still is as it was."""
         return look.by == run.operation or (look.record and look.record.mark) == (pv and pv.mark)
 
-    def is_local(self, look: Look, renews: bool) -> bool:
+    def is_local(self, look: Look, run: Run, renews: bool) -> bool:
         """Return whether an attempt that is decided on this look is a local activity: in the first task, and no renewal."""
-        return not look.live and not renews
+        return not look.live and look.by == run.operation and not renews
 
     def may_be_refused(self, run: Run) -> bool:
         """Return whether a publish that is refused for something else than the record, as its node is unknown, writes nothing."""

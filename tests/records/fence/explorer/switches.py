@@ -238,12 +238,14 @@ class AgainFromMemory(Rules):
 class LocalRenewal(Rules):
     """A renewal is a local activity, too."""
 
-    def is_local(self, look: Look, renews: bool) -> bool:  # noqa: ARG002
-        return not look.live
+    def is_local(self, look: Look, run: Run, renews: bool) -> bool:  # noqa: ARG002
+        return super().is_local(look, run, renews=False)
 
 
 class ForgottenIsNoWord(Rules):
     """A publish that knows of no acquisition of its own says nothing of what it took back where the PV has gone."""
+
+    heeds_again = True
 
     def lets_go(self, run: Run) -> frozenset[str]:
         return frozenset() if run.kind == "publish" and run.again else run.nodes

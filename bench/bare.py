@@ -1,0 +1,84 @@
+"""The baseline of a publish: a worker of two bare workflows, `python -m bench.bare`, which ends with SIGTERM.
+
+`BareWrite` has one activity that makes the same write as a publish, `Nothing` has none. TEMPORAL_ADDRESS and KUBECONFIG name the
+servers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from prometheus_client import CollectorRegistry
+from temporalio import activity, workflow
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Worker
+
+with workflow.unsafe.imports_passed_through():
+    from bench.pvs import DRIVER
+    from mooring.cluster.persistent_volumes import PersistentVolumeStore
+    from mooring.kubernetes.connection import connect
+    from mooring.models import Write, WriteResult
+    from mooring.process.metrics import Metrics
+
+QUEUE: Final = "bench-bare"
+SLOTS: Final = 200
+
+
+@workflow.defn
+class BareWrite:
+    """One activity."""
+
+    @workflow.run
+    async def run(self, write: Write) -> WriteResult:
+        """Make the write."""
+        return await workflow.execute_activity_method(
+            BareActivities.write, write, start_to_close_timeout=timedelta(seconds=10), heartbeat_timeout=timedelta(seconds=3)
+        )
+
+
+@workflow.defn
+class Nothing:
+    """No activity."""
+
+    @workflow.run
+    async def run(self) -> None:
+        """Return at once."""
+
+
+class BareActivities:
+    """The write, by the same client as Mooring's."""
+
+    def __init__(self, store: PersistentVolumeStore) -> None:
+        self._store = store
+
+    @activity.defn
+    async def write(self, write: Write) -> WriteResult:
+        """Make the write."""
+        return await self._store.compare_and_set(write)
+
+
+async def open_store() -> PersistentVolumeStore:
+    """Open the API server that the environment names."""
+    api = await connect(None, os.environ, timeout=5)
+    return PersistentVolumeStore(api, DRIVER, lambda: datetime.now(UTC), Metrics(CollectorRegistry()))
+
+
+async def main() -> None:
+    """Serve until SIGTERM."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    client = await Client.connect(os.environ["TEMPORAL_ADDRESS"], data_converter=pydantic_data_converter)
+    activities = BareActivities(await open_store())
+    async with Worker(
+        client, task_queue=QUEUE, workflows=[BareWrite, Nothing], activities=[activities.write], max_concurrent_activities=SLOTS
+    ):
+        await stop.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
