@@ -1,7 +1,6 @@
 """The baseline of a publish: a worker of two bare workflows, `python -m bench.bare`, which ends with SIGTERM.
 
-`BareWrite` has one activity that makes the same write as a publish, `Nothing` has none. TEMPORAL_ADDRESS and KUBECONFIG name the
-servers.
+TEMPORAL_ADDRESS and KUBECONFIG name the servers.
 """
 
 from __future__ import annotations
@@ -9,45 +8,24 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 from prometheus_client import CollectorRegistry
-from temporalio import activity, workflow
+from temporalio import activity
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
 
-with workflow.unsafe.imports_passed_through():
-    from bench.pvs import DRIVER
-    from mooring.cluster.persistent_volumes import PersistentVolumeStore
-    from mooring.kubernetes.connection import connect
-    from mooring.models import Write, WriteResult
-    from mooring.process.metrics import Metrics
+from bench.bare_workflows import WRITE, BareWrite, Nothing
+from bench.pvs import DRIVER
+from mooring.cluster.persistent_volumes import PersistentVolumeStore
+from mooring.kubernetes.connection import connect
+from mooring.models import Write, WriteResult
+from mooring.process.metrics import Metrics
 
 QUEUE: Final = "bench-bare"
 SLOTS: Final = 200
-
-
-@workflow.defn
-class BareWrite:
-    """One activity."""
-
-    @workflow.run
-    async def run(self, write: Write) -> WriteResult:
-        """Make the write."""
-        return await workflow.execute_activity_method(
-            BareActivities.write, write, start_to_close_timeout=timedelta(seconds=10), heartbeat_timeout=timedelta(seconds=3)
-        )
-
-
-@workflow.defn
-class Nothing:
-    """No activity."""
-
-    @workflow.run
-    async def run(self) -> None:
-        """Return at once."""
 
 
 class BareActivities:
@@ -56,7 +34,7 @@ class BareActivities:
     def __init__(self, store: PersistentVolumeStore) -> None:
         self._store = store
 
-    @activity.defn
+    @activity.defn(name=WRITE)
     async def write(self, write: Write) -> WriteResult:
         """Make the write."""
         return await self._store.compare_and_set(write)

@@ -24,7 +24,8 @@ from typing import Final
 
 from temporalio.client import Client
 
-from bench.bare import QUEUE, BareWrite, Nothing, open_store
+from bench.bare import QUEUE, open_store
+from bench.bare_workflows import BareWrite, Nothing
 from bench.cost import cpu, requests
 from bench.pvs import DRIVER, create, name, session
 from mooring import names
