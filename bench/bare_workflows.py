@@ -22,13 +22,14 @@ class BareWrite:
     @workflow.run
     async def run(self, write: Write) -> WriteResult:
         """Make the write."""
-        return await workflow.execute_activity(
+        written: WriteResult = await workflow.execute_activity(
             WRITE,
             write,
             result_type=WriteResult,
             start_to_close_timeout=timedelta(seconds=10),
             heartbeat_timeout=timedelta(seconds=3),
         )
+        return written
 
 
 @workflow.defn
