@@ -183,11 +183,11 @@ def is_plain(record: VolumeRecord) -> bool:
 
 
 def may_be_local(acquire: Acquire, seen: VolumeRecord) -> bool:
-    """Return whether an acquisition may be attempted where no history knows of it yet.
+    """Return whether an acquisition may be attempted where no history knows of it yet: one on a free record.
 
     NB: a renewal that is forgotten would be taken for an acquisition, and undone.
     """
-    return not acquire.renews and is_plain(seen)
+    return not (acquire.renews or seen.everyone) and is_plain(seen)
 
 
 def _attachment(asked: PublishRequest, now: datetime, held: Attachment | None, context: dict[str, str] | None) -> Attachment:
