@@ -9,5 +9,6 @@
 | `load.py` | Pods and callers |
 | `history.py`, `linear.py`, `judge.py` | what happened, and two checkers of it |
 | `stage.py`, `recovery.py`, `report.py` | the course of a campaign, its figures, its report |
+| `bugs.py` | faults that are planted in the workers, to see that they are found |
 | `old_backend.py` | the way of a worker of version 0.1.0 to the driver |
 """

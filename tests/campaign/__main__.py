@@ -16,6 +16,7 @@ from typing import Final
 
 from mooring.devstack.folders import own_folder
 from mooring.devstack.signals import until_told
+from tests.campaign.bugs import BUGS
 from tests.campaign.faults import KINDS
 from tests.campaign.recovery import Sizes, measure
 from tests.campaign.report import report
@@ -40,7 +41,7 @@ def main() -> int:
     asked = _arguments()
     logging.disable(logging.CRITICAL)  # what servers and clients log of faults is no fault
     kinds = {kind: weight for kind, weight in KINDS.items() if not asked.only or kind in asked.only.split(",")}
-    plan = Plan(asked.seed, asked.minutes * 60, kinds=kinds)
+    plan = Plan(asked.seed, asked.minutes * 60, kinds=kinds, bug=asked.bug)
     with ExitStack() as stack:
         folder = Path(asked.folder) if asked.folder else stack.enter_context(own_folder("mooring-campaign"))
         folder.mkdir(parents=True, exist_ok=True)
@@ -54,6 +55,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=30.0, help="how long faults and load go on")
     parser.add_argument("--seed", default="1", help="the seed of the plan")
     parser.add_argument("--only", default="", metavar="KIND,...", help=f"these kinds of faults alone: {', '.join(KINDS)}")
+    parser.add_argument("--bug", default="", choices=sorted(BUGS), help="plant a fault in the workers, which should be found")
     parser.add_argument("--no-recovery", dest="recovery", action="store_false", help="leave the figures of recovery out")
     parser.add_argument("--folder", default="", help="a new folder for all logs and files, which then remain")
     return parser.parse_args()

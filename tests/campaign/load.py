@@ -30,13 +30,17 @@ PATIENCE_SECONDS: Final = 45.0
 
 @dataclass(slots=True)
 class Log:
-    """What callers were told: their times with volumes, how many asked and were answered, and by which error."""
+    """What callers were told: their times with volumes, how many asked and were answered, and by which error.
+
+    `cleared`: records that an operator has cleared, who was told so.
+    """
 
     tellings: list[Told] = field(default_factory=list)
     asked: int = 0
     done: int = 0
     errors: dict[str, int] = field(default_factory=dict)
     pods: int = 0
+    cleared: int = 0
 
     def refused(self, error: Exception) -> None:
         """Count an error."""

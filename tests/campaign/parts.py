@@ -34,7 +34,7 @@ from mooring.devstack.temporal import NAMESPACE, server_command
 from mooring.temporal.connection import register_search_attributes
 from tests.campaign.failpoints import Fuses
 from tests.campaign.proxy import TcpProxy
-from tests.campaign.worker import FOLDER
+from tests.campaign.worker import BUG, FOLDER
 from tests.harness.chain.kept import Kept
 from tests.harness.chain.peers import INHERITED, controller_manager, csi_attacher
 from tests.harness.driver.journal import Entry, read_entries
@@ -126,8 +126,8 @@ class Parts:
 
 
 @asynccontextmanager
-async def open_parts(assets: Path, folder: Path, workers: int = 3) -> AsyncIterator[Parts]:
-    """Run all parts while the block lasts; their files and logs are in `folder`."""
+async def open_parts(assets: Path, folder: Path, workers: int = 3, bug: str = "") -> AsyncIterator[Parts]:
+    """Run all parts while the block lasts; their files and logs are in `folder`. `bug` is planted in the workers."""
     async with AsyncExitStack() as stack:
         kept: dict[str, Kept] = {}
 
@@ -151,7 +151,7 @@ async def open_parts(assets: Path, folder: Path, workers: int = 3) -> AsyncItera
             kept=kept,
         )
         stack.callback(parts.resume)
-        await _open_peers(stack, assets, parts, workers)
+        await _open_peers(stack, assets, parts, workers, {BUG: bug})
         await asyncio.gather(*(seat.ready() for seat in parts.seats))
         yield parts
 
@@ -176,13 +176,13 @@ async def _connected(address: str) -> Client:
                 return client
 
 
-async def _open_peers(stack: AsyncExitStack, assets: Path, parts: Parts, workers: int) -> None:
+async def _open_peers(stack: AsyncExitStack, assets: Path, parts: Parts, workers: int, more: Mapping[str, str]) -> None:
     folder, kept = parts.folder, parts.kept
     kept["driver"] = await stack.enter_async_context(Kept.start(_driver(folder), folder / "driver.log", _environ()))
     kept["kube-controller-manager"] = await stack.enter_async_context(controller_manager(parts.kubernetes, assets, folder))
     ports = free_ports(workers)
     for number in range(1, workers + 1):
-        seat = await stack.enter_async_context(_seat(parts, number, ports[number - 1]))
+        seat = await stack.enter_async_context(_seat(parts, number, ports[number - 1], more))
         parts.seats.append(seat)
         kept[f"worker-{number}"] = seat.kept
     kept["csi-attacher"] = await stack.enter_async_context(
@@ -200,7 +200,7 @@ def _driver(folder: Path) -> list[str]:
 
 
 @asynccontextmanager
-async def _seat(parts: Parts, number: int, port: int) -> AsyncIterator[Seat]:
+async def _seat(parts: Parts, number: int, port: int, more: Mapping[str, str]) -> AsyncIterator[Seat]:
     folder, address = parts.folder / f"worker-{number}", f"{HOST}:{port}"
     folder.mkdir()
     server = parts.real.server(ACCOUNT)
@@ -209,6 +209,7 @@ async def _seat(parts: Parts, number: int, port: int) -> AsyncIterator[Seat]:
     )
     environ = {
         **_environ(),
+        **more,
         **{f"MOORING_{name}": str(value) for name, value in BOUNDS.items()},
         "MOORING_HTTP_ADDRESS": address,
         "MOORING_CSI_ENDPOINT": f"unix://{folder}/csi.sock",

@@ -22,6 +22,7 @@ def report(plan: Plan, outcome: Outcome, figures: list[str]) -> Iterator[str]:
     yield f"operations: {outcome.operations} publishes and unpublishes, at {outcome.operations / outcome.seconds:.1f} a second"
     yield f"  callers asked {log.asked} times and had {log.done} successes; Pods had {log.pods} attachments and detachments"
     yield f"  refusals: {', '.join(f'{count} {name}' for name, count in sorted(log.errors.items())) or 'none'}"
+    yield f"  records left to an operator, who was told: {log.cleared}"
     yield f"faults: {faults.total()}; failpoints that fired: {len(outcome.points)} of {len(POINTS)}"
     yield from (f"  {count:6} {name}" for name, count in sorted(faults.items()) if count)
     yield "recovery:" if figures else "recovery: not measured"

@@ -17,6 +17,8 @@ from typing import Final
 
 from mooring import names
 from mooring.client import MooringClient
+from mooring.models import VolumeRef
+from mooring.states import State
 from tests.campaign.faults import KINDS, Faults, plan
 from tests.campaign.history import PvHistory
 from tests.campaign.judge import judge
@@ -38,7 +40,7 @@ OPEN: Final = (names.PUBLISH, names.UNPUBLISH, names.PERSIST)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a campaign is to be: `kinds` are the kinds of faults with their weights."""
+    """What a campaign is to be: `kinds` are the kinds of faults with their weights, `bug` is planted in the workers."""
 
     seed: str
     seconds: float
@@ -47,6 +49,7 @@ class Plan:
     pods: int = 6
     nodes: int = 4
     kinds: dict[str, int] = field(default_factory=lambda: dict(KINDS))
+    bug: str = ""
 
 
 @dataclass(slots=True)
@@ -131,12 +134,26 @@ class Stage:
                     await asyncio.sleep(GLANCE_SECONDS)
         except TimeoutError:
             return [Fault("rest", "", f"operations are open: {runs}")]
+        await self._clear_as_told()
+        attached = attachments_of(self.parts.journal())
+        left = [Fault("rest", volume, f"is attached to {sorted(nodes)} for nobody") for volume, nodes in attached.items() if nodes]
+        return left + [Fault("rest", volume, f"node {node} is its holder for nobody") for volume, node in await self._holders()]
+
+    async def _clear_as_told(self) -> None:
+        """Do as an operator does where an unpublish has reported that it could not clear the record: ask for it again."""
+        for volume, node in await self._holders():
+            told = f"CsiDriver = '{DRIVER}' AND NodeId = '{node}' AND AttachmentState = '{State.NOT_CLEARED}'"
+            runs = [run.id async for run in self.parts.client.list_workflows(told)]
+            if names.volume_id(VolumeRef(driver=DRIVER, volume_handle=volume)) in runs:
+                self.log.cleared += 1
+                await self.mooring().unpublish(volume, node, deadline=60)
+
+    async def _holders(self) -> list[tuple[str, str]]:
+        """Return each volume with each node that its record names now."""
         await self.history.complete()
-        attached = {volume: sorted(nodes) for volume, nodes in attachments_of(self.parts.journal()).items() if nodes}
-        pvs = {change.pv["metadata"]["name"]: change.pv["metadata"].get("annotations") or {} for change in self.history.changes}
-        holders = {name: read(DRIVER, annotations).holders for name, annotations in pvs.items()}
-        left = [Fault("rest", volume, f"is attached to {nodes}, and nobody wants it") for volume, nodes in attached.items()]
-        return left + [Fault("rest", pv, f"names {[*nodes]}, and nobody wants it") for pv, nodes in holders.items() if nodes]
+        pvs = {change.pv["metadata"]["name"]: change.pv for change in self.history.changes}
+        records = {pv["spec"]["csi"]["volumeHandle"]: read(DRIVER, pv["metadata"].get("annotations") or {}) for pv in pvs.values()}
+        return [(volume, node) for volume, record in records.items() for node in record.holders]
 
     async def _open(self) -> str:
         query = f"CsiDriver = '{DRIVER}' AND ExecutionStatus = 'Running'"
@@ -152,7 +169,7 @@ class Stage:
 async def open_stage(plan: Plan, assets: Path, folder: Path) -> AsyncIterator[Stage]:
     """Start all parts, and follow what happens, while the block lasts; all files are in `folder`."""
     async with AsyncExitStack() as stack:
-        parts = await stack.enter_async_context(open_parts(assets, folder))
+        parts = await stack.enter_async_context(open_parts(assets, folder, bug=plan.bug))
         cluster = await stack.enter_async_context(chain_cluster(parts.kubernetes, DRIVER))
         history, board = PvHistory(parts.real.etcd_url), Board(cluster)
         await cluster.install()

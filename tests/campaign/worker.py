@@ -1,7 +1,7 @@
 """The campaign's worker: `python -m tests.campaign.worker`, the deployed one, made of parts that lead by failpoints.
 
 Contract: it is assembled as worker.py assembles it, in front of a driver. Its folder, `CAMPAIGN_FOLDER`, says what fails, and how
-wrong its clock is.
+wrong its clock is; `CAMPAIGN_BUG` names a fault that is planted in it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+import pytest
 from temporalio.client import Client
 
 from activities.context import worker_context
@@ -36,11 +37,13 @@ from mooring.process.logs import log_to_stderr
 from mooring.process.metrics import Metrics, WorkerRegistry
 from mooring.settings import Settings, read_settings
 from mooring.temporal.connection import reach, runtime
+from tests.campaign.bugs import BUGS
 from tests.campaign.failpoints import Failpoints
 from tests.campaign.wrappers import FailingClient, FailingDriver, FailingInterceptor, FailingSenders
 from worker import MooringWorker
 
 FOLDER: Final = "CAMPAIGN_FOLDER"
+BUG: Final = "CAMPAIGN_BUG"
 log = logging.getLogger("mooring.worker")
 
 
@@ -118,6 +121,8 @@ def main() -> NoReturn:
     """Run a worker with the environment's settings; never return."""
     settings, folder = read_settings(), Path(os.environ[FOLDER])
     log_to_stderr(settings.log_level)
+    if os.environ.get(BUG):
+        BUGS[os.environ[BUG]](pytest.MonkeyPatch())
     work = partial(serve, Failpoints(folder), SkewedClock(folder / "skew"), settings)
     asyncio.run(until_signalled(work, settings.drain_timeout + 10))
     exit_process(0)
