@@ -120,4 +120,9 @@ GUIDANCE: Final = {
 
 def guidance(state: State) -> str:
     """Return the meaning of the state and the advice for it, as a run shows them, in Markdown."""
-    return f"**{state}.** {GUIDANCE[state].meaning}\n\n{GUIDANCE[state].advice}"
+    return f"{meaning(state)}\n\n{GUIDANCE[state].advice}"
+
+
+def meaning(state: State) -> str:
+    """Return the meaning of the state alone, as a run shows it, in Markdown."""
+    return f"**{state}.** {GUIDANCE[state].meaning}"

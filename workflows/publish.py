@@ -21,6 +21,7 @@ from temporalio.common import RawValue
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
+    from mooring.commands import arguments, code
     from mooring.errors import Contended, Disputed
     from mooring.events.reasons import Reason
     from mooring.models import (
@@ -96,14 +97,19 @@ class PublishVolume:
         if is_final(error) and not self._left_something() and (self._seen_itself or not self._may_have_forgotten()):
             self._report.end(State.REFUSED)
             return ended(error, f"{self._what()} failed, and nothing of it was written")
-        self._report.show(State.ROLLING_BACK)
+        self._report.show(State.ROLLING_BACK, self._undoing(error))
         with suppress(asyncio.CancelledError):
             await to_the_end(self._rollback.roll_back())
         self._report.end(State.ROLLED_BACK)
         rolled_back = f"{self._what()} failed; it is rolled back, and nothing of it is left"
-        why = "it was cancelled." if is_cancelled_exception(error) else reason(error)
-        self._report.event(Reason.ROLLED_BACK, f"{rolled_back}. The cause: {why}")
+        self._report.event(Reason.ROLLED_BACK, f"{rolled_back}. The cause: {_why(error)}")
         return ended(error, rolled_back)
+
+    def _undoing(self, error: BaseException) -> str:
+        """Describe, for the run's details, what is undone, since when and why."""
+        command = code(f"mooring explain {arguments(self._asked.volume_handle)}")
+        since = f"{workflow.now():%Y-%m-%d %H:%M} UTC"
+        return f"{self._what()} failed: {_why(error)} It is being undone since {since}; {command} shows the step that it waits for."
 
     async def _admit(self, seen: ReadResult) -> ReadResult:
         """Have a node that memory doubts confirmed before anything is written, and return the last look at the volume."""
@@ -284,3 +290,7 @@ class PublishVolume:
 
 def _brought(result: WriteResult) -> ReadResult:
     return ReadResult(record=result.record, by=result.by, departed=result.departed, unplaced=result.unplaced)
+
+
+def _why(error: BaseException) -> str:
+    return "it was cancelled." if is_cancelled_exception(error) else reason(error)

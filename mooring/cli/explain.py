@@ -6,7 +6,7 @@ The command asks the API server and Temporal itself, so it needs no worker, and 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import typer
 
@@ -17,8 +17,13 @@ from mooring.cli.session import Session
 from mooring.errors import VolumeNotFound
 
 if TYPE_CHECKING:
+    from temporalio.client import Client
+
     from mooring.errors import MooringError
     from mooring.explain.facts import Explanation
+    from mooring.models import VolumeRef, VolumeStatus
+
+WORKER_SECONDS: Final = 10.0
 
 
 def explain(
@@ -50,8 +55,12 @@ def explain(
 
 
 async def _explain(session: Session, volume: str) -> tuple[Explanation, list[MooringError]]:
-    from mooring.client import volume_ref
+    from mooring.client import MooringClient, volume_ref
     from mooring.explain.explainer import Explainer
 
-    explainer = Explainer(session.temporal, session.kubernetes, session.task_queue, lambda: datetime.now(UTC))
+    async def ask(client: Client, asked: VolumeRef) -> VolumeStatus:
+        mooring = MooringClient(client, driver=asked.driver, task_queue=session.task_queue)
+        return await mooring.get(asked.volume_handle, deadline=WORKER_SECONDS)
+
+    explainer = Explainer(session.temporal, session.kubernetes, session.task_queue, lambda: datetime.now(UTC), ask)
     return await explainer.explain(volume_ref(session.driver, volume))

@@ -92,14 +92,16 @@ def _print_open(explained: Explanation, now: datetime) -> None:
     if run is None:
         return
     print_lines(["", "Open operation"])
+    cause = [("Cause", run.cause)] if run.cause else []
+    waits = ("Waits for", run.message or "its next step")
     what = f"{run.operation} {run.node_id or 'every node'}, for {age(run.started_at, now)}"
-    _fields([("What", what), ("State", run.state), ("Waits for", run.message or "its next step"), ("Run", run.run_id)], _INDENT)
+    _fields([("What", what), ("State", run.state), waits, *cause, ("Run", run.run_id)], _INDENT)
 
 
 def _print_workers(explained: Explanation) -> None:
     if explained.workers is None or explained.waiters is None:
         return
-    print_lines(["", "Workers"])
+    print_lines(["", f"Workers of task queue {explained.task_queue}"])
     steps = ", ".join(explained.workers) or f"{NONE}: publishes and unpublishes wait"
     waits = ", ".join(explained.waiters) or f"{NONE}: evacuations, heals and the watch over migrations wait"
     _fields([("Operations", steps), ("Waits", waits)], _INDENT)

@@ -12,6 +12,7 @@ from mooring.explain import node_advice, operation_advice, record_advice
 from mooring.explain.facts import Advice, Facts
 
 RULES: Final[tuple[Callable[[Facts], Iterator[Advice]], ...]] = (
+    operation_advice.rolling_back,
     record_advice.unreadable,
     record_advice.duplicated,
     record_advice.altered,

@@ -21,19 +21,23 @@ if TYPE_CHECKING:
 
     from mooring.evidence.evidence import RecordEvidence
     from mooring.kubernetes.api import KubernetesApi
-    from mooring.models import VolumeRecord, VolumeRef
+    from mooring.models import VolumeRecord, VolumeRef, VolumeStatus
 
 A = TypeVar("A")
 
 
 @dataclass(frozen=True, slots=True)
 class Explainer:
-    """The explainer of volumes. `temporal` and `kubernetes` connect; `queue` is that of the workers, `now` UTC."""
+    """The explainer of volumes. `temporal` and `kubernetes` connect; `queue` is that of the workers, `now` UTC.
+
+    `ask` has a worker read the volume's record, for a user who can't read the PVs.
+    """
 
     temporal: Callable[[], Awaitable[Client]]
     kubernetes: Callable[[], Awaitable[KubernetesApi]]
     queue: str
     now: Callable[[], datetime]
+    ask: Callable[[Client, VolumeRef], Awaitable[VolumeStatus]]
 
     async def explain(self, volume: VolumeRef) -> tuple[Explanation, list[MooringError]]:
         """Return all that is known of the volume, and the errors that hid the rest."""
@@ -48,8 +52,14 @@ class Explainer:
         asked = self._or_told(read_related(reached, volume, nodes), errors) if reached and operations else None
         related = (await asked if asked else None) or RelatedPart()
         errors += part.errors
-        facts = _facts(volume, part, operations, related, errors)
+        told = await self._told(reached, volume) if reached and cluster is None and operations and operations.workers else None
+        facts = _facts(volume, part, operations, related, errors, told)
         return Explanation(**dict(facts), what_to_do=advise(facts)), errors
+
+    async def _told(self, client: Client, volume: VolumeRef) -> VolumeRecord | None:
+        """Return the record as a worker reads it, None if there is none, or no answer."""
+        status = await self._or_told(self.ask(client, volume), [])
+        return status.record if status else None
 
     async def _cluster(self, client: Awaitable[Client | None], volume: VolumeRef) -> ClusterPart:
         api = await self.kubernetes()
@@ -97,6 +107,7 @@ def _facts(
     operations: OperationsPart | None,
     related: RelatedPart,
     errors: Sequence[MooringError],
+    told: VolumeRecord | None,
 ) -> Facts:
     vanished = _vanished(cluster.beyond)
     return Facts(
@@ -115,4 +126,7 @@ def _facts(
         workers=operations.workers if operations else None,
         waiters=operations.waiters if operations else None,
         unasked=tuple(map(str, errors)),
+        task_queue=operations.task_queue if operations else "",
+        told=told,
+        namespace=operations.namespace if operations else "default",
     )

@@ -84,9 +84,10 @@ class Facts(VolumeRef):
     """The facts about the volume.
 
     `volume_attachments`, `workers` and `waiters` are None if unknown; `waiters` are those workers that carry out the steps that
-    wait for other operations, from a task queue of their own. `unpersisted`: the holder of the volume while it has no PV.
-    `vanished`: the volume's record with the evidence beyond its PVs, if that names more holders, or a PV was altered; and
-    `unplaced`: by node id the reason why a volume without a PV may be attached there (mooring/evidence/evidence.py). `runs` are its
+    wait for other operations, from a task queue of their own; `task_queue` is that of the others, and of the open operation.
+    `unpersisted`: the holder of the volume while it has no PV. `vanished`: the volume's record with the evidence beyond its PVs, if
+    that names more holders, or a PV was altered; and `unplaced`: by node id the reason why a volume without a PV may be attached
+    there (mooring/evidence/evidence.py). `told`: the record as a worker read it, where the PVs could not be read. `runs` are its
     operations, newest first; `stuck` are the open runs, of these and of `related`, whose workflow task keeps failing.
     """
 
@@ -102,13 +103,16 @@ class Facts(VolumeRef):
     stuck: tuple[StuckTask, ...] = ()
     workers: tuple[str, ...] | None = None
     waiters: tuple[str, ...] | None = None
+    task_queue: str = ""
+    told: VolumeRecord | None = None
+    namespace: str = "default"
     unasked: tuple[str, ...] = ()
 
     @property
     def record(self) -> VolumeRecord | None:
         """The merged record of the PVs, or None if none can be read."""
         readable = [pv.record for pv in self.pvs if pv.record is not None]
-        return merge(readable, [pv.problem for pv in self.pvs if pv.problem]) if readable else None
+        return merge(readable, [pv.problem for pv in self.pvs if pv.problem]) if readable else self.told
 
     @property
     def holders(self) -> tuple[Attachment, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from shlex import quote
 from typing import Final
+from urllib.parse import quote as quote_url
 
 from mooring.errors import TABLE, SecretsAwaited, SecretsNeeded
 from mooring.explain.commands import history, unpublish, whom
@@ -34,14 +35,45 @@ def stuck(facts: Facts) -> Iterator[Advice]:
             yield _stuck(task)
 
 
+def rolling_back(facts: Facts) -> Iterator[Advice]:
+    """Advise on a publish that is being undone and can't get on: first its open step, then why it failed, then the ways out."""
+    run = facts.open
+    if run is None or not _is_undone(facts, run):
+        return
+    why = f" It failed because: {run.cause.rstrip('.')}." if run.cause else ""
+    page = f"/namespaces/{facts.namespace}/workflows/{quote_url(run.workflow_id, safe='')}/{run.run_id}/history"
+    yield Advice(
+        situation="rolling-back",
+        says=f"The {run.operation} {whom(run.node_id)} failed and is being undone, for which the volume waits: {run.message}.{why} "
+        f"It is tried until it succeeds, so correct the cause at the backend, and nothing else is to be done. If the backend "
+        f"can't be corrected, make sure that node {run.node_id} does not use the volume, terminate the run, and unpublish the "
+        f"volume: until then it stays with the node. In the Temporal UI: {page}",
+        commands=(history(facts), _terminate(facts, run), unpublish(facts, run.node_id)),
+    )
+
+
+def _is_undone(facts: Facts, run: VolumeRun) -> bool:
+    """Return whether the operation is a rollback that only its step's failures hold up."""
+    served = facts.workers != () and all(task.run_id != run.run_id for task in facts.stuck)
+    return served and run.state == State.ROLLING_BACK and bool(run.failure or run.message)
+
+
+def _terminate(facts: Facts, run: VolumeRun) -> str:
+    namespace = "" if facts.namespace == DEFAULT_NAMESPACE else f"--namespace {quote(facts.namespace)} "
+    return f"temporal workflow terminate {namespace}--workflow-id {quote(run.workflow_id)} --run-id {run.run_id}"
+
+
 def under_way(facts: Facts) -> Iterator[Advice]:
     """Advise on an open operation: it waits for a worker, lacks rights, is retried, or proceeds."""
     run = facts.open
     if run is None:
         return
     operation = f"The {run.operation} {whom(run.node_id)}"
+    queue = f" {facts.task_queue}" if facts.task_queue else ""
+    if _is_undone(facts, run):
+        return
     if facts.workers == ():
-        says = f"{operation} waits, and no worker polls the task queue. Start one, or see why none is ready."
+        says = f"{operation} waits, and no worker polls its task queue{queue}. Start one, or see why none is ready."
         yield Advice(situation="no-worker", says=says, commands=NO_WORKER)
     elif any(task.run_id == run.run_id for task in facts.stuck):
         return

@@ -40,6 +40,8 @@ class OperationsPart:
     workers: tuple[str, ...]
     waiters: tuple[str, ...]
     stuck: tuple[StuckTask, ...]
+    task_queue: str
+    namespace: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +53,15 @@ class RelatedPart:
 
 
 async def read_operations(client: Client, volume: VolumeRef, queue: str) -> OperationsPart:
-    """Read the volume's operations and the workers.
+    """Read the volume's operations, and the workers of `queue`, or of the task queue that the open operation waits on.
 
     Raises:
         TemporalUnavailable: the server didn't answer.
 
     """
     async with runs.deadline(SECONDS, f"The history of volume {volume.volume_handle}"):
+        newest = await runs.describe(client, names.volume_id(volume))
+        queue = newest.task_queue if newest and newest.status is WorkflowExecutionStatus.RUNNING else queue
         history, waiting, workers, waiters, stuck = await asyncio.gather(
             read_history(client, volume, LAST),
             _unpersisted(client, volume),
@@ -65,7 +69,7 @@ async def read_operations(client: Client, volume: VolumeRef, queue: str) -> Oper
             runs.pollers(client, names.waiting_queue(queue), _ACTIVITIES),
             read_stuck_tasks(client, names.volume_id(volume), names.unpersisted_id(volume)),
         )
-    return OperationsPart(history.runs, waiting, tuple(sorted(workers)), tuple(sorted(waiters)), stuck)
+    return OperationsPart(history.runs, waiting, tuple(sorted(workers)), tuple(sorted(waiters)), stuck, queue, client.namespace)
 
 
 async def read_related(client: Client, volume: VolumeRef, node_ids: Iterable[str]) -> RelatedPart:

@@ -62,7 +62,8 @@ class VolumeRun(Model):
     `operation`: publish, unpublish, adopt, or persist (it held the volume until there was a PV). `node_id` is "" for every node.
     `state`: the AttachmentState it reached, or Cancelled, Terminated, TimedOut, ContinuedAsNew; else Running, Completed, Failed.
     `held_by`: the holders that it knew last, None if it had not looked. `failure`: the failure type of one that failed, or of the
-    last attempt of the step that an open one waits for.
+    last attempt of the step that an open one waits for. `cause`: the reason for which a publish is or was rolled back, "" for none
+    or where its history doesn't say.
     """
 
     run_id: str
@@ -76,6 +77,7 @@ class VolumeRun(Model):
     epoch: int | None
     failure: str
     message: str
+    cause: str = ""
 
 
 @dataclass(slots=True)
@@ -91,6 +93,9 @@ class RunReader:
     end: str = "Running"
     failure: str = ""
     message: str = ""
+    failed_step: str = ""
+    """The reason why the newest step that failed did, or that the run was to be cancelled."""
+    cause: str = ""
     asked: dict[str, Any] = field(default_factory=dict)
     """Its request."""
     result: dict[str, Any] = field(default_factory=dict)
@@ -119,6 +124,17 @@ class RunReader:
             case ended if ended in _ENDS:
                 self.ended_at, self.end = _moment(event), _ENDS[ended]
                 await self._ended(event)
+        await self._noted_failure(event)
+
+    async def _noted_failure(self, event: HistoryEvent) -> None:
+        """Note the reason for a failure, in case the run is rolled back next."""
+        match event.event_type:
+            case EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED:
+                self.failed_step = await self._said(event.activity_task_failed_event_attributes.failure)
+            case EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT:
+                self.failed_step = await self._said(event.activity_task_timed_out_event_attributes.failure)
+            case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED:
+                self.failed_step = "it was cancelled"
 
     async def read_pending(self, run: WorkflowExecutionDescription | None) -> None:
         """Take in what the open run waits for."""
@@ -142,6 +158,7 @@ class RunReader:
             epoch=self.known.epoch,
             failure=self.failure,
             message=self.message,
+            cause=self.cause,
         )
 
     def _state(self) -> str:
@@ -165,6 +182,7 @@ class RunReader:
         if names.ATTACHMENT_STATE in shown:
             # NB: search attributes are never encrypted, so the client's codec doesn't apply.
             self.state = json.loads(shown[names.ATTACHMENT_STATE].data)
+            self.cause = self.failed_step if self.state == State.ROLLING_BACK else self.cause
 
     async def _marked(self, event: HistoryEvent) -> None:
         """Take in a step that was done within a workflow task."""
@@ -209,6 +227,12 @@ class RunReader:
         """Return whether the unpublish took the volume from the node; one bound to an observation may have left it there."""
         bound = self.asked.get("stray") or self.asked.get("at_run") or self.asked.get("at_epoch") is not None
         return node in self.result.get("released", ()) if bound else self.node_id in ("", node)
+
+    async def _said(self, failure: Failure) -> str:
+        """Return what the failure says, of a step that ran out of time its last attempt's."""
+        last = failure.cause if failure.HasField("timeout_failure_info") and failure.HasField("cause") else failure
+        error = await self.client.data_converter.decode_failure(last)
+        return error.message if isinstance(error, FailureError) else str(error)
 
     async def _failed(self, failure: Failure) -> None:
         error = await self.client.data_converter.decode_failure(failure)

@@ -15,13 +15,17 @@ import yaml
 from typer.testing import CliRunner
 
 from mooring.cli.main import app
+from mooring.client import MooringClient
 from mooring.devstack.proxy import FaultProxy
 from mooring.devstack.temporal import DevTemporal
+from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
 from tests.harness.kubernetes import Kubernetes
 from tests.harness.repository import ROOT
+from worker import MooringWorker
 
 REPOSITORY = ROOT
+MANY = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,20 @@ def look(run: Mooring, operator: FaultProxy, tmp_path: Path) -> Mooring:
         return await run(*arguments, **{"KUBECONFIG": kubeconfig, **variables})
 
     return look
+
+
+@pytest.fixture
+async def rolling_back(
+    backed_worker: MooringWorker, cluster: Cluster, backend: JournalBackend, mooring: MooringClient
+) -> AsyncIterator[None]:
+    """A publish of `vol` to node-a that is refused by a backend which can't detach either."""
+    await cluster.create("vol")
+    backend.publish_errors = [refusal("no free port")]
+    backend.unpublish_errors = [refusal("no answer") for _ in range(MANY)]
+    publishing = asyncio.create_task(mooring.publish("vol", "node-a", deadline=120))
+    yield
+    backend.unpublish_errors.clear()
+    await asyncio.gather(publishing, return_exceptions=True)
 
 
 async def process(environment: dict[str, str], *arguments: str) -> asyncio.subprocess.Process:

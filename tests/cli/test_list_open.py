@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from temporalio.client import Client
 
 from mooring import names
@@ -20,26 +18,10 @@ from mooring.settings import default_task_queue
 from mooring.states import State
 from mooring.temporal.under_way import list_under_way
 from tests.cli.conftest import Mooring, Ran
-from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
 from worker import MooringWorker
 
 BOUND = 30
-MANY = 1000
-
-
-@pytest.fixture
-async def rolling_back(
-    backed_worker: MooringWorker, cluster: Cluster, backend: JournalBackend, mooring: MooringClient
-) -> AsyncIterator[None]:
-    """A publish of `vol` to node-a that is refused by a backend which can't detach either."""
-    await cluster.create("vol")
-    backend.publish_errors = [refusal("no free port")]
-    backend.unpublish_errors = [refusal("no answer") for _ in range(MANY)]
-    publishing = asyncio.create_task(mooring.publish("vol", "node-a", deadline=120))
-    yield
-    backend.unpublish_errors.clear()
-    await asyncio.gather(publishing, return_exceptions=True)
 
 
 async def until(run: Mooring, *command: str, told: str) -> Ran:

@@ -13,7 +13,7 @@ from mooring.client import MooringClient
 from mooring.errors import NothingToApprove
 from mooring.evacuation.client import Evacuation, approve
 from mooring.models import Approval
-from mooring.states import State, guidance
+from mooring.states import State, meaning
 from tests.harness.cluster import Cluster
 from tests.harness.dead_node import FOREVER, NODES, SECONDS, TAINT, DeadNode, ended
 from tests.harness.existing_cluster import ExistingCluster
@@ -233,7 +233,9 @@ async def test_the_run_says_at_every_look_what_it_waits_for_and_what_to_do(nurse
     details = (await evacuation.query("__temporal_workflow_metadata")).current_details
 
     assert "`mooring approve evacuate/node-a --by WHO --reason WHY`" in details
-    assert guidance(State.AWAITING_PROOF) in details
+    assert meaning(State.AWAITING_PROOF) in details
+    assert f"`kubectl taint node {dead_node.name} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute`" in details
+    assert "NODE" not in details
     await evacuation.terminate()
 
 

@@ -37,10 +37,10 @@ class Report:
         explain(state, "")
         self.steps.first.on_delay = partial(self.show, state)
 
-    def show(self, state: State) -> None:
-        """Show the state that the operation is in."""
+    def show(self, state: State, details: str = "") -> None:
+        """Show the state that the operation is in, with these details of it, in Markdown."""
         self.steps.first.on_delay = None
-        show(self.steps.limits, self.steps.volume, self.node_id, state)
+        show(self.steps.limits, self.steps.volume, self.node_id, state, details)
 
     def end(self, state: State) -> None:
         """Show the state that the operation ends in, and count it."""

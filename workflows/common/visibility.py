@@ -13,7 +13,7 @@ from temporalio.common import SearchAttributeKey
 
 with workflow.unsafe.imports_passed_through():
     from mooring import names
-    from mooring.states import State, guidance
+    from mooring.states import State, guidance, meaning
 
 if TYPE_CHECKING:
     from mooring.models import OperationLimits, VolumeRef
@@ -24,9 +24,9 @@ _NODE = SearchAttributeKey.for_keyword(names.NODE_ID)
 _STATE = SearchAttributeKey.for_keyword(names.ATTACHMENT_STATE)
 
 
-def show(limits: OperationLimits, volume: VolumeRef, node_id: str, state: State) -> None:
+def show(limits: OperationLimits, volume: VolumeRef, node_id: str, state: State, details: str = "") -> None:
     """Set the run's search attributes and details."""
-    workflow.set_current_details(guidance(state))
+    explain(state, details)
     if limits.search_attributes:
         workflow.upsert_search_attributes(
             [
@@ -55,8 +55,12 @@ def show_node(limits: OperationLimits, driver: str, node_id: str, state: State, 
 
 
 def explain(state: State, details: str) -> None:
-    """Set these details of the run, in Markdown, with the meaning of the state."""
-    workflow.set_current_details("\n\n".join(filter(None, (details, guidance(state)))))
+    """Set these details of the run, in Markdown, with the meaning of the state.
+
+    NB: details of a run that waits for proof have its advice already, with the names of the node in its commands.
+    """
+    told = meaning(state) if details and state is State.AWAITING_PROOF else guidance(state)
+    workflow.set_current_details("\n\n".join(filter(None, (details, told))))
 
 
 def count(kind: str, outcome: str) -> None:

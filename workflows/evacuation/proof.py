@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mooring.models import Approval
     from mooring.models.evacuation import ReadNodeResult
 
+_TAINT = "node.kubernetes.io/out-of-service"
 _LOOKS = 10
 """Number of looks that the time of an absence is divided into."""
 _LONGEST_PAUSE = 30.0
@@ -79,9 +80,11 @@ class Proof:
         approve = code(f"mooring approve {arguments(f'evacuate/{node_id}')} --by WHO --reason WHY")
         due = f", which will be at {moment(self.due)}" if self.due else ""
         each = "Each of them" if len(seen.names) > 1 else "It"
+        taints = [code(f"kubectl taint node {arguments(name)} {_TAINT}=nodeshutdown:NoExecute") for name in seen.names]
+        taint = f"{_TAINT} ({' and '.join(taints)})" if taints else _TAINT
         return (
-            f"{seen.words[0].upper()}{seen.words[1:]}. {each} has to have the taint node.kubernetes.io/out-of-service, or be "
-            f"gone for {self.gone:g} s{due}, or an operator has to confirm that it is off: {approve}"
+            f"{seen.words[0].upper()}{seen.words[1:]}. {each} has to have the taint {taint}, or be gone for {self.gone:g} s{due}, "
+            f"or an operator has to confirm that it is off: {approve}"
         )
 
     def _lengthened(self, at: datetime) -> Absence:

@@ -1,0 +1,76 @@
+"""`mooring explain` of a publish that can't be undone, of a run on another task queue, and without Kubernetes, on real servers."""
+
+from __future__ import annotations
+
+import asyncio
+
+from temporalio.client import Client
+
+from mooring import names
+from mooring.cli.exit_codes import ExitCode
+from mooring.client import MooringClient
+from mooring.models import VolumeRef
+from tests.cli.conftest import Mooring, Ran
+from tests.harness.cluster import Cluster
+from worker import MooringWorker
+
+BOUND = 30
+
+
+async def explained(look: Mooring, told: str) -> Ran:
+    """Return what is explained of the volume, once this is in it."""
+    async with asyncio.timeout(BOUND):
+        while told not in (ran := await look("explain", "vol", "-o", "json")).out:
+            await asyncio.sleep(0.1)
+    return ran
+
+
+async def test_a_rollback_that_is_stuck_comes_first_with_its_cause_and_the_ways_out(rolling_back: None, look: Mooring) -> None:
+    data = (await explained(look, "no answer")).data
+    first, run = data["what_to_do"][0], data["runs"][0]
+
+    assert first["situation"] == "rolling-back"
+    assert all(each in first["says"] for each in ("node-a", "no free port", "no answer", run["run_id"]))
+    assert any(command.startswith("temporal workflow terminate") and run["run_id"] in command for command in first["commands"])
+    assert "mooring unpublish vol node-a" in first["commands"]
+    assert not any(each["situation"] == "retrying" for each in data["what_to_do"])
+
+
+async def test_the_ui_shows_why_a_publish_is_undone_and_the_command_that_explains_it(
+    rolling_back: None, look: Mooring, temporal_client: Client, driver: str
+) -> None:
+    await explained(look, "no answer")
+    run = temporal_client.get_workflow_handle(names.volume_id(VolumeRef(driver=driver, volume_handle="vol")))
+
+    details = (await run.query("__temporal_workflow_metadata")).current_details
+
+    assert all(each in details for each in ("RollingBack", "no free port", "node-a", " UTC", "`mooring explain vol`"))
+
+
+async def test_an_operation_on_another_task_queue_is_explained_by_that_queues_workers(
+    worker: MooringWorker, cluster: Cluster, look: Mooring, temporal_client: Client, driver: str
+) -> None:
+    await cluster.create("vol")
+    payload = {"driver": driver, "volume_handle": "vol", "node_id": "node-a"}
+    volume_id = names.volume_id(VolumeRef(driver=driver, volume_handle="vol"))
+    await temporal_client.start_workflow(names.PUBLISH, payload, id=volume_id, task_queue="nobody")
+
+    data = (await explained(look, "no-worker")).data
+
+    assert (data["task_queue"], data["workers"]) == ("nobody", [])
+    [advice] = [each for each in data["what_to_do"] if each["situation"] == "no-worker"]
+    assert "nobody" in advice["says"]
+
+
+async def test_without_kubernetes_a_worker_tells_who_holds_the_volume(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, run: Mooring
+) -> None:
+    await cluster.create("vol")
+    await mooring.publish("vol", "node-a")
+
+    ran = await run("explain", "vol", KUBECONFIG="")
+
+    assert ran.code == ExitCode.USAGE
+    [holder] = [line for line in ran.out.splitlines() if line.startswith("Held by")]
+    assert "node-a" in holder
+    assert "KUBECONFIG" in ran.err
