@@ -49,6 +49,7 @@ from mooring.temporal.namespace import Tenure
 from mooring.temporal.open_runs import count_open
 from mooring.temporal.pollers import Polls
 from mooring.temporal.rebuild import rebuild
+from mooring.temporal.step_log import shorten_expected_failures
 from workflows.rebuild import RebuildAttachments
 from workflows.registry import WORKFLOWS
 
@@ -233,6 +234,7 @@ def main() -> NoReturn:
     except ValueError as error:
         _refuse(f"The settings are wrong: {error}")
     log_to_stderr(settings.log_level)
+    shorten_expected_failures()
     for mistake in misspelt(os.environ):
         log.warning("%s", mistake)
     try:
