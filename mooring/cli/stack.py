@@ -29,8 +29,14 @@ def up(
     ] = "auto",
     workers: Annotated[int, typer.Option(metavar="N", min=1, max=16, help="Number of workers.")] = 1,
     volumes: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Number of PersistentVolumes to create; never in the cluster of KUBECONFIG.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=0,
+            help="Number of PersistentVolumes to create; never in the cluster of KUBECONFIG.",
+            show_default="a few, and a few Nodes",
+        ),
+    ] = None,
     temporal_port: Port = None,
     ui_port: Port = None,
     database: Annotated[

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -16,22 +17,27 @@ from mooring.devstack.folders import own_folder
 from mooring.devstack.ports import free_port
 from mooring.devstack.process import StackError
 from mooring.devstack.temporal import DevTemporal
-from mooring.devstack.volumes import create_all, pv
+from mooring.devstack.volumes import create_all, node_objects, pv
 from mooring.devstack.workers import WorkerProcess, without_settings
 from mooring.models import DEFAULT_DRIVER
 
 TEMPORAL_PORT: Final = 7233
 UI_PORT: Final = 8233
 WORKER_PORT: Final = 9440
+FEW: Final = 3
+"""Volumes, and nodes, to try the commands on."""
 
 
 @dataclass(frozen=True, slots=True)
 class StackOptions:
-    """Size and ports of a stack. A port that isn't given is the usual one, or any other if that is taken."""
+    """Size and ports of a stack. A port that isn't given is the usual one, or any other if that is taken.
+
+    `volumes`: None for a few, and a few nodes, where the stack has a Kubernetes of its own.
+    """
 
     kubernetes: ClusterKind = ClusterKind.AUTO
     workers: int = 1
-    volumes: int = 0
+    volumes: int | None = 0
     temporal_port: int | None = None
     ui_port: int | None = None
     database: Path | None = None
@@ -39,12 +45,14 @@ class StackOptions:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A running stack; `folder` holds its logs."""
+    """A running stack; `folder` holds its logs. `volumes` and `nodes` are the numbers of those that it has made."""
 
     folder: Path
     temporal: DevTemporal
     cluster: StackCluster
     workers: tuple[WorkerProcess, ...]
+    volumes: int
+    nodes: int
 
     @classmethod
     @asynccontextmanager
@@ -58,11 +66,11 @@ class Stack:
         async with AsyncExitStack() as parts:
             folder = parts.enter_context(own_folder("mooring"))
             cluster = await parts.enter_async_context(open_cluster(options.kubernetes, environ, folder))
-            await _seed(cluster, options.volumes, environ.get("MOORING_DRIVER", DEFAULT_DRIVER))
+            volumes, nodes = await _seed(cluster, options.volumes, environ.get("MOORING_DRIVER", DEFAULT_DRIVER))
             temporal = await parts.enter_async_context(_temporal(options, folder))
             settings = {**without_settings(environ), **temporal.environ, "KUBECONFIG": cluster.workers}
             workers = [await parts.enter_async_context(_worker(n, settings, folder)) for n in range(options.workers)]
-            yield cls(folder, temporal, cluster, tuple(workers))
+            yield cls(folder, temporal, cluster, tuple(workers), volumes, nodes)
 
     @property
     def exports(self) -> dict[str, str]:
@@ -82,11 +90,17 @@ class Stack:
         return StackError(f"{name} has ended, and the stack can't work without it.", parts[name].last_words())
 
 
-async def _seed(cluster: StackCluster, volumes: int, driver: str) -> None:
-    if volumes and cluster.own is None:
-        raise StackError(f"No volumes are created in {cluster.what}: omit --volumes, or choose another kind of Kubernetes.")
-    if cluster.own is not None:
-        await create_all(cluster.own, (pv(number, driver) for number in range(1, volumes + 1)))
+async def _seed(cluster: StackCluster, volumes: int | None, driver: str) -> tuple[int, int]:
+    """Create volumes and nodes in the stack's own cluster, and return their numbers."""
+    if cluster.own is None:
+        if volumes:
+            raise StackError(f"No volumes are created in {cluster.what}: omit --volumes, or choose another kind of Kubernetes.")
+        return 0, 0
+    nodes = FEW if volumes is None else 0
+    volumes = FEW if volumes is None else volumes
+    await create_all(cluster.own, (pv(number, driver) for number in range(1, volumes + 1)))
+    await create_all(cluster.own, chain.from_iterable(node_objects(number, driver) for number in range(1, nodes + 1)))
+    return volumes, nodes
 
 
 def _temporal(options: StackOptions, folder: Path) -> AbstractAsyncContextManager[DevTemporal]:

@@ -26,15 +26,16 @@ async def run_until_told(options: StackOptions, environ: Mapping[str, str], outp
 async def _stay(options: StackOptions, environ: Mapping[str, str], output: Console, messages: Console) -> None:
     messages.print("Starting Temporal, Kubernetes and the worker ...", style="dim")
     async with Stack.start(options, environ) as stack:
-        _say(stack, options.volumes, output, messages)
+        _say(stack, output, messages)
         raise await stack.broken()
 
 
-def _say(stack: Stack, volumes: int, output: Console, messages: Console) -> None:
+def _say(stack: Stack, output: Console, messages: Console) -> None:
     told = {
         "Temporal UI": [str(stack.temporal.ui_url)],
         "Kubernetes": [stack.cluster.what],
-        "Volumes": [f"{volume_handle(1)} to {volume_handle(volumes)}"] if volumes else [],
+        "Volumes": [f"{volume_handle(1)} to {volume_handle(stack.volumes)}"] if stack.volumes else [],
+        "Nodes": [f"worker-1 to worker-{stack.nodes}, which the driver calls node-1 to node-{stack.nodes}"] if stack.nodes else [],
         "Workers": [worker.readyz for worker in stack.workers],
         "Logs": [str(stack.folder)],
     }

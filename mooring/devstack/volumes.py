@@ -1,4 +1,4 @@
-"""PersistentVolumes to try Mooring on: numbered, each a CSI volume of one driver, attached nowhere yet."""
+"""PersistentVolumes to try Mooring on: numbered, each a CSI volume of one driver, attached nowhere yet. Nodes, on which it runs."""
 
 import asyncio
 from collections.abc import Iterable
@@ -10,6 +10,7 @@ from mooring.devstack.kubernetes import ApiServer
 from mooring.devstack.process import StackError
 
 PVS: Final = "/api/v1/persistentvolumes"
+PATHS: Final = {"PersistentVolume": PVS, "Node": "/api/v1/nodes", "CSINode": "/apis/storage.k8s.io/v1/csinodes"}
 AT_ONCE: Final = 32
 
 
@@ -39,17 +40,27 @@ def pv(number: int, driver: str, annotations: dict[str, str] | None = None) -> d
     }
 
 
-async def create_all(server: ApiServer, pvs: Iterable[dict[str, Any]]) -> None:
-    """Create the PVs; raise `StackError` if the server refuses one."""
+def node_objects(number: int, driver: str) -> list[dict[str, Any]]:
+    """Return the Node `worker-N` and its CSINode, by which the driver knows it as `node-N`."""
+    metadata = {"name": f"worker-{number}"}
+    registered = {"drivers": [{"name": driver, "nodeID": f"node-{number}", "topologyKeys": None}]}
+    return [
+        {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": {}},
+        {"apiVersion": "storage.k8s.io/v1", "kind": "CSINode", "metadata": metadata, "spec": registered},
+    ]
+
+
+async def create_all(server: ApiServer, objects: Iterable[dict[str, Any]]) -> None:
+    """Create PVs, Nodes and CSINodes; raise `StackError` if the server refuses one."""
     connector = aiohttp.TCPConnector(ssl=server.ssl(), limit=AT_ONCE)
     session = aiohttp.ClientSession(server.url, connector=connector, headers=server.headers())
     async with session, asyncio.TaskGroup() as group:
-        for body in pvs:
+        for body in objects:
             group.create_task(_create(session, body))
 
 
 async def _create(session: aiohttp.ClientSession, body: dict[str, Any]) -> None:
-    async with session.post(PVS, json=body) as answer:
+    async with session.post(PATHS[body["kind"]], json=body) as answer:
         if answer.status != 201:
             name = body["metadata"]["name"]
-            raise StackError(f"PersistentVolume {name} can't be created: {answer.status} {await answer.text()}")
+            raise StackError(f"{body['kind']} {name} can't be created: {answer.status} {await answer.text()}")

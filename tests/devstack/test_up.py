@@ -54,6 +54,24 @@ async def test_killed_it_leaves_neither_a_server_nor_a_folder(up: asyncio.subpro
             await asyncio.sleep(0.05)
 
 
+async def test_its_volumes_and_nodes_can_be_used_by_their_names_at_once(up: asyncio.subprocess.Process) -> None:
+    async with asyncio.timeout(PATIENCE):
+        found = await exports(up)
+        assert await mooring(found, "list", "-o", "name") == ["volume/vol-0001", "volume/vol-0002", "volume/vol-0003"]
+        await mooring(found, "publish", "vol-0001", "worker-1")
+        assert await mooring(found, "list", "--node", "worker-1", "-o", "name") == ["volume/vol-0001"]
+
+
+async def mooring(environ: dict[str, str], *arguments: str) -> list[str]:
+    """Return the lines that the command prints."""
+    command = [sys.executable, "-m", "mooring", *arguments]
+    environment = {**os.environ, **environ, "PYTHONPATH": str(ROOT)}
+    process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=asyncio.subprocess.PIPE)
+    out, _ = await process.communicate()
+    assert process.returncode == 0
+    return out.decode().splitlines()
+
+
 def is_there(path: str | Path) -> bool:
     return Path(path).exists()
 
