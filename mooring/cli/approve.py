@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from mooring.cli.complete_names import complete_waiting
 from mooring.cli.naming import node_named
 from mooring.cli.operations import Kubeconfig, KubeContext
 from mooring.cli.output import print_lines
@@ -23,7 +24,10 @@ EVACUATE: Final = "evacuate/"
 
 def approve(
     context: typer.Context,
-    run: Annotated[str, typer.Argument(metavar="RUN", help="`reconcile`, or `evacuate/NODE`.", show_default=False)],
+    run: Annotated[
+        str,
+        typer.Argument(metavar="RUN", help="`reconcile`, or `evacuate/NODE`.", autocompletion=complete_waiting, show_default=False),
+    ],
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Reason for the approval.", show_default=False)],
     by: Annotated[str, typer.Option(metavar="NAME", envvar="USER", help="Name of the approver.", show_default="$USER")] = "",
     kubeconfig: Kubeconfig = "",

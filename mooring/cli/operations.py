@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from mooring.cli.complete_names import complete_nodes, complete_volumes
 from mooring.cli.naming import node_named, volume_named
 from mooring.cli.output import Text, note, print_data, print_lines
 from mooring.cli.session import Session
@@ -18,9 +19,17 @@ if TYPE_CHECKING:
 
 VolumeName = Annotated[
     str,
-    typer.Argument(metavar="VOLUME", help="Volume handle, PV name, pvc/NAMESPACE/NAME or pod/NAMESPACE/NAME.", show_default=False),
+    typer.Argument(
+        metavar="VOLUME",
+        help="Volume handle, PV name, pvc/NAMESPACE/NAME or pod/NAMESPACE/NAME.",
+        autocompletion=complete_volumes,
+        show_default=False,
+    ),
 ]
-Node = Annotated[str, typer.Argument(metavar="NODE", help="CSI node id, or the name of a Node.", show_default=False)]
+Node = Annotated[
+    str,
+    typer.Argument(metavar="NODE", help="CSI node id, or the name of a Node.", autocompletion=complete_nodes, show_default=False),
+]
 Kubeconfig = Annotated[str, typer.Option(metavar="PATH", envvar="KUBECONFIG", help="Path of a kubeconfig; not needed in a Pod.")]
 KubeContext = Annotated[
     str,
@@ -87,7 +96,13 @@ def unpublish(
     context: typer.Context,
     volume: VolumeName,
     node: Annotated[
-        str, typer.Argument(metavar="NODE", help="CSI node id, or the name of a Node; or --all-nodes.", show_default=False)
+        str,
+        typer.Argument(
+            metavar="NODE",
+            help="CSI node id, or the name of a Node; or --all-nodes.",
+            autocompletion=complete_nodes,
+            show_default=False,
+        ),
     ] = "",
     all_nodes: Annotated[bool, typer.Option("--all-nodes", help="Release every node that holds it.")] = False,
     timeout: Timeout = PATIENCE,

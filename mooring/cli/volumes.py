@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from mooring.cli.complete_names import complete_nodes
 from mooring.cli.naming import node_named, unknown_node, volume_named
 from mooring.cli.operations import PATIENCE, Kubeconfig, KubeContext, Timeout, VolumeName
 from mooring.cli.output import NONE, UNKNOWN, Named, Row, Table, age, note, print_data, print_lines, print_streamed, rfc3339
@@ -57,7 +58,10 @@ def list_volumes(
     node: Annotated[
         str,
         typer.Option(
-            metavar="NODE", help="Only volumes that this node holds, or that an open operation is to give it.", show_default=False
+            metavar="NODE",
+            help="Only volumes that this node holds, or that an open operation is to give it.",
+            autocompletion=complete_nodes,
+            show_default=False,
         ),
     ] = "",
     attached: Annotated[

@@ -81,3 +81,8 @@ def test_a_backend_in_a_module_of_mooring_s_name_is_refused_by_name(installation
 
 def test_the_command_says_the_version_of_the_checkout(installation: Installation) -> None:
     assert installation.run(installation.mooring, "--version").stdout == f"mooring {mooring.__version__}\n"
+
+
+def test_kubectl_has_the_command_as_a_plugin(installation: Installation) -> None:
+    plugin = installation.environment / "bin" / "kubectl-mooring"
+    assert installation.run(plugin, "--version").stdout == f"mooring {mooring.__version__}\n"
