@@ -101,10 +101,10 @@ def _print_open(explained: Explanation, now: datetime) -> None:
 def _print_workers(explained: Explanation) -> None:
     if explained.workers is None or explained.waiters is None:
         return
-    print_lines(["", f"Workers of task queue {explained.task_queue}"])
+    print_lines(["", "Workers"])
     steps = ", ".join(explained.workers) or f"{NONE}: publishes and unpublishes wait"
     waits = ", ".join(explained.waiters) or f"{NONE}: evacuations, heals and the watch over migrations wait"
-    _fields([("Operations", steps), ("Waits", waits)], _INDENT)
+    _fields([("Operations", steps), ("Waits", waits), ("Task queue", explained.task_queue)], _INDENT)
 
 
 def _print_advice(explained: Explanation) -> None:

@@ -55,7 +55,7 @@ def rolling_back(facts: Facts) -> Iterator[Advice]:
 def _is_undone(facts: Facts, run: VolumeRun) -> bool:
     """Return whether the operation is a rollback that only its step's failures hold up."""
     served = facts.workers != () and all(task.run_id != run.run_id for task in facts.stuck)
-    return served and run.state == State.ROLLING_BACK and bool(run.failure or run.message)
+    return served and run.state == State.ROLLING_BACK and run.failure != FORBIDDEN and bool(run.message)
 
 
 def _terminate(facts: Facts, run: VolumeRun) -> str:
