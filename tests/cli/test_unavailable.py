@@ -78,6 +78,11 @@ async def test_without_a_worker_a_question_is_not_asked(run: Mooring, command: l
     assert "can't begin" in ran.err
 
 
+async def test_a_driver_name_that_none_can_have_is_refused_before_workers_are_looked_for(run: Mooring) -> None:
+    ran = await run("--driver", "FOO BAR", "get", "vol")
+    assert (ran.code, "FOO BAR" in ran.err) == (ExitCode.USAGE, True)
+
+
 async def test_an_operation_that_takes_longer_than_the_timeout_is_pending(
     worker: MooringWorker, temporal_client: Client, driver: str, run: Mooring
 ) -> None:
