@@ -15,7 +15,7 @@ import typer
 
 from mooring.cli.session import Session
 
-SECONDS: Final = 3.0
+SECONDS: Final = 5.0
 MAX_NAMES: Final = 200
 
 

@@ -17,6 +17,8 @@ from mooring.cli.main import app
 from tests.cli.conftest import REPOSITORY
 from tests.harness.cluster import Cluster
 
+BOUND = 90
+
 
 def script(shell: str) -> str:
     return CliRunner().invoke(app, ["completion", shell]).stdout
@@ -55,9 +57,16 @@ async def test_bash_completes_volumes_and_nodes(cluster: Cluster, environment: d
     async def completed(line: str, **variables: str) -> list[str]:
         return await asyncio.to_thread(bash_completes, tmp_path, line, {**os.environ, **environment, **variables})
 
-    assert await completed("mooring explain vol") == ["vol-1", "vol-2"]
-    assert await completed("mooring evacuate i-0") == ["i-0abc"]
-    assert await completed(f"mooring publish vol-1 {cluster.pv('worker')[:5]}") == [cluster.pv("worker")]
+    async def offered(line: str) -> list[str]:
+        """Return what is offered, once there is something: a busy machine may take longer than a shell waits."""
+        async with asyncio.timeout(BOUND):
+            while not (names := await completed(line)):
+                await asyncio.sleep(0.1)
+        return names
+
+    assert await offered("mooring explain vol") == ["vol-1", "vol-2"]
+    assert await offered("mooring evacuate i-0") == ["i-0abc"]
+    assert await offered(f"mooring publish vol-1 {cluster.pv('worker')[:5]}") == [cluster.pv("worker")]
     assert await completed("mooring explain vol", KUBECONFIG="/nonexistent") == []
 
 
