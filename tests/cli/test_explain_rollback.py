@@ -17,16 +17,18 @@ from worker import MooringWorker
 BOUND = 30
 
 
-async def explained(look: Mooring, told: str) -> Ran:
-    """Return what is explained of the volume, once this is in it."""
+async def explained(look: Mooring, *told: str) -> Ran:
+    """Return what is explained of the volume, once all of this is in it: a run's history and its open step are two looks."""
     async with asyncio.timeout(BOUND):
-        while told not in (ran := await look("explain", "vol", "-o", "json")).out:
+        while True:
+            ran = await look("explain", "vol", "-o", "json")
+            if all(each in ran.out for each in told):
+                return ran
             await asyncio.sleep(0.1)
-    return ran
 
 
 async def test_a_rollback_that_is_stuck_comes_first_with_its_cause_and_the_ways_out(rolling_back: None, look: Mooring) -> None:
-    data = (await explained(look, "no answer")).data
+    data = (await explained(look, "rolling-back", "no answer")).data
     first, run = data["what_to_do"][0], data["runs"][0]
 
     assert first["situation"] == "rolling-back"
