@@ -94,7 +94,12 @@ class PublishVolume:
 
     async def _failed(self, error: BaseException) -> FailureError:
         record_not_attached(self._steps, self._asked.node_id, error)
-        if is_final(error) and not self._left_something() and (self._seen_itself or not self._may_have_forgotten()):
+        if (
+            is_final(error)
+            and not self._left_something()
+            and not self._steps.first.forgets
+            and (self._seen_itself or not was_reset())
+        ):
             self._report.end(State.REFUSED)
             return ended(error, f"{self._what()} failed, and nothing of it was written")
         self._report.show(State.ROLLING_BACK, self._undoing(error))
@@ -248,10 +253,6 @@ class PublishVolume:
     def _is_first(self, seen: ReadResult) -> bool:
         """Return whether a decision on this look is made in the first workflow task, tried for the first time."""
         return self._steps.first.undisturbed and not seen.by
-
-    def _may_have_forgotten(self) -> bool:
-        """Return whether the run may have written what it doesn't know of."""
-        return was_reset() or self._steps.first.forgets
 
     def _left_something(self) -> bool:
         return self._acquisition.may_land or self._attach.begun or self._hold.started is not None or self._hold.may_have_recorded

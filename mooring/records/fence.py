@@ -22,7 +22,8 @@ Invariants, each searched exhaustively in tests/records/fence:
 8. Of two calls of the backend for one volume the later bears the higher token (`attach_token`, `detach_token`), given that each
    is decided at the record's epoch and every following one at a later one.
 9. An acquisition that is no renewal, or a release, may be attempted where no history knows of it yet (`may_be_local`). A publish
-   that may have forgotten one decides on a live look, and moves the epoch before it reports any refusal but by such a look.
+   that may have forgotten one decides on a live look, and moves the epoch before it reports any refusal: another worker may have
+   attempted what this one refuses.
 
 Not kept here: the rules of who is refused, and their words (refusals.py), the transport of a write
 (mooring/cluster/persistent_volumes.py), and the order of the steps (workflows/).

@@ -42,7 +42,10 @@ def _events() -> int:
 
 @dataclass(slots=True)
 class FirstTask:
-    """The first workflow task of one operation; `writes`: it may hold a write."""
+    """The first workflow task of one operation, as it is when memory has answered; `writes`: it may hold a write.
+
+    NB: where memory took longer than the first task, the write is in a later one; a history of that length counts as begun before.
+    """
 
     writes: bool = False
     undisturbed: bool = False
@@ -68,7 +71,7 @@ class FirstTask:
         self._outlasted = self._outlasted or _events() != before
         if failed is None:
             return made
-        if is_cancelled_exception(failed):
+        if is_cancelled_exception(failed) and workflow.cancellation_reason() is not None:  # NB: else the worker ends
             raise failed
         if is_final(failed):
             raise _as_step(failed, step.__name__) from failed

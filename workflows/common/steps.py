@@ -98,17 +98,16 @@ class Steps:
         """
         volume = VolumeRef(driver=asked.driver, volume_handle=asked.volume_handle)
         observe = ObserveInput(driver=asked.driver, volume_handle=asked.volume_handle, node_id=node_id, at_once=at_once)
-        first = FirstTask(writes=at_once)
         cancelled: BaseException | None = None
         try:
             observed = await _observe(observe)
         except (ActivityError, asyncio.CancelledError) as error:  # NB: the latter where the cancellation came with the first task
-            if not (rolls_back and is_cancelled_exception(error) and _may_have_written(first)):
+            if not (rolls_back and is_cancelled_exception(error) and _may_have_written(FirstTask(writes=at_once))):
                 raise cause(error) or error from None
             cancelled, observed = error, await _observe(observe)
         lives = Lives(stopped=cancelled)
+        first = FirstTask(writes=at_once, undisturbed=observed.undisturbed)
         steps = cls(volume, observed.limits, observed.waiting, observed.node, observed.doubt, lives=lives, first=first)
-        first.undisturbed = observed.undisturbed
         return steps, steps._saw(ReadResult(record=observed.record))
 
     @property
