@@ -124,7 +124,7 @@ KINDS: Final = (
     ),
     Kind(
         "nodes die",
-        {"die": 3, "taint": 3, "ail": 3, "evacuate": 1, "kill": 2, "terminate": 1, "cancel": 1},
+        {"die": 3, "blink": 2, "taint": 3, "ail": 3, "evacuate": 1, "kill": 2, "terminate": 1, "cancel": 1},
         *(8.0, (2, 5), (3, 4)),
         settings={"node_gone": 40.0},
     ),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 NODES: Final = "/api/v1/nodes"
 CSI_NODES: Final = "/apis/storage.k8s.io/v1/csinodes"
 OFF: Final = [{"key": "node.kubernetes.io/out-of-service", "value": "nodeshutdown", "effect": "NoExecute"}]
-MARGIN: Final = 40.0
+MARGIN: Final = 20.0
 
 
 @dataclass(slots=True)
@@ -86,6 +86,8 @@ class ActsOnNodes:
     world: World
     dice: random.Random
     _away: set[str] = field(default_factory=set)
+    _back: set[str] = field(default_factory=set)
+    """Nodes that are back, for less than `MARGIN`."""
     _vouched: set[str] = field(default_factory=set)
 
     async def die(self) -> None:
@@ -96,6 +98,15 @@ class ActsOnNodes:
             self.world.nodes.lose(node)
             self.world.nodes.delete(node)
             self._later(node)
+
+    async def blink(self) -> None:
+        """Have a Node be gone for less than it takes to count as dead: whoever holds a volume there keeps it."""
+        node = self._chosen()
+        if node is not None:
+            self.world.trace.tell("", f"{node} is gone for a moment")
+            self.world.nodes.delete(node)
+            await asyncio.sleep(self.dice.uniform(0.2, 0.7) * self.world.settings.node_gone)
+            self._return(node)
 
     async def taint(self) -> None:
         """Declare a node out of service."""
@@ -132,7 +143,7 @@ class ActsOnNodes:
         with suppress(MooringError):
             await self._start(node)
             await asyncio.sleep(self.dice.uniform(0, 5))
-            if node in self._away and not self.world.is_over:
+            if node in self._away - self._back and not self.world.is_over:
                 self.world.trace.tell("", f"somebody vouches that {node} is off")
                 self.world.nodes.lose(node)
                 self._vouched.add(node)
@@ -165,10 +176,10 @@ class ActsOnNodes:
         asyncio.get_running_loop().call_later(self.dice.choice((5.0, 90.0, 200.0)) * self.dice.random(), self._return, node)
 
     def _return(self, node: str) -> None:
-        """Have a node be well, perhaps under another name."""
-        if node not in self._away:
+        """Have a node be well, perhaps under another name; it is chosen again once that has been noticed."""
+        if node not in self._away or node in self._back:
             return
-        self._away.discard(node)
+        self._back.add(node)
         nodes = self.world.nodes
         self.world.trace.tell("", f"{node} is back")
         if not nodes.is_there(node):
@@ -178,14 +189,12 @@ class ActsOnNodes:
 
     def _well(self, node: str) -> None:
         """Take in that nobody evacuates the node any more; somebody's word may arrive late, and holds until it is called off."""
-        if node in self._away:
-            return
         if node in self._vouched and self.world.is_evacuated(node):
             asyncio.get_running_loop().create_task(self._call_off(node), context=contextvars.Context())
             asyncio.get_running_loop().call_later(MARGIN, self._well, node)
             return
-        self._vouched.discard(node)
-        self.world.nodes.lost.discard(node)
+        for group in (self._vouched, self._back, self._away, self.world.nodes.lost):
+            group.discard(node)
 
 
 def _ready(status: str) -> dict[str, Any]:
