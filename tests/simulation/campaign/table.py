@@ -12,7 +12,6 @@ import logging
 import multiprocessing
 import random
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -59,25 +58,19 @@ def look_for(name: str, seed: str) -> Found:
     """Let worlds live in which a fault is planted, until it is found."""
     operations = 0
     with multiprocessing.get_context("fork").Pool(1, maxtasksperchild=1) as pool:
-        for plan in _plans(name, seed):
-            asked, broken = pool.apply(_live, (name, plan))
+        for number in range(WORLDS):
+            asked, broken = pool.apply(_live, (name, f"{seed}/{number}"))
             operations += asked
             if broken:
                 return Found(operations, broken)
     return Found(operations, "")
 
 
-def _plans(name: str, seed: str) -> Iterator[Plan]:
-    kind = BY_NAME[MADE_FOR[name]]
-    for number in range(WORLDS):
-        dice = random.Random(f"{seed}/{number}/plan")  # noqa: S311 - a seed is the point
-        sizes = dice.randint(*kind.volumes), dice.randint(*kind.nodes), dice.randint(*kind.workers)
-        yield Plan(f"{seed}/{number}", OPERATIONS, kind, *sizes)
-
-
-def _live(name: str, plan: Plan) -> tuple[int, str]:
+def _live(name: str, seed: str) -> tuple[int, str]:
     BUGS[name](pytest.MonkeyPatch())
-    world, broken = play(plan)
+    kind, dice = BY_NAME[MADE_FOR[name]], random.Random(f"{seed}/plan")  # noqa: S311 - a seed is the point
+    sizes = dice.randint(*kind.volumes), dice.randint(*kind.nodes), dice.randint(*kind.workers)
+    world, broken = play(Plan(seed, OPERATIONS, kind, *sizes))
     _kept.append(world)
     return world.attacher.asked, str(broken or "")
 
