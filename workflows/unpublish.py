@@ -109,6 +109,8 @@ class UnpublishVolume:
                     seen = await self._own(seen)
                 if self._asked.stray and self._belongs(seen.record):
                     return self._leave(seen.record, "it is no stray")
+            elif self._steps.first.forgets:
+                seen = await self._look()  # NB: what memory has may be older than what was written, and forgotten
             return await self._clear(seen)
         except _OvertakenError as overtaken:
             return self._leave(overtaken.seen, str(overtaken))

@@ -155,8 +155,8 @@ class Rules:
         return not run.again
 
     def trusts_index(self, run: Run) -> bool:
-        """Return whether a run may decide on the index: no publish whose first task was begun before."""
-        return run.kind == "unpublish" or not run.again
+        """Return whether a run may decide on the index: not if its first task was begun before."""
+        return not run.again
 
     def leaves(self, run: Run, look: Look) -> bool:
         """Return whether a failing publish keeps its node: it held before, or acquired it in the run that this was reset from."""
