@@ -50,9 +50,9 @@ async def last_run(client: Client, volume: VolumeRef, asking: str, skew: timedel
     workflow_id, read, known = names.volume_id(volume), OperationsRead(skew), {asking}
     try:
         async for run_id in _newest_first(client, names.runs_of(workflow_id), newest):
-            found = None if run_id in known else await _read(client, workflow_id, run_id)
+            reader = None if run_id in known else await _read(client, workflow_id, run_id)
             known.add(run_id)
-            if read.take(found):
+            if reader is not None and read.take(_left(reader, run_id), reader.known.highest):
                 break
         if read.heard is not None:
             await _read_behind(client, volume, read, read.heard, known)
@@ -88,8 +88,8 @@ async def _read_behind(client: Client, volume: VolumeRef, read: OperationsRead, 
     writer = await _writer(client, volume, cited) if cited else None
     began = f" AND StartTime >= {names.quoted(writer.start_time.isoformat())}" if writer else ""
     async for run_id in _newest_first(client, f"{names.runs_of(workflow_id)} AND ExecutionStatus != 'Failed'{began}"):
-        found = None if run_id in known else await _read(client, workflow_id, run_id)
-        if run_id == cited or read.take_older(found):
+        reader = None if run_id in known else await _read(client, workflow_id, run_id)
+        if run_id == cited or (reader is not None and read.take_older(_left(reader, run_id))):
             return
 
 
@@ -162,15 +162,17 @@ def _sorted(page: list[WorkflowExecution]) -> list[str]:
     return [run.run_id for run in sorted(page, key=lambda run: run.start_time, reverse=True)]
 
 
-async def _read(client: Client, workflow_id: str, run_id: str) -> LastRun | None:
-    """Read the run; return None if it is open, knew nothing, or its history is gone."""
+async def _read(client: Client, workflow_id: str, run_id: str) -> RunReader | None:
+    """Read the run; return None if it is open, or its history is gone."""
     reader = await read_events(client, workflow_id, run_id)
-    return _left(reader, run_id) if reader and reader.ended_at is not None and reader.known.held_by is not None else None
+    return reader if reader is not None and reader.ended_at is not None else None
 
 
 def _left(reader: RunReader, run_id: str) -> LastRun | None:
-    """Return the holders that the run left, or None if another version of Mooring wrote a record that this one can't read."""
-    knew, held_by = reader.known, reader.known.held_by or ()
+    """Return the holders that the run left, or None if it knew none, or of a record of another version that can't be read here."""
+    knew, held_by = reader.known, reader.known.held_by
+    if held_by is None:
+        return None
     try:
         record = VolumeRecord.model_validate(knew.record or {"mark": {"pv": "", "uid": ""}})
         known = {held.node_id: held for held in record.everyone}

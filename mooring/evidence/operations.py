@@ -103,9 +103,14 @@ class OperationsRead:
     _since: list[LastRun] = field(default_factory=list)
     _waits: LastRun | None = None
     _knew: LastRun | None = None
+    _highest: int = 0
 
-    def take(self, run: LastRun | None) -> bool:
-        """Take in the next; return whether it is the first that knew the holders."""
+    def take(self, run: LastRun | None, epoch: int = 0) -> bool:
+        """Take in the next, None if it knew no holders; return whether it is the first that did.
+
+        `epoch`: the highest that it knew, at which the backend may have been called though it knew no holders.
+        """
+        self._highest = max(self._highest, epoch)
         if run is None:
             return False
         if run.knew:
@@ -136,6 +141,11 @@ class OperationsRead:
     @property
     def left(self) -> LastRun | None:
         """The state that the volume was left in; if none knew: the node that waited for a PV, else the newest unpublish."""
+        found = self._found
+        return found and replace(found, highest=max(found.highest, self._highest))
+
+    @property
+    def _found(self) -> LastRun | None:
         if self._knew is not None:
             return self._knew.followed_by(self._since)
         return self._waits or (self._since[0].followed_by(self._since[1:]) if self._since else None)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # The activities that say something of the record, by type: see activities/.
 _RECORDS: Final = frozenset({"look_at_volume", "record_attachment", "release_attachment", "persist_attachment", "undo_attachment"})
+_OBSERVE: Final = "observe_volume"
 _FIND: Final = "find_unpersisted"
 _ENDED: Final = ("drop_unpersisted", "outwait_unpersisted")
 
@@ -39,6 +40,8 @@ class KnownHolders:
         """Take in the result of a step, by the type of its activity."""
         if activity in _RECORDS:
             self._saw(result.get("record") or result.get("departed"))
+        elif activity == _OBSERVE:
+            self._heard_of(result.get("record"))
         elif activity == _FIND and result:
             self.add_unrecorded(result["attachment"]["node_id"])
         elif activity in _ENDED:
@@ -68,6 +71,14 @@ class KnownHolders:
         """Note the record that the run saw, or None if there is none."""
         self.record, self.looked = record, True
         self.held_by = self._beside_record()
-        self.epoch = max(record["mark"]["epoch"] or 0, record.get("floor", 0)) if record else 0
-        others = (copy["mark"]["epoch"] or 0 for copy in (record or {}).get("others", ()))
-        self.highest = max(self.highest, self.epoch, *others)
+        self.epoch = _epoch(record) if record else 0
+        self._heard_of(record)
+
+    def _heard_of(self, record: Any) -> None:
+        """Note the epochs of a record, which may be an index's."""
+        others = record.get("others", ()) if record else ()
+        self.highest = max((self.highest, *(_epoch(copy) for copy in (record, *others) if copy)))
+
+
+def _epoch(record: dict[str, Any]) -> int:
+    return max(record["mark"]["epoch"] or 0, record.get("floor", 0))

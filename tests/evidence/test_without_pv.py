@@ -7,15 +7,17 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 import pytest
+from temporalio.client import Client
 
 from mooring.client import MooringClient
-from mooring.errors import BackendFailed, BackendFailedPrecondition, BackendUncertain, Disputed, MooringError
-from mooring.models import AccessMode
+from mooring.errors import BackendFailed, BackendFailedPrecondition, BackendUncertain, Disputed, MooringError, OperationTerminated
+from mooring.models import AccessMode, VolumeRef
+from mooring.names import volume_id
 from tests.evidence.conftest import Serving
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
 from tests.harness.departed_volumes import delete_seen
-from tests.harness.workers import indexed
+from tests.harness.workers import indexed, until
 from worker import MooringWorker
 
 Departed = AbstractAsyncContextManager[MooringWorker]
@@ -191,3 +193,24 @@ async def test_a_worker_of_later_detaches_with_a_later_token_than_a_publish_whos
         await mooring.unpublish("vol", "node-a")
 
     assert backend.attached["vol"] == set()
+
+
+async def test_a_worker_of_later_detaches_with_no_lower_token_than_an_unpublish_that_was_terminated(
+    serving: Serving, cluster: Cluster, mooring: MooringClient, backend: JournalBackend, temporal_client: Client
+) -> None:
+    await cluster.create("vol")
+    async with serving(backend) as worker:
+        await mooring.publish("vol", "node-a")
+        await cluster.annotate("vol", {cluster.keys.epoch: "9"})  # as by an operation that didn't learn that it had written
+        await until(lambda: (seen := worker.manager.observe("vol")) is not None and seen.epoch == 9)
+        held = cluster.proxy.hold("PATCH", path="/persistentvolumes/")
+        unpublish = asyncio.create_task(mooring.unpublish("vol", "node-a"))
+        await held.reached()
+        await temporal_client.get_workflow_handle(volume_id(VolumeRef(driver=cluster.driver, volume_handle="vol"))).terminate()
+        with pytest.raises(OperationTerminated):
+            await unpublish
+    await cluster.delete("vol")
+    held.release()
+    await cluster.create("vol")
+    async with serving(backend):
+        assert (await mooring.unpublish("vol", "node-a")).annotation_cleared
