@@ -44,8 +44,8 @@ promtool: ## build Prometheus' promtool for the tests of the alerts (four minute
 helm: ## build helm for the tests of the chart (six minutes the first time, then instant)
 	@bash helm/build.sh > /dev/null
 
-test: setup kube promtool helm ## run the whole suite, on a real Temporal server and a real Kubernetes API server
-	KUBEBUILDER_ASSETS="$$(bash kube/build.sh)" PROMTOOL="$$(bash promtool/build.sh)" HELM="$$(bash helm/build.sh)" bash tests/run.sh
+test: setup kube promtool ## run the whole suite, on a real Temporal server and a real Kubernetes API server
+	KUBEBUILDER_ASSETS="$$(bash kube/build.sh)" PROMTOOL="$$(bash promtool/build.sh)" bash tests/run.sh
 
 demo: setup ## show the main job on a real Temporal server and 1,000 volumes (under a minute)
 	$(BIN)/mooring demo

@@ -1,33 +1,45 @@
 #!/usr/bin/env bash
-# Runs the whole suite in two processes: the searches, which need a core for minutes and no server, and beside them all other tests.
-# What the searches print is shown whole as soon as they are done, which is before the others are. Options of pytest go to both.
+# Runs the whole suite in two processes: the searches, which need a core for minutes and no server, then what is tried on the programs that
+# make the project's own files, for which helm is built; and beside both all other tests.
+# What the first process prints is shown part by part, as soon as each is done. Options of pytest go to all.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 SEARCHES=(tests/records/fence tests/simulation)
+PROGRAMS=(tests/project tests/system/chart)
 PYTEST=(.venv/bin/pytest --require-real)
 INTERRUPTED=2
 
-search() {
-    local printed child found
-    printed=$(mktemp)
-    "${PYTEST[@]}" "$@" "${SEARCHES[@]}" >"$printed" 2>&1 &
+part() {
+    local found
+    "${PYTEST[@]}" "$@" >"$printed" 2>&1 &
     child=$!
-    trap 'kill "$child" 2>/dev/null; rm -f "$printed"' EXIT
-    trap 'exit $INTERRUPTED' TERM
     wait "$child"
     found=$?
     cat "$printed"
-    exit "$found"
+    return "$found"
 }
 
-search "$@" &
-searches=$!
+beside() {
+    local printed child searched tried
+    printed=$(mktemp)
+    trap 'kill "$child" 2>/dev/null; rm -f "$printed"' EXIT
+    trap 'exit $INTERRUPTED' TERM
+    part "$@" "${SEARCHES[@]}"
+    searched=$?
+    HELM="${HELM:-$(bash helm/build.sh)}" part "$@" "${PROGRAMS[@]}"
+    tried=$?
+    exit $((searched ? searched : tried))
+}
 
-"${PYTEST[@]}" "$@" "${SEARCHES[@]/#/--ignore=}"
+beside "$@" &
+beside=$!
+
+apart=("${SEARCHES[@]}" "${PROGRAMS[@]}")
+"${PYTEST[@]}" "$@" "${apart[@]/#/--ignore=}"
 others=$?
-[[ $others -eq $INTERRUPTED ]] && kill "$searches"
-wait "$searches"
+[[ $others -eq $INTERRUPTED ]] && kill "$beside"
+wait "$beside"
 found=$?
-((found == 0)) || echo "run.sh: the searches (${SEARCHES[*]}) ended with $found; what they printed is above" >&2
+((found == 0)) || echo "run.sh: the tests beside (${apart[*]}) ended with $found; what they printed is above" >&2
 exit $((others ? others : found))

@@ -1,7 +1,11 @@
-"""tests/run.sh runs the searches beside all other tests, and fails where either does. pytest is a stand-in here."""
+"""tests/run.sh runs the searches and the project's programs beside all other tests, and fails where any does.
+
+pytest is a stand-in here.
+"""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -15,21 +19,23 @@ INTERRUPTED = 2
 PYTEST = """#!/bin/sh
 case "$*" in
 *--ignore=*) echo "others: $*"; exit {others} ;;
-*) {wait}; echo "searches: $*"; exit {searches} ;;
+*tests/simulation*) {wait}; echo "searches: $*"; exit {searches} ;;
+*) echo "programs with $HELM: $*"; exit {programs} ;;
 esac
 """
 
 
-def run(folder: Path, *, others: int = 0, searches: int = 0, wait: str = ":") -> tuple[int, list[str]]:
-    """Return the exit code of a run of both, and the sorted lines that it prints."""
+def run(folder: Path, *, others: int = 0, searches: int = 0, programs: int = 0, wait: str = ":") -> tuple[int, list[str]]:
+    """Return the exit code of a run of all, and the sorted lines that it prints."""
     (folder / "tests").mkdir()
     (folder / ".venv" / "bin").mkdir(parents=True)
     shutil.copy(RUN, folder / "tests")
     pytest_ = folder / ".venv" / "bin" / "pytest"
-    pytest_.write_text(PYTEST.format(others=others, searches=searches, wait=wait))
+    pytest_.write_text(PYTEST.format(others=others, searches=searches, programs=programs, wait=wait))
     pytest_.chmod(0o755)
     command = ["bash", "tests/run.sh", "--maxfail=1"]
-    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    environ = {**os.environ, "HELM": "a helm"}
+    ran = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=60, check=False)
     return ran.returncode, sorted(ran.stdout.splitlines())
 
 
@@ -37,16 +43,18 @@ def test_each_test_is_run_once_with_the_options_that_are_given(tmp_path: Path) -
     assert run(tmp_path) == (
         0,
         [
-            "others: --require-real --maxfail=1 --ignore=tests/records/fence --ignore=tests/simulation",
+            "others: --require-real --maxfail=1 --ignore=tests/records/fence --ignore=tests/simulation "
+            "--ignore=tests/project --ignore=tests/system/chart",
+            "programs with a helm: --require-real --maxfail=1 tests/project tests/system/chart",
             "searches: --require-real --maxfail=1 tests/records/fence tests/simulation",
         ],
     )
 
 
-@pytest.mark.parametrize(("others", "searches"), [(1, 0), (0, 1), (1, 1)])
-def test_a_failure_of_either_fails_the_run(tmp_path: Path, others: int, searches: int) -> None:
-    code, printed = run(tmp_path, others=others, searches=searches)
-    assert (code, len(printed)) == (1, 2)
+@pytest.mark.parametrize(("others", "searches", "programs"), [(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 1)])
+def test_a_failure_of_any_fails_the_run(tmp_path: Path, others: int, searches: int, programs: int) -> None:
+    code, printed = run(tmp_path, others=others, searches=searches, programs=programs)
+    assert (code, len(printed)) == (1, 3)
 
 
 def test_an_interrupt_waits_for_no_search(tmp_path: Path) -> None:
