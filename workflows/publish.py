@@ -171,7 +171,7 @@ class PublishVolume:
     async def _has_no_pv(self, seen: ReadResult) -> bool:
         """Return whether to believe a look that found no PV; raise an error if another node may have the volume then."""
         self._seen_itself = self._steps.trusts(seen)
-        if not (self._steps.trusts(seen) or self._may_hold(seen)):
+        if not (self._steps.trusts(seen) or self._is_undone_after(seen) or self._may_hold(seen)):
             return False
         self._refuse_in_doubt(seen)
         await self._hold.learn_writers(seen)
@@ -186,7 +186,7 @@ class PublishVolume:
             await self._hold.learn_writers(seen)
             at_once = self._is_first(seen) and fence.may_be_local(decision, record)
             return await self._acquisition.make(decision, seen, self._hold.mine, at_once=at_once)
-        if self._steps.trusts(seen) or self._left_something():
+        if self._steps.trusts(seen) or self._left_something() or self._is_undone_after(seen):
             raise failure(decision.error)
         return None
 
@@ -253,6 +253,13 @@ class PublishVolume:
     def _is_first(self, seen: ReadResult) -> bool:
         """Return whether a decision on this look is made in the first workflow task, tried for the first time."""
         return self._steps.first.undisturbed and not seen.by
+
+    def _is_undone_after(self, seen: ReadResult) -> bool:
+        """Return whether a refusal on this look is followed by a rollback in any case.
+
+        NB: so the run must not hang on its own id there, as it does where it ends: a reset to the midst of the rollback replays it.
+        """
+        return bool(seen.by) and self._steps.first.forgets
 
     def _left_something(self) -> bool:
         return self._acquisition.may_land or self._attach.begun or self._hold.started is not None or self._hold.may_have_recorded

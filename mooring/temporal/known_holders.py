@@ -81,4 +81,6 @@ class KnownHolders:
 
 
 def _epoch(record: dict[str, Any]) -> int:
-    return max(record["mark"]["epoch"] or 0, record.get("floor", 0))
+    written: int = record["mark"]["epoch"] or 0
+    floor: int = record.get("floor", 0)
+    return max(written, floor)

@@ -46,6 +46,8 @@ class Endings:
     _records: dict[str, Record] = field(default_factory=dict)
     _given: dict[str, set[str]] = field(default_factory=dict)
     """The nodes that an operation has made holders, by its run."""
+    _told: dict[str, set[str]] = field(default_factory=dict)
+    """The nodes that were told to have a volume, and from which it was not taken since, be it that an operator ended their hold."""
     _ended: set[str] = field(default_factory=set)
 
     def see(self, change: PvChange) -> None:
@@ -71,8 +73,11 @@ class Endings:
             self._ended.add(run.run_id)
             judge = self._judge_success if run.status == COMPLETED else self._judge_failure
             judge(run.run_id, handle, asked["node_id"], volume)
+            if run.status == COMPLETED:
+                self._told.setdefault(handle, set()).add(asked["node_id"])
         elif kind == UNPUBLISH and run.status == COMPLETED:
             result = _decoded(attributes_of(run.events[-1]).result.payloads)
+            self._told.get(handle, set()).difference_update(result["released"])
             if result["annotation_cleared"] and not _is_bound(asked):
                 self._judge_release(run.run_id, handle, asked.get("node_id", ""), volume)
 
@@ -86,7 +91,8 @@ class Endings:
         mine = [record for record in volume.records.values() if record.operation == run_id and node in record.holders]
         if mine and node in self._given.get(run_id, ()):
             self.tell("nothing left", handle, f"publish {run_id} has failed, and its record names {node}")
-        if node in self.checker.owed(volume) and node not in self._known(handle, volume):
+        known = self._known(handle, volume) | self._told.get(handle, set())
+        if node in self.checker.owed(volume) and node not in known:
             self.tell("nothing left", handle, f"publish {run_id} has failed, and {node} has it attached, which nothing says")
 
     def _judge_release(self, run_id: str, handle: str, node: str, volume: Volume) -> None:
