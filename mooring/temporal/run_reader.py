@@ -43,6 +43,8 @@ _ON_THE_WAY: Final = frozenset(
     }
 )
 
+_ATTACH: Final = "backend_publish"
+_DETACH: Final = ("backend_unpublish", "backend_undo")
 _LOCAL_ACTIVITY: Final = "core_local_activity"
 """The name of a marker of the SDK."""
 
@@ -102,6 +104,8 @@ class RunReader:
     known: KnownHolders = field(default_factory=KnownHolders)
     scheduled: dict[int, tuple[str, str, str]] = field(default_factory=dict)
     """Activity type, id and summary, by the event that scheduled it."""
+    attaches: bool = False
+    """True if it has asked the backend to attach, and not had it detach since."""
 
     async def read(self, event: HistoryEvent) -> None:
         """Take in the next event."""
@@ -116,9 +120,12 @@ class RunReader:
                 activity = event.activity_task_scheduled_event_attributes
                 summary = await self._decode([event.user_metadata.summary]) if event.user_metadata.HasField("summary") else ""
                 self.scheduled[event.event_id] = (activity.activity_type.name, activity.activity_id, summary)
+                self.attaches = self.attaches or activity.activity_type.name == _ATTACH
             case EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
                 done = event.activity_task_completed_event_attributes
-                self.known.learn(self.scheduled[done.scheduled_event_id][0], await self._decode(done.result.payloads))
+                step = self.scheduled[done.scheduled_event_id][0]
+                self.attaches = self.attaches and step not in _DETACH
+                self.known.learn(step, await self._decode(done.result.payloads))
             case EventType.EVENT_TYPE_MARKER_RECORDED:
                 await self._marked(event)
             case ended if ended in _ENDS:
@@ -210,6 +217,8 @@ class RunReader:
             case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_TERMINATED:
                 end = event.workflow_execution_terminated_event_attributes
                 self.message = f"by {end.identity or 'somebody'}: {end.reason or 'no reason given'}"
+                if self.attaches and self.node_id not in (self.known.held_by or ()):
+                    self.known.add_unrecorded(self.node_id)  # NB: its hold may have been terminated, too
 
     def _succeeded(self, result: Any) -> None:
         self.result = result if isinstance(result, dict) else {"message": result}

@@ -12,7 +12,7 @@ from temporalio.client import Client
 from mooring.client import MooringClient
 from mooring.errors import BackendFailed, BackendFailedPrecondition, BackendUncertain, Disputed, MooringError, OperationTerminated
 from mooring.models import AccessMode, VolumeRef
-from mooring.names import volume_id
+from mooring.names import unpersisted_id, volume_id
 from tests.evidence.conftest import Serving
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
@@ -214,3 +214,23 @@ async def test_a_worker_of_later_detaches_with_no_lower_token_than_an_unpublish_
     await cluster.create("vol")
     async with serving(backend):
         assert (await mooring.unpublish("vol", "node-a")).annotation_cleared
+
+
+async def test_a_publish_that_was_terminated_after_its_hold_leaves_the_node_in_doubt(
+    serving: Serving, cluster: Cluster, mooring: MooringClient, backend: JournalBackend, temporal_client: Client
+) -> None:
+    backend.publish_gate = asyncio.Event()
+    volume = VolumeRef(driver=cluster.driver, volume_handle="vol")
+    async with serving(backend):
+        publish = asyncio.create_task(mooring.publish("vol", "node-a"))
+        await asyncio.wait_for(backend.entered.wait(), SECONDS)
+        for run in (unpersisted_id(volume), volume_id(volume)):
+            await temporal_client.get_workflow_handle(run).terminate()
+        with pytest.raises(OperationTerminated):
+            await publish
+        backend.publish_gate.set()
+
+        with pytest.raises(Disputed):
+            await mooring.publish("vol", "node-b")
+        await mooring.unpublish("vol", "node-a")
+        assert (await mooring.publish("vol", "node-b")).node_id == "node-b"
