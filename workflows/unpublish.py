@@ -133,7 +133,8 @@ class UnpublishVolume:
         """Detach and release, or return the look that shows another record than the one this was decided on."""
         anew = self._steps.is_waiting_unknown  # NB: what is detached again after a reset must not hang on `trusts`
         others = await self._release_unpersisted()
-        if anew or (seen.record is None and not self._steps.trusts(seen)):
+        # NB: nor on the look of one that may have forgotten a release, which comes before it.
+        if anew or (seen.record is None and (self._steps.first.forgets or not self._steps.trusts(seen))):
             seen = await self._look()
         outgrown = await self._detach.carry_out_or_look(seen)
         if outgrown is not None:
