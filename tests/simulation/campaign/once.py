@@ -18,8 +18,8 @@ ONCE: Final = {
         "looked again, which its history doesn't have."
     ),
     "seed=4003/10 operations=300 kind=PVs-come-late volumes=1 nodes=2 workers=1 unnamed=no disturbed=yes": (
-        "An unpublish whose first task was begun before detached on the look that it began with. Reset to after that, it looked again, "
-        "which its history doesn't have."
+        "An unpublish whose first task was begun before detached on the look that it began with. Reset to after that, it looked "
+        "again, which its history doesn't have."
     ),
     "seed=4002/1 operations=40 kind=PVs-go volumes=2 nodes=3 workers=3 unnamed=no disturbed=yes": (
         "A publish without a PV was terminated while the backend attached, after its hold had been: nothing told of the node, and "
