@@ -167,7 +167,8 @@ class EvidenceReader:
             known.take_departure(departure)
         if last is not None:
             known.take_last(last)
-            known.holders.pop(await let_go_without_pv(self.client, VolumeRef(driver=self.driver, volume_handle=handle), last), None)
+            volume = VolumeRef(driver=self.driver, volume_handle=handle)
+            known.holders.pop(await let_go_without_pv(self.client, volume, last, asking.run_id), None)
         if asking.workflow not in (names.ADOPT, names.PERSIST):
             await self._take_shown(handle, known, runs)
         if asking.workflow != names.ADOPT:

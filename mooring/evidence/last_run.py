@@ -115,11 +115,12 @@ async def _writer(client: Client, volume: VolumeRef, run_id: str) -> WorkflowExe
     return await look_up(client, names.volume_id(volume), run_id) or await look_up(client, names.unpersisted_id(volume), run_id)
 
 
-async def let_go_without_pv(client: Client, volume: VolumeRef, last: LastRun) -> str:
+async def let_go_without_pv(client: Client, volume: VolumeRef, last: LastRun, asking: str) -> str:
     """Return the node that a run of PersistAttachment alone was left to hold the volume for, or "" for none.
 
     An open run holds the volume for it; one that began after the operation and was cancelled has released it.
-    NB: such a run releases what it gave, and no more: a node that was a holder before it has not been released with it.
+    NB: such a run releases what it gave, and no more: a node that was a holder before it has not been released with it, as is one
+    that the run `asking` has found, and has begun a hold for.
 
     Raises:
         TemporalUnavailable: Temporal didn't answer.
@@ -128,6 +129,8 @@ async def let_go_without_pv(client: Client, volume: VolumeRef, last: LastRun) ->
     """
     hold = await look_up(client, names.unpersisted_id(volume)) if last.unrecorded else None
     if hold is None or hold.status not in (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.CANCELED):
+        return ""
+    if asking and hold.parent_run_id == asking:
         return ""
     if hold.status is WorkflowExecutionStatus.CANCELED and hold.start_time < last.started_at:
         return ""

@@ -234,3 +234,19 @@ async def test_a_publish_that_was_terminated_after_its_hold_leaves_the_node_in_d
             await mooring.publish("vol", "node-b")
         await mooring.unpublish("vol", "node-a")
         assert (await mooring.publish("vol", "node-b")).node_id == "node-b"
+
+
+async def test_a_node_whose_hold_was_terminated_outlasts_a_publish_to_it_that_fails(
+    serving: Serving, cluster: Cluster, mooring: MooringClient, backend: JournalBackend, temporal_client: Client
+) -> None:
+    async with serving(backend):
+        await mooring.publish("vol", "node-a")
+        hold = unpersisted_id(VolumeRef(driver=cluster.driver, volume_handle="vol"))
+        await temporal_client.get_workflow_handle(hold).terminate()
+        backend.publish_errors.append(REFUSED)
+        with pytest.raises(BackendFailed):
+            await mooring.publish("vol", "node-a")
+
+        with pytest.raises(Disputed):
+            await mooring.publish("vol", "node-b")
+        assert backend.attached["vol"] == {"node-a"}

@@ -25,4 +25,8 @@ ONCE: Final = {
         "A publish without a PV was terminated while the backend attached, after its hold had been: nothing told of the node, and "
         "the volume went to another one."
     ),
+    "seed=4004/2 operations=300 kind=PVs-come-late volumes=2 nodes=2 workers=1 unnamed=no disturbed=yes": (
+        "A node's hold was terminated, which leaves it in doubt; a publish to it that was rolled back took that for released, since "
+        "its own hold had ended."
+    ),
 }
