@@ -26,7 +26,7 @@ ONCE: Final = {
         "the volume went to another one."
     ),
     "seed=4004/2 operations=300 kind=PVs-come-late volumes=2 nodes=2 workers=1 unnamed=no disturbed=yes": (
-        "A node's hold was terminated, which leaves it in doubt; a publish to it that was rolled back took that for released, since "
+        "A node's hold was terminated, which leaves it in doubt; a publish to it that was rolled back took that for released, as "
         "its own hold had ended."
     ),
 }
