@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -152,6 +153,25 @@ class Listens:
 
 
 @workflow.defn
+class Outwaits:
+    """Waits to hear a word, for a moment."""
+
+    def __init__(self) -> None:
+        self._heard = False
+
+    @workflow.run
+    async def run(self) -> bool:
+        with suppress(TimeoutError):
+            await workflow.wait_condition(lambda: self._heard, timeout=0.5)
+        await workflow.sleep(0.2)
+        return self._heard
+
+    @workflow.signal
+    def hear(self, _: str) -> None:
+        self._heard = True
+
+
+@workflow.defn
 class Sleeps:
     """Sleeps."""
 
@@ -279,4 +299,19 @@ class Stumbles:
         return "done"
 
 
-WORKFLOWS = [Acts, ActsTogether, Undoes, Listens, Sleeps, Races, Fails, GoesOn, HasChild, Disturbs, Shows, Patched, Stumbles]
+WORKFLOWS = [
+    Acts,
+    ActsTogether,
+    Undoes,
+    Listens,
+    Outwaits,
+    Sleeps,
+    Races,
+    Fails,
+    GoesOn,
+    HasChild,
+    Disturbs,
+    Shows,
+    Patched,
+    Stumbles,
+]

@@ -102,6 +102,8 @@ class Decisions:
             if each.kind == "TIMER_STARTED" and each.state == asked.seq:
                 self.outgoing.remove(each)
                 return
+        if asked.seq not in self.timers.values():
+            return  # it has fired in this very activation
         self.timers = {event: seq for event, seq in self.timers.items() if seq != asked.seq}
         self._put("TIMER_CANCELED", str(asked.seq), commands.cancel_timer(asked.seq))
 

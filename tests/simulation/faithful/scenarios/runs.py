@@ -15,6 +15,7 @@ from tests.simulation.faithful.samples import (
     Fails,
     GoesOn,
     Listens,
+    Outwaits,
     Patched,
     Races,
     Shows,
@@ -34,6 +35,16 @@ async def a_run_completes(world: World) -> None:
 async def a_run_fails(world: World) -> None:
     async with world.worker():
         await world.run(Fails)
+
+
+async def a_signal_comes_in_one_task_with_the_timer_that_it_would_have_ended(world: World) -> None:
+    async with world.worker(max_cached_workflows=0, max_concurrent_workflow_task_polls=1):
+        handle = await world.start(Outwaits)
+        await world.reaches(handle, "TIMER_STARTED")
+    await world.reaches(handle, "TIMER_FIRED")
+    await handle.signal(Outwaits.hear, "late")
+    async with world.worker(max_cached_workflows=0, max_concurrent_workflow_task_polls=1):
+        await world.end(handle)
 
 
 async def signals_come_before_the_first_task(world: World) -> None:
