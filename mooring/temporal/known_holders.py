@@ -31,6 +31,8 @@ class KnownHolders:
     """The record that it read or wrote last, if the volume has one."""
     looked: bool = False
     """True if it read or wrote the record, or saw that there is none; otherwise it knew of a waiting attachment at most."""
+    waits: tuple[str, ...] = ()
+    """The node that it last found to hold the volume until a PV appears, if any."""
     let_go: str = ""
     """The node that it took back, where its PV had gone."""
     highest: int = 0
@@ -42,10 +44,10 @@ class KnownHolders:
             self._saw(result.get("record") or result.get("departed"))
         elif activity == _OBSERVE:
             self._heard_of(result.get("record"))
-        elif activity == _FIND and result:
-            self.add_unrecorded(result["attachment"]["node_id"])
+        elif activity == _FIND:
+            self._found(result)
         elif activity in _ENDED:
-            self.held_by = self._beside_record()
+            self.waits, self.held_by = (), self._beside_record()
 
     def add_unrecorded(self, node: str) -> None:
         """Note a node that holds the volume without a record, beside the recorded holders."""
@@ -60,6 +62,12 @@ class KnownHolders:
         """Remove the holders from which the run took the volume."""
         self.held_by = tuple(node for node in self.held_by or () if not leaves(node))
 
+    def _found(self, waiting: Any) -> None:
+        """Note the attachment that waits for a PV, or None: a look at the PVs says nothing of it."""
+        self.waits = (waiting["attachment"]["node_id"],) if waiting else ()
+        if waiting:
+            self.add_unrecorded(*self.waits)
+
     def _beside_record(self, *nodes: str) -> tuple[str, ...]:
         """Return the recorded holders and these nodes, which hold the volume without a record and change nothing of it."""
         record = self.record or {}
@@ -70,7 +78,7 @@ class KnownHolders:
     def _saw(self, record: Any) -> None:
         """Note the record that the run saw, or None if there is none."""
         self.record, self.looked = record, True
-        self.held_by = self._beside_record()
+        self.held_by = self._beside_record(*self.waits)
         self.epoch = _epoch(record) if record else 0
         self._heard_of(record)
 

@@ -7,17 +7,15 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 import pytest
-from temporalio.client import Client
 
 from mooring.client import MooringClient
-from mooring.errors import BackendFailed, BackendFailedPrecondition, BackendUncertain, Disputed, MooringError, OperationTerminated
-from mooring.models import AccessMode, VolumeRef
-from mooring.names import unpersisted_id, volume_id
+from mooring.errors import BackendFailed, BackendFailedPrecondition, BackendUncertain, Disputed, MooringError
+from mooring.models import AccessMode
 from tests.evidence.conftest import Serving
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
 from tests.harness.departed_volumes import delete_seen
-from tests.harness.workers import indexed, until
+from tests.harness.workers import indexed
 from worker import MooringWorker
 
 Departed = AbstractAsyncContextManager[MooringWorker]
@@ -193,60 +191,3 @@ async def test_a_worker_of_later_detaches_with_a_later_token_than_a_publish_whos
         await mooring.unpublish("vol", "node-a")
 
     assert backend.attached["vol"] == set()
-
-
-async def test_a_worker_of_later_detaches_with_no_lower_token_than_an_unpublish_that_was_terminated(
-    serving: Serving, cluster: Cluster, mooring: MooringClient, backend: JournalBackend, temporal_client: Client
-) -> None:
-    await cluster.create("vol")
-    async with serving(backend) as worker:
-        await mooring.publish("vol", "node-a")
-        await cluster.annotate("vol", {cluster.keys.epoch: "9"})  # as by an operation that didn't learn that it had written
-        await until(lambda: (seen := worker.manager.observe("vol")) is not None and seen.epoch == 9)
-        held = cluster.proxy.hold("PATCH", path="/persistentvolumes/")
-        unpublish = asyncio.create_task(mooring.unpublish("vol", "node-a"))
-        await held.reached()
-        await temporal_client.get_workflow_handle(volume_id(VolumeRef(driver=cluster.driver, volume_handle="vol"))).terminate()
-        with pytest.raises(OperationTerminated):
-            await unpublish
-    await cluster.delete("vol")
-    held.release()
-    await cluster.create("vol")
-    async with serving(backend):
-        assert (await mooring.unpublish("vol", "node-a")).annotation_cleared
-
-
-async def test_a_publish_that_was_terminated_after_its_hold_leaves_the_node_in_doubt(
-    serving: Serving, cluster: Cluster, mooring: MooringClient, backend: JournalBackend, temporal_client: Client
-) -> None:
-    backend.publish_gate = asyncio.Event()
-    volume = VolumeRef(driver=cluster.driver, volume_handle="vol")
-    async with serving(backend):
-        publish = asyncio.create_task(mooring.publish("vol", "node-a"))
-        await asyncio.wait_for(backend.entered.wait(), SECONDS)
-        for run in (unpersisted_id(volume), volume_id(volume)):
-            await temporal_client.get_workflow_handle(run).terminate()
-        with pytest.raises(OperationTerminated):
-            await publish
-        backend.publish_gate.set()
-
-        with pytest.raises(Disputed):
-            await mooring.publish("vol", "node-b")
-        await mooring.unpublish("vol", "node-a")
-        assert (await mooring.publish("vol", "node-b")).node_id == "node-b"
-
-
-async def test_a_node_whose_hold_was_terminated_outlasts_a_publish_to_it_that_fails(
-    serving: Serving, cluster: Cluster, mooring: MooringClient, backend: JournalBackend, temporal_client: Client
-) -> None:
-    async with serving(backend):
-        await mooring.publish("vol", "node-a")
-        hold = unpersisted_id(VolumeRef(driver=cluster.driver, volume_handle="vol"))
-        await temporal_client.get_workflow_handle(hold).terminate()
-        backend.publish_errors.append(REFUSED)
-        with pytest.raises(BackendFailed):
-            await mooring.publish("vol", "node-a")
-
-        with pytest.raises(Disputed):
-            await mooring.publish("vol", "node-b")
-        assert backend.attached["vol"] == {"node-a"}

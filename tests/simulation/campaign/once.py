@@ -29,4 +29,8 @@ ONCE: Final = {
         "A node's hold was terminated, which leaves it in doubt; a publish to it that was rolled back took that for released, as "
         "its own hold had ended."
     ),
+    "seed=4006/2 operations=300 kind=PVs-come-late volumes=1 nodes=3 workers=2 unnamed=no disturbed=yes": (
+        "A publish that was refused for a node that waited, and looked again as it was rolled back, forgot that node; then the hold "
+        "was terminated."
+    ),
 }
