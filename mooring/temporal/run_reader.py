@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from temporalio.api.enums.v1 import EventType
+from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.exceptions import ApplicationError, FailureError
 from temporalio.service import RPCError, RPCStatusCode
@@ -43,6 +43,7 @@ _ON_THE_WAY: Final = frozenset(
     }
 )
 
+_RESET: Final = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW
 _ATTACH: Final = "backend_publish"
 _DETACH: Final = ("backend_unpublish", "backend_undo")
 _LOCAL_ACTIVITY: Final = "core_local_activity"
@@ -117,21 +118,27 @@ class RunReader:
             case EventType.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED:
                 await self._noted(event)
             case EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
-                activity = event.activity_task_scheduled_event_attributes
-                summary = await self._decode([event.user_metadata.summary]) if event.user_metadata.HasField("summary") else ""
-                self.scheduled[event.event_id] = (activity.activity_type.name, activity.activity_id, summary)
-                self.attaches = self.attaches or activity.activity_type.name == _ATTACH
+                await self._scheduled(event)
             case EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
-                done = event.activity_task_completed_event_attributes
-                step = self.scheduled[done.scheduled_event_id][0]
-                self.attaches = self.attaches and step not in _DETACH
-                self.known.learn(step, await self._decode(done.result.payloads))
+                await self._completed(event)
             case EventType.EVENT_TYPE_MARKER_RECORDED:
                 await self._marked(event)
-            case ended if ended in _ENDS:
-                self.ended_at, self.end = _moment(event), _ENDS[ended]
-                await self._ended(event)
+            case EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
+                self._begins_again(event)
         await self._noted_failure(event)
+        await self._ended(event)
+
+    async def _scheduled(self, event: HistoryEvent) -> None:
+        activity = event.activity_task_scheduled_event_attributes
+        summary = await self._decode([event.user_metadata.summary]) if event.user_metadata.HasField("summary") else ""
+        self.scheduled[event.event_id] = (activity.activity_type.name, activity.activity_id, summary)
+        self.attaches = self.attaches or activity.activity_type.name == _ATTACH
+
+    async def _completed(self, event: HistoryEvent) -> None:
+        done = event.activity_task_completed_event_attributes
+        step = self.scheduled[done.scheduled_event_id][0]
+        self.attaches = self.attaches and step not in _DETACH
+        self.known.learn(step, await self._decode(done.result.payloads))
 
     async def _noted_failure(self, event: HistoryEvent) -> None:
         """Note the reason for a failure, in case the run is rolled back next."""
@@ -199,12 +206,20 @@ class RunReader:
             activity = json.loads(details["data"].payloads[0].data)["activity_type"]
             self.known.learn(activity, await self._decode(details["result"].payloads))
 
+    def _begins_again(self, event: HistoryEvent) -> None:
+        """Forget what its former self was shown, if it was reset here: others may have had the volume since."""
+        if event.workflow_task_failed_event_attributes.cause == _RESET:
+            self.known, self.attaches = KnownHolders(highest=self.known.highest), False
+
     async def _noted(self, event: HistoryEvent) -> None:
         noted = event.workflow_properties_modified_event_attributes.upserted_memo.fields
         if names.LET_GO_MEMO in noted:
             self.known.note_let_go(await self._decode([noted[names.LET_GO_MEMO]]))
 
     async def _ended(self, event: HistoryEvent) -> None:
+        if event.event_type not in _ENDS:
+            return
+        self.ended_at, self.end = _moment(event), _ENDS[event.event_type]
         match event.event_type:
             case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED:
                 result = await self._decode(event.workflow_execution_completed_event_attributes.result.payloads)

@@ -14,8 +14,8 @@ from mooring.names import unpersisted_id, volume_id
 from tests.evidence.conftest import Serving
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
-from tests.harness.resets import FIRST, last_run, reset
-from tests.harness.workers import until
+from tests.harness.resets import FIRST, LAST, last_run, reset
+from tests.harness.workers import indexed, until
 
 SECONDS = 30
 
@@ -96,5 +96,23 @@ async def test_a_node_that_a_refusal_found_waiting_outlasts_its_hold_though_the_
             await again.result()
         await temporal_client.get_workflow_handle(unpersisted_id(volume)).terminate()
 
+        with pytest.raises(Disputed):
+            await mooring.publish("vol", "node-b")
+
+
+async def test_a_run_that_was_reset_and_terminated_says_nothing_of_what_its_former_self_was_shown(
+    serving: Serving, cluster: Cluster, mooring: MooringClient, backend: JournalBackend, temporal_client: Client
+) -> None:
+    async with serving(backend) as worker:
+        await mooring.publish("vol", "node-b")
+        early = await last_run(temporal_client, cluster, "vol")
+        await mooring.unpublish("vol", "node-b")
+        await cluster.create("vol")
+        await indexed(worker, "vol")
+        await mooring.publish("vol", "node-a")
+    await cluster.delete("vol")
+    await (await reset(temporal_client, early, LAST, PublishResult)).terminate()
+
+    async with serving(backend):
         with pytest.raises(Disputed):
             await mooring.publish("vol", "node-b")

@@ -30,7 +30,7 @@ ONCE: Final = {
         "its own hold had ended."
     ),
     "seed=4006/2 operations=300 kind=PVs-come-late volumes=1 nodes=3 workers=2 unnamed=no disturbed=yes": (
-        "A publish that was refused for a node that waited, and looked again as it was rolled back, forgot that node; then the hold "
-        "was terminated."
+        "A publish that was refused for a node that waited, and looked again as it was rolled back, forgot that node; then the "
+        "hold was terminated."
     ),
 }
