@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Runs the whole suite in two processes: the searches, which need a core for minutes and no server, then what is tried on the programs that
-# make the project's own files, for which helm is built; and beside both all other tests.
+# Runs the whole suite in two processes: the searches, which need a core for minutes and no server, then what starts programs of its own (the
+# campaign, and what makes the project's files, for which helm is built); and beside both all other tests.
 # What the first process prints is shown part by part, as soon as each is done. Options of pytest go to all.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 SEARCHES=(tests/records/fence tests/simulation)
-PROGRAMS=(tests/project tests/system/chart)
+PROGRAMS=(tests/campaign tests/project tests/system/chart)
 PYTEST=(.venv/bin/pytest --require-real)
 INTERRUPTED=2
 

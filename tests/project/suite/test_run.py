@@ -44,8 +44,8 @@ def test_each_test_is_run_once_with_the_options_that_are_given(tmp_path: Path) -
         0,
         [
             "others: --require-real --maxfail=1 --ignore=tests/records/fence --ignore=tests/simulation "
-            "--ignore=tests/project --ignore=tests/system/chart",
-            "programs with a helm: --require-real --maxfail=1 tests/project tests/system/chart",
+            "--ignore=tests/campaign --ignore=tests/project --ignore=tests/system/chart",
+            "programs with a helm: --require-real --maxfail=1 tests/campaign tests/project tests/system/chart",
             "searches: --require-real --maxfail=1 tests/records/fence tests/simulation",
         ],
     )
