@@ -40,7 +40,7 @@ async def later(temporal_client: Client, cluster: Cluster, minutes: float) -> di
 
     queue = default_task_queue(cluster.driver)
     then = datetime.now(UTC) + timedelta(minutes=minutes)
-    asked = Asked(cluster.driver, queue, temporal, lambda: connect(cluster.proxy.kubeconfig(), {}, 5), now=lambda: then)
+    asked = Asked(cluster.driver, queue, temporal, lambda: connect(cluster.server.kubeconfig(), {}, 5), now=lambda: then)
     return {check.id: check for check in (await check_everything(asked)).checks}
 
 

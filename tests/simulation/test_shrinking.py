@@ -12,14 +12,13 @@ from tests.simulation.test_campaign import OPERATIONS, campaign
 pytestmark = pytest.mark.timeout(900)
 BUG = ("--bug", "nothing_is_tested", "--shrink", "60")
 FEW = 10
-"""Most operations of a shrunk story. NB: how much may go wrong in it hangs on luck, and on how many worlds are tried."""
+"""Most operations of a shrunk story. NB: what else can be left out hangs on luck, and on how many worlds are tried."""
 
 
 async def test_a_story_is_shrunk_and_breaks_the_same_again_while_the_fault_is_there() -> None:
     _, said = await campaign("--operations", str(OPERATIONS), "--seed", "1", *BUG)
     short = story_in(said)
     assert short.operations <= FEW, said
-    assert short.volumes == 1, said
     assert short.only is not None, said
 
     code, again = await campaign("--story", told(short), *BUG[:2], "--shrink", "0")
