@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
+from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.exceptions import ApplicationError, FailureError
 from temporalio.service import RPCError, RPCStatusCode
@@ -22,7 +22,7 @@ from mooring.errors import OperationCancelled
 from mooring.models import Model
 from mooring.states import State
 from mooring.temporal.known_holders import KnownHolders
-from mooring.temporal.runs import legible
+from mooring.temporal.runs import is_reset, legible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,6 @@ _ON_THE_WAY: Final = frozenset(
     }
 )
 
-_RESET: Final = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW
 _ATTACH: Final = "backend_publish"
 _DETACH: Final = ("backend_unpublish", "backend_undo")
 _LOCAL_ACTIVITY: Final = "core_local_activity"
@@ -208,7 +207,7 @@ class RunReader:
 
     def _begins_again(self, event: HistoryEvent) -> None:
         """Forget what its former self was shown, if it was reset here: others may have had the volume since."""
-        if event.workflow_task_failed_event_attributes.cause == _RESET:
+        if is_reset(event):
             self.known, self.attaches = KnownHolders(highest=self.known.highest), False
 
     async def _noted(self, event: HistoryEvent) -> None:

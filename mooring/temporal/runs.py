@@ -15,7 +15,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 from temporalio import exceptions
-from temporalio.api.enums.v1 import EventType, TaskQueueType
+from temporalio.api.enums.v1 import EventType, TaskQueueType, WorkflowTaskFailedCause
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import WorkflowFailureError
@@ -123,6 +123,12 @@ def legible(workflow_id: str, run_id: str) -> Iterator[None]:
     except Exception as error:
         said = f"{type(error).__name__}: {error}"
         raise UnreadableHistory(f"Run {run_id} of {workflow_id} can't be read ({said}), so its effect is unknown.") from error
+
+
+def is_reset(event: HistoryEvent) -> bool:
+    """Return whether the event ends what a run has of its former self: the run was reset there."""
+    cause = event.workflow_task_failed_event_attributes.cause
+    return cause == WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW
 
 
 def is_run_id(text: str) -> bool:

@@ -16,7 +16,7 @@ from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.service import RPCError, RPCStatusCode
 
 from mooring.models import Model
-from mooring.temporal.runs import describe
+from mooring.temporal.runs import describe, is_reset
 
 if TYPE_CHECKING:
     from temporalio.api.history.v1 import HistoryEvent
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 _FAILED: Final = EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
 _TIMED_OUT: Final = EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT
 _AFTER_ONE_TIMEOUT: Final = 2
-_RESET: Final = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_RESET_WORKFLOW
 
 
 class StuckTask(Model):
@@ -82,8 +81,7 @@ async def _last_failure(client: Client, workflow_id: str, run_id: str) -> Histor
     failed: HistoryEvent | None = None
     try:
         async for event in client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history_events():
-            reset = event.workflow_task_failed_event_attributes.cause == _RESET
-            failed = event if event.event_type in (_FAILED, _TIMED_OUT) and not reset else failed
+            failed = event if event.event_type in (_FAILED, _TIMED_OUT) and not is_reset(event) else failed
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise

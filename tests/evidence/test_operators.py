@@ -20,6 +20,18 @@ from tests.harness.workers import indexed, until
 SECONDS = 30
 
 
+async def terminate_in_mid_attach(client: Client, mooring: MooringClient, backend: JournalBackend, *runs: str) -> None:
+    """Terminate these runs, the publish's last, while the backend attaches `vol` to node-a, which it does all the same."""
+    backend.publish_gate = asyncio.Event()
+    publish = asyncio.create_task(mooring.publish("vol", "node-a"))
+    await asyncio.wait_for(backend.entered.wait(), SECONDS)
+    for run in runs:
+        await client.get_workflow_handle(run).terminate()
+    with pytest.raises(OperationTerminated):
+        await publish
+    backend.publish_gate.set()
+
+
 async def test_a_worker_of_later_detaches_with_no_lower_token_than_an_unpublish_that_was_terminated(
     serving: Serving, cluster: Cluster, mooring: MooringClient, backend: JournalBackend, temporal_client: Client
 ) -> None:
@@ -44,16 +56,9 @@ async def test_a_worker_of_later_detaches_with_no_lower_token_than_an_unpublish_
 async def test_a_publish_that_was_terminated_after_its_hold_leaves_the_node_in_doubt(
     serving: Serving, cluster: Cluster, mooring: MooringClient, backend: JournalBackend, temporal_client: Client
 ) -> None:
-    backend.publish_gate = asyncio.Event()
     volume = VolumeRef(driver=cluster.driver, volume_handle="vol")
     async with serving(backend):
-        publish = asyncio.create_task(mooring.publish("vol", "node-a"))
-        await asyncio.wait_for(backend.entered.wait(), SECONDS)
-        for run in (unpersisted_id(volume), volume_id(volume)):
-            await temporal_client.get_workflow_handle(run).terminate()
-        with pytest.raises(OperationTerminated):
-            await publish
-        backend.publish_gate.set()
+        await terminate_in_mid_attach(temporal_client, mooring, backend, unpersisted_id(volume), volume_id(volume))
 
         with pytest.raises(Disputed):
             await mooring.publish("vol", "node-b")
@@ -80,15 +85,9 @@ async def test_a_node_whose_hold_was_terminated_outlasts_a_publish_to_it_that_fa
 async def test_a_node_that_a_refusal_found_waiting_outlasts_its_hold_though_the_refused_one_looked_again(
     serving: Serving, cluster: Cluster, mooring: MooringClient, backend: JournalBackend, temporal_client: Client
 ) -> None:
-    backend.publish_gate = asyncio.Event()
     volume = VolumeRef(driver=cluster.driver, volume_handle="vol")
     async with serving(backend):
-        publish = asyncio.create_task(mooring.publish("vol", "node-a"))
-        await asyncio.wait_for(backend.entered.wait(), SECONDS)
-        await temporal_client.get_workflow_handle(volume_id(volume)).terminate()
-        with pytest.raises(OperationTerminated):
-            await publish
-        backend.publish_gate.set()
+        await terminate_in_mid_attach(temporal_client, mooring, backend, volume_id(volume))
         with pytest.raises(HeldElsewhere):
             await mooring.publish("vol", "node-b")
         again = await reset(temporal_client, await last_run(temporal_client, cluster, "vol"), FIRST, PublishResult)

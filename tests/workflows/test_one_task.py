@@ -10,7 +10,9 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
 from mooring.client import MooringClient
+from mooring.devstack.faults import Hold
 from mooring.errors import HeldElsewhere, KubernetesForbidden, NodeNotFound
+from mooring.models import PublishResult
 from mooring.names import ATTACHMENT_STATE
 from mooring.states import State
 from tests.harness.cluster import Cluster
@@ -42,6 +44,19 @@ async def shows(client: Client, cluster: Cluster, step: str) -> Run:
         while step not in await pending(await last_run(client, cluster, "vol")):
             await asyncio.sleep(0.05)
     return await last_run(client, cluster, "vol")
+
+
+async def killed_in_mid_write(fleet: Fleet, cluster: Cluster, mooring: MooringClient) -> tuple[asyncio.Task[PublishResult], Hold]:
+    """Have a worker die while its write hangs, in the first task of a publish to node-a; return the publish, and the write."""
+    await cluster.create("vol")
+    held = cluster.proxy.hold("PATCH", times=1)
+    async with fleet.own() as worker:
+        await worker.ready()
+        publish = asyncio.create_task(mooring.publish("vol", "node-a", deadline=SECONDS))
+        await held.reached()
+        worker.child.process.kill()
+        await worker.child.process.wait()
+    return publish, held
 
 
 @pytest.mark.parametrize("operation", ["publish", "unpublish"])
@@ -138,16 +153,9 @@ async def test_a_renewal_is_a_visible_step(
 async def test_what_a_killed_worker_had_under_way_is_carried_on_by_the_next(
     fleet: Fleet, cluster: Cluster, mooring: MooringClient
 ) -> None:
-    await cluster.create("vol")
-    held = cluster.proxy.hold("PATCH", times=1)
-    async with fleet.own() as first:
-        await first.ready()
-        publish = asyncio.create_task(mooring.publish("vol", "node-a", deadline=SECONDS))
-        await held.reached()
-        first.child.process.kill()
-        await first.child.process.wait()
-    async with fleet.own() as second:
-        await second.ready()
+    publish, held = await killed_in_mid_write(fleet, cluster, mooring)
+    async with fleet.own() as worker:
+        await worker.ready()
         result = await publish
         held.release()
 
@@ -160,16 +168,9 @@ async def test_what_a_killed_worker_had_under_way_is_carried_on_by_the_next(
 async def test_what_a_killed_worker_had_under_way_is_fenced_off_before_a_refusal(
     fleet: Fleet, cluster: Cluster, mooring: MooringClient
 ) -> None:
-    await cluster.create("vol")
-    held = cluster.proxy.hold("PATCH", times=1)
-    async with fleet.own() as first:
-        await first.ready()
-        publish = asyncio.create_task(mooring.publish("vol", "node-a", deadline=SECONDS))
-        await held.reached()
-        first.child.process.kill()
-        await first.child.process.wait()
-    async with fleet.own(node_check="csinode") as second:  # to which no node is known
-        await second.ready()
+    publish, held = await killed_in_mid_write(fleet, cluster, mooring)
+    async with fleet.own(node_check="csinode") as worker:  # to which no node is known
+        await worker.ready()
         with pytest.raises(NodeNotFound, match="rolled back"):
             await publish
         held.release()
