@@ -104,6 +104,6 @@ async def page(
             await mooring.publish(VOLUME, NODE)
             with pytest.raises(HeldElsewhere):
                 await mooring.publish(VOLUME, OTHER_NODE)
-            proxy.fail("PATCH", status=503, times=1)
+            proxy.fail("PATCH", status=503, times=2)  # the attempt within the first task, and one of the step
             await mooring.unpublish(VOLUME, NODE)
             yield (await worker.ask("/metrics"))[1]

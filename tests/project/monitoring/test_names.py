@@ -9,7 +9,7 @@ from tests.harness.cluster import Cluster
 from tests.harness.processes import Fleet
 from tests.project.monitoring.conftest import NODE, OTHER_NODE, VOLUME, Promtool
 
-SHOWN_IN_NEED = {"temporal_activity_execution_failed_total", "temporal_long_request_failure_total", "mooring_drift_healed_total"}
+SHOWN_IN_NEED = {"temporal_long_request_failure_total", "mooring_drift_healed_total"}
 """Counters that are shown only once they have something to count; there are no such troubles here."""
 
 
