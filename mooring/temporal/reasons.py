@@ -7,8 +7,10 @@ import shlex
 from typing import Final
 
 _NO_NAMESPACE: Final = re.compile(r"Namespace (\S+) (?:is|was) not found")
-_NOT_GRPC: Final = re.compile(r"hyper::Error\(Http2|InvalidContentType")
-_CLOSED: Final = re.compile(r"broken ?pipe", re.IGNORECASE)
+_NOT_GRPC: Final = re.compile(r"hyper::Error\(Http2.*, Library\)|InvalidContentType")
+_CLOSED: Final = re.compile(
+    r"hyper::Error\(Canceled|hyper::Error\(Http2.*, Remote\)|broken ?pipe|connection ?(reset|aborted)|UnexpectedEof", re.IGNORECASE
+)
 _CERTIFICATE: Final = re.compile(r"InvalidCertificate\((\w+)")
 _QUOTED: Final = re.compile(r'(?:message|error): "([^"]+)"')
 
@@ -19,12 +21,12 @@ def in_words(error: BaseException) -> str:
     if missing := _NO_NAMESPACE.match(text):
         name = missing[1]
         return f"there is no namespace {name}; name another one with TEMPORAL_NAMESPACE, or create it: `{create_namespace(name)}`"
+    if certificate := _CERTIFICATE.search(text):
+        return f"its certificate is not accepted ({certificate[1]})"
     if _NOT_GRPC.search(text):
         return "the server there speaks another protocol; give the port of the frontend, not of the UI, and check TLS"
     if _CLOSED.search(text):
-        return "the server there closed the connection at once; check that this is the port of the frontend, not of the UI, and TLS"
-    if certificate := _CERTIFICATE.search(text):
-        return f"its certificate is not accepted ({certificate[1]})"
+        return "the server there closed the connection; check that this is the port of the frontend, not of the UI, and TLS"
     quoted = _QUOTED.findall(text)
     return f"{quoted[-1][:1].lower()}{quoted[-1][1:]}" if quoted else text
 

@@ -6,7 +6,7 @@ import asyncio
 import re
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from temporalio.client import Client
@@ -28,6 +28,14 @@ def silent() -> Iterator[str]:
         yield f"127.0.0.1:{server.getsockname()[1]}"
 
 
+@pytest.fixture
+async def dropping() -> AsyncIterator[str]:
+    """The address of something that resets every connection as it is made."""
+    server = await asyncio.start_server(lambda _, writer: writer.transport.abort(), "127.0.0.1", 0)
+    async with server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
 @pytest.mark.parametrize("command", [["get", "vol"], ["publish", "vol", "node-a"], ["history", "vol"], ["rebuild"]])
 async def test_without_temporal_every_command_says_so_in_one_line(run: Mooring, command: list[str]) -> None:
     ran = await run(*command, TEMPORAL_ADDRESS="127.0.0.1:1")
@@ -40,8 +48,14 @@ async def test_a_port_where_something_else_answers_is_told(run: Mooring, cluster
     address = cluster.proxy.url.removeprefix("http://")
     ran = await run("get", "vol", TEMPORAL_ADDRESS=address)
     # NB: which of the two depends on who closes the connection first.
-    why = "the server there (speaks another protocol|closed the connection at once)"
+    why = "the server there (speaks another protocol|closed the connection)"
     assert re.search(f"Temporal at {re.escape(address)} can't be reached: {why}", ran.err)
+
+
+async def test_a_server_that_drops_connections_is_told(run: Mooring, dropping: str) -> None:
+    ran = await run("get", "vol", TEMPORAL_ADDRESS=dropping)
+    assert ran.code == ExitCode.UNAVAILABLE
+    assert f"Temporal at {dropping} can't be reached: the server there closed the connection" in ran.err
 
 
 async def test_a_server_that_never_answers_is_given_up(run: Mooring, silent: str) -> None:
