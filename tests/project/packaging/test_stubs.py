@@ -1,4 +1,4 @@
-"""The wire contracts' Python modules: generated from the present contracts, for the runtimes that pyproject.toml admits."""
+"""The generated modules: those of the present wire contracts, for the runtimes that pyproject.toml admits, and Go's failures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from tests.harness.repository import ROOT
 
 SERVICES = "mooring/csi/wire/csi_pb2_grpc.py"
 MESSAGES = ["mooring/csi/wire/csi_pb2.py", "mooring/kubernetes/kube_pb2.py"]
-MODULES = sorted([*MESSAGES, SERVICES, *(f"{module}i" for module in [*MESSAGES, SERVICES])])
+FAILURES = "go/failures.go"
+MODULES = sorted([*MESSAGES, SERVICES, *(f"{module}i" for module in [*MESSAGES, SERVICES]), FAILURES])
 DEPENDENCIES = {
     each.name: each for each in map(Requirement, tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"])
 }
@@ -31,7 +32,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_the_stubs_are_those_of_the_contract(generated: Path, module: str) -> None:
+def test_a_module_is_what_make_stubs_makes(generated: Path, module: str) -> None:
     assert (ROOT / module).read_bytes() == (generated / module).read_bytes(), "run `make stubs`"
 
 

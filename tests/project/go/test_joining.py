@@ -12,11 +12,12 @@ from temporalio.client import Client
 
 from mooring import names
 from mooring.client import MooringClient
+from mooring.errors import OperationCancelled
 from mooring.models import PublishRequest, VolumeRef
 from mooring.temporal.runs import read_run
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
-from tests.project.examples.conftest import Example, Ran
+from tests.project.go.conftest import Example, Ran
 from worker import MooringWorker
 
 pytestmark = pytest.mark.timeout(900)  # whichever is the first of these may compile with cold caches
@@ -67,7 +68,7 @@ async def test_the_same_publish_by_a_mooring_client_is_joined_and_goes_on_when_t
     told = await unanswered(example, "publish", *NODE_A)
     gate.set()
 
-    assert told == "Aborted: publish vol to node-a has no answer yet; the operation goes on. Ask again to join it.\n"
+    assert told.startswith("Aborted: The publish of volume vol to node node-a had no answer in time; the operation goes on. ")
     assert not (await publish).reclaimed
     assert len(backend.journal) == 1
 
@@ -134,7 +135,9 @@ async def test_an_unpublish_of_another_node_leaves_the_open_publish_alone_and_sa
     told = await unanswered(example, "unpublish", *NODE_B)
     gate.set()
 
-    assert re.match(r"Aborted: unpublish vol from node-b has no answer yet; it waits for PublishVolume, run \S+, which", told)
+    assert re.match(
+        r"Aborted: The unpublish of volume vol from node node-b had no answer in time; it waits for PublishVolume, run \S+,", told
+    )
     assert (await publish).node_id == "node-a"
 
 
@@ -154,7 +157,7 @@ async def test_an_unpublish_cancels_the_publish_in_flight_and_follows_its_rollba
 
     assert (unpublished.code, unpublished.out) == (0, "{}\n")
     assert await publish == Ran(
-        1, "", "Aborted: publish vol to node-a was cancelled. Ask again if the operation is still wanted.\n"
+        1, "", f"Aborted: The publish of volume vol to node node-a was cancelled. {OperationCancelled.advice}\n"
     )
     assert (await cluster.holder("vol"), backend.attached["vol"]) == (None, set())
 
@@ -173,4 +176,4 @@ async def test_a_terminated_operation_is_aborted_in_other_words_than_a_cancelled
 
     await temporal_client.get_workflow_handle(names.volume_id(volume)).terminate("an operator lost patience")
 
-    assert (await publish).err.startswith("Aborted: publish vol to node-a was terminated. Ask again, or unpublish the volume.")
+    assert (await publish).err.startswith("Aborted: The publish of volume vol to node node-a was terminated. ")

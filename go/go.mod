@@ -1,4 +1,4 @@
-module mooring/examples/go
+module mooring/go
 
 go 1.26.0
 

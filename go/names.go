@@ -1,4 +1,4 @@
-package main
+package mooring
 
 import (
 	"crypto/sha256"

@@ -10,12 +10,12 @@ import (
 	"time"
 
 	"github.com/container-storage-interface/spec/lib/go/csi"
-	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/contrib/envconfig"
-	"go.temporal.io/sdk/log"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+
+	mooring "mooring/go"
+	"mooring/go/controller"
 )
 
 func main() {
@@ -24,26 +24,26 @@ func main() {
 		os.Exit(2)
 	}
 	flags := flag.NewFlagSet(os.Args[1], flag.ExitOnError)
-	driver := flags.String("driver", defaultDriver, "name of the CSI driver")
+	driver := flags.String("driver", mooring.DefaultDriver, "name of the CSI driver")
 	volume := flags.String("volume", "", "volume handle")
 	node := flags.String("node", "", "node id; unpublish: none means every node")
-	mode := flags.String("access-mode", defaultMode, "publish: access mode, by its CSI name")
+	mode := flags.String("access-mode", "SINGLE_NODE_WRITER", "publish: access mode, by its CSI name")
 	readonly := flags.Bool("readonly", false, "publish: for reading only")
 	timeout := flags.Duration("timeout", 15*time.Second, "the caller's deadline")
 	flags.Parse(os.Args[2:])
 
 	ctx, cancel := context.WithTimeout(context.Background(), *timeout)
 	defer cancel()
-	controller, err := connect(*driver)
+	served, err := connect(*driver)
 	var response proto.Message
 	switch {
 	case err != nil:
 	case os.Args[1] == "publish":
-		response, err = controller.ControllerPublishVolume(ctx, &csi.ControllerPublishVolumeRequest{
+		response, err = served.ControllerPublishVolume(ctx, &csi.ControllerPublishVolumeRequest{
 			VolumeId: *volume, NodeId: *node, Readonly: *readonly, VolumeCapability: capability(*mode),
 		})
 	default:
-		response, err = controller.ControllerUnpublishVolume(ctx, &csi.ControllerUnpublishVolumeRequest{
+		response, err = served.ControllerUnpublishVolume(ctx, &csi.ControllerUnpublishVolumeRequest{
 			VolumeId: *volume, NodeId: *node,
 		})
 	}
@@ -54,16 +54,10 @@ func main() {
 	fmt.Println(protojson.MarshalOptions{UseProtoNames: true}.Format(response))
 }
 
-// connect makes a controller of the server that TEMPORAL_* or the Temporal CLI's profile names. It needs no server to start.
-func connect(driver string) (*Controller, error) {
-	options, err := envconfig.LoadDefaultClientOptions()
-	if err != nil {
-		return nil, err
-	}
-	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	options.Logger = log.NewStructuredLogger(logger)
-	lazy, err := client.NewLazyClient(options)
-	return &Controller{Temporal: lazy, Driver: driver, Log: logger}, err
+// connect makes a controller that says on standard error what Mooring did.
+func connect(driver string) (*controller.Controller, error) {
+	connected, err := mooring.Connect(driver)
+	return &controller.Controller{Mooring: connected, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}, err
 }
 
 func capability(mode string) *csi.VolumeCapability {
