@@ -15,7 +15,6 @@ import asyncio
 import logging
 import os
 import socket
-import sys
 import uuid
 from contextlib import AsyncExitStack, contextmanager
 from datetime import UTC, datetime
@@ -38,9 +37,9 @@ from mooring.events.interceptor import RecorderInterceptor
 from mooring.kubernetes.connection import KubernetesNotConfigured
 from mooring.process.health import AddressUnavailable, HealthServer, Starting, free_address
 from mooring.process.lifetime import exit_process, first, unless, until_signalled
-from mooring.process.logs import log_to_stderr
+from mooring.process.logs import log_to_stderr, refuse_to_run
 from mooring.process.metrics import Metrics, WorkerRegistry
-from mooring.process.tracing import Tracing, tracing_of
+from mooring.process.tracing import UNTRACED, Tracing, tracing_of
 from mooring.reconciliation.monitor import ReconciliationMonitor
 from mooring.reconciliation.schedule import ReconcileSchedule
 from mooring.settings import Settings, misspelt, read_settings
@@ -49,12 +48,12 @@ from mooring.temporal.namespace import Tenure
 from mooring.temporal.open_runs import count_open
 from mooring.temporal.pollers import Polls
 from mooring.temporal.rebuild import rebuild
-from mooring.temporal.step_log import shorten_expected_failures
+from mooring.temporal.step_log import StepFields, run_fields, shorten_sdk_entries
 from workflows.rebuild import RebuildAttachments
 from workflows.registry import WORKFLOWS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from contextlib import AbstractAsyncContextManager
     from typing import TypeAlias
 
@@ -76,13 +75,13 @@ _STUCK = 10.0
 class MooringWorker:
     """One worker of one driver: the task queues it polls, its duties, and its readiness."""
 
-    def __init__(self, context: WorkerContext) -> None:
+    def __init__(self, context: WorkerContext, tracing: Tracing = UNTRACED) -> None:
         settings, client = context.settings, context.client
         self.context = context
         self.manager = context.manager
         self._tenure = Tenure(client)
-        recorder = RecorderInterceptor(context.clientset.events.record)
-        self._polls = Polls(client, context.identity, settings.drain_timeout, [recorder], self._tenure.refuse, settings.sandbox)
+        interceptors = [RecorderInterceptor(context.clientset.events.record), StepFields(tracing.log_fields)]
+        self._polls = Polls(client, context.identity, settings.drain_timeout, interceptors, self._tenure.refuse, settings.sandbox)
         adopt = partial(context.mooring.adopt, deadline=_ADOPT_AT_MOST)
         self._adopter = Adopter(context.adoptions, context.doubts, adopt, context.metrics, settings.adopt_interval)
         self._monitor = ReconciliationMonitor(client, ReconcileSchedule.of(settings), context.metrics, context.now)
@@ -217,7 +216,8 @@ async def serve(settings: Settings, tracing: Tracing, stop: asyncio.Event) -> No
             starting.worker = StandaloneEndpoint(met, client, clientset, metrics, sidecar.state)
         else:
             backend = sidecar.backend(met)
-            starting.worker = MooringWorker(worker_context(met, identity, client, clientset, backend, sidecar.state, metrics))
+            context = worker_context(met, identity, client, clientset, backend, sidecar.state, metrics)
+            starting.worker = MooringWorker(context, tracing)
         await starting.worker.run(stop)
 
 
@@ -227,27 +227,31 @@ def _now() -> datetime:
 
 def main() -> NoReturn:
     """Run a worker with the environment's settings; never return."""
+    refuse = partial(_refuse, os.environ)
     try:
         settings = read_settings()
         load_backend(settings.backend)
         tracing = tracing_of(os.environ)
     except ValueError as error:
-        _refuse(f"The settings are wrong: {error}")
-    log_to_stderr(settings.log_level)
-    shorten_expected_failures()
+        refuse(f"The settings are wrong: {error}")
+    log_to_stderr(settings.log_level, settings.log_format, run_fields, tracing.log_fields)
+    shorten_sdk_entries()
     for mistake in misspelt(os.environ):
         log.warning("%s", mistake)
     try:
         asyncio.run(until_signalled(partial(serve, settings, tracing), settings.drain_timeout + _STUCK))
     except KubernetesNotConfigured as error:
-        _refuse(f"{error} MOORING_KUBERNETES=off keeps records in memory, for a trial.")
+        refuse(f"{error} MOORING_KUBERNETES=off keeps records in memory, for a trial.")
     except (AddressUnavailable, EndpointInUse, WrongDriver) as error:
-        _refuse(str(error))
+        refuse(str(error))
+    except Exception:
+        log.exception("The worker exits because of an error that nobody expected.")
+        exit_process(1)
     exit_process(0)
 
 
-def _refuse(why: str) -> NoReturn:
-    sys.stderr.write(f"{why}\n")
+def _refuse(environ: Mapping[str, str], why: str) -> NoReturn:
+    refuse_to_run(why, "json" if environ.get("MOORING_LOG_FORMAT") == "json" else "text")
     exit_process(2)
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 PREFIX: Final = "MOORING_"
+LogFormat = Literal["text", "json"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 SOCKET_PATH_BYTES = 107
 """Bytes that the kernel allows for a socket's path."""
@@ -151,6 +152,7 @@ class Settings(BaseSettings):
     request_timeout: Seconds = Field(5, description="One request to the API server.")
     page_size: int = Field(5000, ge=1, description="PVs a page when the index is rebuilt.")
     log_level: LogLevel = Field("INFO", description="Least severe level that is logged, to standard error.")
+    log_format: LogFormat = Field("text", description="Form of the log: `text` for people, or `json`, one object a line.")
     reconcile_interval: float = Field(
         300, ge=0, le=86400, description="Pause between two reconciliations of records, cluster and backend; 0: none."
     )

@@ -13,7 +13,7 @@ from mooring.cli.exit_codes import ExitCode
 from mooring.cli.operations import Kubeconfig, KubeContext
 from mooring.cli.output import Text, note, print_data
 from mooring.cli.session import Session
-from mooring.process.logs import plain
+from mooring.process.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,7 +21,7 @@ from mooring.cli.output import Text, note, print_data, print_lines
 from mooring.cli.session import Session
 from mooring.cli.volumes import read_all
 from mooring.errors import InvalidRequest, NothingToApprove, WorkerUnavailable
-from mooring.process.logs import plain
+from mooring.process.plain import plain
 
 if TYPE_CHECKING:
     from rich.console import Console

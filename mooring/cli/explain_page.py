@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from mooring.cli.history import HEADERS, STYLES, cells
 from mooring.cli.output import NONE, UNKNOWN, Row, age, print_lines, print_table, rfc3339
-from mooring.process.logs import plain
+from mooring.process.plain import plain
 
 if TYPE_CHECKING:
     from mooring.explain.facts import Explanation

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -97,7 +98,9 @@ def options(
 ) -> None:
     """Take the options of all commands; the other TEMPORAL_* variables and the Temporal CLI's profiles count as well."""
     if verbose:
-        logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        from mooring.process.logs import log_to_stderr
+
+        log_to_stderr(logging.DEBUG, "json" if _logs_json(os.environ) else "text")
     given = {
         "MOORING_DRIVER": driver,
         "MOORING_TASK_QUEUE": task_queue,
@@ -113,10 +116,16 @@ def worker(context: typer.Context) -> None:
     _run_worker(Session.of(context))
 
 
+def _logs_json(environ: Mapping[str, str]) -> bool:
+    return environ.get("MOORING_LOG_FORMAT") == "json"
+
+
 def _run_worker(session: Session, **also: str) -> NoReturn:
     from mooring.process.worker_files import import_worker_files
 
-    os.environ.update(session.environ, **also)
+    # NB: gRPC's core writes lines of its own to standard error; its calls report the same errors.
+    silent = {"GRPC_VERBOSITY": "NONE"} if _logs_json(session.environ) else {}
+    os.environ.update({**silent, **session.environ, **also})
     import_worker_files()
     from worker import main as run_worker
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
-from mooring.process.logs import plain
+from mooring.process.plain import plain
 
 if TYPE_CHECKING:
     from mooring.models import Model

@@ -17,6 +17,7 @@ from mooring.csi.list_volumes import Listing
 from mooring.csi.responses import abort_on_error, time_left
 from mooring.csi.wire import csi_pb2, csi_pb2_grpc
 from mooring.errors import InvalidRequest, SecretsOutOfReach, VolumeNotFound
+from mooring.process.logs import note_fields
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -50,6 +51,7 @@ class Controller(csi_pb2_grpc.ControllerServicer):
         """Attach the volume to the node."""
         async with abort_on_error(context):
             asked = validation.publish_request(self._state.driver, request)
+            note_fields(operation="ControllerPublishVolume", volume=asked.volume_handle, node=asked.node_id)
             serving = self._serving(asked)
             with self._inflight.publish(request), self._span("ControllerPublishVolume", context):
                 result = await serving.mooring.request_publish(asked, deadline=time_left(context))
@@ -61,6 +63,7 @@ class Controller(csi_pb2_grpc.ControllerServicer):
         """Detach the volume from the node, or from every node."""
         async with abort_on_error(context):
             asked = validation.unpublish_request(self._state.driver, request)
+            note_fields(operation="ControllerUnpublishVolume", volume=asked.volume_handle, node=asked.node_id or "")
             serving = self._serving(asked)
             with self._inflight.unpublish(request), self._span("ControllerUnpublishVolume", context):
                 await serving.mooring.request_unpublish(asked, deadline=time_left(context))

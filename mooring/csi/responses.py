@@ -31,10 +31,11 @@ logger = logging.getLogger(__name__)
 
 @asynccontextmanager
 async def abort_on_error(context: aio.ServicerContext[Any, Any]) -> AsyncIterator[None]:
-    """Answer with the error that the block raises."""
+    """Answer with the error that the block raises, and log it."""
     try:
         yield
     except MooringError as error:
+        logger.info("A call is answered with %s: %s", error.grpc_code, error)
         await context.abort(grpc.StatusCode[error.grpc_code], _short(str(error)))
 
 

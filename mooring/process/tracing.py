@@ -34,6 +34,9 @@ class Tracing(Protocol):
     def headers(self) -> tuple[tuple[str, str], ...]:
         """Return the metadata that make a call to another process a part of the present trace."""
 
+    def log_fields(self) -> Mapping[str, str]:
+        """Return the id of the present trace, as a field of the log, if there is one."""
+
     def close(self) -> None:
         """Send what was not sent yet."""
 
@@ -50,6 +53,10 @@ class NoTracing:
     def headers(self) -> tuple[tuple[str, str], ...]:
         """Return none."""
         return ()
+
+    def log_fields(self) -> Mapping[str, str]:
+        """Return none."""
+        return {}
 
     def close(self) -> None:
         """Do nothing."""
@@ -69,6 +76,7 @@ class OpenTelemetryTracing:
         self._tracer = provider.get_tracer("mooring")
         self._served = trace.SpanKind.SERVER
         self._propagate = propagate
+        self._present = trace.get_current_span
         self.interceptors: Sequence[Any] = (TracingInterceptor(self._tracer),)
 
     @contextmanager
@@ -83,6 +91,11 @@ class OpenTelemetryTracing:
         carrier: dict[str, str] = {}
         self._propagate.inject(carrier)
         return tuple(carrier.items())
+
+    def log_fields(self) -> Mapping[str, str]:
+        """See `Tracing`."""
+        present = self._present().get_span_context()
+        return {"trace_id": format(present.trace_id, "032x")} if present.is_valid else {}
 
     def close(self) -> None:
         """See `Tracing`."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from mooring.cli.output import Row, age, duration, note, print_table, rfc3339
-from mooring.process.logs import plain
+from mooring.process.plain import plain
 
 NOW = datetime(2026, 1, 31, 4, 0, tzinfo=UTC)
 LONG = "pvc-" + "x" * 300

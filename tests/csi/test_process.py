@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ async def test_one_process_is_endpoint_and_worker(fleet: Fleet, cluster: Cluster
 async def test_alone_it_leaves_the_work_to_a_worker(fleet: Fleet, cluster: Cluster, tmp_path: Path) -> None:
     await cluster.create("vol-1")
     endpoint = f"unix://{tmp_path}/csi.sock"
-    await fleet.start(csi_endpoint=endpoint, csi_only=True)
+    front = await fleet.start(csi_endpoint=endpoint, csi_only=True, log_format="json")
     async with csi_client(endpoint) as co:
         await _ready(co)
         assert "vol-1" in await goes_on(lambda deadline: co.publish("vol-1", "node-a", deadline=deadline))
@@ -42,6 +43,9 @@ async def test_alone_it_leaves_the_work_to_a_worker(fleet: Fleet, cluster: Clust
         await co.publish("vol-1", "node-a")
 
     assert await cluster.holder("vol-1") == "node-a"
+    entries = [json.loads(line) for line in front.child.log.read_text().splitlines()]
+    [late] = [entry for entry in entries if entry.get("operation") == "ControllerPublishVolume"]
+    assert (late["volume"], late["node"]) == ("vol-1", "node-a")
 
 
 @pytest.mark.parametrize(

@@ -123,8 +123,10 @@ def test_nothing_is_traced_unless_the_environment_asks_for_it(environ: dict[str,
 def test_traces_are_exported_where_the_environment_asks_for_it(asking: dict[str, str]) -> None:
     tracing = tracing_of(asking)
     with tracing.span("a call", ()):
-        [(key, _)] = tracing.headers()
-    assert key == "traceparent"
+        [(key, value)] = tracing.headers()
+        noted = tracing.log_fields()
+    assert (key, noted["trace_id"]) == ("traceparent", value.split("-")[1])
+    assert not tracing.log_fields()
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ ALL: Final[Mapping[str, Any]] = {
         {"name": PLAIN, "settings": {"MOORING_NODE_CHECK": "node", "MOORING_PAGE_SIZE": 500}},
         {
             "name": CSI,
+            "settings": {"MOORING_LOG_FORMAT": "text"},
             "csi": {"enabled": True, "driver": {"image": "example/driver:v1", "args": ["--endpoint=unix:///csi/csi.sock"]}},
         },
     ],

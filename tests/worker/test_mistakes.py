@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import socket
 import sys
@@ -15,10 +16,10 @@ from tests.harness.repository import ROOT
 BOUND = 30
 
 
-async def started(**settings: str) -> asyncio.subprocess.Process:
-    """Start a worker with these settings, which needs no Kubernetes."""
+async def started(*program: str, **settings: str) -> asyncio.subprocess.Process:
+    """Start a worker with these settings, which needs no Kubernetes; `program` is worker.py unless it is another."""
     own = {"MOORING_KUBERNETES": "off", "MOORING_HTTP_ADDRESS": f"{HOST}:0", "PATH": os.environ["PATH"]}
-    command = ["setpriv", "--pdeathsig", "KILL", sys.executable, str(ROOT / "worker.py")]
+    command = ["setpriv", "--pdeathsig", "KILL", sys.executable, *(program or [str(ROOT / "worker.py")])]
     return await asyncio.create_subprocess_exec(*command, env=own | settings, stderr=asyncio.subprocess.PIPE)
 
 
@@ -35,6 +36,21 @@ async def refused(**settings: str) -> str:
 )
 async def test_a_wrong_setting_is_told_in_one_line(variable: str, value: str, rule: str) -> None:
     assert await refused(**{variable: value}) == f"The settings are wrong: {variable} is '{value}'; it must be {rule}.\n"
+
+
+async def test_in_json_a_mistake_is_an_entry_as_well() -> None:
+    entry = json.loads(await refused(MOORING_LOG_FORMAT="json", MOORING_PAGE_SIZE="abc"))
+
+    assert (entry["level"], "MOORING_PAGE_SIZE is 'abc'" in entry["message"]) == ("CRITICAL", True)
+
+
+async def test_in_json_an_error_that_nobody_expected_is_an_entry_with_its_traceback() -> None:
+    process = await started("-m", "mooring", "worker", MOORING_LOG_FORMAT="json", MOORING_CSI_ENDPOINT="unix:///proc/csi.sock")
+    _, said = await asyncio.wait_for(process.communicate(), BOUND)
+    *_, last = [json.loads(line) for line in said.decode().splitlines()]
+
+    assert process.returncode == 1
+    assert "Traceback" in last["exception"]
 
 
 async def test_an_address_in_use_is_told_in_one_line() -> None:

@@ -60,11 +60,14 @@
 {{- $volumes = append $volumes (dict "name" "temporal-tls" "secret" (dict "secretName" .)) -}}
 {{- end -}}
 {{- $mooring := first $pod.containers -}}
+{{- $env := include "mooring.env" . | fromYamlArray -}}
+{{- $named := list -}}
+{{- range $env }}{{ $named = append $named .name }}{{ end -}}
 {{- $base := list -}}
-{{- range $mooring.env }}{{ if hasPrefix "MOORING_" .name }}{{ $base = append $base . }}{{ end }}{{ end -}}
+{{- range $mooring.env }}{{ if and (hasPrefix "MOORING_" .name) (not (has .name $named)) }}{{ $base = append $base . }}{{ end }}{{ end -}}
 {{- $_ := set $mooring "image" (printf "%s:%s" $values.image.repository ($values.image.tag | default $root.Chart.AppVersion)) -}}
 {{- $_ := set $mooring "imagePullPolicy" $values.image.pullPolicy -}}
-{{- $_ := set $mooring "env" (concat $base (include "mooring.env" . | fromYamlArray)) -}}
+{{- $_ := set $mooring "env" (concat $base $env) -}}
 {{- with $values.temporal.existingSecret }}{{ $_ := set $mooring "envFrom" (list (dict "secretRef" (dict "name" .))) }}{{ end -}}
 {{- with $controller.resources }}{{ $_ := set $mooring "resources" . }}{{ end -}}
 {{- $_ := set $mooring "volumeMounts" (concat $mooring.volumeMounts $mounts $controller.volumeMounts) -}}

@@ -61,6 +61,7 @@ async def test_each_driver_has_workers_of_its_own_with_its_settings_over_those_o
     assert (plain["MOORING_DRIVER"], csi["MOORING_DRIVER"]) == (PLAIN, CSI)
     assert (plain["MOORING_NODE_CHECK"], csi["MOORING_NODE_CHECK"]) == ("node", "off")
     assert (plain["MOORING_PAGE_SIZE"], csi["MOORING_EVENTS"]) == ("500", "warnings")
+    assert (plain["MOORING_LOG_FORMAT"], csi["MOORING_LOG_FORMAT"]) == ("json", "text")
 
 
 async def test_temporal_is_reached_with_the_address_key_and_certificates_that_are_given(
