@@ -1,22 +1,18 @@
-"""The chart's objects: valid, and those of deploy/kubernetes and deploy/monitoring but for what the values say."""
+"""The chart's objects: those of deploy/kubernetes and deploy/monitoring but for what the values say."""
 
 from __future__ import annotations
 
 import json
 from typing import Any, Final
 
-import kubernetes_validate
 import pytest
 import yaml
 
 import mooring
 from tests.harness.chart import ALL, CHART, CSI, NAMESPACE, PLAIN, RELEASE, Helm, of_kind, pods
 from tests.harness.repository import ROOT
-from tests.project.packaging.test_versions import module
 
 FULLNAME: Final = f"{RELEASE}-mooring"
-THEIRS: Final = "monitoring.coreos.com/v1"
-KUBERNETES: Final = module("k8s.io/kubernetes").removeprefix("v").rpartition(".")[0]
 
 
 def base(file: str, kind: str) -> dict[str, Any]:
@@ -31,20 +27,6 @@ def environ(container: dict[str, Any]) -> dict[str, str]:
     names = [each["name"] for each in container["env"]]
     assert len(names) == len(set(names))
     return {each["name"]: each["value"] for each in container["env"]}
-
-
-async def test_every_object_is_valid_by_its_schema(rendered: list[dict[str, Any]]) -> None:
-    checked = [each for each in rendered if each["apiVersion"] != THEIRS]
-    assert len(rendered) - len(checked) == 2
-    for each in checked:
-        kubernetes_validate.validate(each, KUBERNETES, strict=True)
-
-
-async def test_a_slip_in_a_template_would_be_found(rendered: list[dict[str, Any]]) -> None:
-    [first, *_] = of_kind(rendered, "Deployment")
-    first["spec"]["template"]["spec"]["containers"][0]["imagePullPolcy"] = "Always"
-    with pytest.raises(kubernetes_validate.ValidationError):
-        kubernetes_validate.validate(first, KUBERNETES, strict=True)
 
 
 async def test_no_two_objects_have_one_name_and_all_are_in_the_release_s_namespace(rendered: list[dict[str, Any]]) -> None:

@@ -37,6 +37,7 @@ PATHS: Final = {
     "ValidatingAdmissionPolicy": "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
     "ValidatingAdmissionPolicyBinding": "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
 }
+DRY_RUN: Final = "?dryRun=All&fieldValidation=Strict&fieldManager=test&force=true"
 RESTRICTED: Final = {"pod-security.kubernetes.io/enforce": "restricted"}
 
 
@@ -66,6 +67,11 @@ class Release:
             objects = (await self.cluster.ask("GET", path.format(self.namespace) + query))["items"]
             found[kind] = {each["metadata"]["name"] for each in objects}
         return found
+
+    async def asks_for(self, wanted: dict[str, Any]) -> None:
+        """Ask the server if it would take the object, as `kubectl apply --server-side --dry-run=server` does."""
+        path = {**PATHS, "Pod": "/api/v1/namespaces/{}/pods"}[wanted["kind"]].format(self.namespace)
+        await self.cluster.ask("PATCH", f"{path}/{wanted['metadata']['name']}{DRY_RUN}", wanted, "application/apply-patch+yaml")
 
     async def images(self) -> set[str]:
         """Return the images of Mooring's own containers."""
@@ -125,6 +131,21 @@ async def test_it_is_installed_upgraded_rolled_back_and_uninstalled_and_the_reco
     assert not any((await release.kept()).values())
     after = await cluster.ask("GET", f"{PVS}/{pv['metadata']['name']}")
     assert after["metadata"]["annotations"] == pv["metadata"]["annotations"]
+
+
+async def test_every_object_is_valid_by_the_server_s_schemas(release: Release) -> None:
+    await release.helms("install", CHART, values=release.values)
+    rendered = await release.helms("template", CHART, values=release.values)
+    for each in filter(None, yaml.safe_load_all(rendered)):
+        await release.asks_for(each)
+
+
+async def test_a_slip_in_a_template_would_be_found(release: Release) -> None:
+    [first, *_] = of_kind(await release.helm.render(release.values), "Deployment")
+    first["metadata"]["namespace"] = release.namespace
+    first["spec"]["template"]["spec"]["containers"][0]["imagePullPolcy"] = "Always"
+    with pytest.raises(AssertionError, match="imagePullPolcy"):
+        await release.asks_for(first)
 
 
 async def test_the_server_admits_its_pods_where_pod_security_is_restricted(release: Release) -> None:
