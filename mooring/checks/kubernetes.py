@@ -146,7 +146,7 @@ class KubernetesChecks:
         except NotFound:
             return warning(f"There is no CSIDriver {self._driver}.", "Install the driver, or correct MOORING_DRIVER or --driver.")
         except KubernetesForbidden:
-            return skipped("this account may not read CSIDrivers, which a worker does not need")
+            return _unknown("get csidrivers.storage.k8s.io")
         if required is False:
             why = f"CSIDriver {self._driver} has attachRequired false: Kubernetes never asks for its volumes to be attached."
             return warning(why, "Recreate the CSIDriver with attachRequired true; the field can't be changed.")
@@ -162,7 +162,7 @@ class KubernetesChecks:
             )
             return warning(why, "Set drivers and account in deploy/kubernetes/admission.yaml, and then:", _PROTECT)
         except KubernetesForbidden:
-            return skipped("this account may not read the policy, which a worker does not need")
+            return _unknown("get validatingadmissionpolicies.admissionregistration.k8s.io")
         if any(each.name == "drivers" and f"'{self._driver}'" in each.expression for each in variables):
             return ok()
         why = f"ValidatingAdmissionPolicy {POLICY} does not name driver {self._driver}, so its records are not protected."
@@ -216,6 +216,11 @@ class KubernetesChecks:
                 return skipped("the admission policy lets only the workers' account write; to try it, run this in a worker's Pod")
             raise
         return ok(seen.pv)
+
+
+def _unknown(right: str) -> Answer:
+    """Answer that a worker's account can't know: it has no right that its work doesn't take."""
+    return skipped(f"unknown: it takes the right to {right}, which a worker doesn't need; run this as a user who has it")
 
 
 def _told_of(errors: Sequence[MooringError]) -> Answer:

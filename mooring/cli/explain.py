@@ -57,10 +57,12 @@ def explain(
 async def _explain(session: Session, volume: str) -> tuple[Explanation, list[MooringError]]:
     from mooring.client import MooringClient, volume_ref
     from mooring.explain.explainer import Explainer
+    from mooring.temporal.pages import ui_address
 
     async def ask(client: Client, asked: VolumeRef) -> VolumeStatus:
         mooring = MooringClient(client, driver=asked.driver, task_queue=session.task_queue)
         return await mooring.get(asked.volume_handle, deadline=WORKER_SECONDS)
 
-    explainer = Explainer(session.temporal, session.kubernetes, session.task_queue, lambda: datetime.now(UTC), ask)
+    ui = ui_address(session.environ)
+    explainer = Explainer(session.temporal, session.kubernetes, session.task_queue, lambda: datetime.now(UTC), ask, ui)
     return await explainer.explain(volume_ref(session.driver, volume))

@@ -95,7 +95,8 @@ def _print_open(explained: Explanation, now: datetime) -> None:
     cause = [("Cause", run.cause)] if run.cause else []
     waits = ("Waits for", run.message or "its next step")
     what = f"{run.operation} {run.node_id or 'every node'}, for {age(run.started_at, now)}"
-    _fields([("What", what), ("State", run.state), waits, *cause, ("Run", run.run_id)], _INDENT)
+    page = ("In the UI", explained.page(run))
+    _fields([("What", what), ("State", run.state), waits, *cause, ("Run", run.run_id), page], _INDENT)
 
 
 def _print_workers(explained: Explanation) -> None:

@@ -20,6 +20,7 @@ from mooring.devstack.temporal import DevTemporal
 from mooring.devstack.volumes import create_all, node_objects, pv
 from mooring.devstack.workers import WorkerProcess, without_settings
 from mooring.models import DEFAULT_DRIVER
+from mooring.temporal.pages import UI_ADDRESS
 
 TEMPORAL_PORT: Final = 7233
 UI_PORT: Final = 8233
@@ -75,7 +76,8 @@ class Stack:
     @property
     def exports(self) -> dict[str, str]:
         """The variables by which commands in another shell find this stack."""
-        return {**self.temporal.environ, "KUBECONFIG": self.cluster.kubeconfig}
+        ui = {UI_ADDRESS: self.temporal.ui_url} if self.temporal.ui_url else {}
+        return {**self.temporal.environ, **ui, "KUBECONFIG": self.cluster.kubeconfig}
 
     async def broken(self) -> StackError:
         """Wait until a process ends by itself, which none should, and return the error to raise."""

@@ -30,7 +30,8 @@ A = TypeVar("A")
 class Explainer:
     """The explainer of volumes. `temporal` and `kubernetes` connect; `queue` is that of the workers, `now` UTC.
 
-    `ask` has a worker read the volume's record, for a user who can't read the PVs.
+    `ask` has a worker read the volume's record, for a user who can't read the PVs. `ui` is the URL of the Temporal UI, "" if it is
+    unknown.
     """
 
     temporal: Callable[[], Awaitable[Client]]
@@ -38,6 +39,7 @@ class Explainer:
     queue: str
     now: Callable[[], datetime]
     ask: Callable[[Client, VolumeRef], Awaitable[VolumeStatus]]
+    ui: str = ""
 
     async def explain(self, volume: VolumeRef) -> tuple[Explanation, list[MooringError]]:
         """Return all that is known of the volume, and the errors that hid the rest."""
@@ -54,6 +56,7 @@ class Explainer:
         errors += part.errors
         told = await self._told(reached, volume) if reached and cluster is None and operations and operations.workers else None
         facts = _facts(volume, part, operations, related, errors, told)
+        facts = facts.model_copy(update={"ui": self.ui})
         return Explanation(**dict(facts), what_to_do=advise(facts)), errors
 
     async def _told(self, client: Client, volume: VolumeRef) -> VolumeRecord | None:

@@ -15,6 +15,7 @@ from mooring import names
 from mooring.models import Attachment, Model, VolumeRecord, VolumeRef
 from mooring.models.adoption import Finding
 from mooring.records.copies import merge
+from mooring.temporal.pages import run_page
 from mooring.temporal.run_reader import OPERATIONS, VolumeRun
 from mooring.temporal.stuck_tasks import StuckTask
 
@@ -88,7 +89,8 @@ class Facts(VolumeRef):
     `unpersisted`: the holder of the volume while it has no PV. `vanished`: the volume's record with the evidence beyond its PVs, if
     that names more holders, or a PV was altered; and `unplaced`: by node id the reason why a volume without a PV may be attached
     there (mooring/evidence/evidence.py). `told`: the record as a worker read it, where the PVs could not be read. `runs` are its
-    operations, newest first; `stuck` are the open runs, of these and of `related`, whose workflow task keeps failing.
+    operations, newest first; `stuck` are the open runs, of these and of `related`, whose workflow task keeps failing. `ui` is the
+    URL of the Temporal UI, "" if it is unknown.
     """
 
     pvs: tuple[PvFacts, ...] = ()
@@ -106,6 +108,7 @@ class Facts(VolumeRef):
     task_queue: str = ""
     told: VolumeRecord | None = None
     namespace: str = "default"
+    ui: str = Field("", exclude=True)
     unasked: tuple[str, ...] = ()
 
     @property
@@ -139,6 +142,10 @@ class Facts(VolumeRef):
     def known(self) -> bool:
         """True if there is a trace of the volume."""
         return bool(self.pvs or self.runs or self.unpersisted)
+
+    def page(self, run: VolumeRun) -> str:
+        """Return the page of a run in the Temporal UI, a path if its address is unknown."""
+        return run_page(self.ui, self.namespace, run.workflow_id, run.run_id)
 
     def node(self, node_id: str) -> NodeFacts | None:
         """Return the node with this id, or None if there is none."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from shlex import quote
 from typing import Final
-from urllib.parse import quote as quote_url
 
 from mooring.errors import TABLE, SecretsAwaited, SecretsNeeded
 from mooring.explain.commands import history, unpublish, whom
@@ -41,13 +40,12 @@ def rolling_back(facts: Facts) -> Iterator[Advice]:
     if run is None or not _is_undone(facts, run):
         return
     why = f" It failed because: {run.cause.rstrip('.')}." if run.cause else ""
-    page = f"/namespaces/{facts.namespace}/workflows/{quote_url(run.workflow_id, safe='')}/{run.run_id}/history"
     yield Advice(
         situation="rolling-back",
         says=f"The {run.operation} {whom(run.node_id)} failed and is being undone, for which the volume waits: {run.message}.{why} "
         f"It is tried until it succeeds, so correct the cause at the backend, and nothing else is to be done. If the backend "
         f"can't be corrected, make sure that node {run.node_id} does not use the volume, terminate the run, and unpublish the "
-        f"volume: until then it stays with the node. In the Temporal UI: {page}",
+        f"volume: until then it stays with the node. In the Temporal UI: {facts.page(run)}",
         commands=(history(facts), _terminate(facts, run), unpublish(facts, run.node_id)),
     )
 

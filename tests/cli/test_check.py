@@ -191,6 +191,22 @@ async def test_an_account_has_a_namespace_and_a_name(look: Mooring) -> None:
     assert (ran.code, "NAMESPACE:NAME" in ran.err) == (ExitCode.USAGE, True)
 
 
+@pytest.mark.parametrize(
+    ("check", "resource"),
+    [
+        ("kubernetes-csidriver", "csidrivers.storage.k8s.io"),
+        ("kubernetes-admission", "validatingadmissionpolicies.admissionregistration.k8s.io"),
+    ],
+)
+async def test_what_a_worker_s_account_may_not_read_is_unknown_and_the_right_it_takes_is_named(
+    look: Mooring, operator: FaultProxy, check: str, resource: str
+) -> None:
+    operator.fail("GET", path=f"/{resource.split('.')[0]}/", status=403)
+    asked = found(await look("check", "-o", "json"), check)
+    assert (asked["result"], asked["cause"].split(":")[0]) == ("skipped", "unknown")
+    assert f"get {resource}" in asked["cause"]
+
+
 @pytest.mark.parametrize(("required", "result", "cause"), [(False, "warning", "attachRequired false"), (True, "ok", "")])
 async def test_a_csi_driver_says_whether_it_attaches(
     look: Mooring, cluster: Cluster, driver: str, real: None, required: bool, result: str, cause: str

@@ -21,18 +21,21 @@ async def explained(look: Mooring, *told: str) -> Ran:
     """Return what is explained of the volume, once all of this is in it: a run's history and its open step are two looks."""
     async with asyncio.timeout(BOUND):
         while True:
-            ran = await look("explain", "vol", "-o", "json")
+            ran = await look("explain", "vol", "-o", "json", TEMPORAL_UI_ADDRESS="https://ui.test/")
             if all(each in ran.out for each in told):
                 return ran
             await asyncio.sleep(0.1)
 
 
-async def test_a_rollback_that_is_stuck_comes_first_with_its_cause_and_the_ways_out(rolling_back: None, look: Mooring) -> None:
+async def test_a_rollback_that_is_stuck_comes_first_with_its_cause_and_the_ways_out(
+    rolling_back: None, look: Mooring, driver: str
+) -> None:
     data = (await explained(look, "rolling-back", "no answer")).data
     first, run = data["what_to_do"][0], data["runs"][0]
 
     assert first["situation"] == "rolling-back"
     assert all(each in first["says"] for each in ("node-a", "no free port", "no answer", run["run_id"]))
+    assert f"https://ui.test/namespaces/default/workflows/volume%2F{driver}%2Fvol/{run['run_id']}/history" in first["says"]
     assert any(command.startswith("temporal workflow terminate") and run["run_id"] in command for command in first["commands"])
     assert "mooring unpublish vol node-a" in first["commands"]
     assert not any(each["situation"] == "retrying" for each in data["what_to_do"])
