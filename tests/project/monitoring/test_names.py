@@ -7,8 +7,12 @@ from typing import Any
 
 from tests.harness.cluster import Cluster
 from tests.harness.processes import Fleet
+from tests.harness.repository import ROOT
 from tests.project.monitoring.conftest import NODE, OTHER_NODE, VOLUME, Promtool
 
+METRICS = (ROOT / "docs" / "metrics.md").read_text()
+OF_ALL = {"driver", "le", "service_name", "workflow_type", "task_queue", "namespace"}
+"""Labels that every metric may have: Mooring's, a histogram's, and those that the SDK adds to what a workflow counts."""
 SHOWN_IN_NEED = {"temporal_long_request_failure_total", "mooring_drift_healed_total"}
 """Counters that are shown only once they have something to count; there are no such troubles here."""
 
@@ -36,6 +40,17 @@ def test_the_dashboard_asks_for_no_record_that_the_rules_do_not_make(rules: list
     asked = {name for each in expressions for name in re.findall(r"driver:[\w:]+", each)}
 
     assert asked == {rule["record"] for rule in rules if "record" in rule}
+
+
+def test_every_metric_of_mooring_s_own_is_documented_with_its_labels(page: str) -> None:
+    rows = re.findall(r"^\| `(\w+)` \| \w+ \| (.*?) \|", METRICS, re.MULTILINE)
+    documented = {name: set(re.findall(r"\w+", labels)) for name, labels in rows}
+    samples = re.findall(r"^(mooring_\w+)(?<!_created){(.*)}", page, re.MULTILINE)
+
+    assert len(samples) > 20
+    for name, labels in samples:
+        metric = name if name in documented else re.sub("_(bucket|sum|count)$", "", name)
+        assert set(re.findall(r'(\w+)="', labels)) - OF_ALL <= documented[metric]
 
 
 async def test_prometheus_can_read_the_page(page: str, promtool: Promtool) -> None:
