@@ -22,8 +22,9 @@ from mooring.names import UNPUBLISH, volume_id
 from mooring.states import State
 from mooring.temporal.runs import describe
 from tests.harness.cluster import Cluster
-from tests.harness.dead_node import SECONDS, DeadNode, ended
+from tests.harness.dead_node import DeadNode, ended
 from tests.harness.existing_cluster import ExistingCluster
+from tests.harness.patience import PATIENCE
 from tests.harness.unreadable import end_unreadably
 from tests.harness.workers import quick, running_worker, until
 from worker import MooringWorker
@@ -113,7 +114,7 @@ async def test_what_a_bound_unpublish_freed_before_it_was_terminated_is_not_adop
     async with joined():
         cluster.proxy.lose_answer("PATCH", path="/persistentvolumes/", loss=Loss.HANG, times=1)
         unpublish = asyncio.create_task(mooring.request_unpublish(await bound(cluster)))
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(PATIENCE):
             while await cluster.holder("vol") is not None:
                 await asyncio.sleep(0.05)
         await temporal_client.get_workflow_handle(volume_id(VolumeRef(driver=cluster.driver, volume_handle="vol"))).terminate()
@@ -208,7 +209,7 @@ async def test_what_an_unpublish_has_left_as_it_was_is_no_detach(
 
 async def forget(client: Client, volume: VolumeRef) -> None:
     """Have all runs of the volume gone, as they are after the retention."""
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while (run := await describe(client, volume_id(volume))) is not None:
             execution = WorkflowExecution(workflow_id=run.id, run_id=run.run_id)
             asked = DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=execution)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
 
 import pytest
 from temporalio.client import Client, WorkflowFailureError
@@ -14,11 +13,10 @@ from mooring.errors import Contended, HeldElsewhere, KubernetesForbidden, Operat
 from mooring.models import AdoptRequest, PublishResult, VolumeRef
 from mooring.temporal.history import read_history
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from tests.harness.records import SHARED, attachment
 from tests.harness.resets import last_run, reset
 from worker import MooringWorker
-
-PATIENCE: Final = 30
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from mooring.devstack.temporal import DevTemporal
 from mooring.errors import HeldElsewhere
 from tests.harness.cluster import Cluster
 from tests.harness.existing_cluster import VOLUME_ATTACHMENTS, ExistingCluster
-from tests.harness.patient import PATIENCE
+from tests.harness.patience import PATIENCE
 from tests.harness.processes import Fleet, open_fleet
 
 

@@ -26,6 +26,7 @@ from mooring.kubernetes.in_tree import GCE
 from tests.cli.conftest import REPOSITORY, Mooring, Ran, process
 from tests.harness.cluster import Cluster
 from tests.harness.kubernetes import Kubernetes
+from tests.harness.patience import PATIENCE
 from worker import MooringWorker
 
 FORGETFUL = "forgetful"
@@ -110,7 +111,7 @@ async def test_a_command_stands_alone_on_its_line_for_a_shell(look: Mooring, for
 async def test_a_terminal_shows_marks_where_it_can(environment: dict[str, str], encoding: str, mark: str) -> None:
     variables = {**environment, "TEMPORAL_ADDRESS": "127.0.0.1:1", "PYTHONIOENCODING": encoding, "TTY_COMPATIBLE": "1"}
     checking = await process({**variables, "KUBECONFIG": "/nonexistent"}, "check")
-    out, _ = await asyncio.wait_for(checking.communicate(), 20)
+    out, _ = await asyncio.wait_for(checking.communicate(), PATIENCE)
     assert f"{mark} Temporal can be reached" in out.decode(encoding)
 
 

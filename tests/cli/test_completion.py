@@ -16,8 +16,7 @@ from mooring.cli.exit_codes import ExitCode
 from mooring.cli.main import app
 from tests.cli.conftest import REPOSITORY
 from tests.harness.cluster import Cluster
-
-BOUND = 90
+from tests.harness.patience import PATIENCE
 
 
 def script(shell: str) -> str:
@@ -59,7 +58,7 @@ async def test_bash_completes_volumes_and_nodes(cluster: Cluster, environment: d
 
     async def offered(line: str) -> list[str]:
         """Return what is offered, once there is something: a busy machine may take longer than a shell waits."""
-        async with asyncio.timeout(BOUND):
+        async with asyncio.timeout(PATIENCE):
             while not (names := await completed(line)):
                 await asyncio.sleep(0.1)
         return names

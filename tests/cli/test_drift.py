@@ -15,6 +15,7 @@ from tests.cli.conftest import Mooring, Ran
 from tests.harness.cluster import Cluster
 from tests.harness.existing_cluster import ExistingCluster
 from tests.harness.kubernetes import Kubernetes
+from tests.harness.patience import PATIENCE
 from tests.harness.workers import indexed, quick, running_worker
 from worker import MooringWorker
 
@@ -24,7 +25,7 @@ async def worker(temporal_client: Client, cluster: Cluster, driver: str) -> Asyn
     """A worker that heals nothing without an approval, and whose driver is reconciled when somebody asks."""
     settings = quick(driver, reconcile_interval=3600, reconcile_settle=0.2, drift_guard=0, approval_wait=60)
     async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig()) as running:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while await last_report(temporal_client, driver) is None:
                 await asyncio.sleep(0.05)
         yield running

@@ -17,7 +17,8 @@ from mooring.devstack.temporal import temporal_command
 from mooring.states import State
 from tests.cli.conftest import Mooring, process
 from tests.harness.cluster import Cluster
-from tests.harness.dead_node import FOREVER, SECONDS, TAINT, DeadNode, ended
+from tests.harness.dead_node import FOREVER, TAINT, DeadNode, ended
+from tests.harness.patience import PATIENCE
 from tests.harness.workers import quick, running_worker
 
 
@@ -33,7 +34,7 @@ async def dead_node(temporal_client: Client, cluster: Cluster, mooring: MooringC
 
 async def waits(dead_node: DeadNode) -> None:
     """Wait until the evacuation waits for proof."""
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while not await dead_node.is_begun():
             await asyncio.sleep(0.05)
     await dead_node.reaches(dead_node.evacuation, State.AWAITING_PROOF, total=1)
@@ -56,7 +57,7 @@ async def test_it_fails_and_says_what_to_do_where_the_pv_of_what_the_node_holds_
     await dead_node.taint(TAINT)
     await cluster.delete("vol")
 
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while "`mooring unpublish vol node-a`" not in (ran := await run("evacuate", "node-a")).out:
             await asyncio.sleep(0.1)
 
@@ -69,12 +70,12 @@ async def test_it_says_what_it_waits_for_and_how_to_approve_it(
     command = await process(environment, "evacuate", "node-a")
     assert command.stderr is not None
     told = ""
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while "has to" not in told:
             told = (await command.stderr.readline()).decode()
 
     approved = await run("approve", "evacuate/node-a", "--by", "ada", "--reason", "it is off")
-    out, _ = await asyncio.wait_for(command.communicate(), SECONDS)
+    out, _ = await asyncio.wait_for(command.communicate(), PATIENCE)
 
     assert "exists and is not Ready. It has to have the taint node.kubernetes.io/out-of-service" in told
     assert "`mooring approve evacuate/node-a --by WHO --reason WHY`" in told
@@ -131,7 +132,7 @@ async def test_an_approval_of_no_evacuation_names_a_command_that_lists_those_tha
     assert ran.code == ExitCode.NOT_FOUND
     assert "mooring evacuate" not in ran.err
     [command] = [each for each in ran.err.split("`") if each.startswith("temporal ")]
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while dead_node.evacuation.id not in await _listed(command, environment):
             await asyncio.sleep(0.1)
 
@@ -141,7 +142,7 @@ async def _listed(command: str, environment: dict[str, str]) -> str:
     arguments = [*shlex.split(command)[1:], "--output", "json"]
     pipe = asyncio.subprocess.PIPE
     listing = await asyncio.create_subprocess_exec(temporal_command(), *arguments, stdout=pipe, env={**os.environ, **environment})
-    out, _ = await asyncio.wait_for(listing.communicate(), SECONDS)
+    out, _ = await asyncio.wait_for(listing.communicate(), PATIENCE)
     return out.decode()
 
 
@@ -170,7 +171,7 @@ async def test_interrupted_it_says_that_the_evacuation_goes_on(dead_node: DeadNo
     await waits(dead_node)
     command.send_signal(signal.SIGINT)
 
-    _, err = await asyncio.wait_for(command.communicate(), SECONDS)
+    _, err = await asyncio.wait_for(command.communicate(), PATIENCE)
 
     assert command.returncode == ExitCode.INTERRUPTED
     assert b"The evacuation of node node-a goes on if it had begun" in err

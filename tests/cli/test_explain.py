@@ -20,10 +20,9 @@ from tests.cli.conftest import Mooring, Ran
 from tests.harness.cluster import Cluster
 from tests.harness.existing_cluster import MERGE_PATCH, VOLUME_ATTACHMENTS, ExistingCluster
 from tests.harness.kubernetes import Kubernetes
+from tests.harness.patience import PATIENCE
 from worker import MooringWorker
 from workflows.registry import WORKFLOWS
-
-BOUND = 20
 
 
 @pytest.fixture
@@ -44,7 +43,7 @@ async def join(existing: ExistingCluster, node_id: str, ready: str = "True", *ta
 
 async def until(look: Mooring, there: Callable[[Any], bool]) -> Ran:
     """Return the command's findings about the volume, once they are as wanted."""
-    async with asyncio.timeout(BOUND):
+    async with asyncio.timeout(PATIENCE):
         while True:
             ran = await look("explain", "vol", "-o", "json")
             if ran.out and there(ran.data):

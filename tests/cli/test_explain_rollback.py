@@ -12,14 +12,13 @@ from mooring.client import MooringClient
 from mooring.models import VolumeRef
 from tests.cli.conftest import Mooring, Ran
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from worker import MooringWorker
-
-BOUND = 30
 
 
 async def explained(look: Mooring, *told: str) -> Ran:
     """Return what is explained of the volume, once all of this is in it: a run's history and its open step are two looks."""
-    async with asyncio.timeout(BOUND):
+    async with asyncio.timeout(PATIENCE):
         while True:
             ran = await look("explain", "vol", "-o", "json", TEMPORAL_UI_ADDRESS="https://ui.test/")
             if all(each in ran.out for each in told):

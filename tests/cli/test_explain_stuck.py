@@ -25,7 +25,8 @@ from mooring.settings import default_task_queue
 from mooring.temporal.pollers import Polls
 from tests.cli.conftest import Mooring, Ran
 from tests.harness.cluster import Cluster
-from tests.harness.holds import SECONDS, operation_of
+from tests.harness.holds import operation_of
+from tests.harness.patience import PATIENCE
 from worker import MooringWorker
 
 Lost: TypeAlias = Callable[[int], Awaitable[None]]
@@ -66,7 +67,7 @@ async def unable(temporal_client: Client, cluster: Cluster, mooring: MooringClie
     async with polls.polling(default_task_queue(cluster.driver), [Unable], [nothing], 1):
         publish = asyncio.create_task(mooring.publish("vol", "node-a"))
         started = temporal_client.get_workflow_handle(names.volume_id(VolumeRef(driver=cluster.driver, volume_handle="vol")))
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(PATIENCE):
             while not await _fails(started):
                 await asyncio.sleep(0.1)
         run = await operation_of(temporal_client, cluster)
@@ -83,7 +84,7 @@ async def begun(temporal_client: Client, cluster: Cluster, mooring: MooringClien
     async with polls.polling(default_task_queue(cluster.driver), [Another], [nothing], 1):
         publish = asyncio.create_task(mooring.publish("vol", "node-a"))
         started = temporal_client.get_workflow_handle(names.volume_id(VolumeRef(driver=cluster.driver, volume_handle="vol")))
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(PATIENCE):
             while await _completed(started) < 3:
                 await asyncio.sleep(0.1)
     run = await operation_of(temporal_client, cluster)
@@ -131,7 +132,7 @@ async def test_the_command_brings_a_run_on_that_another_version_has_begun(
 ) -> None:
     run = await operation_of(temporal_client, cluster)
     await run.signal("a reason to go on")
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while not await _fails(run):
             await asyncio.sleep(0.1)
     [advice] = (await explained(look)).data["what_to_do"]
@@ -141,8 +142,8 @@ async def test_the_command_brings_a_run_on_that_another_version_has_begun(
     assert program == "temporal"
     reset = await asyncio.create_subprocess_exec(temporal_command(), *arguments, env={**os.environ, **environment})
 
-    assert await asyncio.wait_for(reset.wait(), SECONDS) == 0
-    async with asyncio.timeout(SECONDS):
+    assert await asyncio.wait_for(reset.wait(), PATIENCE) == 0
+    async with asyncio.timeout(PATIENCE):
         await (await operation_of(temporal_client, cluster)).result()
     assert await cluster.holder("vol") == "node-a"
 
@@ -162,7 +163,7 @@ async def test_a_run_that_workers_lose_again_and_again_can_not_go_on(
 ) -> None:
     async with Worker(temporal_client, task_queue=default_task_queue(cluster.driver), activities=[nothing]):
         await lost(times)
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(PATIENCE):
             while not (told := (await explained(look)).data)["workers"]:
                 await asyncio.sleep(0.1)
 
@@ -183,7 +184,7 @@ async def lost(temporal_client: Client, cluster: Cluster) -> AsyncIterator[Lost]
     async def lose(times: int) -> None:
         for _ in range(times):
             await _take_and_die(temporal_client, queue)
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(PATIENCE):
             while (await run.describe()).raw_description.pending_workflow_task.attempt <= times:
                 await asyncio.sleep(0.1)
 
@@ -194,7 +195,7 @@ async def lost(temporal_client: Client, cluster: Cluster) -> AsyncIterator[Lost]
 async def _take_and_die(client: Client, queue: str) -> None:
     """Take the next workflow task, as a worker does that is killed before it answers."""
     asked = PollWorkflowTaskQueueRequest(namespace=client.namespace, task_queue=TaskQueue(name=queue), identity="killed")
-    taken = await client.workflow_service.poll_workflow_task_queue(asked, timeout=timedelta(seconds=SECONDS))
+    taken = await client.workflow_service.poll_workflow_task_queue(asked, timeout=timedelta(seconds=PATIENCE))
     assert taken.task_token
 
 

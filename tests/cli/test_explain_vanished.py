@@ -15,9 +15,9 @@ from tests.cli.conftest import Mooring, Ran
 from tests.harness.cluster import Cluster
 from tests.harness.existing_cluster import ExistingCluster
 from tests.harness.kubernetes import Kubernetes
+from tests.harness.patience import PATIENCE
 from tests.harness.workers import quick, running_worker
 
-BOUND = 20
 Held = Callable[[], Awaitable[None]]
 
 
@@ -37,7 +37,7 @@ async def held(temporal_client: Client, cluster: Cluster, mooring: MooringClient
 
 async def until(look: Mooring, situation: str) -> Ran:
     """Return what is known of the volume, once that is its first situation: Temporal's visibility lags by a moment."""
-    async with asyncio.timeout(BOUND):
+    async with asyncio.timeout(PATIENCE):
         while True:
             ran = await look("explain", "vol", "-o", "json")
             if ran.out and ran.data["what_to_do"][0]["situation"] == situation:

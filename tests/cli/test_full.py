@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.patience import PATIENCE
 from tests.harness.repository import ROOT
 
 FULL = Path("/dev/full")
-BOUND = 30
 SAID = b"Error: The output can't be written: No space left on device.\n"
 PROBE = """
 import typer
@@ -38,7 +38,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[bytes]:
     """Run Python with these arguments, and its output onto a full disk."""
     with FULL.open("wb") as full:
         return subprocess.run(
-            [sys.executable, *arguments], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, timeout=BOUND, check=False
+            [sys.executable, *arguments], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, timeout=PATIENCE, check=False
         )
 
 

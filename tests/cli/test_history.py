@@ -16,9 +16,8 @@ from mooring.errors import MooringError
 from mooring.models import VolumeRef
 from tests.cli.conftest import Mooring, Ran
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from worker import MooringWorker
-
-BOUND = 20
 
 
 @pytest.fixture
@@ -29,7 +28,7 @@ def open_run(temporal_client: Client, driver: str) -> WorkflowHandle[Any, Any]:
 
 async def until(show: Callable[[], Awaitable[Ran]], there: Callable[[list[Any]], bool]) -> list[Any]:
     """Return the runs, newest first, once they are as wanted; visibility may lag."""
-    async with asyncio.timeout(BOUND):
+    async with asyncio.timeout(PATIENCE):
         while True:
             runs: list[Any] = (await show()).data
             if there(runs):

@@ -19,14 +19,13 @@ from mooring.states import State
 from mooring.temporal.under_way import list_under_way
 from tests.cli.conftest import Mooring, Ran
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from worker import MooringWorker
-
-BOUND = 30
 
 
 async def until(run: Mooring, *command: str, told: str) -> Ran:
     """Return what the command prints, once this is in it."""
-    async with asyncio.timeout(BOUND):
+    async with asyncio.timeout(PATIENCE):
         while told not in (ran := await run(*command)).out:
             await asyncio.sleep(0.1)
     return ran
@@ -113,7 +112,7 @@ async def test_a_volume_that_waits_for_a_pv_for_long_is_not_stuck(
     worker: MooringWorker, temporal_client: Client, cluster: Cluster, mooring: MooringClient
 ) -> None:
     await mooring.publish("vol", "node-a")
-    async with asyncio.timeout(BOUND):
+    async with asyncio.timeout(PATIENCE):
         while not await list_under_way(temporal_client, cluster.driver):
             await asyncio.sleep(0.1)
     assert (await later(temporal_client, cluster, 600))["operations-stuck"].result == "ok"

@@ -15,11 +15,11 @@ from tests.cli.conftest import Mooring
 from tests.harness.cluster import PVS, Cluster
 from tests.harness.existing_cluster import MERGE_PATCH, VOLUME_ATTACHMENTS
 from tests.harness.kubernetes import Kubernetes
+from tests.harness.patience import PATIENCE
 from worker import MooringWorker
 
 CSI_NODES = "/apis/storage.k8s.io/v1/csinodes"
 NODES = "/api/v1/nodes"
-BOUND = 30
 
 
 def called(name: str, cluster: Cluster) -> str:
@@ -144,7 +144,7 @@ async def test_a_handle_that_no_pv_has_is_published_only_if_asked_to(
 async def test_a_handle_that_no_pv_has_is_refused_by_a_worker_where_the_command_can_not_ask(
     worker: MooringWorker, run: Mooring
 ) -> None:
-    async with asyncio.timeout(BOUND):  # Temporal may not have seen the worker's first poll yet
+    async with asyncio.timeout(PATIENCE):  # Temporal may not have seen the worker's first poll yet
         while (ran := await run("publish", "vol", "node-a", KUBECONFIG="")).code == ExitCode.UNAVAILABLE:
             await asyncio.sleep(0.1)
     assert (ran.code, "--no-pv" in ran.err) == (ExitCode.NOT_FOUND, True)

@@ -16,9 +16,8 @@ from mooring.cli.exit_codes import ExitCode
 from mooring.models import VolumeRef
 from tests.cli.conftest import Mooring, process
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from worker import MooringWorker
-
-BOUND = 20
 
 
 @pytest.fixture
@@ -124,7 +123,7 @@ async def test_an_interrupted_wait_leaves_the_operation_running(
     run = temporal_client.get_workflow_handle(names.volume_id(VolumeRef(driver=driver, volume_handle="vol")))
     await started(temporal_client, run.id)
     waiting.send_signal(signal.SIGINT)
-    out, err = await asyncio.wait_for(waiting.communicate(), BOUND)
+    out, err = await asyncio.wait_for(waiting.communicate(), PATIENCE)
     assert (waiting.returncode, out) == (ExitCode.INTERRUPTED, b"")
     assert b"If the publish of volume vol to node node-a had begun, it goes on" in err
     assert (await run.describe()).close_time is None
@@ -132,7 +131,7 @@ async def test_an_interrupted_wait_leaves_the_operation_running(
 
 async def started(client: Client, workflow_id: str) -> None:
     """Wait until there is a run of the id."""
-    async with asyncio.timeout(BOUND):
+    async with asyncio.timeout(PATIENCE):
         while not [found async for found in client.list_workflows(f"WorkflowId = '{workflow_id}'")]:
             await asyncio.sleep(0.05)
 
@@ -146,7 +145,7 @@ async def start_elsewhere(client: Client, driver: str) -> None:
 
 async def test_a_worker_that_is_set_up_wrong_is_a_usage_error(environment: dict[str, str]) -> None:
     worker = await process({**environment, "MOORING_BACKEND": "nonsense"}, "worker")
-    out, err = await asyncio.wait_for(worker.communicate(), BOUND)
+    out, err = await asyncio.wait_for(worker.communicate(), PATIENCE)
     assert (worker.returncode, out) == (ExitCode.USAGE, b"")
     assert b"nonsense" in err
 
@@ -160,7 +159,7 @@ async def test_a_file_that_is_no_kubeconfig_is_called_that(run: Mooring) -> None
 
 async def test_a_worker_without_kubernetes_is_told_how_to_do_without(environment: dict[str, str]) -> None:
     worker = await process({**environment, "KUBECONFIG": ""}, "worker")
-    _, err = await asyncio.wait_for(worker.communicate(), BOUND)
+    _, err = await asyncio.wait_for(worker.communicate(), PATIENCE)
     assert worker.returncode == ExitCode.USAGE
     assert b"KUBECONFIG isn't set" in err
     assert b"MOORING_KUBERNETES=off" in err

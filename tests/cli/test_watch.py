@@ -12,8 +12,8 @@ import pytest
 from mooring.cli.exit_codes import ExitCode
 from tests.cli.conftest import process
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 
-BOUND = 20
 Watch = Callable[..., Awaitable["Watched"]]
 
 
@@ -26,18 +26,18 @@ class Watched:
     async def line(self) -> str:
         """Return the next line of standard output."""
         assert self.child.stdout is not None
-        return (await asyncio.wait_for(self.child.stdout.readline(), BOUND)).decode().rstrip("\n")
+        return (await asyncio.wait_for(self.child.stdout.readline(), PATIENCE)).decode().rstrip("\n")
 
     async def told(self) -> str:
         """Return the next line of standard error."""
         assert self.child.stderr is not None
-        return (await asyncio.wait_for(self.child.stderr.readline(), BOUND)).decode().rstrip("\n")
+        return (await asyncio.wait_for(self.child.stderr.readline(), PATIENCE)).decode().rstrip("\n")
 
     async def end(self) -> int:
         """End it as Ctrl-C does; return its exit code."""
         if self.child.returncode is None:
             self.child.send_signal(signal.SIGINT)
-        await asyncio.wait_for(self.child.communicate(), BOUND)
+        await asyncio.wait_for(self.child.communicate(), PATIENCE)
         assert self.child.returncode is not None
         return self.child.returncode
 
@@ -49,7 +49,7 @@ async def watch(environment: dict[str, str], cluster: Cluster) -> AsyncIterator[
 
     async def watch(*options: str) -> Watched:
         running.append(Watched(await process(environment, "list", "-w", *options)))
-        async with asyncio.timeout(BOUND):
+        async with asyncio.timeout(PATIENCE):
             while not cluster.proxy.count("WATCH"):
                 await asyncio.sleep(0.02)
         return running[-1]

@@ -18,6 +18,7 @@ from mooring.settings import default_task_queue
 from mooring.temporal.runs import workers_of
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from tests.harness.patient import patient, pending
 from tests.harness.unreadable import begin_unreadably
 from tests.harness.workers import running_worker
@@ -187,7 +188,7 @@ async def test_every_worker_answers_a_rebuild(
     worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
 ) -> None:
     await cluster.create("vol", {cluster.keys.node: "node-a"})
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not await workers_of(temporal_client, default_task_queue(cluster.driver)):
             await asyncio.sleep(0.02)  # the server hears of a worker with its first poll, a moment after it is ready
 

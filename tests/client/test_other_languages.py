@@ -17,10 +17,10 @@ from mooring.client import MooringClient
 from mooring.errors import HeldElsewhere
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from worker import MooringWorker
 
 CANARY: Final = "canary-7f3a"
-PATIENCE_SECONDS: Final = 10
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def asked(driver: str, **fields: Any) -> dict[str, Any]:
 
 async def failure_of(run: WorkflowHandle[Any, Any]) -> ApplicationError:
     """Return the failure of the run."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(PATIENCE):
         with pytest.raises(WorkflowFailureError) as failed:
             await run.result()
     assert isinstance(failed.value.cause, ApplicationError)

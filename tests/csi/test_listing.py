@@ -12,7 +12,7 @@ from mooring.csi.wire import csi_pb2
 from mooring.index.manager import AttachmentManager
 from tests.harness.cluster import Cluster
 from tests.harness.csi_client import CsiClient, refused
-from tests.harness.patient import PATIENCE
+from tests.harness.patience import PATIENCE
 from tests.harness.records import cached
 
 

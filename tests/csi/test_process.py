@@ -12,11 +12,12 @@ from mooring.csi.wire import csi_pb2
 from tests.harness.cluster import Cluster
 from tests.harness.csi_client import CsiClient, csi_client, goes_on
 from tests.harness.driver.handle import ReferenceDriver
+from tests.harness.patience import PATIENCE
 from tests.harness.processes import Fleet
 
 
 async def _ready(co: CsiClient) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while not (await co.identity.Probe(csi_pb2.ProbeRequest(), wait_for_ready=True)).ready.value:
             await asyncio.sleep(0.1)
 

@@ -12,7 +12,7 @@ from mooring.csi.wire import csi_pb2
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
 from tests.harness.csi_client import CsiClient, goes_on, mount, refused
-from tests.harness.patient import PATIENCE
+from tests.harness.patience import PATIENCE
 
 
 async def test_a_published_volume_is_attached_and_its_context_given(

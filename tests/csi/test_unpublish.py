@@ -9,7 +9,7 @@ from grpc import StatusCode
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
 from tests.harness.csi_client import CsiClient, mount, refused
-from tests.harness.patient import PATIENCE
+from tests.harness.patience import PATIENCE
 
 
 async def test_an_unpublished_volume_is_free(csi: CsiClient, cluster: Cluster, backend: JournalBackend) -> None:

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from mooring.devstack.folders import own_folder
+from tests.harness.patience import PATIENCE
 
-PATIENCE = 10.0
 # The child goes on writing into the folder for a while after its parent is gone.
 PARENT = """
 import asyncio

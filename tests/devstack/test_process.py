@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from mooring.devstack.process import running
+from tests.harness.patience import PATIENCE
 
-PATIENCE = 10.0
 SAY_PID = ["sh", "-c", "echo $$; exec sleep 1000"]
 STUBBORN = ["sh", "-c", "trap '' TERM; echo $$; exec sleep 1000"]
 PARENT = """

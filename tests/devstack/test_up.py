@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.patience import PATIENCE
 from tests.harness.repository import ROOT
 
-PATIENCE = 60.0
 UP = [sys.executable, "-m", "mooring", "up", "--kubernetes", "embedded", "--temporal-port", "0", "--ui-port", "0"]
 
 

@@ -14,6 +14,7 @@ from mooring.models import BackendCall
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
 from tests.harness.dead_node import TAINT, DeadNode
+from tests.harness.patience import PATIENCE
 from tests.harness.workers import quick, running_worker
 from worker import MooringWorker
 
@@ -74,5 +75,5 @@ async def stuck(one_by_one: MooringWorker, dead_node: DeadNode, backend: Stubbor
     await dead_node.taint(TAINT)
     backend.held["vol-1"] = asyncio.Event()
     await dead_node.evacuate()
-    await asyncio.wait_for(backend.reached.wait(), 30)
+    await asyncio.wait_for(backend.reached.wait(), PATIENCE)
     return backend.held["vol-1"]

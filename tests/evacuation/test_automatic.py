@@ -17,7 +17,8 @@ from mooring.index.manager import AttachmentManager
 from mooring.models.evacuation import EvacuateRequest
 from mooring.states import State
 from tests.harness.cluster import Cluster
-from tests.harness.dead_node import SECONDS, TAINT, DeadNode, ended
+from tests.harness.dead_node import TAINT, DeadNode, ended
+from tests.harness.patience import PATIENCE
 from tests.harness.records import attachment
 from tests.harness.workers import indexed, quick, running_worker
 from worker import MooringWorker
@@ -34,7 +35,7 @@ async def watchful(client: Client, cluster: Cluster, number: int = 1, **settings
 
 async def begun(dead_node: DeadNode) -> None:
     """Wait until it is being evacuated."""
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while not await dead_node.is_begun():
             await asyncio.sleep(0.05)
 
@@ -42,7 +43,7 @@ async def begun(dead_node: DeadNode) -> None:
 async def runs(dead_node: DeadNode) -> int:
     """Return how many evacuations of the node there were, by visibility once it shows any."""
     query = f"WorkflowId = '{dead_node.evacuation.id}'"
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while not (found := (await dead_node.client.count_workflows(query)).count):
             await asyncio.sleep(0.1)
     return found
@@ -157,7 +158,7 @@ async def test_what_temporal_cant_take_yet_is_tried_again() -> None:
         begun.set()
 
     watch = asyncio.create_task(DeadNodeWatcher("d.csi.test", OneDeath(), Known(), manager, start).watch())
-    await asyncio.wait_for(begun.wait(), SECONDS)
+    await asyncio.wait_for(begun.wait(), PATIENCE)
     watch.cancel()
 
     assert asked == [("node-a", "machine", True)] * 3
@@ -174,5 +175,5 @@ async def test_a_node_that_is_out_of_service_and_gets_a_volume_later_is_evacuate
     await asyncio.sleep(0.1)
     assert not begun.is_set()
     manager.track_attachment("vol", attachment("node-a"))
-    await asyncio.wait_for(begun.wait(), SECONDS)
+    await asyncio.wait_for(begun.wait(), PATIENCE)
     watch.cancel()

@@ -15,9 +15,10 @@ from mooring.evacuation.client import Evacuation, approve
 from mooring.models import Approval
 from mooring.states import State, meaning
 from tests.harness.cluster import Cluster
-from tests.harness.dead_node import FOREVER, NODES, SECONDS, TAINT, DeadNode, ended
+from tests.harness.dead_node import FOREVER, NODES, TAINT, DeadNode, ended
 from tests.harness.existing_cluster import ExistingCluster
 from tests.harness.kubernetes import Kubernetes
+from tests.harness.patience import PATIENCE
 from tests.harness.workers import quick, running_worker
 from worker import MooringWorker
 
@@ -52,7 +53,7 @@ async def test_operators_see_it_on_the_node(nurse: MooringWorker, dead_node: Dea
     await ended(evacuation)
 
     notes: dict[str, str] = {}
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while not {"EvacuationWaits", "EvacuationCompleted"} <= notes.keys():
             listed = await cluster.ask("GET", EVENTS)
             await asyncio.sleep(0.2)

@@ -17,6 +17,7 @@ from tests.evacuation.conftest import Stubborn
 from tests.harness.cluster import Cluster
 from tests.harness.dead_node import TAINT, DeadNode, ended
 from tests.harness.kubernetes import Kubernetes
+from tests.harness.patience import PATIENCE
 from tests.harness.workers import quick, running_worker, until
 from worker import MooringWorker
 
@@ -83,7 +84,7 @@ async def test_a_node_that_dies_once_more_while_its_evacuation_stops_is_evacuate
         await dead_node.taint(TAINT)
         backend.held = {volume: asyncio.Event() for volume in ("vol-1", "vol-2")}
         await dead_node.evacuate()
-        await asyncio.wait_for(backend.reached.wait(), 30)
+        await asyncio.wait_for(backend.reached.wait(), PATIENCE)
         await dead_node.taint()
         await asyncio.sleep(0.2)
         backend.held["vol-1"].set()
@@ -154,7 +155,7 @@ async def test_a_node_that_is_ready_again_after_an_operator_said_that_it_is_off_
     backend.held["vol-1"] = asyncio.Event()
     evacuation = await dead_node.evacuate()
     await approve(evacuation, Approval(by="ada", reason="the rack has no power"))
-    await asyncio.wait_for(backend.reached.wait(), 30)
+    await asyncio.wait_for(backend.reached.wait(), PATIENCE)
     await dead_node.is_well(real=kubernetes.audit is not None)
     await asyncio.sleep(0.2)
     backend.held["vol-1"].set()

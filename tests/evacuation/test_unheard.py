@@ -15,7 +15,8 @@ from mooring.temporal.runs import describe
 from mooring.temporal.visibility import RunVisibility
 from tests.evacuation.conftest import Stubborn
 from tests.harness.cluster import Cluster
-from tests.harness.dead_node import SECONDS, TAINT, DeadNode, ended
+from tests.harness.dead_node import TAINT, DeadNode, ended
+from tests.harness.patience import PATIENCE
 from tests.harness.workers import quick, running_worker
 from worker import MooringWorker
 
@@ -58,7 +59,7 @@ async def lose_first_release(dead_node: DeadNode, backend: Stubborn) -> None:
     backend.held["vol-2"] = asyncio.Event()
     await dead_node.lose_release("vol-1")
     backend.held["vol-1"].set()
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while await dead_node.holders("vol-1") != [None]:
             await asyncio.sleep(0.05)
     backend.held["vol-2"].set()
@@ -109,7 +110,7 @@ async def test_it_is_counted_though_another_run_goes_on_with_the_evacuation(
     await dead_node.taint(TAINT)
     backend.held["vol-1"] = asyncio.Event()
     evacuation = await dead_node.evacuate(releases_a_run=1)
-    await asyncio.wait_for(backend.reached.wait(), SECONDS)
+    await asyncio.wait_for(backend.reached.wait(), PATIENCE)
     await lose_first_release(dead_node, backend)
 
     assert (await ended(evacuation)).released == 3
@@ -123,7 +124,7 @@ async def test_a_release_that_is_still_under_way_is_not_waited_for(
     assert under_way is not None
     runs = RunVisibility(temporal_client, cluster.driver, search_attributes=True)
 
-    assert await asyncio.wait_for(runs.answer_to(asked, under_way.run_id), SECONDS) is None
+    assert await asyncio.wait_for(runs.answer_to(asked, under_way.run_id), PATIENCE) is None
     still = await describe(temporal_client, names.volume_id(asked))
     assert still is not None
     assert (still.run_id, still.close_time) == (under_way.run_id, None)
@@ -142,14 +143,14 @@ async def test_other_volumes_are_released_though_nobody_says_how_a_release_ended
         await dead_node.taint(TAINT)
         backend.held["vol-1"], backend.kept = asyncio.Event(), {"vol-3"}
         evacuation = await dead_node.evacuate()
-        await asyncio.wait_for(backend.reached.wait(), SECONDS)
+        await asyncio.wait_for(backend.reached.wait(), PATIENCE)
         await lose_first_release(dead_node, backend)
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(PATIENCE):
             while "vol-3" not in (await evacuation.query(names.PROGRESS, result_type=EvacuationProgress)).failed:
                 await asyncio.sleep(0.05)
         backend.kept.clear()
 
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(PATIENCE):
             while await dead_node.holders("vol-3") != [None]:
                 await asyncio.sleep(0.05)
         await evacuation.terminate()

@@ -17,7 +17,8 @@ from mooring.states import State
 from mooring.temporal.visibility import RunVisibility
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
-from tests.harness.dead_node import SECONDS, TAINT, DeadNode, ended
+from tests.harness.dead_node import TAINT, DeadNode, ended
+from tests.harness.patience import PATIENCE
 from tests.harness.records import attachment
 from worker import MooringWorker
 
@@ -28,7 +29,7 @@ THOUSAND = 1_001
 async def waiting_run(client: Client, driver: str) -> str:
     """Return the run in which the volume waits, once visibility shows it."""
     runs = RunVisibility(client, driver, search_attributes=True)
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while not (found := await runs.waiting()):
             await asyncio.sleep(0.05)
     return found["late"].run_id
@@ -66,7 +67,7 @@ async def test_an_evacuation_sees_each_of_a_thousand_volumes_that_wait_for_their
     await have_wait(dead_node.client, cluster.driver, "node-a", THOUSAND)
     await have_wait(dead_node.client, cluster.driver, "node-b", 1)
     runs = RunVisibility(dead_node.client, cluster.driver, search_attributes=True)
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while len(await runs.waiting()) <= THOUSAND:  # visibility lags
             await asyncio.sleep(0.2)
 
@@ -98,7 +99,7 @@ async def test_what_has_been_recorded_since_it_was_listed_stays(
     await mooring.publish("late", "node-a")
     listed = await waiting_run(dead_node.client, cluster.driver)
     await cluster.create("late")
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while await cluster.holder("late") is None:
             await asyncio.sleep(0.05)
 

@@ -13,13 +13,13 @@ from temporalio.client import Client
 from tests.cluster.nodes.conftest import NodeObjects
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import PVS, Cluster
+from tests.harness.patience import PATIENCE
 from tests.harness.workers import indexed, quick, running_worker
 from worker import MooringWorker
 
 EVENTS: Final = "/apis/events.k8s.io/v1/events"
 NAMESPACE: Final = "kube-public"
 """Namespace of the claims: one that every cluster has."""
-PATIENCE: Final = 20.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,9 @@ from mooring.kubernetes.api import KubernetesApi
 from mooring.kubernetes.connection import connect
 from mooring.models import Precondition
 from tests.cluster.nodes.conftest import NodeObjects
-from tests.events.conftest import PATIENCE, Observatory
+from tests.events.conftest import Observatory
 from tests.harness.cluster import PVS, Cluster
+from tests.harness.patience import PATIENCE
 from tests.harness.workers import until
 
 START: Final = datetime(2026, 1, 31, 4, 0, 41, 123456, UTC)

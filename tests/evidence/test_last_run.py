@@ -14,6 +14,7 @@ from mooring import names
 from mooring.errors import Disputed, NodeNotFound
 from mooring.models import UnpublishRequest, VolumeRef
 from mooring.temporal.runs import describe
+from tests.harness.patience import PATIENCE
 from tests.harness.workers import indexed, until
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from tests.harness.existing_cluster import ExistingCluster
 
 FRUITLESS = 40
-SECONDS = 30
 
 
 class Unanswered(WorkflowExecutionAsyncIterator):
@@ -55,7 +55,7 @@ class NoVisibility(Interceptor, OutboundInterceptor):
 
 async def waits_for(client: Client, volume: VolumeRef) -> set[str]:
     """Return the types of the activities that the volume's operation is waiting for, once there are any."""
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while True:
             run = await describe(client, names.volume_id(volume))
             pending = run.raw_description.pending_activities if run else ()

@@ -14,17 +14,16 @@ from mooring.names import unpersisted_id, volume_id
 from tests.evidence.conftest import Serving
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from tests.harness.resets import FIRST, LAST, last_run, reset
 from tests.harness.workers import indexed, until
-
-SECONDS = 30
 
 
 async def terminate_in_mid_attach(client: Client, mooring: MooringClient, backend: JournalBackend, *runs: str) -> None:
     """Terminate these runs, the publish's last, while the backend attaches `vol` to node-a, which it does all the same."""
     backend.publish_gate = asyncio.Event()
     publish = asyncio.create_task(mooring.publish("vol", "node-a"))
-    await asyncio.wait_for(backend.entered.wait(), SECONDS)
+    await asyncio.wait_for(backend.entered.wait(), PATIENCE)
     for run in runs:
         await client.get_workflow_handle(run).terminate()
     with pytest.raises(OperationTerminated):

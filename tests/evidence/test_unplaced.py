@@ -9,6 +9,7 @@ import pytest
 
 from mooring.errors import Disputed
 from tests.harness.departed_volumes import attach_seen
+from tests.harness.patience import PATIENCE
 from tests.harness.workers import until
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from tests.evidence.conftest import Serving
     from tests.harness.cluster import Cluster
     from tests.harness.existing_cluster import ExistingCluster
-
-SECONDS = 20
 
 
 async def test_a_volume_without_a_pv_is_refused_until_what_is_attached_can_be_placed(
@@ -44,7 +43,7 @@ async def test_it_is_refused_until_the_volume_attachment_is_gone(
 
         await existing.remove(name)
 
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 try:
                     await mooring.publish("vol", "node-b")

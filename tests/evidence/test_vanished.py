@@ -16,12 +16,12 @@ from tests.evidence.conftest import Serving
 from tests.harness.cluster import Cluster
 from tests.harness.departed_volumes import attach_seen, delete_seen
 from tests.harness.existing_cluster import ExistingCluster
+from tests.harness.patience import PATIENCE
 from tests.harness.workers import indexed, until
 from worker import MooringWorker
 
 SAME, OTHER, NONE = "same name", "other name", "no PV"
 WAYS = [SAME, OTHER, NONE]
-SECONDS = 20
 
 
 @pytest.fixture(params=["a worker that saw it", "a worker of later"])
@@ -53,7 +53,7 @@ async def vanished(
 
 async def eventually(ask: Callable[[], Awaitable[object]]) -> None:
     """Wait until Temporal's visibility has caught up, and nobody is refused any more."""
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while True:
             try:
                 await ask()

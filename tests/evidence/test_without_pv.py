@@ -15,13 +15,13 @@ from tests.evidence.conftest import Serving
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
 from tests.harness.departed_volumes import delete_seen
+from tests.harness.patience import PATIENCE
 from tests.harness.workers import indexed
 from worker import MooringWorker
 
 Departed = AbstractAsyncContextManager[MooringWorker]
 REFUSED = BackendFailedPrecondition("the array is busy")
 UNCERTAIN = BackendUncertain("no answer")
-SECONDS = 30
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def departed(serving: Serving, cluster: Cluster, mooring: MooringClient, backend
 
 async def recorded(cluster: Cluster, node: str) -> None:
     """Wait until the PV records the node."""
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while (await cluster.annotations("vol")).get(cluster.keys.node) != node:
             await asyncio.sleep(0.05)
 
@@ -135,7 +135,7 @@ async def publish_beside_a_pv_that_goes(
     backend.entered.clear()
     backend.publish_errors.append(refusal())
     publish = asyncio.create_task(mooring.publish("vol", "node-a"))
-    await asyncio.wait_for(backend.entered.wait(), SECONDS)
+    await asyncio.wait_for(backend.entered.wait(), PATIENCE)
     await delete_seen(worker, cluster, "vol")
     backend.publish_gate.set()
     with pytest.raises(BackendFailed):
@@ -183,7 +183,7 @@ async def test_a_worker_of_later_detaches_with_a_later_token_than_a_publish_whos
         backend.publish_gate = asyncio.Event()
         backend.entered.clear()
         publish = asyncio.create_task(mooring.publish("vol", "node-a"))
-        await asyncio.wait_for(backend.entered.wait(), SECONDS)
+        await asyncio.wait_for(backend.entered.wait(), PATIENCE)
         await delete_seen(worker, cluster, "vol")
     backend.publish_gate.set()
     async with serving(backend):

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import yaml
 
+from tests.harness.patience import PATIENCE
 from tests.harness.repository import ROOT
 
 CHART: Final = ROOT / "deploy" / "chart"
@@ -61,7 +62,7 @@ class Helm:
         environ = {"PATH": os.environ["PATH"], "HOME": str(self.folder), **self.environ}
         command = [self.path, *map(str, arguments), *(["--values", str(file)] if values is not None else [])]
         process = await asyncio.create_subprocess_exec(*command, env=environ, stdout=PIPE, stderr=PIPE)
-        printed, said = await asyncio.wait_for(process.communicate(), 60)
+        printed, said = await asyncio.wait_for(process.communicate(), PATIENCE)
         return Ran(process.returncode or 0, printed.decode(), said.decode())
 
     async def run(self, *arguments: str | Path, values: Mapping[str, Any] | None = None) -> str:

@@ -12,7 +12,8 @@ from grpc import StatusCode, aio
 
 from mooring.csi.driver import OPTIONS, TOKEN
 from mooring.csi.wire import csi_pb2, csi_pb2_grpc
-from tests.harness.patient import DEADLINES, PATIENCE
+from tests.harness.patience import PATIENCE
+from tests.harness.patient import DEADLINES
 
 Mode = csi_pb2.VolumeCapability.AccessMode.Mode
 DEADLINE = PATIENCE

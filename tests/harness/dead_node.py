@@ -17,11 +17,11 @@ from mooring.models.evacuation import EvacuateRequest, EvacuationProgress, Evacu
 from mooring.settings import default_task_queue
 from mooring.states import State
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 
 CSI_NODES: Final = "/apis/storage.k8s.io/v1/csinodes"
 NODES: Final = "/api/v1/nodes"
 TAINT: Final = {"key": "node.kubernetes.io/out-of-service", "value": "nodeshutdown", "effect": "NoExecute"}
-SECONDS: Final = 90
 FOREVER: Final = 3600
 """Seconds for which no Node of a test is gone."""
 
@@ -105,7 +105,7 @@ class DeadNode:
 
     async def reaches(self, evacuation: Evacuation, state: State, **fields: Any) -> EvacuationProgress:
         """Wait until its progress shows this; return the progress."""
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 progress: EvacuationProgress = await evacuation.query(names.PROGRESS, result_type=EvacuationProgress)
                 if progress.state == state and all(getattr(progress, name) == value for name, value in fields.items()):
@@ -119,7 +119,7 @@ class DeadNode:
 
 async def ended(evacuation: Evacuation) -> EvacuationResult:
     """Return the result of the evacuation."""
-    return await asyncio.wait_for(evacuation.result(), SECONDS)
+    return await asyncio.wait_for(evacuation.result(), PATIENCE)
 
 
 def _object(version: str, kind: str, name: str, spec: Any) -> dict[str, Any]:

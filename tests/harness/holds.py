@@ -9,8 +9,8 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from mooring import names
 from mooring.models import VolumeRef
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 
-SECONDS = 30
 Run = WorkflowHandle[object, object]
 
 
@@ -37,6 +37,6 @@ async def operation_of(client: Client, cluster: Cluster) -> Run:
 
 async def ended(run: Run) -> None:
     """Wait until this very run has ended, however it does."""
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while (await run.describe()).status is WorkflowExecutionStatus.RUNNING:
             await asyncio.sleep(0.05)

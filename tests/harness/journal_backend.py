@@ -15,13 +15,13 @@ from typing import Final
 
 from mooring.errors import BackendFailed
 from mooring.models import BackendCall
+from tests.harness.patience import PATIENCE
 from tests.harness.tokens import Tokens, Verb
 
 FOLDER: Final = "JOURNAL_FOLDER"
 FACTORY: Final = "tests.harness.journal_backend:open_backend"
 CONTEXT: Final = {"device": "/dev/sdx"}
 GLANCE_SECONDS: Final = 0.02
-PATIENCE_SECONDS: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Journal:
 
     async def reached(self, step: str, handle: str) -> None:
         """Wait until a call is held at the step."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(PATIENCE):
             while not (self.folder / f"reached-{step}-{handle}").exists():
                 await asyncio.sleep(GLANCE_SECONDS)
 

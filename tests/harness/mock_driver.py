@@ -12,8 +12,8 @@ import grpc.aio
 from mooring.csi.wire import csi_pb2, csi_pb2_grpc
 from mooring.devstack.kubernetes.programs import program
 from mooring.devstack.process import running
+from tests.harness.patience import PATIENCE
 
-READY_SECONDS: Final = 30
 AUTHORITY: Final = (("grpc.default_authority", "localhost"),)
 
 
@@ -25,5 +25,5 @@ async def mock_driver(assets: Path, folder: Path, name: str, *flags: str) -> Asy
     async with running(command, folder / "mock-driver.log", folder):
         async with grpc.aio.insecure_channel(endpoint, options=AUTHORITY) as channel:
             probe = csi_pb2.ProbeRequest()
-            await csi_pb2_grpc.IdentityStub(channel).Probe(probe, wait_for_ready=True, timeout=READY_SECONDS)
+            await csi_pb2_grpc.IdentityStub(channel).Probe(probe, wait_for_ready=True, timeout=PATIENCE)
         yield endpoint

@@ -9,9 +9,9 @@ from mooring.client import MooringClient
 from mooring.errors import OperationPending, TemporalUnavailable
 from mooring.models import AccessMode, PublishResult, UnpublishResult
 from mooring.settings import Settings
+from tests.harness.patience import PATIENCE
 from tests.harness.workers import quick
 
-PATIENCE: Final = 90.0
 DEADLINES: Final = (0.5, 3.0, 15.0)
 BOUNDS: Final = {
     "attempt_timeout": 10,

@@ -18,10 +18,10 @@ from mooring.devstack.process import Child, running
 from mooring.process.worker_files import worker_script
 from tests.harness.cluster import Cluster
 from tests.harness.journal_backend import FACTORY, FOLDER, Journal
+from tests.harness.patience import PATIENCE
 from tests.harness.repository import ROOT
 from tests.harness.workers import quick
 
-READY_SECONDS: Final = 30
 ASK_SECONDS: Final = 5
 KEPT: Final = (
     *("PATH", "HOME", "VIRTUAL_ENV"),
@@ -48,12 +48,12 @@ class OwnChild:
 
     async def exits(self, code: int) -> None:
         """Wait for its end, which must be this one."""
-        async with asyncio.timeout(READY_SECONDS):
+        async with asyncio.timeout(PATIENCE):
             assert await self.process.wait() == code, self.last_words()
 
     async def says(self, words: str) -> None:
         """Wait until its log has these words."""
-        async with asyncio.timeout(READY_SECONDS):
+        async with asyncio.timeout(PATIENCE):
             while words not in self.last_words():
                 await asyncio.sleep(0.02)
 
@@ -81,7 +81,7 @@ class WorkerProcess(Generic[C]):
         """Wait until /readyz answers so, with this in its text; return the text."""
         found = (0, "")
         try:
-            async with asyncio.timeout(READY_SECONDS):
+            async with asyncio.timeout(PATIENCE):
                 while found[0] != status or text not in found[1]:
                     assert not self.child.ended, self.child.last_words()
                     found = await self.ask("/readyz")

@@ -14,10 +14,10 @@ from temporalio.client import Client, WorkflowHandle
 from mooring import names
 from mooring.models import VolumeRef
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 
 Run: TypeAlias = WorkflowHandle[object, object]
 
-SECONDS: Final = 30
 FIRST: Final = 0
 LAST: Final = -1
 
@@ -32,7 +32,7 @@ async def last_run(client: Client, cluster: Cluster, handle: str) -> Run:
 async def tasks_done(run: Run) -> list[int]:
     """Wait for the end of the run's first workflow task, and return the events with which its tasks ended."""
     completed = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while True:
             done = [event.event_id for event in (await run.fetch_history()).events if event.event_type == completed]
             if done:

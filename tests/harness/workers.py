@@ -19,10 +19,10 @@ from mooring.csi.state import EndpointState
 from mooring.process.metrics import Metrics
 from mooring.settings import Settings
 from mooring.temporal.pollers import Slots
+from tests.harness.patience import PATIENCE
 from worker import MooringWorker
 
 _NUMBERS = count(1)
-READY_SECONDS = 60
 
 
 def quick(driver: str, **overrides: Any) -> Settings:
@@ -80,7 +80,7 @@ async def own_client(client: Client) -> Client:
 
 async def ready(worker: MooringWorker, running: asyncio.Task[None]) -> None:
     """Wait until the worker that runs in this task serves."""
-    async with asyncio.timeout(READY_SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while await worker.missing():
             assert not running.done(), running.result()
             await asyncio.sleep(0.02)
@@ -93,6 +93,6 @@ async def indexed(worker: MooringWorker, handle: str) -> None:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait until it is so."""
-    async with asyncio.timeout(READY_SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while not condition():
             await asyncio.sleep(0.01)

@@ -15,6 +15,7 @@ from mooring.index.reflector import Reflector
 from mooring.kubernetes.connection import connect
 from mooring.process.metrics import Metrics
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from tests.harness.records import NOW
 
 PAGE_SIZE = 3
@@ -55,6 +56,6 @@ def holders(manager: AttachmentManager) -> dict[str, str]:
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait until the watch has delivered what is expected."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not condition():
             await asyncio.sleep(0.01)

@@ -12,6 +12,7 @@ from mooring.index.reflector import Reflector
 from mooring.process.metrics import Metrics
 from mooring.records.memory_store import MemoryStore
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from tests.harness.records import record
 from tests.index.conftest import holders, no_beat, until
 
@@ -48,7 +49,7 @@ async def test_a_forgotten_past_is_lost_until_a_rebuild_and_the_index_serves_on(
     await reflector.rebuild(no_beat)
     cluster.proxy.fail("WATCH", status=410, times=1)
     cluster.proxy.cut_watches()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await reflector.needs_rebuild.wait()
     assert holders(manager) == {"vol-1": "node-a"}
     await hold(cluster, "vol-1", "node-b", 2)

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from mooring.process.at_once import ask_each
+from tests.harness.patience import PATIENCE
 
 
 async def test_the_answers_are_in_the_order_of_the_questions_whichever_comes_first() -> None:
@@ -48,6 +49,6 @@ async def test_the_first_error_is_raised_as_it_is_and_ends_the_other_questions()
             ended.append(question)
 
     with pytest.raises(LookupError, match="bad"):
-        await asyncio.wait_for(ask_each(ask, ["hangs", "bad"], 2), 60)
+        await asyncio.wait_for(ask_each(ask, ["hangs", "bad"], 2), PATIENCE)
 
     assert ended == ["hangs"]

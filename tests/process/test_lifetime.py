@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from tests.harness.patience import PATIENCE
+
 PROGRAM = """
 import asyncio
 from mooring.process.lifetime import exit_process, until_signalled
@@ -36,7 +38,7 @@ async def ends_with(work: str, *, patience: float, sent: signal.Signals | None) 
     await process.stdout.readline()
     if sent is not None:
         process.send_signal(sent)
-    return await asyncio.wait_for(process.wait(), 30)
+    return await asyncio.wait_for(process.wait(), PATIENCE)
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])

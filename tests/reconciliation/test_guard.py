@@ -17,6 +17,7 @@ from mooring.models.reconciliation import Progress
 from mooring.states import State
 from tests.harness.cluster import Cluster
 from tests.harness.existing_cluster import ExistingCluster
+from tests.harness.patience import PATIENCE
 from tests.harness.workers import indexed, running_worker
 from tests.reconciliation.conftest import Begin, found, settling
 
@@ -37,7 +38,7 @@ async def guarded(temporal_client: Client, cluster: Cluster, existing: ExistingC
 
 async def awaiting(run: WorkflowHandle[Any, Any]) -> Progress:
     """Return the run's progress once it waits for an approval."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while True:
             progress: Progress = await run.query(names.PROGRESS, result_type=Progress)
             if progress.state is State.AWAITING_APPROVAL:

@@ -9,9 +9,8 @@ from temporalio.client import Client
 from mooring import names
 from mooring.models import PersistInput, VolumeRef
 from mooring.temporal.visibility import RunVisibility
+from tests.harness.patience import PATIENCE
 from tests.harness.records import attachment
-
-SECONDS = 30
 
 
 async def test_all_that_wait_for_a_pv_are_found_however_many_they_are(temporal_client: Client, driver: str) -> None:
@@ -29,6 +28,6 @@ async def test_all_that_wait_for_a_pv_are_found_however_many_they_are(temporal_c
         )
 
     runs = RunVisibility(temporal_client, driver, search_attributes=True, at_most=2)
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while len(await runs.waiting()) < len(handles):  # the visibility store lags
             await asyncio.sleep(0.1)

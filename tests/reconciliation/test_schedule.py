@@ -21,6 +21,7 @@ from mooring.reconciliation.report import ReconciliationReport, begin, last_repo
 from mooring.reconciliation.schedule import ReconcileSchedule, scheduled_queue
 from mooring.states import State
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from tests.harness.records import NOW
 from tests.harness.workers import running_worker, until
 from tests.reconciliation.conftest import settling
@@ -39,7 +40,7 @@ async def schedule(temporal_client: Client, driver: str) -> AsyncIterator[Reconc
 
 async def reported(client: Client, driver: str) -> ReconciliationReport:
     """Return the report, once there is a Schedule."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while (report := await last_report(client, driver)) is None:
             await asyncio.sleep(0.05)
     return report
@@ -94,7 +95,7 @@ async def test_one_that_names_a_task_queue_that_nobody_polls_is_taken_over_at_th
 
     await ReconcileSchedule.of(settling(driver, reconcile_interval=HOURLY, task_queue=f"mistyped-{driver}")).keep(temporal_client)
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while await scheduled_queue(temporal_client, driver) != short.task_queue:
             await asyncio.sleep(0.05)
     keeping.cancel()
@@ -161,7 +162,7 @@ async def test_every_worker_shows_what_any_of_them_found(
             )
             for registry in registries
         ]
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while any(registry.get_sample_value("mooring_drift", UNREADABLE) != 1 for registry in registries):
                 await asyncio.sleep(0.1)
         for task in watching:
@@ -180,7 +181,7 @@ async def test_a_run_goes_on_when_its_worker_is_replaced(
         await mooring.unpublish("vol", "node-a")
         run = await begin(temporal_client, driver)
         assert run is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while (await progress(temporal_client, run)).state is not State.AWAITING_APPROVAL:
                 await asyncio.sleep(0.05)
         waiting = await last_report(temporal_client, driver)

@@ -25,12 +25,12 @@ from mooring.reconciliation.past_runs import MAX_PER_LOOK, PastRuns
 from mooring.states import State
 from mooring.temporal.visibility import RunVisibility
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from tests.harness.unreadable import end_unreadably
 from tests.harness.workers import running_worker
 from tests.reconciliation.conftest import Reconcile, found, settling
 from worker import MooringWorker
 
-SECONDS = 60
 Serving = Callable[[], AbstractAsyncContextManager[MooringWorker]]
 
 
@@ -42,7 +42,7 @@ def serving(temporal_client: Client, cluster: Cluster) -> Serving:
 
 async def until_found(reconcile: Reconcile, wanted: list[tuple[str, str, str, str]]) -> ReconcileResult:
     """Reconcile until that is found, since Temporal's visibility lags by a moment."""
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while found(result := await reconcile()) != wanted:
             await asyncio.sleep(0.1)
     return result
@@ -123,7 +123,7 @@ async def test_what_is_beyond_one_look_is_read_by_later_ones(
             await mooring.unpublish(handle, "node-a")
     past = past_runs(temporal_client, cluster.driver, volumes=1)
 
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while not (drifts := await past.look({}, set())):
             pass
 
@@ -140,7 +140,7 @@ async def test_a_history_that_can_not_be_read_is_told_and_keeps_none_of_the_othe
     run = await end_unreadably(temporal_client, names.volume_id(VolumeRef(driver=cluster.driver, volume_handle="strange")))
     past = past_runs(temporal_client, cluster.driver)
 
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while run not in caplog.text:
             drifts = await past.look({}, set())
 
@@ -153,7 +153,7 @@ async def test_a_hold_that_was_terminated_is_reported_though_it_was_open_at_an_e
     past, runs = past_runs(temporal_client, cluster.driver), RunVisibility(temporal_client, cluster.driver, search_attributes=True)
     async with serving():
         await mooring.publish("vol", "node-a")
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(PATIENCE):
             while not any(not run.is_open for run in (await runs.newest_listed()).values()):
                 await asyncio.sleep(0.1)
         assert await past.look({}, set()) == []

@@ -14,6 +14,7 @@ from mooring.client import MooringClient
 from mooring.errors import OperationCancelled
 from mooring.models import VolumeRef
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from tests.harness.processes import Fleet, backed
 
 SLOW = {"heartbeat_timeout": 12, "backend_timeout": 60, "backend_budget": 60}
@@ -49,7 +50,7 @@ async def test_a_hold_ends_as_cancelled_though_the_worker_that_waits_for_its_pv_
     first = await (await fleet.start(**backed(**SLOW))).ready()
     await mooring.publish("vol", "node-a")
     hold = temporal_client.get_workflow_handle(names.unpersisted_id(VolumeRef(driver=cluster.driver, volume_handle="vol")))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not [each async for each in hold.fetch_history_events() if names_the_wait(each)]:
             await asyncio.sleep(0.05)
     await first.child.kill()

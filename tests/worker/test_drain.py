@@ -11,6 +11,7 @@ from pathlib import Path
 from mooring.client import MooringClient
 from mooring.devstack.ports import free_port
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from tests.harness.patient import pending
 from tests.harness.processes import Fleet, backed
 from tests.harness.repository import ROOT
@@ -83,7 +84,7 @@ async def test_a_wait_for_a_pv_keeps_no_worker_from_ending(fleet: Fleet, cluster
     await cluster.create("vol")
     await fleet.start()
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while await cluster.holder("vol") != "node-a":
             await asyncio.sleep(0.05)
 
@@ -120,7 +121,7 @@ async def test_a_worker_without_an_api_server_to_go_to_says_so(tmp_path: Path) -
         env={"KUBECONFIG": str(tmp_path / "missing"), "MOORING_HTTP_ADDRESS": "127.0.0.1:0", "PATH": os.environ["PATH"]},
         stderr=asyncio.subprocess.PIPE,
     )
-    _, told = await asyncio.wait_for(process.communicate(), 30)
+    _, told = await asyncio.wait_for(process.communicate(), PATIENCE)
 
     assert process.returncode == 2
     assert b"KUBECONFIG" in told

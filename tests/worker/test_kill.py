@@ -23,6 +23,7 @@ from mooring.models import PublishResult, UnpublishResult, VolumeRef
 from tests.harness.cluster import Cluster
 from tests.harness.journal_backend import CONTEXT
 from tests.harness.kubernetes import Kubernetes
+from tests.harness.patience import PATIENCE
 from tests.harness.processes import Fleet, backed, open_fleet
 
 PATIENT: Final = {"request_timeout": 20, "attempt_timeout": 25, "backend_timeout": 25, "publish_budget": 60, "clear_budget": 60}
@@ -168,7 +169,7 @@ async def test_a_publish_without_a_pv_killed_in_the_backend_completes_and_is_rec
 
     await scene.cluster.create(UNRECORDED)
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while await scene.cluster.holder(UNRECORDED) is None:
             await asyncio.sleep(0.05)
     assert await scene.ends(UNRECORDED) == ("node-a", {"node-a"})

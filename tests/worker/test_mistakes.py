@@ -11,9 +11,8 @@ import sys
 import pytest
 
 from mooring.devstack.ports import HOST, free_port
+from tests.harness.patience import PATIENCE
 from tests.harness.repository import ROOT
-
-BOUND = 30
 
 
 async def started(*program: str, **settings: str) -> asyncio.subprocess.Process:
@@ -26,7 +25,7 @@ async def started(*program: str, **settings: str) -> asyncio.subprocess.Process:
 async def refused(**settings: str) -> str:
     """Return the last words of a worker with these settings, which exits because of them."""
     process = await started(**settings)
-    _, said = await asyncio.wait_for(process.communicate(), BOUND)
+    _, said = await asyncio.wait_for(process.communicate(), PATIENCE)
     assert process.returncode == 2
     return said.decode()
 
@@ -46,7 +45,7 @@ async def test_in_json_a_mistake_is_an_entry_as_well() -> None:
 
 async def test_in_json_an_error_that_nobody_expected_is_an_entry_with_its_traceback() -> None:
     process = await started("-m", "mooring", "worker", MOORING_LOG_FORMAT="json", MOORING_CSI_ENDPOINT="unix:///proc/csi.sock")
-    _, said = await asyncio.wait_for(process.communicate(), BOUND)
+    _, said = await asyncio.wait_for(process.communicate(), PATIENCE)
     *_, last = [json.loads(line) for line in said.decode().splitlines()]
 
     assert process.returncode == 1
@@ -66,7 +65,7 @@ async def test_a_misspelt_setting_is_logged_and_ends_nothing() -> None:
     process = await started(MOORING_PAGESIZE="7", TEMPORAL_ADDRESS=f"{HOST}:{free_port()}")
     assert process.stderr is not None
     said = b""
-    async with asyncio.timeout(BOUND):
+    async with asyncio.timeout(PATIENCE):
         while b"Health and metrics" not in said:
             said += await process.stderr.readline()
     process.kill()

@@ -16,8 +16,9 @@ from mooring.client import MooringClient
 from mooring.errors import MooringError
 from mooring.temporal.pollers import Polls
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from tests.harness.patient import PatientClient
-from tests.harness.processes import READY_SECONDS, Fleet
+from tests.harness.processes import Fleet
 from tests.harness.workers import until
 from workflows.registry import WORKFLOWS
 
@@ -47,7 +48,7 @@ async def delete(client: Client) -> None:
 
 async def publishes(mooring: MooringClient, handle: str, node_id: str) -> bool:
     """Publish, as soon as Temporal has the new namespace for its name: it may have the one that went for some seconds."""
-    async with asyncio.timeout(READY_SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while True:
             try:
                 return (await mooring.publish(handle, node_id)).persisted

@@ -17,6 +17,7 @@ from mooring.devstack.temporal import DevTemporal
 from mooring.settings import default_task_queue
 from mooring.temporal.runs import workers_of
 from tests.harness.cluster import PVS, Cluster
+from tests.harness.patience import PATIENCE
 from tests.harness.processes import Fleet, open_fleet
 from tests.harness.workers import indexed
 from worker import MooringWorker
@@ -139,7 +140,7 @@ async def test_the_old_index_serves_while_a_rebuild_has_to_wait(
     cluster.proxy.fail("WATCH", path=PVS, status=410, times=1)
     lists = cluster.proxy.fail("GET", status=503)
     cluster.proxy.cut_watches()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not lists.seen:
             await asyncio.sleep(0.02)
 
@@ -155,6 +156,6 @@ async def test_a_watch_that_is_cut_again_and_again_misses_nothing(worker: Moorin
     await cluster.delete("vol-0")
     wanted = {(f"vol-{number}", "node-b", 2) for number in range(1, 10)}
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while {(each.volume_handle, each.held.node, each.epoch) for each in worker.manager.list_attachments()} != wanted:
             await asyncio.sleep(0.05)

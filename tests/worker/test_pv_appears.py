@@ -17,7 +17,8 @@ from mooring.errors import BackendFailed, HeldElsewhere, OperationTerminated
 from mooring.models import VolumeRef
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
-from tests.harness.patient import PATIENCE, patient
+from tests.harness.patience import PATIENCE
+from tests.harness.patient import patient
 from tests.harness.workers import running_worker
 from worker import MooringWorker
 

@@ -14,6 +14,7 @@ from mooring.index.manager import IndexedAttachment
 from mooring.models import AccessMode, RebuildResult
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from tests.harness.workers import quick, running_worker
 from worker import MooringWorker
 
@@ -55,7 +56,7 @@ async def rebuilt(temporal_client: Client, cluster: Cluster) -> set[IndexedAttac
 
 
 async def test_a_rebuild_equals_the_memory_before(mixed: MooringWorker, temporal_client: Client, cluster: Cluster) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while "foreign" not in {each.volume_handle for each in persisted(mixed)}:
             await asyncio.sleep(0.02)
 

@@ -19,13 +19,14 @@ from mooring import names
 from mooring.client import MooringClient
 from mooring.errors import HeldElsewhere
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from tests.harness.workers import quick, running_worker
 from worker import MooringWorker
 
 
 async def listed(client: Client, query: str) -> list[str]:
     """Return the workflow types of the runs that a query finds, once it finds any."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not (found := [run.workflow_type async for run in client.list_workflows(query)]):
             await asyncio.sleep(0.1)
     return found
@@ -63,7 +64,7 @@ async def contrary(temporal_client: Client) -> Client:
         RegisterNamespaceRequest(namespace=namespace, workflow_execution_retention_period=retention)
     )
     taken = {names.VOLUME_ID: IndexedValueType.INDEXED_VALUE_TYPE_INT}
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while not await _added(temporal_client, namespace, taken):
             await asyncio.sleep(0.2)
     address = temporal_client.service_client.config.target_host

@@ -17,6 +17,7 @@ from mooring.devstack.process import Child
 from mooring.errors import KubernetesForbidden
 from tests.harness.cluster import PVS, Cluster
 from tests.harness.leaky_proxy import LeakyProxy
+from tests.harness.patience import PATIENCE
 from tests.harness.processes import Fleet, WorkerProcess
 from tests.kubernetes.credentials.api import context
 from tests.kubernetes.credentials.authority import Authority
@@ -52,7 +53,7 @@ async def worker(fleet: Fleet, echo: LeakyProxy, authority: Authority, tmp_path:
 async def leaked(echo: LeakyProxy, times: int) -> None:
     """Wait until so many more requests were answered with their credentials."""
     wanted = echo.leaked + times
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while echo.leaked < wanted:
             await asyncio.sleep(0.02)
 
@@ -60,7 +61,7 @@ async def leaked(echo: LeakyProxy, times: int) -> None:
 async def histories(client: Client, driver: str, operations: int) -> bytes:
     """Return every event of every run of the driver, and every description, once as many operations are listed."""
     query = f'WorkflowId STARTS_WITH "volume/{driver}/" OR WorkflowId STARTS_WITH "rebuild/{driver}/"'
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while len(runs := [run async for run in client.list_workflows(query)]) < operations:
             await asyncio.sleep(0.1)
     found = b""
@@ -73,7 +74,7 @@ async def histories(client: Client, driver: str, operations: int) -> bytes:
 
 async def histories_that_hide(client: Client, driver: str) -> bytes:
     """Wait until a failure that hides something is in a history; return every event and description then."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while HIDDEN not in (found := await histories(client, driver, 2)):
             await asyncio.sleep(0.1)
     return found

@@ -13,7 +13,6 @@ from mooring.devstack.ports import HOST, free_port
 from tests.harness.cluster import Cluster
 from tests.harness.processes import Fleet
 
-BOUND = 30
 FORGED: Final = "vol\n2026-01-01T00:00:00.000Z INFO mooring: all is well"
 
 

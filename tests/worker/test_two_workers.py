@@ -17,7 +17,8 @@ from mooring.errors import HeldElsewhere
 from mooring.models import AccessMode, PublishResult
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
-from tests.harness.patient import PATIENCE, patient
+from tests.harness.patience import PATIENCE
+from tests.harness.patient import patient
 from tests.harness.workers import running_worker
 from worker import MooringWorker
 
@@ -116,7 +117,7 @@ async def test_both_workers_know_every_holder_in_the_end(
     await race(callers, AccessMode.SINGLE_NODE_WRITER)
     held = {(handle, await cluster.holder(handle), await cluster.epoch(handle)) for handle in HANDLES}
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not all(
             {(each.volume_handle, each.held.node, each.epoch) for each in worker.manager.list_attachments()} == held
             for worker in two_workers

@@ -17,6 +17,7 @@ from mooring.models.times import parse_time
 from mooring.settings import MissingPv
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from tests.harness.workers import quick, running_worker
 from worker import MooringWorker
 
@@ -40,7 +41,7 @@ async def two_workers(temporal_client: Client, cluster: Cluster, backend: Journa
 
 async def recorded(cluster: Cluster, handle: str) -> dict[str, str]:
     """Return the annotations of the PV, once it records a holder."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while await cluster.holder(handle) is None:
             await asyncio.sleep(0.05)
     return await cluster.annotations(handle)
@@ -199,7 +200,7 @@ async def test_an_attachment_that_waits_for_its_pv_is_listed_as_not_persisted(
 ) -> None:
     await mooring.publish("vol", "node-a")
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not (listed := [each for worker in two_workers for each in worker.manager.list_attachments()]):
             await asyncio.sleep(0.02)
 
@@ -213,7 +214,7 @@ async def test_an_attachment_is_listed_as_persisted_once_its_pv_records_it(
     await cluster.create("vol")
     await recorded(cluster, "vol")
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while [[each.persisted for each in worker.manager.list_attachments()] for worker in two_workers] != [[True], [True]]:
             await asyncio.sleep(0.02)
 

@@ -23,7 +23,8 @@ from mooring.client import MooringClient
 from mooring.errors import HeldElsewhere, MooringError
 from mooring.models import RunRef
 from tests.harness.cluster import Cluster
-from tests.harness.holds import SECONDS, Run, ended, hold_of, operation_of, volume
+from tests.harness.holds import Run, ended, hold_of, operation_of, volume
+from tests.harness.patience import PATIENCE
 from tests.harness.resets import FIRST, reset, tasks_done
 from tests.harness.workers import quick, running_worker
 from worker import MooringWorker
@@ -67,7 +68,7 @@ class Straggling(Interceptor):
         """Let what is under way arrive."""
         self.keeps = False
         self._let_through.set()
-        await asyncio.wait_for(asyncio.gather(*self._sent), SECONDS)
+        await asyncio.wait_for(asyncio.gather(*self._sent), PATIENCE)
 
 
 @pytest.fixture
@@ -108,7 +109,7 @@ async def test_the_late_word_of_an_unpublish_that_is_over_does_not_end_the_hold_
     with pytest.raises(HeldElsewhere, match="node-a"):
         await mooring.publish("vol", "node-b")
     await cluster.create("vol")
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while await cluster.holder("vol") != "node-a":
             await asyncio.sleep(0.05)
 
@@ -166,7 +167,7 @@ async def test_a_publish_relies_on_no_hold_that_was_reset_twice_after_it_had_end
     hold = await a_hold_that_is_over(cluster, mooring, temporal_client)
     await mooring.publish("vol", "node-b")
     once = await reset(temporal_client, hold, FIRST, str)
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while not await tasks_done(once):
             await asyncio.sleep(0.05)
     twice = await reset(temporal_client, once, FIRST, str)

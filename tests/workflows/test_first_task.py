@@ -30,11 +30,11 @@ from mooring.models.evacuation import EvacuateRequest
 from mooring.models.reconciliation import ReconcileRequest
 from mooring.settings import Settings
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from tests.harness.records import attachment
 from tests.harness.workers import quick, running_worker
 from workflows.registry import WORKFLOWS
 
-SECONDS = 30
 TASK_FAILED = EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
 Run = WorkflowHandle[Any, Any]
 
@@ -122,7 +122,7 @@ async def begun(client: Client, settings: Settings, word: Word) -> AsyncIterator
 
 async def passes_its_first_task(run: Run) -> None:
     """Wait until the run has done a workflow task, none having failed."""
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while True:
             events = [event.event_type for event in (await run.fetch_history()).events]
             assert TASK_FAILED not in events
@@ -139,7 +139,7 @@ async def test_a_word_before_the_first_task_wedges_no_run(
     async with begun(temporal_client, settings, word) as (run, reaching):
         async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig()):
             await passes_its_first_task(run)
-            await asyncio.wait([reaching], timeout=SECONDS)
+            await asyncio.wait([reaching], timeout=PATIENCE)
             assert reaching.done()
             with suppress(RPCError):  # most have ended by themselves
                 await run.terminate()

@@ -18,7 +18,8 @@ from mooring.models import Attachment, PersistInput
 from tests.cluster.nodes.conftest import CSI_NODES, NodeObjects
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import PVS, Cluster
-from tests.harness.holds import SECONDS, Run, ended, hold_of, operation_of, volume
+from tests.harness.holds import Run, ended, hold_of, operation_of, volume
+from tests.harness.patience import PATIENCE
 from tests.harness.records import attachment
 from tests.harness.workers import indexed, quick, running_worker
 from worker import MooringWorker
@@ -29,7 +30,7 @@ STATE = SearchAttributeKey.for_keyword(names.ATTACHMENT_STATE)
 
 async def recorded(cluster: Cluster, node: str) -> None:
     """Wait until the PV records the node first."""
-    async with asyncio.timeout(2 * SECONDS):
+    async with asyncio.timeout(2 * PATIENCE):
         while await cluster.holder("vol") != node:
             await asyncio.sleep(0.05)
 
@@ -51,7 +52,7 @@ async def begin_hold(client: Client, cluster: Cluster, publish: str, settled: At
 
 async def asked_for_its_publisher(run: Run) -> list[str]:
     """Wait until the hold has decided about the answer; return the activities it has scheduled by then."""
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while True:
             events = (await run.fetch_history()).events
             answers = [event.event_id for event in events if event.event_type == EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED]
@@ -117,7 +118,7 @@ async def test_a_hold_whose_publish_was_rolled_back_ends_at_once(
 
     hold = await begin_hold(temporal_client, cluster, publish.run_id or "")
 
-    assert "not needed" in str(await asyncio.wait_for(hold.result(), SECONDS))
+    assert "not needed" in str(await asyncio.wait_for(hold.result(), PATIENCE))
 
 
 async def test_a_hold_writes_nothing_before_its_publish_has_succeeded(
@@ -209,8 +210,8 @@ async def test_a_rollback_that_is_cut_off_before_the_backend_has_detached_leaves
     backend.apply_before_error = True
     backend.publish_errors += [BackendUncertain("no answer")] * 100
     backend.unpublish_errors += [refusal("the device is busy")] * 100
-    publish = asyncio.create_task(mooring.publish("vol", "node-a", deadline=2 * SECONDS))
-    async with asyncio.timeout(2 * SECONDS):
+    publish = asyncio.create_task(mooring.publish("vol", "node-a", deadline=2 * PATIENCE))
+    async with asyncio.timeout(2 * PATIENCE):
         while len(backend.unpublish_errors) == 100:
             await asyncio.sleep(0.05)
     await (await operation_of(temporal_client, cluster)).terminate("an operator lost patience")
@@ -238,7 +239,7 @@ async def test_a_record_of_another_node_is_released_while_one_waits_for_its_pv(
 
 async def what_it_waits_for(hold: Run) -> str:
     """Wait until the hold reports what is in its way; return that."""
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while True:
             for pending in (await hold.describe()).raw_description.pending_activities:
                 if pending.last_failure.message:
@@ -306,7 +307,7 @@ async def test_a_publish_that_fails_takes_back_what_its_own_hold_has_recorded(
     backed_worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client, backend: JournalBackend
 ) -> None:
     backend.publish_gate = asyncio.Event()
-    publish = asyncio.create_task(mooring.publish("vol", "node-a", deadline=SECONDS))
+    publish = asyncio.create_task(mooring.publish("vol", "node-a", deadline=PATIENCE))
     await recorded_by_its_own_hold(cluster, backed_worker, temporal_client, backend)
     backend.apply_before_error = True
     patched = cluster.proxy.hold("PATCH", times=1)  # it acquires the record as its own
@@ -325,11 +326,11 @@ async def test_a_publish_whose_own_hold_has_recorded_it_and_that_can_not_go_on_d
     backed_worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client, backend: JournalBackend
 ) -> None:
     backend.publish_gate = asyncio.Event()
-    publish = asyncio.create_task(mooring.publish("vol", "node-a", deadline=SECONDS))
+    publish = asyncio.create_task(mooring.publish("vol", "node-a", deadline=PATIENCE))
     await recorded_by_its_own_hold(cluster, backed_worker, temporal_client, backend)
     refused = cluster.proxy.fail("PATCH", status=403)
     backend.publish_gate.set()
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while refused.seen < 2:
             await asyncio.sleep(0.05)
     refused.stop()
@@ -346,7 +347,7 @@ async def test_a_failed_publish_leaves_what_the_hold_of_an_earlier_one_has_recor
     await mooring.publish("vol", "node-a")
     backend.publish_gate = asyncio.Event()
     backend.entered.clear()
-    publish = asyncio.create_task(mooring.publish("vol", "node-a", deadline=SECONDS))
+    publish = asyncio.create_task(mooring.publish("vol", "node-a", deadline=PATIENCE))
     await recorded_by_its_own_hold(cluster, backed_worker, temporal_client, backend)
     backend.publish_errors.append(refusal())
     backend.publish_gate.set()
@@ -363,11 +364,11 @@ async def test_an_unpublish_ends_though_the_pv_that_has_just_appeared_may_not_be
     refused = cluster.proxy.fail("PATCH", status=403, message="may not patch")
     await mooring.publish("vol", "node-a")
     await cluster.create("vol")
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while not refused.seen:
             await asyncio.sleep(0.05)
 
-    result = await mooring.unpublish("vol", "node-a", deadline=SECONDS)
+    result = await mooring.unpublish("vol", "node-a", deadline=PATIENCE)
 
     hold = await hold_of(temporal_client, cluster)
     unpublish = await operation_of(temporal_client, cluster)
@@ -387,7 +388,7 @@ async def test_a_node_may_have_the_volume_when_the_hold_has_ended_since_the_publ
         cluster.proxy.drop("WATCH", path=CSI_NODES)
         cluster.proxy.cut_watches()
         await NodeObjects(cluster).register("node-b")
-        publish = asyncio.create_task(mooring.publish("vol", "node-b", deadline=SECONDS))
+        publish = asyncio.create_task(mooring.publish("vol", "node-b", deadline=PATIENCE))
         await asked.reached()
         await hold.cancel()
         await ended(hold)

@@ -16,12 +16,12 @@ from mooring.models import PublishResult
 from mooring.names import ATTACHMENT_STATE
 from mooring.states import State
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from tests.harness.processes import Fleet
 from tests.harness.resets import Run, last_run
 from tests.harness.workers import indexed
 from worker import MooringWorker
 
-SECONDS = 30
 TASK = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
 SHOWN = EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES
 STEP = EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
@@ -40,7 +40,7 @@ async def pending(run: Run) -> list[str]:
 
 async def shows(client: Client, cluster: Cluster, step: str) -> Run:
     """Wait until the volume's run shows this step, and return the run."""
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while step not in await pending(await last_run(client, cluster, "vol")):
             await asyncio.sleep(0.05)
     return await last_run(client, cluster, "vol")
@@ -52,7 +52,7 @@ async def killed_in_mid_write(fleet: Fleet, cluster: Cluster, mooring: MooringCl
     held = cluster.proxy.hold("PATCH", times=1)
     async with fleet.own() as worker:
         await worker.ready()
-        publish = asyncio.create_task(mooring.publish("vol", "node-a", deadline=SECONDS))
+        publish = asyncio.create_task(mooring.publish("vol", "node-a", deadline=PATIENCE))
         await held.reached()
         worker.child.process.kill()
         await worker.child.process.wait()
@@ -161,7 +161,7 @@ async def test_what_a_killed_worker_had_under_way_is_carried_on_by_the_next(
 
         assert await held.landed() == 422
         with pytest.raises(HeldElsewhere):
-            await mooring.publish("vol", "node-b", deadline=SECONDS)
+            await mooring.publish("vol", "node-b", deadline=PATIENCE)
     assert (result.epoch, await cluster.holder("vol")) == (1, "node-a")
 
 

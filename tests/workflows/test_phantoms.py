@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from mooring.client import MooringClient
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from tests.harness.workers import indexed
 from worker import MooringWorker
 
@@ -57,6 +58,6 @@ async def test_an_attachment_that_stays_is_listed_once_the_watch_is_back(
         await cluster.create("vol")
         await mooring.publish("vol", "node-a")
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while [(each.held.node, each.persisted) for each in worker.manager.list_attachments()] != [("node-a", True)]:
             await asyncio.sleep(0.02)

@@ -13,10 +13,9 @@ from mooring.errors import BackendFailed
 from tests.harness.array import Array, Turn
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from tests.harness.workers import indexed, quick, running_worker, until
 from worker import MooringWorker
-
-SECONDS = 30
 
 
 async def test_a_publish_that_fails_takes_back_a_claim_of_which_it_heard_nothing_before_its_pv_went(
@@ -27,7 +26,7 @@ async def test_a_publish_that_fails_takes_back_a_claim_of_which_it_heard_nothing
     backend.publish_errors.append(refusal())
     lost = cluster.proxy.lose_answer("PATCH", loss=Loss.HANG, times=1)
     unread = cluster.proxy.drop("GET", path=cluster.pv("vol"))
-    publish = asyncio.create_task(mooring.publish("vol", "node-a", deadline=SECONDS))
+    publish = asyncio.create_task(mooring.publish("vol", "node-a", deadline=PATIENCE))
     assert await lost.landed() == 200
     await until(lambda: backed_worker.manager.nodes_of("vol") == ["node-a"])
     await cluster.delete("vol")

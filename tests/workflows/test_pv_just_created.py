@@ -12,6 +12,7 @@ from mooring.client import MooringClient
 from mooring.errors import HeldElsewhere
 from mooring.models import PublishRequest
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from tests.harness.workers import indexed
 from worker import MooringWorker
 
@@ -45,7 +46,7 @@ async def test_a_cancelled_publish_of_another_node_lets_nobody_in(
         names.PUBLISH, asked, id=names.volume_id(asked), task_queue=f"mooring-{cluster.driver}"
     )
     await run.cancel()
-    await asyncio.wait([asyncio.create_task(run.result())], timeout=30)
+    await asyncio.wait([asyncio.create_task(run.result())], timeout=PATIENCE)
 
     with pytest.raises(HeldElsewhere, match="node-a"):
         await mooring.publish("vol", "node-b")

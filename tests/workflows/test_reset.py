@@ -13,10 +13,10 @@ from mooring.errors import BackendFailed, BackendFailedPrecondition, HeldElsewhe
 from mooring.models import PublishResult, UnpublishRequest, UnpublishResult
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from tests.harness.resets import last_run, reset
 from worker import MooringWorker
 
-WAIT_SECONDS = 30
 ACQUIRED = 1
 """The workflow task in which a publish is told that its acquisition has landed."""
 HELD = -4
@@ -30,7 +30,7 @@ async def test_a_publish_reset_after_it_was_recorded_claims_the_record_anew(
     first = await mooring.publish("vol", "node-a")
 
     again = await reset(temporal_client, await last_run(temporal_client, cluster, "vol"), -1, PublishResult)
-    result = await asyncio.wait_for(again.result(), WAIT_SECONDS)
+    result = await asyncio.wait_for(again.result(), PATIENCE)
 
     assert isinstance(result, PublishResult)
     assert (result.epoch, result.attached_at) == (first.epoch + 1, first.attached_at)
@@ -46,7 +46,7 @@ async def test_a_publish_reset_after_a_later_unpublish_is_a_publish_again(
     await mooring.unpublish("vol", "node-a")
 
     again = await reset(temporal_client, published, -1, PublishResult)
-    await asyncio.wait_for(again.result(), WAIT_SECONDS)
+    await asyncio.wait_for(again.result(), PATIENCE)
 
     assert (await cluster.holder("vol"), await cluster.epoch("vol")) == ("node-a", 3)
 
@@ -59,7 +59,7 @@ async def test_an_unpublish_reset_to_its_beginning_is_an_unpublish_again(
     await mooring.unpublish("vol", "node-a")
 
     again = await reset(temporal_client, await last_run(temporal_client, cluster, "vol"), 0, UnpublishResult)
-    await asyncio.wait_for(again.result(), WAIT_SECONDS)
+    await asyncio.wait_for(again.result(), PATIENCE)
 
     assert await cluster.holder("vol") is None
 
@@ -74,9 +74,9 @@ async def test_a_publish_reset_in_the_middle_of_its_rollback_rolls_back_to_the_e
     await held.reached()
 
     again = await reset(temporal_client, await last_run(temporal_client, cluster, "vol"), -1, PublishResult)
-    await asyncio.wait([asyncio.create_task(again.result())], timeout=WAIT_SECONDS)
+    await asyncio.wait([asyncio.create_task(again.result())], timeout=PATIENCE)
     held.release()
-    await asyncio.wait([publish], timeout=WAIT_SECONDS)
+    await asyncio.wait([publish], timeout=PATIENCE)
 
     assert (await cluster.holder("vol"), backend.attached["vol"]) == (None, set())
     assert backed_worker.manager.list_attachments() == []
@@ -98,7 +98,7 @@ async def test_a_publish_without_a_pv_reset_after_another_node_has_the_volume_le
 
     again = await reset(temporal_client, published, task, PublishResult)
     with pytest.raises(WorkflowFailureError):
-        await asyncio.wait_for(again.result(), WAIT_SECONDS)
+        await asyncio.wait_for(again.result(), PATIENCE)
 
     status = await mooring.get("vol")
     assert status.unpersisted is not None
@@ -115,7 +115,7 @@ async def test_a_publish_reset_at_the_end_of_its_rollback_ends(
 
     again = await reset(temporal_client, await last_run(temporal_client, cluster, "vol"), -1, PublishResult)
     with pytest.raises(WorkflowFailureError, match="failed"):
-        await asyncio.wait_for(again.result(), WAIT_SECONDS)
+        await asyncio.wait_for(again.result(), PATIENCE)
 
     assert (await cluster.holder("vol"), backend.attached.get("vol", set())) == (None, set())
 
@@ -131,7 +131,7 @@ async def test_a_publish_that_was_refused_is_not_refused_again_by_what_its_forme
     await mooring.unpublish("vol", "node-b")
 
     again = await reset(temporal_client, refused, -1, PublishResult)
-    await asyncio.wait_for(again.result(), WAIT_SECONDS)
+    await asyncio.wait_for(again.result(), PATIENCE)
 
     assert await cluster.holder("vol") == "node-a"
 
@@ -145,7 +145,7 @@ async def test_an_unpublish_that_found_no_pv_looks_again_after_a_reset(
     await mooring.publish("vol", "node-a")
 
     again = await reset(temporal_client, found_none, -1, UnpublishResult)
-    await asyncio.wait_for(again.result(), WAIT_SECONDS)
+    await asyncio.wait_for(again.result(), PATIENCE)
 
     assert await cluster.holder("vol") is None
 
@@ -163,7 +163,7 @@ async def test_a_publish_reset_before_its_attach_attaches_on_no_claim_that_was_r
 
     again = await reset(temporal_client, rolled_back, ACQUIRED, PublishResult)
     with pytest.raises(WorkflowFailureError):
-        await asyncio.wait_for(again.result(), WAIT_SECONDS)
+        await asyncio.wait_for(again.result(), PATIENCE)
 
     assert (await cluster.holder("vol"), [call.node_id for call in backend.calls]) == ("node-b", ["node-b"])
 
@@ -181,7 +181,7 @@ async def test_an_unpublish_that_left_all_as_it_was_looks_again_after_a_reset(
     await mooring.unpublish("vol", "node-a")
 
     again = await reset(temporal_client, run, -1, UnpublishResult)
-    result = await asyncio.wait_for(again.result(), WAIT_SECONDS)
+    result = await asyncio.wait_for(again.result(), PATIENCE)
 
     assert isinstance(result, UnpublishResult)
     assert "changed nothing" not in result.message
@@ -196,11 +196,11 @@ async def test_a_publish_without_a_pv_that_is_reset_and_cancelled_keeps_what_its
     backend.entered.clear()
 
     again = await reset(temporal_client, published, HELD, PublishResult)
-    await asyncio.wait_for(backend.entered.wait(), WAIT_SECONDS)
+    await asyncio.wait_for(backend.entered.wait(), PATIENCE)
     await again.cancel()
     backend.publish_gate.set()
     with pytest.raises(WorkflowFailureError):
-        await asyncio.wait_for(again.result(), WAIT_SECONDS)
+        await asyncio.wait_for(again.result(), PATIENCE)
 
     status = await mooring.get("vol")
     assert status.unpersisted is not None
@@ -221,7 +221,7 @@ async def test_an_unpublish_without_a_pv_takes_after_a_reset_what_was_published_
     await mooring.publish("vol", "node-a")
 
     again = await reset(temporal_client, found_none, task, UnpublishResult)
-    await asyncio.wait_for(again.result(), WAIT_SECONDS)
+    await asyncio.wait_for(again.result(), PATIENCE)
 
     status = await mooring.get("vol")
     assert (status.unpersisted, backend.attached["vol"]) == (None, set())

@@ -16,12 +16,11 @@ from mooring.errors import BackendFailedPrecondition
 from mooring.models import AdoptRequest, PublishResult
 from tests.harness.array import Array, Turn
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from tests.harness.patient import patient
 from tests.harness.records import attachment
 from tests.harness.resets import FIRST, Run, last_run, reset, tasks_done
 from tests.harness.workers import indexed, running_worker, until
-
-SECONDS = 60
 
 
 def begun(verb: str, mooring: MooringClient, driver: str) -> Coroutine[Any, Any, PublishResult]:
@@ -30,7 +29,7 @@ def begun(verb: str, mooring: MooringClient, driver: str) -> Coroutine[Any, Any,
         return mooring.publish("vol", "node-a")
     held = attachment("node-a", None)
     asked = AdoptRequest(driver=driver, volume_handle="vol", attachment=held, epoch=0, volume_attachment="csi-1")
-    return mooring.adopt(asked, deadline=SECONDS)
+    return mooring.adopt(asked, deadline=PATIENCE)
 
 
 def by_another(run: Run) -> Callable[[ProxiedRequest], bool]:
@@ -59,7 +58,7 @@ async def test_one_that_may_not_write_says_that_it_failed_once_no_claim_of_its_f
 
         again = await reset(temporal_client, run, FIRST, PublishResult)
         with pytest.raises(WorkflowFailureError):
-            await asyncio.wait_for(again.result(), SECONDS)
+            await asyncio.wait_for(again.result(), PATIENCE)
 
         held.release()
         assert (await held.landed(), await cluster.holder("vol")) == (422, None)
@@ -78,7 +77,7 @@ async def test_one_that_is_cancelled_before_its_first_look_ends_once_no_claim_of
 
     async with running_worker(temporal_client, patient(cluster.driver, at_once=False), cluster.proxy.kubeconfig()):
         with pytest.raises(WorkflowFailureError):
-            await asyncio.wait_for(again.result(), SECONDS)
+            await asyncio.wait_for(again.result(), PATIENCE)
 
     held.release()
     assert (await held.landed(), await cluster.holder("vol")) == (422, None)
@@ -103,7 +102,7 @@ async def test_one_that_asks_again_where_its_former_self_was_cancelled_attaches_
 
         again = await reset(temporal_client, publish, attaching, PublishResult)
         with pytest.raises(WorkflowFailureError):
-            await asyncio.wait_for(again.result(), SECONDS)
+            await asyncio.wait_for(again.result(), PATIENCE)
 
     assert (array.attached["vol"], await cluster.holder("vol")) == (set(), None)
 

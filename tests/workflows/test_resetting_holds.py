@@ -12,7 +12,8 @@ from mooring.errors import BackendFailed
 from mooring.models import PublishResult
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
-from tests.harness.holds import SECONDS, Run, ended, hold_of
+from tests.harness.holds import Run, ended, hold_of
+from tests.harness.patience import PATIENCE
 from tests.harness.records import attachment
 from tests.harness.resets import FIRST, reset, tasks_done
 from tests.harness.workers import indexed
@@ -27,8 +28,8 @@ Publish = asyncio.Task[PublishResult]
 async def publish(backed_worker: MooringWorker, mooring: MooringClient, backend: JournalBackend) -> Publish:
     """A publish without a PV to node-a, which waits at the backend."""
     backend.publish_gate = asyncio.Event()
-    begun = asyncio.create_task(mooring.publish("vol", "node-a", deadline=SECONDS))
-    await asyncio.wait_for(backend.entered.wait(), SECONDS)
+    begun = asyncio.create_task(mooring.publish("vol", "node-a", deadline=PATIENCE))
+    await asyncio.wait_for(backend.entered.wait(), PATIENCE)
     return begun
 
 
@@ -40,7 +41,7 @@ async def reset_its_hold(client: Client, cluster: Cluster) -> Run:
 async def its_hold(client: Client, cluster: Cluster) -> Run:
     """Return the open hold once it waits for the word of its publish."""
     hold = await hold_of(client, cluster)
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while len(await tasks_done(hold)) <= WAITS_FOR_ITS_WORD:
             await asyncio.sleep(0.05)
     return hold
@@ -52,7 +53,7 @@ async def attach_again(backend: JournalBackend) -> None:
     backend.entered.clear()
     assert first is not None
     first.set()
-    await asyncio.wait_for(backend.entered.wait(), SECONDS)
+    await asyncio.wait_for(backend.entered.wait(), PATIENCE)
 
 
 def refuse(backend: JournalBackend) -> None:
@@ -133,7 +134,7 @@ async def test_a_publish_that_goes_on_succeeds_on_its_hold_though_an_operator_ha
 
     assert (await publish).node_id == "node-a"
     await cluster.create("vol")
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while await cluster.holder("vol") != "node-a":
             await asyncio.sleep(0.05)
 
@@ -153,4 +154,4 @@ async def test_a_hold_that_had_ended_before_its_publish_did_ends_again_after_a_r
 
     again = await reset(temporal_client, hold, task, str)
 
-    assert "not needed" in str(await asyncio.wait_for(again.result(), SECONDS))
+    assert "not needed" in str(await asyncio.wait_for(again.result(), PATIENCE))

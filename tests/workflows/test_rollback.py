@@ -14,6 +14,7 @@ from mooring.errors import BackendFailed, BackendUncertain, KubernetesForbidden,
 from mooring.models import PublishRequest, VolumeRef
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from tests.harness.workers import indexed, quick, running_worker, until
 from worker import MooringWorker
 
@@ -156,7 +157,7 @@ async def cancelled(run: WorkflowHandle[object, object]) -> str:
 
 async def outcome(run: WorkflowHandle[object, object]) -> str:
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             await run.result()
     except Exception as error:
         cause = error.__cause__
@@ -349,7 +350,7 @@ async def test_a_rollback_that_is_cancelled_has_the_backend_detach_all_the_same(
 
 async def cancel_is_heeded(run: WorkflowHandle[object, object]) -> None:
     """Wait until the workflow has had a task since it was asked to stop."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while True:
             events = (await run.fetch_history()).events
             asked = [

@@ -20,6 +20,7 @@ from mooring.devstack.faults import Loss
 from mooring.errors import HeldElsewhere
 from mooring.models import PersistInput, RunRef, VolumeRef
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from tests.harness.records import attachment
 from tests.harness.workers import indexed
 from worker import MooringWorker
@@ -40,12 +41,12 @@ def unpersisted(client: Client, worker: MooringWorker, *, waits: int) -> Unpersi
 
 async def ended(run: WorkflowHandle[object, object]) -> None:
     """Wait until the run has ended, however it does."""
-    await asyncio.wait([asyncio.create_task(run.result())], timeout=30)
+    await asyncio.wait([asyncio.create_task(run.result())], timeout=PATIENCE)
 
 
 async def recorded(cluster: Cluster) -> str:
     """Return the first holder that the PV records."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while (holder := await cluster.holder("vol")) is None:
             await asyncio.sleep(0.05)
     return holder
@@ -167,7 +168,7 @@ async def test_a_worker_that_shuts_down_gives_up_the_wait_for_a_holder_of_whom_n
     slot.worker_shutdown()
 
     with pytest.raises(ApplicationError, match="held by node node-b"):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             await slot.run(activities.wait, waiting)
 
 

@@ -12,13 +12,12 @@ from mooring.errors import BackendNotFound
 from tests.cluster.nodes.conftest import NodeObjects
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from tests.harness.workers import quick, running_worker
-
-SECONDS = 20
 
 
 async def _until_detached(mooring: MooringClient) -> None:
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while True:
             try:
                 await mooring.unpublish("vol", "node-a")

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from mooring.models import VolumeRecord
 from mooring.records.store import Change, ChangeKind, Page
 from tests.cluster.persistent_volumes.conftest import World
+from tests.harness.patience import PATIENCE
 from tests.harness.records import SHARED, attach, detach
 
 
@@ -103,7 +104,7 @@ async def listed(world: World, page_size: int = 100) -> list[Page]:
 
 
 async def next_record(world: World, since: str, opened: asyncio.Event | None = None) -> VolumeRecord:
-    async with asyncio.timeout(10), aclosing(world.volumes.watch(since)) as changes:
+    async with asyncio.timeout(PATIENCE), aclosing(world.volumes.watch(since)) as changes:
         async for change in changes:
             if opened is not None:
                 opened.set()

@@ -17,8 +17,7 @@ from mooring.process.metrics import Metrics
 from mooring.records.store import Change, ChangeKind, HistoryGone
 from tests.cluster.persistent_volumes.conftest import TIMEOUT, OpenVolumes, now
 from tests.harness.cluster import Cluster
-
-PATIENCE = 10
+from tests.harness.patience import PATIENCE
 
 
 async def test_a_cut_watch_misses_nothing(volumes: PersistentVolumeStore, cluster: Cluster) -> None:

@@ -10,10 +10,9 @@ from mooring.models import PublishResult
 from tests.compatibility.replay.recorder import DRIVER, Recorder
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from tests.harness.resets import FIRST, last_run, reset
 from tests.harness.workers import quick, running_worker
-
-SECONDS = 60
 
 
 async def record_at_once(client: Client, cluster: Cluster) -> None:
@@ -49,5 +48,5 @@ async def _record_begun_again(recorder: Recorder) -> None:
     await recorder.new("begun-again")
     await recorder.mooring.publish("begun-again", "node-a")
     run = await reset(recorder.client, await last_run(recorder.client, recorder.cluster, "begun-again"), FIRST, PublishResult)
-    await asyncio.wait_for(run.result(), SECONDS)
+    await asyncio.wait_for(run.result(), PATIENCE)
     await recorder.save("publish-begun-again", run.id)

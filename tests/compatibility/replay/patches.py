@@ -28,11 +28,10 @@ from tests.evacuation.conftest import Stubborn
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
 from tests.harness.dead_node import TAINT, DeadNode, ended
+from tests.harness.patience import PATIENCE
 from tests.harness.records import attachment
 from tests.harness.resets import LAST, last_run, reset
 from tests.harness.workers import quick, running_worker, until
-
-SECONDS = 60
 
 
 class DeafBackend(JournalBackend):
@@ -77,7 +76,7 @@ async def _record_resets(recorder: Recorder) -> None:
 
 async def _reset(recorder: Recorder, name: str, handle: str, result: type[object]) -> None:
     run = await reset(recorder.client, await last_run(recorder.client, recorder.cluster, handle), LAST, result)
-    await asyncio.wait_for(run.result(), SECONDS)
+    await asyncio.wait_for(run.result(), PATIENCE)
     await recorder.save(name, run.id)
 
 
@@ -132,7 +131,7 @@ async def _record_ends_of_holds(recorder: Recorder) -> None:
     )
     await hold.cancel()
     publish = asyncio.create_task(recorder.mooring.publish("ending", "node-b"))
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while not await _waits_for(recorder.client, names.volume_id(volume), "outwait_unpersisted"):
             await asyncio.sleep(0.1)
     await hold.terminate()
@@ -174,7 +173,7 @@ async def _record_cancellation(recorder: Recorder, backend: JournalBackend) -> N
     run = recorder.client.get_workflow_handle(names.volume_id(VolumeRef(driver=DRIVER, volume_handle="lost")))
     await run.cancel()
     with suppress(Exception):
-        await asyncio.wait_for(run.result(), SECONDS)
+        await asyncio.wait_for(run.result(), PATIENCE)
     _open(backend)
     await recorder.operation("publish-cancelled-beside-a-dead-worker", "lost", publish)
 
@@ -205,10 +204,10 @@ async def _record_unheard_release(client: Client, cluster: Cluster) -> None:
         await dead_node.admit(*backend.held)
         await dead_node.taint(TAINT)
         evacuation = await dead_node.evacuate()
-        await asyncio.wait_for(backend.reached.wait(), SECONDS)
+        await asyncio.wait_for(backend.reached.wait(), PATIENCE)
         await dead_node.lose_release("unheard-1")
         backend.held["unheard-1"].set()
-        async with asyncio.timeout(SECONDS):
+        async with asyncio.timeout(PATIENCE):
             while await dead_node.holders("unheard-1") != [None]:
                 await asyncio.sleep(0.05)
         backend.held["unheard-2"].set()
@@ -220,8 +219,8 @@ async def _attaching(recorder: Recorder, backend: JournalBackend, handle: str) -
     """Begin a publish, which waits at the backend until that is opened again."""
     backend.publish_gate = asyncio.Event()
     backend.entered.clear()
-    publish = asyncio.create_task(recorder.mooring.publish(handle, "node-a", deadline=SECONDS))
-    await asyncio.wait_for(backend.entered.wait(), SECONDS)
+    publish = asyncio.create_task(recorder.mooring.publish(handle, "node-a", deadline=PATIENCE))
+    await asyncio.wait_for(backend.entered.wait(), PATIENCE)
     return publish
 
 

@@ -29,6 +29,7 @@ from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
 from tests.harness.dead_node import TAINT, DeadNode, ended
 from tests.harness.existing_cluster import ExistingCluster
+from tests.harness.patience import PATIENCE
 from tests.harness.workers import quick, running_worker
 
 BEFORE = datetime(2026, 1, 31, 4, 0, 41, tzinfo=UTC)
@@ -79,7 +80,7 @@ async def record_unpersisted(recorder: Recorder) -> None:
     await recorder.operation("publish-without-pv", "late", recorder.mooring.publish("late", "node-a"))
     await recorder.cluster.create("late")
     run = recorder.client.get_workflow_handle(names.unpersisted_id(volume))
-    await asyncio.wait_for(run.result(), 60)
+    await asyncio.wait_for(run.result(), PATIENCE)
     await recorder.save("persist", run.id)
     await recorder.mooring.publish("never", "node-a")
     await recorder.operation("unpublish-without-pv", "never", recorder.mooring.unpublish("never", "node-a"))
@@ -111,7 +112,7 @@ async def record_migration(client: Client, cluster: Cluster) -> None:
         await asyncio.sleep(1)
         await recorder.mooring.unpublish("vm", "node-a")
         watch = client.get_workflow_handle(names.migration_id(asked))
-        await asyncio.wait_for(watch.result(), 60)
+        await asyncio.wait_for(watch.result(), PATIENCE)
         await recorder.save("migrate", watch.id)
 
 
@@ -125,7 +126,7 @@ async def record_reconciliation(client: Client, cluster: Cluster) -> None:
         asked = ReconcileRequest(driver=DRIVER)
         run = await client.start_workflow(names.RECONCILE, asked, id=names.reconcile_id(DRIVER), task_queue=settings.queue)
         approval = Approval(by="jo", reason="recorded")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while (await run.query(names.PROGRESS, result_type=Progress)).state is not State.AWAITING_APPROVAL:
                 await asyncio.sleep(0.1)
         await run.execute_update(names.APPROVE, approval)

@@ -8,9 +8,9 @@ from mooring import names
 from mooring.models import VolumeRef
 from tests.compatibility.replay.recorder import DRIVER, Recorder
 from tests.harness.backend import JournalBackend, refusal
+from tests.harness.patience import PATIENCE
 from tests.harness.resets import Run, reset, tasks_done
 
-SECONDS = 60
 _ASKED = 1
 """The workflow task in which a hold learns of its publish, and waits for its word."""
 
@@ -18,7 +18,7 @@ _ASKED = 1
 async def record_reset_hold(recorder: Recorder, backend: JournalBackend) -> None:
     """Record both."""
     hold_id = names.unpersisted_id(VolumeRef(driver=DRIVER, volume_handle="hold-reset"))
-    publish = asyncio.create_task(recorder.mooring.publish("hold-reset", "node-a", deadline=SECONDS))
+    publish = asyncio.create_task(recorder.mooring.publish("hold-reset", "node-a", deadline=PATIENCE))
     first = await _reach(backend)
     hold: Run = recorder.client.get_workflow_handle(hold_id)
     await _has_done(hold, _ASKED + 1)
@@ -37,12 +37,12 @@ async def _reach(backend: JournalBackend) -> asyncio.Event:
     """Wait until the backend is asked to attach, and return what opens it."""
     backend.publish_gate = gate = asyncio.Event()
     backend.entered.clear()
-    await asyncio.wait_for(backend.entered.wait(), SECONDS)
+    await asyncio.wait_for(backend.entered.wait(), PATIENCE)
     return gate
 
 
 async def _has_done(hold: Run, tasks: int) -> None:
     """Wait until the hold has ended this many workflow tasks."""
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while len(await tasks_done(hold)) < tasks:
             await asyncio.sleep(0.1)

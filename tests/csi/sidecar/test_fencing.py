@@ -19,7 +19,7 @@ from tests.harness.cluster import PVS, Cluster
 from tests.harness.csi_client import CsiClient, csi_client, refused
 from tests.harness.driver.handle import ReferenceDriver
 from tests.harness.driver.orders import Order
-from tests.harness.patient import PATIENCE
+from tests.harness.patience import PATIENCE
 from tests.harness.sidecar import SCHEDULED, fronting
 
 STRICT = "strict.csi.example"

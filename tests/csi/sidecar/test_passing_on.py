@@ -10,7 +10,7 @@ from mooring.csi.driver import Rpc
 from mooring.csi.wire import csi_pb2
 from tests.harness.csi_client import CsiClient, refused
 from tests.harness.driver.handle import ReferenceDriver
-from tests.harness.patient import PATIENCE
+from tests.harness.patience import PATIENCE
 
 
 async def test_bytes_of_another_service_come_back_as_they_were_sent(sidecar: CsiClient) -> None:

@@ -19,8 +19,9 @@ from mooring.models import Approval, VolumeRef
 from mooring.states import State
 from tests.harness.cluster import Cluster
 from tests.harness.csi_client import CsiClient
-from tests.harness.dead_node import SECONDS, DeadNode, ended
+from tests.harness.dead_node import DeadNode, ended
 from tests.harness.driver.handle import ReferenceDriver
+from tests.harness.patience import PATIENCE
 from tests.harness.sidecar import fronting
 
 SECRETS = {"secret": "open sesame"}
@@ -84,13 +85,13 @@ async def test_what_is_asked_by_hand_is_refused_before_the_driver_is_asked(
 ) -> None:
     by_hand = MooringClient(temporal_client, driver=driver)
     with pytest.raises(SecretsNeeded, match="this call did not come from the CO"):
-        await by_hand.unpublish(volume, "node-a", deadline=SECONDS)
+        await by_hand.unpublish(volume, "node-a", deadline=PATIENCE)
 
     assert (refused(locked, volume), await cluster.holder(volume)) == (0, "node-a")
 
     await sidecar.unpublish(volume, "node-a", secrets=SECRETS)
     with pytest.raises(SecretsNeeded, match="delete the Pod"):
-        await by_hand.publish(volume, "node-b", deadline=SECONDS)
+        await by_hand.publish(volume, "node-b", deadline=PATIENCE)
     assert await cluster.holder(volume) is None
 
 
@@ -100,10 +101,10 @@ async def test_one_whose_pv_went_while_it_was_attached_is_still_known_by_its_sec
     await cluster.delete(volume)
     by_hand = MooringClient(temporal_client, driver=driver)
     with pytest.raises(Disputed, match="mooring unpublish"):
-        await by_hand.publish(volume, "node-b", deadline=SECONDS)
+        await by_hand.publish(volume, "node-b", deadline=PATIENCE)
 
     with pytest.raises(SecretsNeeded, match="this call did not come from the CO"):
-        await by_hand.unpublish(volume, "node-a", deadline=SECONDS)
+        await by_hand.unpublish(volume, "node-a", deadline=PATIENCE)
 
     assert refused(locked, volume) == 0
     await sidecar.unpublish(volume, "node-a", secrets=SECRETS)

@@ -14,7 +14,7 @@ from tests.harness.cluster import Cluster
 from tests.harness.csi_client import csi_client
 from tests.harness.driver.handle import ReferenceDriver
 from tests.harness.driver.orders import Order
-from tests.harness.patient import PATIENCE
+from tests.harness.patience import PATIENCE
 from tests.harness.sidecar import SCHEDULED, fronting
 
 

@@ -12,6 +12,7 @@ import aiohttp
 
 from mooring.devstack.kubernetes import ApiServer
 from mooring.kubernetes.credentials.connections import Response
+from tests.harness.patience import PATIENCE
 
 PVS = "/api/v1/persistentvolumes"
 VOLUME_ATTACHMENTS = "/apis/storage.k8s.io/v1/volumeattachments"
@@ -112,7 +113,7 @@ class Api:
     async def watch(self, path: str, **params: str) -> AsyncGenerator[dict[str, Any], None]:
         """Yield the events of a watch, which the server ends after a second unless asked otherwise."""
         asked = {"watch": "true", "timeoutSeconds": "1", **params}
-        async with asyncio.timeout(20), self._session.request("GET", path, data=None, headers={}, params=asked) as answer:
+        async with asyncio.timeout(PATIENCE), self._session.request("GET", path, data=None, headers={}, params=asked) as answer:
             assert answer.status == 200, await answer.read()
             async for line in answer.content:
                 yield json.loads(line)

@@ -10,6 +10,7 @@ import pytest
 from mooring.devstack.kubernetes import ApiServer, RealKubernetes
 from mooring.devstack.proxy import FaultProxy
 from tests.devstack.contract.api import NO_RIGHTS, OWNER, PVS, Api, add, at, check, session_for
+from tests.harness.patience import PATIENCE
 
 CROWD = 400
 
@@ -53,7 +54,7 @@ async def test_a_busy_server_says_in_plain_text_when_to_come_again(busy: aiohttp
             return answer.status, answer.headers.get("Retry-After", ""), await answer.text()
 
     refused: set[tuple[str, str]] = set()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while not refused:  # a crowd may happen to come one by one
             answers = await asyncio.gather(*(write() for _ in range(CROWD)))
             assert {status for status, _, _ in answers} <= {403, 429}

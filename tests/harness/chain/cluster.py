@@ -14,8 +14,8 @@ import aiohttp
 from tests.harness.chain import objects
 from tests.harness.chain.objects import Object
 from tests.harness.kubernetes import Kubernetes
+from tests.harness.patience import PATIENCE
 
-PATIENCE_SECONDS: Final = 90
 GLANCE_SECONDS: Final = 0.1
 AT_A_SECOND: Final = 200
 """Attachments that may come about in a second: the more are lacking, the less often is looked, for looking is work, too."""
@@ -100,7 +100,7 @@ class ChainCluster:
     async def taken_up(self, volume: Volume, node: str) -> None:
         """Wait until the attacher is about to attach the volume: it marks the VolumeAttachment first."""
         path = f"{objects.VOLUME_ATTACHMENTS}/{objects.attachment_name(self.driver, volume.handle, node)}"
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(PATIENCE):
             while not (await self._ask("GET", path))["metadata"].get("finalizers"):
                 await asyncio.sleep(GLANCE_SECONDS)
 
@@ -114,7 +114,7 @@ class ChainCluster:
         metadata: Mapping[str, str] = found[volume.name, node].get("attachmentMetadata", {})
         return metadata
 
-    async def all_attached(self, places: Mapping[Volume, str], seconds: float = PATIENCE_SECONDS) -> Attachments:
+    async def all_attached(self, places: Mapping[Volume, str], seconds: float = PATIENCE) -> Attachments:
         """Wait until all these volumes are reported as attached to these nodes; return every attachment that there is then."""
 
         def lacking(found: Attachments) -> list[Place]:
@@ -128,7 +128,7 @@ class ChainCluster:
         NB: a volume that it does not know to be unused remains attached for six minutes after its pod is gone.
         """
         unique = f"kubernetes.io/csi/{self.driver}^{volume.handle}"
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(PATIENCE):
             while unique not in await self._reported(node):
                 await asyncio.sleep(GLANCE_SECONDS)
 
@@ -140,7 +140,7 @@ class ChainCluster:
         """Wait until there is no such attachment."""
         await self.all_detached({volume: node})
 
-    async def all_detached(self, places: Mapping[Volume, str], seconds: float = PATIENCE_SECONDS) -> None:
+    async def all_detached(self, places: Mapping[Volume, str], seconds: float = PATIENCE) -> None:
         """Wait until there is none of these attachments."""
         await self._until(lambda found: [place for place in _names(places) if place in found], seconds)
 

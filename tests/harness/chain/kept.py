@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from mooring.devstack.process import Child, running
+from tests.harness.patience import PATIENCE
 
 GLANCE_SECONDS: Final = 0.05
 BACKOFF_SECONDS: Final = 0.3
-PATIENCE_SECONDS: Final = 30
 
 
 @dataclass(slots=True)
@@ -46,7 +46,7 @@ class Kept:
     async def kill(self) -> None:
         """End it as kill -9 does, and return when it has been started again."""
         starts = self.starts
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(PATIENCE):
             while self._child is None or self._child.ended:
                 await asyncio.sleep(GLANCE_SECONDS)
             await self._child.kill()

@@ -19,9 +19,9 @@ from mooring.csi.wire import csi_pb2, csi_pb2_grpc
 from mooring.devstack.process import Child, running
 from tests.harness.driver.journal import Call, Entry, attachments_of, read_entries
 from tests.harness.driver.orders import Order, OrderFile
+from tests.harness.patience import PATIENCE
 from tests.harness.repository import ROOT
 
-PATIENCE_SECONDS: Final = 60
 GLANCE_SECONDS: Final = 0.02
 
 
@@ -72,7 +72,7 @@ class ReferenceDriver:
         ]
         self._child = await self._stack.enter_async_context(running(command, self.folder / "driver.log", ROOT))
         async with grpc.aio.insecure_channel(self.endpoint) as channel:
-            await csi_pb2_grpc.IdentityStub(channel).Probe(csi_pb2.ProbeRequest(), wait_for_ready=True, timeout=PATIENCE_SECONDS)
+            await csi_pb2_grpc.IdentityStub(channel).Probe(csi_pb2.ProbeRequest(), wait_for_ready=True, timeout=PATIENCE)
 
     def order(self, order: Order) -> Order:
         """Order what it is to do to calls from now on."""
@@ -85,13 +85,13 @@ class ReferenceDriver:
 
     async def holds(self, order: Order, calls: int = 1) -> None:
         """Wait until so many calls have been held by the order."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(PATIENCE):
             while sum(entry.event == "held" and entry.order == order.id for entry in self.entries()) < calls:
                 await asyncio.sleep(GLANCE_SECONDS)
 
     async def answered(self, number: int) -> str:
         """Wait until the call with this number is through, whether its caller waited or not; return the gRPC code of its answer."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 for entry in self.entries():
                     if entry.event == "answer" and entry.call.number == number:

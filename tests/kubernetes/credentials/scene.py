@@ -15,6 +15,7 @@ import yaml
 from mooring.kubernetes.api import KubernetesApi, Request
 from mooring.kubernetes.connection import CLOCK, connect
 from mooring.kubernetes.credentials.renewal import Clock
+from tests.harness.patience import PATIENCE
 from tests.kubernetes.credentials.api import Api
 from tests.kubernetes.credentials.authority import Authority, Certificate
 
@@ -93,7 +94,7 @@ class Scene:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        out, _ = await asyncio.wait_for(process.communicate(), 60)
+        out, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
         return process.returncode or 0, out.decode()
 
 

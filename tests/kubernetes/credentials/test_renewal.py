@@ -14,6 +14,7 @@ from mooring.kubernetes.connection import connect
 from mooring.kubernetes.credentials.errors import NoCredentials
 from mooring.kubernetes.credentials.exec_plugin import Plugin
 from mooring.kubernetes.credentials.schema import Exec
+from tests.harness.patience import PATIENCE
 from tests.kubernetes.credentials.api import serving
 from tests.kubernetes.credentials.authority import Certificate
 from tests.kubernetes.credentials.cases import API
@@ -198,7 +199,7 @@ async def test_a_plugin_slower_than_a_request_is_not_ended_with_it(scene: Scene,
     with pytest.raises(KubernetesUnavailable, match=r"the credential plugin .*/plugin did not answer in time"):
         await who(api)
     scene.write("go", "")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while (seen := await anyone(api)) is None:
             pass
     assert (seen, runs(scene)) == ({"Authorization": "Bearer slow"}, 1)
@@ -219,7 +220,7 @@ async def test_a_plugin_that_hangs_is_ended_with_its_children(scene: Scene) -> N
     with pytest.raises(NoCredentials, match="gave no answer in 1 s"):
         await plugin.run({"PATH": "/bin:/usr/bin"}, patience=1.0)
     child = int(path.with_name("plugin.child").read_text())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while alive(child):
             await asyncio.sleep(0.05)
 
@@ -242,7 +243,7 @@ async def test_a_user_without_credentials_is_told_of_where_the_server_refuses_no
 async def test_closing_ends_a_plugin_that_runs(scene: Scene, opened: Opened) -> None:
     api = await opened(counted(scene, "sleep 600"))
     asked = asyncio.ensure_future(who(api))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not (scene.folder / "runs").exists():
             await asyncio.sleep(0.02)
     await api.close()

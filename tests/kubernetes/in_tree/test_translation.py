@@ -16,6 +16,7 @@ from mooring.kubernetes.list_watch import ListPage
 from mooring.kubernetes.pv_objects import PV, Pv, PvLists, handle
 from mooring.models import Skip
 from tests.harness.cluster import PVS, Cluster
+from tests.harness.patience import PATIENCE
 from tests.kubernetes.in_tree.cases import AWS, CASES, CINDER, GCE, Case
 
 NODE = "projects/prod/zones/us-central1-f/instances/node-1"
@@ -107,7 +108,7 @@ async def translate(assets: Path, asked: list[dict[str, Any]]) -> list[dict[str,
     """Return the answers of the library."""
     pipe = asyncio.subprocess.PIPE
     program = await asyncio.create_subprocess_exec(assets / "translate-volumes", stdin=pipe, stdout=pipe)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         told, _ = await program.communicate(json.dumps(asked).encode())
     answers: list[dict[str, Any]] = json.loads(told)
     return answers

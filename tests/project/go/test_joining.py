@@ -17,6 +17,7 @@ from mooring.models import PublishRequest, VolumeRef
 from mooring.temporal.runs import read_run
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from tests.project.go.conftest import Example, Ran
 from worker import MooringWorker
 
@@ -24,7 +25,6 @@ pytestmark = pytest.mark.timeout(900)  # whichever is the first of these may com
 
 NODE_A: Final = ("-volume", "vol", "-node", "node-a")
 NODE_B: Final = ("-volume", "vol", "-node", "node-b")
-PATIENCE_SECONDS: Final = 40
 DEADLINES: Final = ("2s", "6s", "20s")
 
 
@@ -38,7 +38,7 @@ async def gate(cluster: Cluster, backend: JournalBackend) -> asyncio.Event:
 
 async def entered(backend: JournalBackend) -> None:
     """Wait until a publish has got as far as the backend."""
-    await asyncio.wait_for(backend.entered.wait(), PATIENCE_SECONDS)
+    await asyncio.wait_for(backend.entered.wait(), PATIENCE)
 
 
 async def publishing(mooring: MooringClient, backend: JournalBackend) -> asyncio.Task[Any]:

@@ -20,6 +20,7 @@ import pytest
 import mooring
 from mooring.devstack.ports import HOST, free_port
 from mooring.devstack.temporal import DevTemporal
+from tests.harness.patience import PATIENCE
 from tests.harness.repository import ROOT
 
 BASE: Final = os.environ.get("MOORING_IMAGE_BASE") or re.findall(r"ARG BASE=(\S+)", (ROOT / "Dockerfile").read_text())[0]
@@ -87,7 +88,7 @@ async def test_it_serves_as_a_worker_and_checks_itself(engine: str, image: str, 
 
 async def ready(url: str) -> None:
     """Wait until a worker serves."""
-    async with asyncio.timeout(60), aiohttp.ClientSession() as session:
+    async with asyncio.timeout(PATIENCE), aiohttp.ClientSession() as session:
         while True:
             try:
                 async with session.get(url) as answer:

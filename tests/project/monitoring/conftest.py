@@ -21,6 +21,7 @@ from mooring.devstack.kubernetes.kubeconfig import ApiServer
 from mooring.devstack.proxy import FaultProxy
 from mooring.errors import HeldElsewhere
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from tests.harness.processes import open_fleet
 from tests.harness.repository import ROOT
 
@@ -41,7 +42,7 @@ class Promtool:
         process = await asyncio.create_subprocess_exec(
             self.path, *map(str, arguments), stdin=PIPE, stdout=PIPE, stderr=asyncio.subprocess.STDOUT
         )
-        said, _ = await asyncio.wait_for(process.communicate(fed.encode()), 60)
+        said, _ = await asyncio.wait_for(process.communicate(fed.encode()), PATIENCE)
         assert process.returncode == 0, said.decode()
         return said.decode()
 

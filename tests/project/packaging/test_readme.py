@@ -8,6 +8,7 @@ import sys
 
 from mooring.devstack.temporal import DevTemporal
 from mooring.models import DEFAULT_DRIVER
+from tests.harness.patience import PATIENCE
 from tests.harness.repository import ROOT
 from tests.harness.workers import quick, running_worker
 
@@ -28,6 +29,6 @@ async def test_the_python_example_runs(temporal: DevTemporal) -> None:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", example, env=temporal.environ, stdout=asyncio.subprocess.PIPE
         )
-        printed, _ = await asyncio.wait_for(process.communicate(), 60)
+        printed, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
 
     assert (process.returncode, printed.decode()) == (0, "{} 1\n")

@@ -18,11 +18,11 @@ from mooring.devstack.kubernetes.real import ADMIN
 from mooring.devstack.proxy import FaultProxy
 from tests.devstack.contract.api import PVS, Api, session_for
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 
 DRIVER: Final = "guarded.csi.test"
 ADMISSION: Final = RBAC.with_name("admission.yaml")
 MASTERS: Final = "system:masters"
-IN_FORCE_SECONDS: Final = 30
 
 
 @pytest.fixture(scope="package")
@@ -44,7 +44,7 @@ async def enforce(real: RealKubernetes, admin: Api, name: str, driver: str, **ex
         variable["expression"] = {"drivers": f"['{driver}']", **expressions}.get(variable["name"], variable["expression"])
     await apply(real.server(), manifests)
     probe = pv("probe", {f"{driver}/attached-node": "node-a"}, driver)
-    async with asyncio.timeout(IN_FORCE_SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while (await admin.create(PVS, probe, dryRun="All")).code != 403:
             await asyncio.sleep(0.05)
 

@@ -14,12 +14,12 @@ from mooring.devstack.kubernetes import RealKubernetes
 from mooring.devstack.process import running
 from tests.devstack.contract.api import PVS, Answer, Api
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from tests.system.admission.conftest import pv
 from worker import MooringWorker
 
 CLAIMS: Final = "/api/v1/namespaces/default/persistentvolumeclaims"
 CONTROLLERS: Final = "persistentvolume-binder-controller,persistentvolume-protection-controller"
-SECONDS: Final = 60
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ async def controllers(assets: Path, guarded: RealKubernetes, tmp_path: Path) -> 
 
 
 async def becomes(admin: Api, path: str, wanted: Callable[[Answer], bool]) -> None:
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while not wanted(await admin.get(path)):
             await asyncio.sleep(0.05)
 

@@ -20,9 +20,9 @@ import yaml
 from mooring.devstack.kubernetes.kubeconfig import ApiServer
 from tests.harness.chart import ALL, CHART, Helm, of_kind, pods
 from tests.harness.cluster import PVS, Cluster
+from tests.harness.patience import PATIENCE
 
 VOLUME: Final = "vol-1"
-IN_FORCE_SECONDS: Final = 30
 BEFORE: Final = "0.0.9"
 PATHS: Final = {
     "ClusterRole": "/apis/rbac.authorization.k8s.io/v1/clusterroles",
@@ -171,7 +171,7 @@ async def test_its_policy_keeps_others_from_the_records_of_its_drivers(release: 
     await release.helms("install", CHART, values=release.values)
     theirs = Cluster(release.cluster.server, release.cluster.proxy, release.values["drivers"][0]["name"])
     with pytest.raises(AssertionError, match=f"ValidatingAdmissionPolicy .*{release.name}-mooring.* denied request"):
-        await asyncio.wait_for(create_recorded(theirs), IN_FORCE_SECONDS)
+        await asyncio.wait_for(create_recorded(theirs), PATIENCE)
 
 
 async def create_recorded(cluster: Cluster) -> None:

@@ -22,6 +22,7 @@ from mooring.models import VolumeRef
 from mooring.states import State
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from tests.harness.workers import quick, running_worker
 from tests.workflows.migration.conftest import Publish, Watch, shown
 from worker import MooringWorker
@@ -117,7 +118,7 @@ async def test_past_its_deadline_it_is_said_to_be_overdue_and_nothing_is_detache
         await cluster.create("vm")
         await publish("node-a")
         await publish("node-b")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while await shown(watch) != State.MIGRATION_OVERDUE:
                 await asyncio.sleep(0.05)
         with pytest.raises(HeldElsewhere):
@@ -167,7 +168,7 @@ async def test_nodes_that_share_a_volume_for_good_occupy_no_worker(
     activities = MigrationActivities(
         limited.manager, volumes_of(api, cluster.driver, lambda: datetime.now(UTC)), waits=1, limited=True
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         with pytest.raises(ApplicationError, match="is checked again") as waits:
             await later.run(activities.wait, VolumeRef(driver=cluster.driver, volume_handle="vm"))
     await api.close()
