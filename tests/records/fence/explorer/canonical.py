@@ -7,6 +7,7 @@ from it. Only for rules whose API server tests all of a mark (`Rules.exact` is F
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from tests.records.fence.explorer.decisions import DECIDING, decide
 from tests.records.fence.explorer.rules import Rules
@@ -179,16 +180,19 @@ def mirrored(world: World) -> World:
     )
 
 
+@cache
 def _mirror_run(run: Run) -> Run:
     look = run.look and run.look._replace(record=run.look.record and _mirror_record(run.look.record))
     record = run.record and _mirror_record(run.record)
     return run._replace(node=_other(run.node), look=look, write=run.write and _mirror_write(run.write), record=record)
 
 
+@cache
 def _mirror_record(record: Record) -> Record:
     return record._replace(holders=tuple(map(_other, record.holders)))
 
 
+@cache
 def _mirror_write(write: Write) -> Write:
     mark = write.mark._replace(node=_other(write.mark.node))
     return write._replace(mark=mark, holders=tuple(map(_other, write.holders)))

@@ -17,7 +17,7 @@ def lighter(world: World, rules: Rules) -> World:
         pv=world.pv and _by(world.pv, names),
         makers=tuple(maker if maker in names else NOBODY for maker in world.makers),
         flying=frozenset(write for write in world.flying if world.pv and rules.passes(write.mark, world.pv)),
-        past=frozenset(record._replace(operation=NOBODY) for record in world.past),
+        past=frozenset(_by(record, set()) for record in world.past),
         run=_shown(world.run, names),
         remembered=_shown(world.remembered, names),
     )
@@ -41,12 +41,14 @@ def _named(world: World) -> set[int]:
 
 
 def _by(record: Record, names: set[int]) -> Record:
-    return record if record.operation in names else record._replace(operation=NOBODY)
+    return record if record.operation in names or record.operation == NOBODY else record._replace(operation=NOBODY)
 
 
 def _shown(run: Run | None, names: set[int]) -> Run | None:
-    record = run.look.record if run and run.look else None
-    return run and run._replace(look=run.look and run.look._replace(record=record and _by(record, names)))
+    if run is None or run.look is None or run.look.record is None:
+        return run
+    record = _by(run.look.record, names)
+    return run if record is run.look.record else run._replace(look=run.look._replace(record=record))
 
 
 def _mirror_driver(driver: Driver) -> Driver:
@@ -58,9 +60,10 @@ def _mirror_driver(driver: Driver) -> Driver:
 
 
 def _mirror_calls(run: Run | None) -> Run | None:
-    detached = run.detached if run else ()
-    mirrored = frozenset((_other(node), epoch) for node, epoch in detached)
-    return run and run._replace(call=run.call and _mirror_call(run.call), detached=mirrored)
+    if run is None or not (run.call or run.detached):
+        return run
+    detached = frozenset((_other(node), epoch) for node, epoch in run.detached)
+    return run._replace(call=run.call and _mirror_call(run.call), detached=detached)
 
 
 def _mirror_call(call: Call) -> Call:
