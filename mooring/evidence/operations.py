@@ -19,7 +19,7 @@ from mooring.records.past import Past, conclude
 from mooring.temporal.run_reader import OPERATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Sequence
     from datetime import datetime, timedelta
 
     from mooring.models import VolumeRecord
@@ -87,10 +87,14 @@ class LastRun:
         left = tuple(held for held in self.record.holders if not any(run.frees(held.node_id) for run in since))
         return replace(self, record=self.record.model_copy(update={"holders": left}), since=tuple(since))
 
-    def beside(self, heard: LastRun) -> LastRun:
-        """Return the same with whom a later one attached or found waiting for a PV, at the highest epoch that either knew."""
-        own = {heard.attached, *heard.unrecorded}
-        waits = tuple(held for held in heard.record.holders if held.node_id in own and self.record.holder(held.node_id) is None)
+    @property
+    def without_record(self) -> frozenset[str]:
+        """The nodes that it attached itself, or found waiting for a PV, whatever the record said."""
+        return self.unrecorded | ({self.attached} - {""})
+
+    def beside(self, heard: LastRun, nodes: Container[str]) -> LastRun:
+        """Return the same with those of a later one's holders that are these nodes, at the highest epoch that either knew."""
+        waits = tuple(held for held in heard.record.holders if held.node_id in nodes and self.record.holder(held.node_id) is None)
         known = {"holders": (*self.record.holders, *waits), "floor": max(self.epoch, heard.epoch)}
         return replace(self, record=self.record.model_copy(update=known), unrecorded=self.unrecorded | heard.unrecorded)
 
@@ -104,6 +108,8 @@ class OperationsRead:
     _waits: LastRun | None = None
     _knew: LastRun | None = None
     _highest: int = 0
+    _later: frozenset[str] = frozenset()
+    """The nodes that the operations read behind `heard`, or it itself, had without a record: an older one says nothing of them."""
 
     def take(self, run: LastRun | None, epoch: int = 0) -> bool:
         """Take in the next, None if it knew no holders; return whether it is the first that did.
@@ -114,7 +120,7 @@ class OperationsRead:
         if run is None:
             return False
         if run.knew:
-            self._knew = run
+            self._knew, self._later = run, run.without_record
         elif run.operation == UNPUBLISH:
             self._since.append(run)
         else:
@@ -136,6 +142,7 @@ class OperationsRead:
             return True
         if run.operation == UNPUBLISH:
             self._since.append(self._after(heard, run))
+        self._later |= run.without_record
         return False
 
     @property
@@ -153,14 +160,14 @@ class OperationsRead:
     def _go_by(self, wrote: LastRun, heard: LastRun) -> None:
         """Rely on a run that wrote the record after the one cited; a record that no run wrote may be younger than it."""
         if heard.record.operation or not heard.record.holders:
-            self._knew = wrote.beside(heard)
+            self._knew = wrote.beside(heard, self._later)
             self._since += [replace(heard, knew=False)] if heard.operation == UNPUBLISH else []
         elif wrote.operation == UNPUBLISH:
             self._since.append(self._after(heard, wrote))
 
     def _after(self, heard: LastRun, unpublish: LastRun) -> LastRun:
         """Return the unpublish with the nodes that it took away from those of `heard`, and no others."""
-        last = {heard.attached, *heard.unrecorded}
+        last = self._later
         since = {} if heard.record.operation else {held.node_id: held.attached_at for held in heard.record.holders}
 
         def frees(node: str) -> bool:

@@ -98,6 +98,24 @@ async def test_a_node_that_a_refusal_found_waiting_outlasts_its_hold_though_the_
             await mooring.publish("vol", "node-b")
 
 
+async def test_an_unpublish_says_nothing_of_a_node_that_waited_after_it_though_later_ones_were_refused_for_that_node(
+    serving: Serving, cluster: Cluster, mooring: MooringClient, backend: JournalBackend, temporal_client: Client
+) -> None:
+    await cluster.create("vol")
+    async with serving(backend):
+        await mooring.publish("vol", "node-a")
+        await mooring.unpublish("vol", "node-a")
+    await cluster.delete("vol")
+    async with serving(backend):
+        await mooring.unpublish("vol", "node-b")
+        await mooring.publish("vol", "node-b")
+        hold = unpersisted_id(VolumeRef(driver=cluster.driver, volume_handle="vol"))
+        await temporal_client.get_workflow_handle(hold).terminate()
+        for _ in range(2):
+            with pytest.raises(Disputed):
+                await mooring.publish("vol", "node-a")
+
+
 async def test_a_run_that_was_reset_and_terminated_says_nothing_of_what_its_former_self_was_shown(
     serving: Serving, cluster: Cluster, mooring: MooringClient, backend: JournalBackend, temporal_client: Client
 ) -> None:

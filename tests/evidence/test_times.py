@@ -115,26 +115,30 @@ def test_they_would_not_be_if_an_unpublish_without_a_record_were_the_last_word()
 Late = tuple[str, str, int]
 LATE: tuple[Late, ...] = (
     *((kind, node, 0) for kind in ("publish", "unpublish", "blind unpublish") for node in NODES),
+    *(("waiting", node, 0) for node in NODES),
     *(("deaf unpublish", node, missed) for node in NODES for missed in range(3)),
     *(("refused", "", missed) for missed in range(3)),
 )
-"""An operation, and how many of those before it visibility didn't list yet: one that finds no PV goes by what is listed alone."""
+"""An operation, and how many of those before it visibility didn't list yet: one that finds no PV goes by what is listed alone. A
+publish that finds none begins a hold, which waits for one, and whoever asks then finds that."""
 
 
 def happen_late(events: tuple[Late, ...]) -> tuple[set[str], list[LastRun]]:
     """Do as `happen` does, where visibility lags."""
     holders, runs = set[str](), list[LastRun]()
     for number, (kind, node, missed) in enumerate(events):
-        name, freed = f"run-{number}", node if "unpublish" in kind else ""
-        holders = holders | {node} if kind == "publish" else holders - {node}
+        name, freed, waits = f"run-{number}", node if "unpublish" in kind else "", {node} if kind == "waiting" else set()
+        holders = holders | {node} if kind in ("publish", "waiting") else holders - {node}
         if kind in ("publish", "unpublish"):
             runs.append(run(*sorted(holders), name=name, cites=name, freed=freed))
             continue
-        last = read(runs[: len(runs) - missed]).left if kind != "blind unpublish" else None
+        seen = [each for before, each in enumerate(runs) if before < number - missed or each.attached]
+        last = read(seen).left if kind != "blind unpublish" else None
         known = {held.node_id for held in last.record.holders} if last else set()
         cites = last.record.operation if last else ""
-        knew = kind == "refused" or bool(cites)
-        runs.append(run(*sorted(known - {freed}), name=name, cites=cites, knew=knew, freed=freed))
+        knew = kind in ("refused", "waiting") or bool(cites)
+        left_over = run(*sorted((known - {freed}) | waits), name=name, cites=cites, knew=knew, freed=freed)
+        runs.append(replace(left_over, unrecorded=frozenset(waits - known), attached=node if waits else ""))
     return holders, runs
 
 
@@ -153,3 +157,12 @@ def test_they_would_not_be_if_a_refusal_were_the_last_word(forgets: bool) -> Non
     stories = map(happen_late, product(LATE, repeat=3))
 
     assert any((left(runs, last_word) - holders) if forgets else (holders - left(runs, last_word)) for holders, runs in stories)
+
+
+def test_they_would_not_be_if_an_older_unpublish_counted_against_a_node_that_waited_since() -> None:
+    def forgotten(each: LastRun) -> LastRun:
+        return replace(each, attached="", unrecorded=frozenset())
+
+    stories = map(happen_late, (story for story in product(LATE, repeat=4) if story[0] == LATE[0] and story[2][0] == "waiting"))
+
+    assert any(holders - left(runs, forgotten) for holders, runs in stories)
