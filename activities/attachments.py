@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final
 from temporalio import activity
 
 from activities.attempt import attempt
-from mooring.errors import HeldElsewhere, Incompatible, InvalidRequest, MalformedRecord, MooringError
+from mooring import names
+from mooring.errors import HeldElsewhere, Incompatible, InvalidRequest, KubernetesForbidden, MalformedRecord, MooringError
 from mooring.evidence.asker import AskingRun
 from mooring.models import (
     NodeVerdict,
@@ -96,7 +97,7 @@ class AttachmentActivities:
     @activity.defn(name="look_at_volume")
     async def look(self, look: ReadInput) -> ReadResult:
         """Read the record on the PV now."""
-        async with attempt(patient=look.patient):
+        async with attempt(patient=look.patient, outlasts=_outlasted()):
             self._check_driver(look.volume)
             handle = look.volume.volume_handle
             before, pvs = self._manager.entries(handle), self._manager.pvs(handle)
@@ -124,7 +125,7 @@ class AttachmentActivities:
     @activity.defn(name="release_attachment")
     async def release(self, write: Write) -> WriteResult:
         """Write the record of an unpublish."""
-        async with attempt():
+        async with attempt(outlasts=_outlasted()):
             return await self._persist(write, leaves=True)
 
     @activity.defn(name="persist_attachment")
@@ -186,6 +187,15 @@ class AttachmentActivities:
 
 def _asking() -> AskingRun:
     return AskingRun(_run_id(), activity.info().workflow_type or "")
+
+
+def _outlasted() -> type[MooringError] | None:
+    """Return the final answer that an unpublish takes for one of the moment, None for other operations.
+
+    NB: an API server that has just started refuses with 403 whoever's rights it has not loaded yet, and nobody asks again for what
+    an unpublish could not clear.
+    """
+    return KubernetesForbidden if _asking().workflow == names.UNPUBLISH else None
 
 
 def _run_id() -> str:

@@ -1,8 +1,8 @@
 """One attempt of an activity: it heartbeats, so that a cancellation reaches it, and its errors become Temporal failures.
 
 Contract: a `MooringError` is raised as an `ApplicationError` whose type is the error's name, retried only if the error is retryable
-or the activity is patient, benign if it is expected, with the attempt's number as its detail (1 for the very first one alone;
-0: attempts were before it, or part of the request is done). Any other error is raised as it is, and Temporal retries it.
+or the activity has patience with it, benign if it is expected, with the attempt's number as its detail (1 for the very first one
+alone; 0: attempts were before it, or part of the request is done). Any other error is raised as it is, and Temporal retries it.
 
 Not kept here: the meaning of errors (mooring/errors.py).
 """
@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 
 
 @asynccontextmanager
-async def attempt(*, patient: bool = False) -> AsyncIterator[None]:
-    """Heartbeat while the block runs, and map its errors. A `patient` block has every error retried."""
+async def attempt(*, patient: bool = False, outlasts: type[MooringError] | None = None) -> AsyncIterator[None]:
+    """Heartbeat while the block runs, and map its errors. A `patient` block has every error retried, any the one it `outlasts`."""
     beats = asyncio.create_task(_beat(_interval()))
     try:
         yield
     except MooringError as error:
-        raise to_failure(error, patient=patient) from None  # the failure says it all; the UI would show it twice
+        tolerated = outlasts is not None and isinstance(error, outlasts)
+        raise to_failure(error, patient=patient or tolerated) from None  # the failure says it all; the UI would show it twice
     finally:
         beats.cancel()
 

@@ -116,7 +116,7 @@ async def test_a_record_that_can_not_be_cleared_is_told_on_the_pv_its_claim_and_
     worker: MooringWorker, mooring: MooringClient, observatory: Observatory
 ) -> None:
     await mooring.publish("vol", "node-a")
-    observatory.cluster.proxy.fail("PATCH", path="persistentvolumes", status=403, times=1)
+    observatory.cluster.proxy.fail("PATCH", path="persistentvolumes", status=400, times=1)
     await mooring.unpublish("vol", "node-a")
 
     for name in (observatory.cluster.pv("vol"), observatory.claim("vol"), observatory.node_objects.name("node-a")):
@@ -132,7 +132,7 @@ async def test_a_warning_whose_event_is_refused_is_tried_again(
     await observatory.told_of("vol", "Attached")
     await observatory.told(observatory.node_objects.name("node-a"), "Attached")
     await observatory.told(observatory.claim("vol"), "Attached")
-    observatory.cluster.proxy.fail("PATCH", path="persistentvolumes", status=403, times=1)
+    observatory.cluster.proxy.fail("PATCH", path="persistentvolumes", status=400, times=1)
     observatory.cluster.proxy.fail("POST", path="/events", status=503, times=3)
     await mooring.unpublish("vol", "node-a")
 

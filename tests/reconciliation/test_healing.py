@@ -172,7 +172,7 @@ async def test_a_record_that_still_can_not_be_cleared_is_a_failure(
     healer: Healer, cluster: Cluster, mooring: MooringClient
 ) -> None:
     epoch = (await mooring.publish("vol", "node-a")).epoch
-    cluster.proxy.fail("PATCH", status=403, times=1)
+    cluster.proxy.fail("PATCH", status=400, times=1)
 
     assert (await healer.heal(drift(Heal.UNPUBLISH, epoch))).outcome is Outcome.FAILED
     assert (await healer.heal(drift(Heal.UNPUBLISH, epoch))).outcome is Outcome.HEALED

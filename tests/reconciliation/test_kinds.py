@@ -109,7 +109,7 @@ async def test_a_record_that_stayed_uncleared_is_cleared(
 ) -> None:
     await cluster.create("vol")
     await mooring.publish("vol", "node-a")
-    cluster.proxy.fail("PATCH", status=403, times=1)
+    cluster.proxy.fail("PATCH", status=400, times=1)
     assert not (await mooring.unpublish("vol", "node-a")).annotation_cleared
 
     result = await reconcile()
@@ -124,7 +124,7 @@ async def test_all_nodes_of_a_shared_volume_are_cleared_in_one_go(
     await cluster.create("vol", modes=["ReadWriteMany"])
     for node in ("node-a", "node-b"):
         await mooring.publish("vol", node, access_mode=SHARED)
-    cluster.proxy.fail("PATCH", status=403, times=1)
+    cluster.proxy.fail("PATCH", status=400, times=1)
     await mooring.unpublish("vol")
 
     result = await reconcile()
@@ -138,7 +138,7 @@ async def test_one_that_was_published_again_since_is_left(
 ) -> None:
     await cluster.create("vol")
     await mooring.publish("vol", "node-a")
-    cluster.proxy.fail("PATCH", status=403, times=1)
+    cluster.proxy.fail("PATCH", status=400, times=1)
     await mooring.unpublish("vol", "node-a")
     await mooring.publish("vol", "node-a")
     await existing.attach("vol", "node-a")

@@ -177,7 +177,7 @@ async def test_a_run_goes_on_when_its_worker_is_replaced(
     async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig()):
         await cluster.create("vol")
         await mooring.publish("vol", "node-a")
-        cluster.proxy.fail("PATCH", status=403, times=1)
+        cluster.proxy.fail("PATCH", status=400, times=1)
         await mooring.unpublish("vol", "node-a")
         run = await begin(temporal_client, driver)
         assert run is not None

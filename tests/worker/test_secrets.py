@@ -94,6 +94,7 @@ async def test_secrets_never_in_a_history_an_annotation_an_event_a_log_or_a_metr
     echo.leaks = {"PATCH": 403}
     with pytest.raises(KubernetesForbidden) as refused:
         await mooring.publish("vol", "node-a", deadline=30)
+    echo.leaks = {"PATCH": 400}
     unpublished = await mooring.unpublish("vol", "node-a", deadline=30)
 
     told = await histories(temporal_client, cluster.driver, 4)

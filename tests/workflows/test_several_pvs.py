@@ -202,7 +202,7 @@ async def test_a_pv_whose_write_is_refused_for_good_is_told_after_all_others_are
     other = await second(backed_worker, cluster)
     first, last = sorted((cluster.pv("vol"), other))
     await mooring.publish("vol", "node-a")
-    cluster.proxy.fail("PATCH", path=f"/persistentvolumes/{last}", status=403)
+    cluster.proxy.fail("PATCH", path=f"/persistentvolumes/{last}", status=400)
 
     result = await mooring.unpublish("vol", "node-a")
 

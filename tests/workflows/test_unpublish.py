@@ -9,7 +9,7 @@ from temporalio.client import Client
 
 from mooring import names
 from mooring.client import MooringClient
-from mooring.errors import BackendFailed, HeldElsewhere, KubernetesForbidden, OperationCancelled
+from mooring.errors import BackendFailed, HeldElsewhere, KubernetesRejected, OperationCancelled
 from mooring.models import AccessMode, UnpublishRequest, VolumeRef
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
@@ -123,12 +123,28 @@ async def test_a_record_that_cannot_be_cleared_ends_in_success_with_a_warning(
     assert "not today" in result.message
 
 
+async def test_a_refusal_by_a_server_that_has_not_loaded_the_rights_yet_is_outlasted(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient
+) -> None:
+    stale = cluster.proxy.drop("WATCH")
+    cluster.proxy.cut_watches()
+    await cluster.create("vol", {cluster.keys.node: "node-a"})
+    looks = cluster.proxy.fail("GET", path="/persistentvolumes", status=403, times=2)
+    cluster.proxy.fail("PATCH", status=403, times=2)
+
+    result = await mooring.unpublish("vol", "node-a")
+
+    stale.stop()
+    looks.stop()
+    assert (result.released, result.annotation_cleared, await cluster.holder("vol")) == (("node-a",), True, None)
+
+
 async def test_a_record_that_was_not_cleared_keeps_the_fence_shut(
     worker: MooringWorker, cluster: Cluster, mooring: MooringClient
 ) -> None:
     await cluster.create("vol")
     await mooring.publish("vol", "node-a")
-    cluster.proxy.fail("PATCH", status=403, times=1)
+    cluster.proxy.fail("PATCH", status=400, times=1)
     await mooring.unpublish("vol", "node-a")
 
     with pytest.raises(HeldElsewhere, match="node-a"):
@@ -140,7 +156,7 @@ async def test_a_record_that_was_not_cleared_raises_an_event_on_the_pv(
 ) -> None:
     pv = await cluster.create("vol")
     await mooring.publish("vol", "node-a")
-    cluster.proxy.fail("PATCH", status=403, times=1)
+    cluster.proxy.fail("PATCH", status=400, times=1)
 
     await mooring.unpublish("vol", "node-a")
 
@@ -210,9 +226,9 @@ async def test_a_stray_stays_while_its_record_can_not_be_read(
 ) -> None:
     await cluster.create("vol-1")
     await mooring.publish("vol-1", "node-a")
-    cluster.proxy.fail("GET", status=403)
+    cluster.proxy.fail("GET", status=400)
     asked = UnpublishRequest(driver=driver, volume_handle="vol-1", node_id="node-a", stray=True)
-    with pytest.raises(KubernetesForbidden):
+    with pytest.raises(KubernetesRejected):
         await mooring.request_unpublish(asked)
 
     assert (await cluster.holder("vol-1"), backend.attached) == ("node-a", {"vol-1": {"node-a"}})

@@ -70,7 +70,7 @@ async def record_unpublishes(recorder: Recorder) -> None:
     await recorder.operation("unpublish", "vol", mooring.unpublish("vol", "node-a"))
     await recorder.operation("unpublish-idle", "vol", mooring.unpublish("vol", "node-a"))
     await recorder.operation("unpublish-all", "shared", mooring.unpublish("shared"))
-    recorder.cluster.proxy.fail("PATCH", status=403, times=1)
+    recorder.cluster.proxy.fail("PATCH", status=400, times=1)
     await recorder.operation("unpublish-not-cleared", "broken", mooring.unpublish("broken", "node-a"))
 
 

@@ -38,7 +38,7 @@ async def keep_a_record(client: Client, cluster: Cluster, mooring: MooringClient
         for _ in range(2):
             with pytest.raises(HeldElsewhere):
                 await mooring.publish("vol", "node-b")
-        cluster.proxy.fail("PATCH", path=PVS, status=403, times=1)
+        cluster.proxy.fail("PATCH", path=PVS, status=400, times=1)
         await mooring.unpublish("vol", "node-a")
 
 
