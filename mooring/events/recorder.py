@@ -1,10 +1,11 @@
 """The recorder of Kubernetes Events: best effort, beside the operations and never in their way.
 
 Contract: `record` returns at once, in any thread, and never raises; an event that finds no room is dropped and counted. One task
-writes what was taken; Events that can't be written are counted too, and logged once per kind of error. A repetition costs at most
-one request per `pause` and object, however often.
+writes what was taken, one event per `pace`, so that operations have the worker and the API server to themselves. Where many wait,
+what went well is written on one object. Events that can't be written are counted too, and logged once per kind of error. A
+repetition costs at most one request per `pause` and object, however often.
 
-Not kept here: the content of an Event (drafts.py), the series of Events (series.py).
+Not kept here: the order of what waits (waiting.py), the content of an Event (drafts.py), the series of Events (series.py).
 """
 
 from __future__ import annotations
@@ -14,18 +15,23 @@ import logging
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
 from mooring.errors import KubernetesRejected, KubernetesUnavailable, MooringError
-from mooring.events.drafts import EventDraft, event_drafts
+from mooring.events.drafts import event_drafts
 from mooring.events.pvcs import PvcCache
 from mooring.events.reasons import EventNote
 from mooring.events.series import Series, SeriesCache
+from mooring.events.waiting import WaitingEvent, WaitingEvents
 from mooring.kubernetes.api import Gone, KubernetesApi, NotFound, Refused, Request
 from mooring.kubernetes.pv_objects import PvcRef
 
-QUEUE: Final = 1000
+QUEUE: Final = 4000
+"""Events that may wait to be written."""
+PACE: Final = 0.05
+"""Seconds between two events that are written."""
 SERIES: Final = 4096
 PAUSE: Final = 10.0
 """Seconds between two looks for what has happened again."""
@@ -62,6 +68,15 @@ class NoEvents:
         """Do nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """The outcome of an event: Events drafted, those that were no repetition and so asked of the API server, and its errors."""
+
+    drafted: int
+    asked: int
+    errors: list[MooringError]
+
+
 class Recorder:
     """The recorder of one worker's Events, named `instance`; `dropped` is called for each that could not be recorded.
 
@@ -80,6 +95,7 @@ class Recorder:
         warnings_only: bool,
         size: int = QUEUE,
         pause: float = PAUSE,
+        pace: float = PACE,
     ) -> None:
         self._api = api
         self._claims = pvcs
@@ -89,7 +105,9 @@ class Recorder:
         self._dropped = dropped
         self._warnings_only = warnings_only
         self._pause = pause
-        self._queue: asyncio.Queue[tuple[EventNote, datetime]] = asyncio.Queue(size)
+        self._pace = pace
+        self._waiting = WaitingEvents(size)
+        self._ends = asyncio.Event()
         self._told = SeriesCache(SERIES)
         self._logged: set[str] = set()
         self._loop = asyncio.get_running_loop()
@@ -102,10 +120,9 @@ class Recorder:
 
     async def write(self, event: EventNote) -> None:
         """See `Events`."""
-        outcomes = await self._record(event, self._now())
-        errors = [error for error in outcomes if error is not None]
-        if errors and len(errors) == len(outcomes):
-            raise errors[0]
+        outcome = await self._record(event, self._now())
+        if outcome.errors and len(outcome.errors) == outcome.drafted:
+            raise outcome.errors[0]
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -114,32 +131,43 @@ class Recorder:
         try:
             yield
         finally:
+            self._ends.set()
             with suppress(TimeoutError):
                 async with asyncio.timeout(LAST_WORDS):
                     await asyncio.sleep(0)  # NB: what was taken just now is not in the queue yet
-                    await self._queue.join()
+                    await self._waiting.join()
                     await self._write_series()
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+            if len(self._waiting):
+                logger.warning("%d events were not written as Events before the worker stopped.", len(self._waiting))
 
     def _enqueue(self, event: EventNote, at: datetime) -> None:
-        try:
-            self._queue.put_nowait((event, at))
-        except asyncio.QueueFull:
+        if not self._waiting.put(event, at):
             self._dropped()
 
     async def _serve(self) -> None:
         while True:
-            event, at = await self._queue.get()
+            taken = await self._waiting.get()
             try:
-                if any(await self._record(event, at)):
-                    self._dropped()
+                await self._take(taken)
             except Exception:
                 self._dropped()
-                logger.exception("An Event could not be written: %s", event.note)
+                logger.exception("An Event could not be written: %s", taken.event.note)
             finally:
-                self._queue.task_done()
+                self._waiting.task_done()
+
+    async def _take(self, taken: WaitingEvent) -> None:
+        outcome = await self._record(taken.event, taken.at, crowded=self._waiting.is_crowded)
+        if outcome.errors:
+            self._dropped()
+        await (self._rest() if outcome.asked else asyncio.sleep(0))
+
+    async def _rest(self) -> None:
+        """Leave the time to the operations, until the worker stops."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ends.wait(), self._pace)
 
     async def _serve_series(self) -> None:
         while True:
@@ -149,12 +177,15 @@ class Recorder:
             except Exception:
                 logger.exception("The counts of Events could not be written; trying again.")
 
-    async def _record(self, event: EventNote, at: datetime) -> list[MooringError | None]:
-        """Write every Event of the event, and return the error of each, None if it was written."""
+    async def _record(self, event: EventNote, at: datetime, *, crowded: bool = False) -> _Outcome:
+        """Write the Events of the event that are no repetition; where it is `crowded`, one of those of what went well."""
         drafted = event_drafts(event, await self._pvc(event), event.node_name or self._node_name(event.node_id))
         if not drafted:
             logger.info("%s: %s", event.reason, event.note)
-        return await asyncio.gather(*(self._write(draft, at) for draft in drafted))
+        wanted = drafted[:1] if crowded and not event.reason.warns else drafted
+        new = [draft for draft in wanted if not self._told.again(draft, at)]
+        errors = await asyncio.gather(*(self._create(Series(draft, first=at, last=at)) for draft in new))
+        return _Outcome(len(wanted), len(new), [error for error in errors if error is not None])
 
     async def _pvc(self, event: EventNote) -> PvcRef | None:
         try:
@@ -162,11 +193,6 @@ class Recorder:
         except MooringError as error:
             self._log(error)
             return None
-
-    async def _write(self, draft: EventDraft, at: datetime) -> MooringError | None:
-        if self._told.again(draft, at):
-            return None
-        return await self._create(Series(draft, first=at, last=at))
 
     async def _create(self, series: Series) -> MooringError | None:
         """Write an Event that does not exist yet.

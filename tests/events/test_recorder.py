@@ -11,9 +11,11 @@ from typing import Any, Final
 
 import pytest
 
+from mooring.devstack.faults import Loss
 from mooring.events.pvcs import PvcCache
 from mooring.events.reasons import EventNote, Reason
 from mooring.events.recorder import Recorder
+from mooring.events.waiting import CROWD
 from mooring.kubernetes.api import KubernetesApi
 from mooring.kubernetes.connection import connect
 from mooring.models import Precondition
@@ -23,6 +25,7 @@ from tests.harness.cluster import PVS, Cluster
 from tests.harness.patience import PATIENCE
 from tests.harness.workers import until
 
+NEVER: Final = 3600.0
 START: Final = datetime(2026, 1, 31, 4, 0, 41, 123456, UTC)
 
 
@@ -36,13 +39,13 @@ class Recording:
     dropped: list[None] = field(default_factory=list)
 
     @asynccontextmanager
-    async def recorder(self, size: int = 100) -> AsyncIterator[Recorder]:
+    async def recorder(self, size: int = 1000, pace: float = 0.0) -> AsyncIterator[Recorder]:
         """Yield a recorder that runs while the block lasts, and reports what happened again each 50 ms."""
-        recorder = self.make(size)
+        recorder = self.make(size, pace)
         async with recorder.running():
             yield recorder
 
-    def make(self, size: int = 100) -> Recorder:
+    def make(self, size: int = 1000, pace: float = 0.0) -> Recorder:
         """Return a recorder that doesn't run yet."""
         pvcs = PvcCache(self.api)
         return Recorder(
@@ -50,13 +53,17 @@ class Recording:
             warnings_only=False,
             size=size,
             pause=0.05,
+            pace=pace,
         )
 
     async def event(self, **changed: Any) -> EventNote:
         """Return an Attached of the volume."""
-        pv = await self.cluster.ask("GET", f"{PVS}/{self.cluster.pv('vol')}")
-        mark = Precondition(pv=pv["metadata"]["name"], uid=pv["metadata"]["uid"])
-        return EventNote(**{**_ATTACHED, "pv": mark, **changed})
+        return EventNote(**{**_ATTACHED, "pv": await self.mark("vol"), **changed})
+
+    async def mark(self, handle: str) -> Precondition:
+        """Return the mark of the volume's PV."""
+        pv = await self.cluster.ask("GET", f"{PVS}/{self.cluster.pv(handle)}")
+        return Precondition(pv=pv["metadata"]["name"], uid=pv["metadata"]["uid"])
 
 
 _ATTACHED: Final[dict[str, Any]] = {
@@ -108,7 +115,7 @@ async def test_what_was_taken_last_is_written_before_the_end(recording: Recordin
 
 async def test_a_storm_costs_few_requests(recording: Recording, seen: Observatory) -> None:
     event = await recording.event()
-    async with recording.recorder(1000) as recorder:
+    async with recording.recorder() as recorder:
         for _ in range(500):
             recorder.record(event)
         await counted(seen, 500)
@@ -181,13 +188,62 @@ async def test_a_count_that_is_refused_is_told_later(recording: Recording, seen:
 
 
 async def test_what_there_is_no_room_for_is_dropped_and_counted(recording: Recording, seen: Observatory) -> None:
-    recorder = recording.make(size=2)
+    recorder = recording.make(size=4)
     for node in ("node-a", "node-b", "node-c"):
         recorder.record(await recording.event(holder=node))
     await until(lambda: len(recording.dropped) == 1)
 
     async with recorder.running():
         await counted(seen, 1, 1)
+
+
+async def test_a_warning_has_room_where_what_went_well_has_none(recording: Recording, seen: Observatory) -> None:
+    recorder = recording.make(size=2)
+    for changed in ({}, {"holder": "node-b"}, {"reason": Reason.ROLLED_BACK}):
+        recorder.record(await recording.event(**changed))
+    await until(lambda: len(recording.dropped) == 1)
+
+    async with recorder.running():
+        await seen.told_of("vol", "Attached", "RolledBack")
+
+
+async def test_a_warning_is_written_before_what_went_well(recording: Recording, seen: Observatory) -> None:
+    recorder = recording.make(pace=NEVER)
+    recorder.record(await recording.event())
+    recorder.record(await recording.event(reason=Reason.ROLLED_BACK))
+
+    async with recorder.running():
+        await seen.told_of("vol", "RolledBack")
+
+
+async def test_what_waits_for_its_turn_is_written_before_the_end(recording: Recording, seen: Observatory) -> None:
+    recorder = recording.make(pace=NEVER)
+    for node in ("node-a", "node-b", "node-c"):
+        recorder.record(await recording.event(holder=node))
+    async with recorder.running():
+        await counted(seen, 1)
+
+    await counted(seen, 1, 1, 1)
+
+
+async def test_in_a_crowd_what_went_well_is_told_on_the_pv_alone(recording: Recording, seen: Observatory) -> None:
+    await seen.bound("vol-of-a-claim")
+    about = {"pv": await recording.mark("vol-of-a-claim")}
+    recorder = recording.make()
+    for number in range(CROWD + 2):
+        recorder.record(await recording.event(**about, holder=f"node-{number}"))
+    async with recorder.running():
+        await seen.told_of("vol-of-a-claim", *(CROWD + 2) * ["Attached"])
+        await seen.told(seen.claim("vol-of-a-claim"), *(CROWD + 1) * ["Attached"])
+
+
+async def test_what_was_not_written_before_the_end_is_logged(recording: Recording, caplog: pytest.LogCaptureFixture) -> None:
+    recording.cluster.proxy.drop("POST", path="/events", loss=Loss.HANG)
+    async with recording.recorder() as recorder:
+        for node in ("node-a", "node-b", "node-c"):
+            recorder.record(await recording.event(holder=node))
+
+    assert any("were not written as Events before the worker stopped" in message for message in caplog.messages)
 
 
 async def test_an_event_that_is_refused_is_counted_and_logged_once(recording: Recording, caplog: pytest.LogCaptureFixture) -> None:
