@@ -43,7 +43,7 @@ from mooring.process.tracing import UNTRACED, Tracing, tracing_of
 from mooring.reconciliation.monitor import ReconciliationMonitor
 from mooring.reconciliation.schedule import ReconcileSchedule
 from mooring.settings import Settings, misspelt, read_settings
-from mooring.temporal.connection import reach, register_search_attributes, runtime, unavailable
+from mooring.temporal.connection import load_codec, reach, register_search_attributes, runtime, unavailable
 from mooring.temporal.namespace import Tenure
 from mooring.temporal.open_runs import count_open
 from mooring.temporal.pollers import Polls
@@ -208,7 +208,8 @@ async def serve(settings: Settings, tracing: Tracing, stop: asyncio.Event) -> No
         starting.awaited, registry.driver = "Temporal", met.driver
         metrics = Metrics(registry)
         clientset = await stack.enter_async_context(open_clientset(met, identity, _now, metrics))
-        reached = reach(identity, runtime(sdk_metrics, met.driver, log), starting.report, tracing.interceptors)
+        codec = load_codec(met.payload_codec)
+        reached = reach(identity, runtime(sdk_metrics, met.driver, log), starting.report, tracing.interceptors, codec)
         client = await unless(stop, reached)
         if client is None:
             return
@@ -231,6 +232,7 @@ def main() -> NoReturn:
     try:
         settings = read_settings()
         load_backend(settings.backend)
+        load_codec(settings.payload_codec)
         tracing = tracing_of(os.environ)
     except ValueError as error:
         refuse(f"The settings are wrong: {error}")

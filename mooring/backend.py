@@ -10,16 +10,14 @@ Not kept here: the order of the calls, their retries and their compensation (wor
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from mooring.user_code import load
 
 if TYPE_CHECKING:
     from mooring.models import BackendCall
 
 __all__ = ["Backend", "NoBackend", "TakesSecrets", "load_backend"]
-
-_OURS = ("worker", "workflows", "activities")
-"""Modules that are Mooring's own in the process of a worker."""
 
 
 class Backend(Protocol):
@@ -65,15 +63,5 @@ def load_backend(name: str) -> Backend:
     """
     if name == "none":
         return NoBackend()
-    module, _, factory = name.partition(":")
-    if module.partition(".")[0] in _OURS:
-        raise ValueError(
-            f"MOORING_BACKEND={name} names a module of Mooring's own; give yours another name than {', '.join(_OURS)}."
-        )
-    try:
-        made: Backend = getattr(importlib.import_module(module), factory)()
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(
-            f"MOORING_BACKEND={name} names no backend ({error}); it must be `none` or `package.module:factory`."
-        ) from error
+    made: Backend = load("MOORING_BACKEND", name, "backend")
     return made

@@ -117,6 +117,9 @@ class Settings(BaseSettings):
         NodeCheck.CSINODE,
         description="Node ids to publish to: those in CSINodes (`csinode`), names of Nodes (`node`), any (`off`).",
     )
+    payload_codec: str = Field(
+        "", description="`package.module:factory` of a payload codec, which encrypts what histories hold; empty: none."
+    )
     backend: str = Field("none", description="`none`, or `package.module:factory` of a Backend (mooring/backend.py).")
     csi_endpoint: UnixSocket = Field("", description="CSI endpoint to serve, `unix:///path`; empty: none.")
     at_once: bool = Field(

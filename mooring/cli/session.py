@@ -17,7 +17,7 @@ import typer
 
 from mooring.cli.exit_codes import ExitCode, exit_code
 from mooring.cli.output import note, output_failed, waiting
-from mooring.errors import MooringError, OperationPending, WorkerUnavailable
+from mooring.errors import InvalidRequest, MooringError, OperationPending, WorkerUnavailable
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -71,10 +71,14 @@ class Session:
         """Return a client of Temporal."""
         from temporalio.runtime import Runtime, TelemetryConfig
 
-        from mooring.temporal.connection import connect
+        from mooring.temporal.connection import connect, load_codec
 
+        try:
+            codec = load_codec(self.environ.get("MOORING_PAYLOAD_CODEC", ""))
+        except ValueError as error:
+            raise InvalidRequest(str(error)) from error
         # NB: temporalio's core logs to standard output, which is for data.
-        return await connect(runtime=Runtime(telemetry=TelemetryConfig(logging=None)), environ=self.environ)
+        return await connect(runtime=Runtime(telemetry=TelemetryConfig(logging=None)), environ=self.environ, codec=codec)
 
     async def kubernetes(self) -> KubernetesApi:
         """Return a client of the API server; raise KubernetesNotConfigured if none is named."""

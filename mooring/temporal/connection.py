@@ -1,14 +1,15 @@
 """The connection to Temporal: made as the Temporal CLI makes it, with payloads as pydantic JSON; and search attributes.
 
-Contract: the address, namespace, TLS and API key come from TEMPORAL_* and the CLI's profiles (`temporalio.envconfig`), and
-from nothing of Mooring's own. Registering search attributes never fails a worker: if it can't be done, the reason is
-returned, and operations go on without them.
+Contract: the address, namespace, TLS and API key come from TEMPORAL_* and the CLI's profiles (`temporalio.envconfig`), and from
+nothing of Mooring's own; a payload codec is the user's code, and comes from whoever connects. Registering search attributes never
+fails a worker: if it can't be done, the reason is returned, and operations go on without them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,7 @@ from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import PayloadCodec
 from temporalio.envconfig import ClientConfig
 from temporalio.runtime import LogForwardingConfig, LoggingConfig, PrometheusConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError
@@ -24,6 +26,7 @@ from mooring import names
 from mooring.errors import TemporalUnavailable
 from mooring.temporal.namespace import namespace_id, patiently
 from mooring.temporal.reasons import in_words
+from mooring.user_code import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -44,8 +47,9 @@ async def connect(
     runtime: Runtime | None = None,
     environ: Mapping[str, str] | None = None,
     interceptors: Sequence[Interceptor] = (),
+    codec: PayloadCodec | None = None,
 ) -> Client:
-    """Connect to the server that the environment names: `environ`, or else the process's.
+    """Connect to the server that the environment names: `environ`, or else the process's. `codec` encodes all payloads.
 
     Raises:
         TemporalUnavailable: the server can't be reached, or the configuration names none.
@@ -60,7 +64,7 @@ async def connect(
         async with asyncio.timeout(CONNECT_SECONDS):
             return await Client.connect(
                 **config,
-                data_converter=pydantic_data_converter,
+                data_converter=replace(pydantic_data_converter, payload_codec=codec),
                 identity=identity,
                 runtime=runtime,
                 interceptors=interceptors,
@@ -71,11 +75,27 @@ async def connect(
         raise TemporalUnavailable(f"Temporal at {config['target_host']} can't be reached: {in_words(error)}.") from error
 
 
-async def reach(identity: str, runtime: Runtime, tell: Callable[[str], None], interceptors: Sequence[Interceptor] = ()) -> Client:
+def load_codec(name: str) -> PayloadCodec | None:
+    """Load the codec that MOORING_PAYLOAD_CODEC names, None for ""; raise ValueError if it names none."""
+    if not name:
+        return None
+    made = load("MOORING_PAYLOAD_CODEC", name, "payload codec")
+    if not isinstance(made, PayloadCodec):
+        raise ValueError(f"MOORING_PAYLOAD_CODEC={name} makes no payload codec, but a {type(made).__name__}.")  # noqa: TRY004 - as `load`
+    return made
+
+
+async def reach(
+    identity: str,
+    runtime: Runtime,
+    tell: Callable[[str], None],
+    interceptors: Sequence[Interceptor] = (),
+    codec: PayloadCodec | None = None,
+) -> Client:
     """Return a client as `connect` does, however long server and namespace take to appear; `tell` receives what is missing."""
 
     async def reached() -> Client:
-        client = await connect(identity=identity, runtime=runtime, interceptors=interceptors)
+        client = await connect(identity=identity, runtime=runtime, interceptors=interceptors, codec=codec)
         await namespace_id(client)
         return client
 
