@@ -47,7 +47,7 @@ def check(
     """
     session = Session.of(context, kubeconfig, kube_context)
     whose = _account(account)
-    report = session.run(lambda: _check(session, csi_endpoint, whose), "the check")
+    report = session.run(lambda: run_checks(session, csi_endpoint, whose), "the check")
     if output == "text":
         _print(report.checks)
     else:
@@ -65,7 +65,8 @@ def _account(text: str) -> Account | None:
         raise typer.BadParameter(f"{error}, for example mooring:mooring.") from None
 
 
-async def _check(session: Session, csi_endpoint: str, account: Account | None) -> CheckReport:
+async def run_checks(session: Session, csi_endpoint: str, account: Account | None) -> CheckReport:
+    """Put all questions."""
     from mooring.checks.runner import Asked, check_everything
 
     settings = {"driver": session.driver, "task_queue": session.task_queue, "csi_endpoint": csi_endpoint}

@@ -39,7 +39,7 @@ def explain(
     """
     session = Session.of(context, kubeconfig, kube_context)
     handle = volume_named(session, volume).id
-    explained, errors = session.run(lambda: _explain(session, handle), f"the reading of volume {handle}")
+    explained, errors = session.run(lambda: read_explanation(session, handle), f"the reading of volume {handle}")
     if not explained.known and not errors:
         session.fail(
             VolumeNotFound(f"Volume {handle} of driver {session.driver} has no PersistentVolume, and Temporal has no run of it.")
@@ -54,7 +54,8 @@ def explain(
         session.fail(*errors)
 
 
-async def _explain(session: Session, volume: str) -> tuple[Explanation, list[MooringError]]:
+async def read_explanation(session: Session, volume: str) -> tuple[Explanation, list[MooringError]]:
+    """Read all that is known of the volume, and the errors that hid the rest."""
     from mooring.client import MooringClient, volume_ref
     from mooring.explain.explainer import Explainer
     from mooring.temporal.pages import ui_address

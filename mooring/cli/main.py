@@ -22,6 +22,7 @@ from mooring import __version__
 from mooring.cli import operations, stack
 from mooring.cli.adopt import adopt
 from mooring.cli.approve import approve
+from mooring.cli.bundle import bundle
 from mooring.cli.check import check
 from mooring.cli.completion import completion
 from mooring.cli.drift import drift
@@ -162,6 +163,7 @@ app.command()(history)
 app.command()(operations.rebuild)
 app.command()(adopt)
 app.command()(check)
+app.command()(bundle)
 app.command()(drift)
 app.command()(approve)
 app.command()(evacuate)

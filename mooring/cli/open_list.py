@@ -25,7 +25,7 @@ MAX_CONCURRENT: Final = 16
 
 def print_open(session: Session, node: str, output: str) -> None:
     """Print what is under way, of one node if it isn't ""; `node` is a CSI node id."""
-    runs = session.run(lambda: _read(session, node), f"the list of what is under way for driver {session.driver}")
+    runs = session.run(lambda: read_open(session, node), f"the list of what is under way for driver {session.driver}")
     if output in ("json", "yaml"):
         print_data(runs, output)
     elif output == "name":
@@ -47,7 +47,8 @@ def _cells(run: RunForm, now: datetime, *, wide: bool) -> list[str]:
     return [*cells, run.task_queue, run.workflow_id, run.run_id] if wide else cells
 
 
-async def _read(session: Session, node: str) -> list[RunForm]:
+async def read_open(session: Session, node: str) -> list[RunForm]:
+    """Read the open runs, of one node if it isn't ""."""
     from mooring.cli.forms import open_run
     from mooring.process.at_once import ask_each
     from mooring.temporal import runs

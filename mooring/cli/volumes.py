@@ -114,6 +114,14 @@ def list_volumes(
         session.fail(*errors)
 
 
+async def read_volumes(session: Session) -> list[VolumeForm]:
+    """Read all volumes, with what is under way as far as Temporal answers."""
+    from mooring.cluster.record_list import statuses
+
+    found, _ = statuses(session.driver, (await read_all(session)).records)
+    return _merged(session.driver, found, (await _under_way(session))[0])
+
+
 async def _under_way(session: Session) -> tuple[list[UnderWay], list[MooringError]]:
     """List what is under way, and the error that hid it."""
     from mooring.temporal import runs

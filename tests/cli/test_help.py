@@ -28,6 +28,7 @@ COMMANDS = [
     "drift",
     "approve",
     "check",
+    "bundle",
     "explain",
     "evacuate",
     "completion",
