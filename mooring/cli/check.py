@@ -51,7 +51,9 @@ def check(
     if output == "text":
         _print(report.checks)
     else:
-        print_data(report, output)
+        from mooring.cli.report_forms import ChecksForm
+
+        print_data(ChecksForm.model_validate(report), output)
     if not report.ok:
         raise typer.Exit(ExitCode.FAILED)
 

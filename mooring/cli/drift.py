@@ -41,7 +41,7 @@ def drift(
     session = Session.of(context)
     what = f"the {'' if now else 'report of the last '}reconciliation of driver {session.driver}"
     report, waiting = session.run(lambda: _ask(session, now=now, timeout=timeout), what, "Interrupted. The reconciliation goes on.")
-    _print(report, output)
+    _print(session.driver, report, waiting, output)
     if report.task_queue not in ("", session.task_queue):
         schedule, named, own = names.reconcile_id(session.driver), report.task_queue, session.task_queue
         note(f"The Schedule {schedule} names task queue {named}, not {own}; `mooring check` says who polls it.")
@@ -86,9 +86,11 @@ async def _through(client: Client, run: Run) -> None:
         ending.cancel()
 
 
-def _print(report: ReconciliationReport, output: str) -> None:
+def _print(driver: str, report: ReconciliationReport, waiting: Progress | None, output: str) -> None:
     if output in ("json", "yaml"):
-        print_data(report, output)
+        from mooring.cli import report_forms
+
+        print_data(report_forms.drift(driver, report, waiting), output)
     elif report.result and report.result.drifts:
         wide = output == "wide"
         rows = [Row(_cells(each, wide=wide), STYLES.get(each.outcome, "")) for each in report.result.drifts]

@@ -14,7 +14,7 @@ from mooring.cli.naming import volume_named
 from mooring.cli.operations import Kubeconfig, KubeContext, VolumeName
 from mooring.cli.output import Text, print_data
 from mooring.cli.session import Session
-from mooring.errors import VolumeNotFound
+from mooring.errors import VolumeNotFound, WorkerUnavailable
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -49,7 +49,9 @@ def explain(
 
         print_page(explained, datetime.now(UTC))
     else:
-        print_data(explained, output)
+        from mooring.cli.explain_form import explanation
+
+        print_data(explanation(explained), output)
     if errors:
         session.fail(*errors)
 
@@ -60,8 +62,10 @@ async def read_explanation(session: Session, volume: str) -> tuple[Explanation, 
     from mooring.explain.explainer import Explainer
     from mooring.temporal.pages import ui_address
 
-    async def ask(client: Client, asked: VolumeRef) -> VolumeStatus:
-        mooring = MooringClient(client, driver=asked.driver, task_queue=session.task_queue)
+    async def ask(client: Client, asked: VolumeRef, queue: str) -> VolumeStatus:
+        if not await session.workers(client, queue):
+            raise WorkerUnavailable(f"No worker polls task queue {queue}.")
+        mooring = MooringClient(client, driver=asked.driver, task_queue=queue)
         return await mooring.get(asked.volume_handle, deadline=WORKER_SECONDS)
 
     ui = ui_address(session.environ)

@@ -40,14 +40,14 @@ def _print_volume(explained: Explanation, now: datetime) -> None:
     lines += [("Held by", text) for text in held_by or [_nobody(explained)]]
     if record is not None:
         lines += [("Epoch", str(record.epoch)), ("Written by", record.operation or NONE)]
+    lines += [("Read by", "a worker, since the PersistentVolumes can't be read from here")] if explained.told else []
     _fields(lines)
 
 
 def _nobody(explained: Explanation) -> str:
     if explained.unpersisted is not None:
         return f"{explained.unpersisted.node_id}, which waits for a PersistentVolume"
-    unsure = any(pv.problem for pv in explained.pvs) or len(explained.pvs) > 1 or (explained.unasked and not explained.pvs)
-    return UNKNOWN if unsure else NONE
+    return NONE if explained.holders_known else UNKNOWN
 
 
 def _holder(held: Attachment, now: datetime) -> str:

@@ -1,8 +1,8 @@
-"""The forms in which `list` and `get` hand volumes and open runs to programs; docs/output.schema.json has their schema.
+"""The forms in which `list` and `get` hand volumes and open runs to programs; docs/output.schema.json has the schema of all.
 
 Contract: within a version fields are added, and none is removed, renamed or given another meaning. A time is RFC 3339, in UTC.
 
-Not kept here: tables for people (volumes.py, open_list.py).
+Not kept here: the forms of other commands (report_forms.py, explain_form.py); tables for people (volumes.py, open_list.py).
 """
 
 from __future__ import annotations
@@ -10,13 +10,21 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from mooring.models import Model, VolumeStatus
+from pydantic import ConfigDict
+
+from mooring.models import Attachment, Model, VolumeStatus
 
 if TYPE_CHECKING:
     from mooring.temporal.under_way import UnderWay
 
 
-class HolderForm(Model):
+class Form(Model):
+    """The base of all forms: made from an object's attributes, and open to the fields that a later version adds."""
+
+    model_config = ConfigDict(extra="ignore", from_attributes=True, json_schema_serialization_defaults_required=True)
+
+
+class HolderForm(Form):
     """A node that holds a volume. `access_mode` is "" if unknown; `waits_for_pv`: it is recorded once the volume has a PV."""
 
     node_id: str
@@ -26,7 +34,7 @@ class HolderForm(Model):
     waits_for_pv: bool
 
 
-class RunForm(Model):
+class RunForm(Form):
     """A run that is under way. `volume_handle` and `node_id` are "" where it is about none, or about every.
 
     `kind`: publish, unpublish, adopt, wait (for a PV), evacuation, migration or reconciliation. `stuck`: it has been open for
@@ -46,7 +54,7 @@ class RunForm(Model):
     task_queue: str
 
 
-class VolumeForm(Model):
+class VolumeForm(Form):
     """A volume and its holders. `operation` is the run that wrote its record last, "" for none, `epoch` 0 if it has none.
 
     `open` is the operation that is under way, None if there is none, or where the command doesn't look (`get`, `list --watch`).
@@ -91,22 +99,23 @@ def volume(status: VolumeStatus, under_way: RunForm | None = None) -> VolumeForm
     """Return the form of a volume."""
     record, waiting = status.record, status.unpersisted
     recorded = record.everyone if record else ()
-    holders = [(held, False) for held in recorded] + ([(waiting, True)] if waiting else [])
     return VolumeForm(
         driver=status.driver,
         volume_handle=status.volume_handle,
-        holders=tuple(
-            HolderForm(
-                node_id=held.node_id,
-                attached_at=held.attached_at,
-                access_mode=held.access_mode or "",
-                readonly=held.readonly,
-                waits_for_pv=waits,
-            )
-            for held, waits in holders
-        ),
+        holders=(*map(holder, recorded), *([holder(waiting, waits_for_pv=True)] if waiting else [])),
         epoch=record.epoch if record else 0,
         pvs=tuple(mark.pv for mark in record.marks) if record else (),
         operation=(record.operation if record else "") or "",
         open=under_way,
+    )
+
+
+def holder(held: Attachment, *, waits_for_pv: bool = False) -> HolderForm:
+    """Return the form of a holder."""
+    return HolderForm(
+        node_id=held.node_id,
+        attached_at=held.attached_at,
+        access_mode=held.access_mode or "",
+        readonly=held.readonly,
+        waits_for_pv=waits_for_pv,
     )

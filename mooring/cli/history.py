@@ -80,7 +80,9 @@ async def _read(session: Session, volume: str, limit: int) -> VolumeHistory:
 def print_history(runs: Sequence[VolumeRun], output: str = "table") -> None:
     """Print the runs: `table` fits a terminal, `wide` omits nothing, `json` and `yaml` are for programs."""
     if output in ("json", "yaml"):
-        print_data(runs, output)
+        from mooring.cli.report_forms import OperationForm
+
+        print_data([OperationForm.model_validate(run) for run in runs], output)
     elif runs and output == "wide":
         rows = [[rfc3339(run.started_at), *cells(run), run.failure or NONE, run.message or NONE] for run in runs]
         print_table(WIDE, [Row(row) for row in rows], whole=True)

@@ -96,22 +96,24 @@ class Session:
             from mooring.client import MooringClient
 
             temporal = await self.temporal()
-            if needs_worker and not await self._workers(temporal):
+            if needs_worker and not await self.workers(temporal, self.task_queue):
                 raise WorkerUnavailable(f"No worker polls task queue {self.task_queue}, so {what} can't begin.")
             try:
                 return await call(MooringClient(temporal, driver=self.driver, task_queue=self.task_queue))
             except OperationPending:
-                if await self._workers(temporal):
+                if await self.workers(temporal, self.task_queue):
                     raise
             raise WorkerUnavailable(f"No worker polls task queue {self.task_queue}, so {what} waits for one.")
 
         return self.run(work, what, f"Interrupted. If {what} had begun, it goes on: {joined_by}")
 
-    async def _workers(self, temporal: Client) -> list[str]:
+    @staticmethod
+    async def workers(temporal: Client, queue: str) -> list[str]:
+        """Return the identities of the workers that polled the task queue lately."""
         from mooring.temporal import runs
 
         async with runs.deadline(5, "The search for workers"):
-            return await runs.workers_of(temporal, self.task_queue)
+            return await runs.workers_of(temporal, queue)
 
     def run(
         self, work: Callable[[], Coroutine[Any, Any, T]], what: str, interrupted: str = "Interrupted.", *, streams: bool = False

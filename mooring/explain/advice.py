@@ -42,10 +42,19 @@ def advise(facts: Facts) -> tuple[Advice, ...]:
 
 
 def _nothing(facts: Facts) -> Advice:
+    holders = " and ".join(held.node_id for held in facts.holders)
     if facts.unasked:
         return Advice(
-            situation="unknown", says="Nothing is wrong in the answers received. Ask again once the other sources answer."
+            situation="unknown", says=f"Nothing is wrong in the answers received.{_told(facts, holders)} {_unasked(facts)}"
         )
-    holders = " and ".join(held.node_id for held in facts.holders)
     state = f"Held by {holders}, as it should be." if holders else "No node holds the volume, so it can be published."
     return Advice(situation="nothing-wrong", says=f"Nothing is wrong. {state}")
+
+
+def _told(facts: Facts, holders: str) -> str:
+    """Return a sentence about what a worker told, or nothing."""
+    return f" As a worker reads the record, {holders or 'no node'} holds the volume." if facts.told else ""
+
+
+def _unasked(facts: Facts) -> str:
+    return f"The rest is unknown: {' '.join(dict.fromkeys(facts.unasked))}"

@@ -30,15 +30,15 @@ A = TypeVar("A")
 class Explainer:
     """The explainer of volumes. `temporal` and `kubernetes` connect; `queue` is that of the workers, `now` UTC.
 
-    `ask` has a worker read the volume's record, for a user who can't read the PVs. `ui` is the URL of the Temporal UI, "" if it is
-    unknown.
+    `ask` has a worker of a task queue read the volume's record, for a user who can't read the PVs. `ui` is the URL of the Temporal
+    UI, "" if it is unknown.
     """
 
     temporal: Callable[[], Awaitable[Client]]
     kubernetes: Callable[[], Awaitable[KubernetesApi]]
     queue: str
     now: Callable[[], datetime]
-    ask: Callable[[Client, VolumeRef], Awaitable[VolumeStatus]]
+    ask: Callable[[Client, VolumeRef, str], Awaitable[VolumeStatus]]
     ui: str = ""
 
     async def explain(self, volume: VolumeRef) -> tuple[Explanation, list[MooringError]]:
@@ -54,15 +54,15 @@ class Explainer:
         asked = self._or_told(read_related(reached, volume, nodes), errors) if reached and operations else None
         related = (await asked if asked else None) or RelatedPart()
         errors += part.errors
-        told = await self._told(reached, volume) if reached and cluster is None and operations and operations.workers else None
+        told = await self._told(reached, volume, operations) if reached and cluster is None and operations else None
         facts = _facts(volume, part, operations, related, errors, told)
         facts = facts.model_copy(update={"ui": self.ui})
         return Explanation(**dict(facts), what_to_do=advise(facts)), errors
 
-    async def _told(self, client: Client, volume: VolumeRef) -> VolumeRecord | None:
-        """Return the record as a worker reads it, None if there is none, or no answer."""
-        status = await self._or_told(self.ask(client, volume), [])
-        return status.record if status else None
+    async def _told(self, client: Client, volume: VolumeRef, operations: OperationsPart) -> VolumeStatus | None:
+        """Return what a worker reads, of the open operation's task queue if one polls it; None if there is no answer."""
+        queue = operations.task_queue if operations.workers else self.queue
+        return await self._or_told(self.ask(client, volume, queue), [])
 
     async def _cluster(self, client: Awaitable[Client | None], volume: VolumeRef) -> ClusterPart:
         api = await self.kubernetes()
@@ -110,7 +110,7 @@ def _facts(
     operations: OperationsPart | None,
     related: RelatedPart,
     errors: Sequence[MooringError],
-    told: VolumeRecord | None,
+    told: VolumeStatus | None,
 ) -> Facts:
     vanished = _vanished(cluster.beyond)
     return Facts(

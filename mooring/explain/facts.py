@@ -12,7 +12,7 @@ from datetime import datetime
 from pydantic import Field
 
 from mooring import names
-from mooring.models import Attachment, Model, VolumeRecord, VolumeRef
+from mooring.models import Attachment, Model, VolumeRecord, VolumeRef, VolumeStatus
 from mooring.models.adoption import Finding
 from mooring.records.copies import merge
 from mooring.temporal.pages import run_page
@@ -88,9 +88,9 @@ class Facts(VolumeRef):
     wait for other operations, from a task queue of their own; `task_queue` is that of the others, and of the open operation.
     `unpersisted`: the holder of the volume while it has no PV. `vanished`: the volume's record with the evidence beyond its PVs, if
     that names more holders, or a PV was altered; and `unplaced`: by node id the reason why a volume without a PV may be attached
-    there (mooring/evidence/evidence.py). `told`: the record as a worker read it, where the PVs could not be read. `runs` are its
-    operations, newest first; `stuck` are the open runs, of these and of `related`, whose workflow task keeps failing. `ui` is the
-    URL of the Temporal UI, "" if it is unknown.
+    there (mooring/evidence/evidence.py). `told`: what a worker read, None unless the PVs could not be read and it answered.
+    `runs` are its operations, newest first; `stuck` are the open runs, of these and of `related`, whose workflow task keeps
+    failing. `ui` is the URL of the Temporal UI, "" if it is unknown.
     """
 
     pvs: tuple[PvFacts, ...] = ()
@@ -106,7 +106,7 @@ class Facts(VolumeRef):
     workers: tuple[str, ...] | None = None
     waiters: tuple[str, ...] | None = None
     task_queue: str = ""
-    told: VolumeRecord | None = None
+    told: VolumeStatus | None = None
     namespace: str = "default"
     ui: str = Field("", exclude=True)
     unasked: tuple[str, ...] = ()
@@ -115,12 +115,23 @@ class Facts(VolumeRef):
     def record(self) -> VolumeRecord | None:
         """The merged record of the PVs, or None if none can be read."""
         readable = [pv.record for pv in self.pvs if pv.record is not None]
-        return merge(readable, [pv.problem for pv in self.pvs if pv.problem]) if readable else self.told
+        return merge(readable, [pv.problem for pv in self.pvs if pv.problem]) if readable else self._told
+
+    @property
+    def _told(self) -> VolumeRecord | None:
+        return self.told.record if self.told else None
 
     @property
     def holders(self) -> tuple[Attachment, ...]:
         """The holders of the volume by its record."""
         return self.record.everyone if self.record else ()
+
+    @property
+    def holders_known(self) -> bool:
+        """True if the record names all holders: every PV's can be read, or a worker read it."""
+        if any(pv.problem for pv in self.pvs):
+            return False
+        return bool(self.pvs or self.told) or not self.unasked
 
     @property
     def lost(self) -> tuple[Attachment, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -25,6 +27,7 @@ from tests.harness.repository import ROOT
 from worker import MooringWorker
 
 REPOSITORY = ROOT
+SCHEMA = ROOT / "docs" / "output.schema.json"
 MANY = 1000
 
 
@@ -40,6 +43,13 @@ class Ran:
     def data(self) -> Any:
         """The JSON or YAML that it printed."""
         return yaml.safe_load(self.out)
+
+    @property
+    def form(self) -> str:
+        """The form of the JSON that it printed, of the first object in a list; the documented schema has it."""
+        printed = json.loads(self.out)
+        jsonschema.validate(printed, json.loads(SCHEMA.read_text()))
+        return str((printed[0] if isinstance(printed, list) else printed)["form"])
 
     @property
     def rows(self) -> list[dict[str, str]]:

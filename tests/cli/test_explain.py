@@ -68,9 +68,9 @@ async def test_a_volume_that_is_held_as_it_should_be(
     await existing.attach("vol", "node-a")
     await join(existing, "node-a")
     ran = await until(look, lambda data: bool(data["runs"]) and bool(data["runs"][0]["ended_at"]))
-    [pv], [node], [wanted] = ran.data["pvs"], ran.data["nodes"], ran.data["volume_attachments"]
+    [holder], [node], [wanted] = ran.data["holders"], ran.data["nodes"], ran.data["volume_attachments"]
     assert (ran.code, situations(ran)) == (ExitCode.OK, ["nothing-wrong"])
-    assert (pv["record"]["holders"][0]["node_id"], pv["record"]["mark"]["epoch"]) == ("node-a", 1)
+    assert (holder["node_id"], ran.data["epoch"], ran.data["holders_known"]) == ("node-a", 1, True)
     assert (node["name"], node["ready"], node["registered"]) == (existing.name("node-a"), "True", True)
     assert (wanted["node_id"], wanted["attached"]) == ("node-a", True)
 

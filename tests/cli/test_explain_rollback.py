@@ -13,6 +13,7 @@ from mooring.models import VolumeRef
 from tests.cli.conftest import Mooring, Ran
 from tests.harness.cluster import Cluster
 from tests.harness.patience import PATIENCE
+from tests.harness.workers import quick, running_worker
 from worker import MooringWorker
 
 
@@ -78,3 +79,36 @@ async def test_without_kubernetes_a_worker_tells_who_holds_the_volume(
     [holder] = [line for line in ran.out.splitlines() if line.startswith("Held by")]
     assert "node-a" in holder
     assert "KUBECONFIG" in ran.err
+
+
+async def test_without_kubernetes_a_worker_tells_that_nobody_holds_the_volume(
+    worker: MooringWorker, cluster: Cluster, run: Mooring
+) -> None:
+    await cluster.create("vol")
+
+    ran = await run("explain", "vol", "-o", "json", KUBECONFIG="")
+
+    assert (ran.form, ran.data["holders"], ran.data["holders_known"]) == ("mooring.explanation/v1", [], True)
+    [advice] = ran.data["what_to_do"]
+    assert all(each in advice["says"] for each in ("no node holds the volume", "KUBECONFIG"))
+
+
+async def test_without_kubernetes_and_without_a_worker_the_holders_are_unknown(cluster: Cluster, run: Mooring) -> None:
+    await cluster.create("vol")
+
+    assert (await run("explain", "vol", "-o", "json", KUBECONFIG="")).data["holders_known"] is False
+
+
+async def test_without_kubernetes_the_workers_of_the_open_operation_are_asked(
+    temporal_client: Client, cluster: Cluster, run: Mooring
+) -> None:
+    await cluster.create("vol")
+    elsewhere = quick(cluster.driver, task_queue="elsewhere")
+    async with running_worker(temporal_client, elsewhere, cluster.proxy.kubeconfig()):
+        await MooringClient(temporal_client, driver=cluster.driver, task_queue="elsewhere").publish("vol", "node-a")
+        failing = cluster.proxy.fail("PATCH", status=503)
+        await run("--task-queue", "elsewhere", "unpublish", "vol", "node-a", "--timeout", "0.1")
+        ran = await run("explain", "vol", "-o", "json", KUBECONFIG="")
+        failing.stop()
+
+    assert [held["node_id"] for held in ran.data["holders"]] == ["node-a"]

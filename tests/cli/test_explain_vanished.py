@@ -139,4 +139,4 @@ async def test_a_holder_that_was_unpublished_is_told_no_more(
 
     ran = await until(look, "nothing-wrong")
 
-    assert (ran.data["vanished"], ran.data["unplaced"]) == (None, {})
+    assert (ran.data["holders"], ran.data["lost_holders"], ran.data["holders_known"]) == ([], [], True)

@@ -1,18 +1,34 @@
-"""The forms for programs, as docs/output.schema.json describes them."""
+"""The forms for programs: all that the command prints is as docs/output.schema.json has it."""
 
 from __future__ import annotations
 
 import json
 
-from pydantic.json_schema import models_json_schema
-
-from mooring.cli.forms import RunForm, VolumeForm
-from tests.cli.conftest import REPOSITORY
-
-SCHEMA = REPOSITORY / "docs" / "output.schema.json"
+from mooring.cli.schema import output_schema
+from mooring.client import MooringClient
+from tests.cli.conftest import SCHEMA, Mooring
+from tests.harness.cluster import Cluster
+from worker import MooringWorker
 
 
 def test_the_documented_schema_is_that_of_the_forms() -> None:
     """To renew it: write what `json.dumps(schema, indent=2)` gives, after a look at what a program loses by the change."""
-    _, schema = models_json_schema([(VolumeForm, "serialization"), (RunForm, "serialization")])
-    assert json.loads(SCHEMA.read_text()) == schema
+    assert json.loads(SCHEMA.read_text()) == output_schema()
+
+
+async def test_the_schema_has_what_each_command_prints(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, look: Mooring
+) -> None:
+    await cluster.create("vol")
+    await cluster.create("bad", {cluster.keys.epoch: "many"})
+    await mooring.publish("waiting", "node-a")
+    failing = cluster.proxy.fail("PATCH", status=503)
+    await look("publish", "vol", "node-a", "--timeout", "0.1")
+
+    commands = ["get waiting", "list", "list --open", "explain vol", "explain bad", "history vol", "check"]
+    forms = [(await look(*command.split(), "-o", "json")).form for command in commands]
+    failing.stop()
+
+    volume, explanation = "mooring.volume/v1", "mooring.explanation/v1"
+    others = ["mooring.operation/v1", "mooring.check/v1"]
+    assert forms == [volume, volume, "mooring.run/v1", explanation, explanation, *others]
