@@ -8,6 +8,7 @@ from temporalio import activity
 
 from activities.attempt import attempt
 from mooring.models import RebuildResult
+from mooring.words import counted
 
 if TYPE_CHECKING:
     from mooring.index.reflector import Reflector
@@ -35,6 +36,10 @@ class RebuildActivities:
             skipped=skipped,
             replaced_times=rebuilt.replaced_times,
             seconds=round(rebuilt.seconds, 3),
-            message=f"Worker {self._worker} restored {counts.holders} holders of {counts.attached} volumes "
-            f"from {counts.volumes} PVs in {rebuilt.seconds:.2f} s; skipped: {skipped or 'none'}.",
+            message=f"Worker {self._worker} restored {counted(counts.holders, 'holder')} of {counted(counts.attached, 'volume')} "
+            f"from {counted(counts.volumes, 'PV')} in {rebuilt.seconds:.2f} s; skipped: {_listed(skipped)}.",
         )
+
+
+def _listed(skipped: dict[str, int]) -> str:
+    return ", ".join(f"{number} {reason}" for reason, number in skipped.items()) or "none"

@@ -18,6 +18,8 @@ from temporalio import workflow
 from temporalio.common import RawValue, RetryPolicy
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
+from mooring.words import counted
+
 with workflow.unsafe.imports_passed_through():
     from activities.reconciliation import ReconcileActivities
     from mooring import names
@@ -221,7 +223,7 @@ class ReconcileAttachments:
         return f"Nothing is healed: {self._due()} exceed the drift guard of {self._options.guard}, and nobody has approved them."
 
     def _due(self) -> str:
-        return f"{self._found.due} heals of driver {self._driver}"
+        return f"{counted(self._found.due, 'heal')} of driver {self._driver}"
 
     def _show(self, state: State) -> None:
         self._state = state

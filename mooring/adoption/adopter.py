@@ -25,6 +25,7 @@ from mooring.models.adoption import Finding, Verdict
 from mooring.process.at_once import ask_each
 from mooring.process.backoff import pauses
 from mooring.process.metrics import Metrics
+from mooring.words import counted
 
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 5.0
@@ -99,7 +100,7 @@ class Adopter:
         surveyed = await self.survey.look(only)
         due = sum(finding.verdict is Verdict.ADOPT for finding in surveyed.findings)
         self.missing = [
-            f"{due} volumes that are already attached are being adopted; AdoptAttachment in the Temporal UI shows them."
+            f"{counted(due, 'existing attachment')} still to be recorded; AdoptAttachment in the Temporal UI shows them."
         ]
         findings = await carry_out(surveyed.findings, self._adopt)
         told = self._doubts.refused

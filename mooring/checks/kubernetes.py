@@ -23,6 +23,7 @@ from mooring.kubernetes.list_watch import decode
 from mooring.kubernetes.pv_objects import PVS
 from mooring.models import VolumeRef, Write
 from mooring.records.annotations import patch
+from mooring.words import counted
 
 if TYPE_CHECKING:
     from mooring.checks.rights import Account
@@ -172,7 +173,8 @@ class KubernetesChecks:
         self._records = await read_records(volumes_of(self._kubernetes, self._driver, _now))
         seen = self._records.records
         held = sum(bool(each.nodes) for each in seen)
-        return ok(f"{len(seen)} of driver {self._driver}, {held} of them attached to {sum(len(each.nodes) for each in seen)} nodes")
+        nodes = counted(sum(len(each.nodes) for each in seen), "node")
+        return ok(f"{len(seen)} of driver {self._driver}, {held} of them attached to {nodes}")
 
     async def _placed(self) -> Answer:
         return _told_of(self._records.untranslatable)

@@ -41,7 +41,10 @@ def adopt(
     timeout: Timeout = PATIENCE,
     output: Listing = "table",
 ) -> None:
-    """Record volumes that VolumeAttachments show as attached, and that have no record of it."""
+    """Record volumes that are attached, and have no record of it.
+
+    VolumeAttachments show which are attached.
+    """
     session = Session.of(context, kubeconfig, kube_context)
     surveyed = session.run(lambda: _survey(session), "the survey of VolumeAttachments")
     findings = surveyed.findings

@@ -9,7 +9,7 @@ import typer
 from mooring.cli.complete_names import complete_waiting
 from mooring.cli.naming import node_named
 from mooring.cli.operations import Kubeconfig, KubeContext
-from mooring.cli.output import print_lines
+from mooring.cli.output import print_prose
 from mooring.cli.session import Session
 
 if TYPE_CHECKING:
@@ -33,12 +33,15 @@ def approve(
     kubeconfig: Kubeconfig = "",
     kube_context: KubeContext = "",
 ) -> None:
-    """Approve RUN: the heals that the drift guard holds back, or the release of a dead node's volumes."""
+    """Approve RUN: heals, or the release of a dead node's volumes.
+
+    The heals are those that the drift guard holds back.
+    """
     session = Session.of(context, kubeconfig, kube_context)
     if run.startswith(EVACUATE) and run != EVACUATE:
         run = f"{EVACUATE}{node_named(session, run.removeprefix(EVACUATE)).id}"
     answer = session.run(lambda: _approve(session, run, by, reason), f"the approval of {run} of driver {session.driver}")
-    print_lines([answer])
+    print_prose(answer)
 
 
 async def _approve(session: Session, run: str, by: str, reason: str) -> str:

@@ -11,9 +11,9 @@ import typer
 
 from mooring.cli.exit_codes import ExitCode
 from mooring.cli.operations import Kubeconfig, KubeContext
-from mooring.cli.output import Text, note, print_data
+from mooring.cli.output import Text, filled, note, print_data, print_lines, print_prose
 from mooring.cli.session import Session
-from mooring.process.plain import plain
+from mooring.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mooring.checks.rights import Account
 
 MARKS: Final = {"ok": "√", "warning": "‼", "failed": "×", "skipped": "-"}  # noqa: RUF001 - meant to be seen
+_INDENT: Final = "    "
 STYLES: Final = {"ok": "green", "warning": "yellow", "failed": "red", "skipped": "dim"}
 
 
@@ -41,9 +42,10 @@ def check(
     kube_context: KubeContext = "",
     output: Text = "text",
 ) -> None:
-    """Check that Mooring has all it needs: Temporal, Kubernetes and its rights there, sound records, workers, the CSI endpoint.
+    """Check that Mooring has all it needs, and how to mend it.
 
-    It changes nothing. A warning is not a failure.
+    It asks for Temporal, Kubernetes and the rights there, sound records, workers and the CSI endpoint, and changes nothing. A
+    warning is not a failure.
     """
     session = Session.of(context, kubeconfig, kube_context)
     whose = _account(account)
@@ -87,18 +89,20 @@ def _print(checks: Sequence[Check]) -> None:
         console.out(("\n" if number else "") + group, style="bold", highlight=False)
         for each in members:
             why = f" ({each.cause})" if each.result == "skipped" else ""
-            console.out(f"{marks[each.result]} {plain(each.description + why)}", style=STYLES[each.result], highlight=False)
-            for line in _reasons(each):
-                console.out(f"    {plain(line)}", highlight=False)
+            mark = f"{marks[each.result]} "
+            said = filled(each.description + why, sys.stdout, mark, " " * len(mark))
+            console.out(said, style=STYLES[each.result], highlight=False)
+            _print_reasons(each)
     counts = Counter(each.result.value for each in checks)
-    note(f"{len(checks)} checks: {', '.join(f'{counts[name]} {name}' for name in MARKS if counts[name])}.")
+    note(f"{counted(len(checks), 'check')}: {', '.join(f'{counts[name]} {name}' for name in MARKS if counts[name])}.")
 
 
-def _reasons(each: Check) -> list[str]:
+def _print_reasons(each: Check) -> None:
     if each.result in ("ok", "skipped"):
-        return []
-    fix = f"fix: {each.fix or 'run this:'}"
-    return [each.cause, fix, *([f"     {each.command}"] if each.command else []), f"see: {each.link}"]
+        return
+    print_prose(each.cause, _INDENT, _INDENT)
+    print_prose(each.fix or "run this:", f"{_INDENT}fix: ", f"{_INDENT}     ")
+    print_lines([*([f"{_INDENT}     {each.command}"] if each.command else []), f"{_INDENT}see: {each.link}"])
 
 
 def _prints(text: str) -> bool:

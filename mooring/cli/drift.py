@@ -16,6 +16,7 @@ from mooring.cli.exit_codes import ExitCode
 from mooring.cli.operations import Timeout
 from mooring.cli.output import NONE, Listing, Row, age, note, print_data, print_table
 from mooring.cli.session import Session
+from mooring.words import counted
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -37,7 +38,10 @@ def drift(
     timeout: Timeout = NOW_PATIENCE,
     output: Listing = "table",
 ) -> None:
-    """Show the differences between records, cluster and backend that the last reconciliation found, and their outcome."""
+    """Show the differences that the last reconciliation found.
+
+    They are those between records, cluster and backend, each with its outcome.
+    """
     session = Session.of(context)
     what = f"the {'' if now else 'report of the last '}reconciliation of driver {session.driver}"
     report, waiting = session.run(lambda: _ask(session, now=now, timeout=timeout), what, "Interrupted. The reconciliation goes on.")
@@ -113,7 +117,7 @@ def _end(report: ReconciliationReport, waiting: Progress | None) -> NoReturn:
         note(f"{age(report.ended_at, datetime.now(UTC))} ago: {found.message}")
         _note_counts(found)
     if waiting is not None:
-        note(f"{waiting.due} heals wait for an approval: `mooring approve reconcile --reason ...` approves them.")
+        note(f"To be approved: {counted(waiting.due, 'heal')}. `mooring approve reconcile --reason ...` approves them.")
         raise typer.Exit(ExitCode.PENDING)
     if found is None:
         note("No reconciliation has completed yet; --now runs one.")

@@ -17,11 +17,12 @@ from mooring.cli.approve import read_approval
 from mooring.cli.exit_codes import ExitCode
 from mooring.cli.naming import node_named, unknown_node
 from mooring.cli.operations import Kubeconfig, KubeContext, Node
-from mooring.cli.output import Text, note, print_data, print_lines
+from mooring.cli.output import Text, note, print_data, print_prose
 from mooring.cli.session import Session
 from mooring.cli.volumes import read_all
 from mooring.errors import InvalidRequest, NothingToApprove, WorkerUnavailable
 from mooring.process.plain import plain
+from mooring.words import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -203,7 +204,7 @@ def _bar(console: Console) -> Iterator[Show]:
 def _words(progress: EvacuationProgress) -> str:
     if not progress.evidence:
         return "checking the node"
-    done = f"{progress.released} of {progress.total} volumes released"
+    done = f"{progress.released} of {counted(progress.total, 'volume')} released"
     if not progress.failed:
         return done
     volume, why = next(iter(progress.failed.items()))
@@ -217,8 +218,8 @@ def _end(result: EvacuationResult | EvacuationStarted, node: str, output: str) -
     if output != "text":
         print_data(result, output)
     elif isinstance(result, EvacuationStarted):
-        print_lines([f"The evacuation of node {node} is under way: the same command with --wait follows it."])
+        print_prose(f"The evacuation of node {node} is under way: the same command with --wait follows it.")
     else:
-        print_lines([result.message])
+        print_prose(result.message)
     if not isinstance(result, EvacuationStarted) and (result.left or result.departed):
         raise typer.Exit(ExitCode.FAILED)

@@ -33,9 +33,10 @@ def explain(
     kube_context: KubeContext = "",
     output: Text = "text",
 ) -> None:
-    """Explain VOLUME: who holds it, what Kubernetes and Temporal know of it, what is under way, and what to do.
+    """Explain VOLUME: who holds it, what is under way, what to do.
 
-    A source that doesn't answer is reported; the rest is shown all the same.
+    It shows all that Kubernetes and Temporal know of the volume. A source that doesn't answer is reported; the rest is shown all
+    the same.
     """
     session = Session.of(context, kubeconfig, kube_context)
     handle = volume_named(session, volume).id

@@ -7,8 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from mooring.cli.history import HEADERS, STYLES, cells
-from mooring.cli.output import NONE, UNKNOWN, Row, age, print_lines, print_table, rfc3339
-from mooring.process.plain import plain
+from mooring.cli.output import NONE, UNKNOWN, Row, age, print_lines, print_prose, print_table, rfc3339
 
 if TYPE_CHECKING:
     from mooring.explain.facts import Explanation
@@ -111,12 +110,14 @@ def _print_workers(explained: Explanation) -> None:
 def _print_advice(explained: Explanation) -> None:
     print_lines(["", "What to do"])
     for number, advice in enumerate(explained.what_to_do, start=1):
-        print_lines([f"{_INDENT}{number}. {plain(advice.says)}", *(f"{_INDENT * 3}{command}" for command in advice.commands)])
+        print_prose(advice.says, f"{_INDENT}{number}. ", _INDENT * 2 + " ")
+        print_lines(f"{_INDENT * 3}{command}" for command in advice.commands)
 
 
 def _fields(fields: Sequence[tuple[str, str]], indent: str = "") -> None:
     width = max(len(name) for name, _ in fields) + 2
-    print_lines(f"{indent}{name + ':':<{width}}{value}" for name, value in fields)
+    for name, value in fields:
+        print_prose(value, f"{indent}{name + ':':<{width}}", indent + " " * width)
 
 
 def _table(title: str, headers: Sequence[str], rows: Iterable[Row]) -> None:

@@ -29,6 +29,7 @@ from mooring.cli.drift import drift
 from mooring.cli.evacuate import evacuate
 from mooring.cli.exit_codes import ExitCode, epilog
 from mooring.cli.explain import explain
+from mooring.cli.help import Command
 from mooring.cli.history import history
 from mooring.cli.output import note, output_failed
 from mooring.cli.session import Session
@@ -111,7 +112,7 @@ def options(
     context.obj = Session({**os.environ, **{name: value for name, value in given.items() if value}}, verbose=verbose)
 
 
-@app.command()
+@app.command(cls=Command)
 def worker(context: typer.Context) -> None:
     """Run a worker until SIGTERM, configured by MOORING_* variables."""
     _run_worker(Session.of(context))
@@ -133,7 +134,7 @@ def _run_worker(session: Session, **also: str) -> NoReturn:
     run_worker()
 
 
-@app.command()
+@app.command(cls=Command)
 def csi(
     context: typer.Context,
     endpoint: Annotated[
@@ -149,27 +150,30 @@ def csi(
         ),
     ] = False,
 ) -> None:
-    """Run a worker that also serves the CSI endpoint, until SIGTERM, configured by MOORING_* variables."""
+    """Run a worker that also serves the CSI endpoint, until SIGTERM.
+
+    MOORING_* variables configure it, as they do every worker.
+    """
     session = Session.of(context)
     _run_worker(session, MOORING_CSI_ENDPOINT=endpoint, MOORING_DRIVER_ENDPOINT=driver_endpoint, MOORING_CSI_ONLY=str(only))
 
 
-app.command()(operations.publish)
-app.command()(operations.unpublish)
-app.command()(get)
-app.command("list")(list_volumes)
-app.command()(explain)
-app.command()(history)
-app.command()(operations.rebuild)
-app.command()(adopt)
-app.command()(check)
-app.command()(bundle)
-app.command()(drift)
-app.command()(approve)
-app.command()(evacuate)
-app.command()(stack.up)
-app.command()(stack.demo)
-app.command()(completion)
+app.command(cls=Command)(operations.publish)
+app.command(cls=Command)(operations.unpublish)
+app.command(cls=Command)(get)
+app.command("list", cls=Command)(list_volumes)
+app.command(cls=Command)(explain)
+app.command(cls=Command)(history)
+app.command(cls=Command)(operations.rebuild)
+app.command(cls=Command)(adopt)
+app.command(cls=Command)(check)
+app.command(cls=Command)(bundle)
+app.command(cls=Command)(drift)
+app.command(cls=Command)(approve)
+app.command(cls=Command)(evacuate)
+app.command(cls=Command)(stack.up)
+app.command(cls=Command)(stack.demo)
+app.command(cls=Command)(completion)
 
 
 def main() -> NoReturn:

@@ -8,7 +8,7 @@ import typer
 
 from mooring.cli.complete_names import complete_nodes, complete_volumes
 from mooring.cli.naming import node_named, volume_named
-from mooring.cli.output import Text, note, print_data, print_lines
+from mooring.cli.output import Text, note, print_data, print_prose
 from mooring.cli.session import Session
 from mooring.commands import arguments, code
 from mooring.errors import MooringError, VolumeNotFound
@@ -160,7 +160,8 @@ def rebuild(context: typer.Context, timeout: Timeout = REBUILD_PATIENCE, output:
     )
     results: list[RebuildResult] = [answer for answer in answers if not isinstance(answer, MooringError)]
     if output == "text":
-        print_lines(result.message for result in results)
+        for result in results:
+            print_prose(result.message)
     else:
         print_data(results, output)
     errors = [answer for answer in answers if isinstance(answer, MooringError)]
@@ -179,6 +180,6 @@ def _joined_by(volume: str) -> str:
 
 def _show(result: PublishResult | UnpublishResult, output: str) -> None:
     if output == "text":
-        print_lines([result.message])
+        print_prose(result.message)
     else:
         print_data(result, output)

@@ -1,19 +1,23 @@
 """The output of results: tables for people, JSON and YAML for programs, and notes on standard error.
 
-Contract: data goes to standard output, all else to standard error. Nothing is coloured, cut or wrapped if standard output
-is not a terminal. Text from outside can't control the terminal: unprintable characters are shown escaped.
+Contract: data goes to standard output, all else to standard error. Nothing is coloured, cut or wrapped if it doesn't go to a
+terminal. On one, prose is wrapped between words, but not within commands in backticks, so that they can be pasted. Text from
+outside can't control the terminal: unprintable characters are shown escaped.
 """
 
 from __future__ import annotations
 
 import errno
 import json
+import os
+import re
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import IO, TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
@@ -29,6 +33,8 @@ Named = Annotated[Literal["table", "wide", "json", "yaml", "name"], typer.Option
 NONE: Final = "<none>"
 UNKNOWN: Final = "?"
 _GAP: Final = "  "
+_GLUE: Final = "\0"
+"""Stands for a space that no line ends at; no text has it."""
 _UNWRITABLE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 _AT_LEAST: Final = 2
 
@@ -114,9 +120,37 @@ def print_lines(lines: Iterable[str]) -> None:
         typer.echo(plain(line))
 
 
-def note(line: str) -> None:
+def print_prose(text: str, first: str = "", rest: str = "") -> None:
+    """Print sentences, as `filled` has them."""
+    typer.echo(filled(text, sys.stdout, first, rest))
+
+
+def note(text: str) -> None:
     """Print a message that isn't data, on standard error."""
-    typer.echo(plain(line), err=True)
+    typer.echo(filled(text, sys.stderr), err=True)
+
+
+def filled(text: str, stream: IO[Any], first: str = "", rest: str = "") -> str:
+    """Return sentences without characters that a terminal would obey, and wrapped if the stream is one.
+
+    The first line begins with `first`, all others with `rest`.
+    """
+    width = _columns(stream)
+    if not width:
+        return first + plain(text)
+    whole = re.sub("`[^`]*`", lambda command: command[0].replace(" ", _GLUE), plain(text))
+    lines = textwrap.fill(
+        whole, width, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+    )
+    return lines.replace(_GLUE, " ")
+
+
+def _columns(stream: IO[Any]) -> int:
+    """Return the width of the terminal that the stream writes to, 0 if it writes to none."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError):
+        return 0
 
 
 def output_failed(error: BaseException) -> bool:

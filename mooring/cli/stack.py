@@ -43,7 +43,10 @@ def up(
         Path | None, typer.Option(metavar="FILE", help="File that keeps Temporal's state; in memory without one.")
     ] = None,
 ) -> None:
-    """Run Temporal with its UI, a Kubernetes API and workers, for development, until Ctrl-C."""
+    """Run Temporal, a Kubernetes API and workers, for development.
+
+    They run until Ctrl-C. Temporal has its UI.
+    """
     session = Session.of(context)
     _need_the_stack()
     from rich.console import Console
@@ -60,7 +63,10 @@ def demo(
     context: typer.Context,
     stay: Annotated[bool, typer.Option("--stay", help="Keep the Temporal UI up afterwards, until Ctrl-C.")] = False,
 ) -> None:
-    """Run the main operations on a real Temporal server with 1,000 volumes, and check each result, in under a minute."""
+    """Run the main operations on 1,000 volumes, and check each.
+
+    It takes a real Temporal server and under a minute.
+    """
     session = Session.of(context)
     _need_the_stack()
     from rich.console import Console

@@ -82,7 +82,10 @@ def list_volumes(
     kube_context: KubeContext = "",
     output: Named = "table",
 ) -> None:
-    """List the driver's volumes and their holders: as recorded on the PVs, and as they wait for a PV."""
+    """List the driver's volumes and their holders.
+
+    They are those that the PVs record, and those that wait for a PV.
+    """
     session = Session.of(context, kubeconfig, kube_context)
     if open_only:
         if watch or attached is not None:

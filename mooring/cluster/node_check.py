@@ -12,6 +12,7 @@ from mooring.cluster.node_ids import Node, Nodes
 from mooring.errors import AttachLimitReached, NodeNotFound
 from mooring.index.manager import AttachmentManager
 from mooring.models import CheckNodeInput, NodeVerdict
+from mooring.words import counted
 
 
 class NodeChecker:
@@ -44,8 +45,8 @@ class NodeChecker:
         if node is None:
             raise NodeNotFound(f"{what}: {self._nodes.absence}.")
         if not asked.holds and self._is_full(node):
-            driver, held = asked.volume.driver, self._manager.volumes_on(node.node_id)
-            raise AttachLimitReached(f"{what}: it holds {held} volumes of driver {driver}, and its limit is {node.limit}.")
+            held = counted(self._manager.volumes_on(node.node_id), "volume")
+            raise AttachLimitReached(f"{what}: it holds {held} of driver {asked.volume.driver}, and its limit is {node.limit}.")
 
     def _is_full(self, node: Node) -> bool:
         return node.limit is not None and self._manager.volumes_on(node.node_id) >= node.limit

@@ -28,6 +28,7 @@ from mooring.records.annotations import ALL_BYTES, patch, size
 from mooring.records.annotations import read as read_record
 from mooring.records.copies import merge
 from mooring.records.store import Change, ChangeKind, HistoryGone, Page
+from mooring.words import counted
 
 FIELD_MANAGER: Final = "mooring"
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
@@ -202,7 +203,8 @@ def _path(pv: str) -> str:
 def _refuse_what_is_too_large(write: Write, part: Part, pv: Pv | None) -> None:
     needed = size(write, part, (pv.metadata.annotations if pv else None) or {})
     if needed > ALL_BYTES:
-        who = f"volume {write.volume.volume_handle} with {len(part.holders)} holders, node {write.node_id or '(every)'} among them,"
+        holders = counted(len(part.holders), "holder")
+        who = f"volume {write.volume.volume_handle} with {holders}, node {write.node_id or '(every)'} among them,"
         whole = (
             f"would grow the annotations of PersistentVolume {part.mark.pv} to {needed} bytes, and Kubernetes allows {ALL_BYTES}"
         )

@@ -21,6 +21,7 @@ from mooring.index.manager import AttachmentManager, Counts
 from mooring.models import Skip
 from mooring.process.metrics import Metrics
 from mooring.records.store import HistoryGone, RecordStore
+from mooring.words import counted
 
 logger = logging.getLogger(__name__)
 
@@ -99,7 +100,7 @@ class Reflector:
                 read.draft.add(page.records)
                 read.skipped.update(page.skipped)
                 read.replaced_times += page.replaced_times
-                beat(f"{len(read.draft.index)} volumes read")
+                beat(f"{counted(len(read.draft.index), 'volume')} read")
                 await asyncio.sleep(0)
         return read
 

@@ -9,6 +9,7 @@ from mooring.models import Approval
 from mooring.models.drift import Drift, Key, SurveyResult, advice, within
 from mooring.models.reconciliation import MAX_REPORTED, DriftOutcome, HealResult, Outcome, ReconcileResult
 from mooring.states import State
+from mooring.words import counted
 
 
 def conclude(
@@ -55,7 +56,8 @@ def _is_healed(drift: DriftOutcome) -> bool:
 def _counted(found: SurveyResult, outcomes: Mapping[Outcome, int], left: int) -> str:
     told = (outcome for outcome in Outcome if outcomes[outcome] and outcome is not Outcome.LEFT)
     done = "".join(f", {outcomes[outcome]} {outcome}" for outcome in told)
-    return f"{found.compared} PersistentVolumes compared: {sum(found.counts.values())} drifts{done}, {left} left."
+    compared, drifts = counted(found.compared, "PersistentVolume"), counted(sum(found.counts.values()), "drift")
+    return f"{compared} compared: {drifts}{done}, {left} left."
 
 
 def _missing(found: SurveyResult) -> str:

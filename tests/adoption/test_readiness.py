@@ -35,7 +35,7 @@ async def test_nobody_is_served_before_what_is_attached_is_recorded(
     worker = await fleet.start()
     await held.reached()
     publishing = asyncio.create_task(mooring.publish("vol", "node-b", deadline=30))
-    await worker.answers(503, "1 volumes that are already attached are being adopted")
+    await worker.answers(503, "1 existing attachment still to be recorded")
     held.release()
 
     with pytest.raises(HeldElsewhere, match="node-a"):

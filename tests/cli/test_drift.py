@@ -51,8 +51,8 @@ async def test_before_the_first_reconciliation_there_is_nothing_to_report(worker
 async def test_what_is_in_step_is_shown_when_it_is_asked_for(worker: MooringWorker, cluster: Cluster, run: Mooring) -> None:
     await cluster.create("vol")
 
-    told(await run("drift", "--now"), ExitCode.OK, "1 PersistentVolumes compared: 0 drifts, 0 left.")
-    told(await run("drift"), ExitCode.OK, "ago: 1 PersistentVolumes compared")
+    told(await run("drift", "--now"), ExitCode.OK, "1 PersistentVolume compared: 0 drifts, 0 left.")
+    told(await run("drift"), ExitCode.OK, "ago: 1 PersistentVolume compared")
 
 
 async def test_drift_that_is_left_is_a_failure_and_in_the_table(worker: MooringWorker, cluster: Cluster, run: Mooring) -> None:
@@ -79,7 +79,7 @@ async def test_what_waits_for_an_approval_is_told_and_goes_on_with_it(
     worker: MooringWorker, cluster: Cluster, kubernetes: Kubernetes, run: Mooring
 ) -> None:
     await unrecorded(worker, cluster, kubernetes)
-    told(await run("drift", "--now"), ExitCode.PENDING, "1 heals wait for an approval", "mooring approve reconcile")
+    told(await run("drift", "--now"), ExitCode.PENDING, "1 heal.", "mooring approve reconcile")
 
     approved = await run("approve", "reconcile", "--by", "jo", "--reason", "moved by hand")
 

@@ -47,7 +47,7 @@ async def test_it_follows_the_evacuation_to_its_end(dead_node: DeadNode, run: Mo
 
     assert ran.code == 0, ran
     assert ran.out.startswith("The evacuation of node node-a is done, because Node ")
-    assert ran.out.endswith("1 volumes released, 0 left.\n")
+    assert ran.out.endswith("1 volume released, 0 left.\n")
     assert await dead_node.holders("vol") == [None]
 
 
@@ -156,7 +156,7 @@ async def test_on_a_terminal_it_shows_a_bar(dead_node: DeadNode, run: Mooring) -
 
     assert ran.code == 0, ran
     assert "waits for proof" in ran.err
-    assert "1 of 1 volumes released" in ran.err
+    assert "1 of 1 volume released" in ran.err
 
 
 async def test_without_a_worker_it_says_so(run: Mooring) -> None:

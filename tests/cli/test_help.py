@@ -86,6 +86,22 @@ def test_help_names_what_an_option_takes_and_no_type_of_python(command: list[str
     assert [line for line in options if re.search("<(str|int|float|path)|-completion", line)] == []
 
 
+@pytest.mark.parametrize(
+    ("command", "usage"), [("publish", "VOLUME NODE"), ("unpublish", "VOLUME [NODE]"), ("approve", "RUN"), ("list", "")]
+)
+def test_usage_has_arguments_as_they_are_typed(command: str, usage: str) -> None:
+    assert help_of(command).splitlines()[0].rstrip() == f"Usage: mooring {command} [OPTIONS] {usage}".rstrip()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_bounds_and_arguments_in_words(command: str) -> None:
+    assert re.search("<str>|<=|>=", help_of(command)) is None
+
+
+def test_the_list_of_commands_cuts_no_description() -> None:
+    assert "..." not in help_of().partition("Commands:")[2].partition("Exit codes:")[0]
+
+
 def test_help_lists_every_exit_code() -> None:
     assert [code for code in ExitCode if f"{code}  {MEANING[code]}" not in help_of()] == []
 

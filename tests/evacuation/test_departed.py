@@ -27,7 +27,7 @@ async def test_it_is_named_with_the_command_that_releases_it(departed: None, dea
     result = await ended(await dead_node.evacuate())
 
     assert (result.state, result.released, result.left, result.departed) == (State.EVACUATED, 1, 0, ("lost",))
-    assert "1 volumes released, 0 left; the PersistentVolumes of some that it held were deleted" in result.message
+    assert "1 volume released, 0 left; the PersistentVolumes of some that it held were deleted" in result.message
     assert "`mooring unpublish lost node-a`" in result.message
 
 

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
+from mooring.words import counted
+
 with workflow.unsafe.imports_passed_through():
     from mooring.commands import arguments, code
     from workflows.common.cancellation import stop_if_cancelled
@@ -67,12 +69,12 @@ class Releases:
 
     def counted(self, left: int) -> str:
         """Describe the releases in words, with so many volumes `left`."""
-        counted = f"{self.released} volumes released, {left} left"
+        done = f"{counted(self.released, 'volume')} released, {left} left"
         if not self.departed:
-            return counted
+            return done
         commands = ", ".join(code(f"mooring unpublish {arguments(handle, self._steps.node_id)}") for handle in self.departed)
         went = "the PersistentVolumes of some that it held were deleted, and these have not been unpublished since"
-        return f"{counted}; {went}. Once nothing uses them there, release them by {commands}"
+        return f"{done}; {went}. Once nothing uses them there, release them by {commands}"
 
     async def round(self) -> bool:
         """Try each volume that the node holds once, and return whether any was released. If there is none, `held` is 0."""
