@@ -267,10 +267,7 @@ class NothingToApprove(MooringError):
 
     grpc_code = "NOT_FOUND"
     expected = True
-    advice = (
-        "`mooring drift` shows a reconciliation that waits for an approval, and `temporal workflow list --query "
-        "\"AttachmentState IN ('AwaitingApproval', 'AwaitingProof') AND ExecutionStatus='Running'\"` lists evacuations, too."
-    )
+    advice = "`mooring list --open` shows what waits for an approval, and `mooring evacuate NODE` begins an evacuation."
 
 
 class MigrationAwaited(MooringError):

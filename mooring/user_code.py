@@ -6,6 +6,7 @@ Contract: `package.module:factory` is imported when it is asked for, and nothing
 from __future__ import annotations
 
 import importlib
+import traceback
 from typing import Any, Final
 
 OURS: Final = ("worker", "workflows", "activities")
@@ -25,6 +26,11 @@ def load(variable: str, name: str, what: str) -> Any:
     try:
         return getattr(importlib.import_module(module), factory)()
     except Exception as error:  # NB: the user's code raises what it likes
-        raise ValueError(
-            f"{variable}={name} names no {what} ({type(error).__name__}: {error}); it must be `package.module:factory`."
-        ) from error
+        why = f"{type(error).__name__}: {error}{_place(error)}"
+        raise ValueError(f"{variable}={name} names no {what} ({why}); it must be `package.module:factory`.") from error
+
+
+def _place(error: Exception) -> str:
+    """Return the place in the user's code, or nothing if it was not reached. NB: Python's own frames are `<frozen ...>`."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
+    return f"; {frames[-1].filename}, line {frames[-1].lineno}" if frames[-1].filename != __file__ else ""

@@ -15,11 +15,10 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
-from pydantic.json_schema import models_json_schema
 
 from mooring import names
 from mooring.cli.exit_codes import MEANING
-from mooring.cli.forms import RunForm, VolumeForm
+from mooring.cli.schema import output_schema
 from mooring.process.health import HealthServer, Starting
 from mooring.process.metrics import Metrics
 from mooring.records import annotations as records
@@ -41,8 +40,18 @@ do without one.
 """
 FORMS: Final = f"""{GENERATED}# Output for programs
 
-The output of `mooring list`, `mooring list --open` and `mooring get` with `-o json`; `-o yaml` has the same fields. Each object
-names its `form` with a version, within which fields are only added. [output.schema.json](output.schema.json) is the schema.
+The output of commands with `-o json`; `-o yaml` has the same fields. An object's `form` names its kind and a version, within which
+fields are only added. [output.schema.json](output.schema.json) is the schema of all. Every field is always there.
+
+| command | prints |
+| --- | --- |
+| `mooring get` | a [VolumeForm](#volumeform) |
+| `mooring list` | a list of [VolumeForm](#volumeform); with `--watch` one a line |
+| `mooring list --open` | a list of [RunForm](#runform) |
+| `mooring explain` | an [ExplanationForm](#explanationform) |
+| `mooring history` | a list of [OperationForm](#operationform) |
+| `mooring check` | a [ChecksForm](#checksform) |
+| `mooring drift` | a [DriftForm](#driftform) |
 
 """
 _ENVIRONMENT: Final = {"PATH", "HOME", "PYTHONPATH", "LANG"}
@@ -105,19 +114,16 @@ def record() -> str:
 
 def forms() -> str:
     """Return the page of what the commands print for programs."""
-    _, schema = models_json_schema([(VolumeForm, "serialization"), (RunForm, "serialization")])
-    sections = "\n".join(_form(name, form) for name, form in sorted(schema["$defs"].items(), reverse=True))
+    found = output_schema()["$defs"].items()
+    ordered = sorted(found, key=lambda each: ("form" not in each[1]["properties"], each[0]))
+    sections = "\n".join(_form(name, form) for name, form in ordered)
     return f"{FORMS}{sections}"
 
 
 def _form(name: str, form: Mapping[str, Any]) -> str:
-    needed = form["required"]
-    rows = (
-        (f"`{field}`", _kind(said), "always" if field in needed or "const" in said else "null if none")
-        for field, said in form["properties"].items()
-    )
-    about = " ".join(form["description"].split())
-    return f"## {name}\n\n{about}\n\n{_table(('field', 'type', 'there'), rows)}"
+    rows = ((f"`{field}`", _kind(said)) for field, said in form["properties"].items())
+    about = " ".join(form["description"].split()).replace("None", "null")
+    return f"## {name}\n\n{about}\n\n{_table(('field', 'type'), rows)}"
 
 
 def _kind(said: Mapping[str, Any]) -> str:
@@ -130,6 +136,8 @@ def _kind(said: Mapping[str, Any]) -> str:
         return " or ".join(map(_kind, said["anyOf"]))
     if said["type"] == "array":
         return f"list of {_kind(said['items'])}"
+    if said["type"] == "object":
+        return f"object of {_kind(said['additionalProperties'])}"
     return " ".join(filter(None, (said["type"], said.get("format", "").replace("date-time", "(RFC 3339)"))))
 
 

@@ -38,20 +38,27 @@ def approve(
     The heals are those that the drift guard holds back.
     """
     session = Session.of(context, kubeconfig, kube_context)
-    if run.startswith(EVACUATE) and run != EVACUATE:
+    if _is_evacuation(run):
         run = f"{EVACUATE}{node_named(session, run.removeprefix(EVACUATE)).id}"
     answer = session.run(lambda: _approve(session, run, by, reason), f"the approval of {run} of driver {session.driver}")
     print_prose(answer)
 
 
 async def _approve(session: Session, run: str, by: str, reason: str) -> str:
+    from mooring.errors import InvalidRequest
     from mooring.evacuation.client import approve
     from mooring.temporal import runs
 
+    if run != RECONCILE and not _is_evacuation(run):
+        raise InvalidRequest(f"RUN is {run!r}, but only `reconcile` and `evacuate/NODE` wait for an approval.")
     approval = read_approval(by, reason)
     client = await session.temporal()
     async with runs.deadline(PATIENCE, f"The approval of {run}"):
         return await approve(await _find(client, session.driver, run), approval)
+
+
+def _is_evacuation(run: str) -> bool:
+    return run.startswith(EVACUATE) and run != EVACUATE
 
 
 def read_approval(by: str, reason: str) -> Approval:
@@ -70,14 +77,12 @@ def read_approval(by: str, reason: str) -> Approval:
 
 
 async def _find(client: Client, driver: str, run: str) -> WorkflowHandle[Any, Any]:
-    from mooring.errors import InvalidRequest, NothingToApprove
+    from mooring.errors import NothingToApprove
     from mooring.evacuation.client import evacuation_of
     from mooring.reconciliation.report import running
 
-    if run.startswith(EVACUATE) and run != EVACUATE:
+    if _is_evacuation(run):
         return evacuation_of(client, driver, run.removeprefix(EVACUATE))
-    if run != RECONCILE:
-        raise InvalidRequest(f"RUN is {run!r}, but only `reconcile` and `evacuate/NODE` wait for an approval.")
     found = await running(client, driver)
     if found is None:
         raise NothingToApprove(f"No reconciliation of driver {driver} is under way.")

@@ -45,7 +45,7 @@ def _identify(
     from mooring.cluster.identification import Identified, split
 
     async def work() -> Identified | MooringError:
-        _refuse_malformed(session.driver)
+        session.refuse_malformed_driver()
         try:
             api = await session.kubernetes()
         except MooringError as error:
@@ -67,19 +67,6 @@ def _identify(
     why = str(found).removesuffix(found.advice).rstrip()
     note(f"{name} is taken for a {noun}, since Kubernetes can't be asked for other names: {why}")
     return Identified(name, known=None)
-
-
-def _refuse_malformed(driver: str) -> None:
-    """Raise InvalidRequest if no driver can have this name: no worker would answer, nor is one to be waited for."""
-    from pydantic import TypeAdapter, ValidationError
-
-    from mooring.errors import InvalidRequest
-    from mooring.models import DriverName, faults
-
-    try:
-        TypeAdapter(DriverName).validate_python(driver)
-    except ValidationError as error:
-        raise InvalidRequest(f"The driver name {driver!r} is malformed ({faults(error)}).") from None
 
 
 def _unasked() -> tuple[type[MooringError], ...]:

@@ -67,6 +67,18 @@ class Session:
 
         return float(self.environ.get("MOORING_CLOCK_SKEW") or Settings.model_fields["clock_skew"].default)
 
+    def refuse_malformed_driver(self) -> None:
+        """Raise InvalidRequest if no driver can have this name: no worker would answer, nor is one to be waited for."""
+        from pydantic import TypeAdapter, ValidationError
+
+        from mooring.errors import InvalidRequest
+        from mooring.models import DriverName, faults
+
+        try:
+            TypeAdapter(DriverName).validate_python(self.driver)
+        except ValidationError as error:
+            raise InvalidRequest(f"The driver name {self.driver!r} is malformed ({faults(error)}).") from None
+
     async def temporal(self) -> Client:
         """Return a client of Temporal."""
         from temporalio.runtime import Runtime, TelemetryConfig

@@ -179,6 +179,7 @@ async def read_all(session: Session) -> Records:
     """Read the records on all PVs of the driver."""
     from mooring.cluster.record_list import read_records, volumes_of
 
+    session.refuse_malformed_driver()
     api = await session.kubernetes()
     try:
         return await read_records(volumes_of(api, session.driver, _now))
@@ -196,14 +197,14 @@ def _print(volumes: list[VolumeForm], output: str, *, alone: bool) -> None:
     elif output in ("json", "yaml"):
         print_data(volumes[0] if alone else volumes, output)
     elif volumes or output == "wide":
-        _table(volumes, output)
+        _table(volumes, output, looked=not alone)
 
 
 def _stream(volumes: list[VolumeForm], output: str) -> Callable[[VolumeForm], None]:
     """Print these as the beginning of an endless stream, and return the function that prints the next one."""
     if output in ("table", "wide"):
-        table, row = _table(volumes, output), _ROWS[output]
-        return lambda volume: table.add(row(volume, _now()))
+        table, row = _table(volumes, output, looked=True), _ROWS[output]
+        return lambda volume: table.add(row(volume, _now(), False))
     show: Callable[[VolumeForm], None] = (
         (lambda volume: print_lines([_name(volume)])) if output == "name" else (lambda volume: print_streamed(volume, output))
     )
@@ -212,21 +213,22 @@ def _stream(volumes: list[VolumeForm], output: str) -> Callable[[VolumeForm], No
     return show
 
 
-def _table(volumes: list[VolumeForm], output: str) -> Table:
+def _table(volumes: list[VolumeForm], output: str, *, looked: bool) -> Table:
+    """Print a table; `looked`: open operations were looked for."""
     now, row, wide = _now(), _ROWS[output], output == "wide"
-    return Table(WIDE if wide else HEADERS, [row(volume, now) for volume in volumes], whole=wide)
+    return Table(WIDE if wide else HEADERS, [row(volume, now, looked) for volume in volumes], whole=wide)
 
 
 def _name(volume: VolumeForm) -> str:
     return f"volume/{volume.volume_handle}"
 
 
-def _short(volume: VolumeForm, now: datetime) -> Row:
-    return Row(_cells(volume, lambda since: age(since, now)))
+def _short(volume: VolumeForm, now: datetime, looked: bool) -> Row:
+    return Row(_cells(volume, lambda since: age(since, now), looked))
 
 
-def _cells(volume: VolumeForm, show: Callable[[datetime], str]) -> list[str]:
-    holders = volume.holders
+def _cells(volume: VolumeForm, show: Callable[[datetime], str], looked: bool) -> list[str]:
+    holders, unseen = volume.holders, NONE if looked else UNKNOWN
     return [
         volume.volume_handle,
         _each(held.node_id for held in holders),
@@ -234,13 +236,13 @@ def _cells(volume: VolumeForm, show: Callable[[datetime], str]) -> list[str]:
         str(volume.epoch),
         _each(volume.pvs),
         _each(dict.fromkeys(held.access_mode or UNKNOWN for held in holders)),
-        volume.open.state if volume.open else NONE,
+        volume.open.state if volume.open else unseen,
     ]
 
 
-def _wide(volume: VolumeForm, now: datetime) -> Row:  # noqa: ARG001 - one of _ROWS
+def _wide(volume: VolumeForm, now: datetime, looked: bool) -> Row:  # noqa: ARG001 - one of _ROWS
     readonly = _each(dict.fromkeys(str(held.readonly).lower() for held in volume.holders))
-    return Row([*_cells(volume, rfc3339), readonly, volume.operation or NONE])
+    return Row([*_cells(volume, rfc3339, looked), readonly, volume.operation or NONE])
 
 
 def _each(values: Iterable[str]) -> str:
@@ -251,4 +253,4 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-_ROWS: Final[Mapping[str, Callable[[VolumeForm, datetime], Row]]] = {"table": _short, "wide": _wide}
+_ROWS: Final[Mapping[str, Callable[[VolumeForm, datetime, bool], Row]]] = {"table": _short, "wide": _wide}

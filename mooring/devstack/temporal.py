@@ -86,7 +86,7 @@ class DevTemporal:
 
     async def _serves(self) -> bool:
         if self.child.ended:
-            raise self._failed("ended while it started; is the port taken?")
+            raise self._failed("ended while it started: the port may be taken")
         try:
             client = await self.connect()
             await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=NAMESPACE))

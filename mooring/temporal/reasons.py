@@ -12,6 +12,9 @@ _CLOSED: Final = re.compile(
     r"hyper::Error\(Canceled|hyper::Error\(Http2.*, Remote\)|broken ?pipe|connection ?(reset|aborted)|UnexpectedEof", re.IGNORECASE
 )
 _CERTIFICATE: Final = re.compile(r"InvalidCertificate\((\w+)")
+_NO_ADDRESS: Final = re.compile(r"lookup address information")
+_NOT_TOML: Final = re.compile(r"TOML parse error at (line \d+, column \d+)")
+"""NB: the rest of that error shows the line itself, which may hold an API key."""
 _QUOTED: Final = re.compile(r'(?:message|error): "([^"]+)"')
 
 
@@ -21,6 +24,10 @@ def in_words(error: BaseException) -> str:
     if missing := _NO_NAMESPACE.match(text):
         name = missing[1]
         return f"there is no namespace {name}; name another one with TEMPORAL_NAMESPACE, or create it: `{create_namespace(name)}`"
+    if place := _NOT_TOML.search(text):
+        return f"the file is not valid TOML ({place[1]})"
+    if _NO_ADDRESS.search(text):
+        return "no address is known for this host name"
     if certificate := _CERTIFICATE.search(text):
         return f"its certificate is not accepted ({certificate[1]})"
     if _NOT_GRPC.search(text):

@@ -90,7 +90,7 @@ async def test_what_waits_for_an_approval_is_told_and_goes_on_with_it(
 
 @pytest.mark.parametrize("what", ["reconcile", "evacuate/node-a"])
 async def test_where_nothing_waits_an_approval_says_so(worker: MooringWorker, run: Mooring, what: str) -> None:
-    told(await run("approve", what, "--by", "jo", "--reason", "why not"), ExitCode.NOT_FOUND, "Error:")
+    told(await run("approve", what, "--by", "jo", "--reason", "why not"), ExitCode.NOT_FOUND, "Error:", "mooring list --open")
 
 
 @pytest.mark.parametrize(
@@ -98,6 +98,10 @@ async def test_where_nothing_waits_an_approval_says_so(worker: MooringWorker, ru
 )
 async def test_an_approval_of_nothing_or_for_no_reason_is_refused(run: Mooring, arguments: tuple[str, ...]) -> None:
     told(await run("approve", *arguments), ExitCode.USAGE)
+
+
+async def test_a_run_that_waits_for_no_approval_is_named_before_the_approver_is_asked_for(run: Mooring) -> None:
+    told(await run("approve", "migration/vol", "--by", "", "--reason", "x", USER=""), ExitCode.USAGE, "migration/vol")
 
 
 async def test_a_driver_that_nobody_reconciles_is_not_found(run: Mooring) -> None:

@@ -198,6 +198,7 @@ async def test_an_unpublish_of_another_node_names_the_holder(worker: MooringWork
     await run("publish", "vol", "node-a")
     ran = await run("unpublish", "vol", "node-b")
     assert (ran.code, "is held by node node-a" in ran.err) == (ExitCode.OK, True)
+    assert "No CSINode or Node of driver" in ran.err
 
 
 @pytest.mark.parametrize("command", [["evacuate"], ["list", "--node"]])

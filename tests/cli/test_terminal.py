@@ -13,10 +13,10 @@ from typing import IO
 import pytest
 
 from mooring.cli.output import filled
+from tests.harness.patience import PATIENCE
 from tests.harness.repository import ROOT
 
 COLUMNS = 40
-BOUND = 30
 PLAIN = {"TERM": "dumb", "TEMPORAL_ADDRESS": "127.0.0.1:1", "KUBECONFIG": ""}
 
 
@@ -62,7 +62,7 @@ def test_a_pipe_gets_one_line() -> None:
 def test_an_error_is_wrapped(terminal: tuple[int, IO[str]]) -> None:
     screen, stream = terminal
     command, environ = [sys.executable, "-m", "mooring", "get", "vol"], {**os.environ, **PLAIN}
-    subprocess.run(command, cwd=ROOT, env=environ, stderr=stream, stdout=subprocess.DEVNULL, timeout=BOUND, check=False)
+    subprocess.run(command, cwd=ROOT, env=environ, stderr=stream, stdout=subprocess.DEVNULL, timeout=PATIENCE, check=False)
 
     lines = os.read(screen, 1 << 16).decode().splitlines()
 

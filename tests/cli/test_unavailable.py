@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from temporalio.client import Client
@@ -91,9 +92,24 @@ async def test_without_a_worker_a_question_is_not_asked(run: Mooring, command: l
     assert "can't begin" in ran.err
 
 
-async def test_a_driver_name_that_none_can_have_is_refused_before_workers_are_looked_for(run: Mooring) -> None:
-    ran = await run("--driver", "FOO BAR", "get", "vol")
+@pytest.mark.parametrize("command", [["get", "vol"], ["list"]])
+async def test_a_driver_name_that_none_can_have_is_refused_before_anything_is_looked_for(run: Mooring, command: list[str]) -> None:
+    ran = await run("--driver", "FOO BAR", *command)
     assert (ran.code, "FOO BAR" in ran.err) == (ExitCode.USAGE, True)
+
+
+async def test_a_config_file_that_is_no_toml_is_told_by_place_and_without_its_secrets(run: Mooring, tmp_path: Path) -> None:
+    config = tmp_path / "temporal.toml"
+    config.write_text('[profile.default]\napi_key = "hush\n')
+    ran = await run("get", "vol", TEMPORAL_CONFIG_FILE=str(config))
+    assert ran.code == ExitCode.UNAVAILABLE
+    assert "the file is not valid TOML (line 2, " in ran.err
+    assert "hush" not in ran.err
+
+
+async def test_a_host_that_has_no_address_is_told(run: Mooring) -> None:
+    ran = await run("get", "vol", TEMPORAL_ADDRESS="nowhere.invalid:7233")
+    assert "nowhere.invalid:7233 can't be reached: no address is known for this host name." in ran.err
 
 
 async def test_an_operation_that_takes_longer_than_the_timeout_is_pending(
@@ -158,7 +174,7 @@ async def test_a_file_that_is_no_kubeconfig_is_called_that(run: Mooring) -> None
 
 
 async def test_a_worker_without_kubernetes_is_told_how_to_do_without(environment: dict[str, str]) -> None:
-    worker = await process({**environment, "KUBECONFIG": ""}, "worker")
+    worker = await process({**environment, "KUBECONFIG": "", "MOORING_HTTP_ADDRESS": "127.0.0.1:0"}, "worker")
     _, err = await asyncio.wait_for(worker.communicate(), PATIENCE)
     assert worker.returncode == ExitCode.USAGE
     assert b"KUBECONFIG isn't set" in err

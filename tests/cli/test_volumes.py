@@ -19,7 +19,7 @@ async def test_get_shows_who_holds_the_volume(
     [row] = (await run("get", "vol")).rows
     assert row.pop("ATTACHED").endswith("s")
     pv, mode = cluster.pv("vol"), "SINGLE_NODE_WRITER"
-    assert row == {"VOLUME": "vol", "NODE": "node-a", "EPOCH": "1", "PV": pv, "MODE": mode, "OPEN": "<none>"}
+    assert row == {"VOLUME": "vol", "NODE": "node-a", "EPOCH": "1", "PV": pv, "MODE": mode, "OPEN": "?"}
 
 
 async def test_get_wide_shows_the_exact_time_and_the_run(

@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +29,16 @@ async def refused(**settings: str) -> str:
     _, said = await asyncio.wait_for(process.communicate(), PATIENCE)
     assert process.returncode == 2
     return said.decode()
+
+
+async def test_a_backend_that_can_not_be_made_is_told_with_the_place_in_its_code(tmp_path: Path) -> None:
+    module = tmp_path / "broken_backend.py"
+    module.write_text("import os\n\ndef make():\n    return os.environ['DISK_API']\n")
+
+    said = await refused(MOORING_BACKEND="broken_backend:make", PYTHONPATH=str(tmp_path))
+
+    assert said.count("\n") == 1
+    assert all(each in said for each in ("MOORING_BACKEND=broken_backend:make", "KeyError: 'DISK_API'", f"{module}, line 4"))
 
 
 @pytest.mark.parametrize(
