@@ -48,10 +48,11 @@ def bundle(
     kubeconfig: Kubeconfig = "",
     kube_context: KubeContext = "",
 ) -> None:
-    """Write an archive with all that helps others to look into a fault, without secrets.
+    """Write an archive of all that helps to look into a fault.
 
-    It has check, list, explain and the histories of what is open or stuck, the workers' logs, metrics and readiness, settings and
-    versions. What can't be had is named, and fails nothing. Handles, node ids and publish contexts are in it.
+    There are no secrets in it. It has check, list, explain and the histories of what is open or stuck, the workers' logs, metrics
+    and readiness, settings and versions. What can't be had is named, and fails nothing. Handles, node ids and publish contexts
+    are in it.
     """
     session = Session.of(context, kubeconfig, kube_context)
     handles = [volume_named(session, volume).id for volume in volumes or ()]
