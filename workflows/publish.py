@@ -184,7 +184,7 @@ class PublishVolume:
         self._seen_itself = self._steps.trusts(seen) and isinstance(decision, fence.Refuse)
         if isinstance(decision, fence.Acquire):
             await self._hold.learn_writers(seen)
-            at_once = self._is_first(seen) and fence.may_be_local(decision, record)
+            at_once = self._is_decided_on_the_index(seen) and fence.may_be_local(record)
             return await self._acquisition.make(decision, seen, self._hold.mine, at_once=at_once)
         if self._steps.trusts(seen) or self._left_something() or self._is_undone_after(seen):
             raise failure(decision.error)
@@ -250,8 +250,8 @@ class PublishVolume:
             held = held.model_copy(update={"attachment": attachment})
         return self._unpersisted(held.attachment) if await self._hold.settle(held) else None
 
-    def _is_first(self, seen: ReadResult) -> bool:
-        """Return whether a decision on this look is made in the first workflow task, tried for the first time."""
+    def _is_decided_on_the_index(self, seen: ReadResult) -> bool:
+        """Return whether nothing disturbs the operation, and a decision on this look is one on what memory had as it began."""
         return self._steps.first.undisturbed and not seen.by
 
     def _is_undone_after(self, seen: ReadResult) -> bool:

@@ -61,6 +61,11 @@ class _OvertakenError(Exception):
         self.seen = seen
 
 
+def _is_signed_by_looker(seen: ReadResult) -> bool:
+    """Return whether the run that looked had written this record."""
+    return bool(seen.by) and seen.record is not None and fence.is_current(seen.record, seen.by)
+
+
 async def _clearing(step: Awaitable[T], seen: VolumeRecord | None) -> T:
     """Await a step without which the record isn't cleared."""
     try:
@@ -83,6 +88,8 @@ class UnpublishVolume:
         self._detach: BackendDetach
         self._dropped: set[str] = set()
         """The runs whose wait for a PV this operation has ended."""
+        self._forgot = False
+        """True if the run has written the record already and doesn't remember it: its worker died in the first task."""
 
     @workflow.run
     async def run(self, request: RawValue = NOTHING) -> UnpublishResult:
@@ -131,6 +138,7 @@ class UnpublishVolume:
 
     async def _try_to_clear(self, seen: ReadResult) -> UnpublishResult | ReadResult:
         """Detach and release, or return the look that shows another record than the one this was decided on."""
+        self._forgot = self._forgot or (self._steps.first.forgets and _is_signed_by_looker(seen))
         anew = self._steps.is_waiting_unknown  # NB: what is detached again after a reset must not hang on `trusts`
         others = await self._release_unpersisted()
         # NB: nor on the look of one that may have forgotten a release, which comes before it.
@@ -213,9 +221,15 @@ class UnpublishVolume:
         return self._answer(seen.epoch if seen else 0, cleared=False, message=warning)
 
     def _result(self, epoch: int, why: str) -> UnpublishResult:
-        unrecorded = "; no record knew of it" if self._asked.stray else f"; nothing was attached{f', {why}' if why else ''}"
-        nothing = "" if self._released else unrecorded
-        return self._answer(epoch, cleared=True, message=f"{self._what()} is done at epoch {epoch}{nothing}.")
+        return self._answer(epoch, cleared=True, message=f"{self._what()} is done at epoch {epoch}{self._unreleased(why)}.")
+
+    def _unreleased(self, why: str) -> str:
+        """Describe the reason why the operation knows of nothing that it released, "" if it knows of something."""
+        if self._released:
+            return ""
+        if self._forgot:
+            return "; a worker that died in the midst of it had released the record, so what was attached is not known"
+        return "; no record knew of it" if self._asked.stray else f"; nothing was attached{f', {why}' if why else ''}"
 
     def _answer(self, epoch: int, *, cleared: bool, message: str) -> UnpublishResult:
         return UnpublishResult(

@@ -183,12 +183,12 @@ def is_plain(record: VolumeRecord) -> bool:
     return not (record.others or record.floor or record.evidence or record.altered or record.unreadable)
 
 
-def may_be_local(acquire: Acquire, seen: VolumeRecord) -> bool:
-    """Return whether an acquisition may be attempted where no history knows of it yet: one on a free record.
+def may_be_local(seen: VolumeRecord) -> bool:
+    """Return whether an acquisition on this record may be attempted where no history knows of it yet: on a free record it may.
 
     NB: a renewal that is forgotten would be taken for an acquisition, and undone.
     """
-    return not (acquire.renews or seen.everyone) and is_plain(seen)
+    return not seen.everyone and is_plain(seen)
 
 
 def _attachment(asked: PublishRequest, now: datetime, held: Attachment | None, context: dict[str, str] | None) -> Attachment:

@@ -106,7 +106,7 @@ def first_task_forgets_nothing(patch: pytest.MonkeyPatch) -> None:
 
 def renewal_is_local(patch: pytest.MonkeyPatch) -> None:
     """Let a renewal be attempted where no history knows of it."""
-    patch.setattr(fence, "may_be_local", lambda _, seen: fence.is_plain(seen))
+    patch.setattr(fence, "may_be_local", fence.is_plain)
 
 
 BUGS: Final[list[Bug]] = [

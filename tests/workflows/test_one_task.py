@@ -19,7 +19,7 @@ from tests.harness.cluster import Cluster
 from tests.harness.patience import PATIENCE
 from tests.harness.processes import Fleet
 from tests.harness.resets import Run, last_run
-from tests.harness.workers import indexed
+from tests.harness.workers import indexed, quick, running_worker
 from worker import MooringWorker
 
 TASK = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
@@ -176,3 +176,41 @@ async def test_what_a_killed_worker_had_under_way_is_fenced_off_before_a_refusal
         held.release()
         assert await held.landed() == 422
     assert await cluster.holder("vol") is None
+
+
+async def test_an_unpublish_that_forgot_its_release_does_not_say_that_nothing_was_attached(
+    fleet: Fleet, cluster: Cluster, mooring: MooringClient
+) -> None:
+    await cluster.create("vol")
+    async with fleet.own() as worker:
+        await worker.ready()
+        await mooring.publish("vol", "node-a", deadline=PATIENCE)
+        held = cluster.proxy.hold("PATCH", times=1)
+        unpublish = asyncio.create_task(mooring.unpublish("vol", "node-a", deadline=PATIENCE))
+        await held.reached()
+        worker.child.process.kill()
+        await worker.child.process.wait()
+    held.release()
+    assert await held.landed() == 200
+    async with fleet.own() as worker:
+        await worker.ready()
+        result = await unpublish
+
+    assert "what was attached is not known" in result.message
+    assert (result.released, await cluster.holder("vol")) == ((), None)
+
+
+async def test_a_write_that_the_end_of_its_worker_cuts_off_is_carried_on_by_the_next(
+    temporal_client: Client, driver: str, cluster: Cluster, mooring: MooringClient
+) -> None:
+    await cluster.create("vol")
+    held = cluster.proxy.hold("PATCH", times=1)
+    async with running_worker(temporal_client, quick(driver, drain_timeout=0.1), cluster.proxy.kubeconfig()) as worker:
+        await indexed(worker, "vol")
+        publish = asyncio.create_task(mooring.publish("vol", "node-a", deadline=PATIENCE))
+        await held.reached()
+    async with running_worker(temporal_client, quick(driver), cluster.proxy.kubeconfig()):
+        result = await publish
+    held.release()
+
+    assert (result.epoch, await cluster.holder("vol"), await held.landed()) == (1, "node-a", 422)

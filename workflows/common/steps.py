@@ -12,7 +12,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
@@ -49,8 +49,10 @@ with workflow.unsafe.imports_passed_through():
     from workflows.common.waits import WaitSteps
 
 if TYPE_CHECKING:
-    pass
+    from collections.abc import Awaitable, Callable
 
+A = TypeVar("A")
+Q = TypeVar("Q")
 S = TypeVar("S", ReadResult, WriteResult)
 
 
@@ -150,19 +152,19 @@ class Steps:
         self.lives.looked_in = this_life()
         options = self._bounded("look at the PV", budget or self.limits.publish_budget)
         look = ReadInput(volume=self.volume, pvs=self._several())
-        return self._saw(await workflow.execute_activity_method(AttachmentActivities.look, look, **options))
+        return self._saw(await self._visibly(AttachmentActivities.look, look, options))
 
     async def look_patiently(self, budget: float | None = None) -> ReadResult:
         """Read the live record, whatever the errors meanwhile."""
         options = self._within(budget, "roll back: look at the PV")
         look = ReadInput(volume=self.volume, patient=True, pvs=self._several())
-        return self._saw(await workflow.execute_activity_method(AttachmentActivities.look, look, **options))
+        return self._saw(await self._visibly(AttachmentActivities.look, look, options))
 
     async def check_node(self, node_id: str, *, holds: bool) -> None:
         """Have the API server confirm that the node may hold the volume, or already `holds` it."""
         options = self._bounded(f"check node {node_id}", self.limits.publish_budget)
         asked = CheckNodeInput(volume=self.volume, node_id=node_id, holds=holds)
-        await workflow.execute_activity_method(NodeActivities.check, asked, **options)
+        await self._visibly(NodeActivities.check, asked, options)
 
     async def node_is_there(self, node_id: str) -> bool:
         """Return whether the API server knows the node."""
@@ -178,7 +180,7 @@ class Steps:
         """Try to make the node a holder."""
         self.lives.looked_in = this_life()
         options = self._bounded(f"record {write.node_id} as holder, epoch {write.epoch}", self.limits.publish_budget)
-        return self._saw(await workflow.execute_activity_method(AttachmentActivities.record, write, **options))
+        return self._saw(await self._visibly(AttachmentActivities.record, write, options))
 
     async def record_at_once(self, write: Write) -> WriteResult | None:
         """Try to make the node a holder, or return None if that isn't done at once."""
@@ -193,17 +195,17 @@ class Steps:
     async def release(self, write: Write) -> WriteResult:
         """Try to take the node out of the record."""
         options = self._bounded(f"release {write.node_id or 'every node'}, epoch {write.epoch}", self.limits.clear_budget)
-        return await workflow.execute_activity_method(AttachmentActivities.release, write, **options)
+        return await self._visibly(AttachmentActivities.release, write, options)
 
     async def persist(self, write: Write) -> WriteResult:
         """Record the holder that waited for its PV, however long it takes."""
         options = self._patient(f"record {write.node_id} as holder, epoch {write.epoch}", self.limits.attempt_timeout)
-        return self._saw(await workflow.execute_activity_method(AttachmentActivities.persist, write, **options))
+        return self._saw(await self._visibly(AttachmentActivities.persist, write, options))
 
     async def undo(self, write: Write, budget: float | None = None) -> WriteResult:
         """Try to undo a write of the operation, however long it takes or within the budget."""
         options = self._within(budget, f"roll back: {write.node_id} out, epoch {write.epoch}")
-        return await workflow.execute_activity_method(AttachmentActivities.undo, write, **options)
+        return await self._visibly(AttachmentActivities.undo, write, options)
 
     async def find_waiting(self) -> UnpersistedRun | None:
         """Return the attachment that waits for the volume's PV now, if any.
@@ -216,24 +218,29 @@ class Steps:
     async def backend_publish(self, call: BackendCall) -> dict[str, str]:
         """Have the backend attach."""
         options = self._backend(f"backend attaches to {call.node_id}")
-        return await workflow.execute_activity_method(BackendActivities.publish, call, **options)
+        return await self._visibly(BackendActivities.publish, call, options)
 
     async def backend_unpublish(self, call: BackendCall) -> None:
         """Have the backend detach."""
         options = self._backend(f"backend detaches from {call.node_id or 'every node'}")
-        await workflow.execute_activity_method(BackendActivities.unpublish, call, **options)
+        await self._visibly(BackendActivities.unpublish, call, options)
 
     async def backend_undo(self, call: BackendCall) -> None:
         """Have the backend detach, however long it takes."""
         options = self._patient(f"roll back: backend detaches from {call.node_id}", self.limits.backend_timeout)
-        await workflow.execute_activity_method(BackendActivities.undo, call, **options)
+        await self._visibly(BackendActivities.undo, call, options)
 
     async def warn_not_cleared(self, warned: WarnInput) -> None:
         """Warn an operator of a record that could not be cleared; best effort."""
         options = self._bounded("raise an Event", self.limits.clear_budget)
         options["retry_policy"] = RetryPolicy(maximum_attempts=3)
         with suppress(ActivityError):
-            await workflow.execute_activity_method(EventActivities.not_cleared, warned, **options)
+            await self._visibly(EventActivities.not_cleared, warned, options)
+
+    async def _visibly(self, step: Callable[[Any, Q], Awaitable[A]], asked: Q, options: ActivityConfig) -> A:
+        """Take a step that everybody sees, beyond the first task."""
+        self.first.leave()
+        return await workflow.execute_activity_method(step, asked, **options)
 
     def _several(self) -> tuple[str, ...]:
         """Return the PVs that the run has seen, if they are several: the worker that looks next may not know each."""
@@ -262,5 +269,4 @@ class Steps:
         return self._bounded(summary, budget)
 
     def _patient(self, summary: str, attempt: float) -> ActivityConfig:
-        self.first.leave()
         return patient(self.limits, summary, attempt)
