@@ -35,8 +35,9 @@ from mooring.errors import MooringError
 from mooring.evacuation.node_watcher import watch_dead_nodes
 from mooring.events.interceptor import RecorderInterceptor
 from mooring.kubernetes.connection import KubernetesNotConfigured
+from mooring.process.exits import exit_process
 from mooring.process.health import AddressUnavailable, HealthServer, Starting, free_address
-from mooring.process.lifetime import exit_process, first, unless, until_signalled
+from mooring.process.lifetime import first, unless, until_signalled
 from mooring.process.logs import log_to_stderr, refuse_to_run
 from mooring.process.metrics import Metrics, WorkerRegistry
 from mooring.process.tracing import UNTRACED, Tracing, tracing_of

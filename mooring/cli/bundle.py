@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tarfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,6 +79,8 @@ def _create(file: Path) -> None:
 async def _write(
     session: Session, file: Path, folder: str, now: datetime, handles: Sequence[str], namespace: str, selector: str
 ) -> BundleIndex:
+    import tarfile
+
     from mooring.bundle.archive import Archive
     from mooring.bundle.redaction import Redaction
     from mooring.cli.bundle_parts import gather

@@ -5,7 +5,6 @@ Contract: whatever goes wrong, there are just no names: a shell shows no errors.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable, Iterable
@@ -35,6 +34,8 @@ def complete_waiting(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def _names(context: typer.Context, read: Callable[[Session], Awaitable[Iterable[str]]], incomplete: str) -> list[str]:
+    import asyncio
+
     logging.getLogger().addHandler(logging.NullHandler())
     try:
         found = asyncio.run(asyncio.wait_for(read(_session(context)), SECONDS))

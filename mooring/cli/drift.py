@@ -5,7 +5,6 @@ Contract: it exits with 0 if no drift is left, with FAILED if there is some, wit
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
@@ -74,6 +73,8 @@ async def _ask(session: Session, *, now: bool, timeout: float) -> tuple[Reconcil
 
 async def _through(client: Client, run: Run) -> None:
     """Wait until the run has ended, or waits for an approval."""
+    import asyncio
+
     from temporalio.client import WorkflowFailureError
 
     from mooring.reconciliation.report import awaits_approval, result

@@ -5,7 +5,6 @@ The evacuation is Temporal's: the command starts it, or joins the open one, and 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -124,6 +123,8 @@ def _request(driver: str, node: str, by: str) -> EvacuateRequest:
 
 
 async def _follow(session: Session, client: Client, evacuation: Evacuation) -> EvacuationResult:
+    import asyncio
+
     from mooring.temporal import runs
 
     ending = asyncio.ensure_future(runs.answer(evacuation, f"The evacuation {evacuation.id}"))
@@ -139,6 +140,8 @@ async def _follow(session: Session, client: Client, evacuation: Evacuation) -> E
 
 
 async def _progress(session: Session, client: Client, evacuation: Evacuation) -> EvacuationProgress:
+    import asyncio
+
     from temporalio.service import RPCError
 
     from mooring import names

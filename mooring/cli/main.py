@@ -3,8 +3,8 @@
 Contract: data goes to standard output, everything else to standard error; an error is one line, `Error: ...`, and a traceback only
 with -v. The exit codes are those of exit_codes.py, and `mooring --help` lists them.
 
-NB: every command imports what it needs when it runs: with temporalio, kubernetes, pydantic and rich, `--help` and completion would
-take a second.
+NB: every command imports what it needs when it runs: with temporalio, kubernetes, pydantic, rich and asyncio, `--help` and
+completion would take a second.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from mooring.cli.history import history
 from mooring.cli.output import note, output_failed
 from mooring.cli.session import Session
 from mooring.cli.volumes import get, list_volumes
-from mooring.process.lifetime import exit_process
+from mooring.process.exits import exit_process
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,6 @@ Contract: a command's environment is `Session.environ`, its options included; os
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
@@ -131,6 +130,8 @@ class Session:
         self, work: Callable[[], Coroutine[Any, Any, T]], what: str, interrupted: str = "Interrupted.", *, streams: bool = False
     ) -> T:
         """Run the work and return its result; an error ends the command. `streams`: it prints as it works, so no wait is shown."""
+        import asyncio
+
         # NB: without any handler Python shows libraries' warnings on standard error; -v has one, and shows more than those.
         logging.getLogger().addHandler(logging.NullHandler())
         try:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
-import sys
-from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mooring.process.exits import exit_process
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -73,16 +73,3 @@ async def unless(stop: asyncio.Event, work: Awaitable[T]) -> T | None:
     """Return the work's result, or None if `stop` was set before it ended, in which case it is cancelled."""
     working = asyncio.ensure_future(work)
     return working.result() if await first(stop, working) else None
-
-
-def exit_process(code: int) -> NoReturn:
-    """Exit the process with this code, without tearing down the interpreter first.
-
-    NB: threads of temporalio's core may still be at work, and abort the process when they return to an interpreter that is
-    being torn down: the exit code would then be 134 or 139.
-    """
-    logging.shutdown()
-    with suppress(BrokenPipeError):
-        sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)

@@ -31,8 +31,9 @@ from mooring.kubernetes.connection import CLOCK
 from mooring.kubernetes.credentials.connections import Connections
 from mooring.kubernetes.credentials.logins import KubeconfigLogins
 from mooring.kubernetes.credentials.renewal import Renewal
+from mooring.process.exits import exit_process
 from mooring.process.health import HealthServer, Starting, free_address
-from mooring.process.lifetime import exit_process, unless, until_signalled
+from mooring.process.lifetime import unless, until_signalled
 from mooring.process.logs import log_to_stderr
 from mooring.process.metrics import Metrics, WorkerRegistry
 from mooring.settings import Settings, read_settings

@@ -61,7 +61,7 @@ def help_of(*command: str) -> str:
 
 @pytest.mark.parametrize("command", [[], *([command] for command in COMMANDS)])
 def test_help_imports_nothing_that_costs(command: list[str]) -> None:
-    costly = COSTLY if command else COSTLY | {"pydantic"}  # which typer itself needs for a command's parameters
+    costly = COSTLY if command else COSTLY | {"pydantic", "asyncio"}  # which the parameters of a command need
     code = f"""
 import sys
 from mooring.cli.main import app

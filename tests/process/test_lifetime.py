@@ -12,7 +12,8 @@ from tests.harness.patience import PATIENCE
 
 PROGRAM = """
 import asyncio
-from mooring.process.lifetime import exit_process, until_signalled
+from mooring.process.exits import exit_process
+from mooring.process.lifetime import until_signalled
 
 async def work(stop):
     print("at work", flush=True)

@@ -22,7 +22,7 @@ def test_the_readme_is_read_in_a_few_minutes() -> None:
 
 async def test_the_python_example_runs(temporal: DevTemporal) -> None:
     # NB: the SDK's threads may abort an interpreter that goes down (temporalio/sdk-python#300), which `exit_process` prevents.
-    leave = "from mooring.process.lifetime import exit_process\nexit_process(0)\n"
+    leave = "from mooring.process.exits import exit_process\nexit_process(0)\n"
     example = re.findall(r"```python\n(.*?)```", README, re.DOTALL)[0] + leave
 
     async with running_worker(await temporal.connect(), quick(DEFAULT_DRIVER, kubernetes="off"), {}):
