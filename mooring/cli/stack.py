@@ -27,7 +27,7 @@ def up(
         Kind,
         typer.Option(help="auto: the cluster of KUBECONFIG; else real, if KUBEBUILDER_ASSETS names its binaries; else embedded."),
     ] = "auto",
-    workers: Annotated[int, typer.Option(metavar="N", min=1, max=16, help="Number of workers.")] = 1,
+    workers: Annotated[int, typer.Option(metavar="N", min=0, max=16, help="Number of workers; 0 to run your own.")] = 1,
     volumes: Annotated[
         int | None,
         typer.Option(

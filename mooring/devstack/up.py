@@ -3,8 +3,11 @@
 The variables for other shells go to standard output, as `export` lines; all else goes to standard error.
 """
 
+import os
 import shlex
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from rich.console import Console
 
@@ -24,13 +27,19 @@ async def run_until_told(options: StackOptions, environ: Mapping[str, str], outp
 
 
 async def _stay(options: StackOptions, environ: Mapping[str, str], output: Console, messages: Console) -> None:
-    messages.print("Starting Temporal, Kubernetes and the worker ...", style="dim")
+    messages.print("Starting ...", style="dim")
     async with Stack.start(options, environ) as stack:
-        _say(stack, output, messages)
+        _say(stack, _path(environ), output, messages)
         raise await stack.broken()
 
 
-def _say(stack: Stack, output: Console, messages: Console) -> None:
+def _path(environ: Mapping[str, str]) -> list[str]:
+    """Return the line by which another shell finds the command, if this one's PATH doesn't have it."""
+    folder = str(Path(sys.executable).parent)
+    return [] if folder in environ.get("PATH", "").split(os.pathsep) else [f'export PATH={shlex.quote(folder)}:"$PATH"']
+
+
+def _say(stack: Stack, path: Iterable[str], output: Console, messages: Console) -> None:
     told = {
         "Temporal UI": [str(stack.temporal.ui_url)],
         "Kubernetes": [stack.cluster.what],
@@ -43,6 +52,6 @@ def _say(stack: Stack, output: Console, messages: Console) -> None:
         for line in lines:
             messages.print(f"  [bold]{name if line is lines[0] else '':13}[/]{line}", soft_wrap=True, highlight=False)
     messages.print("For another shell:", style="dim")
-    for name, value in stack.exports.items():
-        output.print(f"export {name}={shlex.quote(value)}", soft_wrap=True, highlight=False, markup=False)
+    for line in (*(f"export {name}={shlex.quote(value)}" for name, value in stack.exports.items()), *path):
+        output.print(line, soft_wrap=True, highlight=False, markup=False)
     messages.print("Ctrl-C ends everything.", style="dim")

@@ -44,9 +44,8 @@ def advise(facts: Facts) -> tuple[Advice, ...]:
 def _nothing(facts: Facts) -> Advice:
     holders = " and ".join(held.node_id for held in facts.holders)
     if facts.unasked:
-        return Advice(
-            situation="unknown", says=f"Nothing is wrong in the answers received.{_told(facts, holders)} {_unasked(facts)}"
-        )
+        answered = f"Nothing is wrong in the answers received.{_told(facts, holders)}"
+        return Advice(situation="unknown", says=f"{answered} Ask again once the others answer; the errors say what that takes.")
     state = f"Held by {holders}, as it should be." if holders else "No node holds the volume, so it can be published."
     return Advice(situation="nothing-wrong", says=f"Nothing is wrong. {state}")
 
@@ -54,7 +53,3 @@ def _nothing(facts: Facts) -> Advice:
 def _told(facts: Facts, holders: str) -> str:
     """Return a sentence about what a worker told, or nothing."""
     return f" As a worker reads the record, {holders or 'no node'} holds the volume." if facts.told else ""
-
-
-def _unasked(facts: Facts) -> str:
-    return f"The rest is unknown: {' '.join(dict.fromkeys(facts.unasked))}"

@@ -27,6 +27,7 @@ from mooring.errors import KubernetesForbidden, KubernetesRejected, KubernetesUn
 from mooring.kubernetes import kube_pb2, protobuf
 from mooring.kubernetes.credentials.connections import Response, Sender, Senders
 from mooring.kubernetes.credentials.errors import NoCredentials
+from mooring.kubernetes.reasons import in_words
 from mooring.process.backoff import pauses
 
 JSON_PATCH: Final = "application/json-patch+json"
@@ -170,7 +171,7 @@ class KubernetesApi:
             who = f"the credential plugin {plugin}" if plugin else "the API server"
             raise KubernetesUnavailable(f"Could not {request.what}: {who} did not answer in time.") from None
         except (aiohttp.ClientError, OSError, zlib.error) as error:
-            told = self._hide(f"{type(error).__name__}: {error}")
+            told = self._hide(in_words(error))
             raise KubernetesUnavailable(f"Could not {request.what}: the connection to the API server failed ({told}).") from None
 
     def _hide(self, text: str) -> str:

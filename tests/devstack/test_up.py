@@ -19,7 +19,7 @@ UP = [sys.executable, "-m", "mooring", "up", "--kubernetes", "embedded", "--temp
 async def up(tmp_path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     """`mooring up`, just started."""
     process = await asyncio.create_subprocess_exec(
-        *UP, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=asyncio.subprocess.PIPE
+        *UP, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}, stdout=asyncio.subprocess.PIPE
     )
     yield process
     if process.returncode is None:
@@ -30,7 +30,7 @@ async def up(tmp_path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
 async def exports(process: asyncio.subprocess.Process) -> dict[str, str]:
     """Return the variables that it prints when the stack is up."""
     assert process.stdout is not None
-    lines = [(await process.stdout.readline()).decode().strip() for _ in range(4)]
+    lines = [(await process.stdout.readline()).decode().strip() for _ in range(5)]
     return dict(line.removeprefix("export ").split("=", 1) for line in lines)
 
 
@@ -40,7 +40,8 @@ async def test_it_prints_the_exports_alone_and_ends_when_told(up: asyncio.subpro
         up.send_signal(signal.SIGINT)
         rest, _ = await up.communicate()
     assert (up.returncode, rest) == (0, b"")
-    assert list(found) == ["TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "TEMPORAL_UI_ADDRESS", "KUBECONFIG"]
+    assert list(found) == ["TEMPORAL_ADDRESS", "TEMPORAL_NAMESPACE", "TEMPORAL_UI_ADDRESS", "KUBECONFIG", "PATH"]
+    assert found["PATH"] == f'{Path(sys.executable).parent}:"$PATH"'
     assert not is_there(found["KUBECONFIG"])
 
 

@@ -120,9 +120,18 @@ async def test_a_damaged_compressed_answer_is_unavailable() -> None:
 
 async def test_an_unreachable_server_is_unavailable_without_the_token() -> None:
     api = await connect(plain(1), {}, TIMEOUT)
-    with pytest.raises(KubernetesUnavailable, match="connection to the API server failed") as caught:
+    with pytest.raises(
+        KubernetesUnavailable, match=r"connection to the API server failed \(127.0.0.1:1: connection refused\)"
+    ) as caught:
         await api.request(LIST)
     assert not shows_token(caught.value)
+    await api.close()
+
+
+async def test_a_host_that_has_no_address_is_told() -> None:
+    api = await connect(plain(1, "nowhere.invalid"), {}, TIMEOUT)
+    with pytest.raises(KubernetesUnavailable, match=r"no address is known for nowhere\.invalid"):
+        await api.request(LIST)
     await api.close()
 
 
@@ -148,13 +157,13 @@ async def answering(answer: Callable[[web.Request], Awaitable[web.Response]]) ->
         await runner.cleanup()
 
 
-def plain(port: int) -> dict[str, object]:
-    """Return a kubeconfig for a server on loopback, with the token."""
+def plain(port: int, host: str = "127.0.0.1") -> dict[str, object]:
+    """Return a kubeconfig for a server, with the token."""
     return {
         "apiVersion": "v1",
         "kind": "Config",
         "current-context": "it",
-        "clusters": [{"name": "it", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+        "clusters": [{"name": "it", "cluster": {"server": f"http://{host}:{port}"}}],
         "users": [{"name": "it", "user": {"token": TOKEN}}],
         "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
     }

@@ -33,7 +33,12 @@ def without_scheme(scene: Scene) -> str:
 
 CLUSTERS: Final = [
     Case("an authority in a file", with_authority_file, BEARER),
-    Case("another authority", with_stranger, error="certificate verify failed", kubectl="certificate signed by unknown authority"),
+    Case(
+        "another authority",
+        with_stranger,
+        error="self-signed certificate",
+        kubectl="certificate signed by unknown authority",
+    ),
     Case("no verification", cluster(insecure_skip_tls_verify=True, certificate_authority_data=None), BEARER),
     Case("no verification, with an authority", cluster(insecure_skip_tls_verify=True), error="remove one", kubectl="not allowed"),
     Case("an authority that is none", cluster(certificate_authority_data="aGVsbG8="), error="not in PEM", kubectl="PEM"),
