@@ -100,9 +100,12 @@ class Passage:
         self._loop = asyncio.get_running_loop()
         self._fate = server.faults.fate(request.method, request.path, is_list=_is_list(request))
         self.answer: asyncio.Future[SimulatedResponse] = self._loop.create_future()
+        self._sent = f"{request.method} {request.path}"
+        server.travelling[self._sent] += 1
         call_later(self._fate.travels, self._arrive)
 
     def _arrive(self) -> None:
+        self._server.travelling[self._sent] -= 1
         if self._request.method == "GET" and self.answer.done():
             return
         if self._fate.is_lost or self._server.is_down:

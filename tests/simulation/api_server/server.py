@@ -38,6 +38,8 @@ class SimulatedKubernetes:
         self.is_down = False
         self.carried_out: Counter[str] = Counter()
         """Requests by method, refused ones left out."""
+        self.travelling: Counter[str] = Counter()
+        """Requests that have been sent and have not arrived, by method and path."""
         self._now = now
         self._loop = asyncio.get_running_loop()
         self._service = Service(Births(self._uid, now), FIRST_REVISION, KEPT_CHANGES)

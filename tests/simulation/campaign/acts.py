@@ -19,6 +19,7 @@ from temporalio.client import WorkflowHandle
 from temporalio.service import RPCError
 
 from mooring import names
+from mooring.kubernetes.pv_objects import PVS
 from tests.simulation.campaign import verdict
 from tests.simulation.temporal_server.history import kind_of
 from tests.simulation.temporal_server.run import Run
@@ -177,9 +178,14 @@ class ActsOnPvs:
             self.world.create_pv(self.dice.choice(missing))
 
     async def strip(self) -> None:
-        """Take the annotations of a PV away."""
+        """Take the annotations of a PV away, unless a write to it is under way.
+
+        NB: one that was decided on a PV without a record can't tell that from one whose record has been taken away.
+        """
         volume = self._chosen()
-        if self.world.has_pv(volume) and self._is_remembered(volume):
+        travelling = self.world.kube.travelling
+        hangs = any(travelling[f"PATCH {PVS}/{name}"] for name in self.world.pvs(volume))
+        if self.world.has_pv(volume) and self._is_remembered(volume) and not hangs:
             self.world.strip_pvs(volume)
 
     async def double(self) -> None:

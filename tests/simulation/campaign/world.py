@@ -113,14 +113,19 @@ class World:
 
         NB: where its operations may be past the retention, its epochs may begin anew, and the driver has to forget it.
         """
-        if self.plan.kind.begins == "bare" and self.temporal.retention < LASTING:
-            self.driver.forget(volume)
-            self.checker.forget(volume)
+        if self.plan.kind.begins == "bare":
+            self._have_forgotten(volume)
         self._pvs += 1
         name = f"pv-of-{volume}_{self._pvs}" if self.has_pv(volume) else f"pv-of-{volume}"
         modes = ["ReadWriteMany" if self.plan.kind.is_shared else "ReadWriteOnce"]
         spec = {"csi": {"driver": DRIVER, "volumeHandle": volume}, "accessModes": modes, "capacity": {"storage": "1Gi"}}
         self.kube.ask("POST", PVS, {"metadata": {"name": name}, "spec": spec})
+
+    def _have_forgotten(self, volume: str) -> None:
+        """Have the driver forget the tokens of a volume whose operations may be past the retention."""
+        if self.temporal.retention < LASTING:
+            self.driver.forget(volume)
+            self.checker.forget(volume)
 
     def delete_pv(self, name: str) -> None:
         """Delete a PV."""
@@ -209,8 +214,13 @@ class World:
         verdict.judge_empty(self)
 
     async def _settle(self) -> None:
-        """Wait until nothing is under way."""
+        """Wait until nothing is under way.
+
+        NB: the driver forgets volumes once no call hangs any more that would be carried out then.
+        """
         await self._pass(HANGING)
+        for volume in self.volumes:
+            self._have_forgotten(volume)
         for _ in range(LONG):
             await self._pass(1)
             if not verdict.open_runs(self):
