@@ -189,7 +189,8 @@ def _left(reader: RunReader, run_id: str) -> LastRun | None:
     started_at, went = reader.started_at, knew.let_go
     informed = knew.looked and (knew.record is not None or reader.operation != UNPUBLISH)
     return LastRun(
-        run_id, reader.operation, reader.node_id, started_at, left, unrecorded, went, reader.frees, informed, attached, knew.highest
+        *(run_id, reader.operation, reader.node_id, started_at, left, unrecorded, went, reader.frees, informed, attached),
+        *(knew.highest, knew.unplaced),
     )
 
 

@@ -35,7 +35,8 @@ class LastRun:
     `unrecorded`: the nodes among these whose only evidence was a run of PersistAttachment. `let_go`: the node that it took back, if
     the PV that it had acquired it on was gone. `frees` says whether it took the volume from a node. `knew`: it is final on every
     node, as it knew all there was to know. `attached`: the node that it published the volume to, "" if it failed. `highest`: the
-    highest epoch that it knew at any time, be it of a PV that went meanwhile. `since`: the unpublishes that say more than it.
+    highest epoch that it knew at any time, be it of a PV that went meanwhile. `unplaced`: VolumeAttachments that nothing placed
+    might be of the volume, so it outdates none of them. `since`: the unpublishes that say more than it.
     """
 
     run_id: str
@@ -49,6 +50,7 @@ class LastRun:
     knew: bool
     attached: str = ""
     highest: int = 0
+    unplaced: bool = False
     since: tuple[LastRun, ...] = ()
 
     @property
@@ -80,7 +82,7 @@ class LastRun:
     def outdates(self, node_id: str, noted: datetime, skew: timedelta) -> bool:
         """Return whether it says more of the node than what another clock noted then: in doubt it doesn't."""
         newer = conclude(noted, None, [self.started_at], skew) is Past.DETACHED
-        return newer and (self.knew or self.frees(node_id))
+        return newer and ((self.knew and not self.unplaced) or self.frees(node_id))
 
     def followed_by(self, since: Sequence[LastRun]) -> LastRun:
         """Return the same, less what these unpublishes took away."""

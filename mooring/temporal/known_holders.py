@@ -33,6 +33,8 @@ class KnownHolders:
     """True if it read or wrote the record, or saw that there is none; otherwise it knew of a waiting attachment at most."""
     waits: tuple[str, ...] = ()
     """The node that it last found to hold the volume until a PV appears, if any."""
+    unplaced: bool = False
+    """True if VolumeAttachments that nothing places might be of the volume, as far as it looked last."""
     let_go: str = ""
     """The node that it took back, where its PV had gone."""
     highest: int = 0
@@ -42,6 +44,7 @@ class KnownHolders:
         """Take in the result of a step, by the type of its activity."""
         if activity in _RECORDS:
             self._saw(result.get("record") or result.get("departed"))
+            self.unplaced = bool(result.get("unplaced"))
         elif activity == _OBSERVE:
             self._heard_of(result.get("record"))
         elif activity == _FIND:

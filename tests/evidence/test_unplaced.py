@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mooring.errors import Disputed
+from mooring.records.past import ROUNDED
 from tests.harness.departed_volumes import attach_seen
 from tests.harness.patience import PATIENCE
 from tests.harness.workers import until
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from tests.evidence.conftest import Serving
     from tests.harness.cluster import Cluster
     from tests.harness.existing_cluster import ExistingCluster
+
+NEVER = 3600
+"""Seconds between two adoptions."""
 
 
 async def test_a_volume_without_a_pv_is_refused_until_what_is_attached_can_be_placed(
@@ -31,6 +35,21 @@ async def test_a_volume_without_a_pv_is_refused_until_what_is_attached_can_be_pl
         await until(lambda: worker.manager.pv_name("strange") is not None)
 
         assert not (await mooring.publish("vol", "node-b")).persisted
+
+
+async def test_one_that_its_refusal_could_not_place_speaks_for_its_node_once_there_is_the_pv(
+    serving: Serving, cluster: Cluster, existing: ExistingCluster, mooring: MooringClient
+) -> None:
+    name = await existing.attach("vol", "node-a", noted="node-a")
+    async with serving(adopt_interval=NEVER) as worker:
+        await asyncio.sleep(ROUNDED.total_seconds() + 0.1)  # the time after which two clocks say which was first
+        with pytest.raises(Disputed, match="which is unknown"):
+            await mooring.publish("vol", "node-b")
+        await cluster.create("vol")
+        await until(lambda: worker.manager.pv_name("vol") is not None)
+
+        with pytest.raises(Disputed, match=f"VolumeAttachment {name} says that it is attached to node node-a"):
+            await mooring.publish("vol", "node-b")
 
 
 async def test_it_is_refused_until_the_volume_attachment_is_gone(

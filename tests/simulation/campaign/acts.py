@@ -80,7 +80,7 @@ class ActsOnProcesses:
     def _kill(self, worker: WorkerProcess) -> None:
         if worker.is_alive:
             worker.kill()
-            asyncio.get_running_loop().call_later(self.dice.choice((0.5, 5.0, 60.0)) * self.dice.random(), _start, worker)
+            asyncio.get_running_loop().call_later(self.dice.choice((0.5, 5.0, 60.0)) * self.dice.random(), worker.start_again)
 
 
 @dataclass(slots=True)
@@ -204,8 +204,3 @@ class ActsOnPvs:
 
     def _is_remembered(self, volume: str) -> bool:
         return self.world.temporal.retention >= LASTING or not verdict.holders(self.world)[volume]
-
-
-def _start(worker: WorkerProcess) -> None:
-    if not worker.is_alive:
-        worker.start()

@@ -51,8 +51,7 @@ class Disturbances:
         world.kube.come_back()
         world.temporal.lag = lambda _: 0.0
         for worker in world.workers:
-            if not worker.is_alive:
-                worker.start()
+            worker.start_again()
         for volume in world.volumes:
             if not world.has_pv(volume):
                 world.create_pv(volume)

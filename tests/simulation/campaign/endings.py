@@ -5,16 +5,18 @@ What is judged, from the history, the checker's state and the runs:
 - `true success`: whoever was told to have a volume has it at the driver, and by a record, a hold, or one that vanished.
 - `true release`: from whom it was taken, it is gone, at the driver and by every record, unless the answer says that it is not.
 - `nothing left`: a publish that failed has left nothing that it gave: no holder in a record, no attachment that nobody knows of.
-- `nothing lands`: a publish that has ended makes nobody a holder any more, nor takes anybody away; a failed renewal may land.
+- `nobody is robbed`: no unpublish that nobody asked for takes a volume from a node that was told to have it and is to keep it.
+- `nothing lands`: a publish that has ended makes nobody a holder any more, nor takes anybody away; a failed renewal may land, on
+  a PV of several that doesn't name the holder yet, too.
 
 It shares no code with what it judges. An operation that was terminated has ended nothing; one that is bound to what somebody saw
-may have changed nothing.
+may have changed nothing. Whoever asks for an unpublish, or resets one, keeps nothing from that moment on.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -38,11 +40,15 @@ Tell = Callable[[str, str, str], None]
 
 @dataclass(slots=True)
 class Endings:
-    """The judge of one world's operations; `held` returns the nodes that have a volume until it has a PV."""
+    """The judge of one world's operations.
+
+    `held` returns the nodes that have a volume until it has a PV, `keeps` whether a node was told to have it and is to keep it.
+    """
 
     checker: Checker
     tell: Tell
     held: Callable[[str], frozenset[str]]
+    keeps: Callable[[str, str], bool]
     _records: dict[str, Record] = field(default_factory=dict)
     _given: dict[str, set[str]] = field(default_factory=dict)
     """The nodes that an operation has made holders, by its run."""
@@ -60,10 +66,10 @@ class Endings:
         self._records[uid] = after
         if before is None or not is_written(before, after):
             return
-        if after.operation in self._ended and after.holders.keys() != before.holders.keys():
+        named = before.holders.keys() | self.checker.volume(handle).recorded().keys()
+        if after.operation in self._ended and (before.holders.keys() - after.holders.keys() or after.holders.keys() - named):
             self.tell("nothing lands", handle, f"operation {after.operation} had ended, and wrote epoch {after.epoch}")
-        had = before.holders.keys() | self.checker.volume(handle).vanished | self.checker.volume(handle).recorded().keys()
-        self._given.setdefault(after.operation, set()).update(after.holders.keys() - had)
+        self._given.setdefault(after.operation, set()).update(after.holders.keys() - named - self.checker.volume(handle).vanished)
 
     def ended(self, run: Run, handle: str) -> None:
         """Judge the end of an operation on a volume."""
@@ -78,6 +84,7 @@ class Endings:
         elif kind == UNPUBLISH and run.status == COMPLETED:
             result = _decoded(attributes_of(run.events[-1]).result.payloads)
             self._told.get(handle, set()).difference_update(result["released"])
+            self._judge_kept(run.run_id, handle, result["released"])
             if result["annotation_cleared"] and not _is_bound(asked):
                 self._judge_release(run.run_id, handle, asked.get("node_id", ""), volume)
 
@@ -94,6 +101,11 @@ class Endings:
         known = self._known(handle, volume) | self._told.get(handle, set())
         if node in self.checker.owed(volume) and node not in known:
             self.tell("nothing left", handle, f"publish {run_id} has failed, and {node} has it attached, which nothing says")
+
+    def _judge_kept(self, run_id: str, handle: str, released: Sequence[str]) -> None:
+        for node in released:
+            if self.keeps(handle, node):
+                self.tell("nobody is robbed", handle, f"unpublish {run_id} took it from {node}, which nobody asked for")
 
     def _judge_release(self, run_id: str, handle: str, node: str, volume: Volume) -> None:
         there = self.checker.owed(volume)

@@ -47,6 +47,11 @@ class WorkerProcess:
         self.world.trace.tell("", f"{self.process.name} starts")
         self.process.run(self._live(self.process.name))
 
+    def start_again(self) -> None:
+        """Start a process, unless one is there."""
+        if not self.is_alive:
+            self.start()
+
     def kill(self) -> None:
         """End the process."""
         if self.process is not None and self.is_alive:

@@ -72,7 +72,7 @@ class World:
         self._callers: dict[int, Process | None] = {}
         is_heedless = plan.kind.heedless
         self.checker = Checker(DRIVER, not is_heedless, canaries=(LOGIN,), is_stray=self._is_stray, is_again=self._is_again)
-        self._endings = Endings(self.checker, self.tell_broken, lambda volume: verdict.waiting(self, volume))
+        self._endings = Endings(self.checker, self.tell_broken, lambda volume: verdict.waiting(self, volume), self._keeps)
         self.trace = Trace(now)
         self.is_over = False
         self.is_called_off = False
@@ -271,6 +271,11 @@ class World:
     def tell_broken(self, rule: str, volume: str, what: str) -> None:
         """Take in that a promise was broken."""
         self.broken.append(verdict.Broken(rule, volume, what))
+
+    def _keeps(self, volume: str, node: str) -> bool:
+        """Return whether a node was told to have a volume, and nobody has asked to take it away since."""
+        found = self.attacher.attachments.get((volume, node))
+        return found is not None and found.told
 
     def _is_stray(self, call: Call) -> bool:
         """Return whether a call is of a process that went on after it may have been given up."""
