@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -39,8 +38,6 @@ class Attachment:
     leaves: asyncio.Event = field(default_factory=asyncio.Event)
     """Set once the volume is to leave the node."""
     gone: asyncio.Event = field(default_factory=asyncio.Event)
-    asks: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held by who asks for something about it."""
 
     @property
     def name(self) -> str:
@@ -107,10 +104,7 @@ class Attacher:
     def begin(self, attachment: Attachment) -> None:
         """Take in a wish, and see to it."""
         self.attachments[attachment.volume, attachment.node] = attachment
-        self._begin(self._live(attachment), f"attacher of {attachment.name}")
-
-    def _begin(self, life: Coroutine[Any, Any, None], name: str) -> None:
-        task = asyncio.create_task(life, name=name)
+        task = asyncio.create_task(self._live(attachment), name=f"attacher of {attachment.name}")
         self._lives.add(task)
         task.add_done_callback(self._lives.discard)
 
@@ -127,11 +121,7 @@ class Attacher:
         attachment.gone.set()
 
     async def _until(self, attachment: Attachment, what: str, ask: Any) -> None:
-        """Ask until it is done, after whoever asks already; a publish also until the volume is to leave."""
-        async with attachment.asks:
-            await self._go_on(attachment, what, ask)
-
-    async def _go_on(self, attachment: Attachment, what: str, ask: Any) -> None:
+        """Ask until it is done; a publish also until the volume is to leave."""
         pause = PAUSES[0]
         while not (what == "publish" and attachment.leaves.is_set()):
             self.asked += 1
@@ -151,7 +141,7 @@ class Attacher:
         self.world.trace.tell(attachment.volume, f"publish {attachment.node}, for {deadline:g} s")
         volume, node, mode = attachment.volume, attachment.node, attachment.mode
         await self._client.publish(volume, node, access_mode=mode, deadline=deadline)
-        attachment.told = not attachment.lost and not attachment.leaves.is_set()
+        attachment.told = not attachment.lost
         self._patch(attachment, {"status": {"attached": True}})
 
     async def _unpublish(self, attachment: Attachment, deadline: float) -> None:
@@ -171,13 +161,6 @@ class Attacher:
             if each.node == node:
                 each.lost, each.told = True, False
                 asyncio.get_running_loop().call_later(self.dice.choice((1.0, 60.0, 300.0)) * self.dice.random(), each.leaves.set)
-
-    def find(self, node: str) -> None:
-        """Take in that a node is well again: external-attacher asks once more for what is to stay on it."""
-        for each in self.attachments.values():
-            if each.node == node and each.lost and not each.leaves.is_set():
-                each.lost = False
-                self._begin(self._until(each, "publish", self._publish), f"renewal of {each.name}")
 
     def show(self, attachment: Attachment) -> None:
         """Create its VolumeAttachment."""

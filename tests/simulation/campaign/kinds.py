@@ -129,12 +129,6 @@ KINDS: Final = (
         settings={"node_gone": 40.0},
     ),
     Kind(
-        "nodes come back",
-        {"strand": 3, "blink": 1, "ail": 1, "kill": 1},
-        *(8.0, (3, 6), (3, 4), (1, 2)),
-        settings={"node_gone": 40.0},
-    ),
-    Kind(
         "joining",
         {"restart": 3, "kill": 2, "terminate": 1, "outage": 1, "taint": 1},
         *(10.0, (2, 5), (2, 4)),

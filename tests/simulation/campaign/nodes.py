@@ -149,29 +149,6 @@ class ActsOnNodes:
                 self._vouched.add(node)
                 await approve(self._evacuation(node), Approval(by="simulated", reason="it is off"))
 
-    async def strand(self) -> None:
-        """Have a node be back before its evacuation goes on, which has just begun and which no worker carries on meanwhile.
-
-        NB: a release that is not begun within half a minute is not begun at all, so they are away for a little less.
-        """
-        node = self._chosen()
-        if node is None:
-            return
-        self.world.trace.tell("", f"{node} is out of service for a moment")
-        self.world.nodes.lose(node)
-        self.world.nodes.patch(node, {"spec": {"taints": OFF}})
-        with suppress(TimeoutError):
-            async with asyncio.timeout(MARGIN):
-                while not self.world.is_evacuated(node):
-                    await asyncio.sleep(0.01)
-        await asyncio.sleep(self.dice.uniform(0, 0.3))
-        for worker in self.world.workers:
-            worker.kill()
-        self._return(node)
-        await asyncio.sleep(MARGIN + self.dice.uniform(0, 8))
-        for worker in self.world.workers:
-            worker.start_again()
-
     async def call_off(self) -> None:
         """Cancel all evacuations that wait for somebody's word."""
         for node in self.world.nodes.ids:
@@ -218,7 +195,6 @@ class ActsOnNodes:
             return
         for group in (self._vouched, self._back, self._away, self.world.nodes.lost):
             group.discard(node)
-        self.world.attacher.find(node)
 
 
 def _ready(status: str) -> dict[str, Any]:

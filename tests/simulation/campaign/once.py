@@ -17,7 +17,7 @@ ONCE: Final = {
         "A publish whose first task was begun before was refused on its own look, and rolled back. Reset to the midst of that, it "
         "looked again, which its history doesn't have."
     ),
-    "seed=4003/10 operations=300 kind=PVs-come-late volumes=1 nodes=2 workers=1 unnamed=no disturbed=yes": (
+    "seed=4003/10 operations=170 kind=PVs-come-late volumes=1 nodes=2 workers=1 unnamed=no disturbed=yes": (
         "An unpublish whose first task was begun before detached on the look that it began with. Reset to after that, it looked "
         "again, which its history doesn't have."
     ),
