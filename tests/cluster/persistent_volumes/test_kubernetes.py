@@ -143,7 +143,7 @@ async def test_a_write_that_the_server_refuses_for_itself_is_rejected_with_the_r
     volume, free = await kubernetes_world.volume()
     write = attach(volume, free, "node-a")
     huge = write.holders[0].model_copy(update={"publish_context": {"key": "x" * 300_000}})
-    with pytest.raises(RecordTooLarge, match=r"volume vol-1 with 1 holders, node node-a .* PersistentVolume .* to 300\d{3} bytes"):
+    with pytest.raises(RecordTooLarge, match=r"volume vol-1 with 1 holder, node node-a .* PersistentVolume .* to 300\d{3} bytes"):
         await kubernetes_world.volumes.compare_and_set(write.model_copy(update={"holders": (huge,)}))
     assert await cluster.holder("vol-1") is None
 
