@@ -1,4 +1,6 @@
-"""`python -m release VERSION [--key FILE]`: move the version, commit that, and build what is released into dist/VERSION/.
+"""`python -m release VERSION [--key FILE]`: move the version, commit that with its sources, and build what is released.
+
+All that is built is in dist/VERSION/.
 
 Not kept here: the publishing. This needs no registry, and no credentials but the key's.
 """
@@ -14,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from release.artifacts import build, run
+from release.sources import KEPT, keep
 from release.version import NotReleased, move
 
 NEXT = """
@@ -38,6 +41,7 @@ def main() -> int:
         helm = _helm(root)
         _check(root, folder, asked.key)
         move(root, asked.version, f"{datetime.now(UTC):%Y-%m-%d}")
+        run(root, "git", "add", keep(root, asked.version, root / KEPT))
         run(root, "git", "commit", "--quiet", "--all", "--message", f"Release {asked.version}")
         for made in build(root, folder, asked.version, helm, asked.key):
             sys.stdout.write(f"{made}\n")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
-import tarfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -28,10 +27,9 @@ from tests.campaign.old_backend import ENDPOINT, FACTORY
 from tests.campaign.parts import DRIVER, Parts, Seat, open_parts
 from tests.harness.chain.cluster import ChainCluster, chain_cluster, node_id_of
 from tests.harness.driver.journal import attachments_of
-from tests.harness.repository import ROOT
+from tests.harness.releases import FIRST, unpacked
 from tests.simulation.checker import read
 
-BEFORE: Final = ROOT / "tests" / "compatibility" / "rolling" / "mooring-0.1.0.tar.xz"
 REST_SECONDS: Final = 240.0
 """Time within which all that was asked for must be done once nothing goes wrong any more."""
 GLANCE_SECONDS: Final = 0.2
@@ -187,8 +185,7 @@ def _old_version(parts: Parts, seat: Seat) -> None:
     """Have the seat run version 0.1.0 from its next start on."""
     folder = parts.folder / "before"
     if not folder.exists():
-        with tarfile.open(BEFORE) as archive:
-            archive.extractall(folder, filter="data")
+        unpacked(FIRST, folder)
     csi = ("MOORING_CSI_ENDPOINT", "MOORING_DRIVER_ENDPOINT")
     kept = {name: value for name, value in seat.environ.items() if name not in csi}
     seat.kept.command = [sys.executable, str(folder / "worker.py")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Final
 
 import pytest
@@ -166,3 +167,14 @@ def test_external_attacher_has_the_version_of_the_manifests() -> None:
     image = yaml.safe_load((CHART / "values.yaml").read_text())["sidecars"]["attacher"]["image"]
     [_, attacher, _] = base("csi.yaml", "Deployment")["spec"]["template"]["spec"]["containers"]
     assert f"{image['repository']}:{image['tag']}" == attacher["image"]
+
+
+async def test_the_values_that_the_documents_show_give_each_driver_its_workers(helm: Helm) -> None:
+    [values] = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "drivers.md").read_text(), re.DOTALL)
+    deployments = of_kind(await helm.render({**yaml.safe_load(values), "temporal": {"address": "temporal:7233"}}), "Deployment")
+    containers = [each["spec"]["template"]["spec"]["containers"] for each in deployments]
+    assert {environ(each[0])["MOORING_DRIVER"]: environ(each[0])["MOORING_EVENTS"] for each in containers} == {
+        "ebs.csi.aws.com": "warnings",
+        "disk.csi.azure.com": "warnings",
+    }
+    assert sorted(map(len, containers)) == [1, 3]

@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 import mooring
+from tests.harness.releases import LAST, version_of
 from tests.harness.repository import ROOT
 
 # Put together here, so that this file names none of them either.
@@ -46,6 +47,10 @@ def test_compose_builds_the_image_of_this_version() -> None:
 
 def test_the_changelog_has_this_version() -> None:
     assert f"## [{mooring.__version__}]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_sources_of_this_version_are_kept_for_the_tests_of_the_next() -> None:
+    assert str(version_of(LAST)) == mooring.__version__
 
 
 def test_no_file_names_a_registry_host() -> None:

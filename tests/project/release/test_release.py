@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from mooring import __version__
+from release.sources import KEPT
 from release.version import CHANGELOG, PLACES, NotReleased, move, notes
 from tests.harness.chart import Helm
 from tests.harness.repository import ROOT
@@ -73,6 +74,9 @@ def test_a_release_is_whole_checked_and_signed(checkout: Path, helm: Helm, tmp_p
         assert "mooring/files/rbac.yaml" in {member.name for member in chart.getmembers() if member.isfile()}
     components = json.loads((folder / f"mooring-{VERSION}.cdx.json").read_text())["components"]
     assert {"temporalio", "kubernetes"} <= {component["name"] for component in components}
+    with tarfile.open(checkout / KEPT / f"mooring-{VERSION}.tar.xz") as sources:
+        assert f'__version__ = "{VERSION}"' in (sources.extractfile("mooring/__init__.py") or b"").read().decode()  # type: ignore[union-attr]
+        assert {"worker.py", "workflows/registry.py", "deploy/chart/Chart.yaml"} <= set(sources.getnames())
     assert (folder / "NOTES.md").read_text() == notes(ROOT, "Unreleased")
     assert run(checkout, "git", "log", "-1", "--format=%s").strip() == f"Release {VERSION}"
     assert run(checkout, "git", "status", "--porcelain") == ""

@@ -6,7 +6,6 @@ NB: no controller makes Pods of the Deployments here; the tests ask the server w
 from __future__ import annotations
 
 import asyncio
-import shutil
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -18,9 +17,12 @@ import pytest
 import yaml
 
 from mooring.devstack.kubernetes.kubeconfig import ApiServer
+from release.sources import keep
 from tests.harness.chart import ALL, CHART, Helm, of_kind, pods
 from tests.harness.cluster import PVS, Cluster
 from tests.harness.patience import PATIENCE
+from tests.harness.releases import RELEASED, unpacked
+from tests.harness.repository import ROOT
 
 VOLUME: Final = "vol-1"
 BEFORE: Final = "0.0.9"
@@ -95,11 +97,21 @@ async def release(helm: Helm, assets: Path, api_server: ApiServer, cluster: Clus
 
 @pytest.fixture
 def before(tmp_path: Path) -> Path:
-    """The chart as a version before this one: its images are another version's."""
-    folder = shutil.copytree(CHART, tmp_path / "before")
-    chart = yaml.safe_load((folder / "Chart.yaml").read_text())
-    (folder / "Chart.yaml").write_text(yaml.safe_dump({**chart, "version": BEFORE, "appVersion": BEFORE}))
-    return folder
+    """The chart of the last release that had one; before there is any, this one's as a release keeps it, under another version."""
+    kept = [found for archive in RELEASED if (found := unpacked(archive, tmp_path / archive.name) / "deploy" / "chart").is_dir()]
+    return kept[-1] if kept else renamed(unpacked(keep(ROOT, BEFORE, tmp_path), tmp_path / "before") / "deploy" / "chart")
+
+
+def renamed(chart: Path) -> Path:
+    """Return the chart as one of version BEFORE."""
+    file = chart / "Chart.yaml"
+    file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), "version": BEFORE, "appVersion": BEFORE}))
+    return chart
+
+
+def image_of(chart: Path) -> str:
+    """Return the image that a chart installs unless told otherwise."""
+    return f"mooring:{yaml.safe_load((chart / 'Chart.yaml').read_text())['appVersion']}"
 
 
 def rendered_names(rendered: str) -> dict[str, set[str]]:
@@ -113,7 +125,7 @@ async def test_it_is_installed_upgraded_rolled_back_and_uninstalled_and_the_reco
     pv = await cluster.create(VOLUME, {cluster.keys.node: "node-a", cluster.keys.epoch: "7"})
 
     await release.helms("install", before, values=release.values)
-    assert await release.images() == {f"mooring:{BEFORE}"}
+    assert await release.images() == {image_of(before)}
     assert await release.kept() == rendered_names(await release.manifest())
 
     fewer = {**release.values, "drivers": release.values["drivers"][:1], "image": {"tag": "next"}}
@@ -124,7 +136,7 @@ async def test_it_is_installed_upgraded_rolled_back_and_uninstalled_and_the_reco
     assert (len(upgraded["Deployment"]), upgraded["Role"]) == (1, set())
 
     await release.helms("rollback", "1")
-    assert await release.images() == {f"mooring:{BEFORE}"}
+    assert await release.images() == {image_of(before)}
     assert len((await release.kept())["Deployment"]) == 2
 
     await release.helms("uninstall")
