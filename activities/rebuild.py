@@ -8,7 +8,7 @@ from temporalio import activity
 
 from activities.attempt import attempt
 from mooring.models import RebuildResult
-from mooring.words import counted
+from mooring.process.words import counted
 
 if TYPE_CHECKING:
     from mooring.index.reflector import Reflector

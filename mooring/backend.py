@@ -10,14 +10,17 @@ Not kept here: the order of the calls, their retries and their compensation (wor
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
-
-from mooring.user_code import load
+import importlib
+import traceback
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from mooring.models import BackendCall
 
 __all__ = ["Backend", "NoBackend", "TakesSecrets", "load_backend"]
+
+_OURS: Final = ("worker", "workflows", "activities")
+"""Modules that are Mooring's own in the process of a worker."""
 
 
 class Backend(Protocol):
@@ -63,5 +66,28 @@ def load_backend(name: str) -> Backend:
     """
     if name == "none":
         return NoBackend()
-    made: Backend = load("MOORING_BACKEND", name, "backend")
+    made: Backend = load_named("MOORING_BACKEND", name, "backend")
     return made
+
+
+def load_named(variable: str, name: str, what: str) -> Any:
+    """Return the product of the user's factory that the variable names as `package.module:factory`; `what` says what that is.
+
+    Raises:
+        ValueError: no such factory.
+
+    """
+    module, _, factory = name.partition(":")
+    if module.partition(".")[0] in _OURS:
+        raise ValueError(f"{variable}={name} names a module of Mooring's own; give yours another name than {', '.join(_OURS)}.")
+    try:
+        return getattr(importlib.import_module(module), factory)()
+    except Exception as error:  # NB: the user's code raises what it likes
+        why = f"{type(error).__name__}: {error}{_place(error)}"
+        raise ValueError(f"{variable}={name} names no {what} ({why}); it must be `package.module:factory`.") from error
+
+
+def _place(error: Exception) -> str:
+    """Return the place in the user's code, or nothing if it was not reached. NB: Python's own frames are `<frozen ...>`."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
+    return f"; {frames[-1].filename}, line {frames[-1].lineno}" if frames[-1].filename != __file__ else ""

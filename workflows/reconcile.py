@@ -18,7 +18,7 @@ from temporalio import workflow
 from temporalio.common import RawValue, RetryPolicy
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
-from mooring.words import counted
+from mooring.process.words import counted
 
 with workflow.unsafe.imports_passed_through():
     from activities.reconciliation import ReconcileActivities

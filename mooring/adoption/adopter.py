@@ -25,7 +25,7 @@ from mooring.models.adoption import Finding, Verdict
 from mooring.process.at_once import ask_each
 from mooring.process.backoff import pauses
 from mooring.process.metrics import Metrics
-from mooring.words import counted
+from mooring.process.words import counted
 
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 5.0

@@ -22,8 +22,8 @@ from mooring.kubernetes.api import NotFound, Refused, Request
 from mooring.kubernetes.list_watch import decode
 from mooring.kubernetes.pv_objects import PVS
 from mooring.models import VolumeRef, Write
+from mooring.process.words import counted
 from mooring.records.annotations import patch
-from mooring.words import counted
 
 if TYPE_CHECKING:
     from mooring.checks.rights import Account

@@ -13,7 +13,7 @@ from mooring.cli.exit_codes import ExitCode
 from mooring.cli.operations import Kubeconfig, KubeContext
 from mooring.cli.output import Text, filled, note, print_data, print_lines, print_prose
 from mooring.cli.session import Session
-from mooring.words import counted
+from mooring.process.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

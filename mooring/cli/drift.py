@@ -15,7 +15,7 @@ from mooring.cli.exit_codes import ExitCode
 from mooring.cli.operations import Timeout
 from mooring.cli.output import NONE, Listing, Row, age, note, print_data, print_table
 from mooring.cli.session import Session
-from mooring.words import counted
+from mooring.process.words import counted
 
 if TYPE_CHECKING:
     from temporalio.client import Client

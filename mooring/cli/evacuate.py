@@ -21,7 +21,7 @@ from mooring.cli.session import Session
 from mooring.cli.volumes import read_all
 from mooring.errors import InvalidRequest, NothingToApprove, WorkerUnavailable
 from mooring.process.plain import plain
-from mooring.words import counted
+from mooring.process.words import counted
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -12,7 +12,7 @@ from mooring.cluster.node_ids import Node, Nodes
 from mooring.errors import AttachLimitReached, NodeNotFound
 from mooring.index.manager import AttachmentManager
 from mooring.models import CheckNodeInput, NodeVerdict
-from mooring.words import counted
+from mooring.process.words import counted
 
 
 class NodeChecker:

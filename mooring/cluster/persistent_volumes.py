@@ -23,12 +23,12 @@ from mooring.kubernetes.list_watch import ListWatch, WatchEvent, decode, log_int
 from mooring.kubernetes.pv_objects import PERSISTENT_VOLUMES, PV, PVS, Pv, handle
 from mooring.models import Part, Skip, VolumeRecord, Write, WriteResult
 from mooring.process.metrics import Metrics
+from mooring.process.words import counted
 from mooring.records import fence
 from mooring.records.annotations import ALL_BYTES, patch, size
 from mooring.records.annotations import read as read_record
 from mooring.records.copies import merge
 from mooring.records.store import Change, ChangeKind, HistoryGone, Page
-from mooring.words import counted
 
 FIELD_MANAGER: Final = "mooring"
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})

@@ -20,8 +20,8 @@ from mooring.index.entries import Replacement
 from mooring.index.manager import AttachmentManager, Counts
 from mooring.models import Skip
 from mooring.process.metrics import Metrics
+from mooring.process.words import counted
 from mooring.records.store import HistoryGone, RecordStore
-from mooring.words import counted
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from mooring.models import Approval
 from mooring.models.drift import Drift, Key, SurveyResult, advice, within
 from mooring.models.reconciliation import MAX_REPORTED, DriftOutcome, HealResult, Outcome, ReconcileResult
+from mooring.process.words import counted
 from mooring.states import State
-from mooring.words import counted
 
 
 def conclude(

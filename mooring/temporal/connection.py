@@ -23,10 +23,10 @@ from temporalio.runtime import LogForwardingConfig, LoggingConfig, PrometheusCon
 from temporalio.service import RPCError
 
 from mooring import names
+from mooring.backend import load_named
 from mooring.errors import TemporalUnavailable
 from mooring.temporal.namespace import namespace_id, patiently
 from mooring.temporal.reasons import in_words
-from mooring.user_code import load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -79,7 +79,7 @@ def load_codec(name: str) -> PayloadCodec | None:
     """Load the codec that MOORING_PAYLOAD_CODEC names, None for ""; raise ValueError if it names none."""
     if not name:
         return None
-    made = load("MOORING_PAYLOAD_CODEC", name, "payload codec")
+    made = load_named("MOORING_PAYLOAD_CODEC", name, "payload codec")
     if not isinstance(made, PayloadCodec):
         raise ValueError(f"MOORING_PAYLOAD_CODEC={name} makes no payload codec, but a {type(made).__name__}.")  # noqa: TRY004 - as `load`
     return made

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
-from mooring.words import counted
+from mooring.process.words import counted
 
 with workflow.unsafe.imports_passed_through():
     from mooring.commands import arguments, code
