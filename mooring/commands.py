@@ -27,7 +27,12 @@ def unpublish(volume: str, node_id: str) -> str:
 
 
 def filled_in(advice: str, volume: str, node_id: str) -> str:
-    """Return advice with these names in place of VOLUME and NODE in its commands, which are in backticks, names last."""
+    """Return advice with these names in place of VOLUME and NODE in its commands, which are in backticks, names last.
+
+    Without a node, an unpublish is one from every node.
+    """
+    if not node_id:
+        advice = advice.replace("mooring unpublish VOLUME NODE", "mooring unpublish --all-nodes VOLUME")
     named = {"VOLUME": volume, "NODE": node_id}
 
     def names(found: re.Match[str]) -> str:

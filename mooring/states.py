@@ -1,6 +1,7 @@
 """The meaning of each state of a run, and the advice to an operator: shown in the Temporal UI, explained in docs/operations.md.
 
-Contract: every state has a row. The texts are Markdown in plain sentences, of no volume and no node in particular.
+Contract: every state has a row. The texts are Markdown in plain sentences, of no volume and no node in particular: commands name
+VOLUME and NODE, which a run's details have filled in (commands.py).
 """
 
 from __future__ import annotations
@@ -46,12 +47,14 @@ class Guidance(NamedTuple):
 
 
 _PENDING: Final = "If it takes long, *Pending Activities* shows the step, the number of attempts and the last failure."
+_EXPLAIN: Final = f"{_PENDING[:-1]}, and `mooring explain VOLUME` what to do."
+_UNPUBLISH: Final = "`mooring unpublish VOLUME NODE`"
 _NOTHING: Final = "No action is needed."
 
 GUIDANCE: Final = {
     State.PUBLISHING: Guidance(
         "The node is being made the volume's holder, then the backend attaches.",
-        f"{_PENDING} To give it up, *request cancellation*, and it is rolled back. Terminating skips the rollback.",
+        f"{_EXPLAIN} To give it up, *request cancellation*, and it is rolled back. Terminating skips the rollback.",
     ),
     State.ATTACHED: Guidance("The node holds the volume.", _NOTHING),
     State.REFUSED: Guidance(
@@ -60,32 +63,34 @@ GUIDANCE: Final = {
     ),
     State.ROLLING_BACK: Guidance(
         "The publish failed or was cancelled. It is being undone: first at the backend, then in the record.",
-        f"It is tried until it succeeds. {_PENDING} Fix the cause. Terminating leaves the volume with the node until it is "
-        "unpublished.",
+        f"It is tried until it succeeds. {_EXPLAIN} Fix the cause. Terminating leaves the volume with the node until it is "
+        f"unpublished: {_UNPUBLISH}.",
     ),
     State.ROLLED_BACK: Guidance(
         "The publish failed, and nothing of it is left.", "The failure says why. Fix the cause; the CO tries again."
     ),
     State.UNPUBLISHING: Guidance(
         "The backend detaches, then the record lets the node go.",
-        f"{_PENDING} If it is cancelled, it stops where it is, and another unpublish goes on from there.",
+        f"{_EXPLAIN} If it is cancelled, it stops where it is, and another unpublish goes on from there.",
     ),
     State.DETACHED: Guidance("The node no longer holds the volume.", _NOTHING),
     State.NOT_CLEARED: Guidance(
         "The backend has detached, but the record could not be cleared, so the volume stays fenced to its holder.",
         "The result says why. Fix the cause (rights, an admission webhook); then reconciliation, or another unpublish, clears "
-        "the record.",
+        f"the record: {_UNPUBLISH}.",
     ),
     State.NOT_DETACHED: Guidance(
-        "The backend did not detach, so the node keeps the volume.", "The failure says why. Fix the cause, and unpublish again."
+        "The backend did not detach, so the node keeps the volume.",
+        f"The failure says why. Fix the cause, and unpublish again: {_UNPUBLISH}.",
     ),
     State.WAITING_FOR_PV: Guidance(
         "The node holds the volume, which has no PersistentVolume yet; until it has one, this run is the record.",
-        "Create the PersistentVolume, or unpublish the volume. If the PersistentVolume exists, *Pending Activities* shows why "
-        "the node can't be recorded on it. Don't cancel or terminate this run: cancelled, it frees the volume for every node; "
-        "terminated, it leaves the volume refused to every other node until it is unpublished.",
+        f"Create the PersistentVolume, or unpublish the volume: {_UNPUBLISH}. If the PersistentVolume exists, "
+        "*Pending Activities* shows why the node can't be recorded on it. Don't cancel or terminate this run: "
+        "cancelled, it frees the volume for every node; terminated, it leaves the volume refused to every other node until it is "
+        "unpublished.",
     ),
-    State.ADOPTING: Guidance("An attachment that predates Mooring is being recorded.", _PENDING),
+    State.ADOPTING: Guidance("An attachment that predates Mooring is being recorded.", _EXPLAIN),
     State.RECONCILING: Guidance("The records are being compared with the attachments.", _PENDING),
     State.AWAITING_APPROVAL: Guidance(
         "More heals are due than MOORING_DRIFT_GUARD allows without an approval. Nothing is healed until then.",
@@ -109,7 +114,8 @@ GUIDANCE: Final = {
     State.MIGRATING: Guidance("Two nodes hold the volume while a machine migrates from one to the other.", _NOTHING),
     State.MIGRATION_OVERDUE: Guidance(
         "The migration is past its deadline, and both nodes hold the volume. Nothing is detached automatically.",
-        "Check whether it is still running. End it, or unpublish the volume from the node that should lose it.",
+        "Check whether it is still running; `mooring explain VOLUME` shows both nodes. End it, or unpublish the volume "
+        "from the node that should lose it.",
     ),
     State.MIGRATED: Guidance("Only one node still holds the volume.", _NOTHING),
     State.SHARED: Guidance(

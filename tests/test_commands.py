@@ -13,12 +13,13 @@ import pytest
 import typer
 
 from mooring.cli.main import app
-from mooring.commands import code
+from mooring.commands import code, filled_in
 from mooring.explain import commands
 from mooring.explain.facts import Facts
 from mooring.models import AccessMode, Attachment, Precondition, PublishRequest, VolumeRecord
 from mooring.models.drift import Drift, DriftKind, advice
 from mooring.records.refusals import bar
+from mooring.states import GUIDANCE, State, guidance
 
 Told = Callable[[str, str], str]
 STRANGE: Final = [
@@ -53,7 +54,15 @@ def explained(command: Callable[[Facts, str], str], volume: str, node: str) -> s
     return code(command(Facts(driver="csi.test", volume_handle=volume), node))
 
 
+def shown(state: State, volume: str, node: str) -> str:
+    """Return the guidance that a run in this state shows."""
+    return filled_in(guidance(state), volume, node)
+
+
+OF_VOLUMES: Final = [state for state in State if "VOLUME" in GUIDANCE[state].advice]
 TABLE: Final[dict[str, Told]] = {
+    **{state.value: partial(shown, state) for state in OF_VOLUMES},
+    "every-node": lambda volume, _: shown(State.NOT_DETACHED, volume, ""),
     **{kind.value: partial(drift, kind) for kind in DriftKind},
     "departed": partial(refusal, {"evidence": "It was seen."}),
     "altered": partial(refusal, {"altered": True}),

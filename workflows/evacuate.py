@@ -198,7 +198,7 @@ class EvacuateNode:
     def _wait(self, seen: ReadNodeResult) -> None:
         begins = not self._waits_for
         self._waits_for = self._proof.missing(seen, self._node)
-        explain(State.AWAITING_PROOF, self._waits_for)
+        explain(State.AWAITING_PROOF, self._waits_for, "", self._node)
         if begins:
             self._enter(State.AWAITING_PROOF, self._waits_for)
         if begins and self._asked.so_far is None:

@@ -32,7 +32,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows.common.report import Report
     from workflows.common.steps import Steps
     from workflows.common.undo import take_back
-    from workflows.common.visibility import explain
 
 _PAUSE = 10.0
 _LONGEST_PAUSE = 3600.0
@@ -148,9 +147,9 @@ class PersistAttachment:
     async def _publish_settled(self) -> bool:
         """Wait for the word of the publish, and return whether it is there: after a reset it may never arrive."""
         while self._settled is None:
-            explain(State.WAITING_FOR_PV, self._unsettled())
+            self._report.explain(State.WAITING_FOR_PV, self._unsettled())
             await workflow.wait_condition(lambda: self._settled is not None or this_life() != self._asked_in)
-            explain(State.WAITING_FOR_PV, "")
+            self._report.explain(State.WAITING_FOR_PV)
             if self._settled is None and not workflow.patched(_ASKS_AGAIN):
                 self._asked_in = this_life()
             elif self._settled is None and not await self._is_needed():

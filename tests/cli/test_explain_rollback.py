@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 from temporalio.client import Client
 
@@ -49,7 +50,10 @@ async def test_the_ui_shows_why_a_publish_is_undone_and_the_command_that_explain
 
     details = (await run.query("__temporal_workflow_metadata")).current_details
 
-    assert all(each in details for each in ("RollingBack", "no free port", "node-a", " UTC", "`mooring explain vol`"))
+    assert all(
+        each in details for each in ("RollingBack", "no free port", "`mooring explain vol`", "`mooring unpublish vol node-a`")
+    )
+    assert re.search(r"Since [-\d]+ [:\d]+ UTC it waits for this step: roll back: backend detaches from node-a\.", details)
 
 
 async def test_an_operation_on_another_task_queue_is_explained_by_that_queues_workers(

@@ -83,11 +83,13 @@ class Steps:
     """The last record that was seen, for operators to be told on its PV."""
     lives: Lives = field(default_factory=Lives)
     first: FirstTask = field(default_factory=FirstTask)
+    on_step: Callable[[str], None] | None = None
+    """A callable that is given the summary of each step, an undisturbed operation's first writes apart."""
     waits: WaitSteps = field(init=False)
     """The steps about waits."""
 
     def __post_init__(self) -> None:
-        self.waits = WaitSteps(self.volume, self.limits)
+        self.waits = WaitSteps(self.volume, self.limits, self._begin_step)
 
     @classmethod
     async def begin(
@@ -240,6 +242,7 @@ class Steps:
     async def _visibly(self, step: Callable[[Any, Q], Awaitable[A]], asked: Q, options: ActivityConfig) -> A:
         """Take a step that everybody sees, beyond the first task."""
         self.first.leave()
+        self._begin_step(options.get("summary") or "")
         return await workflow.execute_activity_method(step, asked, **options)
 
     def _several(self) -> tuple[str, ...]:
@@ -270,3 +273,7 @@ class Steps:
 
     def _patient(self, summary: str, attempt: float) -> ActivityConfig:
         return patient(self.limits, summary, attempt)
+
+    def _begin_step(self, summary: str) -> None:
+        if self.on_step is not None:
+            self.on_step(summary)

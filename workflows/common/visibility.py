@@ -13,6 +13,7 @@ from temporalio.common import SearchAttributeKey
 
 with workflow.unsafe.imports_passed_through():
     from mooring import names
+    from mooring.commands import filled_in
     from mooring.states import State, guidance, meaning
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _STATE = SearchAttributeKey.for_keyword(names.ATTACHMENT_STATE)
 
 def show(limits: OperationLimits, volume: VolumeRef, node_id: str, state: State, details: str = "") -> None:
     """Set the run's search attributes and details."""
-    explain(state, details)
+    explain(state, details, volume.volume_handle, node_id)
     if limits.search_attributes:
         workflow.upsert_search_attributes(
             [
@@ -47,19 +48,19 @@ def show_driver(driver: str, state: State, *, search_attributes: bool) -> None:
 
 def show_node(limits: OperationLimits, driver: str, node_id: str, state: State, details: str) -> None:
     """Set the search attributes and details of a run that is about a node."""
-    explain(state, details)
+    explain(state, details, "", node_id)
     if limits.search_attributes:
         workflow.upsert_search_attributes(
             [_DRIVER.value_set(driver), _NODE.value_set(names.short(node_id)), _STATE.value_set(state)]
         )
 
 
-def explain(state: State, details: str) -> None:
-    """Set these details of the run, in Markdown, with the meaning of the state.
+def explain(state: State, details: str, volume: str, node_id: str) -> None:
+    """Set these details of the run, in Markdown, with the meaning of the state, and its commands for this volume and node.
 
     NB: details of a run that waits for proof have its advice already, with the names of the node in its commands.
     """
-    told = meaning(state) if details and state is State.AWAITING_PROOF else guidance(state)
+    told = meaning(state) if details and state is State.AWAITING_PROOF else filled_in(guidance(state), volume, node_id)
     workflow.set_current_details("\n\n".join(filter(None, (details, told))))
 
 
