@@ -22,7 +22,7 @@ from mooring import __version__
 from mooring.cli import operations, stack
 from mooring.cli.adopt import adopt
 from mooring.cli.approve import approve
-from mooring.cli.bundle import bundle
+from mooring.cli.bundle.command import bundle
 from mooring.cli.check import check
 from mooring.cli.completion import completion
 from mooring.cli.drift import drift

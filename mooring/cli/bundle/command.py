@@ -17,7 +17,7 @@ from mooring.cli.output import note, print_lines
 from mooring.cli.session import Session
 
 if TYPE_CHECKING:
-    from mooring.bundle.archive import BundleIndex
+    from mooring.cli.bundle.archive import BundleIndex
 
 SELECTOR: Final = "app.kubernetes.io/name in (mooring, csi-controller)"
 """The labels that the manifests and the chart give the Pods of workers."""
@@ -81,9 +81,9 @@ async def _write(
 ) -> BundleIndex:
     import tarfile
 
-    from mooring.bundle.archive import Archive
-    from mooring.bundle.redaction import Redaction
-    from mooring.cli.bundle_parts import gather
+    from mooring.cli.bundle.archive import Archive
+    from mooring.cli.bundle.parts import gather
+    from mooring.cli.bundle.redaction import Redaction
 
     with tarfile.open(file, mode="w:gz") as tar:
         archive = Archive(tar, folder, now, Redaction(session.environ))

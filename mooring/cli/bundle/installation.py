@@ -12,8 +12,8 @@ import aiohttp
 from temporalio.api.workflowservice.v1 import GetSystemInfoRequest
 
 from mooring import __version__
-from mooring.bundle.archive import BundlePart
-from mooring.bundle.redaction import variables
+from mooring.cli.bundle.archive import BundlePart
+from mooring.cli.bundle.redaction import variables
 from mooring.errors import MooringError
 from mooring.kubernetes.api import Request
 from mooring.settings import PREFIX, Settings

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from mooring.bundle import installation, worker_pods
-from mooring.bundle.archive import Archive, BundlePart, file_name
+from mooring.cli.bundle import installation, worker_pods
+from mooring.cli.bundle.archive import Archive, BundlePart, file_name
 from mooring.cli.check import run_checks
 from mooring.cli.explain import read_explanation
 from mooring.cli.open_list import read_open

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from mooring.bundle.archive import BundlePart, file_name
-from mooring.bundle.installation import WORKER_FILES, dump
-from mooring.bundle.redaction import variables
+from mooring.cli.bundle.archive import BundlePart, file_name
+from mooring.cli.bundle.installation import WORKER_FILES, dump
+from mooring.cli.bundle.redaction import variables
 from mooring.kubernetes.api import Request
 from mooring.kubernetes.list_watch import decode
 from mooring.kubernetes.pod_objects import WORKER_PODS, Container, WorkerPod

@@ -18,7 +18,7 @@ from typing import Final, Literal
 from temporalio.service import RPCError
 
 from mooring import __version__
-from mooring.bundle.redaction import Redaction
+from mooring.cli.bundle.redaction import Redaction
 from mooring.models import Model
 from mooring.process.at_once import ask_each
 from mooring.temporal.reasons import in_words
