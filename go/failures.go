@@ -198,7 +198,7 @@ func rowOf(t FailureType) row {
 	case NotReconciled:
 		return row{codes.NotFound, "", false, "Run a worker of this driver with MOORING_RECONCILE_INTERVAL above 0."}
 	case NothingToApprove:
-		return row{codes.NotFound, "", false, "`mooring list --open` shows what waits for an approval, and `mooring evacuate NODE` begins an evacuation."}
+		return row{codes.NotFound, "", false, "`mooring list --open` shows what waits for an approval."}
 	case OperationCancelled:
 		return row{codes.Aborted, "", false, "Ask again if the operation is still wanted."}
 	case OperationPending:

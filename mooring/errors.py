@@ -267,7 +267,7 @@ class NothingToApprove(MooringError):
 
     grpc_code = "NOT_FOUND"
     expected = True
-    advice = "`mooring list --open` shows what waits for an approval, and `mooring evacuate NODE` begins an evacuation."
+    advice = "`mooring list --open` shows what waits for an approval."
 
 
 class MigrationAwaited(MooringError):

@@ -114,7 +114,8 @@ def unpublish(
     if bool(node) == all_nodes:
         raise typer.BadParameter("give either NODE or --all-nodes.")
     session = Session.of(context, kubeconfig, kube_context)
-    named, node_id = volume_named(session, volume), _node_to_release(session, node) if node else ""
+    named, where = volume_named(session, volume), node_named(session, node) if node else None
+    node_id = where.id if where else ""
     what = f"the unpublish of volume {named.id} from {f'node {node_id}' if node else 'every node'}"
     result, others = session.ask(
         lambda client: _unpublish(client, named.id, node_id, timeout), what, joined_by=_joined_by(named.id)
@@ -127,16 +128,10 @@ def unpublish(
             print_data(result, output)
     if others:
         note(f"Volume {named.id} is held by {' and '.join(f'node {other}' for other in others)}.")
+    if where and where.known is False and not result.released:
+        note(f"No CSINode or Node of driver {session.driver} is called {node_id}, which was taken for a CSI node id.")
     if named.known is False and not (result.released or others):
         session.fail(_unheard_of(session, named.id))
-
-
-def _node_to_release(session: Session, name: str) -> str:
-    """Return the id of the node; one that nothing knows is no reason to refuse, and may be misspelt."""
-    named = node_named(session, name)
-    if named.known is False:
-        note(f"No CSINode or Node of driver {session.driver} is called {named.id}; it is taken for a CSI node id.")
-    return named.id
 
 
 async def _unpublish(client: MooringClient, volume: str, node_id: str, timeout: float) -> tuple[UnpublishResult, list[str]]:

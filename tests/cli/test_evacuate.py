@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shlex
 import signal
 from collections.abc import AsyncIterator
@@ -13,7 +12,6 @@ from temporalio.client import Client
 
 from mooring.cli.exit_codes import ExitCode
 from mooring.client import MooringClient
-from mooring.devstack.temporal import temporal_command
 from mooring.states import State
 from tests.cli.conftest import Mooring, process
 from tests.harness.cluster import Cluster
@@ -121,9 +119,7 @@ async def test_an_approval_names_its_approver(dead_node: DeadNode, run: Mooring)
     assert (ran.code, "name the approver with --by" in ran.err) == (2, True)
 
 
-async def test_an_approval_of_no_evacuation_names_a_command_that_lists_those_that_wait(
-    dead_node: DeadNode, run: Mooring, environment: dict[str, str]
-) -> None:
+async def test_an_approval_of_no_evacuation_names_a_command_that_lists_those_that_wait(dead_node: DeadNode, run: Mooring) -> None:
     await run("evacuate", "node-a", "--no-wait")
     await waits(dead_node)
 
@@ -131,19 +127,10 @@ async def test_an_approval_of_no_evacuation_names_a_command_that_lists_those_tha
 
     assert ran.code == ExitCode.NOT_FOUND
     assert "mooring evacuate" not in ran.err
-    [command] = [each for each in ran.err.split("`") if each.startswith("temporal ")]
+    [command] = [each for each in ran.err.split("`") if each.startswith("mooring ")]
     async with asyncio.timeout(PATIENCE):
-        while dead_node.evacuation.id not in await _listed(command, environment):
+        while dead_node.evacuation.id not in (await run(*shlex.split(command)[1:], "-o", "name")).out:
             await asyncio.sleep(0.1)
-
-
-async def _listed(command: str, environment: dict[str, str]) -> str:
-    """Return the JSON that the command prints."""
-    arguments = [*shlex.split(command)[1:], "--output", "json"]
-    pipe = asyncio.subprocess.PIPE
-    listing = await asyncio.create_subprocess_exec(temporal_command(), *arguments, stdout=pipe, env={**os.environ, **environment})
-    out, _ = await asyncio.wait_for(listing.communicate(), PATIENCE)
-    return out.decode()
 
 
 async def test_on_a_terminal_it_shows_a_bar(dead_node: DeadNode, run: Mooring) -> None:
