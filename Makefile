@@ -56,9 +56,10 @@ simulate: setup ## let simulated worlds go wrong by a seed, and judge the deploy
 campaign: setup kube ## let faults and load loose on the real parts by a seed, and judge what became of it (MINUTES=30 SEED=7)
 	KUBEBUILDER_ASSETS="$$(bash kube/build.sh)" $(BIN)/python -m tests.campaign --minutes $(MINUTES) --seed $(SEED)
 
-bench: setup kube ## print what an attachment costs in memory, and a publish beside a bare workflow (ROUNDS=5; minutes)
+bench: setup kube ## print what an attachment costs in memory, a publish beside a bare workflow, and what workers cost (ROUNDS=5; minutes)
 	$(BIN)/python -m bench.memory
 	KUBEBUILDER_ASSETS="$$(bash kube/build.sh)" $(BIN)/python -m bench.publish $(ROUNDS)
+	KUBEBUILDER_ASSETS="$$(bash kube/build.sh)" $(BIN)/python -m bench.workers $(ROUNDS)
 
 bench-rebuild: setup kube ## measure a rebuild beside a Go program's, on a real API server (SIZES="20000 100000"; minutes)
 	KUBEBUILDER_ASSETS="$$(bash kube/build.sh)" $(BIN)/python -m bench.rebuild $(SIZES)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Final
 
@@ -40,10 +42,14 @@ class BareActivities:
         return await self._store.compare_and_set(write)
 
 
-async def open_store() -> PersistentVolumeStore:
-    """Open the API server that the environment names."""
-    api = await connect(None, os.environ, timeout=5)
-    return PersistentVolumeStore(api, DRIVER, lambda: datetime.now(UTC), Metrics(CollectorRegistry()))
+@asynccontextmanager
+async def opened_store(environ: Mapping[str, str]) -> AsyncIterator[PersistentVolumeStore]:
+    """Open the API server that the environment names, while the block lasts."""
+    api = await connect(None, environ, timeout=5)
+    try:
+        yield PersistentVolumeStore(api, DRIVER, lambda: datetime.now(UTC), Metrics(CollectorRegistry()))
+    finally:
+        await api.close()
 
 
 async def main() -> None:
@@ -51,11 +57,12 @@ async def main() -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     client = await Client.connect(os.environ["TEMPORAL_ADDRESS"], data_converter=pydantic_data_converter)
-    activities = BareActivities(await open_store())
-    async with Worker(
-        client, task_queue=QUEUE, workflows=[BareWrite, Nothing], activities=[activities.write], max_concurrent_activities=SLOTS
-    ):
-        await stop.wait()
+    async with opened_store(os.environ) as store:
+        write = BareActivities(store).write
+        async with Worker(
+            client, task_queue=QUEUE, workflows=[BareWrite, Nothing], activities=[write], max_concurrent_activities=SLOTS
+        ):
+            await stop.wait()
 
 
 if __name__ == "__main__":

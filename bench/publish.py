@@ -1,9 +1,9 @@
 """The cost of a publish beside a bare workflow that makes the same write: `python -m bench.publish [rounds]`.
 
-Each row is a ratio to a baseline of the same run, the median of the rounds, which take turns: a tuned development server of
-Temporal, a real API server if KUBEBUILDER_ASSETS is set (else the embedded one, which no row is about), a worker without a backend,
-and a worker of bare workflows (bare.py), each in a process of its own. A publish that a CO asks for at the endpoint is quicker: it
-starts eagerly. The other rows of docs/performance.md are measured by `bench.chain`, `bench.rebuild` and `bench.memory`.
+Each row is a ratio to a baseline of the same run, the median of the rounds, which take turns: on the servers of stage.py, a
+worker without a backend, and a worker of bare workflows (bare.py), each in a process of its own. A publish that a CO asks for
+at the endpoint is quicker: it starts eagerly. The other rows of docs/performance.md are measured by `bench.workers`,
+`bench.chain`, `bench.rebuild` and `bench.memory`.
 """
 
 from __future__ import annotations
@@ -24,26 +24,25 @@ from typing import Final
 
 from temporalio.client import Client
 
-from bench.bare import QUEUE, open_store
+from bench.bare import QUEUE, opened_store
 from bench.bare_workflows import BareWrite, Nothing
 from bench.cost import cpu, requests
-from bench.pvs import DRIVER, create, name, session
+from bench.pvs import DRIVER, session
+from bench.stage import opened_stage
 from mooring import names
 from mooring.client import MooringClient
 from mooring.cluster.persistent_volumes import PersistentVolumeStore
-from mooring.devstack.folders import own_folder
 from mooring.devstack.process import running
-from mooring.devstack.temporal import DevTemporal
-from mooring.devstack.workers import WorkerProcess
 from mooring.models import PublishRequest, VolumeRecord, VolumeRef, Write
 from mooring.records import fence
-from mooring.settings import default_task_queue
-from tests.harness.kubernetes import Kubernetes, open_kubernetes
+from tests.harness.kubernetes import Kubernetes
 
 ROUNDS: Final = 5
 ONE_AT_A_TIME: Final = 20
 AT_ONCE: Final = 32
 STORM: Final = 96
+EVENTS_SECONDS: Final = 6.0
+"""Time after a storm in which its Events are written: their cost is the storm's, too."""
 NODE: Final = "node-a"
 AIMS: Final = {
     "publish p50 / bare": 0.7,
@@ -113,6 +112,7 @@ class Bench:
                 await call
 
         took = await _timed(asyncio.gather(*(carry_out() for _ in range(AT_ONCE))))
+        await asyncio.sleep(EVENTS_SECONDS)
         return took, tuple(cpu(pid) - spent for pid, spent in zip(pids, before, strict=True))
 
     async def _write(self) -> Write:
@@ -175,37 +175,29 @@ async def _timed(call: Awaitable[object]) -> float:
 @asynccontextmanager
 async def opened(rounds: int) -> AsyncIterator[tuple[Bench, Kubernetes]]:
     """Run servers, workers and enough volumes while the block lasts."""
-    found = os.environ.get("KUBEBUILDER_ASSETS")
     async with AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(own_folder("mooring-bench")))
-        temporal = await stack.enter_async_context(DevTemporal.start())
-        kubernetes = await stack.enter_async_context(open_kubernetes(Path(found) if found else None, folder))
-        numbers = [number for number in range(3 * (rounds + 1) * (4 * ONE_AT_A_TIME + 2 * STORM)) if number % 3]
-        await create(kubernetes.admin, range(numbers[-1] + 1))
-        config = kubernetes.account.write_kubeconfig(folder / "kubeconfig")
-        os.environ["KUBECONFIG"] = str(config)
-        environ = {**os.environ, **temporal.environ, "MOORING_DRIVER": DRIVER, "MOORING_RECONCILE_INTERVAL": "0"}
-        worker = await stack.enter_async_context(WorkerProcess.start(environ, folder / "worker.log"))
+        stage = await stack.enter_async_context(opened_stage(2 * (rounds + 1) * (2 * ONE_AT_A_TIME + STORM)))
+        worker = await stack.enter_async_context(stage.worker())
         bare = [sys.executable, "-m", "bench.bare"]
-        other = await stack.enter_async_context(running(bare, folder / "bare.log", Path.cwd(), environ))
-        client = await temporal.connect()
-        mooring = MooringClient(client, driver=DRIVER, task_queue=default_task_queue(DRIVER))
-        api_server = _pid_of(f"--secure-port={kubernetes.admin.url.rpartition(':')[2]}")
-        volumes = iter([name(number) for number in numbers])
-        yield (
-            Bench(client, mooring, await open_store(), worker.child.pid, other.pid, temporal.child.pid, api_server, volumes),
-            kubernetes,
-        )
+        other = await stack.enter_async_context(running(bare, stage.folder / "bare.log", Path.cwd(), stage.environ))
+        store = await stack.enter_async_context(opened_store(stage.environ))
+        api_server = _pid_of("kube-apiserver", f"--secure-port={stage.kubernetes.admin.url.rpartition(':')[2]}")
+        pids = worker.child.pid, other.pid, stage.temporal.child.pid, api_server
+        yield Bench(stage.client, stage.mooring, store, *pids, stage.volumes), stage.kubernetes
 
 
-def _pid_of(argument: str) -> int:
-    """Return the process that was started with this argument, or 0 if there is none."""
+def _pid_of(program: str, argument: str) -> int:
+    """Return the process of this program with this argument, or 0 if there is none.
+
+    NB: a shell that watches over it has the same arguments.
+    """
     for each in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            if argument in each.read_bytes().decode(errors="replace").split("\0"):
-                return int(each.parent.name)
+            command, *arguments = each.read_bytes().decode(errors="replace").split("\0")
         except OSError:  # it has just ended
             continue
+        if Path(command).name == program and argument in arguments:
+            return int(each.parent.name)
     return 0
 
 
