@@ -26,6 +26,7 @@ from bench.stage import Stage, opened_stage
 from mooring import names
 from mooring.devstack.workers import WorkerProcess
 from mooring.models import VolumeRef
+from mooring.temporal.runs import describe
 
 ROUNDS: Final = 5
 VOLUMES: Final = 700
@@ -79,9 +80,9 @@ async def killed_seconds(stage: Stage, *, second: bool) -> float:
 
 async def _asks_the_backend(stage: Stage, handle: str) -> None:
     """Wait until the volume's publish is in the midst of the backend's call."""
-    run = stage.client.get_workflow_handle(names.volume_id(VolumeRef(driver=DRIVER, volume_handle=handle)))
+    volume = names.volume_id(VolumeRef(driver=DRIVER, volume_handle=handle))
     async with asyncio.timeout(DEADLINE):
-        while not (await run.describe()).raw_description.pending_activities:  # noqa: ASYNC110 - nothing to be woken by
+        while (run := await describe(stage.client, volume)) is None or not run.raw_description.pending_activities:  # noqa: ASYNC110 - none wakes it
             await asyncio.sleep(0.1)
     await asyncio.sleep(1.0)
 
