@@ -21,6 +21,7 @@ from temporalio.client import Client
 
 from mooring.cli.exit_codes import ExitCode
 from mooring.client import MooringClient
+from mooring.devstack.kubernetes.kubeconfig import ApiServer
 from mooring.devstack.process import running
 from mooring.errors import HeldElsewhere
 from mooring.temporal import connect
@@ -93,7 +94,13 @@ async def said(environ: dict[str, str], *command: str) -> str:
 
 
 async def test_operations_go_on_as_ever_and_no_payload_says_what_they_are_about(
-    environ: dict[str, str], sealed: Client, temporal_client: Client, cluster: Cluster, driver: str, tmp_path: Path
+    environ: dict[str, str],
+    sealed: Client,
+    temporal_client: Client,
+    cluster: Cluster,
+    api_server: ApiServer,
+    driver: str,
+    tmp_path: Path,
 ) -> None:
     settings = {"DRIVER": driver, "NODE_CHECK": "off", "HTTP_ADDRESS": "127.0.0.1:0", "RECONCILE_SETTLE": "0.1", "HEAL": "off"}
     environ |= {f"MOORING_{name}": value for name, value in settings.items()}
@@ -106,6 +113,7 @@ async def test_operations_go_on_as_ever_and_no_payload_says_what_they_are_about(
         assert not (await mooring.publish(WITHOUT_PV, NODE)).persisted
         with pytest.raises(HeldElsewhere, match=NODE):
             await mooring.publish(HANDLE, "another")
+        environ["KUBECONFIG"] = str(api_server.write_kubeconfig(tmp_path / "operator"))
         told = [await said(environ, *command) for command in (("history", HANDLE), ("list",), ("explain", f"volume/{HANDLE}"))]
         drift = json.loads(await said(environ, "drift", "--now", "-o", "json"))
         for handle in (HANDLE, WITHOUT_PV):
