@@ -52,6 +52,11 @@ fields are only added. [output.schema.json](output.schema.json) is the schema of
 | `mooring history` | a list of [OperationForm](#operationform) |
 | `mooring check` | a [ChecksForm](#checksform) |
 | `mooring drift` | a [DriftForm](#driftform) |
+| `mooring publish` | a [PublishedForm](#publishedform) |
+| `mooring unpublish` | an [UnpublishedForm](#unpublishedform) |
+| `mooring rebuild` | a list of [RebuiltForm](#rebuiltform), one for each worker |
+| `mooring adopt` | a list of [FindingForm](#findingform) |
+| `mooring evacuate` | an [EvacuationForm](#evacuationform); with `--no-wait` an [EvacuationStartedForm](#evacuationstartedform) |
 
 """
 _ENVIRONMENT: Final = {"PATH", "HOME", "PYTHONPATH", "LANG"}

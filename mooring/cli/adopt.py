@@ -82,8 +82,10 @@ def _carry_out(client: MooringClient, surveyed: Surveyed, timeout: float) -> Awa
 
 
 def _print(findings: Sequence[Finding], output: str) -> None:
+    from mooring.cli.result_forms import FindingForm
+
     if output in ("json", "yaml"):
-        print_data(findings, output)
+        print_data([FindingForm.model_validate(finding) for finding in findings], output)
     elif findings:
         wide = output == "wide"
         print_table(WIDE if wide else HEADERS, [Row(_cells(finding, wide=wide)) for finding in findings], whole=wide)

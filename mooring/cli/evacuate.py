@@ -216,10 +216,12 @@ def _words(progress: EvacuationProgress) -> str:
 
 def _end(result: EvacuationResult | EvacuationStarted, node: str, output: str) -> None:
     """Print the result, and fail if the node still holds a volume, or may."""
+    from mooring.cli.result_forms import EvacuationForm, EvacuationStartedForm
     from mooring.models.evacuation import EvacuationStarted
 
+    started = isinstance(result, EvacuationStarted)
     if output != "text":
-        print_data(result, output)
+        print_data((EvacuationStartedForm if started else EvacuationForm).model_validate(result), output)
     elif isinstance(result, EvacuationStarted):
         print_prose(f"The evacuation of node {node} is under way: the same command with --wait follows it.")
     else:

@@ -14,6 +14,7 @@ from mooring.commands import arguments, code
 from mooring.errors import MooringError, VolumeNotFound
 
 if TYPE_CHECKING:
+    from mooring.cli.forms import Form
     from mooring.client import MooringClient
     from mooring.models import PublishResult, RebuildResult, UnpublishResult
 
@@ -67,6 +68,8 @@ def publish(
     output: Text = "text",
 ) -> None:
     """Publish VOLUME to NODE."""
+    from mooring.cli.result_forms import PublishedForm
+
     _refuse_unknown(access_mode)
     session = Session.of(context, kubeconfig, kube_context)
     named, node_id = volume_named(session, volume), node_named(session, node).id
@@ -79,7 +82,7 @@ def publish(
 
     what = f"the publish of volume {named.id} to node {node_id}"
     result = session.ask(call, what, joined_by=_joined_by(named.id), needs_worker=in_doubt)
-    _show(result, output)
+    _show(result.message, PublishedForm.model_validate(result), output)
 
 
 async def _refuse_without_pv(client: MooringClient, volume: str, node_id: str, timeout: float) -> None:
@@ -111,6 +114,8 @@ def unpublish(
     output: Text = "text",
 ) -> None:
     """Unpublish VOLUME from NODE, or from every node."""
+    from mooring.cli.result_forms import UnpublishedForm
+
     if bool(node) == all_nodes:
         raise typer.BadParameter("give either NODE or --all-nodes.")
     session = Session.of(context, kubeconfig, kube_context)
@@ -121,11 +126,11 @@ def unpublish(
         lambda client: _unpublish(client, named.id, node_id, timeout), what, joined_by=_joined_by(named.id)
     )
     if result.annotation_cleared:
-        _show(result, output)
+        _show(result.message, UnpublishedForm.model_validate(result), output)
     else:
         note(f"Warning: {result.message}")
         if output != "text":
-            print_data(result, output)
+            print_data(UnpublishedForm.model_validate(result), output)
     if others:
         note(f"Volume {named.id} is held by {' and '.join(f'node {other}' for other in others)}.")
     if where and where.known is False and not result.released:
@@ -155,6 +160,8 @@ def _unheard_of(session: Session, volume: str) -> VolumeNotFound:
 
 def rebuild(context: typer.Context, timeout: Timeout = REBUILD_PATIENCE, output: Text = "text") -> None:
     """Rebuild the index of every worker from the PVs."""
+    from mooring.cli.result_forms import RebuiltForm
+
     session = Session.of(context)
     answers = session.ask(
         lambda client: client.rebuild(deadline=timeout),
@@ -166,7 +173,7 @@ def rebuild(context: typer.Context, timeout: Timeout = REBUILD_PATIENCE, output:
         for result in results:
             print_prose(result.message)
     else:
-        print_data(results, output)
+        print_data([RebuiltForm.model_validate(result) for result in results], output)
     errors = [answer for answer in answers if isinstance(answer, MooringError)]
     if errors:
         session.fail(*errors)
@@ -181,8 +188,8 @@ def _joined_by(volume: str) -> str:
     return f"the same command joins it, and {code(f'mooring history {arguments(volume)}')} shows it."
 
 
-def _show(result: PublishResult | UnpublishResult, output: str) -> None:
+def _show(message: str, form: Form, output: str) -> None:
     if output == "text":
-        print_prose(result.message)
+        print_prose(message)
     else:
-        print_data(result, output)
+        print_data(form, output)

@@ -10,6 +10,14 @@ from pydantic.json_schema import GenerateJsonSchema
 from mooring.cli.explain_form import ExplanationForm
 from mooring.cli.forms import RunForm, VolumeForm
 from mooring.cli.report_forms import ChecksForm, DriftForm, OperationForm
+from mooring.cli.result_forms import (
+    EvacuationForm,
+    EvacuationStartedForm,
+    FindingForm,
+    PublishedForm,
+    RebuiltForm,
+    UnpublishedForm,
+)
 
 Printed: TypeAlias = (
     VolumeForm
@@ -20,6 +28,12 @@ Printed: TypeAlias = (
     | tuple[VolumeForm, ...]
     | tuple[RunForm, ...]
     | tuple[OperationForm, ...]
+    | PublishedForm
+    | UnpublishedForm
+    | tuple[RebuiltForm, ...]
+    | tuple[FindingForm, ...]
+    | EvacuationForm
+    | EvacuationStartedForm
 )
 
 

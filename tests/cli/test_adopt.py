@@ -96,5 +96,5 @@ async def test_a_cluster_that_has_nothing_attached_has_nothing_to_adopt(run: Moo
 async def test_one_that_no_worker_takes_up_is_told_as_failed(existing: ExistingCluster, run: Mooring) -> None:
     ran = await run("adopt", "--timeout", "1", "-o", "json")
 
-    assert ran.code == ExitCode.FAILED
+    assert (ran.code, ran.form) == (ExitCode.FAILED, "mooring.finding/v1")
     assert {finding["verdict"] for finding in ran.data} == {"failed", "disputed"}

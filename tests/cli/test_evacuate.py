@@ -84,7 +84,7 @@ async def test_it_says_what_it_waits_for_and_how_to_approve_it(
 async def test_it_approves_at_once_where_told_to(dead_node: DeadNode, run: Mooring) -> None:
     ran = await run("evacuate", "node-a", "--approve", "--by", "ada", "--reason", "it is off", "-o", "json")
 
-    assert ran.code == 0, ran
+    assert (ran.code, ran.form) == (0, "mooring.evacuation/v1"), ran
     assert ran.data["approval"] == {"by": "ada", "reason": "it is off"}
     assert (ran.data["released"], ran.data["left"], ran.data["asked_by"]) == (1, 0, "ada")
 
@@ -110,7 +110,7 @@ async def test_it_may_only_start_it(dead_node: DeadNode, run: Mooring) -> None:
 async def test_a_program_that_only_starts_it_gets_its_id(dead_node: DeadNode, run: Mooring) -> None:
     ran = await run("evacuate", "node-a", "--no-wait", "-o", "json")
 
-    assert ran.data == {"workflow_id": dead_node.evacuation.id}
+    assert ran.data == {"form": ran.form, "workflow_id": dead_node.evacuation.id}
 
 
 async def test_an_approval_names_its_approver(dead_node: DeadNode, run: Mooring) -> None:

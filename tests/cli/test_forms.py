@@ -22,6 +22,7 @@ async def test_the_schema_has_what_each_command_prints(
     await cluster.create("vol")
     await cluster.create("bad", {cluster.keys.epoch: "many"})
     await mooring.publish("waiting", "node-a")
+    changed = [(await look(command, "vol", "node-a", "-o", "json")).form for command in ("publish", "unpublish")]
     failing = cluster.proxy.fail("PATCH", status=503)
     await look("publish", "vol", "node-a", "--timeout", "0.1")
 
@@ -31,4 +32,5 @@ async def test_the_schema_has_what_each_command_prints(
 
     volume, explanation = "mooring.volume/v1", "mooring.explanation/v1"
     others = ["mooring.operation/v1", "mooring.check/v1"]
+    assert changed == ["mooring.published/v1", "mooring.unpublished/v1"]
     assert forms == [volume, volume, "mooring.run/v1", explanation, explanation, *others]

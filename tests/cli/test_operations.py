@@ -77,3 +77,4 @@ async def test_a_rebuild_answers_for_every_worker(worker: MooringWorker, cluster
     await cluster.create("vol")
     assert (await run("rebuild")).out.startswith("Worker ")
     assert [answer["volumes"] for answer in (await run("rebuild", "-o", "yaml")).data] == [1]
+    assert (await run("rebuild", "-o", "json")).form == "mooring.rebuilt/v1"
