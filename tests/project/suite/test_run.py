@@ -48,9 +48,9 @@ def test_each_test_is_run_once_with_the_options_that_are_given(tmp_path: Path) -
             "operations: --require-real --maxfail=1 tests/adoption tests/evacuation tests/evidence tests/reconciliation "
             "tests/worker tests/workflows",
             "others: --require-real --maxfail=1 --ignore=tests/records/fence --ignore=tests/simulation "
-            "--ignore=tests/campaign --ignore=tests/project --ignore=tests/system/chart --ignore=tests/adoption "
-            "--ignore=tests/evacuation --ignore=tests/evidence --ignore=tests/reconciliation --ignore=tests/worker "
-            "--ignore=tests/workflows",
+            "--ignore=tests/adoption --ignore=tests/evacuation --ignore=tests/evidence --ignore=tests/reconciliation "
+            "--ignore=tests/worker --ignore=tests/workflows --ignore=tests/campaign --ignore=tests/project "
+            "--ignore=tests/system/chart",
             "programs with a helm: --require-real --maxfail=1 tests/campaign tests/project tests/system/chart",
             "searches: --require-real --maxfail=1 tests/records/fence tests/simulation",
         ],
