@@ -15,7 +15,15 @@ from temporalio import activity
 
 from activities.attempt import attempt
 from mooring import names
-from mooring.errors import HeldElsewhere, Incompatible, InvalidRequest, KubernetesForbidden, MalformedRecord, MooringError
+from mooring.errors import (
+    HeldElsewhere,
+    Incompatible,
+    InvalidRequest,
+    KubernetesForbidden,
+    MalformedRecord,
+    MooringError,
+    TemporalUnavailable,
+)
 from mooring.evidence.asker import AskingRun
 from mooring.models import (
     NodeVerdict,
@@ -58,6 +66,7 @@ class AttachmentActivities:
         limits: OperationLimits,
         waiting: Callable[[VolumeRef], Awaitable[UnpersistedRun | None]],
         cached: Callable[[str, str], NodeVerdict],
+        begins: Callable[[str, str], Awaitable[bool]],
         *,
         at_once: bool = True,
     ) -> None:
@@ -65,6 +74,7 @@ class AttachmentActivities:
         self._driver = driver
         self._waiting = waiting
         self._cached = cached
+        self._begins = begins
         self._manager = manager
         self._doubts = doubts
         self._volumes = volumes
@@ -75,8 +85,8 @@ class AttachmentActivities:
     async def observe(self, asked: ObserveInput) -> ObserveResult:
         """Return the index's record, the attachment that waits for a PV, memory's answer about the node, and this worker's limits.
 
-        Memory only, but for one question to Temporal about its own state, which has just handed out this task; and for more of them
-        about a volume whose record has no epoch.
+        Memory only, but for two questions to Temporal about its own state, which has just handed out this task; and for more of
+        them about a volume whose record has no epoch.
         """
         async with attempt():
             self._check_driver(asked)
@@ -91,8 +101,20 @@ class AttachmentActivities:
                 limits=self._limits,
                 node=node,
                 doubt=doubt,
-                undisturbed=self._at_once and asked.at_once and calm,
+                undisturbed=self._at_once and asked.at_once and calm and await self._is_current(),
             )
+
+    async def _is_current(self) -> bool:
+        """Return whether the task that asks is the first one of its run, and not given to another worker, now that memory was read.
+
+        NB: else a worker that was frozen would write on what it has seen after the run had ended, with a mark that is up to date.
+        """
+        run = activity.info()
+        try:
+            async with asyncio.timeout(_OBSERVE_SECONDS):
+                return await self._begins(run.workflow_id or "", run.workflow_run_id or "")
+        except (TemporalUnavailable, TimeoutError):
+            return False
 
     @activity.defn(name="look_at_volume")
     async def look(self, look: ReadInput) -> ReadResult:

@@ -23,6 +23,7 @@ from mooring.reconciliation.healer import Healer
 from mooring.reconciliation.past_runs import PastRuns
 from mooring.reconciliation.survey import DriftSurvey, ListsNodes, SurveySources
 from mooring.settings import EvacuateMode
+from mooring.temporal.runs import is_in_first_task
 from mooring.temporal.visibility import RunVisibility
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def _records(context: WorkerContext, limits: OperationLimits) -> Activities:
         limits,
         waits.look_up,
         nodes.cached,
+        partial(is_in_first_task, context.client),
         at_once=context.settings.at_once,
     )
     return [

@@ -18,7 +18,7 @@ from temporalio import exceptions
 from temporalio.api.enums.v1 import EventType, TaskQueueType, WorkflowTaskFailedCause
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
-from temporalio.client import WorkflowFailureError
+from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.service import RPCError, RPCStatusCode
 
 from mooring.errors import (
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_FIRST_TASK: Final = 3
+"""Events of a history while its first workflow task is tried for the first time: the start, the task scheduled and started."""
 LIVELY: Final = timedelta(seconds=90)
 """A worker's poll lasts a minute and is then made again; the server remembers pollers for five."""
 
@@ -158,6 +160,15 @@ async def look_up(client: Client, workflow_id: str, run_id: str | None = None) -
         return await describe(client, workflow_id, run_id)
     except RPCError as error:
         raise TemporalUnavailable(f"Temporal did not return the state of {workflow_id}: {in_words(error)}.") from error
+
+
+async def is_in_first_task(client: Client, workflow_id: str, run_id: str) -> bool:
+    """Return whether the run's first workflow task is under way, in its first try; raise TemporalUnavailable if nothing says it.
+
+    NB: a worker that was frozen goes on with a task that the server has long given to another one.
+    """
+    run = await look_up(client, workflow_id, run_id)
+    return run is not None and run.status is WorkflowExecutionStatus.RUNNING and run.history_length == _FIRST_TASK
 
 
 async def _decoded(client: Client, payloads: Sequence[Payload]) -> Any:

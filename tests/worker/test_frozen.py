@@ -8,12 +8,19 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import Final
 
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from mooring import names
 from mooring.client import MooringClient
+from mooring.models import VolumeRef
 from mooring.settings import Settings
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from tests.harness.processes import Fleet, OwnChild, WorkerProcess, backed
 
 HANDLES: Final = ("vol-0", "vol-1", "vol-2")
@@ -56,3 +63,33 @@ async def test_operations_of_a_worker_that_freezes_go_on_in_another(fleet: Fleet
 
     assert took < BOUND
     assert [fleet.journal.attached(handle) for handle in HANDLES] == [{"node-a"}] * len(HANDLES)
+
+
+async def test_a_worker_that_wakes_up_writes_nothing_for_an_operation_that_has_ended(
+    fleet: Fleet, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    await asyncio.gather(*map(cluster.create, ("vol", "another")))
+    async with fleet.own() as first:
+        await first.ready()
+        with frozen(first):
+            publish = asyncio.create_task(mooring.publish("vol", "node-a", deadline=PATIENCE))
+            await _handed_out(temporal_client, cluster.driver)
+            async with fleet.own() as second:
+                await second.ready()
+                await mooring.unpublish("vol", "node-a")
+                await asyncio.wait([publish])
+        await mooring.publish("another", "node-a", deadline=PATIENCE)  # it is awake, and does what it is handed
+    assert publish.exception() is not None
+    assert await cluster.holder("vol") is None
+
+
+async def _handed_out(client: Client, driver: str) -> None:
+    """Wait until a worker has the first task of the volume's operation."""
+    run = client.get_workflow_handle(names.volume_id(VolumeRef(driver=driver, volume_handle="vol")))
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            with suppress(RPCError):  # there is no run yet
+                events = [event.event_type for event in (await run.fetch_history()).events]
+                if EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED in events:
+                    return
+            await asyncio.sleep(0.05)
