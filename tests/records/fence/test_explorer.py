@@ -54,6 +54,7 @@ LEFT_OUT = [
     (switches.ForgottenAcquisitionIsAnothers(SINGLE), WITHOUT_RESETS),
     (switches.AgainFromMemory(SINGLE), TWO_ON_ONE_PV),
     (switches.LocalRenewal(SINGLE), WITHOUT_RESETS),
+    (switches.WakesUpAndWrites(SINGLE), TWO_ON_ONE_PV),
     (switches.ForgottenIsNoWord(SINGLE), WITHOUT_RESETS),
 ]
 

@@ -20,19 +20,19 @@ def outcomes(world: World, run: Run, write: Write, rules: Rules, when_landed: st
         after = land(world, write, made)
         yield f"{run.name}: its attempt lands", after._replace(run=_landed(run, made, when_landed))
         yield f"{run.name}: its attempt lands, but the answer is lost, so it tries again", after._replace(run=_visibly(run))
-        yield from _forgotten(world, after, run)
+        yield from _forgotten(world, after, run, rules)
         return
     found = world.pv
     if found is not None and rules.landed(write, found):
         yield f"{run.name}: its attempt had landed, as the PV shows", world._replace(run=_landed(run, found, when_landed))
     else:
-        yield from _forgotten(world, world, run)
+        yield from _forgotten(world, world, run, rules)
         seen = found and rules.as_known(found, world.known)
         refused = at(run, when_refused)._replace(look=Look(seen, live=True, by=run.operation))
         yield f"{run.name}: its attempt is refused, and brings what the PV says", world._replace(run=refused)
 
 
-def _forgotten(world: World, landed: World, run: Run) -> Iterator[Move]:
+def _forgotten(world: World, landed: World, run: Run, rules: Rules) -> Iterator[Move]:
     """Yield the ways a local attempt ends of which the history says nothing but that the first task is begun again."""
     if run.local:
         begins = Run(run.kind, run.node, run.operation, "observe", again=True)
@@ -40,6 +40,9 @@ def _forgotten(world: World, landed: World, run: Run) -> Iterator[Move]:
         hanging = abandoned(world, run)._replace(run=begins)
         yield f"{run.name}: its worker dies while its local attempt hangs, so it begins again", hanging
         yield f"{run.name}: its local attempt is not done at once, so it tries visibly", world._replace(run=_visibly(run))
+        for late in rules.wakes_to(run):
+            frozen = world._replace(run=begins, flying=world.flying | {late})
+            yield f"{run.name}: its worker is frozen before it looks, so it begins again", frozen
 
 
 def _visibly(run: Run) -> Run:

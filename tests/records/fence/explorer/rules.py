@@ -7,6 +7,7 @@ overriding one method (switches.py).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -149,6 +150,13 @@ class Rules:
     def is_local(self, look: Look, run: Run, renews: bool) -> bool:
         """Return whether an attempt that is decided on this look is a local activity: in the first task, and no renewal."""
         return not look.live and look.by == run.operation and not renews
+
+    def wakes_to(self, run: Run) -> Iterator[Write]:  # noqa: ARG002
+        """Yield the attempts of a worker that wakes up in a first task which another one has been given: none.
+
+        NB: it learns that after it has looked; what it has decided on by then is like any attempt that hangs.
+        """
+        yield from ()
 
     def may_be_refused(self, run: Run) -> bool:
         """Return whether a publish that is refused for something else than the record, as its node is unknown, writes nothing."""

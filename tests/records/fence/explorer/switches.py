@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from tests.records.fence.explorer.rules import Acquire, Rules
 from tests.records.fence.explorer.state import NOBODY, Look, Mark, Record, Run, Write
 
@@ -233,6 +235,27 @@ class AgainFromMemory(Rules):
 
     def trusts_index(self, run: Run) -> bool:  # noqa: ARG002
         return True
+
+
+class WakesUpAndWrites(Rules):
+    """A worker that was frozen in a first task looks and acquires when it wakes up, whoever has gone on with the run since."""
+
+    exact = True
+    asleep = Mark(-1, -1, "")
+    """The mark of an attempt that is yet to be decided."""
+
+    def wakes_to(self, run: Run) -> Iterator[Write]:
+        if run.kind == "publish":
+            yield Write(self.asleep, (run.node,), run.operation, f"acquire {run.node} as its worker wakes up")
+
+    def passes(self, mark: Mark, pv: Record) -> bool:
+        return mark == self.asleep or super().passes(mark, pv)
+
+    def lands(self, write: Write, pv: Record | None) -> Record | None:
+        acquire = pv and write.mark == self.asleep and self.acquire(pv, write.holders[0], write.operation)
+        if acquire and not acquire.renews:
+            write = acquire.write
+        return None if write.mark == self.asleep else super().lands(write, pv)
 
 
 class LocalRenewal(Rules):
