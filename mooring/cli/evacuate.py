@@ -16,7 +16,7 @@ from mooring.cli.approve import read_approval
 from mooring.cli.exit_codes import ExitCode
 from mooring.cli.naming import node_named, unknown_node
 from mooring.cli.operations import Kubeconfig, KubeContext, Node
-from mooring.cli.output import Text, note, print_data, print_prose
+from mooring.cli.output import Text, note, print_result
 from mooring.cli.session import Session
 from mooring.cli.volumes import read_all
 from mooring.errors import InvalidRequest, NothingToApprove, WorkerUnavailable
@@ -219,12 +219,10 @@ def _end(result: EvacuationResult | EvacuationStarted, node: str, output: str) -
     from mooring.cli.result_forms import EvacuationForm, EvacuationStartedForm
     from mooring.models.evacuation import EvacuationStarted
 
-    started = isinstance(result, EvacuationStarted)
-    if output != "text":
-        print_data((EvacuationStartedForm if started else EvacuationForm).model_validate(result), output)
-    elif isinstance(result, EvacuationStarted):
-        print_prose(f"The evacuation of node {node} is under way: the same command with --wait follows it.")
-    else:
-        print_prose(result.message)
-    if not isinstance(result, EvacuationStarted) and (result.left or result.departed):
+    if isinstance(result, EvacuationStarted):
+        begun = f"The evacuation of node {node} is under way: the same command with --wait follows it."
+        print_result(begun, EvacuationStartedForm.model_validate(result), output)
+        return
+    print_result(result.message, EvacuationForm.model_validate(result), output)
+    if result.left or result.departed:
         raise typer.Exit(ExitCode.FAILED)

@@ -8,13 +8,12 @@ import typer
 
 from mooring.cli.complete_names import complete_nodes, complete_volumes
 from mooring.cli.naming import node_named, volume_named
-from mooring.cli.output import Text, note, print_data, print_prose
+from mooring.cli.output import Text, note, print_data, print_prose, print_result
 from mooring.cli.session import Session
 from mooring.commands import arguments, code
 from mooring.errors import MooringError, VolumeNotFound
 
 if TYPE_CHECKING:
-    from mooring.cli.forms import Form
     from mooring.client import MooringClient
     from mooring.models import PublishResult, RebuildResult, UnpublishResult
 
@@ -82,7 +81,7 @@ def publish(
 
     what = f"the publish of volume {named.id} to node {node_id}"
     result = session.ask(call, what, joined_by=_joined_by(named.id), needs_worker=in_doubt)
-    _show(result.message, PublishedForm.model_validate(result), output)
+    print_result(result.message, PublishedForm.model_validate(result), output)
 
 
 async def _refuse_without_pv(client: MooringClient, volume: str, node_id: str, timeout: float) -> None:
@@ -126,7 +125,7 @@ def unpublish(
         lambda client: _unpublish(client, named.id, node_id, timeout), what, joined_by=_joined_by(named.id)
     )
     if result.annotation_cleared:
-        _show(result.message, UnpublishedForm.model_validate(result), output)
+        print_result(result.message, UnpublishedForm.model_validate(result), output)
     else:
         note(f"Warning: {result.message}")
         if output != "text":
@@ -186,10 +185,3 @@ def _refuse_unknown(access_mode: str) -> None:
 
 def _joined_by(volume: str) -> str:
     return f"the same command joins it, and {code(f'mooring history {arguments(volume)}')} shows it."
-
-
-def _show(message: str, form: Form, output: str) -> None:
-    if output == "text":
-        print_prose(message)
-    else:
-        print_data(form, output)

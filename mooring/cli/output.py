@@ -103,6 +103,14 @@ def print_data(data: Model | Sequence[Model], form: str) -> None:
     typer.echo(yaml.safe_dump(plainly, sort_keys=False, allow_unicode=True), nl=False)
 
 
+def print_result(message: str, data: Model, form: str) -> None:
+    """Print the result of a command: the message for people, or the model for programs."""
+    if form == "text":
+        print_prose(message)
+    else:
+        print_data(data, form)
+
+
 def print_streamed(item: Model, form: str) -> None:
     """Print one model of a stream: JSON as one line, YAML as a document."""
     plainly = item.model_dump(mode="json")

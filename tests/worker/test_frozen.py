@@ -1,5 +1,5 @@
 """A worker that is frozen (SIGSTOP, a paused virtual machine) with a healthy one beside it: its tasks, and those that its open
-polls get, are recovered, and within the time that a CO waits.
+polls get, are recovered, and within the time that a CO waits. Awake, it writes nothing for what has ended.
 """
 
 from __future__ import annotations

@@ -49,7 +49,8 @@ class FirstTask:
 
     writes: bool = False
     undisturbed: bool = False
-    """True if memory knows of nothing that could disturb the operation (`ObserveResult.undisturbed`)."""
+    """True if memory knows of nothing that could disturb the operation, nor has the task been given to another worker since
+    (`ObserveResult.undisturbed`)."""
     on_delay: Callable[[], None] | None = None
     """A callable that is due before the first step beyond this task."""
     hangs: bool = False
