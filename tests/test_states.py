@@ -17,6 +17,7 @@ from mooring.models.evacuation import EvacuateRequest
 from mooring.settings import default_task_queue
 from mooring.states import GUIDANCE, State, guidance
 from tests.harness.cluster import Cluster
+from tests.harness.details import details
 from tests.harness.workers import indexed
 from worker import MooringWorker
 
@@ -39,18 +40,17 @@ async def test_a_run_shows_what_its_state_means(
     await mooring.publish("vol", "node-a")
 
     run = temporal_client.get_workflow_handle(names.volume_id(VolumeRef(driver=cluster.driver, volume_handle="vol")))
-    metadata = await run.query("__temporal_workflow_metadata")
 
-    assert metadata.current_details == guidance(State.ATTACHED)
+    assert await details(run, "Attached") == guidance(State.ATTACHED)
     assert "mooring explain vol" in str(await (await run.describe()).static_details())
 
 
 STRANGE = ["it's $HOME", "a `tick` and ``two``", "-rf", 'say "so" & | ; *', "ends in \\"]
 
 
-def command(details: str) -> list[str]:
+def command(markdown: str) -> list[str]:
     """Return the first command of Mooring's that Markdown shows, as a shell splits it."""
-    spans = re.findall(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", details)
+    spans = re.findall(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", markdown)
     return next(shlex.split(span) for _, span in spans if span.strip().startswith("mooring"))
 
 
@@ -61,9 +61,9 @@ async def test_the_command_in_a_runs_details_is_safe_to_paste(
     await mooring.unpublish(handle, "node-a")
 
     run = temporal_client.get_workflow_handle(names.volume_id(VolumeRef(driver=driver, volume_handle=handle)))
-    details = str(await (await run.describe()).static_details())
+    static = str(await (await run.describe()).static_details())
 
-    assert command(details) == ["mooring", "explain", *(["--"] if handle.startswith("-") else []), handle]
+    assert command(static) == ["mooring", "explain", *(["--"] if handle.startswith("-") else []), handle]
 
 
 @pytest.mark.parametrize("node", STRANGE)
@@ -74,9 +74,16 @@ async def test_so_is_the_one_that_approves_an_evacuation(
     await indexed(worker, "vol")
     asked = EvacuateRequest(driver=cluster.driver, node_id=node)
     evacuation = await start_evacuation(temporal_client, default_task_queue(cluster.driver), asked)
-    details = ""
-    while "approve" not in details:
-        details = (await evacuation.query("__temporal_workflow_metadata")).current_details
 
-    assert command(details) == ["mooring", "approve", f"evacuate/{node}", "--by", "WHO", "--reason", "WHY"]
+    shown = await details(evacuation, "approve")
+
+    assert command(shown) == [
+        "mooring",
+        "approve",
+        f"evacuate/{node}",
+        "--by",
+        "WHO",
+        "--reason",
+        "WHY",
+    ]
     await evacuation.cancel()

@@ -26,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from mooring.states import State
     from workflows.common.acquisition import RecordAcquisition
     from workflows.common.cancellation import stop_if_cancelled, to_the_end
-    from workflows.common.failures import STOPPED, ended, failed_step, failure, is_final, stopped
+    from workflows.common.failures import STOPPED, ended, failed_step, failure, is_final, reason, stopped
     from workflows.common.lives import was_reset
     from workflows.common.payloads import NOTHING, read_request
     from workflows.common.report import Report
@@ -91,7 +91,7 @@ class AdoptAttachment:
         if is_final(error) and not self._acquisition.may_land and (self._refuses or not was_reset()):
             self._report.end(State.REFUSED)
             return ended(error, f"{self._what()} failed, and nothing of it was written")
-        self._report.show(State.ROLLING_BACK)
+        self._report.show(State.ROLLING_BACK, f"{self._what()} failed. The cause: {reason(error)}")
         with suppress(asyncio.CancelledError):
             await to_the_end(take_back(self._steps, self._node, self._acquisition.stays, _has_pv))
         self._report.end(State.ROLLED_BACK)

@@ -29,7 +29,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.common.events import record_event
     from workflows.common.failures import STOPPED, ended, failed_step, failure, stopped
     from workflows.common.payloads import NOTHING, read_request
-    from workflows.common.visibility import count, explain, show_node
+    from workflows.common.visibility import count, show_node
     from workflows.evacuation.proof import Proof, is_back
     from workflows.evacuation.releases import Releases
     from workflows.evacuation.steps import EvacuationSteps
@@ -124,14 +124,14 @@ class EvacuateNode:
             if self._automatic and is_back(seen) and not self._woken:
                 return f"{seen.words}, and nobody has confirmed that it is off"
             self._wait(seen)
-            with suppress(asyncio.TimeoutError):
+            with self._steps.details.step(f"proof that node {self._node} is dead", self._since), suppress(asyncio.TimeoutError):
                 await workflow.wait_condition(lambda: self._woken, timeout=self._proof.pause)
             if workflow.info().is_continue_as_new_suggested():
                 self._continue()
 
     async def _evacuate(self, releases: Releases) -> EvacuationResult:
         self._waits_for = ""
-        self._enter(State.EVACUATING, f"{self._what()} goes on, because {self._evidence}.")
+        self._enter(State.EVACUATING, self._goes_on())
         for pause in self._steps.pauses():
             moved = await releases.round()
             if self._back and not self._woken:
@@ -141,14 +141,17 @@ class EvacuateNode:
                 self._continue()
             if not releases.held and not moved:
                 return self._end(State.EVACUATED, self._evidence)
+            self._steps.details.enter(State.EVACUATING, self._goes_on())
             if not moved or releases.failed:
-                await workflow.sleep(pause, summary="before the next round")
+                with self._steps.details.step(f"pause before the next round of releases ({pause.total_seconds():g} s)"):
+                    await workflow.sleep(pause, summary="before the next round")
             if releases.full:
                 self._continue()
         raise AssertionError("there is always another round")
 
     async def _is_still_dead(self) -> bool:
         """Return whether a fresh enough look doesn't show the node alive."""
+        self._steps.details.enter(State.EVACUATING, self._goes_on())
         async with self._looking:
             if not self._back and not self._is_fresh():
                 self._back = self._proof.refuted(await self._look(), self._approval)
@@ -198,7 +201,7 @@ class EvacuateNode:
     def _wait(self, seen: ReadNodeResult) -> None:
         begins = not self._waits_for
         self._waits_for = self._proof.missing(seen, self._node)
-        explain(State.AWAITING_PROOF, self._waits_for, "", self._node)
+        self._steps.details.enter(State.AWAITING_PROOF, self._waits_for)
         if begins:
             self._enter(State.AWAITING_PROOF, self._waits_for)
         if begins and self._asked.so_far is None:
@@ -230,9 +233,10 @@ class EvacuateNode:
             departed=self._releases.departed if self._releases else (),
         )
 
-    def _enter(self, state: State, details: str) -> None:
+    def _enter(self, state: State, cause: str) -> None:
         self._state = state
-        show_node(self._steps.options.limits, self._asked.driver, self._node, state, details)
+        self._steps.details.enter(state, cause)
+        show_node(self._steps.options.limits, self._asked.driver, self._node, state)
 
     def _tell(self, about: Reason, note: str) -> None:
         record_event(EventNote(about, "", self._node, None, note, node_name=self._name))
@@ -245,6 +249,10 @@ class EvacuateNode:
     def _left(self) -> int:
         """The volumes still held: by the last list of a round, before that by the index."""
         return self._releases.held if self._releases and self._evidence else self._held
+
+    def _goes_on(self) -> str:
+        done = f" So far: {self._counts()}." if self._released or self._left else ""
+        return f"{self._what()} goes on, because {self._evidence}.{done}{self._releases.obstacle if self._releases else ''}"
 
     def _counts(self) -> str:
         return self._releases.counted(self._left) if self._releases else ""

@@ -25,8 +25,9 @@ with workflow.unsafe.imports_passed_through():
     from mooring.states import State
     from workflows.common.events import record_event
     from workflows.common.failures import STOPPED, ended, failed_step, stopped
+    from workflows.common.report import Report
     from workflows.common.steps import Steps
-    from workflows.common.visibility import count, show
+    from workflows.common.visibility import count
 
 
 _LIMITED = "watch only where the nodes are limited"
@@ -57,6 +58,7 @@ class WatchMigration:
     def __init__(self) -> None:
         self._asked: Migrating
         self._steps: Steps
+        self._report: Report
         self._overdue = False
 
     @workflow.run
@@ -64,17 +66,16 @@ class WatchMigration:
         """Watch; see the module."""
         self._asked = migrating
         self._steps, _ = await Steps.begin(migrating.volume)
+        self._report = Report("migrate", self._steps, migrating.to_node)
         self._enter(State.MIGRATING, Reason.MIGRATION_STARTED, f"{self._what()} has begun: both nodes hold the volume.")
         try:
-            record = await self._end_of(self._steps.waits.for_migration())
+            record = await self._steps.waits.for_migration(self._end_of)
         except STOPPED as error:
             raise ended(stopped(error), f"{self._what()} is watched no longer") from failed_step(error)
         result = self._result(record)
-        if _is_shared(record):
-            self._show(State.SHARED)
-        else:
-            self._enter(State.MIGRATED, Reason.MIGRATION_COMPLETED, result.message)
-        count("migrate", State.SHARED if _is_shared(record) else State.MIGRATED)
+        self._report.end(State.SHARED if _is_shared(record) else State.MIGRATED, result.message)
+        if not _is_shared(record):
+            self._tell(Reason.MIGRATION_COMPLETED, result.message)
         return result
 
     async def _end_of(self, wait: ActivityHandle[VolumeRecord | None]) -> VolumeRecord | None:
@@ -121,11 +122,11 @@ class WatchMigration:
         return f"node {stays} has the volume to itself" if stays else "no node has the volume any longer"
 
     def _enter(self, state: State, reason: Reason, told: str) -> None:
-        self._show(state)
-        record_event(EventNote(reason, self._asked.volume.volume_handle, self._asked.to_node, self._asked.mark, told))
+        self._report.show(state, told)
+        self._tell(reason, told)
 
-    def _show(self, state: State) -> None:
-        show(self._steps.limits, self._asked.volume, self._asked.to_node, state)
+    def _tell(self, reason: Reason, told: str) -> None:
+        record_event(EventNote(reason, self._asked.volume.volume_handle, self._asked.to_node, self._asked.mark, told))
 
     def _what(self) -> str:
         origin = " and ".join(self._asked.from_nodes)

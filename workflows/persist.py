@@ -120,7 +120,7 @@ class PersistAttachment:
             decision = self._decide(seen, attachment)
             if isinstance(decision, fence.Refuse):
                 # NB: to end here would forget an attachment that was answered.
-                await workflow.sleep(next(waits), summary=names.summary(str(decision.error)))
+                await self._pause(next(waits), str(decision.error))
                 continue
             result = await self._record(decision, seen)
             if result.landed and result.record is not None:
@@ -128,6 +128,12 @@ class PersistAttachment:
                 volume, node = self._waiting.volume.volume_handle, attachment.node_id
                 self._report.event(Reason.ATTACHED, f"Volume {volume} is attached to node {node}, and recorded now.")
                 return f"{self._what()} is done at epoch {result.record.epoch}."
+
+    async def _pause(self, seconds: float, obstacle: str) -> None:
+        self._report.explain(State.WAITING_FOR_PV, obstacle)
+        with self._steps.details.step("pause before another look at the PV"):
+            await workflow.sleep(seconds, summary=names.summary(obstacle))
+        self._report.explain(State.WAITING_FOR_PV)
 
     async def _record(self, decision: fence.Acquire, seen: VolumeRecord) -> WriteResult:
         self._renews, self._wrote = fence.stays(decision, seen, *self._mine, stayed=self._renews), True
@@ -148,7 +154,8 @@ class PersistAttachment:
         """Wait for the word of the publish, and return whether it is there: after a reset it may never arrive."""
         while self._settled is None:
             self._report.explain(State.WAITING_FOR_PV, self._unsettled())
-            await workflow.wait_condition(lambda: self._settled is not None or this_life() != self._asked_in)
+            with self._steps.details.step("the word of its publish"):
+                await workflow.wait_condition(lambda: self._settled is not None or this_life() != self._asked_in)
             self._report.explain(State.WAITING_FOR_PV)
             if self._settled is None and not workflow.patched(_ASKS_AGAIN):
                 self._asked_in = this_life()
@@ -158,6 +165,9 @@ class PersistAttachment:
 
     async def _ended(self, error: BaseException) -> FailureError:
         left = ""
+        self._report.explain(
+            State.WAITING_FOR_PV, f"This run ends, and takes back what it may have written. The cause: {reason(error)}"
+        )
         with suppress(asyncio.CancelledError):
             left = await to_the_end(self._take_back())
         self._report.show(State.NOT_CLEARED if left else State.DETACHED)

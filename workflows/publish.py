@@ -18,7 +18,7 @@ from contextlib import suppress
 
 from temporalio import workflow
 from temporalio.common import RawValue
-from temporalio.exceptions import FailureError, is_cancelled_exception
+from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     from mooring.commands import arguments, code
@@ -107,14 +107,16 @@ class PublishVolume:
             await to_the_end(self._rollback.roll_back())
         self._report.end(State.ROLLED_BACK)
         rolled_back = f"{self._what()} failed; it is rolled back, and nothing of it is left"
-        self._report.event(Reason.ROLLED_BACK, f"{rolled_back}. The cause: {_why(error)}")
+        self._report.event(Reason.ROLLED_BACK, f"{rolled_back}. The cause: {reason(error)}")
         return ended(error, rolled_back)
 
     def _undoing(self, error: BaseException) -> str:
         """Describe, for the run's details, what is undone, since when and why."""
         command = code(f"mooring explain {arguments(self._asked.volume_handle)}")
         since = f"{workflow.now():%Y-%m-%d %H:%M} UTC"
-        return f"{self._what()} failed: {_why(error)} It is being undone since {since}; {command} shows the step that it waits for."
+        return (
+            f"{self._what()} failed: {reason(error)} It is being undone since {since}; {command} shows the step that it waits for."
+        )
 
     async def _admit(self, seen: ReadResult) -> ReadResult:
         """Have a node that memory doubts confirmed before anything is written, and return the last look at the volume."""
@@ -298,7 +300,3 @@ class PublishVolume:
 
 def _brought(result: WriteResult) -> ReadResult:
     return ReadResult(record=result.record, by=result.by, departed=result.departed, unplaced=result.unplaced)
-
-
-def _why(error: BaseException) -> str:
-    return "it was cancelled." if is_cancelled_exception(error) else reason(error)

@@ -38,6 +38,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from mooring.reconciliation.result import conclude
     from mooring.states import State
+    from workflows.common.details import RunDetails
     from workflows.common.events import record_event
     from workflows.common.failures import STOPPED, cause, ended, failed_step, failure, reason, stopped
     from workflows.common.payloads import NOTHING, read_request
@@ -66,6 +67,7 @@ class ReconcileAttachments:
         self._found = SurveyResult()
         self._results: dict[Key, HealResult] = {}
         self._approval: Approval | None = None
+        self._details = RunDetails()
 
     @workflow.query(name=names.PROGRESS)
     def progress(self) -> Progress:
@@ -120,16 +122,20 @@ class ReconcileAttachments:
         first = await self._look("look for drift")
         if not first.drifts:
             return first
-        await workflow.sleep(self._options.settle, summary="let what is under way settle")
+        with self._details.step("let what is under way settle"):
+            await workflow.sleep(self._options.settle, summary="let what is under way settle")
         return first.confirmed_by(await self._look("look again"))
 
     async def _may_heal(self) -> bool:
         """Return whether the drift guard, or an operator, permits the due heals."""
         if self._found.due <= self._options.guard:
             return True
-        self._show(State.AWAITING_APPROVAL)
+        guard = self._options.guard
+        self._show(
+            State.AWAITING_APPROVAL, f"{self._due()} are due, and MOORING_DRIFT_GUARD lets {guard} be made without an approval."
+        )
         workflow.logger.warning("%s wait for an operator's approval.", self._due())
-        with suppress(TimeoutError):
+        with self._details.step("an operator's approval"), suppress(TimeoutError):
             await workflow.wait_condition(
                 lambda: self._approval is not None,
                 timeout=self._options.approval_wait,
@@ -137,22 +143,24 @@ class ReconcileAttachments:
             )
         if self._approval is None:
             return False
-        self._show(State.RECONCILING)
+        self._show(State.RECONCILING, f"{self._approval.by} has approved of {self._due()}: {self._approval.reason}")
         self._found = self._found.confirmed_by(await self._look("look again, as approved"))
         return True
 
     async def _look(self, summary: str) -> SurveyResult:
-        return await workflow.execute_activity_method(
-            ReconcileActivities.survey,
-            start_to_close_timeout=_ATTEMPT,
-            schedule_to_close_timeout=_BUDGET,
-            heartbeat_timeout=_SILENCE,
-            retry_policy=RetryPolicy(maximum_interval=_RETRY_AT_MOST),
-            summary=summary,
-        )
+        with self._details.step(summary):
+            return await workflow.execute_activity_method(
+                ReconcileActivities.survey,
+                start_to_close_timeout=_ATTEMPT,
+                schedule_to_close_timeout=_BUDGET,
+                heartbeat_timeout=_SILENCE,
+                retry_policy=RetryPolicy(maximum_interval=_RETRY_AT_MOST),
+                summary=summary,
+            )
 
     async def _heal(self) -> None:
         """Make the due heals: volumes side by side, the drifts of one in turn, of some nodes the evacuation once."""
+        self._details.enter(self._state, f"{self._due()} are being made.")
         volumes: dict[str, list[Drift]] = {}
         for drift in self._found.drifts:
             if drift.heal:
@@ -181,16 +189,18 @@ class ReconcileAttachments:
                 self._tell(drift)
 
     async def _heal_one(self, drift: Drift) -> HealResult:
+        summary = names.summary(f"{drift.heal}: {drift.volume_handle} on {drift.node_id}")
         try:
-            return await workflow.execute_activity_method(
-                ReconcileActivities.heal,
-                drift,
-                task_queue=names.waiting_queue(workflow.info().task_queue),
-                start_to_close_timeout=_ATTEMPT,
-                heartbeat_timeout=_SILENCE,
-                retry_policy=RetryPolicy(maximum_interval=_RETRY_AT_MOST, maximum_attempts=_HEAL_ATTEMPTS),
-                summary=names.summary(f"{drift.heal}: {drift.volume_handle} on {drift.node_id}"),
-            )
+            with self._details.step(summary):
+                return await workflow.execute_activity_method(
+                    ReconcileActivities.heal,
+                    drift,
+                    task_queue=names.waiting_queue(workflow.info().task_queue),
+                    start_to_close_timeout=_ATTEMPT,
+                    heartbeat_timeout=_SILENCE,
+                    retry_policy=RetryPolicy(maximum_interval=_RETRY_AT_MOST, maximum_attempts=_HEAL_ATTEMPTS),
+                    summary=summary,
+                )
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
@@ -213,7 +223,7 @@ class ReconcileAttachments:
             approval=self._approval,
             unapproved=self._unapproved(),
         )
-        self._show(result.state)
+        self._show(result.state, result.message)
         count("reconcile", result.state)
         return result
 
@@ -225,8 +235,9 @@ class ReconcileAttachments:
     def _due(self) -> str:
         return f"{counted(self._found.due, 'heal')} of driver {self._driver}"
 
-    def _show(self, state: State) -> None:
+    def _show(self, state: State, cause: str = "") -> None:
         self._state = state
+        self._details.enter(state, cause)
         show_driver(self._driver, state, search_attributes=self._options.search_attributes)
 
 

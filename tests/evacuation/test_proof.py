@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Final
 
 import pytest
@@ -16,6 +17,7 @@ from mooring.models import Approval
 from mooring.states import State, meaning
 from tests.harness.cluster import Cluster
 from tests.harness.dead_node import FOREVER, NODES, TAINT, DeadNode, ended
+from tests.harness.details import SINCE, details
 from tests.harness.existing_cluster import ExistingCluster
 from tests.harness.kubernetes import Kubernetes
 from tests.harness.patience import PATIENCE
@@ -231,12 +233,13 @@ async def test_the_run_says_at_every_look_what_it_waits_for_and_what_to_do(nurse
     await dead_node.reaches(evacuation, State.AWAITING_PROOF, total=1)
     await asyncio.sleep(0.5)
 
-    details = (await evacuation.query("__temporal_workflow_metadata")).current_details
+    shown = await details(evacuation, "proof that node node-a is dead")
 
-    assert "`mooring approve evacuate/node-a --by WHO --reason WHY`" in details
-    assert meaning(State.AWAITING_PROOF) in details
-    assert f"`kubectl taint node {dead_node.name} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute`" in details
-    assert "NODE" not in details
+    assert "`mooring approve evacuate/node-a --by WHO --reason WHY`" in shown
+    assert meaning(State.AWAITING_PROOF) in shown
+    assert f"`kubectl taint node {dead_node.name} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute`" in shown
+    assert "NODE" not in shown
+    assert re.search(f"{SINCE}.*proof", shown)
     await evacuation.terminate()
 
 

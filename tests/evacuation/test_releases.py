@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import timedelta
 
 import pytest
@@ -12,10 +13,11 @@ from temporalio.exceptions import CancelledError
 from mooring.client import MooringClient
 from mooring.evacuation.client import approve
 from mooring.models import Approval
-from mooring.states import State
+from mooring.states import State, meaning
 from tests.evacuation.conftest import Stubborn
 from tests.harness.cluster import Cluster
 from tests.harness.dead_node import TAINT, DeadNode, ended
+from tests.harness.details import SINCE, details
 from tests.harness.kubernetes import Kubernetes
 from tests.harness.patience import PATIENCE
 from tests.harness.workers import quick, running_worker, until
@@ -38,6 +40,31 @@ async def test_a_volume_that_the_backend_keeps_holds_up_no_other_and_is_released
 
     assert (await ended(evacuation)).released == 3
     assert await dead_node.holders("vol-2") == [None]
+
+
+async def test_the_ui_shows_the_release_that_takes_long_and_why_the_node_is_evacuated(
+    stuck: asyncio.Event, dead_node: DeadNode
+) -> None:
+    shown = await details(dead_node.evacuation, "release vol-1")
+    stuck.set()
+
+    assert re.search(f"{SINCE}.* release vol-1", shown)
+    assert all(each in shown for each in ("node-a", "out-of-service", "2 left", meaning(State.EVACUATING)))
+
+
+async def test_the_ui_shows_which_volume_is_not_released_and_why(
+    nurse: MooringWorker, dead_node: DeadNode, backend: Stubborn
+) -> None:
+    await dead_node.admit("vol-1", "vol-2")
+    await dead_node.taint(TAINT)
+    backend.kept = {"vol-2"}
+
+    shown = await details(await dead_node.evacuate(), "volume vol-2", "is busy", "pause")
+    backend.kept = set()
+
+    assert re.search(f"{SINCE}.*pause", shown)
+    assert "1 volume released, 1 left" in shown
+    await ended(dead_node.evacuation)
 
 
 async def test_a_volume_that_was_published_anew_is_released_by_what_a_fresh_list_says(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -16,6 +17,7 @@ from mooring.models import Approval
 from mooring.models.reconciliation import Progress
 from mooring.states import State
 from tests.harness.cluster import Cluster
+from tests.harness.details import SINCE, details
 from tests.harness.existing_cluster import ExistingCluster
 from tests.harness.patience import PATIENCE
 from tests.harness.workers import indexed, running_worker
@@ -66,6 +68,27 @@ async def test_more_heals_than_the_guard_lets_through_wait_for_an_approval(guard
 
     assert (progress.due, len(progress.drifts), shown) == (2, 2, [State.AWAITING_APPROVAL])
     assert (await cluster.holder("one"), await cluster.holder("two")) == (None, None)
+    await run.terminate()
+
+
+async def test_the_ui_shows_what_waits_for_an_approval_since_when_and_how_many_heals_are_let_through(
+    guarded: None, begin: Begin, driver: str
+) -> None:
+    run = await begin()
+
+    shown = await details(run, "approval")
+    await run.terminate()
+
+    assert re.search(f"{SINCE}.*approval", shown)
+    assert all(each in shown for each in ("2 heals", driver, "MOORING_DRIFT_GUARD lets 1 ", "`mooring approve reconcile"))
+
+
+async def test_the_ui_shows_the_look_that_a_reconciliation_waits_for(guarded: None, cluster: Cluster, begin: Begin) -> None:
+    held = cluster.proxy.hold("GET", times=1)
+    run = await begin()
+
+    assert re.search(f"{SINCE}.*look for drift", await details(run, "look for drift"))
+    held.stop()
     await run.terminate()
 
 

@@ -6,7 +6,6 @@ import asyncio
 
 import pytest
 from temporalio.api.enums.v1 import EventType
-from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
 
@@ -18,6 +17,7 @@ from mooring.models import Attachment, PersistInput
 from tests.cluster.nodes.conftest import CSI_NODES, NodeObjects
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import PVS, Cluster
+from tests.harness.details import details
 from tests.harness.holds import Run, ended, hold_of, operation_of, volume
 from tests.harness.patience import PATIENCE
 from tests.harness.records import attachment
@@ -87,8 +87,7 @@ async def test_a_hold_whose_publish_is_forgotten_and_never_spoke_holds_on_and_sa
 
     with pytest.raises(HeldElsewhere, match="node-a"):
         await mooring.publish("vol", "node-b")
-    metadata = await hold.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
-    assert FORGOTTEN in metadata.current_details
+    await details(hold, FORGOTTEN, "the word of its publish")
     await mooring.unpublish("vol", "node-a")
 
     await ended(hold)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import uuid
 from dataclasses import replace
 from datetime import timedelta
@@ -20,6 +21,7 @@ from mooring.devstack.faults import Loss
 from mooring.errors import HeldElsewhere
 from mooring.models import PersistInput, RunRef, VolumeRef
 from tests.harness.cluster import Cluster
+from tests.harness.details import SINCE, details
 from tests.harness.patience import PATIENCE
 from tests.harness.records import attachment
 from tests.harness.workers import indexed
@@ -183,3 +185,14 @@ async def test_a_volume_that_is_held_off_and_has_no_share_of_the_slots_is_looked
         await slot.run(activities.wait, waiting)
 
     assert (refused.value.next_retry_delay, refused.value.non_retryable) == (timedelta(minutes=1), False)
+
+
+async def test_the_ui_shows_the_pv_that_a_holder_without_one_waits_for_and_since_when(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    await mooring.publish("vol", "node-a")
+
+    shown = await details(waiting_run(temporal_client, cluster), "wait for a PV")
+
+    assert re.search(f"{SINCE}.*wait for a PV to record node-a on", shown)
+    assert "`mooring unpublish vol node-a`" in shown

@@ -99,7 +99,9 @@ def failed_step(error: BaseException) -> ActivityError | None:
 
 
 def reason(error: BaseException) -> str:
-    """Return the reason why a step failed, in its own words if it has any, or else the limit that ran out."""
+    """Return the reason why a step failed, in its own words if it has any, or else the limit that ran out or the cancellation."""
+    if is_cancelled_exception(error):
+        return "it was cancelled."
     root = cause(error)
     if root is not None:
         return root.message

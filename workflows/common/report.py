@@ -1,6 +1,6 @@
 """The reports of one operation on a volume to operators: its state, its end, and Events.
 
-Contract: nothing here changes the operation; see visibility.py and events.py.
+Contract: nothing here changes the operation; see visibility.py, details.py and events.py.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from mooring.events.reasons import EventNote, Reason
     from workflows.common.events import record_event
-    from workflows.common.visibility import count, explain, show
+    from workflows.common.visibility import count, show
 
 if TYPE_CHECKING:
     from mooring.states import State
@@ -28,8 +28,9 @@ class Report:
     kind: str
     steps: Steps
     node_id: str
-    _state: State | None = None
-    _details: str = ""
+
+    def __post_init__(self) -> None:
+        self.steps.details.node_id = self.node_id
 
     def begin(self, state: State) -> None:
         """Show the state that the operation begins in, as soon as it takes longer than its first workflow task."""
@@ -39,32 +40,19 @@ class Report:
         self.explain(state)
         self.steps.first.on_delay = partial(self.show, state)
 
-    def show(self, state: State, details: str = "") -> None:
-        """Show the state that the operation is in, with these details of it, in Markdown."""
+    def show(self, state: State, cause: str = "") -> None:
+        """Show the state that the operation is in, and why, in Markdown."""
         self.steps.first.on_delay = None
-        self._note(state, details)
-        show(self.steps.limits, self.steps.volume, self.node_id, state, details)
+        self.explain(state, cause)
+        show(self.steps.limits, self.steps.volume, self.node_id, state)
 
-    def explain(self, state: State, details: str = "") -> None:
+    def explain(self, state: State, cause: str = "") -> None:
         """Show the state in the run's details alone."""
-        self._note(state, details)
-        explain(state, details, self.steps.volume.volume_handle, self.node_id)
+        self.steps.details.enter(state, cause)
 
-    def _note(self, state: State, details: str) -> None:
-        self._state, self._details = state, details
-        self.steps.on_step = self._step
-
-    def _step(self, summary: str) -> None:
-        """Have the run's details say which step it waits for, and since when."""
-        if self._state is not None:
-            since = f"{workflow.now():%Y-%m-%d %H:%M:%S} UTC"
-            waits = f"Since {since} it waits for this step: {summary}."
-            volume = self.steps.volume.volume_handle
-            explain(self._state, "\n\n".join(filter(None, (self._details, waits))), volume, self.node_id)
-
-    def end(self, state: State) -> None:
+    def end(self, state: State, cause: str = "") -> None:
         """Show the state that the operation ends in, and count it."""
-        self.show(state)
+        self.show(state, cause)
         count(self.kind, state)
 
     def event(self, why: Reason, note: str, node_id: str = "") -> None:

@@ -43,6 +43,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from mooring.records import fence
     from workflows.common.activity_options import patient
+    from workflows.common.details import RunDetails
     from workflows.common.failures import cause, says
     from workflows.common.first_task import FirstTask
     from workflows.common.lives import LIVES, Lives, this_life, was_reset
@@ -83,13 +84,14 @@ class Steps:
     """The last record that was seen, for operators to be told on its PV."""
     lives: Lives = field(default_factory=Lives)
     first: FirstTask = field(default_factory=FirstTask)
-    on_step: Callable[[str], None] | None = None
-    """A callable that is given the summary of each step, an undisturbed operation's first writes apart."""
+    details: RunDetails = field(init=False)
+    """The details of the run, which name each step, an undisturbed operation's first writes apart."""
     waits: WaitSteps = field(init=False)
     """The steps about waits."""
 
     def __post_init__(self) -> None:
-        self.waits = WaitSteps(self.volume, self.limits, self._begin_step)
+        self.details = RunDetails(self.volume.volume_handle)
+        self.waits = WaitSteps(self.volume, self.limits, self.details)
 
     @classmethod
     async def begin(
@@ -242,8 +244,8 @@ class Steps:
     async def _visibly(self, step: Callable[[Any, Q], Awaitable[A]], asked: Q, options: ActivityConfig) -> A:
         """Take a step that everybody sees, beyond the first task."""
         self.first.leave()
-        self._begin_step(options.get("summary") or "")
-        return await workflow.execute_activity_method(step, asked, **options)
+        with self.details.step(options.get("summary") or ""):
+            return await workflow.execute_activity_method(step, asked, **options)
 
     def _several(self) -> tuple[str, ...]:
         """Return the PVs that the run has seen, if they are several: the worker that looks next may not know each."""
@@ -273,7 +275,3 @@ class Steps:
 
     def _patient(self, summary: str, attempt: float) -> ActivityConfig:
         return patient(self.limits, summary, attempt)
-
-    def _begin_step(self, summary: str) -> None:
-        if self.on_step is not None:
-            self.on_step(summary)

@@ -1,7 +1,9 @@
-"""The visibility of an operation: its search attributes and their meaning while it runs, its metrics when it ends.
+"""The visibility of an operation: its search attributes while it runs, its metrics when it ends.
 
 Contract: nothing here changes an operation. Search attributes are set only if the namespace knows them, because
 setting an unknown one would fail the workflow task for ever.
+
+Not kept here: the details that a run shows (details.py).
 """
 
 from __future__ import annotations
@@ -13,11 +15,10 @@ from temporalio.common import SearchAttributeKey
 
 with workflow.unsafe.imports_passed_through():
     from mooring import names
-    from mooring.commands import filled_in
-    from mooring.states import State, guidance, meaning
 
 if TYPE_CHECKING:
     from mooring.models import OperationLimits, VolumeRef
+    from mooring.states import State
 
 _DRIVER = SearchAttributeKey.for_keyword(names.CSI_DRIVER)
 _VOLUME = SearchAttributeKey.for_keyword(names.VOLUME_ID)
@@ -25,9 +26,8 @@ _NODE = SearchAttributeKey.for_keyword(names.NODE_ID)
 _STATE = SearchAttributeKey.for_keyword(names.ATTACHMENT_STATE)
 
 
-def show(limits: OperationLimits, volume: VolumeRef, node_id: str, state: State, details: str = "") -> None:
-    """Set the run's search attributes and details."""
-    explain(state, details, volume.volume_handle, node_id)
+def show(limits: OperationLimits, volume: VolumeRef, node_id: str, state: State) -> None:
+    """Set the search attributes of a run that is about a volume and a node."""
     if limits.search_attributes:
         workflow.upsert_search_attributes(
             [
@@ -41,27 +41,16 @@ def show(limits: OperationLimits, volume: VolumeRef, node_id: str, state: State,
 
 def show_driver(driver: str, state: State, *, search_attributes: bool) -> None:
     """Set the search attributes of a run that is about a whole driver; `search_attributes`: the namespace knows them."""
-    workflow.set_current_details(guidance(state))
     if search_attributes:
         workflow.upsert_search_attributes([_DRIVER.value_set(driver), _STATE.value_set(state)])
 
 
-def show_node(limits: OperationLimits, driver: str, node_id: str, state: State, details: str) -> None:
-    """Set the search attributes and details of a run that is about a node."""
-    explain(state, details, "", node_id)
+def show_node(limits: OperationLimits, driver: str, node_id: str, state: State) -> None:
+    """Set the search attributes of a run that is about a node."""
     if limits.search_attributes:
         workflow.upsert_search_attributes(
             [_DRIVER.value_set(driver), _NODE.value_set(names.short(node_id)), _STATE.value_set(state)]
         )
-
-
-def explain(state: State, details: str, volume: str, node_id: str) -> None:
-    """Set these details of the run, in Markdown, with the meaning of the state, and its commands for this volume and node.
-
-    NB: details of a run that waits for proof have its advice already, with the names of the node in its commands.
-    """
-    told = meaning(state) if details and state is State.AWAITING_PROOF else filled_in(guidance(state), volume, node_id)
-    workflow.set_current_details("\n\n".join(filter(None, (details, told))))
 
 
 def count(kind: str, outcome: str) -> None:

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.workflow import ActivityConfig, ActivityHandle
+from temporalio.workflow import ActivityHandle
 
 with workflow.unsafe.imports_passed_through():
     from activities.migrations import MigrationActivities
@@ -24,8 +24,14 @@ with workflow.unsafe.imports_passed_through():
     from workflows.common.activity_options import patient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
+    from workflows.common.details import RunDetails
+
+A = TypeVar("A")
+Q = TypeVar("Q")
+
+_MIGRATION = "wait until one node holds the volume"
 _WAIT = 86400.0
 """Seconds of one attempt to wait for a PV; there is no last one."""
 _PV_LOOK = 60.0
@@ -38,54 +44,53 @@ class WaitSteps:
 
     volume: VolumeRef
     limits: OperationLimits
-    begin: Callable[[str], None]
-    """A callable that is given the summary of each."""
+    details: RunDetails
+    """The details of the run, which name each."""
 
     async def find_hold(self) -> UnpersistedRun | None:
         """Return the attachment that waits for the volume's PV now, if any."""
-        options = self._patient("look for an unpersisted holder", self.limits.attempt_timeout)
-        return await workflow.execute_activity_method(UnpersistedActivities.find, self.volume, **options)
+        return await self._take("look for an unpersisted holder", UnpersistedActivities.find, self.volume)
 
     async def drop_hold(self, run_id: str) -> None:
         """End the wait for this volume's PV, however long it takes."""
-        options = self._patient("give up the unpersisted holder", self.limits.attempt_timeout)
-        await workflow.execute_activity_method(UnpersistedActivities.drop, RunRef(volume=self.volume, run_id=run_id), **options)
+        await self._take("give up the unpersisted holder", UnpersistedActivities.drop, RunRef(volume=self.volume, run_id=run_id))
 
     async def outwait_hold(self, run_id: str) -> None:
         """Wait until a run that was asked to give up the wait for this volume's PV has done so, or goes on in another."""
-        options = self._patient("wait for the end of the unpersisted holder", self.limits.attempt_timeout)
-        await workflow.execute_activity_method(UnpersistedActivities.outwait, RunRef(volume=self.volume, run_id=run_id), **options)
+        await self._take(
+            "wait for the end of the unpersisted holder", UnpersistedActivities.outwait, RunRef(volume=self.volume, run_id=run_id)
+        )
 
     async def is_open(self, operation: str) -> bool:
         """Return whether that operation on the volume is open."""
-        options = self._patient("look at the operation that asks for the end", self.limits.attempt_timeout)
         run = RunRef(volume=self.volume, run_id=operation)
-        return await workflow.execute_activity_method(UnpersistedActivities.ends_for, run, **options)
+        return await self._take("look at the operation that asks for the end", UnpersistedActivities.ends_for, run)
 
     async def has_begun(self, run_id: str) -> bool:
         """Return whether this is the run of a hold that this very operation has begun."""
-        options = self._patient("look at the run that wrote the record", self.limits.attempt_timeout)
         run = RunRef(volume=self.volume, run_id=run_id)
-        return await workflow.execute_activity_method(UnpersistedActivities.has_begun, run, **options)
+        return await self._take("look at the run that wrote the record", UnpersistedActivities.has_begun, run)
 
     async def publisher_lives(self, operation: str) -> bool:
         """Return whether that publish is open, or has succeeded."""
-        options = self._patient("look at the publish that began this", self.limits.attempt_timeout)
         publish = RunRef(volume=self.volume, run_id=operation)
-        return await workflow.execute_activity_method(UnpersistedActivities.publisher_lives, publish, **options)
+        return await self._take("look at the publish that began this", UnpersistedActivities.publisher_lives, publish)
 
     async def for_volume(self, waiting: PersistInput) -> VolumeRecord:
         """Wait until the volume has a PV, and return its record."""
-        options = self._patient(f"wait for a PV to record {waiting.attachment.node_id} on", _WAIT)
-        return await workflow.execute_activity_method(UnpersistedActivities.wait, waiting, **options)
+        return await self._take(
+            f"wait for a PV to record {waiting.attachment.node_id} on", UnpersistedActivities.wait, waiting, _WAIT
+        )
 
-    def for_migration(self) -> ActivityHandle[VolumeRecord | None]:
-        """Begin to wait for the record once at most one node holds the volume, however long it takes."""
-        options = self._patient("wait until one node holds the volume", _PV_LOOK + self.limits.attempt_timeout)
+    async def for_migration(self, until: Callable[[ActivityHandle[VolumeRecord | None]], Awaitable[A]]) -> A:
+        """Wait until at most one node holds the volume, however long it takes, by way of what waits for the record then."""
+        options = patient(self.limits, _MIGRATION, _PV_LOOK + self.limits.attempt_timeout)
         options["retry_policy"] = RetryPolicy(maximum_interval=timedelta(seconds=_PV_LOOK))
         options["task_queue"] = waiting_queue(workflow.info().task_queue)
-        return workflow.start_activity_method(MigrationActivities.wait, self.volume, **options)
+        with self.details.step(_MIGRATION):
+            return await until(workflow.start_activity_method(MigrationActivities.wait, self.volume, **options))
 
-    def _patient(self, summary: str, attempt: float) -> ActivityConfig:
-        self.begin(summary)
-        return patient(self.limits, summary, attempt)
+    async def _take(self, summary: str, step: Callable[[Any, Q], Awaitable[A]], asked: Q, attempt: float | None = None) -> A:
+        options = patient(self.limits, summary, attempt or self.limits.attempt_timeout)
+        with self.details.step(summary):
+            return await workflow.execute_activity_method(step, asked, **options)

@@ -67,6 +67,15 @@ class Releases:
         """Some of those that failed, with the reasons."""
         return dict(islice(self.failed.items(), _MAX_REPORTED))
 
+    @property
+    def obstacle(self) -> str:
+        """The number of volumes that could not be released, and the reason of the first, "" if there is none."""
+        if not self.failed:
+            return ""
+        handle, why = next(iter(self.failed.items()))
+        rest = f", and {counted(len(self.failed) - 1, 'other')}" if len(self.failed) > 1 else ""
+        return f" Not released yet: volume {handle}{rest}. The cause: {why}"
+
     def counted(self, left: int) -> str:
         """Describe the releases in words, with so many volumes `left`."""
         done = f"{counted(self.released, 'volume')} released, {left} left"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from temporalio import workflow
 from temporalio.workflow import ActivityConfig
@@ -29,9 +29,13 @@ with workflow.unsafe.imports_passed_through():
     )
     from mooring.names import waiting_queue
     from workflows.common.activity_options import patient
+    from workflows.common.details import RunDetails
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
+
+A = TypeVar("A")
+Q = TypeVar("Q")
 
 _TERMS = timedelta(seconds=10)
 _START = timedelta(seconds=30)
@@ -48,13 +52,14 @@ class EvacuationSteps:
 
     node_id: str
     options: EvacuationOptions
+    details: RunDetails
+    """The details of the run, which name each step."""
 
     @classmethod
     async def begin(cls, node_id: str) -> EvacuationSteps:
         """Take the first step, which fixes the settings."""
-        return cls(
-            node_id, await workflow.execute_local_activity_method(EvacuationActivities.options, start_to_close_timeout=_TERMS)
-        )
+        options = await workflow.execute_local_activity_method(EvacuationActivities.options, start_to_close_timeout=_TERMS)
+        return cls(node_id, options, RunDetails(node_id=node_id))
 
     def pauses(self) -> Iterator[timedelta]:
         """Yield the pauses between two rounds of releases, without end."""
@@ -70,14 +75,14 @@ class EvacuationSteps:
         longest = timedelta(seconds=self.options.limits.attempt_timeout + self.options.limits.heartbeat_timeout)
         while True:
             began = workflow.now()
-            seen = await workflow.execute_activity_method(EvacuationActivities.look, self._asked(names), **options)
+            seen = await self._take(EvacuationActivities.look, self._asked(names), options)
             if workflow.now() - began <= longest:
                 return seen
 
     async def held(self) -> HeldVolumes:
         """List the volumes that the node holds, however long it takes."""
         options = self._bounded(f"list the volumes of node {self.node_id}", _LIST)
-        return await workflow.execute_activity_method(EvacuationActivities.held, self._asked(()), **options)
+        return await self._take(EvacuationActivities.held, self._asked(()), options)
 
     async def release(self, held: HeldVolume) -> UnpublishResult:
         """Have the node release a volume."""
@@ -88,14 +93,18 @@ class EvacuationSteps:
         options["schedule_to_close_timeout"] = timedelta(seconds=2 * budget)
         options["schedule_to_start_timeout"] = _START
         options["task_queue"] = waiting_queue(workflow.info().task_queue)
-        return await workflow.execute_activity_method(EvacuationActivities.release, asked, **options)
+        return await self._take(EvacuationActivities.release, asked, options)
 
     async def count_released(self, volumes: Sequence[HeldVolume]) -> int:
         """Return how many of these volumes were released as this evacuation has asked; it may fail."""
         options = self._bounded(f"see which of {len(volumes)} releases were done", _COUNT)
         options["schedule_to_close_timeout"] = timedelta(seconds=2 * _COUNT)
         asked = CountReleasedInput(node_id=self.node_id, volumes=tuple(volumes))
-        return await workflow.execute_activity_method(EvacuationActivities.count_released, asked, **options)
+        return await self._take(EvacuationActivities.count_released, asked, options)
+
+    async def _take(self, step: Callable[[Any, Q], Awaitable[A]], asked: Q, options: ActivityConfig) -> A:
+        with self.details.step(options.get("summary") or ""):
+            return await workflow.execute_activity_method(step, asked, **options)
 
     def _asked(self, names: Sequence[str]) -> ReadNodeInput:
         several = tuple(names) if len(names) > 1 else ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from mooring.models import VolumeRef
 from mooring.states import State
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
+from tests.harness.details import SINCE, details
 from tests.harness.patience import PATIENCE
 from tests.harness.workers import quick, running_worker
 from tests.workflows.migration.conftest import Publish, Watch, shown
@@ -191,3 +193,18 @@ async def test_without_a_deadline_it_is_never_overdue(
             event.event_id for event in (await watch.fetch_history()).events if event.HasField("timer_started_event_attributes")
         ]
         assert timers == []
+
+
+async def test_the_ui_shows_that_an_overdue_migration_still_waits_since_when_and_between_which_nodes(
+    temporal_client: Client, cluster: Cluster, publish: Publish, watch: Watch
+) -> None:
+    settings = quick(cluster.driver, migration_nodes=2, migration_deadline=0.1)
+    async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig()):
+        await cluster.create("vm")
+        await publish("node-a")
+        await publish("node-b")
+        shown = await details(watch, State.MIGRATION_OVERDUE, "is not over after")
+        await watch.terminate()
+
+    assert re.search(f"{SINCE}.*one node holds the volume", shown)
+    assert all(each in shown for each in ("node-a", "node-b", "`mooring explain vm`"))
