@@ -21,9 +21,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
+from temporalio.common import WorkerDeploymentVersion
+
 from activities.context import worker_context
 from activities.registry import all_activities, rebuild_activities
-from mooring import names
+from mooring import __version__, names
 from mooring.adoption.adopter import Adopter
 from mooring.backend import load_backend
 from mooring.cluster.clientset import open_clientset
@@ -82,7 +84,15 @@ class MooringWorker:
         self.manager = context.manager
         self._tenure = Tenure(client)
         interceptors = [RecorderInterceptor(context.clientset.events.record), StepFields(tracing.log_fields)]
-        self._polls = Polls(client, context.identity, settings.drain_timeout, interceptors, self._tenure.refuse, settings.sandbox)
+        self._polls = Polls(
+            client,
+            context.identity,
+            settings.drain_timeout,
+            interceptors,
+            self._tenure.refuse,
+            settings.sandbox,
+            _version(settings),
+        )
         adopt = partial(context.mooring.adopt, deadline=_ADOPT_AT_MOST)
         self._adopter = Adopter(context.adoptions, context.doubts, adopt, context.metrics, settings.adopt_interval)
         self._monitor = ReconciliationMonitor(client, ReconcileSchedule.of(settings), context.metrics, context.now)
@@ -120,11 +130,11 @@ class MooringWorker:
             if not await first(halt, self._fill()):
                 return
             activities = all_activities(self.context, search_attributes=not unregistered)
-            await stack.enter_async_context(self._serving(names.adoption_queue(queue), activities))
+            await stack.enter_async_context(self._serving(names.adoption_queue(queue), activities, versioned=False))
             if not await first(halt, self._adopter.join()):
                 return
             await stack.enter_async_context(self._waiting(activities))
-            self._worker = await stack.enter_async_context(self._serving(queue, activities))
+            self._worker = await stack.enter_async_context(self._serving(queue, activities, versioned=True))
             log.info("Worker %s serves task queue %s.", self.context.identity, queue)
             with self._open_desk():
                 await first(halt, self._keep_up())
@@ -183,12 +193,17 @@ class MooringWorker:
         own_queue = names.worker_queue(self.context.settings.queue, self.context.identity)
         return self._polls.polling(own_queue, [RebuildAttachments], rebuild_activities(self.context), slots=1)
 
-    def _serving(self, queue: str, activities: Activities) -> Polling:
-        return self._polls.polling(queue, WORKFLOWS, activities, self.context.slots.steps)
+    def _serving(self, queue: str, activities: Activities, *, versioned: bool) -> Polling:
+        return self._polls.polling(queue, WORKFLOWS, activities, self.context.slots.steps, versioned=versioned)
 
     def _waiting(self, activities: Activities) -> Polling:
         queue = names.waiting_queue(self.context.settings.queue)
-        return self._polls.polling(queue, [], activities, self.context.slots.waits)
+        return self._polls.polling(queue, [], activities, self.context.slots.waits, versioned=True)
+
+
+def _version(settings: Settings) -> WorkerDeploymentVersion | None:
+    name = settings.worker_deployment
+    return WorkerDeploymentVersion(name, settings.worker_build_id or __version__) if name else None
 
 
 async def serve(settings: Settings, tracing: Tracing, stop: asyncio.Event) -> None:

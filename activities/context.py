@@ -78,7 +78,8 @@ def worker_context(
         slots=slots or Slots(),
         manager=manager,
         doubts=Doubts(),
-        mooring=MooringClient(client, driver=settings.driver, task_queue=settings.queue, eager=True),
+        # NB: the task of an eager start comes to this worker though its version is not current.
+        mooring=MooringClient(client, driver=settings.driver, task_queue=settings.queue, eager=not settings.worker_deployment),
         reflector=Reflector(clientset.volumes, manager, metrics, clock, settings.page_size),
         evidence=_evidence(settings, client, clientset, manager),
         adoptions=_adoptions(settings, client, clientset, manager, endpoint, now),

@@ -9,6 +9,7 @@ Not kept here: the conduct of an operation under these bounds (workflows/).
 
 from __future__ import annotations
 
+import re
 import reprlib
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -51,8 +52,23 @@ def _address(value: str) -> str:
     return value
 
 
+def _deployment_name(value: str) -> str:
+    # NB: Temporal's clients separate a deployment's name from a build id by a dot.
+    if not re.fullmatch("([A-Za-z0-9][A-Za-z0-9_-]{0,99})?", value):
+        raise ValueError("must be letters, digits, - and _, at most 100, and begin with a letter or digit")
+    return value
+
+
+def _build_id(value: str) -> str:
+    if not re.fullmatch("([A-Za-z0-9][A-Za-z0-9._-]{0,99})?", value):
+        raise ValueError("must be letters, digits, `.`, - and _, at most 100, and begin with a letter or digit")
+    return value
+
+
 UnixSocket = Annotated[str, AfterValidator(unix_socket)]
 Address = Annotated[str, AfterValidator(_address)]
+DeploymentName = Annotated[str, AfterValidator(_deployment_name)]
+BuildId = Annotated[str, AfterValidator(_build_id)]
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 
 
@@ -109,6 +125,10 @@ class Settings(BaseSettings):
         DEFAULT_DRIVER, description="CSI driver name: prefix of the annotations and part of every workflow id."
     )
     task_queue: str = Field("", description="Temporal task queue; empty: `mooring-` and the driver name.")
+    worker_deployment: DeploymentName = Field(
+        "", description="Worker Deployment of Temporal that this worker is a version of (docs/upgrade.md); empty: none."
+    )
+    worker_build_id: BuildId = Field("", description="Build id of that version; empty: Mooring's own version.")
     kubernetes: KubernetesMode = Field(
         KubernetesMode.AUTO, description="`auto`: KUBECONFIG, else in-cluster; `off`: in memory only."
     )

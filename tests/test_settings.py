@@ -12,6 +12,12 @@ from mooring.settings import InvalidSettings, Settings, misspelt, read_settings,
     [
         ("MOORING_KUBERNETES", "foo", "MOORING_KUBERNETES is 'foo'; it must be auto or off."),
         ("MOORING_PAGE_SIZE", "abc", "MOORING_PAGE_SIZE is 'abc'; it must be a whole number."),
+        (
+            "MOORING_WORKER_DEPLOYMENT",
+            "a.b",
+            "MOORING_WORKER_DEPLOYMENT is 'a.b'; it must be letters, digits, - and _,",
+        ),
+        ("MOORING_WORKER_BUILD_ID", "a b", "MOORING_WORKER_BUILD_ID is 'a b'; it must be letters, digits"),
         ("MOORING_PAGE_SIZE", "0", "MOORING_PAGE_SIZE is '0'; it must be at least 1."),
         ("MOORING_ADOPT", "maybe", "MOORING_ADOPT is 'maybe'; it must be true or false."),
         ("MOORING_DRAIN_TIMEOUT", "-1", "MOORING_DRAIN_TIMEOUT is '-1'; it must be greater than 0."),

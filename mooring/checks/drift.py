@@ -9,7 +9,7 @@ from mooring.checks.results import Answer, failed, ok, skipped, warning
 from mooring.commands import arguments
 from mooring.models.drift import VANISHED
 from mooring.names import reconcile_id
-from mooring.temporal.runs import LIVELY
+from mooring.temporal.queues import LIVELY
 
 if TYPE_CHECKING:
     from mooring.models.reconciliation import ReconcileResult

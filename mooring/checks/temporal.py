@@ -16,12 +16,13 @@ from mooring import names
 from mooring.checks.drift import judge_drift, judge_schedule
 from mooring.checks.operations import judge_operations
 from mooring.checks.results import Answer, Question, failed, ok, warning
+from mooring.checks.versions import in_full, judge_unserved
 from mooring.errors import TemporalUnavailable
 from mooring.reconciliation.report import last_report
 from mooring.reconciliation.schedule import scheduled_queue
 from mooring.temporal.connection import SEARCH_ATTRIBUTES
+from mooring.temporal.queues import LIVELY, pollers, queue_workers
 from mooring.temporal.reasons import create_namespace, in_words
-from mooring.temporal.runs import LIVELY, pollers
 from mooring.temporal.under_way import list_under_way
 
 if TYPE_CHECKING:
@@ -146,6 +147,8 @@ class TemporalChecks:
             others = await pollers(self._temporal, self._queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY) - {*lively}
             beside = f"; not by {', '.join(sorted(others))}, as version 0.1.0 doesn't" if others else ""
             return ok(", ".join(lively) + beside)
+        if unserved := await self._unserved(queue):
+            return unserved
         return failed(
             f"No worker has polled task queue {queue} in the last {LIVELY.seconds} s, so evacuations, heals and the watch over "
             "migrations wait.",
@@ -171,12 +174,23 @@ class TemporalChecks:
         """Check that both kinds of task are polled for."""
         workflows = await pollers(self._temporal, queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW)
         activities = await pollers(self._temporal, queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
-        lively = sorted(workflows & activities)
-        if lively:
-            return ok(", ".join(lively))
+        if lively := sorted(workflows & activities):
+            return ok(", ".join(lively) + await self._beside(queue))
+        if unserved := await self._unserved(queue):
+            return unserved
         heard = workflows | activities
         half = f" ({', '.join(sorted(heard))} only for one of the two kinds of task)" if heard else ""
         return failed(f"No worker has polled task queue {queue} in the last {LIVELY.seconds} s{half}, so operations wait.", fix)
+
+    async def _beside(self, queue: str) -> str:
+        """Return the words about the workers that get no tasks."""
+        found = await queue_workers(self._temporal, queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
+        return f"; not {in_full(found.idle)}" if found.idle else ""
+
+    async def _unserved(self, queue: str) -> Answer | None:
+        """Return the failure of a queue that is polled by nobody but workers which get no tasks, or None for any other."""
+        found = await queue_workers(self._temporal, queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
+        return judge_unserved(self._temporal.namespace, queue, found) if found.idle and not found.served else None
 
 
 def _no_namespace(name: str, error: RPCError) -> Answer:

@@ -16,6 +16,7 @@ from mooring.explain.facts import RelatedRun
 from mooring.models import Attachment
 from mooring.temporal import runs
 from mooring.temporal.history import read_history
+from mooring.temporal.queues import pollers
 from mooring.temporal.run_reader import VolumeRun
 from mooring.temporal.stuck_tasks import StuckTask, read_stuck_tasks
 
@@ -65,8 +66,8 @@ async def read_operations(client: Client, volume: VolumeRef, queue: str) -> Oper
         history, waiting, workers, waiters, stuck = await asyncio.gather(
             read_history(client, volume, LAST),
             _unpersisted(client, volume),
-            runs.pollers(client, queue, _ACTIVITIES),
-            runs.pollers(client, names.waiting_queue(queue), _ACTIVITIES),
+            pollers(client, queue, _ACTIVITIES),
+            pollers(client, names.waiting_queue(queue), _ACTIVITIES),
             read_stuck_tasks(client, names.volume_id(volume), names.unpersisted_id(volume)),
         )
     return OperationsPart(history.runs, waiting, tuple(sorted(workers)), tuple(sorted(waiters)), stuck, queue, client.namespace)

@@ -30,7 +30,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from mooring import names
 from mooring.models.reconciliation import ReconcileRequest
-from mooring.temporal.runs import pollers
+from mooring.temporal.queues import pollers
 
 if TYPE_CHECKING:
     from mooring.settings import Settings

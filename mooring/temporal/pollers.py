@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker
+from temporalio.common import VersioningBehavior
+from temporalio.worker import PollerBehaviorAutoscaling, UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from mooring.temporal.reasons import in_words
 
 if TYPE_CHECKING:
     from temporalio.client import Client
+    from temporalio.common import WorkerDeploymentVersion
     from temporalio.worker import Interceptor
 
 _STICKY: Final = timedelta(seconds=1)
@@ -61,17 +63,25 @@ class Polls:
     interceptors: Sequence[Interceptor]
     refused: Callable[[str], None]
     sandbox: bool = True
+    version: WorkerDeploymentVersion | None = None
+    """None: the worker is not versioned."""
 
     @asynccontextmanager
     async def polling(
-        self, queue: str, workflows: Sequence[type], activities: Sequence[Callable[..., Any]], slots: int
+        self,
+        queue: str,
+        workflows: Sequence[type],
+        activities: Sequence[Callable[..., Any]],
+        slots: int,
+        *,
+        versioned: bool = False,
     ) -> AsyncIterator[Worker]:
-        """Poll a queue while the block lasts.
+        """Poll a queue while the block lasts, `versioned` as a version of the worker's deployment, if it is one.
 
         NB: the SDK ends a worker whose polls are refused for good. Its own context manager would then cancel the block, for each of
         several workers once, in the midst of what the first one has to end.
         """
-        worker = self._worker(queue, workflows, activities, slots)
+        worker = self._worker(queue, workflows, activities, slots, self.version if versioned else None)
 
         def ended(run: asyncio.Task[None]) -> None:
             if not run.cancelled() and (error := run.exception()) is not None:
@@ -85,7 +95,14 @@ class Polls:
             await worker.shutdown()
             await asyncio.wait([running])
 
-    def _worker(self, queue: str, workflows: Sequence[type], activities: Sequence[Callable[..., Any]], slots: int) -> Worker:
+    def _worker(
+        self,
+        queue: str,
+        workflows: Sequence[type],
+        activities: Sequence[Callable[..., Any]],
+        slots: int,
+        version: WorkerDeploymentVersion | None,
+    ) -> Worker:
         return Worker(
             self.client,
             task_queue=queue,
@@ -101,4 +118,13 @@ class Polls:
             interceptors=self.interceptors,
             max_heartbeat_throttle_interval=_HEARTBEATS,
             default_heartbeat_throttle_interval=_HEARTBEATS,
+            deployment_config=_deployment(version) if version else None,
         )
+
+
+def _deployment(version: WorkerDeploymentVersion) -> WorkerDeploymentConfig:
+    """Return the configuration that has every run go on with the workers of whichever version is current.
+
+    Pinned runs would need workers of the version that began them for as long as they wait: weeks, for a PersistentVolume.
+    """
+    return WorkerDeploymentConfig(version, use_worker_versioning=True, default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE)

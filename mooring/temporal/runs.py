@@ -1,4 +1,4 @@
-"""The state of runs in Temporal: the open run and its request, the outcome of an ended one, the pollers of a queue.
+"""The state of runs in Temporal: the open run and its request, the outcome of an ended one.
 
 Contract: an open run is recognised by the first event of its history, whoever started it and in whatever language. Errors of the
 server and of workflows are raised as `MooringError`.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import UUID
 
@@ -46,8 +45,6 @@ T = TypeVar("T")
 
 _FIRST_TASK: Final = 3
 """Events of a history while its first workflow task is tried for the first time: the start, the task scheduled and started."""
-LIVELY: Final = timedelta(seconds=90)
-"""A worker's poll lasts a minute and is then made again; the server remembers pollers for five."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,14 +184,6 @@ async def workers_of(client: Client, queue: str) -> list[str]:
     )
     answer = await client.workflow_service.describe_task_queue(request)
     return sorted({poller.identity for poller in answer.pollers})
-
-
-async def pollers(client: Client, queue: str, kind: TaskQueueType.ValueType) -> set[str]:
-    """Return the identities of the workers that have polled the queue for this kind of task within `LIVELY`."""
-    asked = DescribeTaskQueueRequest(namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind)
-    found = await client.workflow_service.describe_task_queue(asked)
-    since = datetime.now(UTC) - LIVELY
-    return {poller.identity for poller in found.pollers if poller.last_access_time.ToDatetime(UTC) > since}
 
 
 async def answer(handle: WorkflowHandle[Any, T], what: str) -> T:

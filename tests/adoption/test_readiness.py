@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from temporalio.client import Client
 
 from mooring.client import MooringClient
 from mooring.devstack.temporal import DevTemporal
@@ -14,6 +15,7 @@ from tests.harness.cluster import Cluster
 from tests.harness.existing_cluster import VOLUME_ATTACHMENTS, ExistingCluster
 from tests.harness.patience import PATIENCE
 from tests.harness.processes import Fleet, open_fleet
+from tests.harness.workers import quick, running_worker
 
 
 async def test_a_worker_is_not_ready_while_nobody_says_what_is_attached(cluster: Cluster, fleet: Fleet) -> None:
@@ -57,3 +59,13 @@ async def test_an_adoption_that_a_killed_worker_began_is_gone_on_with(
         await second.ready()
 
         assert (await cluster.holder("vol"), await cluster.epoch("vol")) == ("node-a", 1)
+
+
+async def test_a_version_that_is_not_current_records_what_is_attached_and_is_ready(
+    existing: ExistingCluster, cluster: Cluster, temporal_client: Client
+) -> None:
+    await cluster.create("vol")
+    await existing.attach("vol", "node-a")
+
+    async with running_worker(temporal_client, quick(cluster.driver, worker_deployment="next"), cluster.proxy.kubeconfig()):
+        assert await cluster.holder("vol") == "node-a"
