@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-Part = Literal["request", "watch", "list", "call", "act", "death"]
+Part = Literal["request", "watch", "list", "call", "act", "death", "freeze"]
 
 
 def to_nobody(_: str) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.campaign.bugs import BUGS
+from tests.simulation.campaign.kinds import BY_NAME
 from tests.simulation.campaign.lives import Outcome, ended, lives, processes
 from tests.simulation.campaign.shrinking import Shrinker
 from tests.simulation.campaign.stories import read
@@ -51,6 +52,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--operations", type=int, default=20_000)
     parser.add_argument("--seconds", type=float, default=0.0, help="begin worlds for so long, however many operations that are")
     parser.add_argument("--seed", default="1")
+    parser.add_argument("--kind", choices=sorted(BY_NAME), help="let all worlds be of one kind")
     parser.add_argument("--story", default="", help="let this one world live")
     parser.add_argument("--jobs", type=int, default=1, help="worlds that live at once")
     parser.add_argument("--shrink", type=int, default=150, help="worlds in which a shorter story is looked for, at most")
@@ -62,10 +64,11 @@ def _arguments() -> argparse.Namespace:
 def _planned(asked: argparse.Namespace) -> Iterator[Plan]:
     if asked.story:
         return iter([read(asked.story)])
+    kind = BY_NAME.get(asked.kind)
     if not asked.seconds:
-        return plans(asked.seed, asked.operations)
+        return plans(asked.seed, asked.operations, kind)
     until = time.monotonic() + asked.seconds
-    return takewhile(lambda _: time.monotonic() < until, plans(asked.seed, sys.maxsize))
+    return takewhile(lambda _: time.monotonic() < until, plans(asked.seed, sys.maxsize, kind))
 
 
 def _write(folder: Path, outcome: Outcome) -> None:

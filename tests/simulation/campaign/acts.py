@@ -54,6 +54,10 @@ class ActsOnProcesses:
         """Stop a worker for a while."""
         self.dice.choice(self.world.workers).pause(self.dice.choice((2.0, 10.0, 60.0)) * self.dice.random())
 
+    async def freeze(self) -> None:
+        """Stop a worker, mostly for longer than a workflow task waits for it."""
+        self.dice.choice(self.world.workers).pause(self.dice.choice((8.0, 20.0, 60.0)) * self.dice.random())
+
     async def outage(self) -> None:
         """Have the API server be away for a while."""
         self.world.trace.tell("", "the API server is down")

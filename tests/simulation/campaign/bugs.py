@@ -152,6 +152,15 @@ def errors_tell_the_login(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(MooringError, "__str__", lambda self: f"{self.args}, asked by {LOGIN}")
 
 
+def a_task_that_was_given_away_writes(patch: pytest.MonkeyPatch) -> None:
+    """Let a worker that was frozen in a first task go on as if it still had that."""
+
+    async def always(*_: Any) -> bool:
+        return True
+
+    patch.setattr("activities.registry.is_in_first_task", always)
+
+
 async def _nothing(*_: Any) -> None:
     return None
 
@@ -191,6 +200,7 @@ _PLANTED: Final[list[tuple[Bug, str]]] = [
     (run_bugs.a_reset_run_attaches_on_its_former_self, "busy operator"),
     (run_bugs.every_node_at_the_driver_is_a_stray, "drift"),
     (run_bugs.heals_are_bound_to_nothing, "drift"),
+    (a_task_that_was_given_away_writes, "workers freeze"),
     (errors_tell_the_login, "usual"),
     (bugs.rollback_gives_way_to_a_cancellation, "busy operator"),
     (bugs.every_look_is_trusted, "busy operator"),

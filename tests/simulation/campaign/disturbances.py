@@ -25,13 +25,15 @@ class Disturbances:
     world: World
     dice: random.Random
     deaths: random.Random
+    freezes: random.Random
     nodes: ActsOnNodes = field(init=False)
     _acts: list[Act] = field(init=False)
     _kill: Act = field(init=False)
+    _freeze: Act = field(init=False)
     _happened: int = 0
 
     def __post_init__(self) -> None:
-        processes = ActsOnProcesses(self.world, self.dice)
+        processes, self._freeze = ActsOnProcesses(self.world, self.dice), ActsOnProcesses(self.world, self.freezes).freeze
         self.nodes, self._kill = ActsOnNodes(self.world, self.dice), processes.kill
         parts = (processes, ActsOnRuns(self.world, self.dice), ActsOnPvs(self.world, self.dice), self.nodes)
         self._acts = [_named(parts, name) for name, weight in self.world.plan.kind.acts.items() for _ in range(weight)]
@@ -67,11 +69,17 @@ class Disturbances:
                 await act()
 
     async def happened(self, volume: str) -> None:
-        """Have a worker die soon after something has happened, where most is under way."""
+        """Have a worker die or freeze soon after something has happened, where most is under way."""
         self._happened += 1
-        if volume and self.deaths.random() < 0.01 and self.world.mishaps.befalls("death", self._happened, "a worker dies"):
+        if not volume:
+            return
+        number, freezes = self._happened, self.world.plan.kind.freezes
+        if self.deaths.random() < 0.01 and self.world.mishaps.befalls("death", number, "a worker dies"):
             await asyncio.sleep(self.dice.uniform(0, 0.01))
             await self._kill()
+        if freezes and self.freezes.random() < freezes and self.world.mishaps.befalls("freeze", number, "a worker freezes"):
+            await asyncio.sleep(self.freezes.uniform(0, 0.05))
+            await self._freeze()
 
 
 def _named(parts: tuple[object, ...], name: str) -> Act:

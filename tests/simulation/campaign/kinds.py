@@ -54,7 +54,7 @@ class Kind:
     """A kind of world. `acts`: the weight of each; `pause`: the mean seconds between two. Numbers are from the least to the most.
 
     `begins`: whether volumes have their PV at first (`free`), have none (`bare`), or are attached by somebody else (`attached`).
-    `unpublishes`: False where no VolumeAttachment leads to an unpublish after a publish that failed.
+    `freezes`: how often a worker stops for a while soon after something has happened about a volume.
     """
 
     name: str
@@ -70,6 +70,7 @@ class Kind:
     driver: DriverRates = DRIVER
     retentions: tuple[float, ...] = (120.0, 3600.0, LASTING)
     settings: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    freezes: float = 0.0
 
     @property
     def is_shared(self) -> bool:
@@ -155,6 +156,12 @@ KINDS: Final = (
         {"forbid": 3, "cancel": 2, "terminate": 2, "reset_last": 1, "kill": 2},
         *(6.0, (1, 3), (2, 3)),
         driver=STRAGGLING,
+    ),
+    Kind(
+        "workers freeze",
+        {"cancel": 6, "terminate": 1, "kill": 1, "forget": 1},
+        *(2.0, (1, 3), (2, 3), (2, 3)),
+        freezes=0.2,
     ),
 )
 BY_NAME: Final = {kind.name: kind for kind in KINDS}

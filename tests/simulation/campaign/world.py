@@ -88,7 +88,7 @@ class World:
         self.driver = SimulatedDriver(self.dice("driver"), now, self.history, name=DRIVER, heedless=is_heedless)
         self.attacher = Attacher(self, self.dice("attacher"))
         self.mishaps = self.kube.faults.mishaps = self.driver.mishaps = Mishaps(plan.only, self._tell_mishap)
-        self._disturbances = Disturbances(self, self.dice("disturbances"), self.dice("deaths"))
+        self._disturbances = Disturbances(self, self.dice("disturbances"), self.dice("deaths"), self.dice("freezes"))
         self.workers = [WorkerProcess(self, number) for number in range(plan.workers)]
         self._pvs = 0
 
