@@ -29,7 +29,7 @@ from mooring import __version__, names
 from mooring.adoption.adopter import Adopter
 from mooring.backend import load_backend
 from mooring.cluster.clientset import open_clientset
-from mooring.csi.endpoint import EndpointInUse
+from mooring.csi.endpoint import EndpointUnavailable
 from mooring.csi.sidecar import WrongDriver, open_sidecar
 from mooring.csi.standalone import StandaloneEndpoint
 from mooring.csi.state import ReadyWorker
@@ -42,6 +42,7 @@ from mooring.process.health import AddressUnavailable, HealthServer, Starting, f
 from mooring.process.lifetime import first, unless, until_signalled
 from mooring.process.logs import log_to_stderr, refuse_to_run
 from mooring.process.metrics import Metrics, WorkerRegistry
+from mooring.process.repeats import RepeatedWarning
 from mooring.process.tracing import UNTRACED, Tracing, tracing_of
 from mooring.reconciliation.monitor import ReconciliationMonitor
 from mooring.reconciliation.schedule import ReconcileSchedule
@@ -182,12 +183,14 @@ class MooringWorker:
             await self._rebuild()
 
     async def _settle_departures(self) -> None:
+        repeated = RepeatedWarning(log)
         while True:
             await asyncio.sleep(self.context.settings.adopt_interval)
             try:
                 await self.context.evidence.settle()
+                repeated.over()
             except MooringError as error:
-                log.warning("The holders of deleted PersistentVolumes could not be examined: %s", error)
+                repeated.warn(f"The holders of deleted PersistentVolumes could not be examined: {error}")
 
     def _own_worker(self) -> Polling:
         own_queue = names.worker_queue(self.context.settings.queue, self.context.identity)
@@ -260,7 +263,7 @@ def main() -> NoReturn:
         asyncio.run(until_signalled(partial(serve, settings, tracing), settings.drain_timeout + _STUCK))
     except KubernetesNotConfigured as error:
         refuse(f"{error} MOORING_KUBERNETES=off keeps records in memory, for a trial.")
-    except (AddressUnavailable, EndpointInUse, WrongDriver) as error:
+    except (AddressUnavailable, EndpointUnavailable, WrongDriver) as error:
         refuse(str(error))
     except Exception:
         log.exception("The worker exits because of an error that nobody expected.")

@@ -224,7 +224,7 @@ func rowOf(t FailureType) row {
 	case VolumeAwaited:
 		return row{codes.Unavailable, "", true, "It is recorded as soon as the PersistentVolume exists and admits the node; to give it up, unpublish the volume."}
 	case VolumeNotFound:
-		return row{codes.NotFound, "", false, "Check the spelling (`mooring list` shows the volume handles), or create the PersistentVolume."}
+		return row{codes.NotFound, "", false, "Check the spelling: `mooring list` shows the volume handles."}
 	case WorkerUnavailable:
 		return row{codes.Unavailable, "", true, "Start a worker (`mooring worker`) or find out from /readyz why none is ready."}
 	}

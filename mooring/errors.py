@@ -66,15 +66,17 @@ class MooringError(Exception):
     `grpc_code` is a name of google.rpc.Code. `retryable`: a later attempt may succeed without anyone's help.
     `expected`: a normal answer of a healthy system, kept out of error logs (Temporal's BENIGN category).
     `may_have_landed`: final, although the request may have been carried out. `landed_in_part`: part of it is known to be done.
+    `advice` is that of the type, unless an error that doesn't travel is given its own.
     """
 
     grpc_code: ClassVar[str] = "INTERNAL"
     retryable: ClassVar[bool] = False
     expected: ClassVar[bool] = False
     may_have_landed: ClassVar[bool] = False
-    advice: ClassVar[str] = "Look at the operation in the Temporal UI."
+    advice: str = "Look at the operation in the Temporal UI."
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, advice: str | None = None) -> None:
+        self.advice = self.advice if advice is None else advice
         super().__init__(message if self.advice in message else f"{message} {self.advice}")
         self.landed_in_part = False
 
@@ -97,7 +99,7 @@ class VolumeNotFound(MooringError):
 
     grpc_code = "NOT_FOUND"
     expected = True
-    advice = "Check the spelling (`mooring list` shows the volume handles), or create the PersistentVolume."
+    advice = "Check the spelling: `mooring list` shows the volume handles."
 
 
 class NodeNotFound(MooringError):

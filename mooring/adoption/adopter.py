@@ -25,6 +25,7 @@ from mooring.models.adoption import Finding, Verdict
 from mooring.process.at_once import ask_each
 from mooring.process.backoff import pauses
 from mooring.process.metrics import Metrics
+from mooring.process.repeats import RepeatedWarning
 from mooring.process.words import counted
 
 FIRST_PAUSE: Final = 0.5
@@ -74,11 +75,12 @@ class Adopter:
     async def join(self) -> None:
         """Adopt all that can be, however long it takes."""
         self.missing = NOT_LOOKED
+        repeated = RepeatedWarning(logger)
         for pause in pauses(FIRST_PAUSE, LONGEST_PAUSE):
             try:
                 findings = await self._look()
             except MooringError as error:
-                logger.warning("The volumes that are already attached can't be adopted yet; trying again: %s", error)
+                repeated.warn(f"The volumes that are already attached can't be adopted yet; trying again: {error}")
                 self.missing = [f"{error} MOORING_ADOPT=false turns adoption off."]
             else:
                 if all(finding.verdict is not Verdict.RETRIED for finding in findings):
@@ -88,13 +90,15 @@ class Adopter:
 
     async def settle(self) -> None:
         """Look again at what is in doubt, without end."""
+        repeated = RepeatedWarning(logger)
         while True:
             await asyncio.sleep(self._interval)
             try:
                 if self._doubts.refused:
                     await self._look(self._doubts.refused)
+                repeated.over()
             except MooringError as error:
-                logger.warning("The volumes in doubt could not be examined: %s", error)
+                repeated.warn(f"The volumes in doubt could not be examined: {error}")
 
     async def _look(self, only: Collection[str] | None = None) -> list[Finding]:
         surveyed = await self.survey.look(only)

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from mooring.cluster.node_ids import read_node_ids
 from mooring.cluster.volume_attachments import node_id_of
+from mooring.commands import arguments, code
 from mooring.errors import InvalidRequest, NodeNotFound, VolumeNotFound
 from mooring.kubernetes.api import NotFound, Request
 from mooring.kubernetes.attachment_objects import VOLUME_ATTACHMENTS
@@ -93,7 +94,7 @@ async def find_volume(api: KubernetesApi, driver: str, name: str) -> Identified:
         return found
     others = [pv for pv in pvs if not named.is_handle(pv)]
     if others or form not in ("", HANDLE):
-        raise VolumeNotFound(_no_volume(named, others))
+        raise _no_volume(named, others)
     return Identified(rest, known=False)
 
 
@@ -198,7 +199,8 @@ async def _claims(api: KubernetesApi, form: str, rest: str) -> list[str]:
     try:
         pod = decode(POD, request, await api.request(request))
     except NotFound:
-        raise VolumeNotFound(f"There is no Pod {rest}.") from None
+        pods = code(f"kubectl get pods -n {arguments(namespace)}")
+        raise VolumeNotFound(f"There is no Pod {rest}.", f"Check the namespace and the name: {pods}.") from None
     return [f"{namespace}/{claim}" for claim in pod.claims]
 
 
@@ -223,15 +225,27 @@ def _only(meanings: Sequence[Meaning], name: str) -> Identified | None:
     return Identified(meaning.id, says=f"{name} is {meaning.what}." if meaning.what and meaning.id != name else "")
 
 
-def _no_volume(named: AskedVolume, others: Sequence[Pv]) -> str:
+def _no_volume(named: AskedVolume, others: Sequence[Pv]) -> VolumeNotFound:
+    """Return the error that the name is none of the driver's volumes, with the command that shows more of what was named."""
     if others:
-        drivers = " and ".join(f"PersistentVolume {pv.metadata.name} ({_driver(pv)})" for pv in others)
-        return f"{named.name} is no volume of driver {named.driver}, but of another: {drivers}. Name the driver with --driver."
+        return _anothers(named, others)
     if named.form == PV:
-        return f"There is no PersistentVolume {named.rest}."
+        return VolumeNotFound(f"There is no PersistentVolume {named.rest}.", f"Check the spelling: {code('kubectl get pv')}.")
     if named.form == POD_FORM and not named.claims:
-        return f"Pod {named.rest} has no PersistentVolumeClaim."
-    return f"No PersistentVolume is bound to PersistentVolumeClaim {' or '.join(named.claims)}."
+        return VolumeNotFound(
+            f"Pod {named.rest} has no PersistentVolumeClaim.", "Name the volume by its PersistentVolume or its handle."
+        )
+    claims = " or ".join(named.claims)
+    commands = " and ".join(code(f"kubectl describe pvc -n {arguments(*claim.split('/'))}") for claim in named.claims)
+    return VolumeNotFound(f"No PersistentVolume is bound to PersistentVolumeClaim {claims}.", f"{commands} says why, if it exists.")
+
+
+def _anothers(named: AskedVolume, others: Sequence[Pv]) -> VolumeNotFound:
+    drivers = " and ".join(f"PersistentVolume {pv.metadata.name} ({_driver(pv)})" for pv in others)
+    what = f"{named.name} is no volume of driver {named.driver}, but"
+    if any(pv.spec.csi for pv in others):
+        return VolumeNotFound(f"{what} of another: {drivers}.", "Name the driver with --driver.")
+    return VolumeNotFound(f"{what} {drivers}.", "Mooring attaches the volumes of CSI drivers alone.")
 
 
 def _driver(pv: Pv) -> str:

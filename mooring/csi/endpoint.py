@@ -38,8 +38,11 @@ GRACE: Final = 2.0
 SERVICES: Final = tuple(csi_pb2.DESCRIPTOR.services_by_name[name].full_name for name in ("Identity", "Controller"))
 
 
-class EndpointInUse(Exception):
-    """Another process listens on the socket, or something that is no socket is in its place."""
+class EndpointUnavailable(Exception):
+    """A socket that the process can't listen on; `why` says so of the path, and `way_out` what to do."""
+
+    def __init__(self, path: Path, why: str, way_out: str = "Name another path, or correct that.") -> None:
+        super().__init__(f"MOORING_CSI_ENDPOINT (--endpoint) is {SCHEME}{path}, which can't be listened on: {why}. {way_out}")
 
 
 @asynccontextmanager
@@ -53,13 +56,16 @@ async def csi_endpoint(
     """Serve at `unix:///path` while the block runs, in front of the driver that `channel` leads to.
 
     Raises:
-        EndpointInUse: the path is taken.
+        EndpointUnavailable: the path is taken, or nothing can be put there.
 
     """
     path = Path(endpoint.removeprefix(SCHEME))
     server = _server(state, inflight, PassThrough(channel) if channel else None, tracing)
-    _clear(path)
-    _bind(server, path)
+    try:
+        _clear(path)
+        _bind(server, path)
+    except OSError as error:
+        raise EndpointUnavailable(path, _cause(error)) from None
     await server.start()
     try:
         yield
@@ -96,18 +102,19 @@ class _Health(health_pb2_grpc.HealthServicer):
 
 
 def _clear(path: Path) -> None:
+    """Make the folder of the socket, and remove a socket that a dead process left there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
         return
     if not stat.S_ISSOCK(path.stat().st_mode):
-        raise EndpointInUse(f"{path} exists and is not a socket. Name another path, or remove it.")
+        raise EndpointUnavailable(path, "it exists and is not a socket", "Name another path, or remove it.")
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.connect(str(path))
         except ConnectionRefusedError:
             path.unlink()  # whoever listened is gone
             return
-    raise EndpointInUse(f"Another process listens on {path}. Stop it, or name another path.")
+    raise EndpointUnavailable(path, "another process listens on it", "Stop that process, or name another path.")
 
 
 def _remove(path: Path) -> None:
@@ -118,5 +125,15 @@ def _bind(server: aio.Server, path: Path) -> None:
     mask = os.umask(0o177)  # NB: the socket is made with its mode, so that there is no moment at which others may connect
     try:
         server.add_insecure_port(f"unix:{path}")
+    except RuntimeError as error:  # NB: gRPC keeps the cause to itself, which a plain socket meets as well
+        with socket.socket(socket.AF_UNIX) as plain:
+            plain.bind(str(path))
+        _remove(path)
+        raise EndpointUnavailable(path, str(error)) from None
     finally:
         os.umask(mask)
+
+
+def _cause(error: OSError) -> str:
+    of = f" ({error.filename})" if error.filename else ""
+    return f"{(error.strerror or str(error)).lower()}{of}"

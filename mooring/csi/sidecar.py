@@ -22,6 +22,7 @@ from mooring.csi.state import EndpointState
 from mooring.errors import BackendUncertain
 from mooring.models import DRIVER_NAME
 from mooring.process.backoff import pauses
+from mooring.process.repeats import RepeatedWarning
 from mooring.process.tracing import UNTRACED
 
 if TYPE_CHECKING:
@@ -62,12 +63,13 @@ class Sidecar:
         """
         if self.channel is None:
             return settings
+        repeated = RepeatedWarning(logger)
         for pause in pauses(0.1, 2.0):
             try:
                 behind = await describe(self.channel, DESCRIBE_SECONDS)
                 break
             except BackendUncertain as error:
-                logger.warning("%s", error)
+                repeated.warn(str(error))
                 await asyncio.sleep(pause)
         name = behind.info.name
         _check(name, settings)
@@ -98,7 +100,7 @@ async def open_sidecar(settings: Settings, tracing: Tracing = UNTRACED) -> Async
     """Open the front that the settings describe: with or without a socket to listen on, with or without a driver.
 
     Raises:
-        EndpointInUse: see `csi_endpoint`.
+        EndpointUnavailable: see `csi_endpoint`.
 
     """
     state = EndpointState(settings.driver, fronts_driver=bool(settings.driver_endpoint))

@@ -18,6 +18,7 @@ from mooring.index.manager import AttachmentManager
 from mooring.index.reflector import Reflector
 from mooring.process.backoff import pauses
 from mooring.process.lifetime import first
+from mooring.process.repeats import RepeatedWarning
 from mooring.temporal.namespace import namespace_id
 
 if TYPE_CHECKING:
@@ -70,11 +71,12 @@ class StandaloneEndpoint:
             await self._fill()
 
     async def _fill(self) -> None:
+        repeated = RepeatedWarning(logger)
         for pause in pauses(FIRST_PAUSE, LONGEST_PAUSE):
             try:
                 await self._follower.rebuild(lambda _: None)
             except MooringError as error:
-                logger.warning("The index is not rebuilt: %s. Trying again.", error)
+                repeated.warn(f"The index is not rebuilt: {error} Trying again.")
                 await asyncio.sleep(pause)
             else:
                 return

@@ -25,6 +25,7 @@ from mooring.evacuation.client import start_evacuation
 from mooring.index.manager import AttachmentManager
 from mooring.models.evacuation import EvacuateRequest
 from mooring.process.backoff import pauses
+from mooring.process.repeats import RepeatedWarning
 from mooring.settings import EvacuateMode, NodeCheck
 
 if TYPE_CHECKING:
@@ -86,13 +87,13 @@ class DeadNodeWatcher:
                 self._empty.add(name)
 
     async def _begin(self) -> None:
-        waits = pauses(FIRST_PAUSE, LONGEST_PAUSE)
+        waits, repeated = pauses(FIRST_PAUSE, LONGEST_PAUSE), RepeatedWarning(logger)
         while self._due:
             node_id, name = next(iter(self._due.items()))
             try:
                 await self._start(EvacuateRequest(driver=self._driver, node_id=node_id, node_name=name, automatic=True))
             except MooringError as error:
-                logger.warning("Node %s seems dead, and its evacuation could not be started; trying again: %s", name, error)
+                repeated.warn(f"Node {name} seems dead, and its evacuation could not be started; trying again: {error}")
                 await asyncio.sleep(next(waits))
             else:
                 logger.warning("Node %s seems dead; its evacuation is evacuate/%s/%s.", name, self._driver, node_id)

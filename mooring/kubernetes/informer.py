@@ -18,6 +18,7 @@ from mooring.errors import MooringError
 from mooring.kubernetes.api import Gone
 from mooring.kubernetes.list_watch import FIRST_PAUSE, LONGEST_PAUSE, PAGE_SIZE, ListWatch, T
 from mooring.process.backoff import pauses
+from mooring.process.repeats import RepeatedWarning
 
 V = TypeVar("V")
 
@@ -84,14 +85,17 @@ class Informer(Generic[T, V]):
 
     async def _follow(self) -> None:
         plural = self._objects.kind.plural
+        repeated = RepeatedWarning(logger)
         for pause in pauses(FIRST_PAUSE, LONGEST_PAUSE):
             try:
-                await self._watch(await self._fill())
+                version = await self._fill()
+                repeated.over()
+                await self._watch(version)
             except Gone as gone:
                 logger.warning("The %s are listed again: %s", plural, gone)
             except MooringError as error:
                 self.missing = [] if self._filled.is_set() else [f"{error} {self._without} turns this off."]
-                logger.warning("The %s can't be listed; trying again: %s", plural, error)
+                repeated.warn(f"The {plural} can't be listed; trying again: {error}")
             except Exception:
                 logger.exception("The watch of %s failed; they are listed again.", plural)
             await asyncio.sleep(pause)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from temporalio.client import WorkflowFailureError
 from temporalio.service import RPCError
 
+from mooring.process.repeats import RepeatedWarning
 from mooring.reconciliation.report import last_report
 
 if TYPE_CHECKING:
@@ -45,15 +46,16 @@ class ReconciliationMonitor:
     async def keep_up(self) -> None:
         """Keep the Schedule and the figures up, without end, or only once if nothing is to be reconciled."""
         pause = min(LONGEST_PAUSE, self._plan.interval / READS) or LONGEST_PAUSE
-        kept = False
+        kept, repeated = False, RepeatedWarning(logger)
         while not (kept and not self._plan.interval):
             try:
                 await (self._plan.take_over(self._client) if kept else self._keep())
                 report = await last_report(self._client, self._plan.driver)
                 kept = report is not None or not self._plan.interval  # NB: a worker that wants none has deleted it, say
                 self._show(report)
+                repeated.over()
             except (RPCError, WorkflowFailureError) as error:
-                logger.warning("The Schedule of reconciliations could not be checked; trying again: %s", error)
+                repeated.warn(f"The Schedule of reconciliations could not be checked; trying again: {error}")
             except Exception:
                 logger.exception("The check of the Schedule of reconciliations failed; trying again.")
             await asyncio.sleep(pause)

@@ -20,6 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from mooring.errors import TemporalUnavailable
 from mooring.process.backoff import pauses
 from mooring.process.lifetime import first, set_with, unless
+from mooring.process.repeats import RepeatedWarning
 from mooring.temporal.reasons import create_namespace, in_words
 
 if TYPE_CHECKING:
@@ -117,13 +118,13 @@ async def namespace_id(client: Client) -> str:
 
 async def patiently(ask: Callable[[], Awaitable[T]], tell: Callable[[str], None]) -> T:
     """Return the answer, however often Temporal can't give it; `tell` receives each reason."""
-    waits = pauses(0.5, 5.0)
+    waits, repeated = pauses(0.5, 5.0), RepeatedWarning(logger)
     while True:
         try:
             return await ask()
         except TemporalUnavailable as error:
             tell(str(error))
-            logger.warning("%s", error)
+            repeated.warn(str(error))
             await asyncio.sleep(next(waits))
 
 

@@ -17,6 +17,7 @@ from temporalio.service import RPCError
 from mooring import names
 from mooring.models import RebuildResult
 from mooring.process.backoff import pauses
+from mooring.process.repeats import RepeatedWarning
 
 if TYPE_CHECKING:
     from temporalio.client import Client, WorkflowHandle
@@ -28,11 +29,12 @@ logger = logging.getLogger(__name__)
 
 async def rebuild(client: Client, driver: str, worker: str, queue: str) -> None:
     """Have the index rebuilt; `queue` is the task queue that the driver's workers share."""
+    repeated = RepeatedWarning(logger)
     for pause in pauses(0.5, 5.0):
         try:
             result = await (await start_rebuild(client, driver, worker, queue, AT_MOST)).result()
         except (RPCError, WorkflowFailureError) as error:
-            logger.warning("The index is not rebuilt: %s. Trying again.", error.__cause__ or error)
+            repeated.warn(f"The index is not rebuilt: {error.__cause__ or error}. Trying again.")
             await asyncio.sleep(pause)
         else:
             logger.info(result.message)

@@ -113,11 +113,22 @@ async def test_a_pv_of_another_driver_is_told_with_its_driver(cluster: Cluster, 
     assert "--driver" in ran.err
 
 
-@pytest.mark.parametrize("name", ["pv/nonesuch", "pvc/default/nonesuch", "pod/default/nonesuch"])
-async def test_a_name_that_kubernetes_does_not_have_is_not_found(cluster: Cluster, look: Mooring, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("pv/nonesuch", "`kubectl get pv`"),
+        ("pvc/default/nonesuch", "`kubectl describe pvc -n default nonesuch`"),
+        ("pod/default/nonesuch", "`kubectl get pods -n default`"),
+    ],
+)
+async def test_a_name_that_kubernetes_does_not_have_is_not_found_and_shown_how_to_look_for(
+    cluster: Cluster, look: Mooring, name: str, command: str
+) -> None:
     ran = await look("explain", name)
     assert (ran.code, ran.out) == (ExitCode.NOT_FOUND, "")
     assert "nonesuch" in ran.err
+    assert command in " ".join(ran.err.split())
+    assert "mooring list" not in ran.err
 
 
 @pytest.mark.parametrize("command", [["get"], ["explain"], ["history"], ["unpublish", "--all-nodes"]])

@@ -14,7 +14,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from mooring import __version__
 from mooring.csi.driver import Rpc
-from mooring.csi.endpoint import EndpointInUse, csi_endpoint
+from mooring.csi.endpoint import EndpointUnavailable, csi_endpoint
 from mooring.csi.inflight import InFlightRequests
 from mooring.csi.state import EndpointState
 from mooring.csi.wire import csi_pb2
@@ -101,14 +101,14 @@ async def test_the_socket_is_its_owners_alone_and_goes_with_the_endpoint(tmp_pat
 
 async def test_a_socket_in_use_is_left_to_its_owner(tmp_path: Path) -> None:
     async with _endpoint(tmp_path):
-        with pytest.raises(EndpointInUse, match="listens on"):
+        with pytest.raises(EndpointUnavailable, match="listens on"):
             async with _endpoint(tmp_path):
                 pass
 
 
 async def test_something_else_in_its_place_is_not_removed(tmp_path: Path) -> None:
     (tmp_path / "s").write_text("precious")
-    with pytest.raises(EndpointInUse, match="is not a socket"):
+    with pytest.raises(EndpointUnavailable, match="is not a socket"):
         async with _endpoint(tmp_path):
             pass
     assert (tmp_path / "s").read_text() == "precious"

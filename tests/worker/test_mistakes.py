@@ -15,6 +15,23 @@ from mooring.devstack.ports import HOST, free_port
 from tests.harness.patience import PATIENCE
 from tests.harness.repository import ROOT
 
+MADE_ONCE = """
+from temporalio.converter import PayloadCodec
+
+class Codec(PayloadCodec):
+    async def encode(self, payloads):
+        return list(payloads)
+
+    decode = encode
+
+made = []
+
+def make():
+    made.append(Codec())
+    return made[0] if len(made) == 1 else 1 / 0
+"""
+"""A user's codec, whose factory fails when the worker that has begun asks it again."""
+
 
 async def started(*program: str, **settings: str) -> asyncio.subprocess.Process:
     """Start a worker with these settings, which needs no Kubernetes; `program` is worker.py unless it is another."""
@@ -54,13 +71,34 @@ async def test_in_json_a_mistake_is_an_entry_as_well() -> None:
     assert (entry["level"], "MOORING_PAGE_SIZE is 'abc'" in entry["message"]) == ("CRITICAL", True)
 
 
-async def test_in_json_an_error_that_nobody_expected_is_an_entry_with_its_traceback() -> None:
-    process = await started("-m", "mooring", "worker", MOORING_LOG_FORMAT="json", MOORING_CSI_ENDPOINT="unix:///proc/csi.sock")
+async def test_in_json_an_error_that_nobody_expected_is_an_entry_with_its_traceback(tmp_path: Path) -> None:
+    (tmp_path / "once.py").write_text(MADE_ONCE)
+    codec = {"MOORING_PAYLOAD_CODEC": "once:make", "PYTHONPATH": str(tmp_path)}
+    process = await started("-m", "mooring", "worker", MOORING_LOG_FORMAT="json", **codec)
     _, said = await asyncio.wait_for(process.communicate(), PATIENCE)
     *_, last = [json.loads(line) for line in said.decode().splitlines()]
 
     assert process.returncode == 1
     assert "Traceback" in last["exception"]
+
+
+@pytest.mark.parametrize(
+    ("place", "cause"),
+    [
+        ("precious", "is not a socket"),
+        ("precious/csi.sock", "exists"),
+        ("/proc/csi/csi.sock", "no such file or directory"),
+        ("/proc/csi.sock", "no such file or directory"),
+    ],
+)
+async def test_a_socket_that_can_not_be_bound_is_told_in_one_line(tmp_path: Path, place: str, cause: str) -> None:
+    (tmp_path / "precious").write_text("")
+
+    said = await refused(MOORING_CSI_ENDPOINT=f"unix://{tmp_path / place}")
+
+    assert "Traceback" not in said
+    told = next(line for line in said.splitlines() if "MOORING_CSI_ENDPOINT" in line)
+    assert all(each in told for each in (f"unix://{tmp_path / place}", cause, "Name another path"))
 
 
 async def test_an_address_in_use_is_told_in_one_line() -> None:

@@ -164,7 +164,8 @@ class UnpersistedHold:
             raise failure(
                 VolumeNotFound(
                     f"Volume {self._asked.volume_handle} of driver {self._asked.driver} has no PersistentVolume, and "
-                    "MOORING_MISSING_PV=reject refuses such volumes; `tolerate` in its place admits them."
+                    "MOORING_MISSING_PV=reject refuses such volumes: create the PersistentVolume first; `tolerate` in its place "
+                    "admits them."
                 )
             )
         held = Attachment(

@@ -11,7 +11,7 @@ class KubernetesNotConfigured(MooringError):
     """No API server is configured, or its configuration can't be used."""
 
     grpc_code: ClassVar[str] = "FAILED_PRECONDITION"
-    advice: ClassVar[str] = "Set KUBECONFIG, or --kubeconfig, to a file with which `kubectl version` reaches the cluster."
+    advice = "Set KUBECONFIG, or --kubeconfig, to a file with which `kubectl version` reaches the cluster."
 
 
 class NoCredentials(Exception):
