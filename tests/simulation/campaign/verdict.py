@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from temporalio.api.enums.v1 import WorkflowTaskFailedCause
+from temporalio.api.enums.v1 import WorkflowExecutionStatus, WorkflowTaskFailedCause
 
 from tests.simulation.checker import Violation, read
 from tests.simulation.temporal_server.history import attributes_of, kind_of
@@ -25,6 +25,11 @@ CODE: Final = (
     WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_NON_DETERMINISTIC_ERROR,
 )
 """Reasons for which a workflow task fails that no repetition mends."""
+HOLDS: Final = (
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_RUNNING,
+    WorkflowExecutionStatus.WORKFLOW_EXECUTION_STATUS_TERMINATED,
+)
+"""States in which the newest hold of a volume holds it: one that was terminated leaves its node in doubt."""
 
 
 class Broken(Exception):
@@ -51,7 +56,7 @@ def judge_task_failures(run: Run, volume: str) -> None:
 
 def judge_rest(world: World) -> None:
     """Judge a world in which nothing is under way."""
-    judge(world.checker.rest())
+    judge(world.checker.rest({volume: waiting(world, volume) for volume in world.volumes}))
     held, attached = holders(world), world.driver.attached()
     for told in world.attacher.attachments.values():
         is_robbed = told.node in world.checker.volume(told.volume).robbed
@@ -90,9 +95,9 @@ def open_runs(world: World) -> list[Run]:
 
 
 def waiting(world: World, volume: str) -> frozenset[str]:
-    """Return the node that has the volume until it has a PV, by a run that is open or was terminated."""
+    """Return the node that has the volume until it has a PV, by a run that is open or was terminated, which releases nothing."""
     run = world.temporal.find(f"unpersisted/{world.settings.driver}/{volume}")
-    if run is None:
+    if run is None or run.status not in HOLDS:
         return frozenset()
     return frozenset({json.loads(run.started.input.payloads[0].data)["attachment"]["node_id"]})
 
