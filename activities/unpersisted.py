@@ -21,10 +21,11 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.appearance import Appearance
 from activities.attempt import attempt, to_failure
 from mooring.errors import Contended, HeldElsewhere, Incompatible, OperationPending, TemporalUnavailable, VolumeAwaited
+from mooring.evidence.past_holds import is_over
 from mooring.models import Attachment, PersistInput, RunRef, UnpersistedRun, VolumeRecord, VolumeRef
-from mooring.names import ATTACHMENT_MEMO, SECRETS_MEMO, asked_by, unpersisted_id, volume_id
+from mooring.names import ATTACHMENT_MEMO, SECRETS_MEMO, UNPUBLISH, asked_by, unpersisted_id, volume_id
 from mooring.records.holds import Fate, lives
-from mooring.temporal.lineage import first_run_id, had_ended_before
+from mooring.temporal.lineage import first_run_id
 from mooring.temporal.reasons import in_words
 from mooring.temporal.runs import is_run_id, look_up
 
@@ -65,13 +66,24 @@ class UnpersistedActivities:
     async def find(self, volume: VolumeRef) -> UnpersistedRun | None:
         """Return the attachment that waits for the volume's PV, or None."""
         async with attempt():
-            return await self.look_up(volume)
+            run = await self._open(volume)
+            if run is None:
+                return None
+            # NB: an unpublish relies on no hold, and must not wait for what a publish has to know of it.
+            asks = activity.info().workflow_type != UNPUBLISH
+            over = asks and await is_over(self._client, volume, run, _run_id())
+            return (await self._found(run)).model_copy(update={"over": over})
 
     async def look_up(self, volume: VolumeRef) -> UnpersistedRun | None:
-        """Find the wait like `find`, within an activity that is running already."""
+        """Find the wait like `find`, within an activity that is running already, but for whether it is over."""
+        run = await self._open(volume)
+        return None if run is None else await self._found(run)
+
+    async def _open(self, volume: VolumeRef) -> WorkflowExecutionDescription | None:
         run = await look_up(self._client, unpersisted_id(volume))
-        if run is None or run.status is not WorkflowExecutionStatus.RUNNING:
-            return None
+        return run if run is not None and run.status is WorkflowExecutionStatus.RUNNING else None
+
+    async def _found(self, run: WorkflowExecutionDescription) -> UnpersistedRun:
         attachment = await run.memo_value(ATTACHMENT_MEMO, type_hint=Attachment)
         return UnpersistedRun(
             attachment=attachment,
@@ -80,7 +92,6 @@ class UnpersistedActivities:
             ending=run.raw_description.workflow_extended_info.cancel_requested,
             begun_by=run.parent_run_id or "",
             with_secrets=await run.memo_value(SECRETS_MEMO, False, type_hint=bool),
-            over=await had_ended_before(self._client, run),
         )
 
     @activity.defn(name="drop_unpersisted")
@@ -102,8 +113,12 @@ class UnpersistedActivities:
         """Return whether the hold that asks ends for this operation: for one that is open or, if the hold is over, for any."""
         async with attempt(patient=True):
             run = await look_up(self._client, volume_id(operation.volume), operation.run_id)
-            is_open = run is not None and run.status is WorkflowExecutionStatus.RUNNING
-            return is_open or await self._asks_when_over(operation.volume)
+            if run is not None and run.status is WorkflowExecutionStatus.RUNNING:
+                return True
+            try:
+                return await self._asks_when_over(operation.volume)
+            except OperationPending:  # NB: the one that is open may wait for this hold's end, and ends the one that goes on
+                return False
 
     @asynccontextmanager
     async def _ending(self, run: RunRef) -> AsyncIterator[None]:
@@ -204,7 +219,7 @@ class UnpersistedActivities:
     async def _asks_when_over(self, volume: VolumeRef) -> bool:
         """Return whether the run that asks was reset after it had ended."""
         run = await look_up(self._client, unpersisted_id(volume), _run_id())
-        return run is not None and await had_ended_before(self._client, run)
+        return run is not None and await is_over(self._client, volume, run, "")
 
     async def _saw_its_child(self, run: WorkflowExecutionDescription) -> bool:
         events = self._client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history_events()

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 PAGE: Final = 30
 """Number of runs of one volume that are listed at once; mostly the first of them knew something."""
-_UNASKED: Final = (RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED)
+UNASKED: Final = (RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED)
+"""Answers of a namespace that lists no runs at all."""
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ async def last_run(client: Client, volume: VolumeRef, asking: str, skew: timedel
         if read.heard is not None:
             await _read_behind(client, volume, read, read.heard, known)
     except RPCError as error:
-        if error.status not in _UNASKED:
+        if error.status not in UNASKED:
             raise TemporalUnavailable(f"Temporal did not return the last run of {workflow_id}: {in_words(error)}.") from error
         logger.warning("The namespace lists no runs, so a record that has vanished may go unnoticed: %s", error)
     return read.left
@@ -74,7 +75,7 @@ async def is_listed(client: Client, volume: VolumeRef, run_id: str) -> bool:
     try:
         return bool([run async for run in client.list_workflows(query, page_size=1)])
     except RPCError as error:
-        if error.status in _UNASKED:
+        if error.status in UNASKED:
             return True
         raise TemporalUnavailable(f"Temporal did not report whether it lists run {run_id}: {in_words(error)}.") from error
 

@@ -6,6 +6,7 @@ proves nothing.
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import TYPE_CHECKING, Final
 
 from temporalio.client import WorkflowExecutionStatus, WorkflowHistoryEventFilterType
@@ -17,6 +18,7 @@ from mooring.temporal.runs import look_up
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection
+    from datetime import datetime
 
     from temporalio.api.history.v1 import HistoryEvent
     from temporalio.client import Client, WorkflowExecutionDescription
@@ -28,6 +30,12 @@ _ENDED: Final = (WorkflowExecutionStatus.COMPLETED, WorkflowExecutionStatus.FAIL
 def first_run_id(run: WorkflowExecutionDescription) -> str:
     """Return the run that this one goes back to, over all that it was continued or reset from, "" where the server doesn't say."""
     return run.raw_description.workflow_execution_info.first_run_id
+
+
+async def began_at(client: Client, run: WorkflowExecutionDescription) -> datetime:
+    """Return when the run began, or the one whose history it goes on with, as it was reset from that."""
+    began = [event.event_time.ToDatetime(UTC) async for event in _events(client, run.id, run.run_id)]
+    return began[0] if began else run.start_time
 
 
 async def had_ended_before(client: Client, run: WorkflowExecutionDescription) -> bool:

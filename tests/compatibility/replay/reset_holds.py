@@ -23,7 +23,7 @@ async def record_reset_hold(recorder: Recorder, backend: JournalBackend) -> None
     hold: Run = recorder.client.get_workflow_handle(hold_id)
     await _has_done(hold, _ASKED + 1)
     again = await reset(recorder.client, hold, _ASKED, str)
-    await _has_done(again, _ASKED + 2)
+    await _has_done(again, _ASKED + 1)
     first.set()
     second = await _reach(backend)
     backend.publish_errors.append(refusal())

@@ -17,7 +17,7 @@ ONCE: Final = {
         "A publish whose first task was begun before was refused on its own look, and rolled back. Reset to the midst of that, it "
         "looked again, which its history doesn't have."
     ),
-    "seed=4003/10 operations=170 kind=PVs-come-late volumes=1 nodes=2 workers=1 unnamed=no disturbed=yes": (
+    "seed=4003/10 operations=300 kind=PVs-come-late volumes=1 nodes=2 workers=1 unnamed=no disturbed=yes": (
         "An unpublish whose first task was begun before detached on the look that it began with. Reset to after that, it looked "
         "again, which its history doesn't have."
     ),
@@ -32,5 +32,9 @@ ONCE: Final = {
     "seed=4006/2 operations=300 kind=PVs-come-late volumes=1 nodes=3 workers=2 unnamed=no disturbed=yes": (
         "A publish that was refused for a node that waited, and looked again as it was rolled back, forgot that node; then the "
         "hold was terminated."
+    ),
+    "seed=5006/8 operations=300 kind=PVs-go volumes=2 nodes=3 workers=2 unnamed=no disturbed=yes": (
+        "It was the judge that erred: a hold was terminated and then there was a PV, on which nothing names the node; Mooring "
+        "keeps the volume from everybody else all the same."
     ),
 }
