@@ -1,9 +1,12 @@
 """The activities that look at a volume's record and change it: track in memory, persist on the PV, roll back in memory.
 
-Contract: a write goes to the API server as decided; no activity here decides. An attachment is tracked in the index while its write
+Contract: a write goes to the API server as decided. An attachment is tracked in the index while its write
 is under way, and no longer: one that landed is known by its PV, one that did not is out of the index before that is reported.
 
-Not kept here: the decision to write (mooring/records/fence.py), and the order of the steps (workflows/).
+The first step decides, by the fence, the write of an undisturbed operation and attempts it once. If it doesn't know the outcome, it
+says so (`attempted`), and the run goes on as after a first task that was begun before.
+
+Not kept here: the rules of a decision (mooring/records/fence.py), and the order of the steps (workflows/).
 """
 
 from __future__ import annotations
@@ -32,6 +35,7 @@ from mooring.models import (
     OperationLimits,
     ReadInput,
     ReadResult,
+    Refusal,
     UnpersistedRun,
     VolumeRecord,
     VolumeRef,
@@ -42,6 +46,7 @@ from mooring.records import fence
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+    from datetime import datetime
 
     from mooring.adoption.doubts import Doubts
     from mooring.evidence.evidence import EvidenceReader
@@ -51,6 +56,8 @@ if TYPE_CHECKING:
 
 _OBSERVE_SECONDS: Final = 2.0
 """Seconds that the first step, which nobody sees waiting, asks beyond memory; a live look has a budget."""
+_AT_ONCE_SECONDS: Final = 1.0
+"""Seconds of the one attempt to write in the first step: far less than a workflow task's, which the server would take for lost."""
 
 
 class AttachmentActivities:
@@ -67,6 +74,7 @@ class AttachmentActivities:
         waiting: Callable[[VolumeRef], Awaitable[UnpersistedRun | None]],
         cached: Callable[[str, str], NodeVerdict],
         begins: Callable[[str, str], Awaitable[bool]],
+        now: Callable[[], datetime],
         *,
         at_once: bool = True,
     ) -> None:
@@ -75,6 +83,7 @@ class AttachmentActivities:
         self._waiting = waiting
         self._cached = cached
         self._begins = begins
+        self._now = now
         self._manager = manager
         self._doubts = doubts
         self._volumes = volumes
@@ -86,35 +95,69 @@ class AttachmentActivities:
         """Return the index's record, the attachment that waits for a PV, memory's answer about the node, and this worker's limits.
 
         Memory only, but for two questions to Temporal about its own state, which has just handed out this task; and for more of
-        them about a volume whose record has no epoch.
+        them about a volume whose record has no epoch. An undisturbed operation's write is made here, once.
         """
         async with attempt():
             self._check_driver(asked)
-            waiting = await self._waiting(asked)
-            record = await self._observed(asked)
-            node = self._cached(asked.volume_handle, asked.node_id) if asked.node_id else NodeVerdict.ADMITTED
-            doubt = self._doubts.refused.get(asked.volume_handle, "") if asked.node_id else ""
-            calm = record is not None and fence.is_plain(record) and waiting is None and node is NodeVerdict.ADMITTED and not doubt
-            return ObserveResult(
-                record=record,
-                waiting=waiting,
-                limits=self._limits,
-                node=node,
-                doubt=doubt,
-                undisturbed=self._at_once and asked.at_once and calm and await self._is_current(),
-            )
+            seen = await self._remembered(asked)
+            if activity.info().attempt > 1:  # NB: the attempt before may have written, and is heard of no more
+                return _unknown(seen) if asked.at_once else seen
+            write = self._decide(asked, seen.record) if seen.undisturbed and seen.record is not None else None
+            return seen if write is None else await self._write_at_once(write, seen, acquires=asked.acquires is not None)
 
-    async def _is_current(self) -> bool:
-        """Return whether the task that asks is the first one of its run, and not given to another worker, now that memory was read.
+    async def _remembered(self, asked: ObserveInput) -> ObserveResult:
+        """Return the result without a write.
+
+        NB: Temporal is asked after the mark was read from memory. Whoever goes on with the run after its answer moves the epoch.
+        """
+        memory, node = (
+            self._in_memory(asked),
+            self._cached(asked.volume_handle, asked.node_id) if asked.node_id else NodeVerdict.ADMITTED,
+        )
+        doubt = self._doubts.refused.get(asked.volume_handle, "") if asked.node_id else ""
+        calm = self._at_once and asked.at_once and _is_plain(memory) and node is NodeVerdict.ADMITTED and not doubt
+        waiting, record, first = await asyncio.gather(
+            self._waiting(asked), self._known(asked.volume_handle, memory), self._may_write(calm=calm)
+        )
+        undisturbed = first and waiting is None and _is_plain(record)
+        return ObserveResult(record=record, waiting=waiting, limits=self._limits, node=node, doubt=doubt, undisturbed=undisturbed)
+
+    async def _may_write(self, *, calm: bool) -> bool:
+        """Return whether the operation is calm, and its task the first one of its run, which was not given to another worker.
 
         NB: else a worker that was frozen would write on what it has seen after the run had ended, with a mark that is up to date.
         """
+        if not calm:
+            return False
         run = activity.info()
         try:
             async with asyncio.timeout(_OBSERVE_SECONDS):
                 return await self._begins(run.workflow_id or "", run.workflow_run_id or "")
         except (TemporalUnavailable, TimeoutError):
             return False
+
+    def _decide(self, asked: ObserveInput, record: VolumeRecord) -> Write | None:
+        """Decide the write of an undisturbed operation, or return None if it is none of the first step."""
+        if asked.acquires is not None and fence.may_be_local(record):
+            most = self._limits.migration_nodes
+            decision = fence.acquire(record, asked.acquires, _run_id(), self._now(), migration_nodes=most)
+            return decision.write if isinstance(decision, fence.Acquire) else None
+        if asked.releases is not None and not self._limits.backend:  # NB: the backend detaches before
+            return fence.release(record, asked, asked.releases, _run_id())
+        return None
+
+    async def _write_at_once(self, write: Write, seen: ObserveResult, *, acquires: bool) -> ObserveResult:
+        """Make the one attempt, and return its outcome with what was seen."""
+        try:
+            async with asyncio.timeout(_AT_ONCE_SECONDS):
+                written = await (self._acquire(write) if acquires else self._persist(write, leaves=True))
+        except MooringError as error:
+            if error.retryable or isinstance(error, _outlasted() or ()):
+                return _unknown(seen)
+            return seen.model_copy(update={"refused": Refusal(error=error.type_name(), message=str(error))})
+        except TimeoutError:
+            return _unknown(seen)
+        return seen.model_copy(update={"record": None if acquires else seen.record, "written": written})
 
     @activity.defn(name="look_at_volume")
     async def look(self, look: ReadInput) -> ReadResult:
@@ -133,16 +176,7 @@ class AttachmentActivities:
     async def record(self, write: Write) -> WriteResult:
         """Make `write.node_id` a holder: track, persist, roll back."""
         async with attempt():
-            self._check_driver(write.volume)
-            before = self._manager.entries(write.volume.volume_handle)
-            tracked, forget = self._track(write), self._manager.untrack_attachment
-            try:
-                result = await self._volumes.compare_and_set(write)
-                forget = self._manager.stop_tracking if result.landed else forget
-            finally:
-                if tracked:
-                    forget(write.volume.volume_handle, write.node_id)
-            return await self._learnt(write, result, before)
+            return await self._acquire(write)
 
     @activity.defn(name="release_attachment")
     async def release(self, write: Write) -> WriteResult:
@@ -169,14 +203,31 @@ class AttachmentActivities:
                 f"but this task queue's workers serve {self._driver}."
             )
 
-    async def _observed(self, volume: VolumeRef) -> VolumeRecord | None:
-        handle = volume.volume_handle
+    def _in_memory(self, volume: VolumeRef) -> VolumeRecord | None:
         try:
-            record = self._manager.observe(handle)
+            return self._manager.observe(volume.volume_handle)
+        except MooringError:
+            return None  # the index may be stale: a live look says it again, if it still is so
+
+    async def _known(self, handle: str, record: VolumeRecord | None) -> VolumeRecord | None:
+        """Return the record with the evidence beyond it, or None if that is not to be had at once."""
+        try:
             async with asyncio.timeout(_OBSERVE_SECONDS):
                 return record and await self._evidence.as_known(handle, record, _asking())
         except (MooringError, TimeoutError):
-            return None  # the index may be stale, and an outage short: a live look says it again, if it still is so
+            return None  # an outage may be short: a live look says it again, if it still is so
+
+    async def _acquire(self, write: Write) -> WriteResult:
+        self._check_driver(write.volume)
+        before = self._manager.entries(write.volume.volume_handle)
+        tracked, forget = self._track(write), self._manager.untrack_attachment
+        try:
+            result = await self._volumes.compare_and_set(write)
+            forget = self._manager.stop_tracking if result.landed else forget
+        finally:
+            if tracked:
+                forget(write.volume.volume_handle, write.node_id)
+        return await self._learnt(write, result, before)
 
     async def _persist(self, write: Write, *, leaves: bool = False) -> WriteResult:
         self._check_driver(write.volume)
@@ -205,6 +256,15 @@ class AttachmentActivities:
             return self._manager.track_attachment(write.volume.volume_handle, held)
         except (HeldElsewhere, Incompatible):
             return False  # decided on a fresher view than this worker's index: the PV has the last word
+
+
+def _unknown(seen: ObserveResult) -> ObserveResult:
+    """Return what was seen as it is where a write may be under way."""
+    return seen.model_copy(update={"undisturbed": False, "attempted": True})
+
+
+def _is_plain(record: VolumeRecord | None) -> bool:
+    return record is not None and fence.is_plain(record)
 
 
 def _asking() -> AskingRun:

@@ -75,6 +75,7 @@ def _records(context: WorkerContext, limits: OperationLimits) -> Activities:
         waits.look_up,
         nodes.cached,
         partial(is_in_first_task, context.client),
+        context.now,
         at_once=context.settings.at_once,
     )
     return [

@@ -72,7 +72,8 @@ class PublishVolume:
     async def run(self, request: RawValue = NOTHING) -> PublishResult:
         """Publish; see the module."""
         self._asked = read_request(PublishRequest, request)
-        self._steps, seen = await Steps.begin(self._asked, self._asked.node_id, rolls_back=True, at_once=True)
+        acquires = self._asked.model_copy(update={"volume_context": {}})
+        self._steps, seen = await Steps.begin(self._asked, acquires=acquires, rolls_back=True)
         self._hold = UnpersistedHold(self._steps, self._asked)
         self._acquisition = RecordAcquisition(self._steps)
         self._attach = BackendAttach(self._steps, self._asked)
@@ -84,7 +85,9 @@ class PublishVolume:
                 raise self._steps.lives.stopped
             if self._steps.first.forgets:
                 seen = await self._steps.look()  # NB: what memory has may be older than what was written, and forgotten
-            result = await self._publish(await self._admit(seen))
+            written = self._acquisition.take_first()
+            seen = _brought(written) if written else await self._admit(seen)
+            result = await self._publish(seen, written.record if written and written.landed else None)
         except STOPPED as error:
             raise await self._failed(stopped(error)) from failed_step(error)
         self._report.end(State.ATTACHED)
@@ -135,9 +138,10 @@ class PublishVolume:
         waiting, node = self._steps.waiting, self._asked.node_id
         return is_named(seen, node) or (waiting is not None and waiting.attachment.node_id == node)
 
-    async def _publish(self, seen: ReadResult) -> PublishResult:
+    async def _publish(self, seen: ReadResult, acquired: VolumeRecord | None) -> PublishResult:
+        """Publish on this look, or on the record that has made the node a holder already."""
         while True:
-            record = await self._become_holder(seen)
+            record, acquired = acquired or await self._become_holder(seen), None
             if record is None:
                 result = await self._hold_without_pv()
                 if result is not None:

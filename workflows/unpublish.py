@@ -35,6 +35,7 @@ with workflow.unsafe.imports_passed_through():
     from mooring.names import UNPUBLISH
     from mooring.records import fence
     from mooring.states import State
+    from workflows.common.cancellation import stop_if_cancelled
     from workflows.common.failures import STOPPED, ended, failed_step, failure, reason, stopped
     from workflows.common.payloads import NOTHING, read_request
     from workflows.common.report import Report
@@ -95,7 +96,7 @@ class UnpublishVolume:
     async def run(self, request: RawValue = NOTHING) -> UnpublishResult:
         """Unpublish; see the module."""
         self._asked = read_request(UnpublishRequest, request)
-        self._steps, seen = await Steps.begin(self._asked, at_once=not self._asked.bound)
+        self._steps, seen = await Steps.begin(self._asked, releases=None if self._asked.bound else self._asked.node_id)
         self._detach = BackendDetach(self._steps, self._asked)
         self._report = Report("unpublish", self._steps, self._asked.node_id)
         self._report.begin(State.UNPUBLISHING)
@@ -118,6 +119,7 @@ class UnpublishVolume:
                     return self._leave(seen.record, "it is no stray")
             elif self._steps.first.forgets:
                 seen = await self._look()  # NB: what memory has may be older than what was written, and forgotten
+                stop_if_cancelled()
             return await self._clear(seen)
         except _OvertakenError as overtaken:
             return self._leave(overtaken.seen, str(overtaken))
@@ -183,14 +185,17 @@ class UnpublishVolume:
         return self._answer(seen.epoch if seen else 0, cleared=True, message=f"{self._what()} changed nothing: {why}.")
 
     async def _release(self, seen: VolumeRecord) -> WriteResult:
-        write = fence.release(seen, self._steps.volume, self._asked.node_id, self._steps.operation)
-        result = await self._steps.release_at_once(write) if self._steps.first.undisturbed and fence.is_plain(seen) else None
-        result = result or await self._steps.release(write)
+        result = self._steps.take_written() or await self._write(seen)
         if result.landed:
             self._released.update(dict.fromkeys(self._detach.leaving(seen)))
         if self._steps.is_current(result) and seen.unreadable:
             raise _UnclearableError(seen.unreadable[0], result.record)
         return result
+
+    async def _write(self, seen: VolumeRecord) -> WriteResult:
+        write = fence.release(seen, self._steps.volume, self._asked.node_id, self._steps.operation)
+        result = await self._steps.release_at_once(write) if self._steps.first.undisturbed and fence.is_plain(seen) else None
+        return result or await self._steps.release(write)
 
     async def _release_unpersisted(self) -> Attachment | None:
         """End the wait of an attachment to be released, or return one that goes on waiting for its PV."""

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from mooring.models.base import Model, added
+from mooring.models.operations import PublishRequest
 from mooring.models.volumes import AccessMode, AccessType, Attachment, Copy, Precondition, VolumeRecord, VolumeRef
 
 
@@ -126,11 +127,18 @@ class UnpersistedRun(Model):
 class ObserveInput(VolumeRef):
     """A question to memory about a volume and, if there is a `node_id`, about the node that is to hold it.
 
-    `at_once`: the operation may be done in its first workflow task.
+    The write of an operation that may be done in its first workflow task is made with the answer: the acquisition for the publish
+    `acquires`, or the release of the node `releases` ("" for every node, None for no release).
     """
 
     node_id: str = ""
-    at_once: bool = added(False)
+    acquires: PublishRequest | None = added(None)
+    releases: str | None = added(None)
+
+    @property
+    def at_once(self) -> bool:
+        """True if the operation may be done in its first workflow task."""
+        return self.acquires is not None or self.releases is not None
 
 
 class NodeVerdict(StrEnum):
@@ -149,11 +157,19 @@ class CheckNodeInput(Model):
     holds: bool
 
 
+class Refusal(Model):
+    """A final answer to the one attempt of a write: an error of mooring/errors.py, by its type name, and its words."""
+
+    error: str
+    message: str
+
+
 class ObserveResult(Model):
     """The index's record of a volume (None: none), the attachment that waits for its PV, and the limits of this operation.
 
     `doubt`: the reason why the volume can't be published to any node, "" if it can. `undisturbed`: nothing stands in the way of an
-    operation that may be done at once.
+    operation that may be done at once. `written`: the result of its write; that of an acquisition supersedes
+    `record`, which is None then. `refused`: the final answer to it. `attempted`: a write of it may be under way.
     """
 
     record: VolumeRecord | None
@@ -162,6 +178,9 @@ class ObserveResult(Model):
     node: NodeVerdict = added(NodeVerdict.ADMITTED)
     doubt: str = added("")
     undisturbed: bool = added(False)
+    written: WriteResult | None = added(None)
+    refused: Refusal | None = added(None)
+    attempted: bool = added(False)
 
 
 class BackendCall(Model):

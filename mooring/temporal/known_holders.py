@@ -43,10 +43,11 @@ class KnownHolders:
     def learn(self, activity: str, result: Any) -> None:
         """Take in the result of a step, by the type of its activity."""
         if activity in _RECORDS:
-            self._saw(result.get("record") or result.get("departed"))
-            self.unplaced = bool(result.get("unplaced"))
+            self._read(result)
         elif activity == _OBSERVE:
             self._heard_of(result.get("record"))
+            if result.get("written"):
+                self._read(result["written"])
         elif activity == _FIND:
             self._found(result)
         elif activity in _ENDED:
@@ -77,6 +78,11 @@ class KnownHolders:
         copies = (record, *record.get("others", ()))
         recorded = (held["node_id"] for copy in copies for held in copy.get("holders") or ())
         return tuple(dict.fromkeys((*recorded, *nodes)))
+
+    def _read(self, result: dict[str, Any]) -> None:
+        """Note what a look at the PVs, or a write, has returned."""
+        self._saw(result.get("record") or result.get("departed"))
+        self.unplaced = bool(result.get("unplaced"))
 
     def _saw(self, record: Any) -> None:
         """Note the record that the run saw, or None if there is none."""

@@ -72,7 +72,7 @@ async def test_without_a_backend_it_is_one_task(
     seen = await events(temporal_client, cluster)
 
     assert (seen[TASK], seen[STEP], seen[SHOWN]) == (1, 0, 1)
-    assert seen.total() == 8
+    assert seen.total() == 7
 
 
 async def test_with_a_backend_it_is_two_tasks(

@@ -71,6 +71,17 @@ class RecordAcquisition:
         self._learn(acquire, result)
         return result
 
+    def take_first(self) -> WriteResult | None:
+        """Take in the acquisition that was made with the first step, on a free record of one PV, and return its result, if any."""
+        try:
+            written = self._steps.take_written()
+        except STOPPED as error:
+            self.may_land = not is_final_at_once(error)
+            raise
+        if written is not None and written.landed and written.record is not None:
+            self.may_land, self._written_by = True, written.record.operation
+        return written
+
     async def _write(self, write: Write, *, at_once: bool) -> WriteResult:
         result = await self._steps.record_at_once(write) if at_once else None
         return result or await self._steps.record(write)

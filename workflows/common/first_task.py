@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Final
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 from temporalio.workflow import ActivityCancellationType
 
 with workflow.unsafe.imports_passed_through():
-    from mooring.models import Write, WriteResult
+    from mooring.models import Refusal, Write, WriteResult
     from workflows.common.failures import is_final
 
 if TYPE_CHECKING:
@@ -53,23 +53,24 @@ class FirstTask:
     (`ObserveResult.undisturbed`)."""
     on_delay: Callable[[], None] | None = None
     """A callable that is due before the first step beyond this task."""
+    attempted: bool = False
+    """True if a local attempt was made with the first step, and its outcome is unknown; or if one lasted for longer than the task
+    in which it was begun, so that there may have been others."""
     hangs: bool = False
     """True if a local attempt that wasn't done at once may still be under way."""
     _begun_at: int = field(default_factory=_events)
-    _outlasted: bool = False
-    """True if a local attempt lasted for longer than the task in which it was begun, so that there may have been others."""
 
     @property
     def forgets(self) -> bool:
         """True if an attempt may be under way that the history doesn't know."""
         was_begun = self.writes and self._begun_at >= _TRIED_AGAIN and workflow.patched(_BEGINS_AGAIN)
-        return was_begun or self._outlasted
+        return was_begun or self.attempted
 
     async def make(self, step: Callable[..., Awaitable[WriteResult]], write: Write) -> WriteResult | None:
         """Make the write by this step, or return None if it isn't done at once."""
         before = _events()
         made, failed = await _attempt(step, write)
-        self._outlasted = self._outlasted or _events() != before
+        self.attempted = self.attempted or _events() != before
         if failed is None:
             return made
         if is_cancelled_exception(failed) and workflow.cancellation_reason() is not None:  # NB: else the worker ends
@@ -84,6 +85,14 @@ class FirstTask:
         due, self.on_delay = self.on_delay, None
         if due is not None:
             due()
+
+
+def refusal_of(refused: Refusal, name: str) -> ActivityError:
+    """Return the failure of a visible step whose very first attempt was refused so."""
+    root = ApplicationError(refused.message, 1, type=refused.error, non_retryable=True)
+    step = _as_step(root, name)
+    step.__cause__ = root
+    return step
 
 
 def _as_step(error: FailureError, name: str) -> ActivityError:

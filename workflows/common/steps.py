@@ -32,8 +32,10 @@ with workflow.unsafe.imports_passed_through():
         ObserveInput,
         ObserveResult,
         OperationLimits,
+        PublishRequest,
         ReadInput,
         ReadResult,
+        Refusal,
         UnpersistedRun,
         VolumeRecord,
         VolumeRef,
@@ -45,7 +47,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.common.activity_options import patient
     from workflows.common.details import RunDetails
     from workflows.common.failures import cause, says
-    from workflows.common.first_task import FirstTask
+    from workflows.common.first_task import FirstTask, refusal_of
     from workflows.common.lives import LIVES, Lives, this_life, was_reset
     from workflows.common.waits import WaitSteps
 
@@ -80,6 +82,10 @@ class Steps:
     """The verdict on the node, from memory, when the operation began."""
     doubt: str = ""
     """The reason why the volume could be published to no node when the operation began, "" for none."""
+    written: WriteResult | None = None
+    """The result of the write that was made with the first step, until it is taken."""
+    refused: Refusal | None = None
+    """The final answer to that write."""
     seen: VolumeRecord | None = None
     """The last record that was seen, for operators to be told on its PV."""
     lives: Lives = field(default_factory=Lives)
@@ -95,26 +101,40 @@ class Steps:
 
     @classmethod
     async def begin(
-        cls, asked: VolumeRef, node_id: str = "", *, rolls_back: bool = False, at_once: bool = False
+        cls, asked: VolumeRef, *, acquires: PublishRequest | None = None, releases: str | None = None, rolls_back: bool = False
     ) -> tuple[Steps, ReadResult]:
         """Take the first step of every operation: ask memory about the volume and the node that is to hold it, and fix the limits.
 
-        One that `rolls_back` the remains of its former self, or of its first task, looks even if it is cancelled; one that may be
-        done `at_once` writes in that task.
+        If nothing is in the way of one that `acquires` or `releases`, its write is made with that. One that `rolls_back` the
+        remains of its former self, or of its first task, looks even if it is cancelled.
         """
         volume = VolumeRef(driver=asked.driver, volume_handle=asked.volume_handle)
-        observe = ObserveInput(driver=asked.driver, volume_handle=asked.volume_handle, node_id=node_id, at_once=at_once)
+        observe = ObserveInput(**dict(volume), node_id=acquires.node_id if acquires else "", acquires=acquires, releases=releases)
         cancelled: BaseException | None = None
         try:
             observed = await _observe(observe)
         except (ActivityError, asyncio.CancelledError) as error:  # NB: the latter where the cancellation came with the first task
-            if not (rolls_back and is_cancelled_exception(error) and _may_have_written(FirstTask(writes=at_once))):
+            if not (rolls_back and is_cancelled_exception(error) and _may_have_written(FirstTask(writes=observe.at_once))):
                 raise cause(error) or error from None
-            cancelled, observed = error, await _observe(observe)
+            cancelled, observed = error, await _observe(observe.model_copy(update={"acquires": None, "releases": None}))
+        first = FirstTask(writes=observe.at_once, undisturbed=observed.undisturbed, attempted=observed.attempted)
         lives = Lives(stopped=cancelled)
-        first = FirstTask(writes=at_once, undisturbed=observed.undisturbed)
         steps = cls(volume, observed.limits, observed.waiting, observed.node, observed.doubt, lives=lives, first=first)
+        steps.written, steps.refused = observed.written, observed.refused
         return steps, steps._saw(ReadResult(record=observed.record))
+
+    def take_written(self) -> WriteResult | None:
+        """Return the result of the write that was made with the first step, once; raise its failure if it was refused for good.
+
+        NB: there is none that a run can rely on which may have forgotten another one.
+        """
+        written, refused = self.written, self.refused
+        self.written = self.refused = None
+        if (written is None and refused is None) or self.first.forgets:
+            return None
+        if refused is not None:
+            raise refusal_of(refused, AttachmentActivities.observe.__name__)
+        return written and self._saw(written)
 
     @property
     def operation(self) -> str:
