@@ -3,8 +3,8 @@
 Contract: a write goes to the API server as decided. An attachment is tracked in the index while its write
 is under way, and no longer: one that landed is known by its PV, one that did not is out of the index before that is reported.
 
-The first step decides, by the fence, the write of an undisturbed operation and attempts it once. If it doesn't know the outcome, it
-says so (`attempted`), and the run goes on as after a first task that was begun before.
+The first step decides, by the fence, the write of an undisturbed operation, and attempts it once. If its outcome is unknown, the
+visible step repeats that very write; if not even the write is known, the run is told (`attempted`).
 
 Not kept here: the rules of a decision (mooring/records/fence.py), and the order of the steps (workflows/).
 """
@@ -29,6 +29,7 @@ from mooring.errors import (
 )
 from mooring.evidence.asker import AskingRun
 from mooring.models import (
+    FirstWrite,
     NodeVerdict,
     ObserveInput,
     ObserveResult,
@@ -101,9 +102,13 @@ class AttachmentActivities:
             self._check_driver(asked)
             seen = await self._remembered(asked)
             if activity.info().attempt > 1:  # NB: the attempt before may have written, and is heard of no more
-                return _unknown(seen) if asked.at_once else seen
+                return seen.model_copy(update={"undisturbed": False, "attempted": asked.at_once})
             write = self._decide(asked, seen.record) if seen.undisturbed and seen.record is not None else None
-            return seen if write is None else await self._write_at_once(write, seen, acquires=asked.acquires is not None)
+            if write is None:
+                return seen
+            made = await self._attempt(asked, write)
+            known = None if made.result is not None and asked.acquires is not None else seen.record
+            return seen.model_copy(update={"made": made, "record": known})
 
     async def _remembered(self, asked: ObserveInput) -> ObserveResult:
         """Return the result without a write.
@@ -146,18 +151,18 @@ class AttachmentActivities:
             return fence.release(record, asked, asked.releases, _run_id())
         return None
 
-    async def _write_at_once(self, write: Write, seen: ObserveResult, *, acquires: bool) -> ObserveResult:
-        """Make the one attempt, and return its outcome with what was seen."""
+    async def _attempt(self, asked: ObserveInput, write: Write) -> FirstWrite:
+        """Make the one attempt, and return its outcome."""
         try:
             async with asyncio.timeout(_AT_ONCE_SECONDS):
-                written = await (self._acquire(write) if acquires else self._persist(write, leaves=True))
+                made = self._acquire(write) if asked.acquires is not None else self._persist(write, leaves=True)
+                return FirstWrite(result=await made)
         except MooringError as error:
             if error.retryable or isinstance(error, _outlasted() or ()):
-                return _unknown(seen)
-            return seen.model_copy(update={"refused": Refusal(error=error.type_name(), message=str(error))})
+                return FirstWrite(hangs=write)
+            return FirstWrite(refusal=Refusal(error=error.type_name(), message=str(error)))
         except TimeoutError:
-            return _unknown(seen)
-        return seen.model_copy(update={"record": None if acquires else seen.record, "written": written})
+            return FirstWrite(hangs=write)
 
     @activity.defn(name="look_at_volume")
     async def look(self, look: ReadInput) -> ReadResult:
@@ -256,11 +261,6 @@ class AttachmentActivities:
             return self._manager.track_attachment(write.volume.volume_handle, held)
         except (HeldElsewhere, Incompatible):
             return False  # decided on a fresher view than this worker's index: the PV has the last word
-
-
-def _unknown(seen: ObserveResult) -> ObserveResult:
-    """Return what was seen as it is where a write may be under way."""
-    return seen.model_copy(update={"undisturbed": False, "attempted": True})
 
 
 def _is_plain(record: VolumeRecord | None) -> bool:

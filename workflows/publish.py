@@ -85,7 +85,7 @@ class PublishVolume:
                 raise self._steps.lives.stopped
             if self._steps.first.forgets:
                 seen = await self._steps.look()  # NB: what memory has may be older than what was written, and forgotten
-            written = self._acquisition.take_first()
+            written = await self._acquisition.finish()
             seen = _brought(written) if written else await self._admit(seen)
             result = await self._publish(seen, written.record if written and written.landed else None)
         except STOPPED as error:

@@ -35,7 +35,6 @@ with workflow.unsafe.imports_passed_through():
     from mooring.names import UNPUBLISH
     from mooring.records import fence
     from mooring.states import State
-    from workflows.common.cancellation import stop_if_cancelled
     from workflows.common.failures import STOPPED, ended, failed_step, failure, reason, stopped
     from workflows.common.payloads import NOTHING, read_request
     from workflows.common.report import Report
@@ -119,7 +118,6 @@ class UnpublishVolume:
                     return self._leave(seen.record, "it is no stray")
             elif self._steps.first.forgets:
                 seen = await self._look()  # NB: what memory has may be older than what was written, and forgotten
-                stop_if_cancelled()
             return await self._clear(seen)
         except _OvertakenError as overtaken:
             return self._leave(overtaken.seen, str(overtaken))
@@ -185,7 +183,7 @@ class UnpublishVolume:
         return self._answer(seen.epoch if seen else 0, cleared=True, message=f"{self._what()} changed nothing: {why}.")
 
     async def _release(self, seen: VolumeRecord) -> WriteResult:
-        result = self._steps.take_written() or await self._write(seen)
+        result = await self._steps.finish(self._steps.release) or await self._write(seen)
         if result.landed:
             self._released.update(dict.fromkeys(self._detach.leaving(seen)))
         if self._steps.is_current(result) and seen.unreadable:

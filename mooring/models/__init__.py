@@ -34,6 +34,7 @@ from mooring.models.operations import (
 from mooring.models.steps import (
     BackendCall,
     CheckNodeInput,
+    FirstWrite,
     NodeVerdict,
     ObserveInput,
     ObserveResult,
@@ -66,6 +67,7 @@ __all__ = [
     "CheckNodeInput",
     "Copy",
     "DriverName",
+    "FirstWrite",
     "Migrating",
     "MigrationResult",
     "Model",

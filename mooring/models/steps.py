@@ -158,18 +158,26 @@ class CheckNodeInput(Model):
 
 
 class Refusal(Model):
-    """A final answer to the one attempt of a write: an error of mooring/errors.py, by its type name, and its words."""
+    """A final answer to an attempt: an error of mooring/errors.py, by its type name, and its words."""
 
     error: str
     message: str
+
+
+class FirstWrite(Model):
+    """The outcome of the one attempt of a write with the first step: its `result`, or a `refusal`, or the write that `hangs`."""
+
+    result: WriteResult | None = added(None)
+    refusal: Refusal | None = added(None)
+    hangs: Write | None = added(None)
 
 
 class ObserveResult(Model):
     """The index's record of a volume (None: none), the attachment that waits for its PV, and the limits of this operation.
 
     `doubt`: the reason why the volume can't be published to any node, "" if it can. `undisturbed`: nothing stands in the way of an
-    operation that may be done at once. `written`: the result of its write; that of an acquisition supersedes
-    `record`, which is None then. `refused`: the final answer to it. `attempted`: a write of it may be under way.
+    operation that may be done at once. `made`: its write, of which `attempted` says that some attempt may be under way; the result
+    of an acquisition supersedes `record`, which is None then.
     """
 
     record: VolumeRecord | None
@@ -178,8 +186,7 @@ class ObserveResult(Model):
     node: NodeVerdict = added(NodeVerdict.ADMITTED)
     doubt: str = added("")
     undisturbed: bool = added(False)
-    written: WriteResult | None = added(None)
-    refused: Refusal | None = added(None)
+    made: FirstWrite | None = added(None)
     attempted: bool = added(False)
 
 

@@ -46,8 +46,8 @@ class KnownHolders:
             self._read(result)
         elif activity == _OBSERVE:
             self._heard_of(result.get("record"))
-            if result.get("written"):
-                self._read(result["written"])
+            if (written := (result.get("made") or {}).get("result")) is not None:
+                self._read(written)
         elif activity == _FIND:
             self._found(result)
         elif activity in _ENDED:

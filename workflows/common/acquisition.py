@@ -8,7 +8,7 @@ Not kept here: the decision on an acquisition (mooring/records/fence.py), and it
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from temporalio import workflow
 
@@ -20,9 +20,11 @@ with workflow.unsafe.imports_passed_through():
     from workflows.common.lives import LIVES, this_life
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Awaitable, Collection
 
     from workflows.common.steps import Steps
+
+A = TypeVar("A")
 
 _MODES = "a node keeps a volume in a mode that agrees"
 """The patch since which modes that agree are not told apart."""
@@ -63,36 +65,39 @@ class RecordAcquisition:
         # NB: the acquisition before may have landed and said nothing of it, on a PV that went.
         self.renews = fence.stays(acquire, seen.record, seen.by, *mine, stayed=self.stays(seen))
         self._written_by, self.may_land, self._life = "", True, this_life()
+        result = await self._outcome(self._write(acquire.write, at_once=at_once))
+        self._learn(result, acquire.write)
+        return result
+
+    async def finish(self) -> WriteResult | None:
+        """Finish the acquisition that was made with the first step, on a free record of one PV, and return its result, if any."""
+        self.may_land = self._steps.made is not None
+        stop_if_cancelled()
+        result = await self._outcome(self._steps.finish(self._steps.record))
+        self.may_land = False
+        if result is not None:
+            self._learn(result)
+        return result
+
+    async def _outcome(self, write: Awaitable[A]) -> A:
+        """Await a write that may land from now on, and note whether it still may if it fails."""
         try:
-            result = await self._write(acquire.write, at_once=at_once)
+            return await write
         except STOPPED as error:
             self.may_land = self._in_part or self._steps.first.hangs or not is_final_at_once(error)
             raise
-        self._learn(acquire, result)
-        return result
-
-    def take_first(self) -> WriteResult | None:
-        """Take in the acquisition that was made with the first step, on a free record of one PV, and return its result, if any."""
-        try:
-            written = self._steps.take_written()
-        except STOPPED as error:
-            self.may_land = not is_final_at_once(error)
-            raise
-        if written is not None and written.landed and written.record is not None:
-            self.may_land, self._written_by = True, written.record.operation
-        return written
 
     async def _write(self, write: Write, *, at_once: bool) -> WriteResult:
         result = await self._steps.record_at_once(write) if at_once else None
         return result or await self._steps.record(write)
 
-    def _learn(self, acquire: fence.Acquire, result: WriteResult) -> None:
+    def _learn(self, result: WriteResult, write: Write | None = None) -> None:
         # NB: refused on one of several PVs, it stands on those before, and an attempt that got past that one may land on the rest.
-        self._in_part = self._in_part or (not result.landed and bool(acquire.write.others))
+        self._in_part = self._in_part or (not result.landed and write is not None and bool(write.others))
         # NB: an attempt before may have landed and said nothing of it, on a PV that went.
         went = not result.landed and result.record is None and workflow.patched(_WENT)
         self.may_land = result.landed or self._in_part or went
-        if went and result.departed is not None and result.departed.holder(acquire.write.node_id) is None:
+        if went and write is not None and result.departed is not None and result.departed.holder(write.node_id) is None:
             self.renews = False  # NB: the node had let go before the PV went, so this acquisition was on nothing that it held
         if result.landed and result.record is not None:
             self._written_by = result.record.operation

@@ -28,6 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from mooring.models import (
         BackendCall,
         CheckNodeInput,
+        FirstWrite,
         NodeVerdict,
         ObserveInput,
         ObserveResult,
@@ -35,7 +36,6 @@ with workflow.unsafe.imports_passed_through():
         PublishRequest,
         ReadInput,
         ReadResult,
-        Refusal,
         UnpersistedRun,
         VolumeRecord,
         VolumeRef,
@@ -82,10 +82,8 @@ class Steps:
     """The verdict on the node, from memory, when the operation began."""
     doubt: str = ""
     """The reason why the volume could be published to no node when the operation began, "" for none."""
-    written: WriteResult | None = None
-    """The result of the write that was made with the first step, until it is taken."""
-    refused: Refusal | None = None
-    """The final answer to that write."""
+    made: FirstWrite | None = None
+    """The write that was made with the first step, until the run takes it up (`finish`)."""
     seen: VolumeRecord | None = None
     """The last record that was seen, for operators to be told on its PV."""
     lives: Lives = field(default_factory=Lives)
@@ -120,21 +118,23 @@ class Steps:
         first = FirstTask(writes=observe.at_once, undisturbed=observed.undisturbed, attempted=observed.attempted)
         lives = Lives(stopped=cancelled)
         steps = cls(volume, observed.limits, observed.waiting, observed.node, observed.doubt, lives=lives, first=first)
-        steps.written, steps.refused = observed.written, observed.refused
+        steps.made = observed.made
         return steps, steps._saw(ReadResult(record=observed.record))
 
-    def take_written(self) -> WriteResult | None:
-        """Return the result of the write that was made with the first step, once; raise its failure if it was refused for good.
+    async def finish(self, step: Callable[[Write], Awaitable[WriteResult]]) -> WriteResult | None:
+        """Return the result of the write that was made with the first step, or None if there is none that the run can rely on.
 
-        NB: there is none that a run can rely on which may have forgotten another one.
+        What was not done at once is repeated by this visible step; a final refusal is raised as that step's failure.
         """
-        written, refused = self.written, self.refused
-        self.written = self.refused = None
-        if (written is None and refused is None) or self.first.forgets:
+        made, self.made = self.made, None
+        if made is None or self.first.forgets:
             return None
-        if refused is not None:
-            raise refusal_of(refused, AttachmentActivities.observe.__name__)
-        return written and self._saw(written)
+        if made.refusal is not None:
+            raise refusal_of(made.refusal, step.__name__)
+        if made.hangs is not None:
+            self.first.hangs = True
+            return await step(made.hangs)
+        return made.result and self._saw(made.result)
 
     @property
     def operation(self) -> str:

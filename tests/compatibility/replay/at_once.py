@@ -19,13 +19,13 @@ async def record_at_once(client: Client, cluster: Cluster) -> None:
     """Record undisturbed operations, with a backend and without, and those whose first task had no end."""
     async with running_worker(client, quick(DRIVER), cluster.proxy.kubeconfig()) as worker:
         recorder = Recorder(client, cluster, worker)
-        await _record_undisturbed(recorder, "at-once")
+        await _record_undisturbed(recorder, "with-first-step")
         await _record_hanging(recorder)
         await _record_begun_again(recorder)
     backend = JournalBackend()
     settings = quick(DRIVER, backend="in:tests")
     async with running_worker(client, settings, cluster.proxy.kubeconfig(), backend) as worker:
-        await _record_undisturbed(Recorder(client, cluster, worker), "at-once-backed")
+        await _record_undisturbed(Recorder(client, cluster, worker), "with-first-step-backed")
 
 
 async def _record_undisturbed(recorder: Recorder, name: str) -> None:
@@ -38,7 +38,7 @@ async def _record_hanging(recorder: Recorder) -> None:
     """Record a publish whose write is not done at once, so that it becomes a visible step."""
     await recorder.new("hanging")
     held = recorder.cluster.proxy.hold("PATCH", times=1)
-    await recorder.operation("publish-not-at-once", "hanging", recorder.mooring.publish("hanging", "node-a"))
+    await recorder.operation("publish-first-step-hangs", "hanging", recorder.mooring.publish("hanging", "node-a"))
     held.release()
     await held.landed()
 
