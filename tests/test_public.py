@@ -36,9 +36,9 @@ PUBLIC = {
     """,
     "mooring.models": """
         AccessMode AccessType AdoptRequest Approval Attachment BackendCall CheckNodeInput Copy DEFAULT_DRIVER
-        DRIVER_NAME DriverName MAP_BYTES Migrating MigrationResult Model NODE_ID_BYTES NodeId NodeVerdict ObserveInput
+        DRIVER_NAME DriverName FirstWrite MAP_BYTES Migrating MigrationResult Model NODE_ID_BYTES NodeId NodeVerdict ObserveInput
         ObserveResult OperationLimits Part PersistInput Precondition PublishRequest PublishResult ReadInput ReadResult
-        RebuildResult RunRef Skip UnpersistedRun UnpublishRequest UnpublishResult VOLUME_HANDLE_BYTES VolumeHandle
+        RebuildResult Refusal RunRef Skip UnpersistedRun UnpublishRequest UnpublishResult VOLUME_HANDLE_BYTES VolumeHandle
         VolumeRecord VolumeRef VolumeStatus WarnInput Write WriteResult faults map_bytes
     """,
     "mooring.temporal": """
