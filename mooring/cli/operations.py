@@ -15,6 +15,7 @@ from mooring.errors import MooringError, VolumeNotFound
 
 if TYPE_CHECKING:
     from mooring.client import MooringClient
+    from mooring.cluster.identification import Identified
     from mooring.models import PublishResult, RebuildResult, UnpublishResult
 
 VolumeName = Annotated[
@@ -71,7 +72,8 @@ def publish(
 
     _refuse_unknown(access_mode)
     session = Session.of(context, kubeconfig, kube_context)
-    named, node_id = volume_named(session, volume), node_named(session, node).id
+    named, where = volume_named(session, volume), node_named(session, node)
+    node_id = where.id
     in_doubt = not (no_pv or named.known)
 
     async def call(client: MooringClient) -> PublishResult:
@@ -82,6 +84,12 @@ def publish(
     what = f"the publish of volume {named.id} to node {node_id}"
     result = session.ask(call, what, joined_by=_joined_by(named.id), needs_worker=in_doubt)
     print_result(result.message, PublishedForm.model_validate(result), output)
+    _say_if_unknown(session, where)
+
+
+def _say_if_unknown(session: Session, node: Identified) -> None:
+    if node.known is False:
+        note(f"No CSINode or Node of driver {session.driver} is called {node.id}, which was taken for a CSI node id.")
 
 
 async def _refuse_without_pv(client: MooringClient, volume: str, node_id: str, timeout: float) -> None:
@@ -132,8 +140,8 @@ def unpublish(
             print_data(UnpublishedForm.model_validate(result), output)
     if others:
         note(f"Volume {named.id} is held by {' and '.join(f'node {other}' for other in others)}.")
-    if where and where.known is False and not result.released:
-        note(f"No CSINode or Node of driver {session.driver} is called {node_id}, which was taken for a CSI node id.")
+    if where and not result.released:
+        _say_if_unknown(session, where)
     if named.known is False and not (result.released or others):
         session.fail(_unheard_of(session, named.id))
 

@@ -20,11 +20,13 @@ from mooring.devstack.temporal import DevTemporal
 from mooring.devstack.volumes import create_all, node_objects, pv
 from mooring.devstack.workers import WorkerProcess, without_settings
 from mooring.models import DEFAULT_DRIVER
+from mooring.settings import NodeCheck
 from mooring.temporal.pages import UI_ADDRESS
 
 TEMPORAL_PORT: Final = 7233
 UI_PORT: Final = 8233
 WORKER_PORT: Final = 9440
+NAMES: Final = ("MOORING_DRIVER", "MOORING_TASK_QUEUE")
 FEW: Final = 3
 """Volumes, and nodes, to try the commands on."""
 
@@ -54,6 +56,8 @@ class Stack:
     workers: tuple[WorkerProcess, ...]
     volumes: int
     nodes: int
+    names: Mapping[str, str]
+    """The variables by which the workers are found."""
 
     @classmethod
     @asynccontextmanager
@@ -69,15 +73,17 @@ class Stack:
             cluster = await parts.enter_async_context(open_cluster(options.kubernetes, environ, folder))
             volumes, nodes = await _seed(cluster, options.volumes, environ.get("MOORING_DRIVER", DEFAULT_DRIVER))
             temporal = await parts.enter_async_context(_temporal(options, folder))
-            settings = {**without_settings(environ), **temporal.environ, "KUBECONFIG": cluster.workers}
+            checked = {"MOORING_NODE_CHECK": NodeCheck.CSINODE} if nodes else {}
+            settings = {**checked, **without_settings(environ), **temporal.environ, "KUBECONFIG": cluster.workers}
             workers = [await parts.enter_async_context(_worker(n, settings, folder)) for n in range(options.workers)]
-            yield cls(folder, temporal, cluster, tuple(workers), volumes, nodes)
+            names = {name: environ[name] for name in NAMES if name in environ}
+            yield cls(folder, temporal, cluster, tuple(workers), volumes, nodes, names)
 
     @property
     def exports(self) -> dict[str, str]:
         """The variables by which commands in another shell find this stack."""
         ui = {UI_ADDRESS: self.temporal.ui_url} if self.temporal.ui_url else {}
-        return {**self.temporal.environ, **ui, "KUBECONFIG": self.cluster.kubeconfig}
+        return {**self.names, **self.temporal.environ, **ui, "KUBECONFIG": self.cluster.kubeconfig}
 
     async def broken(self) -> StackError:
         """Wait until a process ends by itself, which none should, and return the error to raise."""

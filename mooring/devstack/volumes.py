@@ -44,8 +44,9 @@ def node_objects(number: int, driver: str) -> list[dict[str, Any]]:
     """Return the Node `worker-N` and its CSINode, by which the driver knows it as `node-N`."""
     metadata = {"name": f"worker-{number}"}
     registered = {"drivers": [{"name": driver, "nodeID": f"node-{number}", "topologyKeys": None}]}
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
     return [
-        {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": {}},
+        {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "spec": {}, "status": ready},
         {"apiVersion": "storage.k8s.io/v1", "kind": "CSINode", "metadata": metadata, "spec": registered},
     ]
 

@@ -20,7 +20,7 @@ from mooring.process.worker_files import worker_script
 READY_SECONDS: Final = 60.0
 ASK_SECONDS: Final = 5.0
 BARE: Final = {"MOORING_NODE_CHECK": "off", "MOORING_ADOPT": "false"}
-"""A stack's Kubernetes has no nodes, so any node id will do, and nobody makes VolumeAttachments there.
+"""Where a stack's Kubernetes has no nodes, any node id will do, and nobody makes VolumeAttachments there.
 
 A setting of the same name goes before it.
 """

@@ -204,6 +204,14 @@ async def test_a_name_that_is_a_node_id_and_another_nodes_name_is_refused_and_bo
     assert "id/i-0abc" in ran.err
 
 
+async def test_a_publish_to_a_node_that_nothing_knows_says_what_it_was_taken_for(
+    worker: MooringWorker, cluster: Cluster, run: Mooring
+) -> None:
+    await cluster.create("vol")
+    ran = await run("publish", "vol", "worker-9")
+    assert (ran.code, "worker-9, which was taken for a CSI node id" in ran.err) == (ExitCode.OK, True)
+
+
 async def test_an_unpublish_of_another_node_names_the_holder(worker: MooringWorker, cluster: Cluster, run: Mooring) -> None:
     await cluster.create("vol")
     await run("publish", "vol", "node-a")
