@@ -14,9 +14,10 @@ from uuid import UUID
 
 from pydantic import ValidationError
 from temporalio import exceptions
+from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType, TaskQueueType, WorkflowTaskFailedCause
 from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, DescribeWorkflowExecutionRequest
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -162,10 +163,19 @@ async def look_up(client: Client, workflow_id: str, run_id: str | None = None) -
 async def is_in_first_task(client: Client, workflow_id: str, run_id: str) -> bool:
     """Return whether the run's first workflow task is under way, in its first try; raise TemporalUnavailable if nothing says it.
 
-    NB: a worker that was frozen goes on with a task that the server has long given to another one.
+    NB: a worker that was frozen goes on with a task that the server has long given to another one. Each undisturbed operation asks,
+    so the answer is not made into a description.
     """
-    run = await look_up(client, workflow_id, run_id)
-    return run is not None and run.status is WorkflowExecutionStatus.RUNNING and run.history_length == _FIRST_TASK
+    execution = WorkflowExecution(workflow_id=workflow_id, run_id=run_id)
+    request = DescribeWorkflowExecutionRequest(namespace=client.namespace, execution=execution)
+    try:
+        answer = await client.workflow_service.describe_workflow_execution(request)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return False
+        raise TemporalUnavailable(f"Temporal did not return the state of {workflow_id}: {in_words(error)}.") from error
+    run = answer.workflow_execution_info
+    return run.status == WorkflowExecutionStatus.RUNNING.value and run.history_length == _FIRST_TASK
 
 
 async def _decoded(client: Client, payloads: Sequence[Payload]) -> Any:
