@@ -59,6 +59,8 @@ campaign: setup kube ## let faults and load loose on the real parts by a seed, a
 bench: setup kube ## print what an attachment costs in memory, a publish beside a bare workflow, and what workers cost (ROUNDS=5; minutes)
 	$(BIN)/python -m bench.memory
 	KUBEBUILDER_ASSETS="$$(bash kube/build.sh)" $(BIN)/python -m bench.publish $(ROUNDS)
+	KUBEBUILDER_ASSETS="$$(bash kube/build.sh)" $(BIN)/python -m bench.endpoint $(ROUNDS)
+	KUBEBUILDER_ASSETS="$$(bash kube/build.sh)" $(BIN)/python -m bench.dead_node $(ROUNDS)
 	KUBEBUILDER_ASSETS="$$(bash kube/build.sh)" $(BIN)/python -m bench.workers $(ROUNDS)
 
 bench-rebuild: setup kube ## measure a rebuild beside a Go program's, on a real API server (SIZES="20000 100000"; minutes)

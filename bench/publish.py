@@ -2,8 +2,8 @@
 
 Each row is a ratio to a baseline of the same run, the median of the rounds, which take turns: on the servers of stage.py, a
 worker without a backend, and a worker of bare workflows (bare.py), each in a process of its own. A publish that a CO asks for
-at the endpoint is quicker: it starts eagerly. The other rows of docs/performance.md are measured by `bench.workers`,
-`bench.chain`, `bench.rebuild` and `bench.memory`.
+at the endpoint is quicker: it starts eagerly. The other rows of docs/performance.md are measured by `bench.endpoint`,
+`bench.dead_node`, `bench.workers`, `bench.chain`, `bench.rebuild` and `bench.memory`.
 """
 
 from __future__ import annotations
@@ -28,12 +28,11 @@ from bench.bare import QUEUE, opened_store
 from bench.bare_workflows import BareWrite, Nothing
 from bench.cost import cpu, requests
 from bench.pvs import DRIVER, session
-from bench.stage import opened_stage
-from mooring import names
+from bench.stage import history, opened_stage
 from mooring.client import MooringClient
 from mooring.cluster.persistent_volumes import PersistentVolumeStore
 from mooring.devstack.process import running
-from mooring.models import PublishRequest, VolumeRecord, VolumeRef, Write
+from mooring.models import PublishRequest, VolumeRecord, Write
 from mooring.records import fence
 from tests.harness.kubernetes import Kubernetes
 
@@ -119,7 +118,7 @@ class Bench:
         """Decide a write as a publish would, on a volume that nobody has used."""
         handle = next(self.volumes)
         seen = await self.store.read(handle, {handle: ""}, (handle,))
-        return _decided(handle, seen)
+        return decided(handle, seen)
 
     async def _bare(self, write: Write) -> object:
         return await self.client.execute_workflow(BareWrite.run, write, id=str(uuid.uuid4()), task_queue=QUEUE)
@@ -148,12 +147,11 @@ class Bench:
         """Return the events and the bytes of a publish's history."""
         handle = next(self.volumes)
         await self.mooring.publish(handle, NODE)
-        volume = names.volume_id(VolumeRef(driver=DRIVER, volume_handle=handle))
-        events = (await self.client.get_workflow_handle(volume).fetch_history()).events
-        return len(events), sum(event.ByteSize() for event in events)
+        return await history(self.client, handle)
 
 
-def _decided(handle: str, seen: VolumeRecord | None) -> Write:
+def decided(handle: str, seen: VolumeRecord | None) -> Write:
+    """Return the write of a publish on a volume that is free."""
     asked = PublishRequest(driver=DRIVER, volume_handle=handle, node_id=NODE)
     match fence.acquire(seen, asked, str(uuid.uuid4()), _now()) if seen else None:
         case fence.Acquire(write=write):

@@ -13,10 +13,12 @@ from pathlib import Path
 from temporalio.client import Client
 
 from bench.pvs import DRIVER, create, name
+from mooring import names
 from mooring.client import MooringClient
 from mooring.devstack.folders import own_folder
 from mooring.devstack.temporal import DevTemporal
 from mooring.devstack.workers import WorkerProcess
+from mooring.models import VolumeRef
 from mooring.settings import default_task_queue
 from tests.harness.kubernetes import Kubernetes, open_kubernetes
 
@@ -44,6 +46,13 @@ class Stage:
     def take(self, count: int) -> list[str]:
         """Return so many volumes that nobody has used yet."""
         return [next(self.volumes) for _ in range(count)]
+
+
+async def history(client: Client, handle: str) -> tuple[int, int]:
+    """Return the events and the bytes of the history of the volume's last operation."""
+    volume = names.volume_id(VolumeRef(driver=DRIVER, volume_handle=handle))
+    events = (await client.get_workflow_handle(volume).fetch_history()).events
+    return len(events), sum(event.ByteSize() for event in events)
 
 
 @asynccontextmanager

@@ -165,7 +165,7 @@ class Settings(BaseSettings):
     )
     http_address: Address = Field("127.0.0.1:9440", description="host:port of /livez, /readyz and /metrics; port 0 picks one.")
     attempt_timeout: Seconds = Field(10, description="One attempt of a step that talks to Kubernetes.")
-    heartbeat_timeout: Seconds = Field(3, description="Silence after which a running attempt counts as lost.")
+    heartbeat_timeout: Seconds = Field(2, description="Silence after which a running attempt counts as lost.")
     publish_budget: Seconds = Field(120, description="All attempts of one step of a publish; then it is rolled back.")
     clear_budget: Seconds = Field(60, description="All attempts to clear the record at unpublish; then it ends with a warning.")
     backend_timeout: Seconds = Field(60, description="One call of the backend.")

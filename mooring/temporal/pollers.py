@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from temporalio.common import WorkerDeploymentVersion
     from temporalio.worker import Interceptor
 
-_STICKY: Final = timedelta(seconds=1)
-_HEARTBEATS: Final = timedelta(seconds=1)
+_STICKY: Final = timedelta(seconds=0.5)
+"""Time that a task waits for the worker that remembers its run, before any other gets it; a killed worker costs a run this much."""
+_HEARTBEATS: Final = timedelta(seconds=0.5)
 _POLLS: Final = PollerBehaviorAutoscaling(minimum=1, initial=1, maximum=5)
 """NB: each poll that a worker has open when it freezes is handed a task, which comes back only when it times out.
 
