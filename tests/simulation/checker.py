@@ -16,7 +16,8 @@ What is judged of each volume:
 
 Where a call bears no token, or the driver enforces none, one that is carried out after its caller has given up is nobody's fault,
 and its node is owed nothing. A call that is *made* by somebody who has been given up (a worker that was paused) is a stray:
-`is_stray` tells. One that a run asks for again because it was reset bears the token that it bore: `is_again` tells.
+`is_stray` tells. One that a run asks for again because it was reset bears the token that it bore: `is_again` tells. If the epoch of
+that is over, it is as late as one whose caller has given up.
 """
 
 from __future__ import annotations
@@ -156,7 +157,10 @@ class Checker:
             self._tell(
                 "later token", call.volume, f"{_named(call)} is of epoch {epoch}, and {volume.highest} is the highest recorded"
             )
-        if self.is_stray(call) or self.is_again(call):
+        is_again = self.is_again(call)
+        if is_again and epoch < volume.highest:
+            self._late.add(call.number)
+        if self.is_stray(call) or is_again:
             return
         before, earlier = volume.latest, volume.latest.token or 0 if volume.latest else 0
         if before is None or call.token > earlier:

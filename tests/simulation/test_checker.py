@@ -49,9 +49,9 @@ class Story:
         self.history += [Entry(NOW, event, call) for event in ("call", *events)]
         return self
 
-    def broken(self, *, enforcing: bool = True, tracked: str = "") -> list[str]:
-        """Return the rules that are broken."""
-        checker = Checker(DRIVER, enforcing, (CANARY,))
+    def broken(self, *, enforcing: bool = True, tracked: str = "", again: bool = False) -> list[str]:
+        """Return the rules that are broken; `again`: all calls are of runs that were reset."""
+        checker = Checker(DRIVER, enforcing, (CANARY,), is_again=lambda _: again)
         waits = {"vol": frozenset({tracked})} if tracked else {}
         return [violation.rule for violation in check(self.history, checker, waits)]
 
@@ -88,6 +88,16 @@ def test_two_nodes_at_a_driver_that_enforces_tokens_break_it() -> None:
 def test_two_nodes_that_share_break_nothing() -> None:
     story = Story().pv(kind="ADDED").pv("a", epoch=1, mode=SHARED).call("publish", "a", 2, "attach", mode=SHARED)
     assert story.pv("a", "b", epoch=2, mode=SHARED).call("publish", "b", 4, "attach", mode=SHARED).broken() == []
+
+
+def test_a_call_that_is_made_again_for_a_reset_run_whose_epoch_is_over_breaks_nothing_where_no_token_is_enforced() -> None:
+    story = published().pv(epoch=2).call("publish", "b", 2, "attach")
+    assert story.broken(enforcing=False, again=True).count("written down") == 0
+    assert "written down" in story.broken(enforcing=False)
+
+
+def test_an_attach_that_a_reset_run_has_decided_itself_has_to_be_written_down() -> None:
+    assert "written down" in Story().pv(kind="ADDED").pv(epoch=1).call("publish", "a", 2, "attach").broken(again=True)
 
 
 def test_a_node_that_is_attached_before_it_is_written_down_breaks_it() -> None:

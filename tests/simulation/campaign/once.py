@@ -37,4 +37,8 @@ ONCE: Final = {
         "It was the judge that erred: a hold was terminated and then there was a PV, on which nothing names the node; Mooring "
         "keeps the volume from everybody else all the same."
     ),
+    "seed=7101/22 operations=140 kind=drift volumes=1 nodes=2 workers=1 unnamed=no disturbed=yes": (
+        "It was the judge that erred: a publish was reset to the moment at which the backend was asked, so that Temporal asked it "
+        "again, long afterwards and of a driver that enforces no token."
+    ),
 }
