@@ -56,7 +56,7 @@ def judge_task_failures(run: Run, volume: str) -> None:
 
 def judge_rest(world: World) -> None:
     """Judge a world in which nothing is under way."""
-    judge(world.checker.rest({volume: waiting(world, volume) for volume in world.volumes}))
+    judge(world.checker.rest({volume: waiting(world, volume) | _proven(world, volume) for volume in world.volumes}))
     held, attached = holders(world), world.driver.attached()
     for told in world.attacher.attachments.values():
         is_robbed = told.node in world.checker.volume(told.volume).robbed
@@ -69,6 +69,11 @@ def unrecorded(world: World) -> list[Attachment]:
     """Return those who were told, and whom no record names, as the PV was made anew: other evidence speaks for them."""
     held = holders(world)
     return [each for each in world.attacher.attachments.values() if each.told and each.node not in held[each.volume]]
+
+
+def _proven(world: World, volume: str) -> frozenset[str]:
+    """Return the nodes of which it is tried that nobody else gets the volume, though nothing names them."""
+    return frozenset(each.node for each in unrecorded(world) if each.volume == volume and not world.plan.kind.is_shared)
 
 
 def judge_empty(world: World) -> None:
