@@ -134,6 +134,9 @@ class Decisions:
         execution = made.signal_external_workflow_execution_command_attributes.execution
         self._put("SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED", execution.workflow_id, made, asked.seq)
 
+    def _cancel_signal(self, _: Any, asked: Any) -> None:
+        """Do nothing: the code asks for this where it is cancelled while it waits for a signal, which is sent by then."""
+
     def _cancel_external(self, _: Any, asked: Any) -> None:
         other = asked.workflow_execution
         made = commands.cancel_external(other.workflow_id, other.run_id, asked.reason, self.namespace, child=False)
@@ -198,6 +201,7 @@ _DECIDE: Final[dict[str, Callable[[Decisions, Any, Any], None]]] = {
     "start_child_workflow_execution": Decisions._start_child,
     "cancel_child_workflow_execution": Decisions._cancel_child,
     "signal_external_workflow_execution": Decisions._signal_external,
+    "cancel_signal_workflow": Decisions._cancel_signal,
     "request_cancel_external_workflow_execution": Decisions._cancel_external,
     "set_patch_marker": Decisions._mark_patch,
     "upsert_workflow_search_attributes": Decisions._upsert,
