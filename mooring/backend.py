@@ -84,10 +84,11 @@ def load_named(variable: str, name: str, what: str) -> Any:
         return getattr(importlib.import_module(module), factory)()
     except Exception as error:  # NB: the user's code raises what it likes
         why = f"{type(error).__name__}: {error}{_place(error)}"
-        raise ValueError(f"{variable}={name} names no {what} ({why}); it must be `package.module:factory`.") from error
+        rule = "it must be `package.module:factory`, of a package on PYTHONPATH"
+        raise ValueError(f"{variable}={name} names no {what} ({why}); {rule}.") from error
 
 
 def _place(error: Exception) -> str:
-    """Return the place in the user's code, or nothing if it was not reached. NB: Python's own frames are `<frozen ...>`."""
+    """Return the place in the user's code, or nothing if it was not reached. NB: some of Python's own frames are `<frozen ...>`."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
-    return f"; {frames[-1].filename}, line {frames[-1].lineno}" if frames[-1].filename != __file__ else ""
+    return "" if frames[-1].filename in (__file__, importlib.__file__) else f"; {frames[-1].filename}, line {frames[-1].lineno}"

@@ -20,8 +20,9 @@ from mooring.devstack.temporal import DevTemporal
 from mooring.devstack.volumes import create_all, node_objects, pv
 from mooring.devstack.workers import WorkerProcess, without_settings
 from mooring.models import DEFAULT_DRIVER
+from mooring.names import CSI_DRIVER
 from mooring.settings import NodeCheck
-from mooring.temporal.pages import UI_ADDRESS
+from mooring.temporal.pages import UI_ADDRESS, runs_page
 
 TEMPORAL_PORT: Final = 7233
 UI_PORT: Final = 8233
@@ -84,6 +85,13 @@ class Stack:
         """The variables by which commands in another shell find this stack."""
         ui = {UI_ADDRESS: self.temporal.ui_url} if self.temporal.ui_url else {}
         return {**self.names, **self.temporal.environ, **ui, "KUBECONFIG": self.cluster.kubeconfig}
+
+    @property
+    def runs(self) -> str:
+        """The page of the Temporal UI that lists the driver's operations, "" without a UI."""
+        query = f'{CSI_DRIVER}="{self.names.get("MOORING_DRIVER", DEFAULT_DRIVER)}"'
+        ui = self.temporal.ui_url
+        return runs_page(ui, self.temporal.environ["TEMPORAL_NAMESPACE"], query) if ui else ""
 
     async def broken(self) -> StackError:
         """Wait until a process ends by itself, which none should, and return the error to raise."""

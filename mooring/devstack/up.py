@@ -42,6 +42,7 @@ def _path(environ: Mapping[str, str]) -> list[str]:
 def _say(stack: Stack, path: Iterable[str], output: Console, messages: Console) -> None:
     told = {
         "Temporal UI": [str(stack.temporal.ui_url)],
+        "Operations": [stack.runs] if stack.runs else [],
         "Kubernetes": [stack.cluster.what],
         "Volumes": [f"{volume_handle(1)} to {volume_handle(stack.volumes)}"] if stack.volumes else [],
         "Nodes": [f"worker-1 to worker-{stack.nodes}, which the driver calls node-1 to node-{stack.nodes}"] if stack.nodes else [],

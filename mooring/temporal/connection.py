@@ -58,7 +58,8 @@ async def connect(
     try:
         config = ClientConfig.load_client_connect_config(override_env_vars=environ)
     except (RuntimeError, ValueError, OSError) as error:
-        raise TemporalUnavailable(f"TEMPORAL_* or the Temporal CLI's profile can't be read: {in_words(error)}.") from error
+        why = f"TEMPORAL_*, the Temporal CLI's profile or a file that they name can't be read: {in_words(error)}."
+        raise TemporalUnavailable(why, "Correct the variable, the profile or the file; docs/tls.md shows them.") from error
     config.setdefault("target_host", "localhost:7233")
     try:
         async with asyncio.timeout(CONNECT_SECONDS):

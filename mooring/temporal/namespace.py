@@ -112,7 +112,7 @@ async def namespace_id(client: Client) -> str:
     """
     found, why = await _look(client)
     if why:
-        raise TemporalUnavailable(why)
+        raise TemporalUnavailable(why, "")  # NB: it says what to do already
     return found
 
 

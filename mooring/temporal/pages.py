@@ -19,6 +19,11 @@ def ui_address(environ: Mapping[str, str]) -> str:
     return address if not address or "://" in address else f"http://{address}"
 
 
+def runs_page(ui: str, namespace: str, query: str) -> str:
+    """Return the page that lists the runs which this query finds, in the UI at this URL."""
+    return f"{ui}/namespaces/{quote(namespace, safe='')}/workflows?query={quote(query, safe='')}"
+
+
 def run_page(ui: str, namespace: str, workflow_id: str, run_id: str) -> str:
     """Return the page of a run, in the UI at this URL."""
     return f"{ui}/namespaces/{quote(namespace, safe='')}/workflows/{quote(workflow_id, safe='')}/{run_id}/history"

@@ -20,6 +20,8 @@ _QUOTED: Final = re.compile(r'(?:message|error): "([^"]+)"')
 
 def in_words(error: BaseException) -> str:
     """Return the reason of the error, without a period at its end."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror[:1].lower()}{error.strerror[1:]}"
     text = str(error).strip().rstrip(".")
     if missing := _NO_NAMESPACE.match(text):
         name = missing[1]

@@ -107,6 +107,14 @@ async def test_a_config_file_that_is_no_toml_is_told_by_place_and_without_its_se
     assert "hush" not in ran.err
 
 
+async def test_a_certificate_file_that_is_missing_is_named(run: Mooring, tmp_path: Path) -> None:
+    missing = tmp_path / "client.pem"
+    ran = await run("get", "vol", TEMPORAL_TLS_CLIENT_CERT_PATH=str(missing), TEMPORAL_TLS_CLIENT_KEY_PATH=str(missing))
+    assert ran.code == ExitCode.UNAVAILABLE
+    assert f"{missing}: no such file or directory" in ran.err
+    assert all(each not in ran.err for each in ("Errno", "TEMPORAL_ADDRESS"))
+
+
 async def test_a_host_that_has_no_address_is_told(run: Mooring) -> None:
     ran = await run("get", "vol", TEMPORAL_ADDRESS="nowhere.invalid:7233")
     assert "nowhere.invalid:7233 can't be reached: no address is known for this host name." in ran.err

@@ -21,7 +21,10 @@ OWN = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "MOORING_DRIVER": "disk
 @pytest.fixture
 async def up(tmp_path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     """`mooring up`, just started."""
-    process = await asyncio.create_subprocess_exec(*UP, cwd=tmp_path, env=os.environ | OWN, stdout=asyncio.subprocess.PIPE)
+    with (tmp_path / "told").open("w") as told:
+        process = await asyncio.create_subprocess_exec(
+            *UP, cwd=tmp_path, env=os.environ | OWN, stdout=asyncio.subprocess.PIPE, stderr=told
+        )
     yield process
     if process.returncode is None:
         process.kill()
@@ -35,7 +38,7 @@ async def exports(process: asyncio.subprocess.Process) -> dict[str, str]:
     return dict(line.removeprefix("export ").split("=", 1) for line in lines)
 
 
-async def test_it_prints_the_exports_alone_and_ends_when_told(up: asyncio.subprocess.Process) -> None:
+async def test_it_prints_the_exports_alone_and_ends_when_told(up: asyncio.subprocess.Process, tmp_path: Path) -> None:
     async with asyncio.timeout(PATIENCE):
         found = await exports(up)
         up.send_signal(signal.SIGINT)
@@ -45,6 +48,8 @@ async def test_it_prints_the_exports_alone_and_ends_when_told(up: asyncio.subpro
     assert found["MOORING_DRIVER"] == OWN["MOORING_DRIVER"]
     assert found["PATH"] == f'{Path(sys.executable).parent}:"$PATH"'
     assert not is_there(found["KUBECONFIG"])
+    page = f"{found['TEMPORAL_UI_ADDRESS']}/namespaces/default/workflows?query=CsiDriver%3D%22disk.csi.test%22"
+    assert page in (tmp_path / "told").read_text()
 
 
 async def test_killed_it_leaves_neither_a_server_nor_a_folder(up: asyncio.subprocess.Process) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from mooring.temporal.reasons import in_words
@@ -20,6 +22,12 @@ def failed(code: str, message: str, source: str) -> RuntimeError:
     """Return the error of a connection that failed at its first call."""
     status = f'Status {{ code: {code}, message: "{message}", source: Some(tonic::transport::Error(Transport, {source})) }}'
     return RuntimeError(f"Failed client connect: `get_system_info` call error after connection: {status}")
+
+
+def test_a_file_that_is_missing_is_named_with_the_cause(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError) as missing:
+        (tmp_path / "client.pem").read_bytes()
+    assert in_words(missing.value) == f"{tmp_path / 'client.pem'}: no such file or directory"
 
 
 @pytest.mark.parametrize("why", DROPPED)

@@ -65,6 +65,13 @@ async def test_a_wrong_setting_is_told_in_one_line(variable: str, value: str, ru
     assert await refused(**{variable: value}) == f"The settings are wrong: {variable} is '{value}'; it must be {rule}.\n"
 
 
+async def test_a_backend_in_no_package_is_told_with_where_it_is_looked_for_and_no_place_in_pythons_own_code() -> None:
+    said = await refused(MOORING_BACKEND="nonesuch:make")
+
+    assert all(each in said for each in ("MOORING_BACKEND=nonesuch:make", "PYTHONPATH"))
+    assert "importlib" not in said
+
+
 async def test_in_json_a_mistake_is_an_entry_as_well() -> None:
     entry = json.loads(await refused(MOORING_LOG_FORMAT="json", MOORING_PAGE_SIZE="abc"))
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import quote
 
 import aiohttp
 from rich.table import Table
@@ -15,6 +14,7 @@ from mooring.models import VolumeRef
 from mooring.names import volume_id
 from mooring.states import State
 from mooring.temporal.history import VolumeRun, read_history
+from mooring.temporal.pages import runs_page
 
 EXPECTED: Final = [
     ("publish", NODE, State.ATTACHED),
@@ -42,7 +42,7 @@ async def show_history(scene: Scene, story: Story) -> None:
 async def show_ui(scene: Scene, story: Story) -> None:
     """Show the same runs in Temporal's UI."""
     query = f'WorkflowId="{volume_id(VolumeRef(volume_handle=SUBJECT))}"'
-    runs = f"namespaces/{scene.client.namespace}/workflows?query={quote(query, safe='')}"
+    runs = runs_page("", scene.client.namespace, query).removeprefix("/")
     async with aiohttp.ClientSession() as session:
         async with session.get(URL(f"{scene.temporal.ui_url}/{runs}", encoded=True)) as page:
             story.so("the UI is there, with a page for the volume's runs:", page.status, 200)
