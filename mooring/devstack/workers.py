@@ -4,6 +4,7 @@ Not kept here: a worker's work (worker.py) and its settings (mooring/settings.py
 """
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -45,7 +46,7 @@ class WorkerProcess:
 
         """
         address = f"{HOST}:{port or free_port()}"
-        script, settings = worker_script(), {**BARE, **environ, "MOORING_HTTP_ADDRESS": address}
+        script, settings = worker_script(), {**BARE, **_from_here(environ), "MOORING_HTTP_ADDRESS": address}
         async with running([sys.executable, script], log, script.parent, settings) as child:
             worker = cls(f"http://{address}", child)
             await worker._ready()
@@ -69,6 +70,12 @@ class WorkerProcess:
         except TimeoutError:
             message = f"The worker isn't ready after {READY_SECONDS:g} s; it says: {answer}"
             raise StackError(message, self.child.last_words()) from None
+
+
+def _from_here(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for a process in another folder, whose Python is to find the modules of this one."""
+    path = environ.get("PYTHONPATH")
+    return {**environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, path.split(os.pathsep)))} if path else {**environ}
 
 
 def without_settings(environ: Mapping[str, str], *prefixes: str) -> dict[str, str]:

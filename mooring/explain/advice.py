@@ -43,6 +43,9 @@ def advise(facts: Facts) -> tuple[Advice, ...]:
 
 def _nothing(facts: Facts) -> Advice:
     holders = " and ".join(held.node_id for held in facts.holders)
+    if not facts.holders_known:
+        unknown = "The volume's holders are unknown: neither its PersistentVolume nor a worker could be asked."
+        return Advice(situation="unknown", says=f"{unknown} The errors say what that takes; ask again then.")
     if facts.unasked:
         answered = f"Nothing is wrong in the answers received.{_told(facts, holders)}"
         return Advice(situation="unknown", says=f"{answered} Ask again once the others answer; the errors say what that takes.")

@@ -85,6 +85,7 @@ async def test_what_is_open_is_explained_with_its_history_and_what_cant_be_had_i
     assert json.loads(opened.files["versions.json"])["mooring"] == opened.index["mooring"]
     assert opened.missing.keys() == {"worker/readyz.txt", "worker/metrics.txt", "pods/"}
     assert "metrics of the worker at" in opened.ran.err
+    assert opened.missing["worker/metrics.txt"].endswith("connection refused")
     assert {each["path"] for each in opened.index["files"]} == opened.files.keys() - {"index.json"}
 
 

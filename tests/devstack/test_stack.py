@@ -1,5 +1,6 @@
 """The stack is whole when it is handed out, and its choice of Kubernetes is the one asked for."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,11 +57,13 @@ async def test_nothing_stays_after_it() -> None:
     assert all(worker.child.ended for worker in stack.workers)
 
 
-async def test_a_worker_that_refuses_its_settings_ends_the_start_with_its_reason() -> None:
+async def test_a_worker_that_refuses_its_settings_ends_the_start_with_its_reason(tmp_path: Path) -> None:
+    (tmp_path / "disks.py").write_text("def make():\n    raise RuntimeError('no array')\n")
+    from_here = {"MOORING_BACKEND": "disks:make", "PYTHONPATH": os.path.relpath(tmp_path)}
     with pytest.raises(StackError, match="ended before it was ready") as raised:
-        async with Stack.start(SMALL, {**NOTHING, "MOORING_BACKEND": "no.such:thing"}):
+        async with Stack.start(SMALL, {**NOTHING, **from_here}):
             pytest.fail("it can't have started")
-    assert "MOORING_BACKEND=no.such:thing" in raised.value.log[-1]
+    assert all(each in raised.value.log[-1] for each in ("MOORING_BACKEND=disks:make", "no array"))
 
 
 async def test_volumes_are_never_created_in_the_cluster_of_a_kubeconfig(tmp_path: Path) -> None:

@@ -217,6 +217,11 @@ def test_what_could_not_be_asked_is_not_taken_for_absent() -> None:
     assert [advice.situation for advice in advise(facts)] == ["unknown"]
 
 
+def test_unknown_holders_are_no_reassurance() -> None:
+    [advice] = advise(Facts(volume_handle="vol", unasked=("KUBECONFIG isn't set.", "Temporal is away.")))
+    assert (advice.situation, "holders are unknown" in advice.says, "Nothing is wrong" in advice.says) == ("unknown", True, False)
+
+
 def test_names_are_quoted_for_a_shell() -> None:
     facts = Facts(volume_handle="vol; reboot", **{**HELD, "volume_attachments": ()})
     assert advise(facts)[0].commands == ("mooring unpublish 'vol; reboot' node-a",)

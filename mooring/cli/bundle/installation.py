@@ -16,6 +16,7 @@ from mooring.cli.bundle.archive import BundlePart
 from mooring.cli.bundle.redaction import variables
 from mooring.errors import MooringError
 from mooring.kubernetes.api import Request
+from mooring.kubernetes.reasons import in_words
 from mooring.settings import PREFIX, Settings
 
 if TYPE_CHECKING:
@@ -98,8 +99,11 @@ def _worker_url(environ: Mapping[str, str]) -> str:
 def _getter(url: str) -> Callable[[], Awaitable[bytes]]:
     async def get() -> bytes:
         timeout = aiohttp.ClientTimeout(total=WORKER_SECONDS)
-        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as answer:
-            return await answer.read()
+        try:
+            async with aiohttp.ClientSession(timeout=timeout) as session, session.get(url) as answer:
+                return await answer.read()
+        except aiohttp.ClientError as error:
+            raise ConnectionError(in_words(error)) from error
 
     return get
 
