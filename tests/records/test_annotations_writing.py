@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mooring.devstack.kubernetes.patch import JSON_PATCH, apply_patch
-from mooring.devstack.kubernetes.status import Refusal
+from mooring.devstack.kubernetes.status import ApiRefusal
 from mooring.models import AccessMode, Attachment, Copy, VolumeRecord, VolumeRef, Write
 from mooring.records import annotations
 
@@ -111,23 +111,23 @@ def test_a_write_is_refused_where_epoch_or_node_differ(seen: dict[str, str], now
     def keyed(found: dict[str, str]) -> dict[str, str]:
         return {"else": "where"} | {f"{DRIVER}/{name}": value for name, value in found.items()}
 
-    with pytest.raises(Refusal):
+    with pytest.raises(ApiRefusal):
         applied(write(read(keyed(seen))), pv(keyed(now)))
 
 
 @pytest.mark.parametrize("found", [None, {"else": "where"}])
 def test_a_write_is_refused_on_another_pv_of_the_same_name(found: dict[str, str] | None) -> None:
-    with pytest.raises(Refusal):
+    with pytest.raises(ApiRefusal):
         applied(write(read(found)), pv(found, uid="uid-8"))
 
 
 def test_a_write_decided_on_a_bare_pv_is_refused_once_it_has_any_annotation() -> None:
-    with pytest.raises(Refusal):
+    with pytest.raises(ApiRefusal):
         applied(write(read(None)), pv({"else": "where"}))
 
 
 def test_a_write_is_refused_where_every_annotation_is_gone() -> None:
-    with pytest.raises(Refusal):
+    with pytest.raises(ApiRefusal):
         applied(write(read({"else": "where"})), pv(None))
 
 

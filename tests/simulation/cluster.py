@@ -48,7 +48,7 @@ class Cluster:
         try:
             body = msgspec.json.encode(patch(write))
             self.pv = apply_patch(JSON_PATCH, body, copy.deepcopy(self.pv))
-        except status.Refusal:
+        except status.ApiRefusal:
             found = self.read()
             return WriteResult(landed=found is not None and fence.landed(write, found), record=found)
         self.records.append(self.read())

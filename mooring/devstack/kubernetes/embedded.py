@@ -59,7 +59,7 @@ class EmbeddedKubernetes:
         return ApiServer(self.url).write_kubeconfig(path)
 
     def seed(self, objects: Iterable[Object]) -> None:
-        """Create objects, each with `apiVersion` and `kind`, without HTTP; raise `Refusal` if the API would refuse one."""
+        """Create objects, each with `apiVersion` and `kind`, without HTTP; raise `ApiRefusal` if the API would refuse one."""
         self._service.seed(objects)
 
     def compact(self) -> None:

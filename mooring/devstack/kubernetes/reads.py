@@ -97,7 +97,7 @@ class WatchOptions:
         return cls(None if everything else since or now, everything, is_true(query, "allowWatchBookmarks"), seconds)
 
 
-def _match_forbidden(why: str) -> status.Refusal:
+def _match_forbidden(why: str) -> status.ApiRefusal:
     return status.invalid_options("ListOptions", "resourceVersionMatch", f"Forbidden: {why}")
 
 
@@ -114,7 +114,7 @@ class Watch(AsyncIterator[bytes]):
         try:
             self._watcher = self._stack.enter_context(collection.watch(wanted, options.since))
             self._due = deque(self._first_lines(self._watcher, options))
-        except status.Refusal as refusal:
+        except status.ApiRefusal as refusal:
             self._due = deque([wire.error(refusal)])
 
     def close(self) -> None:

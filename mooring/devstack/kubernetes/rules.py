@@ -39,7 +39,7 @@ def create(collection: Collection, namespace: str, value: Object, births: Births
     _check_kind(resource, value)
     metadata = _tidy(value.get("metadata", {}))
     if metadata.get("resourceVersion"):
-        raise status.Refusal(500, "", "resourceVersion should not be set on objects to be created")
+        raise status.ApiRefusal(500, "", "resourceVersion should not be set on objects to be created")
     if not all(_holds_strings(metadata, part) for part in STRING_MAPS):
         raise status.bad_request(f"{resource.kind}: annotations and labels must be strings")
     name = metadata.get("name") or ""

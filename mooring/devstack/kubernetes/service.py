@@ -63,11 +63,11 @@ class Service:
             if request.method == "GET" and request.path == "/version":
                 return ServedAnswer(200, msgspec.json.encode(VERSION))
             return self._dispatch(request, cached)
-        except status.Refusal as refusal:
+        except status.ApiRefusal as refusal:
             return refused(refusal)
 
     def seed(self, objects: Iterable[Object]) -> None:
-        """Create objects, each with `apiVersion` and `kind`; raise `Refusal` if the API would refuse one."""
+        """Create objects, each with `apiVersion` and `kind`; raise `ApiRefusal` if the API would refuse one."""
         for value in objects:
             resource = BY_KIND[value["apiVersion"], value["kind"]]
             namespace = value["metadata"].get("namespace", "default") if resource.namespaced else ""
@@ -95,7 +95,7 @@ class Service:
         return handlers.BY_METHOD[request.method](handlers, request, (place.namespace or "", place.name))
 
 
-def refused(refusal: status.Refusal) -> ServedAnswer:
+def refused(refusal: status.ApiRefusal) -> ServedAnswer:
     """Return the answer that tells of a refusal."""
     return ServedAnswer(refusal.code, msgspec.json.encode(refusal.body()))
 

@@ -48,7 +48,7 @@ def bookmark(resource: Resource, revision: int, *, initial_events_end: bool = Fa
     return msgspec.json.encode({"type": "BOOKMARK", "object": body}) + b"\n"
 
 
-def error(refusal: status.Refusal) -> bytes:
+def error(refusal: status.ApiRefusal) -> bytes:
     """Encode the line that ends a watch which can't go on."""
     return msgspec.json.encode({"type": "ERROR", "object": refusal.body()}) + b"\n"
 
