@@ -180,6 +180,8 @@ class PublishVolume:
         if not (self._steps.trusts(seen) or self._is_undone_after(seen) or self._may_hold(seen)):
             return False
         self._refuse_in_doubt(seen)
+        if self._steps.is_look_outlived:
+            return False  # NB: a refusal may rely on what a former self was shown, as it is undone, and an attach may not
         await self._hold.learn_writers(seen)
         self._rollback.note_departed(seen)
         return True

@@ -13,12 +13,15 @@ from mooring.errors import BackendFailed, BackendFailedPrecondition, HeldElsewhe
 from mooring.models import PublishResult, UnpublishRequest, UnpublishResult
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
+from tests.harness.holds import hold_of
 from tests.harness.patience import PATIENCE
-from tests.harness.resets import last_run, reset
+from tests.harness.resets import FIRST, last_run, reset
 from worker import MooringWorker
 
 ACQUIRED = 1
 """The workflow task in which a publish is told that its acquisition has landed."""
+AFTER_ITS_LOOK = 1
+"""The workflow task in which a publish whose first task was begun before has looked at the volume."""
 HELD = -4
 """The workflow task in which a publish without a PV has the backend attach."""
 
@@ -225,3 +228,22 @@ async def test_an_unpublish_without_a_pv_takes_after_a_reset_what_was_published_
 
     status = await mooring.get("vol")
     assert (status.unpersisted, backend.attached["vol"]) == (None, set())
+
+
+async def test_a_publish_that_is_reset_twice_attaches_nothing_on_a_look_of_its_former_self(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    await mooring.publish("vol", "node-a")
+    first = await last_run(temporal_client, cluster, "vol")
+    await mooring.unpublish("vol", "node-a")
+    once = await reset(temporal_client, first, FIRST, PublishResult)
+    await once.result()
+    await mooring.unpublish("vol", "node-a")
+    await mooring.publish("vol", "node-b")
+    await (await hold_of(temporal_client, cluster)).terminate("an operator lost patience")
+
+    twice = await reset(temporal_client, once, AFTER_ITS_LOOK, PublishResult)
+
+    with pytest.raises(WorkflowFailureError) as failed:
+        await asyncio.wait_for(twice.result(), PATIENCE)
+    assert "node-b" in str(failed.value.cause)
