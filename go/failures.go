@@ -72,7 +72,7 @@ const (
 	// KubernetesForbidden: The API server denies this account a right that it needs.
 	KubernetesForbidden FailureType = "KubernetesForbidden"
 
-	// KubernetesRejected: The API server refuses the write itself, and the record has not changed.
+	// KubernetesRejected: The API server refuses the request itself. If that is a write, the record has not changed.
 	KubernetesRejected FailureType = "KubernetesRejected"
 
 	// KubernetesUnavailable: The API server did not answer, or can't serve requests now. The write may or may not have been applied.
@@ -184,7 +184,7 @@ func rowOf(t FailureType) row {
 	case KubernetesForbidden:
 		return row{codes.PermissionDenied, "", false, "Grant the account named above the rights in deploy/kubernetes/rbac.yaml; if a policy is named, correct admission.yaml."}
 	case KubernetesRejected:
-		return row{codes.Internal, "", false, "Read the API server's reason above; it may be an admission policy, or the size limit of annotations."}
+		return row{codes.Internal, "", false, "Read the API server's reason above. A write is also refused by admission policies, and beyond the size of annotations."}
 	case KubernetesUnavailable:
 		return row{codes.Unavailable, "", true, "If this persists, check the API server and the network path to it."}
 	case ListOutdated:

@@ -215,10 +215,12 @@ class KubernetesForbidden(MooringError):
 
 
 class KubernetesRejected(MooringError):
-    """The API server refuses the write itself, and the record has not changed."""
+    """The API server refuses the request itself. If that is a write, the record has not changed."""
 
     grpc_code = "INTERNAL"
-    advice = "Read the API server's reason above; it may be an admission policy, or the size limit of annotations."
+    advice = (
+        "Read the API server's reason above. A write is also refused by admission policies, and beyond the size of annotations."
+    )
 
 
 class RecordTooLarge(KubernetesRejected):
