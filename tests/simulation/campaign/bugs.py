@@ -193,7 +193,7 @@ _PLANTED: Final[list[tuple[Bug, str]]] = [
     (whoever_asks_is_answered_for_another, "usual"),
     (run_bugs.a_node_that_is_not_ready_is_dead, "nodes die"),
     (run_bugs.absence_is_no_matter_of_time, "nodes die"),
-    (run_bugs.releases_are_bound_to_nothing, "nodes die"),
+    (run_bugs.releases_are_bound_to_nothing, "nodes come back"),
     (nothing_leaves_the_index, "usual"),
     (run_bugs.a_reset_run_fails_as_if_it_had_begun_nothing, "busy operator"),
     (run_bugs.a_reset_run_detaches_no_more, "busy operator"),

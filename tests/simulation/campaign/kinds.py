@@ -130,6 +130,12 @@ KINDS: Final = (
         settings={"node_gone": 40.0},
     ),
     Kind(
+        "nodes come back",
+        {"lapse": 4, "taint": 1, "kill": 1},
+        *(10.0, (2, 4), (2, 2), (2, 3)),
+        settings={"node_gone": 40.0},
+    ),
+    Kind(
         "joining",
         {"restart": 3, "kill": 2, "terminate": 1, "outage": 1, "taint": 1},
         *(10.0, (2, 5), (2, 4)),

@@ -29,6 +29,7 @@ from tests.simulation.driver import SimulatedDriver
 from tests.simulation.history import History, PvChange
 from tests.simulation.mishaps import Mishaps
 from tests.simulation.temporal_core.worker import installed
+from tests.simulation.temporal_server.history import attributes_of, kind_of
 from tests.simulation.temporal_server.run import Run
 
 DRIVER: Final = "sim.csi.test"
@@ -267,6 +268,12 @@ class World:
         """Return whether the node's evacuation is open."""
         run = self.temporal.find(f"evacuate/{DRIVER}/{node}")
         return run is not None and run.open
+
+    def is_releasing(self, node: str) -> bool:
+        """Return whether the node's newest evacuation has begun to release a volume."""
+        run = self.temporal.find(f"evacuate/{DRIVER}/{node}")
+        scheduled = [attributes_of(each) for each in run.events if kind_of(each) == "ACTIVITY_TASK_SCHEDULED"] if run else []
+        return any(each.activity_type.name == "release_volume" for each in scheduled)
 
     def tell_broken(self, rule: str, volume: str, what: str) -> None:
         """Take in that a promise was broken."""
