@@ -1,47 +1,44 @@
-"""Stories that no server can be made to play, step by step in the simulated world."""
+"""A release of what waits for its PV, beside a PV that comes at any moment of it: all of it is released, or nothing."""
 
 from __future__ import annotations
 
-from mooring.models import UnpublishRequest, UnpublishResult
-from mooring.names import volume_id
-from tests.simulation.cluster import VOLUME
-from tests.simulation.instance import CONVERTER, Instance
-from tests.simulation.steps import carry_out, is_ready
-from tests.simulation.temporal import Run
-from tests.simulation.world import World
-from workflows.publish import PublishVolume
-from workflows.unpublish import UnpublishVolume
+import asyncio
+
+from mooring.client import MooringClient
+from mooring.models import UnpublishRequest
+from tests.simulation.campaign import verdict
+from tests.simulation.campaign.kinds import BY_NAME
+from tests.simulation.campaign.world import Plan, World
+from tests.simulation.clock import run
+from tests.simulation.temporal_core.worker import installed
+from tests.simulation.temporal_server.service import connect
+
+VOLUME = "vol-0"
+SECONDS = (-0.2, -0.1, -0.05, -0.02, 0.0, 0.02, 0.04, 0.06)
+"""Seconds after the request to release at which the PV comes; before it, where they are negative."""
+Left = tuple[tuple[str, ...], ...]
+"""The nodes that a release has released, those that the record names then, and those that have the volume at the driver."""
 
 
-def test_a_release_of_what_waited_leaves_what_was_recorded_before_it_could_ask_again() -> None:
-    world = World(0, faults=False)
-    world._start(PublishVolume, "node-a")
-    world._rest()
-    hold = world.hold()
-    assert hold is not None
-
-    release = Run(Instance(UnpublishVolume, volume_id(VOLUME), world.new_id(), released(hold)), "node-a")
-    world.begin(release)
-    world.task(release)
-    world.cluster.create()
-    while hold.open:
-        go_on(world, hold)
-    world._rest()
-
-    assert release.result is not None
-    assert "changed nothing" in CONVERTER.from_payload(release.result, UnpublishResult).message
-    assert (world.cluster.holders(), world.cluster.attached) == (["node-a"], ["node-a"])
+def test_a_release_beside_a_pv_that_comes_releases_all_of_it_or_nothing() -> None:
+    left = {run(_release(seconds)) for seconds in SECONDS}
+    assert left == {(("node-a",), (), ()), ((), ("node-a",), ("node-a",))}
 
 
-def released(hold: Run) -> UnpublishRequest:
-    """Return the request of an evacuation that has listed the hold."""
-    return UnpublishRequest(driver=VOLUME.driver, volume_handle=VOLUME.volume_handle, node_id="node-a", at_run=hold.run_id)
-
-
-def go_on(world: World, run: Run) -> None:
-    """Carry out what a run waits for, and its next task."""
-    for step in [step for step in run.steps.values() if is_ready(world, step)]:
-        world.story.append(step.name)
-        carry_out(world, run, step)
-    if run.jobs:
-        world.task(run)
+async def _release(seconds: float) -> Left:
+    """Return what a release has left, beside a PV that came at that moment."""
+    with installed():
+        world = World(Plan("released", kind=BY_NAME["PVs come late"], volumes=1, workers=1, disturbed=False))
+        await world.begin()
+        driver = world.settings.driver
+        mooring = MooringClient(connect(world.temporal, "caller"), driver=driver)
+        await mooring.publish(VOLUME, "node-a", deadline=60)
+        hold = world.temporal.find(f"unpersisted/{driver}/{VOLUME}")
+        assert hold is not None
+        asked = UnpublishRequest(driver=driver, volume_handle=VOLUME, node_id="node-a", at_run=hold.run_id)
+        world.temporal.hop = lambda _: 0.01
+        asyncio.get_running_loop().call_later(max(seconds, 0.0), world.create_pv, VOLUME)
+        await asyncio.sleep(max(-seconds, 0.0))
+        result = await mooring.request_unpublish(asked)
+        await asyncio.sleep(60)
+        return result.released, tuple(verdict.holders(world)[VOLUME]), tuple(world.driver.attached().get(VOLUME, ()))

@@ -54,10 +54,6 @@ class ActsOnProcesses:
         """Stop a worker for a while."""
         self.dice.choice(self.world.workers).pause(self.dice.choice((2.0, 10.0, 60.0)) * self.dice.random())
 
-    async def freeze(self) -> None:
-        """Stop a worker, mostly for longer than a workflow task waits for it."""
-        self.dice.choice(self.world.workers).pause(self.dice.choice((8.0, 20.0, 60.0)) * self.dice.random())
-
     async def outage(self) -> None:
         """Have the API server be away for a while."""
         self.world.trace.tell("", "the API server is down")
@@ -76,6 +72,17 @@ class ActsOnProcesses:
         if not self.world.is_over:
             faults.rates = usual
         self.world.trace.tell("", "the API server forbids no longer")
+
+    async def ail_driver(self) -> None:
+        """Have the driver refuse every call, mostly for longer than a step's budget."""
+        driver = self.world.driver
+        usual = driver.rates
+        self.world.trace.tell("", "the driver refuses everything")
+        driver.rates = replace(usual, refusals=1.0)
+        await asyncio.sleep(self.dice.choice((5.0, 90.0)) * self.dice.random())
+        if not self.world.is_over:
+            driver.rates = usual
+        self.world.trace.tell("", "the driver refuses no longer")
 
     async def forget(self) -> None:
         """Have the API server forget its past."""

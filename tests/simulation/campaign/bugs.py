@@ -23,8 +23,7 @@ from mooring.models import VolumeRecord, Write
 from mooring.records import annotations as written
 from mooring.records import fence, refusals
 from mooring.temporal.runs import OpenRun
-from tests.simulation import bugs
-from tests.simulation.campaign import run_bugs
+from tests.simulation.campaign import run_bugs, step_bugs
 from tests.simulation.campaign.workers import LOGIN
 
 Bug = Callable[[pytest.MonkeyPatch], None]
@@ -186,7 +185,7 @@ _PLANTED: Final[list[tuple[Bug, str]]] = [
     (epochs_of_a_pv_that_went_are_forgotten, "PVs go"),
     (what_is_left_over_speaks, "blind workers"),
     (run_bugs.a_departed_holder_is_rolled_back, "PVs come late"),
-    (run_bugs.a_rollback_gives_up, "writes are forbidden"),
+    (run_bugs.a_rollback_gives_up, "the driver is ill"),
     (run_bugs.what_can_not_be_asked_has_failed, "PVs come late"),
     (run_bugs.a_word_before_the_first_task_is_too_early, "PVs come late"),
     (run_bugs.ones_own_hold_is_an_earlier_holder, "PVs come late"),
@@ -199,18 +198,20 @@ _PLANTED: Final[list[tuple[Bug, str]]] = [
     (run_bugs.a_reset_run_detaches_no_more, "busy operator"),
     (run_bugs.a_reset_run_attaches_on_its_former_self, "busy operator"),
     (run_bugs.every_node_at_the_driver_is_a_stray, "drift"),
-    (run_bugs.heals_are_bound_to_nothing, "drift"),
+    (run_bugs.heals_are_bound_to_nothing, "heals come late"),
     (a_task_that_was_given_away_writes, "workers freeze"),
     (errors_tell_the_login, "usual"),
-    (bugs.rollback_gives_way_to_a_cancellation, "busy operator"),
-    (bugs.every_look_is_trusted, "busy operator"),
-    (bugs.undo_is_signed_by_the_run, "busy operator"),
-    (bugs.unpublish_lets_go_before_it_detaches, "usual"),
-    (bugs.claim_is_not_remembered, "busy operator"),
-    (bugs.nothing_is_burned, "busy operator"),
-    (bugs.hold_of_another_node_is_not_seen, "PVs come late"),
-    (bugs.rollback_leaves_the_backend, "usual"),
-    (bugs.reset_runs_trust_what_waited, "PVs come late"),
+    (step_bugs.rollback_gives_way_to_a_cancellation, "busy operator"),
+    (step_bugs.every_look_is_trusted, "busy operator"),
+    (step_bugs.undo_is_signed_by_the_run, "busy operator"),
+    (step_bugs.unpublish_lets_go_before_it_detaches, "usual"),
+    (step_bugs.claim_is_not_remembered, "busy operator"),
+    (step_bugs.nothing_is_burned, "busy operator"),
+    (step_bugs.hold_of_another_node_is_not_seen, "PVs come late"),
+    (step_bugs.rollback_leaves_the_backend, "usual"),
+    (step_bugs.reset_runs_trust_what_waited, "PVs come late"),
+    (step_bugs.first_task_forgets_nothing, "workers freeze"),
+    (step_bugs.renewal_is_local, "workers freeze"),
 ]
 BUGS: Final[dict[str, Bug]] = {bug.__name__: bug for bug, _ in _PLANTED}
 MADE_FOR: Final[dict[str, str]] = {bug.__name__: kind for bug, kind in _PLANTED}

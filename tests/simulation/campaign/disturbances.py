@@ -12,6 +12,8 @@ from tests.simulation import driver
 from tests.simulation.api_server import CALM
 from tests.simulation.campaign.acts import ActsOnProcesses, ActsOnPvs, ActsOnRuns
 from tests.simulation.campaign.nodes import ActsOnNodes
+from tests.simulation.clock import call_later
+from tests.simulation.temporal_server.defaults import WORKFLOW_TASK
 
 if TYPE_CHECKING:
     from tests.simulation.campaign.acts import Act
@@ -29,11 +31,11 @@ class Disturbances:
     nodes: ActsOnNodes = field(init=False)
     _acts: list[Act] = field(init=False)
     _kill: Act = field(init=False)
-    _freeze: Act = field(init=False)
     _happened: int = 0
+    _handed_out: int = 0
 
     def __post_init__(self) -> None:
-        processes, self._freeze = ActsOnProcesses(self.world, self.dice), ActsOnProcesses(self.world, self.freezes).freeze
+        processes = ActsOnProcesses(self.world, self.dice)
         self.nodes, self._kill = ActsOnNodes(self.world, self.dice), processes.kill
         parts = (processes, ActsOnRuns(self.world, self.dice), ActsOnPvs(self.world, self.dice), self.nodes)
         self._acts = [_named(parts, name) for name, weight in self.world.plan.kind.acts.items() for _ in range(weight)]
@@ -69,17 +71,25 @@ class Disturbances:
                 await act()
 
     async def happened(self, volume: str) -> None:
-        """Have a worker die or freeze soon after something has happened, where most is under way."""
+        """Have a worker die soon after something has happened, where most is under way."""
         self._happened += 1
-        if not volume:
-            return
-        number, freezes = self._happened, self.world.plan.kind.freezes
-        if self.deaths.random() < 0.01 and self.world.mishaps.befalls("death", number, "a worker dies"):
+        if volume and self.deaths.random() < 0.01 and self.world.mishaps.befalls("death", self._happened, "a worker dies"):
             await asyncio.sleep(self.dice.uniform(0, 0.01))
             await self._kill()
-        if freezes and self.freezes.random() < freezes and self.world.mishaps.befalls("freeze", number, "a worker freezes"):
-            await asyncio.sleep(self.freezes.uniform(0, 0.05))
-            await self._freeze()
+
+    def handed_out(self, what: str, identity: str) -> None:
+        """Have the worker freeze that has just got a task of this type, mostly for longer than a server waits for it."""
+        rate = self.world.plan.kind.freezes.get(what, 0.0)
+        self._handed_out += bool(rate)
+        self.freezes.seed(f"{self.world.plan.seed}/freeze {self._handed_out}")
+        if self.freezes.random() < rate and self.world.mishaps.befalls(
+            "freeze", self._handed_out, f"{identity} freezes with a {what}"
+        ):
+            longest = self.freezes.choice((8.0, 20.0) if what == WORKFLOW_TASK else (80.0, 120.0))
+            after, seconds = self.freezes.uniform(0, 0.05), longest * self.freezes.random()
+            for worker in self.world.workers:
+                if worker.process is not None and worker.process.name == identity:
+                    call_later(after, worker.pause, seconds)
 
 
 def _named(parts: tuple[object, ...], name: str) -> Act:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from tests.simulation.api_server import FaultRates
 from tests.simulation.driver import DriverRates
+from tests.simulation.temporal_server.defaults import WORKFLOW_TASK
 
 KUBE: Final = FaultRates(
     lost_requests=0.02,
@@ -54,7 +55,7 @@ class Kind:
     """A kind of world. `acts`: the weight of each; `pause`: the mean seconds between two. Numbers are from the least to the most.
 
     `begins`: whether volumes have their PV at first (`free`), have none (`bare`), or are attached by somebody else (`attached`).
-    `freezes`: how often a worker stops for a while soon after something has happened about a volume.
+    `freezes`: how often a worker stops for a while with an activity of this type, or a `WORKFLOW_TASK` of a volume's run.
     """
 
     name: str
@@ -70,7 +71,7 @@ class Kind:
     driver: DriverRates = DRIVER
     retentions: tuple[float, ...] = (120.0, 3600.0, LASTING)
     settings: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
-    freezes: float = 0.0
+    freezes: Mapping[str, float] = field(default_factory=lambda: NOTHING)
 
     @property
     def is_shared(self) -> bool:
@@ -132,7 +133,8 @@ KINDS: Final = (
     Kind(
         "nodes come back",
         {"lapse": 4, "taint": 1, "kill": 1},
-        *(10.0, (2, 4), (2, 2), (2, 3)),
+        *(10.0, (2, 4), (2, 2), (2, 2)),
+        freezes={"release_volume": 0.7},
         settings={"node_gone": 40.0},
     ),
     Kind(
@@ -164,10 +166,23 @@ KINDS: Final = (
         driver=STRAGGLING,
     ),
     Kind(
+        "the driver is ill",
+        {"ail_driver": 3, "cancel": 4, "kill": 1},
+        *(4.0, (1, 3), (2, 3)),
+        settings={"backend_timeout": 5.0, "backend_budget": 15.0},
+    ),
+    Kind(
+        "heals come late",
+        {"forbid": 3, "kill": 1},
+        *(20.0, (2, 4), (2, 2), (2, 2)),
+        settings={"clear_budget": 5.0, "reconcile_interval": 10.0, "reconcile_settle": 1.0},
+        freezes={"heal_drift": 0.7},
+    ),
+    Kind(
         "workers freeze",
         {"cancel": 6, "terminate": 1, "kill": 1, "forget": 1},
         *(2.0, (1, 3), (2, 3), (2, 3)),
-        freezes=0.2,
+        freezes={WORKFLOW_TASK: 0.2},
     ),
 )
 BY_NAME: Final = {kind.name: kind for kind in KINDS}

@@ -28,8 +28,6 @@ NODES: Final = "/api/v1/nodes"
 CSI_NODES: Final = "/apis/storage.k8s.io/v1/csinodes"
 OFF: Final = [{"key": "node.kubernetes.io/out-of-service", "value": "nodeshutdown", "effect": "NoExecute"}]
 MARGIN: Final = 20.0
-RELEASING: Final = 500
-"""Hundredths of a second in which an evacuation mostly begins to release something."""
 
 
 @dataclass(slots=True)
@@ -120,20 +118,14 @@ class ActsOnNodes:
             self._later(node)
 
     async def lapse(self) -> None:
-        """Declare a node out of service for a moment, and stop a worker that may be about to release what the node had."""
+        """Declare a node out of service for a moment, so that it is well again while its volumes are released."""
         node = self._chosen()
-        if node is None:
-            return
-        self.world.trace.tell("", f"{node} is out of service for a moment")
-        self.world.nodes.lose(node)
-        self.world.nodes.patch(node, {"spec": {"taints": OFF}})
-        for _ in range(RELEASING):
-            await asyncio.sleep(0.01)
-            if self.world.is_releasing(node):
-                break
-        await asyncio.sleep(self.dice.uniform(0, 0.05))
-        self.dice.choice(self.world.workers).pause(self.dice.uniform(1.2 * MARGIN, 4 * MARGIN))
-        self._return(node)
+        if node is not None:
+            self.world.trace.tell("", f"{node} is out of service for a moment")
+            self.world.nodes.lose(node)
+            self.world.nodes.patch(node, {"spec": {"taints": OFF}})
+            await asyncio.sleep(self.dice.choice((0.3, 3.0)) * self.dice.random())
+            self._return(node)
 
     async def ail(self) -> None:
         """Have a node be not Ready, which is no death, unless somebody vouches for it."""

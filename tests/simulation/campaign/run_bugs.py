@@ -29,9 +29,9 @@ def renewals_are_not_written(patch: pytest.MonkeyPatch) -> None:
     """Take the record that a publish reads for its own where it names the node."""
     make = RecordAcquisition.make
 
-    async def trusting(self: RecordAcquisition, acquire: fence.Acquire, seen: Any, *given: Any) -> WriteResult:
+    async def trusting(self: RecordAcquisition, acquire: fence.Acquire, seen: Any, *given: Any, **more: Any) -> WriteResult:
         if not acquire.renews:
-            return await make(self, acquire, seen, *given)
+            return await make(self, acquire, seen, *given, **more)
         signed = seen.record.model_copy(update={"operation": acquire.write.operation})
         return WriteResult(landed=True, record=signed, by=acquire.write.operation)
 

@@ -23,15 +23,20 @@ class WatchedHistory(list[Any]):
 
 
 class WatchedServer(Server):
-    """A Temporal server that tells of the beginning and the end of each run."""
+    """A Temporal server that tells of the beginning and the end of each run, and of the tasks that workers get."""
 
-    def __init__(self, dice: random.Random, tell: Callable[[Run], None]) -> None:
+    def __init__(self, dice: random.Random, tell: Callable[[Run], None], handed_out: Callable[[Run, str, str], None]) -> None:
         super().__init__(dice)
         self._tell = tell
+        self._handed_out = handed_out
 
     def add(self, run: Run) -> None:
         super().add(run)
         self._tell(run)
+
+    def handed_out(self, run: Run, what: str, identity: str) -> None:
+        super().handed_out(run, what, identity)
+        self._handed_out(run, what, identity)
 
     def closed(self, run: Run) -> None:
         super().closed(run)

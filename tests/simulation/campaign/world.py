@@ -29,7 +29,7 @@ from tests.simulation.driver import SimulatedDriver
 from tests.simulation.history import History, PvChange
 from tests.simulation.mishaps import Mishaps
 from tests.simulation.temporal_core.worker import installed
-from tests.simulation.temporal_server.history import attributes_of, kind_of
+from tests.simulation.temporal_server.defaults import WORKFLOW_TASK
 from tests.simulation.temporal_server.run import Run
 
 DRIVER: Final = "sim.csi.test"
@@ -85,7 +85,7 @@ class World:
         self.nodes = Nodes(self, [f"node-{letter}" for letter in "abcdefgh"[: plan.nodes]])
         self.history: History = WatchedHistory(self._tell)
         self.kube = SimulatedKubernetes(self.dice("kube"), now, self.history, CALM)
-        self.temporal = WatchedServer(self.dice("temporal"), self._tell_run)
+        self.temporal = WatchedServer(self.dice("temporal"), self._tell_run, self._tell_task)
         self.driver = SimulatedDriver(self.dice("driver"), now, self.history, name=DRIVER, heedless=is_heedless)
         self.attacher = Attacher(self, self.dice("attacher"))
         self.mishaps = self.kube.faults.mishaps = self.driver.mishaps = Mishaps(plan.only, self._tell_mishap)
@@ -269,12 +269,6 @@ class World:
         run = self.temporal.find(f"evacuate/{DRIVER}/{node}")
         return run is not None and run.open
 
-    def is_releasing(self, node: str) -> bool:
-        """Return whether the node's newest evacuation has begun to release a volume."""
-        run = self.temporal.find(f"evacuate/{DRIVER}/{node}")
-        scheduled = [attributes_of(each) for each in run.events if kind_of(each) == "ACTIVITY_TASK_SCHEDULED"] if run else []
-        return any(each.activity_type.name == "release_volume" for each in scheduled)
-
     def tell_broken(self, rule: str, volume: str, what: str) -> None:
         """Take in that a promise was broken."""
         self.broken.append(verdict.Broken(rule, volume, what))
@@ -312,15 +306,22 @@ class World:
             self.attacher.forget(volume)
         self.tell_about(run, f"temporal: {kind} {run.run_id[:8]} {state}, {len(run.events)} events")
         try:
-            verdict.judge_task_failures(run, volume)
-        except verdict.Broken as broken:
+            self._judge(run, volume)
+        except verdict.Broken as broken:  # NB: whoever has ended the run would get it
             self.broken.append(broken)
         if volume and not run.open:
             self._endings.ended(run, volume)
-        if not run.open:
-            written = ((f"{kind} {run.run_id}", event.SerializeToString()) for event in run.events)
-            verdict.judge(leaks(self.checker.canaries, written))
         self._happened(volume)
+
+    def _judge(self, run: Run, volume: str) -> None:
+        verdict.judge_task_failures(run, volume)
+        if not run.open:
+            place = f"{run.started.workflow_type.name} {run.run_id}"
+            verdict.judge(leaks(self.checker.canaries, ((place, event.SerializeToString()) for event in run.events)))
+
+    def _tell_task(self, run: Run, what: str, identity: str) -> None:
+        if self.plan.disturbed and not self.is_over and (what != WORKFLOW_TASK or self.volume_of(run)):
+            self._disturbances.handed_out(what, identity)
 
     def _happened(self, volume: str) -> None:
         if self.plan.disturbed and not self.is_over:

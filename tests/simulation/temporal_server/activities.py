@@ -111,6 +111,7 @@ class Activities:
         limit = seconds(asked.start_to_close_timeout)
         activity.set("attempt", limit, self._time_out, activity, kinds.TIMEOUT_TYPE_START_TO_CLOSE)
         activity.set("beat", seconds(asked.heartbeat_timeout), self._time_out, activity, kinds.TIMEOUT_TYPE_HEARTBEAT)
+        self.server.handed_out(activity.run, asked.activity_type.name, identity)
 
     def beat(self, attempt: ActivityAttempt, details: Payloads) -> bool:
         """Take in a heartbeat, and return whether the activity is to be cancelled.

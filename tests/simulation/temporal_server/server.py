@@ -97,6 +97,9 @@ class Server:
             self.later(relations.close_children, run)
         call_later(self.retention, self._forget, run)
 
+    def handed_out(self, run: Run, what: str, identity: str) -> None:
+        """Take in that a worker has got one of a run's tasks: an activity of this type, or a `WORKFLOW_TASK`."""
+
     def signal(self, run: Run, name: str, given: Any, **more: Any) -> None:
         """Signal a run."""
         kind = "WORKFLOW_EXECUTION_SIGNALED"

@@ -14,7 +14,7 @@ from temporalio.service import RPCStatusCode
 
 from tests.simulation.clock import call_later
 from tests.simulation.temporal_server import commands
-from tests.simulation.temporal_server.defaults import DEFAULT_TIMEOUT
+from tests.simulation.temporal_server.defaults import DEFAULT_TIMEOUT, WORKFLOW_TASK
 from tests.simulation.temporal_server.errors import not_found, refusal
 from tests.simulation.temporal_server.history import seconds
 from tests.simulation.temporal_server.workflow_task import TaskAnswer, WorkflowTask, scheduled_fields, write_started
@@ -66,6 +66,7 @@ class WorkflowTasks:
             task.started_id = write_started(task, identity)
         task.events = task.snapshot()
         task.handles.append(call_later(_patience(task), self._time_out, task))
+        self.server.handed_out(run, WORKFLOW_TASK, identity)
 
     def complete(self, task: WorkflowTask, answer: TaskAnswer, identity: str) -> None:
         """Carry out a worker's commands.

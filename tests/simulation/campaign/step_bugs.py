@@ -1,13 +1,13 @@
-"""Faults of one line each, planted in the workflows: the simulation is worth what it finds of them.
+"""Faults of one line each in the parts of operations: what a run knows of itself, its looks, its writes, its holds (bugs.py).
 
-Not found, since a second rule covers for each: a hold that does not wait for its publish (the rollback takes back what bears the
+Not planted, since a second rule covers for each: a hold that does not wait for its publish (the rollback takes back what bears the
 publish's id), and one that takes nothing back when it is ended (whoever ends it moves the epoch).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from collections.abc import Coroutine
+from typing import Any
 
 import pytest
 
@@ -19,8 +19,6 @@ from workflows.common.first_task import FirstTask
 from workflows.common.steps import Steps
 from workflows.publication.detach import BackendDetach
 from workflows.publish import PublishVolume
-
-Bug = Callable[[pytest.MonkeyPatch], None]
 
 
 def rollback_gives_way_to_a_cancellation(patch: pytest.MonkeyPatch) -> None:
@@ -107,18 +105,3 @@ def first_task_forgets_nothing(patch: pytest.MonkeyPatch) -> None:
 def renewal_is_local(patch: pytest.MonkeyPatch) -> None:
     """Let a renewal be attempted where no history knows of it."""
     patch.setattr(fence, "may_be_local", fence.is_plain)
-
-
-BUGS: Final[list[Bug]] = [
-    first_task_forgets_nothing,
-    renewal_is_local,
-    rollback_gives_way_to_a_cancellation,
-    every_look_is_trusted,
-    undo_is_signed_by_the_run,
-    unpublish_lets_go_before_it_detaches,
-    claim_is_not_remembered,
-    nothing_is_burned,
-    hold_of_another_node_is_not_seen,
-    rollback_leaves_the_backend,
-    reset_runs_trust_what_waited,
-]
