@@ -66,6 +66,8 @@ async def test_a_planted_fault_is_told_with_its_seed_and_story() -> None:
         "hold_of_another_node_is_not_seen",
         "a_node_that_is_not_ready_is_dead",
         "a_task_that_was_given_away_writes",
+        "renewal_is_local",
+        "errors_tell_the_login",
     ],
 )
 async def test_a_planted_fault_is_found_in_the_kind_of_world_that_is_made_for_it(bug: str) -> None:

@@ -112,6 +112,9 @@ class Attacher:
         self.show(attachment)
         if not attachment.told:
             await self._until(attachment, "publish", self._publish)
+        repeats = self.world.plan.kind.repeats
+        while repeats and not attachment.leaves.is_set() and self.dice.random() < repeats:
+            await self._until(attachment, "publish", self._publish)
         await attachment.leaves.wait()
         attachment.told = False
         self._patch(attachment, {"metadata": {"deletionTimestamp": now().strftime("%Y-%m-%dT%H:%M:%SZ")}})

@@ -85,8 +85,7 @@ class Disturbances:
         if self.freezes.random() < rate and self.world.mishaps.befalls(
             "freeze", self._handed_out, f"{identity} freezes with a {what}"
         ):
-            longest = self.freezes.choice((8.0, 20.0) if what == WORKFLOW_TASK else (80.0, 120.0))
-            after, seconds = self.freezes.uniform(0, 0.05), longest * self.freezes.random()
+            after, seconds = self.freezes.uniform(0, 0.05), self.freezes.uniform(2, 20 if what == WORKFLOW_TASK else 120)
             for worker in self.world.workers:
                 if worker.process is not None and worker.process.name == identity:
                     call_later(after, worker.pause, seconds)

@@ -56,6 +56,7 @@ class Kind:
 
     `begins`: whether volumes have their PV at first (`free`), have none (`bare`), or are attached by somebody else (`attached`).
     `freezes`: how often a worker stops for a while with an activity of this type, or a `WORKFLOW_TASK` of a volume's run.
+    `repeats`: how often external-attacher asks once more for what it has got, as it does where it could not write that down.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Kind:
     retentions: tuple[float, ...] = (120.0, 3600.0, LASTING)
     settings: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     freezes: Mapping[str, float] = field(default_factory=lambda: NOTHING)
+    repeats: float = 0.0
 
     @property
     def is_shared(self) -> bool:
@@ -183,6 +185,7 @@ KINDS: Final = (
         {"cancel": 6, "terminate": 1, "kill": 1, "forget": 1},
         *(2.0, (1, 3), (2, 3), (2, 3)),
         freezes={WORKFLOW_TASK: 0.2},
+        repeats=0.5,
     ),
 )
 BY_NAME: Final = {kind.name: kind for kind in KINDS}
