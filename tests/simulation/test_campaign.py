@@ -62,7 +62,6 @@ async def test_a_planted_fault_is_told_with_its_seed_and_story() -> None:
         "unpublish_lets_go_before_it_detaches",
         "rollback_leaves_the_backend",
         "nothing_is_burned",
-        "claim_is_not_remembered",
         "hold_of_another_node_is_not_seen",
         "a_node_that_is_not_ready_is_dead",
         "a_task_that_was_given_away_writes",

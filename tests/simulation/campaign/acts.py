@@ -64,11 +64,18 @@ class ActsOnProcesses:
 
     async def forbid(self) -> None:
         """Have the API server forbid nearly everything, mostly for longer than an unpublish takes."""
+        await self._forbid(0.95, self.dice.choice((10.0, 90.0, 90.0)) * self.dice.random())
+
+    async def forbid_all(self) -> None:
+        """Have the API server forbid everything, for so long that whoever asks in vain has become slow to ask again."""
+        await self._forbid(1.0, self.dice.uniform(40, 120))
+
+    async def _forbid(self, refusals: float, seconds: float) -> None:
         faults = self.world.kube.faults
         usual = faults.rates
         self.world.trace.tell("", "the API server forbids")
-        faults.rates = replace(usual, refusals=0.95, codes=frozenset({403}))
-        await asyncio.sleep(self.dice.choice((10.0, 90.0, 90.0)) * self.dice.random())
+        faults.rates = replace(usual, refusals=refusals, codes=frozenset({403}))
+        await asyncio.sleep(seconds)
         if not self.world.is_over:
             faults.rates = usual
         self.world.trace.tell("", "the API server forbids no longer")

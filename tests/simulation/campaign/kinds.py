@@ -175,10 +175,10 @@ KINDS: Final = (
     ),
     Kind(
         "heals come late",
-        {"forbid": 3, "kill": 1},
-        *(20.0, (2, 4), (2, 2), (2, 2)),
+        {"forbid_all": 3, "kill": 1},
+        *(40.0, (3, 5), (2, 2), (2, 2)),
         settings={"clear_budget": 5.0, "reconcile_interval": 10.0, "reconcile_settle": 1.0},
-        freezes={"heal_drift": 0.7},
+        freezes={"heal_drift": 0.9},
     ),
     Kind(
         "workers freeze",

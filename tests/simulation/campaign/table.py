@@ -23,7 +23,7 @@ from tests.simulation.campaign.world import Plan, World, play
 
 OPERATIONS: Final = 150
 """Operations of one world."""
-WORLDS: Final = 8
+WORLDS: Final = 16
 """Worlds in which a fault is looked for."""
 _kept: Final[list[World]] = []
 
