@@ -223,10 +223,15 @@ class EvidenceReader:
         return known or await self.attachments.node_id(shown.node) or shown.node
 
     async def _mode(self, pv: str) -> tuple[AccessMode | None, bool]:
-        """Return the mode in which several nodes may have the PV's volume, None for one node; and whether it is readonly."""
+        """Return the mode in which several nodes may have the PV's volume, None for one node; and whether it is readonly.
+
+        NB: the next write makes a record of it, so an outage is no reason to guess.
+        """
         try:
             volume = await self.attachments.volume(pv)
-        except MooringError:
+        except MooringError as error:
+            if error.retryable:
+                raise
             return None, False  # one node, then: the strictest
         return (volume.access_mode, volume.readonly) if volume else (None, False)
 

@@ -41,12 +41,19 @@ class UnplacedAttachments:
         return [each for each in shown if not each.pv or not await self._is_there(each.pv)]
 
     async def of(self, handle: str) -> list[CachedAttachment]:
-        """Return those whose Node says that it has the volume; none if no Node can be asked."""
+        """Return those whose Node says that it has the volume; none if no Node may be asked.
+
+        Raises:
+            KubernetesUnavailable: the API server did not answer for a Node.
+
+        """
         shown = self._unknown()
         nodes = list(dict.fromkeys(each.node for each in shown))[:MAX_CONFIRMED]
         try:
             having = await self.node_usage.having(handle, nodes) if nodes else set[str]()
-        except MooringError:
+        except MooringError as error:
+            if error.retryable:
+                raise
             return []
         return [each for each in shown if each.node in having]
 

@@ -79,6 +79,19 @@ async def test_where_no_node_can_be_asked_a_volume_that_has_a_pv_is_kept_from_no
         assert (await mooring.publish("vol", "node-b")).persisted
 
 
+async def test_a_node_that_did_not_answer_is_asked_again(
+    serving: Serving, cluster: Cluster, mooring: MooringClient, attached: Attached
+) -> None:
+    await attached("vol")
+    await cluster.create("vol")
+    async with serving() as worker:
+        await indexed(worker, "vol")
+        cluster.proxy.fail("GET", status=503, path=NODES, times=2)  # the first step's question, and that of the live look
+
+        with pytest.raises(Disputed, match="unpublish vol node-a"):
+            await mooring.publish("vol", "node-b")
+
+
 async def test_an_unpublish_of_the_node_frees_the_volume(
     serving: Serving, cluster: Cluster, mooring: MooringClient, attached: Attached
 ) -> None:
