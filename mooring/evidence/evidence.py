@@ -187,9 +187,17 @@ class EvidenceReader:
         return runs
 
     async def _name_shown(self, known: PastHolders) -> list[tuple[str, CachedAttachment]]:
-        """Name the VolumeAttachments that are evidence for holders, and return the others, each with its node id."""
+        """Name the VolumeAttachments that are evidence for holders, and return the others, each with its node id.
+
+        A holder that one spoke for while there was no PV to tell its mode has that of the PV that there is now.
+        """
         shown = [(await self._node_id(each), each) for pv in known.pvs for each in self.attached.of(pv)]
         known.shown.update((node_id, each.name) for node_id, each in shown if node_id in known.holders)
+        for node_id, each in shown:
+            held = known.holders.get(node_id)
+            if held is not None and held.access_mode is None:
+                mode, readonly = await self._mode(each.pv)
+                known.holders[node_id] = held.model_copy(update={"access_mode": mode, "readonly": readonly})
         return [(node_id, each) for node_id, each in shown if node_id not in known.holders]
 
     async def _take_shown(self, handle: str, known: PastHolders, runs: Sequence[LastRun]) -> None:

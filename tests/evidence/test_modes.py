@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
+from temporalio.client import Client
+
+from mooring import names
 from mooring.client import MooringClient
-from mooring.models import AccessMode
+from mooring.errors import Disputed
+from mooring.models import AccessMode, VolumeRef
 from tests.evidence.conftest import Serving
 from tests.harness.cluster import Cluster
-from tests.harness.departed_volumes import attach_seen
+from tests.harness.departed_volumes import attach_seen, delete_seen
 from tests.harness.existing_cluster import ExistingCluster
+from tests.harness.patience import PATIENCE
+from tests.harness.workers import indexed
 
 SHARED = AccessMode.MULTI_NODE_MULTI_WRITER
+
+
+async def is_listed(client: Client, cluster: Cluster, status: str) -> None:
+    """Wait until Temporal lists an operation on the volume that ended so."""
+    runs = names.runs_of(names.volume_id(VolumeRef(driver=cluster.driver, volume_handle="vol")))
+    async with asyncio.timeout(PATIENCE):
+        while not (await client.count_workflows(f"{runs} AND ExecutionStatus = '{status}'")).count:
+            await asyncio.sleep(0.05)
 
 
 async def test_a_holder_of_a_shared_volume_remains_one_though_a_question_about_its_mode_had_no_answer(
@@ -25,3 +42,23 @@ async def test_a_holder_of_a_shared_volume_remains_one_though_a_question_about_i
 
         assert await cluster.holder("vol") == "node-a"
         assert not (await mooring.publish("vol", "node-b", access_mode=SHARED)).reclaimed
+
+
+async def test_a_holder_that_was_in_doubt_without_a_pv_has_the_mode_of_the_pv_that_comes(
+    serving: Serving, cluster: Cluster, mooring: MooringClient, existing: ExistingCluster, temporal_client: Client
+) -> None:
+    await existing.register("node-a")
+    async with serving() as worker:
+        await cluster.create("vol", modes=["ReadWriteMany"])
+        await mooring.unpublish("vol", "node-a")
+        await attach_seen(worker, existing, "vol", "node-a")
+        await delete_seen(worker, cluster, "vol")
+        with pytest.raises(Disputed, match="node-a"):
+            await mooring.publish("vol", "node-b", access_mode=SHARED)
+        await is_listed(temporal_client, cluster, "Failed")
+        await cluster.create("vol", modes=["ReadWriteMany"])
+        await indexed(worker, "vol")
+
+        await mooring.publish("vol", "node-b", access_mode=SHARED)
+
+        assert await cluster.holder("vol") == "node-a"
