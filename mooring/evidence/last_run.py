@@ -133,7 +133,7 @@ async def let_go_without_pv(client: Client, volume: VolumeRef, last: LastRun, as
         return ""
     if asking and hold.parent_run_id == asking:
         return ""
-    if hold.status is WorkflowExecutionStatus.CANCELED and hold.start_time < last.started_at:
+    if hold.status is WorkflowExecutionStatus.CANCELED and hold.start_time < (last.asked_at or last.started_at):
         return ""
     with legible(hold.id, hold.run_id):
         node_id = (await hold.memo_value(names.ATTACHMENT_MEMO, type_hint=Attachment)).node_id
@@ -191,7 +191,7 @@ def _left(reader: RunReader, run_id: str) -> LastRun | None:
     informed = knew.looked and (knew.record is not None or reader.operation != UNPUBLISH)
     return LastRun(
         *(run_id, reader.operation, reader.node_id, started_at, left, unrecorded, went, reader.frees, informed, attached),
-        *(knew.highest, knew.unplaced),
+        *(knew.highest, knew.unplaced, reader.asked_at),
     )
 
 

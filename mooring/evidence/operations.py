@@ -36,7 +36,8 @@ class LastRun:
     the PV that it had acquired it on was gone. `frees` says whether it took the volume from a node. `knew`: it is final on every
     node, as it knew all there was to know. `attached`: the node that it published the volume to, "" if it failed. `highest`: the
     highest epoch that it knew at any time, be it of a PV that went meanwhile. `unplaced`: VolumeAttachments that nothing placed
-    might be of the volume, so it outdates none of them. `since`: the unpublishes that say more than it.
+    might be of the volume, so it outdates none of them. `asked_at`: the time of its request, which for a run that was reset is
+    before its start. `since`: the unpublishes that say more than it.
     """
 
     run_id: str
@@ -51,6 +52,7 @@ class LastRun:
     attached: str = ""
     highest: int = 0
     unplaced: bool = False
+    asked_at: datetime | None = None
     since: tuple[LastRun, ...] = ()
 
     @property

@@ -89,6 +89,8 @@ class RunReader:
     client: Client
     operation: str = ""
     node_id: str = ""
+    asked_at: datetime = datetime.min
+    """The time of the request: that of its start, unless it is a run that was reset."""
     started_at: datetime = datetime.min
     ended_at: datetime | None = None
     state: str = ""
@@ -182,7 +184,7 @@ class RunReader:
 
     async def _started(self, event: HistoryEvent) -> None:
         started = event.workflow_execution_started_event_attributes
-        self.started_at = _moment(event)
+        self.asked_at = self.started_at = _moment(event)
         self.operation = OPERATIONS.get(started.workflow_type.name, started.workflow_type.name)
         asked = await self._decode(started.input.payloads)
         self.asked = asked if isinstance(asked, dict) else {}
@@ -206,8 +208,12 @@ class RunReader:
             self.known.learn(activity, await self._decode(details["result"].payloads))
 
     def _begins_again(self, event: HistoryEvent) -> None:
-        """Forget what its former self was shown, if it was reset here: others may have had the volume since."""
+        """Forget what its former self was shown, if it was reset here: others may have had the volume since.
+
+        NB: the first event is of the time when its former self was started, while Temporal has this run start here.
+        """
         if is_reset(event):
+            self.started_at = _moment(event)
             self.known, self.attaches = KnownHolders(highest=self.known.highest), False
 
     async def _noted(self, event: HistoryEvent) -> None:

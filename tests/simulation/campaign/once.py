@@ -41,4 +41,8 @@ ONCE: Final = {
         "It was the judge that erred: a publish was reset to the moment at which the backend was asked, so that Temporal asked it "
         "again, long afterwards and of a driver that enforces no token."
     ),
+    "seed=20001/0 operations=300 kind=shared-volumes volumes=1 nodes=3 workers=3 unnamed=no disturbed=yes": (
+        "What a publish that was reset knew was taken for older than a record that was written before the reset, so a worker whose "
+        "index had only that one recorded the volume without the node that the publish had attached it to."
+    ),
 }
