@@ -7,7 +7,8 @@ import uuid
 from asyncio.subprocess import PIPE, STDOUT
 from dataclasses import dataclass, field
 
-from temporalio.api.enums.v1 import EventType
+from temporalio.api.enums.v1 import EventType, RoutingConfigUpdateState
+from temporalio.api.workflowservice.v1 import DescribeWorkerDeploymentRequest
 from temporalio.client import Client, WorkflowHandle
 
 from mooring.devstack.temporal import temporal_command
@@ -22,9 +23,15 @@ class WorkerDeployment:
     name: str = field(default_factory=lambda: f"mooring-{uuid.uuid4().hex[:8]}")
 
     async def make_current(self, build_id: str) -> None:
-        """Have the workers of this build serve, once they poll."""
+        """Have the workers of this build serve, once they poll, and return once all queues of the server know."""
         name = ("--deployment-name", self.name, "--build-id", build_id)
         await temporal(self.client, "worker", "deployment", "set-current-version", "--yes", *name)
+        asked = DescribeWorkerDeploymentRequest(namespace=self.client.namespace, deployment_name=self.name)
+        state = RoutingConfigUpdateState.ROUTING_CONFIG_UPDATE_STATE_IN_PROGRESS
+        async with asyncio.timeout(PATIENCE):
+            while state == RoutingConfigUpdateState.ROUTING_CONFIG_UPDATE_STATE_IN_PROGRESS:
+                found = await self.client.workflow_service.describe_worker_deployment(asked)
+                state = found.worker_deployment_info.routing_config_update_state
 
 
 async def temporal(client: Client, *arguments: str) -> None:

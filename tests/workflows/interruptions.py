@@ -24,7 +24,7 @@ from tests.harness.cluster import Cluster
 from tests.harness.resets import FIRST, LAST, Run, last_run, reset
 from tests.harness.workers import until
 
-SECONDS = 120
+SECONDS = 240
 AT_ONCE = 26
 """Stories that play beside each other: enough for what hangs to cost little, few enough for each to go on beside a load."""
 

@@ -24,7 +24,7 @@ async def played(client: Client, cluster: Cluster, mooring: MooringClient, *rows
         return await Scene(client, cluster, mooring, array).play(rows)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 async def test_no_interruption_leaves_a_volume_on_two_nodes(
     temporal_client: Client, cluster: Cluster, mooring: MooringClient
 ) -> None:
