@@ -37,6 +37,7 @@ def pv(number: int, driver: str, annotations: dict[str, str] | None = None) -> d
             "persistentVolumeReclaimPolicy": "Retain",
             "csi": {"driver": driver, "volumeHandle": volume_handle(number)},
         },
+        "status": {"phase": "Available"},
     }
 
 
