@@ -187,21 +187,14 @@ class EvidenceReader:
         return runs
 
     async def _name_shown(self, known: PastHolders) -> list[tuple[str, CachedAttachment]]:
-        """Name the VolumeAttachments that are evidence for holders, and return the others, each with its node id.
-
-        A holder that one spoke for while there was no PV to tell its mode has that of the PV that there is now.
-        """
+        """Name the VolumeAttachments that are evidence for holders, and return those of all its PVs, each with its node id."""
         shown = [(await self._node_id(each), each) for pv in known.pvs for each in self.attached.of(pv)]
         known.shown.update((node_id, each.name) for node_id, each in shown if node_id in known.holders)
-        for node_id, each in shown:
-            held = known.holders.get(node_id)
-            if held is not None and held.access_mode is None:
-                mode, readonly = await self._mode(each.pv)
-                known.holders[node_id] = held.model_copy(update={"access_mode": mode, "readonly": readonly})
-        return [(node_id, each) for node_id, each in shown if node_id not in known.holders]
+        return shown
 
     async def _take_shown(self, handle: str, known: PastHolders, runs: Sequence[LastRun]) -> None:
         named = await self._name_shown(known)
+        await self._take_modes(known, named)
         # NB: these may be of another volume after all, so that their end takes nothing from whom anything else speaks for.
         unplaced = [(await self._node_id(each), each) for each in await self.unplaced.of(handle)]
         for node_id, shown in (*named, *unplaced):
@@ -210,6 +203,16 @@ class EvidenceReader:
                 held = Attachment(node_id=node_id, attached_at=shown.since, access_mode=mode, readonly=readonly)
                 said = f"VolumeAttachment {shown.name} says that it is attached to node {node_id}."
                 known.take_shown(held, shown.name, said if shown.pv in known.pvs else word(shown))
+
+    async def _take_modes(self, known: PastHolders, shown: Sequence[tuple[str, CachedAttachment]]) -> None:
+        """Give a holder that one of these spoke for while there was no PV to tell its mode that of the PV that there is now."""
+        for node_id, each in shown:
+            held = known.holders.get(node_id)
+            if held is None or held.access_mode is not None:
+                continue
+            mode, readonly = await self._mode(each.pv)
+            if mode is not None:
+                known.holders[node_id] = held.model_copy(update={"access_mode": mode, "readonly": readonly})
 
     async def _let_go(self, handle: str, known: PastHolders, departure: Departure | None) -> None:
         """Forget whom a VolumeAttachment spoke for that is gone.
