@@ -1,7 +1,7 @@
 """The activities that look at a volume's record and change it: track in memory, persist on the PV, roll back in memory.
 
-Contract: a write goes to the API server as decided. An attachment is tracked in the index while its write
-is under way, and no longer: one that landed is known by its PV, one that did not is out of the index before that is reported.
+Contract: a write goes to the API server as decided. An attachment is tracked in the index while its write is under way, and no
+longer: one that landed is known by its PV, one that did not is out of the index before that is reported.
 
 The first step decides, by the fence, the write of an undisturbed operation, and attempts it once. If its outcome is unknown, the
 visible step repeats that very write; if not even the write is known, the run is told (`attempted`).
@@ -115,10 +115,8 @@ class AttachmentActivities:
 
         NB: Temporal is asked after the mark was read from memory. Whoever goes on with the run after its answer moves the epoch.
         """
-        memory, node = (
-            self._in_memory(asked),
-            self._cached(asked.volume_handle, asked.node_id) if asked.node_id else NodeVerdict.ADMITTED,
-        )
+        memory = self._in_memory(asked)
+        node = self._cached(asked.volume_handle, asked.node_id) if asked.node_id else NodeVerdict.ADMITTED
         doubt = self._doubts.refused.get(asked.volume_handle, "") if asked.node_id else ""
         calm = self._at_once and asked.at_once and _is_plain(memory) and node is NodeVerdict.ADMITTED and not doubt
         waiting, record, first = await asyncio.gather(

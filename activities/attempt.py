@@ -59,7 +59,7 @@ def _attempt() -> int:
 
 
 def _interval() -> float:
-    """Return the seconds between two heartbeats: a busy event loop may then take half of the timeout, the way a quarter."""
+    """Return the seconds between two heartbeats: a busy event loop may delay one by half of the timeout, and loses no attempt."""
     return (activity.info().heartbeat_timeout or timedelta(seconds=3)).total_seconds() / 4
 
 

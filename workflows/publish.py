@@ -192,6 +192,7 @@ class PublishVolume:
         self._seen_itself = self._steps.trusts(seen) and isinstance(decision, fence.Refuse)
         if isinstance(decision, fence.Acquire):
             await self._hold.learn_writers(seen)
+            # NB: in histories of before the first step made the write; today's has made it where it may be local.
             at_once = self._is_decided_on_the_index(seen) and fence.may_be_local(record)
             return await self._acquisition.make(decision, seen, self._hold.mine, at_once=at_once)
         if self._steps.trusts(seen) or self._left_something() or self._is_undone_after(seen):

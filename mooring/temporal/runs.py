@@ -157,7 +157,7 @@ async def look_up(client: Client, workflow_id: str, run_id: str | None = None) -
     try:
         return await describe(client, workflow_id, run_id)
     except RPCError as error:
-        raise TemporalUnavailable(f"Temporal did not return the state of {workflow_id}: {in_words(error)}.") from error
+        raise _no_state(workflow_id, error) from error
 
 
 async def is_in_first_task(client: Client, workflow_id: str, run_id: str) -> bool:
@@ -173,9 +173,13 @@ async def is_in_first_task(client: Client, workflow_id: str, run_id: str) -> boo
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             return False
-        raise TemporalUnavailable(f"Temporal did not return the state of {workflow_id}: {in_words(error)}.") from error
+        raise _no_state(workflow_id, error) from error
     run = answer.workflow_execution_info
     return run.status == WorkflowExecutionStatus.RUNNING.value and run.history_length == _FIRST_TASK
+
+
+def _no_state(workflow_id: str, error: RPCError) -> TemporalUnavailable:
+    return TemporalUnavailable(f"Temporal did not return the state of {workflow_id}: {in_words(error)}.")
 
 
 async def _decoded(client: Client, payloads: Sequence[Payload]) -> Any:

@@ -27,6 +27,13 @@ async def reset_once(client: Client, hold: Run) -> Run:
     return again
 
 
+async def held_and_reset(mooring: MooringClient, client: Client, cluster: Cluster) -> tuple[Run, Run]:
+    """Have node-a hold the volume without a PV, and the hold reset; return the run that was reset, and the one that goes on."""
+    await mooring.publish("vol", "node-a")
+    hold = await hold_of(client, cluster)
+    return hold, await reset_once(client, hold)
+
+
 async def begun(run: Run) -> None:
     """Wait until the run has done a workflow task of its own."""
     former = len((await run.fetch_history()).events)
@@ -45,9 +52,7 @@ async def waits_for_an_operation(run: Run) -> None:
 async def test_a_hold_that_is_reset_again_after_its_node_was_unpublished_is_recorded_on_no_pv(
     worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
 ) -> None:
-    await mooring.publish("vol", "node-a")
-    hold = await hold_of(temporal_client, cluster)
-    await reset_once(temporal_client, hold)
+    hold, _ = await held_and_reset(mooring, temporal_client, cluster)
     assert (await mooring.unpublish("vol", "node-a")).released == ("node-a",)
     await cluster.create("vol")
     await indexed(worker, "vol")
@@ -61,9 +66,7 @@ async def test_a_hold_that_is_reset_again_after_its_node_was_unpublished_is_reco
 async def test_a_publish_relies_on_no_hold_that_was_reset_again_after_its_node_was_unpublished(
     worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
 ) -> None:
-    await mooring.publish("vol", "node-a")
-    hold = await hold_of(temporal_client, cluster)
-    await reset_once(temporal_client, hold)
+    hold, _ = await held_and_reset(mooring, temporal_client, cluster)
     await mooring.unpublish("vol", "node-a")
     again = await reset(temporal_client, hold, FIRST, str)
 
@@ -75,9 +78,7 @@ async def test_a_publish_relies_on_no_hold_that_was_reset_again_after_its_node_w
 async def test_a_hold_that_is_reset_while_its_node_is_unpublished_is_recorded_on_no_pv(
     worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
 ) -> None:
-    await mooring.publish("vol", "node-a")
-    hold = await hold_of(temporal_client, cluster)
-    other = await reset_once(temporal_client, hold)
+    hold, other = await held_and_reset(mooring, temporal_client, cluster)
     look = cluster.proxy.hold("GET", times=1)
     unpublish = asyncio.create_task(mooring.unpublish("vol", "node-a", deadline=PATIENCE))
     await ended(other)
@@ -128,8 +129,7 @@ async def test_a_hold_that_is_reset_goes_on_though_another_node_is_unpublished(
 async def test_an_unpublish_ends_a_hold_that_waits_for_it_though_an_operation_that_is_over_had_asked_for_that(
     worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
 ) -> None:
-    await mooring.publish("vol", "node-a")
-    again = await reset_once(temporal_client, await hold_of(temporal_client, cluster))
+    _, again = await held_and_reset(mooring, temporal_client, cluster)
     await again.cancel(reason=names.asked_by("0f8fad5b-d9cb-469f-a165-70867728950e"))
 
     assert (await mooring.unpublish("vol", "node-a")).released == ("node-a",)

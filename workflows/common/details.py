@@ -9,17 +9,21 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from temporalio import workflow
+from temporalio.workflow import ActivityConfig
 
 with workflow.unsafe.imports_passed_through():
     from mooring.commands import filled_in
     from mooring.states import State, guidance, meaning
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
     from datetime import datetime
+
+A = TypeVar("A")
+Q = TypeVar("Q")
 
 _MOST = 5
 """Steps that are named, the oldest first."""
@@ -59,6 +63,11 @@ class RunDetails:
             self._steps.remove(waits)
             if not evicted:
                 self._show()
+
+    async def take(self, step: Callable[[Any, Q], Awaitable[A]], asked: Q, options: ActivityConfig) -> A:
+        """Take this step as an activity, and show its summary until it has ended."""
+        with self.step(options.get("summary") or ""):
+            return await workflow.execute_activity_method(step, asked, **options)
 
     def _show(self) -> None:
         if self._state is not None:

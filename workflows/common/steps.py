@@ -264,8 +264,7 @@ class Steps:
     async def _visibly(self, step: Callable[[Any, Q], Awaitable[A]], asked: Q, options: ActivityConfig) -> A:
         """Take a step that everybody sees, beyond the first task."""
         self.first.leave()
-        with self.details.step(options.get("summary") or ""):
-            return await workflow.execute_activity_method(step, asked, **options)
+        return await self.details.take(step, asked, options)
 
     def _several(self) -> tuple[str, ...]:
         """Return the PVs that the run has seen, if they are several: the worker that looks next may not know each."""

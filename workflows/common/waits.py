@@ -92,5 +92,4 @@ class WaitSteps:
 
     async def _take(self, summary: str, step: Callable[[Any, Q], Awaitable[A]], asked: Q, attempt: float | None = None) -> A:
         options = patient(self.limits, summary, attempt or self.limits.attempt_timeout)
-        with self.details.step(summary):
-            return await workflow.execute_activity_method(step, asked, **options)
+        return await self.details.take(step, asked, options)

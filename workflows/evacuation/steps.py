@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 from temporalio import workflow
 from temporalio.workflow import ActivityConfig
@@ -32,10 +32,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.common.details import RunDetails
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
-
-A = TypeVar("A")
-Q = TypeVar("Q")
+    from collections.abc import Iterator, Sequence
 
 _TERMS = timedelta(seconds=10)
 _START = timedelta(seconds=30)
@@ -75,14 +72,14 @@ class EvacuationSteps:
         longest = timedelta(seconds=self.options.limits.attempt_timeout + self.options.limits.heartbeat_timeout)
         while True:
             began = workflow.now()
-            seen = await self._take(EvacuationActivities.look, self._asked(names), options)
+            seen = await self.details.take(EvacuationActivities.look, self._asked(names), options)
             if workflow.now() - began <= longest:
                 return seen
 
     async def held(self) -> HeldVolumes:
         """List the volumes that the node holds, however long it takes."""
         options = self._bounded(f"list the volumes of node {self.node_id}", _LIST)
-        return await self._take(EvacuationActivities.held, self._asked(()), options)
+        return await self.details.take(EvacuationActivities.held, self._asked(()), options)
 
     async def release(self, held: HeldVolume) -> UnpublishResult:
         """Have the node release a volume."""
@@ -93,18 +90,14 @@ class EvacuationSteps:
         options["schedule_to_close_timeout"] = timedelta(seconds=2 * budget)
         options["schedule_to_start_timeout"] = _START
         options["task_queue"] = waiting_queue(workflow.info().task_queue)
-        return await self._take(EvacuationActivities.release, asked, options)
+        return await self.details.take(EvacuationActivities.release, asked, options)
 
     async def count_released(self, volumes: Sequence[HeldVolume]) -> int:
         """Return how many of these volumes were released as this evacuation has asked; it may fail."""
         options = self._bounded(f"see which of {len(volumes)} releases were done", _COUNT)
         options["schedule_to_close_timeout"] = timedelta(seconds=2 * _COUNT)
         asked = CountReleasedInput(node_id=self.node_id, volumes=tuple(volumes))
-        return await self._take(EvacuationActivities.count_released, asked, options)
-
-    async def _take(self, step: Callable[[Any, Q], Awaitable[A]], asked: Q, options: ActivityConfig) -> A:
-        with self.details.step(options.get("summary") or ""):
-            return await workflow.execute_activity_method(step, asked, **options)
+        return await self.details.take(EvacuationActivities.count_released, asked, options)
 
     def _asked(self, names: Sequence[str]) -> ReadNodeInput:
         several = tuple(names) if len(names) > 1 else ()
