@@ -15,6 +15,7 @@ import asyncio
 import logging
 import os
 import socket
+import time
 import uuid
 from contextlib import AsyncExitStack, contextmanager
 from datetime import UTC, datetime
@@ -236,7 +237,9 @@ async def serve(settings: Settings, tracing: Tracing, stop: asyncio.Event) -> No
             starting.worker = StandaloneEndpoint(met, client, clientset, metrics, sidecar.state)
         else:
             backend = sidecar.backend(met)
-            context = worker_context(met, identity, client, clientset, backend, sidecar.state, metrics)
+            context = worker_context(
+                met, identity, client, clientset, backend, sidecar.state, metrics, clock=time.monotonic, now=_now
+            )
             starting.worker = MooringWorker(context, tracing)
         await starting.worker.run(stop)
 

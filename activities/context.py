@@ -5,9 +5,8 @@ Contract: nothing is sent while they are made. A part that needs two of them tak
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from mooring.adoption.detachments import TemporalDetachments
@@ -62,8 +61,9 @@ def worker_context(
     endpoint: EndpointState,
     metrics: Metrics,
     slots: Slots | None = None,
-    clock: Callable[[], float] = time.monotonic,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    *,
+    clock: Callable[[], float],
+    now: Callable[[], datetime],
 ) -> WorkerContext:
     """Make the parts of a worker; `identity` names it, `clock` measures how long something takes, `now` is UTC."""
     manager = AttachmentManager()

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
@@ -67,9 +67,10 @@ class NoDetachments:
 class LateDetachments:
     """The detachments for a command, which connects to Temporal only if it has to ask; without an answer nothing is known."""
 
-    def __init__(self, reach: Callable[[], Awaitable[Client | None]], skew: float) -> None:
+    def __init__(self, reach: Callable[[], Awaitable[Client | None]], skew: float, now: Callable[[], datetime]) -> None:
         self._reach = reach
         self._skew = skew
+        self._now = now
         self._reached: asyncio.Task[Detachments] | None = None
 
     async def since(self, volume: Volume, attached: Attached) -> Past:
@@ -86,13 +87,13 @@ class LateDetachments:
             client = await self._reach()
         except MooringError:
             client = None
-        return TemporalDetachments(client, self._skew) if client else NoDetachments()
+        return TemporalDetachments(client, self._skew, self._now) if client else NoDetachments()
 
 
 class TemporalDetachments:
     """The operations of one driver's volumes. `now` is UTC."""
 
-    def __init__(self, client: Client, skew: float, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, client: Client, skew: float, now: Callable[[], datetime]) -> None:
         self._client = client
         self._skew = timedelta(seconds=skew)
         self._now = now

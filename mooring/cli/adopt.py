@@ -69,8 +69,8 @@ async def _survey(session: Session) -> Surveyed:
     manager.replace_all((await read_all(session)).records)
     api = await session.kubernetes()
     try:
-        attachments = ClusterAttachments(api, session.driver, lambda: datetime.now(UTC))
-        return await Survey(attachments, manager, LateDetachments(session.temporal, session.clock_skew)).look()
+        attachments = ClusterAttachments(api, session.driver, _now)
+        return await Survey(attachments, manager, LateDetachments(session.temporal, session.clock_skew, _now)).look()
     finally:
         await api.close()
 
@@ -110,3 +110,7 @@ def _end(session: Session, findings: Sequence[Finding], *, dry_run: bool) -> Non
         return
     failures = [MooringError(why) for why, undone in reasons if undone]
     session.fail(*failures, *(Disputed(why) for why, undone in reasons if not undone))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -80,7 +80,7 @@ class Explainer:
         told: list[MooringError] = []
         last = (await self._or_told(beyond.last(), told) or ()) if beyond else ()
         before = frozenset(seen.pv for seen in last)
-        part = await ClusterReader(api, volume, self.now, LateDetachments(lambda: client, CLOCK_SKEW), before).read()
+        part = await ClusterReader(api, volume, self.now, LateDetachments(lambda: client, CLOCK_SKEW, self.now), before).read()
         if beyond and not told:
             part.beyond = await self._or_told(beyond.read(last, part), told) or part.beyond
         part.errors += [error for error in told if str(error) not in map(str, part.errors)]

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import socket
+import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -99,7 +100,9 @@ async def failing_worker(
             driver = sidecar.backend(settings)
             assert isinstance(driver, ListingBackend)
             backend = FailingDriver(points, driver)
-            context = worker_context(settings, identity, failing, clientset, backend, sidecar.state, metrics, now=clock.now)
+            context = worker_context(
+                settings, identity, failing, clientset, backend, sidecar.state, metrics, clock=time.monotonic, now=clock.now
+            )
             mooring = FailingClient(points, failing, driver=settings.driver, task_queue=settings.queue)
             yield MooringWorker(replace(context, mooring=mooring))
     finally:

@@ -30,8 +30,9 @@ class WorkerDeployment:
         state = RoutingConfigUpdateState.ROUTING_CONFIG_UPDATE_STATE_IN_PROGRESS
         async with asyncio.timeout(PATIENCE):
             while state == RoutingConfigUpdateState.ROUTING_CONFIG_UPDATE_STATE_IN_PROGRESS:
-                found = await self.client.workflow_service.describe_worker_deployment(asked)
+                found = await self.client.workflow_service.describe_worker_deployment(asked, retry=True)
                 state = found.worker_deployment_info.routing_config_update_state
+                await asyncio.sleep(0.2)  # NB: the server limits how often it is asked for deployments
 
 
 async def temporal(client: Client, *arguments: str) -> None:

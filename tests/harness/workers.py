@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
@@ -16,6 +16,7 @@ from activities.context import worker_context
 from mooring.backend import Backend, NoBackend
 from mooring.cluster.clientset import open_clientset
 from mooring.csi.state import EndpointState
+from mooring.kubernetes.connection import CLOCK
 from mooring.process.metrics import Metrics
 from mooring.settings import Settings
 from mooring.temporal.pollers import Slots
@@ -56,10 +57,12 @@ async def running_worker(
     """Run a worker that is ready, and stop it in the end."""
     metrics = Metrics(CollectorRegistry())
     identity = f"worker-{next(_NUMBERS)}"
-    async with open_clientset(settings, identity, lambda: datetime.now(UTC), metrics, kubeconfig) as storage:
+    async with open_clientset(settings, identity, CLOCK.now, metrics, kubeconfig) as storage:
         endpoint = state or EndpointState(settings.driver)
         own, driver = await own_client(client), backend or NoBackend()
-        worker = MooringWorker(worker_context(settings, identity, own, storage, driver, endpoint, metrics, slots))
+        worker = MooringWorker(
+            worker_context(settings, identity, own, storage, driver, endpoint, metrics, slots, clock=time.monotonic, now=CLOCK.now)
+        )
         stop = asyncio.Event()
         running = asyncio.create_task(worker.run(stop))
         try:

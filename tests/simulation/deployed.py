@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 
 from prometheus_client import CollectorRegistry
 from temporalio.client import Client
@@ -22,6 +23,7 @@ from mooring.events.recorder import NoEvents
 from mooring.process.metrics import Metrics
 from mooring.records.memory_store import MemoryStore
 from tests.harness.workers import quick
+from tests.simulation.clock import now
 from worker import MooringWorker
 
 _READY = 60.0
@@ -34,10 +36,15 @@ def memory(new_uid: Callable[[], str]) -> MemoryStore:
 
 @asynccontextmanager
 async def serving(
-    client: Client, driver: str, store: MemoryStore, identity: str = "worker-1", backend: Backend | None = None
+    client: Client,
+    driver: str,
+    store: MemoryStore,
+    identity: str = "worker-1",
+    backend: Backend | None = None,
+    now: Callable[[], datetime] = now,
 ) -> AsyncIterator[MooringWorker]:
     """Run a worker that is ready while the block lasts."""
-    worker = make_worker(client, driver, store, identity, backend)
+    worker = make_worker(client, driver, store, identity, backend, now)
     stop = asyncio.Event()
     running = asyncio.create_task(worker.run(stop))
     try:
@@ -48,16 +55,22 @@ async def serving(
         await running
 
 
-def make_worker(client: Client, driver: str, store: MemoryStore, identity: str, backend: Backend | None = None) -> MooringWorker:
+def make_worker(
+    client: Client,
+    driver: str,
+    store: MemoryStore,
+    identity: str,
+    backend: Backend | None = None,
+    now: Callable[[], datetime] = now,
+) -> MooringWorker:
     """Make a worker, which isn't run yet."""
     doors = Clientset(store, NoEvents(), AnyNode(), NoAttachments(), NoAttachmentCache(), NoNodeHealth(), NoNodeUsage())
     settings = quick(driver, kubernetes="off", backend="in:tests" if backend else "none")
     endpoint, metrics = EndpointState(driver), Metrics(CollectorRegistry())
-    return MooringWorker(worker_context(settings, identity, client, doors, backend or NoBackend(), endpoint, metrics, clock=_clock))
-
-
-def _clock() -> float:
-    return asyncio.get_running_loop().time()
+    clock = asyncio.get_running_loop().time
+    return MooringWorker(
+        worker_context(settings, identity, client, doors, backend or NoBackend(), endpoint, metrics, clock=clock, now=now)
+    )
 
 
 async def ready(worker: MooringWorker) -> None:

@@ -58,7 +58,9 @@ async def _story(seed: int, history: History) -> None:
         async with clientset_of(kube.api(SECRET), settings, "worker-1", now, metrics, loop.time) as doors:
             client, endpoint = connect(server, "worker-1"), EndpointState(DRIVER)
             worker = MooringWorker(
-                worker_context(settings, "worker-1", client, doors, driver.backend(), endpoint, metrics, clock=loop.time)
+                worker_context(
+                    settings, "worker-1", client, doors, driver.backend(), endpoint, metrics, clock=loop.time, now=loop.now
+                )
             )
             stop = asyncio.Event()
             running = asyncio.create_task(worker.run(stop))

@@ -14,6 +14,7 @@ from temporalio.client import WorkflowHandle
 from mooring import names
 from mooring.client import MooringClient
 from mooring.errors import BackendFailed, BackendUncertain, MooringError
+from mooring.kubernetes.connection import CLOCK
 from mooring.models import VolumeRef
 from tests.harness.backend import JournalBackend
 from tests.simulation.deployed import memory, serving
@@ -26,7 +27,7 @@ DEADLINE: Final = 60.0
 @asynccontextmanager
 async def _mooring(world: World, backend: JournalBackend | None = None) -> AsyncIterator[MooringClient]:
     world.hidden.append(_driver(world))
-    async with serving(world.client, _driver(world), memory(lambda: str(uuid4())), backend=backend):
+    async with serving(world.client, _driver(world), memory(lambda: str(uuid4())), backend=backend, now=CLOCK.now):
         yield MooringClient(world.client, driver=_driver(world))
 
 
