@@ -26,6 +26,13 @@ def unpublish(volume: str, node_id: str) -> str:
     return f"mooring unpublish {arguments(volume, node_id)}" if node_id else f"mooring unpublish --all-nodes {arguments(volume)}"
 
 
+def set_current_version(namespace: str, deployment: str, build_id: str) -> str:
+    """Return the command that has workers of this build get the tasks, those of no version if it is ""."""
+    build = f"--build-id {shlex.quote(build_id)}" if build_id else "--unversioned"
+    name = f"--namespace {shlex.quote(namespace)} --deployment-name {shlex.quote(deployment)}"
+    return f"temporal worker deployment set-current-version {name} {build}"
+
+
 def filled_in(advice: str, volume: str, node_id: str) -> str:
     """Return advice with these names in place of VOLUME and NODE in its commands, which are in backticks, names last.
 

@@ -14,6 +14,7 @@ from mooring.temporal.queues import LIVELY
 if TYPE_CHECKING:
     from mooring.models.reconciliation import ReconcileResult
     from mooring.reconciliation.report import ReconciliationReport
+    from mooring.temporal.queues import QueueWorkers
 
 _SEE: Final = "mooring drift -o wide"
 MISSED: Final = 3
@@ -22,26 +23,31 @@ GRACE: Final = 60.0
 """Seconds that one may take."""
 
 
-def judge_schedule(driver: str, queue: str, named: str, polled_by: set[str]) -> Answer:
-    """Return the answer to whether workers of this queue reconcile the driver, whose Schedule has this one `named`, "" for none."""
+def judge_schedule(driver: str, queue: str, named: str, workers: QueueWorkers | None) -> Answer:
+    """Return the answer to whether workers of this queue reconcile the driver, whose Schedule has this one `named`, "" for none.
+
+    `workers` are those of the queue that is named.
+    """
     what = f"The Schedule {reconcile_id(driver)} names task queue {named}"
-    if not named:
+    if not named or workers is None:
         return skipped(f"there is no Schedule {reconcile_id(driver)}")
-    if not polled_by:
+    if unserved := workers.unserved:
+        return failed(f"{what}, of which nothing is reconciled. {unserved.cause}.", unserved.fix, unserved.command)
+    if not workers.served:
         why = f"{what}, which no worker has polled in the last {LIVELY.seconds} s, so nothing is reconciled."
         return failed(why, "Start a worker with MOORING_RECONCILE_INTERVAL above 0: it takes over the Schedule.")
     if named != queue:
-        why = f"{what}, not {queue}, so {', '.join(sorted(polled_by))} carry out its reconciliations."
+        why = f"{what}, not {queue}, so {', '.join(sorted(workers.served))} carry out its reconciliations."
         return failed(
             why, "Compare MOORING_TASK_QUEUE of these workers; once none of them runs, another worker takes over the Schedule."
         )
     return ok(named)
 
 
-def judge_drift(report: ReconciliationReport | None, driver: str, now: datetime, *, unpolled: bool = False) -> Answer:
+def judge_drift(report: ReconciliationReport | None, driver: str, now: datetime, workers: QueueWorkers | None = None) -> Answer:
     """Answer whether records, cluster and backend agree; `report` is None if the driver is not reconciled.
 
-    `unpolled`: the open reconciliation waits on a task queue that no worker polls.
+    `workers` are those of the task queue of the open reconciliation, if there is one.
     """
     if report is None:
         why = f"No Schedule reconciles driver {driver}, so drift goes unnoticed."
@@ -49,8 +55,8 @@ def judge_drift(report: ReconciliationReport | None, driver: str, now: datetime,
     if report.awaits_approval:
         why = "More heals are due than MOORING_DRIFT_GUARD allows without an approval, and nothing is healed until then."
         return failed(why, "Check the list; if it is right, run `mooring approve reconcile --reason` with your reason.", _SEE)
-    if unpolled or _is_overdue(report, now):
-        return _late(report, driver, now, unpolled=unpolled)
+    if (workers is not None and not workers.served) or _is_overdue(report, now):
+        return _late(report, driver, now, workers)
     if report.failed:
         return warning(report.failed, "Look at the run in the Temporal UI; `mooring drift --now` runs another one.")
     found = report.result
@@ -69,11 +75,13 @@ def _is_overdue(report: ReconciliationReport, now: datetime) -> bool:
     return last is not None and report.interval > 0 and (now - last).total_seconds() > MISSED * report.interval + GRACE
 
 
-def _late(report: ReconciliationReport, driver: str, now: datetime, *, unpolled: bool) -> Answer:
+def _late(report: ReconciliationReport, driver: str, now: datetime, workers: QueueWorkers | None) -> Answer:
     """Return the answer if reconciliations have ceased, with the reason as far as it is known."""
     done = f"completed {(now - report.ended_at) / timedelta(minutes=1):.0f} min ago" if report.ended_at else "has yet to complete"
     why = f"Drift goes unnoticed: the last reconciliation of driver {driver} {done}"
-    if unpolled and report.running is not None:
+    if workers is not None and not workers.served and report.running is not None:
+        if unserved := workers.unserved:
+            return failed(f"{why}, and {report.running.workflow_id} waits. {unserved.cause}.", unserved.fix, unserved.command)
         queue = f"task queue {report.running_queue}, which no worker polls"
         fix = f"Start a worker with MOORING_TASK_QUEUE={report.running_queue}, or terminate the run; the next one is begun on time."
         terminate = f"temporal workflow terminate --workflow-id {arguments(report.running.workflow_id)}"

@@ -16,12 +16,11 @@ from mooring import names
 from mooring.checks.drift import judge_drift, judge_schedule
 from mooring.checks.operations import judge_operations
 from mooring.checks.results import Answer, Question, failed, ok, warning
-from mooring.checks.versions import in_full, judge_unserved
 from mooring.errors import TemporalUnavailable
 from mooring.reconciliation.report import last_report
 from mooring.reconciliation.schedule import scheduled_queue
 from mooring.temporal.connection import SEARCH_ATTRIBUTES
-from mooring.temporal.queues import LIVELY, pollers, queue_workers
+from mooring.temporal.queues import LIVELY, QueueWorkers, queue_workers
 from mooring.temporal.reasons import create_namespace, in_words
 from mooring.temporal.under_way import list_under_way
 
@@ -35,6 +34,8 @@ OPERATIONS: Final = "Operations"
 DRIFT: Final = "Drift"
 REACHABLE: Final = "temporal-reachable"
 NAMESPACE: Final = "temporal-namespace"
+WORKFLOWS: Final = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
+ACTIVITIES: Final = TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
 RETENTION: Final = timedelta(hours=24)
 """Shortest retention without a warning: runs kept for less are gone before anybody looks into a bad night."""
 
@@ -142,13 +143,13 @@ class TemporalChecks:
 
     async def _waiting(self) -> Answer:
         queue = names.waiting_queue(self._queue)
-        lively = sorted(await pollers(self._temporal, queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY))
-        if lively:
-            others = await pollers(self._temporal, self._queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY) - {*lively}
+        found = await queue_workers(self._temporal, queue, ACTIVITIES)
+        if found.served:
+            others = (await queue_workers(self._temporal, self._queue, ACTIVITIES)).served - found.served
             beside = f"; not by {', '.join(sorted(others))}, as version 0.1.0 doesn't" if others else ""
-            return ok(", ".join(lively) + beside)
-        if unserved := await self._unserved(queue):
-            return unserved
+            return ok(", ".join(sorted(found.served)) + beside)
+        if unserved := found.unserved:
+            return failed(f"{unserved.cause}.", unserved.fix, unserved.command)
         return failed(
             f"No worker has polled task queue {queue} in the last {LIVELY.seconds} s, so evacuations, heals and the watch over "
             "migrations wait.",
@@ -157,40 +158,30 @@ class TemporalChecks:
 
     async def _scheduled(self) -> Answer:
         queue = await scheduled_queue(self._temporal, self._driver)
-        by = await pollers(self._temporal, queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW) if queue else set()
-        return judge_schedule(self._driver, self._queue, queue, by)
+        return judge_schedule(self._driver, self._queue, queue, await self._workers(queue))
 
     async def _in_step(self) -> Answer:
         report = await last_report(self._temporal, self._driver)
-        queue = report.running_queue if report else ""
-        workflows = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
-        unpolled = bool(queue) and not await pollers(self._temporal, queue, workflows)
-        return judge_drift(report, self._driver, self._now(), unpolled=unpolled)
+        return judge_drift(report, self._driver, self._now(), await self._workers(report.running_queue if report else ""))
 
     async def _stuck(self) -> Answer:
         return judge_operations(await list_under_way(self._temporal, self._driver), self._now())
 
+    async def _workers(self, queue: str) -> QueueWorkers | None:
+        """Return the workers of a queue, None for no queue."""
+        return await queue_workers(self._temporal, queue, WORKFLOWS) if queue else None
+
     async def _polled(self, queue: str, fix: str) -> Answer:
         """Check that both kinds of task are polled for."""
-        workflows = await pollers(self._temporal, queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW)
-        activities = await pollers(self._temporal, queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
-        if lively := sorted(workflows & activities):
-            return ok(", ".join(lively) + await self._beside(queue))
-        if unserved := await self._unserved(queue):
-            return unserved
-        heard = workflows | activities
+        workflows = await queue_workers(self._temporal, queue, WORKFLOWS)
+        activities = await queue_workers(self._temporal, queue, ACTIVITIES)
+        if lively := sorted(workflows.served & activities.served):
+            return ok(", ".join(lively) + (f"; not {activities.idle_in_full}" if activities.idle else ""))
+        if unserved := workflows.unserved or activities.unserved:
+            return failed(f"{unserved.cause}.", unserved.fix, unserved.command)
+        heard = workflows.served | activities.served
         half = f" ({', '.join(sorted(heard))} only for one of the two kinds of task)" if heard else ""
         return failed(f"No worker has polled task queue {queue} in the last {LIVELY.seconds} s{half}, so operations wait.", fix)
-
-    async def _beside(self, queue: str) -> str:
-        """Return the words about the workers that get no tasks."""
-        found = await queue_workers(self._temporal, queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
-        return f"; not {in_full(found.idle)}" if found.idle else ""
-
-    async def _unserved(self, queue: str) -> Answer | None:
-        """Return the failure of a queue that is polled by nobody but workers which get no tasks, or None for any other."""
-        found = await queue_workers(self._temporal, queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
-        return judge_unserved(self._temporal.namespace, queue, found) if found.idle and not found.served else None
 
 
 def _no_namespace(name: str, error: RPCError) -> Answer:

@@ -19,7 +19,7 @@ from mooring.cli.operations import Kubeconfig, KubeContext, Node
 from mooring.cli.output import Text, note, print_result
 from mooring.cli.session import Session
 from mooring.cli.volumes import read_all
-from mooring.errors import InvalidRequest, NothingToApprove, WorkerUnavailable
+from mooring.errors import InvalidRequest, NothingToApprove
 from mooring.process.plain import plain
 from mooring.process.words import counted
 
@@ -146,18 +146,15 @@ async def _progress(session: Session, client: Client, evacuation: Evacuation) ->
 
     from mooring import names
     from mooring.models.evacuation import EvacuationProgress
-    from mooring.temporal import runs
+    from mooring.temporal import queues
 
     while True:
         try:
             asked = evacuation.query(names.PROGRESS, result_type=EvacuationProgress, rpc_timeout=QUERY_AT_MOST)
             progress: EvacuationProgress = await asked
         except RPCError as error:
-            async with runs.deadline(QUERY_AT_MOST.total_seconds(), "The search for workers"):
-                workers = await runs.workers_of(client, session.task_queue)
-            if not workers:
-                why = f"No worker polls task queue {session.task_queue}, so {evacuation.id} waits for one."
-                raise WorkerUnavailable(why) from error
+            if unavailable := await queues.unavailable(client, session.task_queue, f", so {evacuation.id} waits for one"):
+                raise unavailable from error
         else:
             return progress
         await asyncio.sleep(GLANCE_SECONDS)

@@ -14,7 +14,7 @@ from mooring.cli.naming import volume_named
 from mooring.cli.operations import Kubeconfig, KubeContext, VolumeName
 from mooring.cli.output import Text, print_data
 from mooring.cli.session import Session
-from mooring.errors import VolumeNotFound, WorkerUnavailable
+from mooring.errors import VolumeNotFound
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -61,11 +61,12 @@ async def read_explanation(session: Session, volume: str) -> tuple[Explanation, 
     """Read all that is known of the volume, and the errors that hid the rest."""
     from mooring.client import MooringClient, volume_ref
     from mooring.explain.explainer import Explainer
+    from mooring.temporal import queues
     from mooring.temporal.pages import ui_address
 
     async def ask(client: Client, asked: VolumeRef, queue: str) -> VolumeStatus:
-        if not await session.workers(client, queue):
-            raise WorkerUnavailable(f"No worker polls task queue {queue}.")
+        if unavailable := await queues.unavailable(client, queue, ""):
+            raise unavailable
         mooring = MooringClient(client, driver=asked.driver, task_queue=queue)
         return await mooring.get(asked.volume_handle, deadline=WORKER_SECONDS)
 

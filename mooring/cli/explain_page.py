@@ -12,6 +12,7 @@ from mooring.cli.output import NONE, UNKNOWN, Row, age, print_lines, print_prose
 if TYPE_CHECKING:
     from mooring.explain.facts import Explanation
     from mooring.models import Attachment
+    from mooring.temporal.queues import Unserved
 
 _INDENT: Final = "  "
 
@@ -102,9 +103,14 @@ def _print_workers(explained: Explanation) -> None:
     if explained.workers is None or explained.waiters is None:
         return
     print_lines(["", "Workers"])
-    steps = ", ".join(explained.workers) or f"{NONE}: publishes and unpublishes wait"
-    waits = ", ".join(explained.waiters) or f"{NONE}: evacuations, heals and the watch over migrations wait"
+    steps = ", ".join(explained.workers) or _none("publishes and unpublishes", explained.unserved)
+    waiting = "evacuations, heals and the watch over migrations"
+    waits = ", ".join(explained.waiters) or _none(waiting, explained.unserved_waits)
     _fields([("Operations", steps), ("Waits", waits), ("Task queue", explained.task_queue)], _INDENT)
+
+
+def _none(waiting: str, unserved: Unserved | None) -> str:
+    return f"{NONE}: {waiting} wait{f'. {unserved.cause}.' if unserved else ''}"
 
 
 def _print_advice(explained: Explanation) -> None:

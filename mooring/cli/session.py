@@ -16,7 +16,7 @@ import typer
 
 from mooring.cli.exit_codes import ExitCode, exit_code
 from mooring.cli.output import note, output_failed, waiting
-from mooring.errors import InvalidRequest, MooringError, OperationPending, WorkerUnavailable
+from mooring.errors import InvalidRequest, MooringError, OperationPending
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -105,26 +105,18 @@ class Session:
 
         async def work() -> T:
             from mooring.client import MooringClient
+            from mooring.temporal import queues
 
             temporal = await self.temporal()
-            if needs_worker and not await self.workers(temporal, self.task_queue):
-                raise WorkerUnavailable(f"No worker polls task queue {self.task_queue}, so {what} can't begin.")
+            if needs_worker and (unavailable := await queues.unavailable(temporal, self.task_queue, f", so {what} can't begin")):
+                raise unavailable
             try:
                 return await call(MooringClient(temporal, driver=self.driver, task_queue=self.task_queue))
-            except OperationPending:
-                if await self.workers(temporal, self.task_queue):
-                    raise
-            raise WorkerUnavailable(f"No worker polls task queue {self.task_queue}, so {what} waits for one.")
+            except OperationPending as pending:
+                unavailable = await queues.unavailable(temporal, self.task_queue, f", so {what} waits for one")
+                raise (unavailable or pending) from None
 
         return self.run(work, what, f"Interrupted. If {what} had begun, it goes on: {joined_by}")
-
-    @staticmethod
-    async def workers(temporal: Client, queue: str) -> list[str]:
-        """Return the identities of the workers that polled the task queue lately."""
-        from mooring.temporal import runs
-
-        async with runs.deadline(5, "The search for workers"):
-            return await runs.workers_of(temporal, queue)
 
     def run(
         self, work: Callable[[], Coroutine[Any, Any, T]], what: str, interrupted: str = "Interrupted.", *, streams: bool = False

@@ -61,7 +61,7 @@ class Explainer:
 
     async def _told(self, client: Client, volume: VolumeRef, operations: OperationsPart) -> VolumeStatus | None:
         """Return what a worker reads, of the open operation's task queue if one polls it; None if there is no answer."""
-        queue = operations.task_queue if operations.workers else self.queue
+        queue = operations.task_queue if operations.workers.served else self.queue
         return await self._or_told(self.ask(client, volume, queue), [])
 
     async def _cluster(self, client: Awaitable[Client | None], volume: VolumeRef) -> ClusterPart:
@@ -126,8 +126,10 @@ def _facts(
         runs=operations.runs if operations else (),
         related=related.runs,
         stuck=(*(operations.stuck if operations else ()), *related.stuck),
-        workers=operations.workers if operations else None,
-        waiters=operations.waiters if operations else None,
+        workers=tuple(sorted(operations.workers.served)) if operations else None,
+        waiters=tuple(sorted(operations.waiters.served)) if operations else None,
+        unserved=operations.workers.unserved if operations else None,
+        unserved_waits=operations.waiters.unserved if operations else None,
         unasked=tuple(map(str, errors)),
         task_queue=operations.task_queue if operations else "",
         told=told,

@@ -16,6 +16,7 @@ from mooring.models import Attachment, Model, VolumeRecord, VolumeRef, VolumeSta
 from mooring.models.adoption import Finding
 from mooring.records.copies import merge
 from mooring.temporal.pages import run_page
+from mooring.temporal.queues import Unserved
 from mooring.temporal.run_reader import OPERATIONS, VolumeRun
 from mooring.temporal.stuck_tasks import StuckTask
 
@@ -86,6 +87,7 @@ class Facts(VolumeRef):
 
     `volume_attachments`, `workers` and `waiters` are None if unknown; `waiters` are those workers that carry out the steps that
     wait for other operations, from a task queue of their own; `task_queue` is that of the others, and of the open operation.
+    `unserved` and `unserved_waits`: the reason why none of those that poll the one or the other queue gets its tasks.
     `unpersisted`: the holder of the volume while it has no PV. `vanished`: the volume's record with the evidence beyond its PVs, if
     that names more holders, or a PV was altered; and `unplaced`: by node id the reason why a volume without a PV may be attached
     there (mooring/evidence/evidence.py). `told`: what a worker read, None unless the PVs could not be read and it answered.
@@ -105,6 +107,8 @@ class Facts(VolumeRef):
     stuck: tuple[StuckTask, ...] = ()
     workers: tuple[str, ...] | None = None
     waiters: tuple[str, ...] | None = None
+    unserved: Unserved | None = None
+    unserved_waits: Unserved | None = None
     task_queue: str = ""
     told: VolumeStatus | None = None
     namespace: str = "default"

@@ -10,6 +10,7 @@ from mooring.errors import TABLE, SecretsAwaited, SecretsNeeded
 from mooring.explain.commands import history, unpublish, whom
 from mooring.explain.facts import Advice, AttachmentFacts, Facts
 from mooring.states import State
+from mooring.temporal.queues import Unserved
 from mooring.temporal.run_reader import VolumeRun
 from mooring.temporal.stuck_tasks import StuckTask
 
@@ -70,7 +71,9 @@ def under_way(facts: Facts) -> Iterator[Advice]:
     queue = f" {facts.task_queue}" if facts.task_queue else ""
     if _is_undone(facts, run):
         return
-    if facts.workers == ():
+    if facts.unserved:
+        yield _no_current_version(facts.unserved, f"the {run.operation} {whom(run.node_id)} waits")
+    elif facts.workers == ():
         says = f"{operation} waits, and no worker polls its task queue{queue}. Start one, or see why none is ready."
         yield Advice(situation="no-worker", says=says, commands=NO_WORKER)
     elif any(task.run_id == run.run_id for task in facts.stuck):
@@ -88,7 +91,9 @@ def under_way(facts: Facts) -> Iterator[Advice]:
 def waits_for_workers(facts: Facts) -> Iterator[Advice]:
     """Advise on an open evacuation or migration whose waits no worker carries out."""
     open_runs = [f"the {run.kind} of {run.about}" for run in facts.related if run.ended_at is None]
-    if open_runs and facts.waiters == ():
+    if open_runs and facts.unserved_waits:
+        yield _no_current_version(facts.unserved_waits, f"{' and '.join(open_runs)} can't go on")
+    elif open_runs and facts.waiters == ():
         served = "publishes and unpublishes go on" if facts.workers else "nor the queue of publishes and unpublishes"
         yield Advice(
             situation="no-waiting-worker",
@@ -96,6 +101,11 @@ def waits_for_workers(facts: Facts) -> Iterator[Advice]:
             f"go on ({served}). Start a worker that is newer than version 0.1.0, or see why none is ready.",
             commands=NO_WORKER,
         )
+
+
+def _no_current_version(unserved: Unserved, so: str) -> Advice:
+    says = f"{unserved.cause}, so {so}. {unserved.fix}"
+    return Advice(situation="no-current-version", says=says, commands=(unserved.command, "mooring check"))
 
 
 def leaving(facts: Facts) -> Iterator[Advice]:

@@ -16,7 +16,7 @@ from mooring.explain.facts import RelatedRun
 from mooring.models import Attachment
 from mooring.temporal import runs
 from mooring.temporal.history import read_history
-from mooring.temporal.queues import pollers
+from mooring.temporal.queues import QueueWorkers, queue_workers
 from mooring.temporal.run_reader import VolumeRun
 from mooring.temporal.stuck_tasks import StuckTask, read_stuck_tasks
 
@@ -38,8 +38,8 @@ class OperationsPart:
 
     runs: tuple[VolumeRun, ...]
     unpersisted: Attachment | None
-    workers: tuple[str, ...]
-    waiters: tuple[str, ...]
+    workers: QueueWorkers
+    waiters: QueueWorkers
     stuck: tuple[StuckTask, ...]
     task_queue: str
     namespace: str
@@ -66,11 +66,11 @@ async def read_operations(client: Client, volume: VolumeRef, queue: str) -> Oper
         history, waiting, workers, waiters, stuck = await asyncio.gather(
             read_history(client, volume, LAST),
             _unpersisted(client, volume),
-            pollers(client, queue, _ACTIVITIES),
-            pollers(client, names.waiting_queue(queue), _ACTIVITIES),
+            queue_workers(client, queue, _ACTIVITIES),
+            queue_workers(client, names.waiting_queue(queue), _ACTIVITIES),
             read_stuck_tasks(client, names.volume_id(volume), names.unpersisted_id(volume)),
         )
-    return OperationsPart(history.runs, waiting, tuple(sorted(workers)), tuple(sorted(waiters)), stuck, queue, client.namespace)
+    return OperationsPart(history.runs, waiting, workers, waiters, stuck, queue, client.namespace)
 
 
 async def read_related(client: Client, volume: VolumeRef, node_ids: Iterable[str]) -> RelatedPart:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from mooring.models.drift import VANISHED, DriftKind
 from mooring.models.reconciliation import DriftOutcome, ReconcileResult
 from mooring.reconciliation.report import ReconciliationReport, Run
 from mooring.states import State
+from mooring.temporal.queues import QueueWorkers, Version
 
 NOW = datetime(2026, 1, 31, 4, 0, tzinfo=UTC)
 
@@ -63,10 +65,23 @@ def test_reconciliations_that_have_ceased_are_a_failure(report: ReconciliationRe
 def test_a_reconciliation_that_no_worker_polls_for_is_a_failure_that_names_its_task_queue() -> None:
     run = Run(workflow_id="reconcile/d.csi.test-2026", run_id="r")
     answer = judge_drift(
-        ended(compared=7).model_copy(update={"running": run, "running_queue": "q1"}), "d.csi.test", NOW, unpolled=True
+        ended(compared=7).model_copy(update={"running": run, "running_queue": "q1"}), "d.csi.test", NOW, polled("q1")
     )
     assert (answer.result, "task queue q1" in answer.cause, "MOORING_TASK_QUEUE=q1" in answer.fix) == ("failed", True, True)
     assert answer.command.endswith("reconcile/d.csi.test-2026")
+
+
+def test_a_reconciliation_that_waits_for_a_version_names_it_and_the_command_that_lets_it_go_on() -> None:
+    idle = polled("q1", idle={"w": Version("mooring", "7")})
+    report = ended(compared=7).model_copy(update={"running": Run(workflow_id="reconcile/d", run_id="r"), "running_queue": "q1"})
+    for answer in (judge_drift(report, "d.csi.test", NOW, idle), judge_schedule("d.csi.test", "q1", "q1", idle)):
+        assert (answer.result, "polled by w (build 7 of mooring)" in answer.cause) == ("failed", True)
+        assert answer.command.endswith("--deployment-name mooring --build-id 7")
+
+
+def polled(queue: str, by: Iterable[str] = (), idle: dict[str, Version] | None = None) -> QueueWorkers:
+    """Return the workers of a queue, where no version is current."""
+    return QueueWorkers("default", queue, frozenset(by), idle or {}, Version())
 
 
 def test_a_reconciliation_is_not_late_before_three_were_missed() -> None:
@@ -92,6 +107,6 @@ def test_a_record_that_vanished_is_to_be_explained_first(kind: DriftKind) -> Non
     ],
 )
 def test_the_schedule_is_judged_by_who_polls_the_queue_it_names(named: str, by: set[str], result: str, told: str) -> None:
-    answer = judge_schedule("d.csi.test", "mine", named, by)
+    answer = judge_schedule("d.csi.test", "mine", named, polled(named, by) if named else None)
     assert (answer.result, told in answer.cause + answer.detail) == (result, True)
     assert bool(answer.fix) == (result in ("warning", "failed"))
