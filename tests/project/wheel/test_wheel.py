@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
 import zipfile
+from asyncio.subprocess import PIPE
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 import mooring
+from mooring.cli.exit_codes import ExitCode
+from tests.harness.patience import PATIENCE
 from tests.harness.repository import ROOT
 from tests.project.wheel.conftest import Installation
 
@@ -25,6 +33,14 @@ for name in ("mooring", "worker", "workflows", "activities", "tests"):
     spec = importlib.util.find_spec(name)
     print(name, spec and spec.origin)
 """
+
+SLOW: Final = """
+import time
+
+print("loading", flush=True)
+time.sleep(600)
+"""
+"""A library that takes long to import."""
 
 
 def files(wheel: Path) -> set[str]:
@@ -86,3 +102,22 @@ def test_the_command_says_the_version_of_the_checkout(installation: Installation
 def test_kubectl_has_the_command_as_a_plugin(installation: Installation) -> None:
     plugin = installation.environment / "bin" / "kubectl-mooring"
     assert installation.run(plugin, "--version").stdout == f"mooring {mooring.__version__}\n"
+
+
+@pytest.mark.parametrize("command", [["bin/mooring"], ["bin/kubectl-mooring"], ["bin/python", "-m", "mooring"]])
+async def test_an_interrupt_while_the_command_loads_ends_it_without_a_traceback(
+    installation: Installation, command: list[str]
+) -> None:
+    (installation.folder / "typer.py").write_text(SLOW)
+    program, *arguments = command
+    environ = {**os.environ, **installation.settings, "PYTHONPATH": str(installation.folder)}
+    loading = await asyncio.create_subprocess_exec(
+        installation.environment / program, *arguments, "--help", stdout=PIPE, stderr=PIPE, env=environ
+    )
+    assert loading.stdout is not None
+    assert await asyncio.wait_for(loading.stdout.readline(), PATIENCE) == b"loading\n"
+
+    loading.send_signal(signal.SIGINT)
+
+    assert await asyncio.wait_for(loading.communicate(), PATIENCE) == (b"", b"Interrupted.\n")
+    assert loading.returncode == ExitCode.INTERRUPTED
