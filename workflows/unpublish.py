@@ -44,6 +44,9 @@ with workflow.unsafe.imports_passed_through():
 
 T = TypeVar("T")
 
+_UNHEARD = "look for a release whose step has failed"
+"""The patch since which a failed write is looked for on the PV before the record is said to be as it was."""
+
 
 class _UnclearableError(Exception):
     """The record can't be read or cleared within the budget; `seen` is the last known one."""
@@ -153,7 +156,7 @@ class UnpublishVolume:
             self._released.update(dict.fromkeys(self._detach.leaving(seen.departed)))
             held = f"it is held by node {others.node_id}, whose record waits for a PersistentVolume" if others else ""
             return self._result(0, held or "it has no PersistentVolume")
-        result = await _clearing(self._release(seen.record), seen.record)
+        result = await self._release(seen.record)
         if result.record is not None and self._steps.is_current(result):
             return self._result(result.record.epoch, "")
         brought = ReadResult(record=result.record, by=result.by, departed=result.departed)
@@ -183,12 +186,30 @@ class UnpublishVolume:
         return self._answer(seen.epoch if seen else 0, cleared=True, message=f"{self._what()} changed nothing: {why}.")
 
     async def _release(self, seen: VolumeRecord) -> WriteResult:
-        result = await self._steps.finish(self._steps.release) or await self._write(seen)
+        try:
+            result = await self._steps.finish(self._steps.release) or await self._write(seen)
+        except ActivityError as error:
+            result = await self._find_unheard(seen, error)
         if result.landed:
             self._released.update(dict.fromkeys(self._detach.leaving(seen)))
         if self._steps.is_current(result) and seen.unreadable:
             raise _UnclearableError(seen.unreadable[0], result.record)
         return result
+
+    async def _find_unheard(self, seen: VolumeRecord, failed: ActivityError) -> WriteResult:
+        """Return the write as the PV shows it, where its step failed for a killed worker; else raise `_UnclearableError`."""
+        unclearable = _UnclearableError(reason(failed), seen)
+        if is_cancelled_exception(stopped(failed)):
+            raise failed
+        if not workflow.patched(_UNHEARD):
+            raise unclearable from failed
+        try:
+            found = await self._steps.look(self._steps.limits.attempt_timeout)
+        except ActivityError as error:
+            raise (error if is_cancelled_exception(stopped(error)) else unclearable) from None
+        if not _is_signed_by_looker(found):
+            raise unclearable from failed
+        return WriteResult(landed=True, record=found.record, by=found.by)
 
     async def _write(self, seen: VolumeRecord) -> WriteResult:
         write = fence.release(seen, self._steps.volume, self._asked.node_id, self._steps.operation)

@@ -31,6 +31,7 @@ from tests.harness.dead_node import TAINT, DeadNode, ended
 from tests.harness.patience import PATIENCE
 from tests.harness.records import attachment
 from tests.harness.resets import LAST, last_run, reset
+from tests.harness.unheard import end_release, unheard
 from tests.harness.workers import quick, running_worker, until
 
 
@@ -81,7 +82,7 @@ async def _reset(recorder: Recorder, name: str, handle: str, result: type[object
 
 
 async def _record_unpublishes(recorder: Recorder, proxy: FaultProxy) -> None:
-    """Record an unpublish from every node, and one by an index that is behind."""
+    """Record an unpublish from every node, one by an index that is behind, and one whose write lands unheard."""
     for handle in ("everywhere", "behind"):
         await recorder.new(handle)
         await recorder.mooring.publish(handle, "node-a")
@@ -91,6 +92,12 @@ async def _record_unpublishes(recorder: Recorder, proxy: FaultProxy) -> None:
     await recorder.cluster.annotate("behind", {recorder.cluster.keys.epoch: "40"})
     await recorder.operation("unpublish-behind", "behind", recorder.mooring.unpublish("behind", "node-a"))
     watch.stop()
+    await recorder.new("unheard")
+    await recorder.mooring.publish("unheard", "node-a")
+    with unheard(recorder.cluster):
+        unpublish = asyncio.create_task(recorder.mooring.unpublish("unheard", "node-a"))
+        await end_release(recorder.client, recorder.cluster, "unheard")
+    await recorder.operation("unpublish-unheard", "unheard", unpublish)
 
 
 async def _record_another_mode(recorder: Recorder) -> None:
