@@ -4,6 +4,7 @@
 |---|---|
 | `parts.py` | the processes: etcd, kube-apiserver, Temporal, controllers, the driver, three workers |
 | `worker.py`, `wrappers.py`, `failpoints.py` | the campaign's worker: the deployed one, whose parts lead by named failpoints |
+| `nursery.py` | the process that workers are forked from |
 | `proxy.py` | the proxy before the API server, and before Temporal |
 | `faults.py` | the faults by a seed, and how each is brought about |
 | `load.py` | Pods and callers |

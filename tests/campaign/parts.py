@@ -33,6 +33,7 @@ from mooring.devstack.ports import HOST, free_port, free_ports
 from mooring.devstack.temporal import NAMESPACE, server_command
 from mooring.temporal.connection import register_search_attributes
 from tests.campaign.failpoints import Fuses
+from tests.campaign.nursery import WORKER, Nursery
 from tests.campaign.proxy import TcpProxy
 from tests.campaign.worker import BUG, FOLDER
 from tests.harness.chain.kept import Kept
@@ -180,9 +181,10 @@ async def _open_peers(stack: AsyncExitStack, assets: Path, parts: Parts, workers
     folder, kept = parts.folder, parts.kept
     kept["driver"] = await stack.enter_async_context(Kept.start(_driver(folder), folder / "driver.log", _environ()))
     kept["kube-controller-manager"] = await stack.enter_async_context(controller_manager(parts.kubernetes, assets, folder))
+    nursery = await stack.enter_async_context(Nursery.start(folder, _environ()))
     ports = free_ports(workers)
     for number in range(1, workers + 1):
-        seat = await stack.enter_async_context(_seat(parts, number, ports[number - 1], more))
+        seat = await stack.enter_async_context(_seat(parts, number, ports[number - 1], more, nursery))
         parts.seats.append(seat)
         kept[f"worker-{number}"] = seat.kept
     kept["csi-attacher"] = await stack.enter_async_context(
@@ -200,7 +202,7 @@ def _driver(folder: Path) -> list[str]:
 
 
 @asynccontextmanager
-async def _seat(parts: Parts, number: int, port: int, more: Mapping[str, str]) -> AsyncIterator[Seat]:
+async def _seat(parts: Parts, number: int, port: int, more: Mapping[str, str], nursery: Nursery) -> AsyncIterator[Seat]:
     folder, address = parts.folder / f"worker-{number}", f"{HOST}:{port}"
     folder.mkdir()
     server = parts.real.server(ACCOUNT)
@@ -219,9 +221,8 @@ async def _seat(parts: Parts, number: int, port: int, more: Mapping[str, str]) -
         "KUBECONFIG": str(kubeconfig),
         FOLDER: str(folder),
     }
-    command = [sys.executable, "-m", "tests.campaign.worker"]
-    async with Kept.start(command, folder / "worker.log", environ) as kept:
-        yield Seat(kept, Fuses(folder), address, command, environ)
+    async with Kept.start(WORKER, folder / "worker.log", environ, nursery.running) as kept:
+        yield Seat(kept, Fuses(folder), address, WORKER, environ)
 
 
 def _environ() -> dict[str, str]:

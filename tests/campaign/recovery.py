@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from mooring.devstack.process import running
 from mooring.errors import MooringError
 from tests.campaign.failpoints import Armed, Fired, Mode
 from tests.campaign.parts import Seat
@@ -85,13 +86,15 @@ class Recovery:
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
-        """Have the first worker be the only one while the block lasts."""
-        others = self.stage.parts.seats[1:]
+        """Have the first worker be the only one while the block lasts, and started without a nursery."""
+        first, *others = self.stage.parts.seats
+        way, first.kept.way = first.kept.way, running
         for seat in others:
             seat.kept.command = ASLEEP
             seat.kept.send(signal.SIGTERM)
         await asyncio.gather(*map(_stopped, others))
         yield
+        first.kept.way = way
         for seat in others:
             seat.as_it_was()
             seat.kept.send(signal.SIGKILL)

@@ -42,8 +42,8 @@ class Plan:
 
     seed: str
     seconds: float
-    callers: int = 24
-    volumes: int = 18
+    callers: int = 48
+    volumes: int = 40
     pods: int = 6
     nodes: int = 4
     kinds: dict[str, int] = field(default_factory=lambda: dict(KINDS))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,26 +15,31 @@ from tests.harness.patience import PATIENCE
 
 GLANCE_SECONDS: Final = 0.05
 BACKOFF_SECONDS: Final = 0.3
+Way = Callable[[Sequence[str], Path, Path, Mapping[str, str] | None], AbstractAsyncContextManager[Child]]
+"""A way to run a command, with its log and folder."""
 
 
 @dataclass(slots=True)
 class Kept:
     """One program; all that it writes goes to one log. `starts` counts how often it was started.
 
-    `command` and `environ` may be others from its next start on.
+    `command`, `environ` and `way` may be others from its next start on.
     """
 
     command: Sequence[str]
     log: Path
     environ: Mapping[str, str] | None
+    way: Way = running
     starts: int = 0
     _child: Child | None = None
 
     @classmethod
     @asynccontextmanager
-    async def start(cls, command: Sequence[str], log: Path, environ: Mapping[str, str] | None = None) -> AsyncIterator[Kept]:
+    async def start(
+        cls, command: Sequence[str], log: Path, environ: Mapping[str, str] | None = None, way: Way = running
+    ) -> AsyncIterator[Kept]:
         """Keep it running while the block lasts; it need not serve yet when the block begins."""
-        kept = cls(command, log, environ)
+        kept = cls(command, log, environ, way)
         keeping = asyncio.create_task(kept._keep())
         try:
             yield kept
@@ -64,7 +69,7 @@ class Kept:
 
     async def _keep(self) -> None:
         while True:
-            async with running(self.command, self.log, self.log.parent, self.environ) as child:
+            async with self.way(self.command, self.log, self.log.parent, self.environ) as child:
                 self._child = child
                 self.starts += 1
                 while not child.ended:
