@@ -21,7 +21,7 @@ from typing import Final
 
 import msgspec
 
-ACTIVITIES: Final = (  # those that an operation, an evacuation or a reconciliation can't do without
+ACTIVITIES: Final = (
     "observe_volume",
     "look_at_volume",
     "record_attachment",
@@ -30,7 +30,12 @@ ACTIVITIES: Final = (  # those that an operation, an evacuation or a reconciliat
     "undo_attachment",
     "find_unpersisted",
     "drop_unpersisted",
+    "outwait_unpersisted",
+    "check_operation",
+    "check_publisher",
+    "check_recorder",
     "wait_for_volume",
+    "wait_for_migration",
     "check_node",
     "backend_publish",
     "backend_unpublish",
@@ -38,10 +43,13 @@ ACTIVITIES: Final = (  # those that an operation, an evacuation or a reconciliat
     "rebuild_index",
     "begin_reconciliation",
     "survey_drift",
+    "heal_drift",
     "evacuation_terms",
     "look_at_node",
     "list_volumes_of_node",
     "release_volume",
+    "count_released",
+    "warn_not_cleared",
 )
 CALLS: Final = (
     "kubernetes.GET",

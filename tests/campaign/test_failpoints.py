@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
 from mooring.errors import BackendUncertain
-from tests.campaign.failpoints import POINTS, Armed, Failpoints, Fuses, Mode
+from tests.campaign.failpoints import ACTIVITIES, POINTS, Armed, Failpoints, Fuses, Mode
 from tests.campaign.faults import plan
 from tests.campaign.wrappers import between
 from tests.harness.repository import ROOT
@@ -36,6 +37,13 @@ async def publish(points: Failpoints) -> str:
 def test_there_are_enough_points_and_no_two_of_one_name() -> None:
     assert len({*POINTS}) == len(POINTS) >= 40
     assert len(Mode) == 5
+
+
+def test_each_activity_has_its_points() -> None:
+    defined = [
+        name for file in (ROOT / "activities").glob("*.py") for name in re.findall(r'defn\(name="(\w+)"\)', file.read_text())
+    ]
+    assert sorted(defined) == sorted(ACTIVITIES)
 
 
 async def test_a_point_that_is_not_armed_does_nothing(tmp_path: Path) -> None:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from grpc import StatusCode
 from prometheus_client import CollectorRegistry
 from temporalio.client import Client
 
+from mooring import names
 from mooring.csi.sidecar import open_sidecar
+from mooring.errors import BackendFailed
+from mooring.models import AccessMode, AccessType, Attachment, PersistInput, PublishRequest, VolumeRef
 from mooring.process.metrics import Metrics
 from mooring.reconciliation.schedule import ReconcileSchedule
 from mooring.settings import Settings
@@ -38,7 +43,7 @@ async def failing(
     async with open_sidecar(asked) as sidecar:
         met = await sidecar.meet_driver(asked)
         sockets = {"csi_endpoint": asked.csi_endpoint, "driver_endpoint": asked.driver_endpoint}
-        often = {"reconcile_interval": 1, "reconcile_settle": 0.2, "heal": "off"}
+        often = {"reconcile_interval": 1, "reconcile_settle": 0.2, "evacuate_at_once": 1, "migration_nodes": 2}
         settings = patient(met.driver, node_check="csinode", **sockets, **often)
         metrics, clock = Metrics(CollectorRegistry()), SkewedClock(folder / "skew")
         own, kubeconfig = await own_client(client), cluster.proxy.kubeconfig()
@@ -66,13 +71,17 @@ async def test_each_failpoint_is_reached(temporal_client: Client, cluster: Clust
             await _publish_and_unpublish(co, cluster)
             await _roll_back(co, cluster, storage)
             await _wait_for_pvs(mooring, cluster)
-            await node.hold("held")
+            await _outwait(mooring, temporal_client, driver, points)
+            await _roll_back_beside_another_record(mooring, cluster, storage)
+            await _migrate(mooring, cluster)
+            await _fail_to_clear(mooring, cluster)
+            await node.hold("held-1", "held-2")
             with refused(StatusCode.FAILED_PRECONDITION):
-                await co.publish("held", "node-b")
+                await co.publish("held-1", "node-b")
             with refused(StatusCode.NOT_FOUND):
-                await co.publish("held", "node-of-nobody")
-            await node.taint(TAINT)
-            await _reached(points)
+                await co.publish("held-1", "node-of-nobody")
+            await _lose_release(node, storage, points)
+            await _reached(points, set(POINTS))
 
 
 async def _publish_and_unpublish(co: CsiClient, cluster: Cluster) -> None:
@@ -95,11 +104,81 @@ async def _wait_for_pvs(mooring: PatientClient, cluster: Cluster) -> None:
     await mooring.unpublish("never", "node-a")
 
 
-async def _reached(points: Failpoints) -> None:
-    missing = [*POINTS]
+async def _outwait(mooring: PatientClient, client: Client, driver: str, points: Failpoints) -> None:
+    """Have a publish meet a hold that an operator has cancelled, and that lingers."""
+    volume = VolumeRef(driver=driver, volume_handle="ending")
+    held = Attachment(node_id="node-a", attached_at=datetime.now(UTC))
+    hold = await client.start_workflow(
+        names.PERSIST,
+        PersistInput(volume=volume, attachment=held, operation=str(uuid4())),
+        id=names.unpersisted_id(volume),
+        task_queue=f"nobody-{driver}",
+        memo={names.ATTACHMENT_MEMO: held},
+    )
+    await hold.cancel()
+    publish = asyncio.create_task(mooring.publish("ending", "node-b"))
+    await _reached(points, {"activity.outwait_unpersisted.before"})
+    await hold.terminate()
+    await publish
+    await mooring.unpublish("ending", "node-b")
+
+
+async def _roll_back_beside_another_record(mooring: PatientClient, cluster: Cluster, storage: ReferenceDriver) -> None:
+    """Have a publish fail whose volume gets a PV meanwhile that says the node has it by another operation."""
+    held = storage.order(Order(rpc="publish", volume="odd", hold="before", fail="INTERNAL", times=1))
+    storage.order(Order(rpc="publish", volume="odd", fail="INTERNAL"))
+    publish = asyncio.create_task(mooring.publish("odd", "node-a"))
+    async with asyncio.timeout(BOUND):
+        while not [entry for entry in storage.entries() if entry.call.volume == "odd"]:
+            await asyncio.sleep(0.1)
+    record = {cluster.keys.node: "node-a", cluster.keys.epoch: "5", cluster.keys.operation: str(uuid4())}
+    await cluster.create("odd", record)
+    storage.withdraw(held)
+    with pytest.raises(BackendFailed):
+        await publish
+
+
+async def _migrate(mooring: PatientClient, cluster: Cluster) -> None:
+    await cluster.create("vm", modes=("ReadWriteMany",))
+    for node in ("node-a", "node-b"):
+        asked = PublishRequest(
+            driver=cluster.driver,
+            volume_handle="vm",
+            node_id=node,
+            access_mode=AccessMode.MULTI_NODE_MULTI_WRITER,
+            access_type=AccessType(block=True),
+        )
+        await mooring.request_publish(asked, deadline=BOUND)
+    await mooring.unpublish("vm", "node-a")
+    await mooring.unpublish("vm", "node-b")
+
+
+async def _fail_to_clear(mooring: PatientClient, cluster: Cluster) -> None:
+    """Have an unpublish leave a record, which the next reconciliation heals."""
+    await cluster.create("stays")
+    await mooring.publish("stays", "node-a")
+    cluster.proxy.fail("PATCH", path=cluster.pv("stays"), status=400, times=1)
+    assert not (await mooring.unpublish("stays", "node-a")).annotation_cleared
+
+
+async def _lose_release(node: DeadNode, storage: ReferenceDriver, points: Failpoints) -> None:
+    """Have the first of two volumes of a dead node released without an answer."""
+    first, second = (storage.order(Order(rpc="unpublish", volume=volume, hold="before")) for volume in ("held-1", "held-2"))
+    await node.taint(TAINT)
+    await _reached(points, {"activity.release_volume.before"})
+    await node.lose_release("held-1")
+    storage.withdraw(first)
+    async with asyncio.timeout(BOUND):
+        while await node.holders("held-1") != [None]:
+            await asyncio.sleep(0.1)
+    storage.withdraw(second)
+
+
+async def _reached(points: Failpoints, wanted: set[str]) -> None:
+    missing = sorted(wanted)
     try:
         async with asyncio.timeout(BOUND):
-            while missing := [point for point in POINTS if not points.reached[point]]:
+            while missing := [point for point in missing if not points.reached[point]]:
                 await asyncio.sleep(0.1)
     except TimeoutError:
         raise AssertionError(f"never reached: {missing}") from None

@@ -15,7 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from mooring.client import MooringClient
 from mooring.errors import BackendUncertain, TemporalUnavailable
-from tests.campaign.failpoints import ACTIVITIES, Failpoints
+from tests.campaign.failpoints import Failpoints
 
 if TYPE_CHECKING:
     from mooring.csi.driver import ListingBackend
@@ -170,10 +170,8 @@ class _Activities(sdk_worker.ActivityInboundInterceptor):
         self._points = points
 
     async def execute_activity(self, input: sdk_worker.ExecuteActivityInput) -> Any:  # noqa: A002
-        name = activity.info().activity_type
-        if name not in ACTIVITIES:
-            return await self.next.execute_activity(input)
-        return await between(self._points, f"activity.{name}", RuntimeError, lambda: self.next.execute_activity(input))
+        step = f"activity.{activity.info().activity_type}"
+        return await between(self._points, step, RuntimeError, lambda: self.next.execute_activity(input))
 
 
 def _unavailable(why: str) -> RPCError:
