@@ -106,6 +106,33 @@ async def test_alerts_and_dashboard_are_those_that_ship(rendered: list[dict[str,
     assert json.loads(dashboard["data"]["mooring.json"]) == shipped
 
 
+async def test_the_pod_monitor_finds_the_metrics_of_every_worker(rendered: list[dict[str, Any]]) -> None:
+    [monitor], workers = of_kind(rendered, "PodMonitor"), of_kind(rendered, "Deployment")
+    [endpoint] = monitor["spec"]["podMetricsEndpoints"]
+    for pod in (each["spec"]["template"] for each in workers):
+        assert monitor["spec"]["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+        assert endpoint["port"] in [port["name"] for port in pod["spec"]["containers"][0]["ports"]]
+
+
+async def test_each_driver_s_workers_are_kept_from_being_evicted_all_at_once(rendered: list[dict[str, Any]]) -> None:
+    pods_of = {each["metadata"]["name"]: each["spec"]["template"]["metadata"]["labels"] for each in of_kind(rendered, "Deployment")}
+    budgets = {each["metadata"]["name"]: each["spec"] for each in of_kind(rendered, "PodDisruptionBudget")}
+    assert budgets.keys() == pods_of.keys()
+    for name, budget in budgets.items():
+        kept = [other for other, labels in pods_of.items() if budget["selector"]["matchLabels"].items() <= labels.items()]
+        assert (kept, budget["maxUnavailable"]) == ([name], 1)
+
+
+async def test_the_network_policy_is_for_the_workers_and_lets_them_reach_temporal_and_the_api_server(
+    rendered: list[dict[str, Any]],
+) -> None:
+    [policy] = of_kind(rendered, "NetworkPolicy")
+    for each in of_kind(rendered, "Deployment"):
+        assert policy["spec"]["podSelector"]["matchLabels"].items() <= each["spec"]["template"]["metadata"]["labels"].items()
+    reached = {port["port"] for rule in policy["spec"]["egress"] for port in rule["ports"]}
+    assert {443, 6443, 7233, 53} <= reached
+
+
 async def test_each_driver_s_test_checks_with_the_settings_and_rights_of_its_workers(rendered: list[dict[str, Any]]) -> None:
     deployments = of_kind(rendered, "Deployment")
     for pod, deployment in zip(of_kind(rendered, "Pod"), deployments, strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -53,8 +54,15 @@ def release(checkout: Path, helm: Helm, *arguments: str | Path) -> subprocess.Co
     return subprocess.run(command, cwd=checkout, env=environ, capture_output=True, text=True, check=False, timeout=300)
 
 
+def documented(folder: Path, public: Path) -> list[str]:
+    """Return what the commands print that docs/install.md has for whoever takes the files of a release."""
+    commands = re.findall(r"\$ ((?:openssl|sha256sum) .*)", (ROOT / "docs" / "install.md").read_text())
+    assert len(commands) == 2
+    return [line for each in commands for line in run(folder, *each.replace("mooring.pub", str(public)).split()).splitlines()]
+
+
 def test_a_release_is_whole_checked_and_signed(checkout: Path, helm: Helm, tmp_path: Path) -> None:
-    key, public = tmp_path / "key.pem", tmp_path / "public.pem"
+    key, public = tmp_path / "key.pem", tmp_path / "mooring.pub"
     run(tmp_path, "openssl", "ecparam", "-genkey", "-name", "prime256v1", "-noout", "-out", key)
     run(tmp_path, "openssl", "ec", "-in", key, "-pubout", "-out", public)
 
@@ -62,10 +70,8 @@ def test_a_release_is_whole_checked_and_signed(checkout: Path, helm: Helm, tmp_p
 
     assert ran.returncode == 0, ran.stderr
     folder = checkout / "dist" / VERSION
-    assert "Verified OK" in run(
-        folder, "openssl", "dgst", "-sha256", "-verify", public, "-signature", "SHA256SUMS.sig", "SHA256SUMS"
-    )
-    checked = run(folder, "sha256sum", "--check", "SHA256SUMS").splitlines()
+    verified, *checked = documented(folder, public)
+    assert verified == "Verified OK"
     assert {line.partition(":")[0] for line in checked} == {p.name for p in folder.iterdir()} - {"SHA256SUMS", "SHA256SUMS.sig"}
     with zipfile.ZipFile(folder / f"mooring_csi-{VERSION}-py3-none-any.whl") as wheel:
         assert f'__version__ = "{VERSION}"' in wheel.read("mooring/__init__.py").decode()
@@ -80,6 +86,10 @@ def test_a_release_is_whole_checked_and_signed(checkout: Path, helm: Helm, tmp_p
     assert (folder / "NOTES.md").read_text() == notes(ROOT, "Unreleased")
     assert run(checkout, "git", "log", "-1", "--format=%s").strip() == f"Release {VERSION}"
     assert run(checkout, "git", "status", "--porcelain") == ""
+
+    (folder / "NOTES.md").write_text("other notes")
+    with pytest.raises(subprocess.CalledProcessError):
+        documented(folder, public)
 
 
 def test_the_version_moves_in_every_place_and_no_image_is_left_at_the_old_one(checkout: Path) -> None:

@@ -14,30 +14,22 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from release.sources import keep
 from tests.harness.chart import CHART, of_kind, pods
 from tests.harness.cluster import PVS, Cluster
 from tests.harness.patience import PATIENCE
 from tests.harness.releases import RELEASED, unpacked
-from tests.harness.repository import ROOT
 from tests.system.chart.conftest import Release, rendered_names
 
 VOLUME: Final = "vol-1"
-BEFORE: Final = "0.0.9"
+EARLY: Final = Path(__file__).parent / "before.tar.xz"
+"""The first chart, as it was when no version had one yet."""
 
 
 @pytest.fixture
 def before(tmp_path: Path) -> Path:
-    """The chart of the last release that had one; before there is any, this one's as a release keeps it, under another version."""
-    kept = [found for archive in RELEASED if (found := unpacked(archive, tmp_path / archive.name) / "deploy" / "chart").is_dir()]
-    return kept[-1] if kept else renamed(unpacked(keep(ROOT, BEFORE, tmp_path), tmp_path / "before") / "deploy" / "chart")
-
-
-def renamed(chart: Path) -> Path:
-    """Return the chart as one of version BEFORE."""
-    file = chart / "Chart.yaml"
-    file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), "version": BEFORE, "appVersion": BEFORE}))
-    return chart
+    """The chart of the last release that had one, or else the first chart."""
+    charts = [unpacked(archive, tmp_path / archive.name) / "deploy" / "chart" for archive in (EARLY, *RELEASED)]
+    return [chart for chart in charts if chart.is_dir()][-1]
 
 
 def image_of(chart: Path) -> str:
