@@ -6,8 +6,8 @@
 | `worker.py`, `wrappers.py`, `failpoints.py` | the campaign's worker: the deployed one, whose parts lead by named failpoints |
 | `nursery.py` | the process that workers are forked from |
 | `proxy.py` | the proxy before the API server, and before Temporal |
-| `faults.py` | the faults by a seed, and how each is brought about |
-| `load.py` | Pods and callers |
+| `plan.py`, `faults.py` | the faults by a seed, and how each is brought about |
+| `load.py`, `rarities.py` | Pods and callers; nodes that die, and volumes whose PV comes late |
 | `history.py`, `linear.py`, `judge.py` | what happened, and two checkers of it |
 | `stage.py`, `recovery.py`, `report.py` | the course of a campaign, its figures, its report |
 | `bugs.py` | faults that are planted in the workers, to see that they are found |

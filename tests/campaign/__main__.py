@@ -17,7 +17,7 @@ from typing import Final
 from mooring.devstack.folders import own_folder
 from mooring.devstack.signals import until_told
 from tests.campaign.bugs import BUGS
-from tests.campaign.faults import KINDS
+from tests.campaign.plan import KINDS
 from tests.campaign.recovery import Sizes, measure
 from tests.campaign.report import report
 from tests.campaign.stage import Plan, open_stage

@@ -1,114 +1,27 @@
-"""The faults of a campaign: which, when, for how long, by its seed; and how each is brought about.
+"""The faults of a plan, and how each is brought about.
 
-Contract: a seed gives one plan. Each fault ends by itself, and all have ended when `carry_out` returns. A part has one fault at a
-time: one that meets another there is left out, and not counted.
+Contract: each fault ends by itself, and all have ended when `carry_out` returns. A part has one fault at a time: one that meets
+another there is left out, and not counted.
 """
 
 from __future__ import annotations
 
 import asyncio
-import random
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from tests.campaign.failpoints import POINTS, Armed, Mode
-from tests.campaign.parts import Parts, Seat
+from tests.campaign.failpoints import Armed
+from tests.campaign.parts import GLANCE_SECONDS, Parts, Seat
+from tests.campaign.plan import CODES, OLD, Planned
 from tests.campaign.proxy import TcpProxy, Way
 from tests.harness.driver.orders import DROP, Order
 
-KINDS: Final = {
-    "failpoint": 60,
-    "kill": 14,
-    "pause": 12,
-    "proxy-api": 8,
-    "proxy-temporal": 8,
-    "driver": 8,
-    "restart": 3,
-    "clock": 3,
-    "full-log": 2,
-    "old-version": 2,
-}
-"""Each kind of fault, and how often it is drawn beside the others."""
-PARTS: Final = {
-    "worker-1": 6,
-    "worker-2": 6,
-    "worker-3": 6,
-    "driver": 3,
-    "csi-attacher": 3,
-    "kube-controller-manager": 2,
-    "temporal": 2,
-    "kube-apiserver": 1,
-    "etcd": 1,
-}
-"""Each part that is killed and stopped, likewise."""
-GAPS: Final = (0.5, 1.0, 2.0, 4.0)
-LENGTHS: Final = (0.3, 0.3, 1.0, 1.0, 3.0, 8.0)
-SECONDS: Final = {Mode.DELAY: (0.1, 1.5), Mode.HANG: (6.0, 25.0), Mode.FREEZE: (0.5, 5.0)}
-POINTS_AT_ONCE: Final = 6
-WRONG_WAYS: Final = tuple(way for way in Way if way is not Way.OPEN)
-CODES: Final = ("UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL", "RESOURCE_EXHAUSTED", "ABORTED")
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """One fault: after a gap, of a kind, at a part, for so long; `detail` is the kind's own."""
-
-    number: int
-    gap: float
-    kind: str
-    part: str
-    seconds: float
-    detail: str = ""
-    mode: Mode = Mode.ERROR
-    times: int = 1
-
-    @property
-    def name(self) -> str:
-        """The words by which it is counted."""
-        match self.kind:
-            case "failpoint":
-                return f"failpoint {self.mode}"
-            case "kill" | "pause":
-                return f"{self.kind} {self.part.rstrip('-123456789')}"
-            case _:
-                return f"{self.kind} {self.detail}".rstrip()
-
-
-def plan(seed: str, kinds: dict[str, int] = KINDS) -> Iterator[Planned]:
-    """Yield the faults of a seed, without end."""
-    dice = random.Random(seed)  # noqa: S311 - it is to be repeatable
-    number = 0
-    while True:
-        number += 1
-        (kind,) = dice.choices([*kinds], [*kinds.values()])
-        yield _drawn(number, kind, dice)
-
-
-def _drawn(number: int, kind: str, dice: random.Random) -> Planned:
-    gap, seconds, worker = dice.choice(GAPS), dice.choice(LENGTHS), f"worker-{dice.randint(1, 3)}"
-    match kind:
-        case "failpoint":
-            mode = dice.choice([*Mode])
-            lasts = round(dice.uniform(*SECONDS.get(mode, (0.0, 0.0))), 2)
-            points = " ".join(dice.sample(POINTS, POINTS_AT_ONCE))
-            return Planned(number, gap, kind, worker, lasts, points, mode, dice.choice((1, 1, 3)))
-        case "kill" | "pause":
-            (part,) = dice.choices([*PARTS], [*PARTS.values()])
-            return Planned(number, gap, kind, part, seconds)
-        case "proxy-api" | "proxy-temporal":
-            return Planned(number, gap, kind, kind, seconds, dice.choice(WRONG_WAYS))
-        case "driver":
-            return Planned(number, gap, kind, "orders", seconds, dice.choice(("delay", "hold", "fail", "lose", "drop")))
-        case "clock":
-            return Planned(number, gap, kind, worker, dice.choice((-3600.0, -30.0, 7.0, 300.0)))
-        case "old-version":
-            return Planned(number, gap, kind, "worker-3", 10.0)
-        case _:
-            return Planned(number, gap, kind, worker, seconds)
+ROLL_SECONDS: Final = 30.0
+"""Time after which a rolling restart goes on, though the worker doesn't serve yet: another fault may be in its way."""
 
 
 @dataclass(slots=True)
@@ -135,7 +48,7 @@ class Faults:
 
     async def _bring(self, each: Planned) -> None:
         places = _places(each)
-        if places & self._busy or (each.kind == "old-version" and self.before is None):
+        if places & self._busy or (each.kind in OLD and self.before is None):
             return
         self._busy |= places
         try:
@@ -156,6 +69,7 @@ class Faults:
             "clock": self._clock,
             "full-log": self._full_log,
             "old-version": self._old_version,
+            "rolling": self._rolling,
         }
         return ways[kind]
 
@@ -205,6 +119,18 @@ class Faults:
             await asyncio.sleep(each.seconds)
         return 1
 
+    async def _rolling(self, _: Planned) -> int:
+        """Roll version 0.1.0 out to all workers but the first, one after the other, and back; each start counts."""
+        assert self.before is not None
+        rolled = self.parts.seats[1:]
+        for seat in rolled:
+            self.before(seat)
+            await _replaced(seat)
+        for seat in rolled:
+            seat.as_it_was()
+            await _replaced(seat)
+        return 2 * len(rolled)
+
     @asynccontextmanager
     async def _instead(self, seat: Seat) -> AsyncIterator[None]:
         """Have the seat restarted as it is now planned, and in the end as it was."""
@@ -227,13 +153,25 @@ class Faults:
         return self.parts.seats[int(each.part.removeprefix("worker-")) - 1]
 
 
+async def _replaced(seat: Seat) -> None:
+    """Have the seat's worker end and its next one serve, within a bound."""
+    starts = seat.kept.starts
+    seat.kept.send(signal.SIGTERM)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(ROLL_SECONDS):
+            while seat.kept.starts == starts:
+                await asyncio.sleep(GLANCE_SECONDS)
+            await seat.ready()
+
+
 def _places(each: Planned) -> set[str]:
     """Return what may have no other fault meanwhile.
 
     NB: a call of version 0.1.0 bears no token, so one that the driver is late with may do what was promised to be impossible since.
     """
-    if each.kind == "old-version":
-        return {each.part, "driver", "orders"}
+    if each.kind in OLD:
+        rolled = {"worker-2"} if each.kind == "rolling" else set()
+        return {each.part, *rolled, "driver", "orders"}
     return {f"points of {each.part}" if each.kind == "failpoint" else each.part}
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from tests.campaign import linear
 from tests.campaign.linear import Fault, Told
-from tests.harness.driver.journal import Entry
+from tests.harness.driver.journal import Entry, attachments_of
 from tests.simulation.checker import Checker, read
 from tests.simulation.history import History, PvChange
 
@@ -28,6 +28,19 @@ def _independent(driver: str, changes: Sequence[PvChange], entries: Sequence[Ent
         for event in history:
             checker.see(event)
     return [Fault(violation.rule, violation.volume, violation.what) for violation in checker.rest()]
+
+
+def still_attached(entries: Sequence[Entry]) -> dict[str, list[str]]:
+    """Return the nodes of each volume that the driver has in the end.
+
+    NB: a call without a token that it carried out after its caller had given up could be fenced by nobody, and is left out.
+    """
+    late = {entry.call.number for entry in entries if entry.event == "late" and entry.call.token is None}
+    ends = {
+        volume: sorted(node for node, call in nodes.items() if call.number not in late)
+        for volume, nodes in attachments_of(entries).items()
+    }
+    return {volume: nodes for volume, nodes in ends.items() if nodes}
 
 
 def merged(driver: str, changes: Iterable[PvChange], entries: Iterable[Entry]) -> list[History]:

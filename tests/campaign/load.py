@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Final
+from typing import Final, TypeVar
 
 import aiohttp
 
@@ -21,6 +21,7 @@ from mooring.errors import MooringError
 from tests.campaign.linear import Told
 from tests.harness.chain.cluster import ChainCluster, Volume, node_id_of
 
+T = TypeVar("T")
 DEADLINE: Final = 15.0
 PAUSE_SECONDS: Final = 0.2
 BEAT_SECONDS: Final = 2.0
@@ -32,7 +33,8 @@ PATIENCE_SECONDS: Final = 45.0
 class Log:
     """What callers were told: their times with volumes, how many asked and were answered, and by which error.
 
-    `cleared`: records that an operator has cleared, who was told so.
+    `cleared`: records that an operator has cleared, who was told so. `evacuated`: dead nodes whose volumes were all released.
+    `late`: volumes that were published before they had a PV.
     """
 
     tellings: list[Told] = field(default_factory=list)
@@ -41,6 +43,8 @@ class Log:
     errors: dict[str, int] = field(default_factory=dict)
     pods: int = 0
     cleared: int = 0
+    evacuated: int = 0
+    late: int = 0
 
     def refused(self, error: Exception) -> None:
         """Count an error."""
@@ -62,13 +66,13 @@ class Caller:
         """Have the volume, and let go of it, until asked to stop."""
         while not stop.is_set():
             node = self.dice.choice(self.nodes)
-            since = await self._publish(node)
+            since = await self.publish(node)
             await asyncio.sleep(self.dice.choice((0.0, 0.05, 0.3)))
             if since:
                 self.log.tellings.append(Told(self.volume, node, since, time.monotonic()))
-            await self._unpublish(node)
+            await self.unpublish(node)
 
-    async def _publish(self, node: str) -> float:
+    async def publish(self, node: str) -> float:
         """Return when it was told that the node has the volume, or 0 if it was refused or gave up."""
         for _ in range(self.dice.choice((1, 2, 4))):
             self.log.asked += 1
@@ -82,7 +86,8 @@ class Caller:
                 return time.monotonic()
         return 0.0
 
-    async def _unpublish(self, node: str) -> None:
+    async def unpublish(self, node: str) -> None:
+        """Let go, until told that it is so."""
         while True:
             self.log.asked += 1
             try:
@@ -154,13 +159,13 @@ class Pods:
             node = self.dice.choice(self.nodes)
             place = (self.volume.name, node)
             pod = self.cluster.pod_name(node, self.volume)
-            await _insist(lambda node=node: self.cluster.pod(node, self.volume), "AlreadyExists")  # type: ignore[misc]
+            await insist(lambda node=node: self.cluster.pod(node, self.volume), "AlreadyExists")  # type: ignore[misc]
             since = await self._attached(place)
             await asyncio.sleep(self.dice.choice((0.0, 0.3)))
             if since:
                 self.log.pods += 1
                 self.log.tellings.append(Told(self.volume.handle, node_id_of(node), since, time.monotonic()))
-            await _insist(lambda pod=pod: self.cluster.delete_pod(pod), "NotFound")  # type: ignore[misc]
+            await insist(lambda pod=pod: self.cluster.delete_pod(pod), "NotFound")  # type: ignore[misc]
             while place in self.board.known:
                 await self.board.look()
             self.log.pods += 1 if since else 0
@@ -176,16 +181,14 @@ class Pods:
         return time.monotonic()
 
 
-async def _insist(ask: Callable[[], Awaitable[object]], done: str) -> None:
-    """Ask until it is answered, or the answer says that it is done already."""
+async def insist(ask: Callable[[], Awaitable[T]], done: str) -> T | None:
+    """Ask until it is answered, and return the answer; or None once a refusal says, by this word, that it is done already."""
     while True:
         try:
-            await ask()
+            return await ask()
         except AssertionError as error:
-            if done in str(error):
-                return
+            if done and done in str(error):
+                return None
         except (aiohttp.ClientError, OSError, ValueError):
             pass
-        else:
-            return
         await asyncio.sleep(PAUSE_SECONDS)

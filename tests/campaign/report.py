@@ -21,6 +21,7 @@ def report(plan: Plan, outcome: Outcome, figures: list[str]) -> Iterator[str]:
     yield f"Seed {plan.seed}, {outcome.seconds:.0f} s, Mooring {__version__}, Python {platform.python_version()}; {_machine()}"
     yield f"operations: {outcome.operations} publishes and unpublishes, at {outcome.operations / outcome.seconds:.1f} a second"
     yield f"  callers asked {log.asked} times and had {log.done} successes; Pods had {log.pods} attachments and detachments"
+    yield f"  dead nodes whose volumes were all released: {log.evacuated}; volumes that were published before their PV: {log.late}"
     yield f"  refusals: {', '.join(f'{count} {name}' for name, count in sorted(log.errors.items())) or 'none'}"
     yield f"  records left to an operator, who was told: {log.cleared}"
     yield f"faults: {faults.total()}; failpoints that fired: {len(outcome.points)} of {len(POINTS)}"

@@ -12,28 +12,37 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from mooring import names
 from mooring.client import MooringClient
 from mooring.models import VolumeRef
 from mooring.states import State
-from tests.campaign.faults import KINDS, Faults, plan
+from tests.campaign.faults import Faults
 from tests.campaign.history import PvHistory
-from tests.campaign.judge import judge
+from tests.campaign.judge import judge, still_attached
 from tests.campaign.linear import Fault
 from tests.campaign.load import Board, Caller, Log, Pods, beat
 from tests.campaign.old_backend import ENDPOINT, FACTORY
 from tests.campaign.parts import DRIVER, Parts, Seat, open_parts
+from tests.campaign.plan import KINDS, plan
+from tests.campaign.rarities import Latecomer, Mortal
 from tests.harness.chain.cluster import ChainCluster, chain_cluster, node_id_of
-from tests.harness.driver.journal import attachments_of
 from tests.harness.releases import FIRST, unpacked
 from tests.simulation.checker import read
 
 REST_SECONDS: Final = 240.0
 """Time within which all that was asked for must be done once nothing goes wrong any more."""
 GLANCE_SECONDS: Final = 0.2
+VOLUMES_OF_A_MORTAL: Final = 3
 OPEN: Final = (names.PUBLISH, names.UNPUBLISH, names.PERSIST)
+
+
+class Actor(Protocol):
+    """A part of the load."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Ask for volumes until asked to stop, and have let go of all then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,8 @@ class Plan:
     callers: int = 48
     volumes: int = 40
     pods: int = 6
+    mortals: int = 2
+    latecomers: int = 2
     nodes: int = 4
     kinds: dict[str, int] = field(default_factory=lambda: dict(KINDS))
     bug: str = ""
@@ -105,11 +116,21 @@ class Stage:
         own = [await self.cluster.volume(f"own-{number}") for number in range(self.plan.volumes)]
         of_pods = [await self.cluster.volume(f"pod-{number}") for number in range(self.plan.pods)]
         ids = [node_id_of(node) for node in self.nodes]
-        actors: list[Caller | Pods] = [
+        actors: list[Actor] = [
             Caller(self.mooring(), own[number % len(own)].handle, ids, _dice(dice), self.log) for number in range(self.plan.callers)
         ]
+        actors += [await self._mortal(number, _dice(dice)) for number in range(self.plan.mortals)]
+        actors += (
+            Latecomer(self.cluster, self.mooring(), f"late-{number}", self.nodes[number], _dice(dice), self.log)
+            for number in range(self.plan.latecomers)
+        )
         actors += (Pods(self.cluster, self.board, volume, self.nodes, _dice(dice), self.log) for volume in of_pods)
         return [asyncio.create_task(each.run(stop)) for each in actors]
+
+    async def _mortal(self, number: int, dice: random.Random) -> Mortal:
+        node = await self.cluster.node(f"mortal-{number}")
+        volumes = [await self.cluster.volume(f"of-mortal-{number}-{each}") for each in range(VOLUMES_OF_A_MORTAL)]
+        return Mortal(self.cluster, self.mooring(), node, volumes, dice, self.log)
 
     async def _rest(self, load: Sequence[asyncio.Task[None]]) -> list[Fault]:
         """Wait until everybody has let go; return what has not come to rest."""
@@ -133,8 +154,8 @@ class Stage:
         except TimeoutError:
             return [Fault("rest", "", f"operations are open: {runs}")]
         await self._clear_as_told()
-        attached = attachments_of(self.parts.journal())
-        left = [Fault("rest", volume, f"is attached to {sorted(nodes)} for nobody") for volume, nodes in attached.items() if nodes]
+        attached = still_attached(self.parts.journal())
+        left = [Fault("rest", volume, f"is attached to {nodes} for nobody") for volume, nodes in attached.items()]
         return left + [Fault("rest", volume, f"node {node} is its holder for nobody") for volume, node in await self._holders()]
 
     async def _clear_as_told(self) -> None:

@@ -70,6 +70,10 @@ class ChainCluster:
         taint = {"key": "node.kubernetes.io/out-of-service", "value": "nodeshutdown", "effect": "NoExecute"}
         await self._ask("PATCH", f"{objects.NODES}/{node}", {"spec": {"taints": [taint]}}, MERGE_PATCH)
 
+    async def put_into_service(self, node: str) -> None:
+        """Take all taints from the node."""
+        await self._ask("PATCH", f"{objects.NODES}/{node}", {"spec": {"taints": None}}, MERGE_PATCH)
+
     async def volume(self, name: str = "data", handle: str = "") -> Volume:
         """Have a volume and a claim that is bound to it."""
         full = f"{self.prefix}-{name}"
@@ -78,6 +82,11 @@ class ChainCluster:
         await self.create(objects.PVS, objects.pv(full, self.driver, volume.handle, claim["metadata"]["uid"]))
         await self._ask("PATCH", f"{objects.CLAIMS}/{full}/status", objects.BOUND, MERGE_PATCH)
         return volume
+
+    async def annotations(self, volume: Volume) -> Mapping[str, str]:
+        """Return the annotations of the volume's PV."""
+        metadata = (await self._ask("GET", f"{objects.PVS}/{volume.name}"))["metadata"]
+        return metadata.get("annotations") or {}
 
     async def pod(self, node: str, volume: Volume) -> str:
         """Create a pod on the node that uses the volume; return its name."""
