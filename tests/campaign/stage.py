@@ -51,8 +51,8 @@ class Plan:
 
     seed: str
     seconds: float
-    callers: int = 48
-    volumes: int = 40
+    callers: int = 32
+    volumes: int = 28
     pods: int = 6
     mortals: int = 2
     latecomers: int = 2
