@@ -39,7 +39,7 @@ PARTS: Final = {
     "etcd": 1,
 }
 """Each part that is killed and stopped, likewise."""
-GAPS: Final = (0.5, 1.0, 2.0, 4.0)
+GAPS: Final = (1.0, 2.0, 4.0, 8.0)
 LENGTHS: Final = (0.3, 0.3, 1.0, 1.0, 3.0, 8.0)
 SECONDS: Final = {Mode.DELAY: (0.1, 1.5), Mode.HANG: (6.0, 25.0), Mode.FREEZE: (0.5, 5.0)}
 POINTS_AT_ONCE: Final = 8
