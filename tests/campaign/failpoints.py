@@ -51,6 +51,24 @@ ACTIVITIES: Final = (
     "count_released",
     "warn_not_cleared",
 )
+RARE: Final = (
+    "outwait_unpersisted",
+    "check_operation",
+    "check_publisher",
+    "wait_for_volume",
+    "find_unpersisted",
+    "persist_attachment",
+    "drop_unpersisted",
+    "check_node",
+    "begin_reconciliation",
+    "survey_drift",
+    "evacuation_terms",
+    "look_at_node",
+    "list_volumes_of_node",
+    "release_volume",
+    "count_released",
+)
+"""Those that a small part of a campaign's load passes."""
 CALLS: Final = (
     "kubernetes.GET",
     "kubernetes.LIST",
@@ -69,6 +87,7 @@ CALLS: Final = (
 STEPS: Final = (*(f"activity.{name}" for name in ACTIVITIES), *CALLS)
 POINTS: Final = tuple(f"{step}.{when}" for step in STEPS for when in ("before", "after"))
 """All points: before a step has its effect, and after that, before its answer is given on."""
+RARE_POINTS: Final = tuple(point for point in POINTS if point.split(".")[1] in RARE)
 
 
 class Mode(StrEnum):

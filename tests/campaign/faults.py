@@ -20,6 +20,8 @@ from tests.campaign.plan import CODES, OLD, Planned
 from tests.campaign.proxy import TcpProxy, Way
 from tests.harness.driver.orders import DROP, Order
 
+ARMED_SECONDS: Final = 6.0
+"""Time for which points are armed."""
 ROLL_SECONDS: Final = 30.0
 """Time after which a rolling restart goes on, though the worker doesn't serve yet: another fault may be in its way."""
 
@@ -77,7 +79,7 @@ class Faults:
         """Arm points for a while, which share their number of times; their firings count later, by themselves."""
         fuses = self._seat(each).fuses
         fuses.arm(*(Armed(str(each.number), point, each.mode, each.seconds, each.times) for point in each.detail.split()))
-        await asyncio.sleep(2.0)
+        await asyncio.sleep(ARMED_SECONDS)
         fuses.arm()
         return 0
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from tests.campaign.failpoints import POINTS, Mode
+from tests.campaign.failpoints import POINTS, RARE_POINTS, Mode
 from tests.campaign.proxy import Way
 
 KINDS: Final = {
@@ -90,7 +90,7 @@ def _drawn(number: int, kind: str, dice: random.Random) -> Planned:
         case "failpoint":
             mode = dice.choice([*Mode])
             lasts = round(dice.uniform(*SECONDS.get(mode, (0.0, 0.0))), 2)
-            points = " ".join(dice.sample(POINTS, POINTS_AT_ONCE))
+            points = " ".join(dice.sample(dice.choice((POINTS, RARE_POINTS)), POINTS_AT_ONCE))
             return Planned(number, gap, kind, worker, lasts, points, mode, dice.choice((1, 1, 3)))
         case "kill" | "pause":
             (part,) = dice.choices([*PARTS], [*PARTS.values()])
