@@ -119,19 +119,22 @@ class AttachmentActivities:
         node = self._cached(asked.volume_handle, asked.node_id) if asked.node_id else NodeVerdict.ADMITTED
         doubt = self._doubts.refused.get(asked.volume_handle, "") if asked.node_id else ""
         calm = self._at_once and asked.at_once and _is_plain(memory) and node is NodeVerdict.ADMITTED and not doubt
-        waiting, record, first = await asyncio.gather(
-            self._waiting(asked), self._known(asked.volume_handle, memory), self._may_write(calm=calm)
+        waiting, record, may_write = await asyncio.gather(
+            self._waiting(asked), self._known(asked.volume_handle, memory), self._may_write(asked, memory, calm=calm)
         )
-        undisturbed = first and waiting is None and _is_plain(record)
+        undisturbed = may_write and waiting is None and _is_plain(record)
         return ObserveResult(record=record, waiting=waiting, limits=self._limits, node=node, doubt=doubt, undisturbed=undisturbed)
 
-    async def _may_write(self, *, calm: bool) -> bool:
+    async def _may_write(self, asked: ObserveInput, memory: VolumeRecord | None, *, calm: bool) -> bool:
         """Return whether the operation is calm, and its task the first one of its run, which was not given to another worker.
 
         NB: else a worker that was frozen would write on what it has seen after the run had ended, with a mark that is up to date.
+        An epoch that was known before the run began is no such mark: whoever has ended the run, or gone on with it, has moved it.
         """
-        if not calm:
+        if not calm or memory is None or asked.at_epoch not in (None, memory.epoch):
             return False
+        if asked.at_epoch:
+            return True
         run = activity.info()
         try:
             async with asyncio.timeout(_OBSERVE_SECONDS):

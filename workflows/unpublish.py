@@ -98,7 +98,9 @@ class UnpublishVolume:
     async def run(self, request: RawValue = NOTHING) -> UnpublishResult:
         """Unpublish; see the module."""
         self._asked = read_request(UnpublishRequest, request)
-        self._steps, seen = await Steps.begin(self._asked, releases=None if self._asked.bound else self._asked.node_id)
+        at_once = not (self._asked.stray or self._asked.at_run)
+        releases = self._asked.node_id if at_once else None
+        self._steps, seen = await Steps.begin(self._asked, releases=releases, at_epoch=self._asked.at_epoch)
         self._detach = BackendDetach(self._steps, self._asked)
         self._report = Report("unpublish", self._steps, self._asked.node_id)
         self._report.begin(State.UNPUBLISHING)
@@ -113,7 +115,7 @@ class UnpublishVolume:
 
     async def _unpublish(self, seen: ReadResult) -> UnpublishResult:
         try:
-            if self._asked.stray or self._asked.at_epoch is not None:
+            if self._asked.stray or (self._asked.at_epoch is not None and not self._is_made()):
                 seen = await self._steps.look(self._steps.limits.clear_budget)  # NB: what can't be read may name the node
                 if self._asked.stray and self._belongs(seen.record):
                     seen = await self._own(seen)
@@ -127,8 +129,13 @@ class UnpublishVolume:
         except _UnclearableError as unclearable:
             return await self._give_up(unclearable)
 
+    def _is_made(self) -> bool:
+        """Return whether the release was made with the first step, as far as the run remembers."""
+        return self._steps.made is not None and not self._steps.first.forgets
+
     async def _clear(self, seen: ReadResult) -> UnpublishResult:
         for _ in range(self._steps.limits.conflicts_max):
+            self._remember(seen)
             if self._overtaken(seen.record):
                 seen = await self._own(seen)
             if self._overtaken(seen.record):
@@ -141,7 +148,6 @@ class UnpublishVolume:
 
     async def _try_to_clear(self, seen: ReadResult) -> UnpublishResult | ReadResult:
         """Detach and release, or return the look that shows another record than the one this was decided on."""
-        self._forgot = self._forgot or (self._steps.first.forgets and _is_signed_by_looker(seen))
         anew = self._steps.is_waiting_unknown  # NB: what is detached again after a reset must not hang on `trusts`
         others = await self._release_unpersisted()
         # NB: nor on the look of one that may have forgotten a release, which comes before it.
@@ -162,6 +168,12 @@ class UnpublishVolume:
         brought = ReadResult(record=result.record, by=result.by, departed=result.departed)
         return await self._look() if result.landed else brought
 
+    def _remember(self, seen: ReadResult) -> None:
+        """Note whether the record shows that the run has written it already; bound to an epoch, it has released its node then."""
+        self._forgot = self._forgot or (self._steps.first.forgets and _is_signed_by_looker(seen))
+        if self._forgot and self._asked.at_epoch is not None and self._asked.node_id:
+            self._released[self._asked.node_id] = None
+
     async def _own(self, seen: ReadResult) -> ReadResult:
         """Return a look of this very run: if it was reset, its former self has seen this, and no run ends on that."""
         return seen if self._steps.trusts(seen) else await self._steps.look(self._steps.limits.clear_budget)
@@ -180,7 +192,9 @@ class UnpublishVolume:
 
     def _overtaken(self, seen: VolumeRecord | None) -> bool:
         """Return whether the record is no longer the one on which the release was decided."""
-        return self._asked.at_epoch is not None and (seen is None or seen.epoch != self._asked.at_epoch)
+        if self._asked.at_epoch is None or self._forgot:
+            return False
+        return seen is None or seen.epoch != self._asked.at_epoch
 
     def _leave(self, seen: VolumeRecord | None, why: str) -> UnpublishResult:
         return self._answer(seen.epoch if seen else 0, cleared=True, message=f"{self._what()} changed nothing: {why}.")

@@ -128,17 +128,24 @@ class ObserveInput(VolumeRef):
     """A question to memory about a volume and, if there is a `node_id`, about the node that is to hold it.
 
     The write of an operation that may be done in its first workflow task is made with the answer: the acquisition for the publish
-    `acquires`, or the release of the node `releases` ("" for every node, None for no release).
+    `acquires`, or the release of the node `releases` ("" for every node, None for no release), at no other epoch than `at_epoch`
+    if there is one.
     """
 
     node_id: str = ""
     acquires: PublishRequest | None = added(None)
     releases: str | None = added(None)
+    at_epoch: int | None = added(None)
 
     @property
     def at_once(self) -> bool:
         """True if the operation may be done in its first workflow task."""
         return self.acquires is not None or self.releases is not None
+
+    @property
+    def without_write(self) -> ObserveInput:
+        """The same question, with which nothing is written."""
+        return self.model_copy(update={"acquires": None, "releases": None})
 
 
 class NodeVerdict(StrEnum):

@@ -17,7 +17,7 @@ from temporalio.service import RPCError
 
 from mooring import names
 from mooring.client import MooringClient
-from mooring.models import VolumeRef
+from mooring.models import UnpublishRequest, VolumeRef
 from mooring.settings import Settings
 from tests.harness.cluster import Cluster
 from tests.harness.patience import PATIENCE
@@ -83,13 +83,33 @@ async def test_a_worker_that_wakes_up_writes_nothing_for_an_operation_that_has_e
     assert await cluster.holder("vol") is None
 
 
-async def _handed_out(client: Client, driver: str) -> None:
-    """Wait until a worker has the first task of the volume's operation."""
+async def test_nor_does_it_release_what_was_published_again_since(
+    fleet: Fleet, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    await asyncio.gather(*map(cluster.create, ("vol", "another")))
+    async with fleet.own() as first:
+        await first.ready()
+        seen = await mooring.publish("vol", "node-a", deadline=PATIENCE)
+        asked = UnpublishRequest(driver=cluster.driver, volume_handle="vol", node_id="node-a", at_epoch=seen.epoch)
+        with frozen(first):
+            release = asyncio.create_task(mooring.request_unpublish(asked, deadline=PATIENCE))
+            await _handed_out(temporal_client, cluster.driver, names.UNPUBLISH)
+            async with fleet.own() as second:
+                await second.ready()
+                released = (await release).released
+                again = await mooring.publish("vol", "node-a", deadline=PATIENCE)
+        await mooring.publish("another", "node-a", deadline=PATIENCE)  # it is awake, and does what it is handed
+    assert (released, await cluster.holder("vol"), await cluster.epoch("vol")) == (("node-a",), "node-a", again.epoch)
+
+
+async def _handed_out(client: Client, driver: str, workflow: str = names.PUBLISH) -> None:
+    """Wait until a worker has the first task of the volume's operation, which is this `workflow`."""
     run = client.get_workflow_handle(names.volume_id(VolumeRef(driver=driver, volume_handle="vol")))
     async with asyncio.timeout(PATIENCE):
         while True:
             with suppress(RPCError):  # there is no run yet
-                events = [event.event_type for event in (await run.fetch_history()).events]
-                if EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED in events:
+                first, *others = (await run.fetch_history()).events
+                begun = first.workflow_execution_started_event_attributes.workflow_type.name == workflow
+                if begun and EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED in [event.event_type for event in others]:
                     return
             await asyncio.sleep(0.05)

@@ -12,7 +12,7 @@ from temporalio.client import Client
 from mooring.client import MooringClient
 from mooring.devstack.faults import Hold
 from mooring.errors import HeldElsewhere, KubernetesForbidden, NodeNotFound
-from mooring.models import PublishResult
+from mooring.models import PublishResult, UnpublishRequest, UnpublishResult
 from mooring.names import ATTACHMENT_STATE
 from mooring.states import State
 from tests.harness.cluster import Cluster
@@ -44,6 +44,11 @@ async def shows(client: Client, cluster: Cluster, step: str) -> Run:
         while step not in await pending(await last_run(client, cluster, "vol")):
             await asyncio.sleep(0.05)
     return await last_run(client, cluster, "vol")
+
+
+def bound(cluster: Cluster, epoch: int) -> UnpublishRequest:
+    """Return the request of an evacuation of node-a that has listed the volume at this epoch."""
+    return UnpublishRequest(driver=cluster.driver, volume_handle="vol", node_id="node-a", at_epoch=epoch)
 
 
 async def killed_in_mid_write(fleet: Fleet, cluster: Cluster, mooring: MooringClient) -> tuple[asyncio.Task[PublishResult], Hold]:
@@ -87,6 +92,32 @@ async def test_with_a_backend_it_is_two_tasks(
 
     assert [(seen[TASK], seen[STEP], seen[SHOWN]) for seen in (published, unpublished)] == [(2, 1, 2), (2, 1, 2)]
     assert max(published.total(), unpublished.total()) <= 16
+
+
+async def test_a_release_that_is_bound_to_an_epoch_is_one_task_too(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    await cluster.create("vol")
+    await indexed(worker, "vol")
+    epoch = (await mooring.publish("vol", "node-a")).epoch
+    result = await mooring.request_unpublish(bound(cluster, epoch))
+
+    seen = await events(temporal_client, cluster)
+
+    assert (result.released, seen[TASK], seen[STEP]) == (("node-a",), 1, 0)
+
+
+async def test_with_a_backend_it_looks_first(
+    backed_worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    await cluster.create("vol")
+    await indexed(backed_worker, "vol")
+    epoch = (await mooring.publish("vol", "node-a")).epoch
+    result = await mooring.request_unpublish(bound(cluster, epoch))
+
+    seen = await events(temporal_client, cluster)
+
+    assert (result.released, seen[TASK], seen[STEP]) == (("node-a",), 3, 2)
 
 
 async def test_a_write_that_hangs_becomes_a_visible_step(
@@ -178,15 +209,17 @@ async def test_what_a_killed_worker_had_under_way_is_fenced_off_before_a_refusal
     assert await cluster.holder("vol") is None
 
 
-async def test_an_unpublish_that_forgot_its_release_does_not_say_that_nothing_was_attached(
-    fleet: Fleet, cluster: Cluster, mooring: MooringClient
-) -> None:
+async def released_by_a_worker_that_dies(
+    fleet: Fleet, cluster: Cluster, mooring: MooringClient, *, at: int | None
+) -> UnpublishResult:
+    """Have a worker die after its release has reached the API server, bound to the epoch `at` if any; return the answer."""
     await cluster.create("vol")
     async with fleet.own() as worker:
         await worker.ready()
         await mooring.publish("vol", "node-a", deadline=PATIENCE)
         held = cluster.proxy.hold("PATCH", times=1)
-        unpublish = asyncio.create_task(mooring.unpublish("vol", "node-a", deadline=PATIENCE))
+        asked = bound(cluster, at) if at else UnpublishRequest(driver=cluster.driver, volume_handle="vol", node_id="node-a")
+        unpublish = asyncio.create_task(mooring.request_unpublish(asked, deadline=PATIENCE))
         await held.reached()
         worker.child.process.kill()
         await worker.child.process.wait()
@@ -194,10 +227,24 @@ async def test_an_unpublish_that_forgot_its_release_does_not_say_that_nothing_wa
     assert await held.landed() == 200
     async with fleet.own() as worker:
         await worker.ready()
-        result = await unpublish
+        return await unpublish
+
+
+async def test_an_unpublish_that_forgot_its_release_does_not_say_that_nothing_was_attached(
+    fleet: Fleet, cluster: Cluster, mooring: MooringClient
+) -> None:
+    result = await released_by_a_worker_that_dies(fleet, cluster, mooring, at=None)
 
     assert "what was attached is not known" in result.message
     assert (result.released, await cluster.holder("vol")) == ((), None)
+
+
+async def test_one_that_was_bound_to_an_epoch_knows_what_was_attached_then(
+    fleet: Fleet, cluster: Cluster, mooring: MooringClient
+) -> None:
+    result = await released_by_a_worker_that_dies(fleet, cluster, mooring, at=1)
+
+    assert (result.released, result.annotation_cleared, await cluster.holder("vol")) == (("node-a",), True, None)
 
 
 async def test_a_write_that_the_end_of_its_worker_cuts_off_is_carried_on_by_the_next(

@@ -40,6 +40,11 @@ def _events() -> int:
     return workflow.info().get_current_history_length()
 
 
+def is_first_try() -> bool:
+    """Return whether this workflow task is the first one of its run, or was at least begun by nobody before."""
+    return _events() < _TRIED_AGAIN
+
+
 @dataclass(slots=True)
 class FirstTask:
     """The first workflow task of one operation, as it is when memory has answered; `writes`: it may hold a write.

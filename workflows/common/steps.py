@@ -47,7 +47,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.common.activity_options import patient
     from workflows.common.details import RunDetails
     from workflows.common.failures import cause, says
-    from workflows.common.first_task import FirstTask, refusal_of
+    from workflows.common.first_task import FirstTask, is_first_try, refusal_of
     from workflows.common.lives import LIVES, Lives, this_life, was_reset
     from workflows.common.waits import WaitSteps
 
@@ -99,22 +99,30 @@ class Steps:
 
     @classmethod
     async def begin(
-        cls, asked: VolumeRef, *, acquires: PublishRequest | None = None, releases: str | None = None, rolls_back: bool = False
+        cls,
+        asked: VolumeRef,
+        *,
+        acquires: PublishRequest | None = None,
+        releases: str | None = None,
+        at_epoch: int | None = None,
+        rolls_back: bool = False,
     ) -> tuple[Steps, ReadResult]:
         """Take the first step of every operation: ask memory about the volume and the node that is to hold it, and fix the limits.
 
-        If nothing is in the way of one that `acquires` or `releases`, its write is made with that. One that `rolls_back` the
-        remains of its former self, or of its first task, looks even if it is cancelled.
+        If nothing is in the way of one that `acquires` or `releases`, the latter at no other epoch than `at_epoch` if there is
+        one, its write is made with that. One that `rolls_back` the remains of its former self, or of its first task, looks even if
+        it is cancelled.
         """
         volume = VolumeRef(driver=asked.driver, volume_handle=asked.volume_handle)
-        observe = ObserveInput(**dict(volume), node_id=acquires.node_id if acquires else "", acquires=acquires, releases=releases)
+        node = acquires.node_id if acquires else ""
+        observe = ObserveInput(**dict(volume), node_id=node, acquires=acquires, releases=releases, at_epoch=at_epoch)
         cancelled: BaseException | None = None
         try:
-            observed = await _observe(observe)
+            observed = await _observe(observe if is_first_try() else observe.without_write)
         except (ActivityError, asyncio.CancelledError) as error:  # NB: the latter where the cancellation came with the first task
             if not (rolls_back and is_cancelled_exception(error) and _may_have_written(FirstTask(writes=observe.at_once))):
                 raise cause(error) or error from None
-            cancelled, observed = error, await _observe(observe.model_copy(update={"acquires": None, "releases": None}))
+            cancelled, observed = error, await _observe(observe.without_write)
         first = FirstTask(writes=observe.at_once, undisturbed=observed.undisturbed, attempted=observed.attempted)
         lives = Lives(stopped=cancelled)
         steps = cls(volume, observed.limits, observed.waiting, observed.node, observed.doubt, lives=lives, first=first)

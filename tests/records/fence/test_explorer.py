@@ -55,6 +55,7 @@ LEFT_OUT = [
     (switches.AgainFromMemory(SINGLE), TWO_ON_ONE_PV),
     (switches.LocalRenewal(SINGLE), WITHOUT_RESETS),
     (switches.WakesUpAndWrites(SINGLE), TWO_ON_ONE_PV),
+    (switches.WakesUpAndReleases(SINGLE), TWO_ON_ONE_PV),
     (switches.ForgottenIsNoWord(SINGLE), WITHOUT_RESETS),
 ]
 

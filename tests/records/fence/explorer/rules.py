@@ -154,7 +154,8 @@ class Rules:
     def wakes_to(self, run: Run) -> Iterator[Write]:  # noqa: ARG002
         """Yield the attempts of a worker that wakes up in a first task which another one has been given: none.
 
-        NB: it learns that after it has looked; what it has decided on by then is like any attempt that hangs.
+        NB: it learns that after it has looked; what it has decided on by then is like any attempt that hangs. So is a release that
+        is bound to an epoch which was known before the run began, and needs not learn it.
         """
         yield from ()
 

@@ -258,6 +258,20 @@ class WakesUpAndWrites(Rules):
         return None if write.mark == self.asleep else super().lands(write, pv)
 
 
+class WakesUpAndReleases(WakesUpAndWrites):
+    """A release that is bound to no epoch need not ask whether its task was given to another worker."""
+
+    def wakes_to(self, run: Run) -> Iterator[Write]:
+        if run.kind == "unpublish":
+            yield Write(self.asleep, (), run.operation, f"release {run.node} as its worker wakes up")
+
+    def lands(self, write: Write, pv: Record | None) -> Record | None:
+        if write.mark != self.asleep:
+            return super().lands(write, pv)
+        node = write.aim.removeprefix("release ").removesuffix(" as its worker wakes up")
+        return super().lands(self.release(pv, node, write.operation), pv) if pv and pv.epoch else None
+
+
 class LocalRenewal(Rules):
     """A renewal is a local activity, too."""
 
