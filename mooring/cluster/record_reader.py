@@ -11,8 +11,6 @@ from datetime import datetime
 from itertools import islice
 from typing import Final
 
-import msgspec
-
 from mooring.kubernetes.list_watch import ListPage
 from mooring.kubernetes.pv_objects import Pv, handle, untranslatable
 from mooring.models import Skip
@@ -40,8 +38,8 @@ class RecordReader:
         meta = pv.metadata
         seen, replaced = read_compact(self._driver, self._keys, found, meta.name, meta.uid, meta.annotations, self._now())
         if (csi := pv.spec.csi) is None:
-            return msgspec.structs.replace(seen, in_tree=True), replaced
-        return seen.secretive() if csi.controller_publish_secret_ref is not None else seen, replaced
+            return seen.noting(in_tree=True), replaced
+        return seen.noting(secret=True) if csi.controller_publish_secret_ref is not None else seen, replaced
 
     def pages(self, listed: ListPage[Pv], *, first: bool) -> Iterator[Page]:
         """Yield the cached records of a page of a list, `CHUNK` PVs at a time, so that others may run in between."""

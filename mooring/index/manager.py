@@ -189,7 +189,7 @@ class AttachmentManager:
             known = index.entry(volume_handle, pack(copy.mark.uid))
             if known is not None and known.fence <= copy.epoch:
                 seen = CompactRecord.of(volume_handle, copy)
-                index.put(seen.secretive() if known.secret else seen)
+                index.put(seen.noting(secret=True) if known.secret else seen)
         self.departures.written(volume_handle, record.epoch)
         self._settle(volume_handle)
 

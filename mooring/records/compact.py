@@ -16,6 +16,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from sys import intern
+from typing import Any
 
 import msgspec
 
@@ -23,6 +24,7 @@ from mooring.errors import MalformedRecord
 from mooring.models import NODE_ID_BYTES, AccessMode, Attachment, Precondition, VolumeRecord
 from mooring.models.times import parse_time
 from mooring.records.annotations import Keys, named_nodes, read, read_epoch, unsaid_mode
+from mooring.records.peculiarity import BARE, NONE, Peculiarity, share
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
@@ -56,11 +58,8 @@ class CompactHolder(msgspec.Struct, frozen=True, gc=False):
 class CompactRecord(msgspec.Struct, frozen=True, gc=False):
     """The record of one PV, compact. `uid` and `operation` are integers if they are UUIDs.
 
-    `holders` None: `node` holds since `at`, as the annotations but `attachments` say, or no node does if `at` is None.
-    `sure` False: this process has reason to doubt it, so it is listed, and decides nothing. `secret`: the PV names a Secret for the
-    driver's ControllerPublishVolume and ControllerUnpublishVolume. `in_tree`: its PV was seen to have an in-tree source, so the
-    handle may change. `named`: the nodes that the PV names, if it is doubted or its record can't be read. `problem`: the reason why
-    the record can't be read; the rest is then as it was when it could be.
+    `holders` None: `node` holds since `at`, as the annotations but `attachments` say, or no node does if `at` is None. With a
+    `problem` all is as it was when the record could be read.
     """
 
     handle: str
@@ -68,16 +67,10 @@ class CompactRecord(msgspec.Struct, frozen=True, gc=False):
     uid: int | str
     epoch: int | None = None
     node: str | None = None
-    bare: bool = False
     operation: int | str = ""
     at: datetime | None = None
     holders: tuple[CompactHolder, ...] | None = None
-    problem: str = ""
-    sure: bool = True
-    beside: tuple[str, ...] = ()
-    secret: bool = False
-    named: tuple[str, ...] = ()
-    in_tree: bool = False
+    peculiarity: Peculiarity = NONE
 
     @classmethod
     def of(cls, handle: str, record: VolumeRecord) -> CompactRecord:
@@ -90,12 +83,16 @@ class CompactRecord(msgspec.Struct, frozen=True, gc=False):
             uid=pack(mark.uid),
             epoch=mark.epoch,
             node=None if mark.node is None else intern(mark.node),
-            bare=mark.bare,
             operation=pack(record.operation),
             at=plain,
             holders=None if plain or not record.holders else tuple(CompactHolder.of(held) for held in record.holders),
-            beside=record.beside,
+            peculiarity=share(Peculiarity(bare=mark.bare, beside=record.beside)),
         )
+
+    @classmethod
+    def unreadable(cls, handle: str, pv: str, uid: str, problem: str, named: tuple[str, ...] = ()) -> CompactRecord:
+        """Return the record of a PV of which no more is known than that it can't be read."""
+        return cls(handle, pv, pack(uid), peculiarity=Peculiarity(problem=problem, named=named))
 
     def record(self) -> VolumeRecord:
         """Return the record as a model.
@@ -106,7 +103,7 @@ class CompactRecord(msgspec.Struct, frozen=True, gc=False):
         """
         if self.problem:
             raise MalformedRecord(self.problem)
-        mark = Precondition(pv=self.pv, uid=unpack(self.uid), epoch=self.epoch, node=self.node, bare=self.bare)
+        mark = Precondition(pv=self.pv, uid=unpack(self.uid), epoch=self.epoch, node=self.node, bare=self.peculiarity.bare)
         return VolumeRecord(mark=mark, operation=unpack(self.operation), holders=self.attachments(), beside=self.beside)
 
     def attachments(self) -> tuple[Attachment, ...]:
@@ -122,6 +119,36 @@ class CompactRecord(msgspec.Struct, frozen=True, gc=False):
         if self.at is None:
             return ()
         return (CompactHolder(self.node or "", self.at, unsaid_mode(self.epoch), readonly=False, context=()),)
+
+    @property
+    def problem(self) -> str:
+        """The reason why the record can't be read, "" if it can."""
+        return self.peculiarity.problem
+
+    @property
+    def sure(self) -> bool:
+        """False if this process has reason to doubt it."""
+        return self.peculiarity.sure
+
+    @property
+    def secret(self) -> bool:
+        """True if the PV names a Secret for the driver."""
+        return self.peculiarity.secret
+
+    @property
+    def in_tree(self) -> bool:
+        """True if the PV was seen to have an in-tree source."""
+        return self.peculiarity.in_tree
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """The names of the PVs that bear the record as well, as it says."""
+        return self.peculiarity.beside
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The nodes that the PV names, if it is doubted or its record can't be read."""
+        return self.peculiarity.named
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -145,7 +172,7 @@ class CompactRecord(msgspec.Struct, frozen=True, gc=False):
     @property
     def readable(self) -> CompactRecord:
         """The same as it was when its record could be read last."""
-        return msgspec.structs.replace(self, problem="", named=()) if self.problem else self
+        return self.noting(problem="", named=()) if self.problem else self
 
     def outlasts(self, other: CompactRecord) -> bool:
         """Return whether this wins over `other`, a later look at the same PV: it does if it has the higher epoch."""
@@ -158,16 +185,16 @@ class CompactRecord(msgspec.Struct, frozen=True, gc=False):
         """
         if known is None or not (self.problem or known.outlasts(self)):
             return self
-        return msgspec.structs.replace(known.readable, problem=self.problem, named=self.named) if self.problem else known.readable
+        return known.readable.noting(problem=self.problem, named=self.named) if self.problem else known.readable
 
-    def secretive(self) -> CompactRecord:
-        """Return the same of a PV that names a Secret."""
-        return msgspec.structs.replace(self, secret=True)
+    def noting(self, **changes: Any) -> CompactRecord:
+        """Return the same with these fields of its peculiarity."""
+        return msgspec.structs.replace(self, peculiarity=share(msgspec.structs.replace(self.peculiarity, **changes)))
 
     def doubted(self, node_id: str) -> CompactRecord:
         """Return the same without the node (without any for ""), to be looked at again before anything is decided."""
         left = tuple(held for held in self.held() if node_id and held.node != node_id)
-        return msgspec.structs.replace(self, at=None, holders=left, sure=False, named=self.listed)
+        return msgspec.structs.replace(self, at=None, holders=left).noting(sure=False, named=self.listed)
 
 
 def read_compact(
@@ -181,7 +208,7 @@ def read_compact(
         return CompactRecord.of(handle, reading.record), reading.replaced_times
     except MalformedRecord as error:
         named = named_nodes(keys, found or {})
-        return CompactRecord(handle=handle, pv=pv, uid=pack(uid), problem=str(error), named=named), 0
+        return CompactRecord.unreadable(handle, pv, uid, str(error), named), 0
 
 
 def pack(text: str) -> int | str:
@@ -211,9 +238,9 @@ def _short(keys: Keys, handle: str, pv: str, uid: str, found: Mapping[str, str],
         uid=pack(uid),
         epoch=read_epoch(pv, keys, found),
         node=None if node is None else intern(node),
-        bare=not found,
         operation=pack(found.get(keys.operation, "")),
         at=(time or now) if node else None,
+        peculiarity=NONE if found else BARE,
     )
     return cached, int(bool(node) and time is None)
 

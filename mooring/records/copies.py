@@ -40,7 +40,7 @@ def unite(records: Sequence[CompactRecord]) -> CompactRecord:
         return first
     held = distinct(cached for cached in (first, *rest))
     epoch = max(cached.fence for cached in records) or None
-    united = msgspec.structs.replace(first, epoch=epoch, sure=all(cached.sure for cached in records))
+    united = msgspec.structs.replace(first, epoch=epoch).noting(sure=all(cached.sure for cached in records))
     return united if tuple(held) == united.held() else msgspec.structs.replace(united, at=None, holders=tuple(held))
 
 

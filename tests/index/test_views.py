@@ -9,7 +9,7 @@ import pytest
 
 from mooring.errors import MalformedRecord
 from mooring.index.manager import AttachmentManager
-from mooring.records.compact import CompactRecord, pack
+from mooring.records.compact import CompactRecord
 from mooring.records.store import Change, ChangeKind
 from tests.harness.records import cached, record, seen
 
@@ -23,7 +23,7 @@ def known(*records: CompactRecord) -> AttachmentManager:
 
 
 def malformed(handle: str) -> CompactRecord:
-    return CompactRecord(handle=handle, pv="pv-1", uid=pack(record().mark.uid), problem="its epoch is many")
+    return CompactRecord.unreadable(handle, "pv-1", record().mark.uid, "its epoch is many")
 
 
 def holder(manager: AttachmentManager) -> str | None:

@@ -161,7 +161,7 @@ def test_a_holder_that_the_backend_does_not_show_is_only_reported() -> None:
 
 
 def test_of_a_record_that_can_not_be_read_nothing_else_is_said() -> None:
-    unreadable = CompactRecord(handle="vol", pv="pv-1", uid="uid", problem="Epoch: many.")
+    unreadable = CompactRecord.unreadable("vol", "pv-1", "uid", "Epoch: many.")
 
     assert kinds(unreadable, attached={"pv-1": [on("node-a")]}) == [(DriftKind.UNREADABLE_RECORD, "", Heal.NONE)]
 
@@ -181,7 +181,7 @@ def test_several_pvs_of_one_volume_are_compared_as_one() -> None:
 
 
 def test_beside_a_pv_that_cant_be_read_nothing_is_said_of_the_volume() -> None:
-    pvs = [CompactRecord(handle="vol", pv="pv-2", uid="u-2", problem="it is odd."), cached("vol", "node-a")]
+    pvs = [CompactRecord.unreadable("vol", "pv-2", "u-2", "it is odd."), cached("vol", "node-a")]
     assert [drift.kind for drift in compare_several(pvs, replace(IN_STEP, attached={}))] == [DriftKind.UNREADABLE_RECORD]
 
 

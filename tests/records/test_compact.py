@@ -87,3 +87,11 @@ def outcome(call: Any) -> object:
         return call()
     except MalformedRecord as error:
         return str(error)
+
+
+def test_records_that_differ_by_flags_alone_share_them() -> None:
+    one, other = (
+        read_compact(DEFAULT_DRIVER, KEYS, "vol-1", name, UID, {}, NOW)[0].noting(secret=True) for name in ("pv-1", "pv-2")
+    )
+    assert one.secret
+    assert one.peculiarity is other.peculiarity
