@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 from temporalio.client import Client, WorkflowFailureError
@@ -13,6 +14,7 @@ from mooring.errors import Contended, HeldElsewhere, KubernetesForbidden, Operat
 from mooring.models import AdoptRequest, PublishResult, VolumeRef
 from mooring.temporal.history import read_history
 from tests.harness.cluster import Cluster
+from tests.harness.details import details
 from tests.harness.patience import PATIENCE
 from tests.harness.records import SHARED, attachment
 from tests.harness.resets import last_run, reset
@@ -116,6 +118,27 @@ async def test_one_that_is_cancelled_is_taken_back_in_the_record_and_nowhere_els
     assert await held.landed() == 422
 
     assert (await cluster.holder("vol"), await cluster.epoch("vol")) == (None, 1)
+
+
+async def test_the_ui_shows_why_one_is_taken_back(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, asked: AdoptRequest, temporal_client: Client
+) -> None:
+    await cluster.create("vol")
+    held = cluster.proxy.hold("PATCH", times=1)
+    adopting = asyncio.create_task(mooring.adopt(asked, deadline=PATIENCE))
+    await held.reached()
+    taking_back = cluster.proxy.hold("PATCH", times=1)
+    run = temporal_client.get_workflow_handle(names.volume_id(asked))
+    await run.cancel()
+    await taking_back.reached()
+
+    shown = await details(run, "RollingBack", "Adopting volume vol on node node-a failed")
+
+    assert re.search("The cause: .*cancel", shown)
+    taking_back.release()
+    held.release()
+    with pytest.raises(OperationCancelled):
+        await adopting
 
 
 async def test_one_that_is_reset_ends_on_what_it_has_recorded(

@@ -7,11 +7,13 @@ import uuid
 from asyncio.subprocess import PIPE, STDOUT
 from dataclasses import dataclass, field
 
-from temporalio.api.enums.v1 import EventType, RoutingConfigUpdateState
-from temporalio.api.workflowservice.v1 import DescribeWorkerDeploymentRequest
+from temporalio.api.deployment.v1 import WorkerDeploymentVersion
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.workflowservice.v1 import DescribeWorkerDeploymentVersionRequest
 from temporalio.client import Client, WorkflowHandle
 
 from mooring.devstack.temporal import temporal_command
+from mooring.temporal.queues import Version, queue_workers
 from tests.harness.patience import PATIENCE
 
 
@@ -23,16 +25,19 @@ class WorkerDeployment:
     name: str = field(default_factory=lambda: f"mooring-{uuid.uuid4().hex[:8]}")
 
     async def make_current(self, build_id: str) -> None:
-        """Have the workers of this build serve, once they poll, and return once all queues of the server know."""
+        """Have the workers of this build serve, once they poll, and return once each of their queues knows.
+
+        NB: of switches that follow each other soon, the server's own state of the update may stay at "in progress" for ever.
+        """
         name = ("--deployment-name", self.name, "--build-id", build_id)
         await temporal(self.client, "worker", "deployment", "set-current-version", "--yes", *name)
-        asked = DescribeWorkerDeploymentRequest(namespace=self.client.namespace, deployment_name=self.name)
-        state = RoutingConfigUpdateState.ROUTING_CONFIG_UPDATE_STATE_IN_PROGRESS
+        version = WorkerDeploymentVersion(deployment_name=self.name, build_id=build_id)
+        asked = DescribeWorkerDeploymentVersionRequest(namespace=self.client.namespace, deployment_version=version)
+        polled = (await self.client.workflow_service.describe_worker_deployment_version(asked, retry=True)).version_task_queues
         async with asyncio.timeout(PATIENCE):
-            while state == RoutingConfigUpdateState.ROUTING_CONFIG_UPDATE_STATE_IN_PROGRESS:
-                found = await self.client.workflow_service.describe_worker_deployment(asked, retry=True)
-                state = found.worker_deployment_info.routing_config_update_state
-                await asyncio.sleep(0.2)  # NB: the server limits how often it is asked for deployments
+            for each in polled:
+                while (await queue_workers(self.client, each.name, each.type)).current != Version(self.name, build_id):
+                    await asyncio.sleep(0.05)
 
 
 async def temporal(client: Client, *arguments: str) -> None:

@@ -107,6 +107,16 @@ async def test_a_refusal_in_protobuf_says_why_not(api: KubernetesApi) -> None:
         await api.request(replace(LIST, query={"continue": "no token"}, compact=True))
 
 
+async def test_the_advice_on_a_refused_read_takes_it_for_no_write(api: KubernetesApi, cluster: Cluster) -> None:
+    cluster.proxy.fail("GET", status=400)
+    with pytest.raises(KubernetesRejected) as caught:
+        await api.request(READ)
+    first, *others = caught.value.advice.split(". ")
+    assert "reason" in first
+    assert not any(cause in first for cause in ("polic", "annotations"))
+    assert all(other.startswith("A write") for other in others)
+
+
 async def test_a_compressed_answer_is_inflated() -> None:
     async with answering(partial(compressed, gzip.compress(b"a long list"))) as api:
         assert await api.request(replace(LIST, compact=True)) == b"a long list"

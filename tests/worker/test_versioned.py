@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Any, Final
 
 import pytest
-from temporalio.client import Client
+from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client, WorkflowHistory
+from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from mooring import names
 from mooring.client import MooringClient
 from mooring.models import PublishResult, VolumeRef
+from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
+from tests.harness.load import load
 from tests.harness.patience import PATIENCE
+from tests.harness.patient import patient
 from tests.harness.resets import last_run
 from tests.harness.versions import WorkerDeployment, done_by
-from tests.harness.workers import quick, running_worker
+from tests.harness.workers import running_worker
 from worker import MooringWorker
+from workflows.registry import WORKFLOWS
+
+VOLUMES: Final = 3
 
 
 @pytest.fixture
@@ -25,10 +34,13 @@ def deployment(temporal_client: Client) -> WorkerDeployment:
     return WorkerDeployment(temporal_client)
 
 
-def built(deployment: WorkerDeployment, cluster: Cluster, build_id: str) -> AbstractAsyncContextManager[MooringWorker]:
+def built(
+    deployment: WorkerDeployment, cluster: Cluster, build_id: str, backend: JournalBackend | None = None, **overrides: Any
+) -> AbstractAsyncContextManager[MooringWorker]:
     """Run a worker of this build."""
-    settings = quick(cluster.driver, worker_deployment=deployment.name, worker_build_id=build_id)
-    return running_worker(deployment.client, settings, cluster.proxy.kubeconfig())
+    used = {"backend": "in:tests"} if backend else {}
+    settings = patient(cluster.driver, worker_deployment=deployment.name, worker_build_id=build_id, **used, **overrides)
+    return running_worker(deployment.client, settings, cluster.proxy.kubeconfig(), backend)
 
 
 @pytest.fixture
@@ -104,6 +116,56 @@ async def test_a_hold_that_waits_goes_on_with_the_version_that_is_current_by_the
     await asyncio.wait_for(hold.result(), PATIENCE)
 
     assert (await cluster.holder("vol"), (await done_by(hold))[-1]) == ("node-a", second)
+
+
+async def test_under_load_nothing_fails_while_the_current_version_is_switched_to_and_fro(
+    deployment: WorkerDeployment,
+    cluster: Cluster,
+    mooring: MooringClient,
+    backend: JournalBackend,
+    temporal_client: Client,
+) -> None:
+    handles = [f"vol-{number}" for number in range(VOLUMES)]
+    await asyncio.gather(*map(cluster.create, handles))
+    async with built(deployment, cluster, "1", backend, at_once=False) as old, built(deployment, cluster, "2", backend) as new:
+        await deployment.make_current("1")
+        async with load(mooring, handles) as moving:
+            for build in ("2", "1", "2"):
+                await moving.goes_on(times=1)
+                await deployment.make_current(build)
+            await moving.goes_on(times=1)
+        histories = [each async for each in operations(temporal_client, cluster)]
+
+    assert {handle: await cluster.holder(handle) for handle in handles} == moving.nodes
+    assert backend.attached == {handle: {node} for handle, node in moving.nodes.items()}
+    assert all(len(nodes) <= 1 for nodes in attached_over_time(backend))
+    assert {identity for each in histories for identity in workers_of(each)} == {old.context.identity, new.context.identity}
+    replayer = Replayer(
+        workflows=WORKFLOWS, data_converter=temporal_client.data_converter, workflow_runner=UnsandboxedWorkflowRunner()
+    )
+    for each in histories:
+        await replayer.replay_workflow(each)
+
+
+async def operations(client: Client, cluster: Cluster) -> AsyncIterator[WorkflowHistory]:
+    """Yield the histories of all operations of the driver."""
+    async for run in client.list_workflows(f"WorkflowId STARTS_WITH 'volume/{cluster.driver}/'"):
+        yield await client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history()
+
+
+def attached_over_time(backend: JournalBackend) -> Iterator[set[str]]:
+    """Yield the nodes that had a volume after each call about it."""
+    attached: dict[str, set[str]] = {}
+    for verb, handle, node, _ in backend.journal:
+        nodes = attached.get(handle, set())
+        attached[handle] = nodes | {node} if verb == "publish" else nodes - {node or each for each in nodes}
+        yield attached[handle]
+
+
+def workers_of(history: WorkflowHistory) -> set[str]:
+    """Return the identities of the workers that completed the run's workflow tasks."""
+    completed = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+    return {each.workflow_task_completed_event_attributes.identity for each in history.events if each.event_type == completed}
 
 
 def volume_id(cluster: Cluster) -> str:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError
@@ -19,11 +20,11 @@ from mooring import names
 from mooring.client import MooringClient
 from mooring.devstack.faults import Loss
 from mooring.errors import HeldElsewhere
-from mooring.models import PersistInput, RunRef, VolumeRef
+from mooring.models import PersistInput, RunRef, VolumeRecord, VolumeRef
 from tests.harness.cluster import Cluster
 from tests.harness.details import SINCE, details
 from tests.harness.patience import PATIENCE
-from tests.harness.records import attachment
+from tests.harness.records import attachment, record
 from tests.harness.workers import indexed
 from worker import MooringWorker
 
@@ -196,3 +197,27 @@ async def test_the_ui_shows_the_pv_that_a_holder_without_one_waits_for_and_since
 
     assert re.search(f"{SINCE}.*wait for a PV to record node-a on", shown)
     assert "`mooring unpublish vol node-a`" in shown
+
+
+async def test_the_ui_shows_who_keeps_a_holder_off_the_pv_that_a_worker_of_another_version_has_found(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    await mooring.publish("vol", "node-a")
+    run = waiting_run(temporal_client, cluster)
+    await details(run, "wait for a PV")
+
+    await answer_the_wait(temporal_client, run, record("node-b"))
+
+    shown = await details(run, "pause before another look at the PV")
+    assert "node-b" in shown
+
+
+async def answer_the_wait(client: Client, run: WorkflowHandle[object, object], found: VolumeRecord) -> None:
+    """Answer the run's wait for a PV as 0.1.0 does: with any PV's record."""
+    scheduled = EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
+    [step] = [
+        event.activity_task_scheduled_event_attributes.activity_id
+        async for event in run.fetch_history_events()
+        if event.event_type == scheduled and event.activity_task_scheduled_event_attributes.activity_type.name == "wait_for_volume"
+    ]
+    await client.get_async_activity_handle(workflow_id=run.id, run_id=None, activity_id=step).complete(found)

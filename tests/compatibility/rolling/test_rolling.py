@@ -19,12 +19,13 @@ from temporalio.client import Client
 from mooring import names
 from mooring.client import MooringClient
 from mooring.evacuation.client import approve, start_evacuation
-from mooring.models import Approval, PersistInput, UnpublishResult, VolumeRef
+from mooring.models import Approval, PersistInput, VolumeRef
 from mooring.models.evacuation import EvacuateRequest
 from mooring.models.reconciliation import ReconcileRequest, ReconcileResult
 from mooring.settings import default_task_queue
 from mooring.states import State
 from tests.harness.cluster import Cluster
+from tests.harness.load import load
 from tests.harness.processes import Fleet, OwnChild, WorkerProcess, backed
 from tests.harness.records import attachment
 from tests.harness.releases import FIRST, LAST, unpacked
@@ -33,18 +34,6 @@ VOLUMES = 12
 DEADLINE = 60
 PATIENTLY: Final = {"publish_budget": 45, "clear_budget": 45}
 """Budgets within the deadline that a busy machine doesn't run into."""
-
-
-async def _keep_moving(mooring: MooringClient, handle: str, stop: asyncio.Event) -> str:
-    """Move the volume from node to node until asked to stop; return the node where it is in the end."""
-    node = "node-a"
-    await mooring.publish(handle, node, deadline=DEADLINE)
-    while not stop.is_set():
-        left: UnpublishResult = await mooring.unpublish(handle, node, deadline=DEADLINE)
-        assert left.annotation_cleared
-        node = "node-b" if node == "node-a" else "node-a"
-        await mooring.publish(handle, node, deadline=DEADLINE)
-    return node
 
 
 async def _replace(old: WorkerProcess[OwnChild]) -> None:
@@ -65,17 +54,17 @@ async def test_a_rolling_change_of_versions_loses_nothing(
     async with AsyncExitStack() as stack:
         old = [await stack.enter_async_context(fleet.own(first, **settings)) for _ in range(2)]
         await asyncio.gather(*(each.ready() for each in old))
-        stop = asyncio.Event()
-        moving = [asyncio.create_task(_keep_moving(mooring, handle, stop)) for handle in handles]
-        for each in old:
-            new = await stack.enter_async_context(fleet.own(second, **settings))
-            await new.ready()
-            await _replace(each)
-        stop.set()
-        nodes = dict(zip(handles, await asyncio.gather(*moving), strict=True))
+        async with load(mooring, handles) as moving:
+            for each in old:
+                new = await stack.enter_async_context(fleet.own(second, **settings))
+                await new.ready()
+                await _replace(each)
+            await moving.goes_on(times=1)
 
-    assert {handle: fleet.journal.attached(handle) for handle in handles} == {handle: {node} for handle, node in nodes.items()}
-    assert {handle: await cluster.holder(handle) for handle in handles} == nodes
+    assert {handle: fleet.journal.attached(handle) for handle in handles} == {
+        handle: {node} for handle, node in moving.nodes.items()
+    }
+    assert {handle: await cluster.holder(handle) for handle in handles} == moving.nodes
 
 
 async def test_what_the_version_before_does_not_know_is_done_beside_its_workers(
