@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 Act = Callable[[], Awaitable[None]]
 LASTING: Final = 3600.0
 """Seconds that no world lives, from its first operation to its rest."""
+SETTLED: Final = 60.0
+"""Seconds in which whoever has terminated a hold settles what that leaves."""
 
 
 @dataclass(slots=True)
@@ -114,8 +116,13 @@ class ActsOnRuns:
         await self._disturb("cancels", runs, lambda handle: handle.cancel())
 
     async def terminate(self) -> None:
-        """Terminate an open operation."""
-        await self._disturb("terminates", self._runs(), lambda handle: handle.terminate())
+        """Terminate an open operation, or a hold whose remains can be settled before Temporal forgets it.
+
+        NB: a hold that was terminated leaves its node in doubt for as long as Temporal has the operation that began it.
+        """
+        is_remembered = self.world.temporal.retention >= SETTLED
+        runs = [run for run in self._runs() if is_remembered or run.started.workflow_type.name != names.PERSIST]
+        await self._disturb("terminates", runs, lambda handle: handle.terminate())
 
     async def reset(self) -> None:
         """Reset any run."""

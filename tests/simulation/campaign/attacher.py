@@ -65,10 +65,9 @@ class Attacher:
 
     async def want(self, volume: str) -> None:
         """Move a volume from node to node until the world's operations are spent."""
-        clears = 0.3 if self.world.plan.kind.is_shared else 0.85
         while not self.world.is_over:
             node = self.dice.choice(self.world.nodes.usable)
-            if self.dice.random() < clears:
+            if self.dice.random() < self.world.plan.kind.clears:
                 await self._clear(volume, node)
             is_wanted = (volume, node) not in self.attachments and node not in self.world.nodes.lost
             if is_wanted and not self.world.is_over:
@@ -92,6 +91,17 @@ class Attacher:
             self.world.trace.tell(volume, f"publish {node}, to try: {error}")
             return False
         return True
+
+    async def rid(self, volume: str) -> bool:
+        """Have an operator unpublish the volume from every node, and return whether that is done; its VolumeAttachments remain."""
+        self.forget(volume)
+        self.owed.add(volume)
+        try:
+            result = await self._client.unpublish(volume, deadline=600)
+        except MooringError as error:
+            self.world.trace.tell(volume, f"unpublish, by hand: {error}")
+            return False
+        return result.annotation_cleared
 
     async def leave_all(self) -> None:
         """Have all volumes leave all nodes, and wait until it is so."""

@@ -4,10 +4,11 @@ What is judged, from the history, the checker's state and the runs:
 
 - `true success`: whoever was told to have a volume has it at the driver, and by a record, a hold, or one that vanished.
 - `true release`: from whom it was taken, it is gone, at the driver and by every record, unless the answer says that it is not.
-- `nothing left`: a publish that failed has left nothing that it gave: no holder in a record, no attachment that nobody knows of.
+- `nothing left`: a publish that failed has left nothing that it gave: no holder in a record, no attachment that nobody knows of. An
+  unpublish takes what its former self gave.
 - `nobody is robbed`: no unpublish that nobody asked for takes a volume from a node that was told to have it and is to keep it.
-- `nothing lands`: a publish that has ended makes nobody a holder any more, nor takes anybody away; a failed renewal may land, on
-  a PV of several that doesn't name the holder yet, too.
+- `nothing lands`: a publish that has ended makes nobody a holder any more, nor takes anybody away, nor does one that it was reset
+  from; a failed renewal may land, on a PV of several that doesn't name the holder yet, too.
 
 It shares no code with what it judges. An operation that was terminated has ended nothing; one that is bound to what somebody saw
 may have changed nothing. Whoever asks for an unpublish, or resets one, keeps nothing from that moment on.
@@ -22,6 +23,7 @@ from typing import Any, Final
 
 from temporalio.api.enums.v1 import WorkflowExecutionStatus
 
+from tests.harness.driver.journal import Call
 from tests.simulation.checker import Checker, Record, Volume, is_written, read
 from tests.simulation.history import PvChange
 from tests.simulation.temporal_server.history import attributes_of
@@ -42,18 +44,22 @@ Tell = Callable[[str, str, str], None]
 class Endings:
     """The judge of one world's operations.
 
-    `held` returns the nodes that have a volume until it has a PV, `keeps` whether a node was told to have it and is to keep it.
+    `held` returns the nodes that have a volume until it has a PV, `keeps` whether a node was told to have it and is to keep it,
+    `asked_by` the run for which a call was made.
     """
 
     checker: Checker
     tell: Tell
     held: Callable[[str], frozenset[str]]
     keeps: Callable[[str, str], bool]
+    asked_by: Callable[[Call], str]
     _records: dict[str, Record] = field(default_factory=dict)
     _given: dict[str, set[str]] = field(default_factory=dict)
     """The nodes that an operation has made holders, by its run."""
     _told: dict[str, set[str]] = field(default_factory=dict)
     """The nodes that were told to have a volume, and from which it was not taken since, be it that an operator ended their hold."""
+    _lives: dict[str, set[str]] = field(default_factory=dict)
+    """The publishes that are over, with those that were reset from the same one, by the first of them."""
     _ended: set[str] = field(default_factory=set)
 
     def see(self, change: PvChange) -> None:
@@ -75,8 +81,11 @@ class Endings:
         """Judge the end of an operation on a volume."""
         kind, volume = run.started.workflow_type.name, self.checker.volume(handle)
         asked: dict[str, Any] = _decoded(run.started.input.payloads)
+        if kind == PUBLISH:
+            lives = self._lives.setdefault(run.started.original_execution_run_id, set())
+            lives.add(run.run_id)
         if kind == PUBLISH and run.status in (COMPLETED, *FAILED):
-            self._ended.add(run.run_id)
+            self._ended |= lives
             judge = self._judge_success if run.status == COMPLETED else self._judge_failure
             judge(run.run_id, handle, asked["node_id"], volume)
             if run.status == COMPLETED:
@@ -99,7 +108,8 @@ class Endings:
         if mine and node in self._given.get(run_id, ()):
             self.tell("nothing left", handle, f"publish {run_id} has failed, and its record names {node}")
         known = self._known(handle, volume) | self._told.get(handle, set())
-        if node in self.checker.owed(volume) and node not in known:
+        is_given = node in self.checker.owed(volume) and self.asked_by(volume.attached[node]) == run_id
+        if is_given and node not in known:
             self.tell("nothing left", handle, f"publish {run_id} has failed, and {node} has it attached, which nothing says")
 
     def _judge_kept(self, run_id: str, handle: str, released: Sequence[str]) -> None:

@@ -31,6 +31,8 @@ KUBE: Final = FaultRates(
 )
 HANGING: Final = FaultRates(hanging=0.25, hanging_seconds=40.0, lost_answers=0.1, stale_lists=0.2)
 """An API server that applies what it was sent when nobody waits for it any more."""
+FORBIDDING: Final = FaultRates(hanging=0.25, hanging_seconds=40.0, refusals=0.1, codes=frozenset({403}))
+"""An API server that forbids what it let pass a moment ago, which may not have been applied yet."""
 BLIND: Final = FaultRates(
     hanging=0.02,
     hanging_seconds=30.0,
@@ -57,6 +59,7 @@ class Kind:
     `begins`: whether volumes have their PV at first (`free`), have none (`bare`), or are attached by somebody else (`attached`).
     `freezes`: how often a worker stops for a while with an activity of this type, or a `WORKFLOW_TASK` of a volume's run.
     `repeats`: how often external-attacher asks once more for what it has got, as it does where it could not write that down.
+    `clears`: how often a volume is to leave all other nodes before it is asked for on one.
     """
 
     name: str
@@ -74,6 +77,7 @@ class Kind:
     settings: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     freezes: Mapping[str, float] = field(default_factory=lambda: NOTHING)
     repeats: float = 0.0
+    clears: float = 0.85
 
     @property
     def is_shared(self) -> bool:
@@ -118,12 +122,14 @@ KINDS: Final = (
         {**OPERATOR, "kill": 2, "pause": 1, "make_anew": 1, "create": 1},
         *(4.0, (1, 3), (3, 4)),
         modes=SHARED,
+        clears=0.3,
     ),
     Kind(
         "mixed modes",
         {**OPERATOR, "kill": 2},
         *(4.0, (1, 2), (2, 3)),
         modes=(*SHARED, *SINGLE),
+        clears=0.3,
         settings={"adopt": False},
     ),
     Kind(
@@ -175,9 +181,17 @@ KINDS: Final = (
     ),
     Kind(
         "heals come late",
-        {"forbid_all": 3, "kill": 1},
-        *(40.0, (3, 5), (2, 2), (2, 2)),
-        settings={"clear_budget": 5.0, "reconcile_interval": 10.0, "reconcile_settle": 1.0},
+        {"reset_last": 3, "forbid_all": 1, "kill": 1},
+        *(10.0, (2, 4), (2, 2), (2, 2)),
+        heedless=True,
+        driver=STRAGGLING,
+        settings={
+            "clear_budget": 5.0,
+            "backend_timeout": 5.0,
+            "backend_budget": 15.0,
+            "reconcile_interval": 10.0,
+            "reconcile_settle": 1.0,
+        },
         freezes={"heal_drift": 0.9},
     ),
     Kind(
@@ -186,6 +200,22 @@ KINDS: Final = (
         *(2.0, (1, 3), (2, 3), (2, 3)),
         freezes={WORKFLOW_TASK: 0.2},
         repeats=0.5,
+    ),
+    Kind(
+        "runs go back",
+        {"reset": 3, "reset_last": 4, "kill": 1},
+        *(1.5, (1, 2), (2, 3), (1, 2)),
+        heedless=True,
+        kube=FORBIDDING,
+        repeats=0.5,
+    ),
+    Kind(
+        "views differ",
+        {"make_anew": 6, "kill": 1},
+        *(3.0, (1, 2), (2, 2), (3, 3)),
+        kube=BLIND,
+        retentions=(LASTING,),
+        clears=0.15,
     ),
 )
 BY_NAME: Final = {kind.name: kind for kind in KINDS}

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ActivityError
 
+from activities import unpersisted
 from activities.evacuation import EvacuationActivities
 from mooring.models import UnpublishRequest, VolumeRecord, WriteResult
 from mooring.reconciliation.healer import Healer
@@ -69,8 +70,8 @@ def a_rollback_gives_up(patch: pytest.MonkeyPatch) -> None:
 
 def what_can_not_be_asked_has_failed(patch: pytest.MonkeyPatch) -> None:
     """Give a hold up whose publish is past its retention."""
-    patch.setattr(holds, "lives", lambda fate, **_: fate in (holds.Fate.OPEN, holds.Fate.SUCCEEDED))
-    patch.setattr(holds, "is_needed", lambda *, settled, publisher_lives: publisher_lives and settled in (True, False))
+    patch.setattr(unpersisted, "lives", lambda fate, **more: fate is not holds.Fate.UNKNOWN and holds.lives(fate, **more))
+    patch.setattr(holds, "is_needed", lambda *, publisher_lives, **_: publisher_lives)
 
 
 def a_word_before_the_first_task_is_too_early(patch: pytest.MonkeyPatch) -> None:

@@ -63,7 +63,7 @@ class WorkerProcess:
         """Stop the process for a while, as a machine does that is out of memory."""
         if self.process is not None and self.is_alive:
             self.world.trace.tell("", f"{self.process.name} is paused for {seconds:.1f} s")
-            self.world.paused.add(self.process)
+            self.world.callers.paused.add(self.process)
             self.process.pause()
             asyncio.get_running_loop().call_later(seconds, self._resume, self.process)
 

@@ -7,15 +7,17 @@ import contextvars
 import random
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from temporalio.api.enums.v1 import WorkflowExecutionStatus
 
 from mooring.settings import Settings
-from tests.harness.driver.journal import Call
 from tests.simulation.api_server import CALM, SimulatedKubernetes
 from tests.simulation.campaign import verdict
 from tests.simulation.campaign.attacher import Attacher, Attachment
+from tests.simulation.campaign.by_hand import judge_left_over
+from tests.simulation.campaign.callers import Callers
 from tests.simulation.campaign.disturbances import Disturbances
 from tests.simulation.campaign.endings import Endings
 from tests.simulation.campaign.kinds import LASTING, USUAL, Kind
@@ -24,7 +26,7 @@ from tests.simulation.campaign.telling import Trace, words_of
 from tests.simulation.campaign.watched import WatchedHistory, WatchedServer
 from tests.simulation.campaign.workers import LOGIN, WorkerProcess
 from tests.simulation.checker import Checker, leaks
-from tests.simulation.clock import PROCESS, Process, VirtualLoop, now
+from tests.simulation.clock import VirtualLoop, now
 from tests.simulation.driver import SimulatedDriver
 from tests.simulation.history import History, PvChange
 from tests.simulation.mishaps import Mishaps
@@ -66,14 +68,15 @@ class World:
         self.plan = plan
         self._detaching: set[str] = set()
         self.broken: list[verdict.Broken] = []
-        self.paused: set[Process] = set()
-        """Processes that went on after somebody may have given them up."""
         self.stripped: set[str] = set()
         """Volumes of whose record an index may remember more than their PVs say."""
-        self._callers: dict[int, Process | None] = {}
+        self.temporal = WatchedServer(self.dice("temporal"), self._tell_run, self._tell_task)
+        self.callers = callers = Callers(self.temporal)
         is_heedless = plan.kind.heedless
-        self.checker = Checker(DRIVER, not is_heedless, canaries=(LOGIN,), is_stray=self._is_stray, is_again=self._is_again)
-        self._endings = Endings(self.checker, self.tell_broken, lambda volume: verdict.waiting(self, volume), self._keeps)
+        judged = {"canaries": (LOGIN,), "is_stray": callers.is_stray, "is_again": callers.is_again}
+        self.checker = Checker(DRIVER, not is_heedless, **judged)
+        waiting = partial(verdict.waiting, self)
+        self._endings = Endings(self.checker, self.tell_broken, waiting, self._keeps, callers.run_id)
         self.trace = Trace(now)
         self.is_over = False
         self.is_called_off = False
@@ -85,7 +88,6 @@ class World:
         self.nodes = Nodes(self, [f"node-{letter}" for letter in "abcdefgh"[: plan.nodes]])
         self.history: History = WatchedHistory(self._tell)
         self.kube = SimulatedKubernetes(self.dice("kube"), now, self.history, CALM)
-        self.temporal = WatchedServer(self.dice("temporal"), self._tell_run, self._tell_task)
         self.driver = SimulatedDriver(self.dice("driver"), now, self.history, name=DRIVER, heedless=is_heedless)
         self.attacher = Attacher(self, self.dice("attacher"))
         self.mishaps = self.kube.faults.mishaps = self.driver.mishaps = Mishaps(plan.only, self._tell_mishap)
@@ -195,6 +197,7 @@ class World:
             if not self.plan.kind.is_shared and await self.attacher.gets(told.volume, other):
                 said = f"{told.node} was told to have it, and {other} got it"
                 raise verdict.Broken("nothing forgotten", told.volume, said)
+        await judge_left_over(self)
         await self._let_go()
         for volume in self.volumes:
             if not await self.attacher.gets(volume, self.nodes.ids[0]):
@@ -278,15 +281,6 @@ class World:
         found = self.attacher.attachments.get((volume, node))
         return found is not None and found.told
 
-    def _is_stray(self, call: Call) -> bool:
-        """Return whether a call is of a process that went on after it may have been given up."""
-        return self._callers.get(call.number) in self.paused
-
-    def _is_again(self, call: Call) -> bool:
-        """Return whether a call is made for a run that was reset, which asks again what its former self had asked."""
-        run = self.temporal.find(f"volume/{DRIVER}/{call.volume}")
-        return run is not None and run.started.original_execution_run_id != run.run_id
-
     def _tell_mishap(self, words: str) -> None:
         self.trace.tell(next((volume for volume in self.volumes if re.search(rf"\b{volume}\b", words)), ""), words)
 
@@ -296,7 +290,7 @@ class World:
         if isinstance(event, PvChange):
             self._endings.see(event)
         elif event.event == "call":
-            self._callers[event.call.number] = PROCESS.get()
+            self.callers.note(event.call)
         self.checker.see(event)
         self._happened(volume)
 

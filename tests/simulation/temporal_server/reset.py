@@ -57,6 +57,12 @@ def reset(server: Server, base: Run, asked: Any) -> Run:
     return run
 
 
+def reset_at(run: Run) -> int:
+    """Return the id of the event at which the run was reset, 0 if it never was."""
+    resets = [event for event in run.events if kind_of(event) == "WORKFLOW_TASK_FAILED" and attributes_of(event).cause == _RESET]
+    return resets[-1].event_id if resets else 0
+
+
 def _is_task(base: Run, finish: int) -> bool:
     return finish - 2 >= 0 and kind_of(base.events[finish - 2]) in ("WORKFLOW_TASK_STARTED", "WORKFLOW_TASK_SCHEDULED")
 

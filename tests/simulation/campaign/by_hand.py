@@ -1,0 +1,42 @@
+"""A volume at rest that an operator unpublishes by hand: what is left over of its attachment speaks for nobody.
+
+The VolumeAttachment goes on saying that it is attached, as nobody who made it was asked, and the PV is made anew, so that no record
+says otherwise. Once all clocks agree that the unpublish is the younger of the two, another node gets the volume.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from tests.simulation.campaign.verdict import Broken
+
+if TYPE_CHECKING:
+    from tests.simulation.campaign.attacher import Attachment
+    from tests.simulation.campaign.world import World
+
+
+async def judge_left_over(world: World) -> None:
+    """Have the first volume unpublished by hand whose node was told to have it, and see that another node gets it.
+
+    Raises:
+        Broken: it doesn't.
+
+    """
+    told = _told(world)
+    if told is None or world.plan.kind.is_shared:
+        return
+    await asyncio.sleep(2 * world.settings.clock_skew)
+    if not await world.attacher.rid(told.volume):
+        raise Broken("everybody can let go", told.volume, "an operator asks in vain for it to be unpublished")
+    world.delete_pvs(told.volume)
+    world.create_pv(told.volume)
+    await asyncio.sleep(2 * world.settings.clock_skew)
+    other = next(node for node in world.nodes.ids if node != told.node)
+    if not await world.attacher.gets(told.volume, other):
+        said = f"it was taken from {told.node}, whose VolumeAttachment remains, and is not published to {other}"
+        raise Broken("nobody is refused for ever", told.volume, said)
+
+
+def _told(world: World) -> Attachment | None:
+    return next((each for each in world.attacher.attachments.values() if each.told), None)
