@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 from mooring import names
 from mooring.errors import MooringError, UnreadableHistory
 from mooring.evidence.asker import AskingRun
-from mooring.evidence.last_run import is_listed, last_run, let_go_without_pv, newer
+from mooring.evidence.last_run import is_listed, last_run, left_by_hold, let_go_without_pv, newer
 from mooring.evidence.past_holders import PastHolders, altered, lowered
 from mooring.evidence.unplaced import MAX_CONFIRMED, doubt, word
 from mooring.models import AccessMode, Attachment, Precondition, VolumeRecord, VolumeRef
@@ -161,14 +161,16 @@ class EvidenceReader:
     ) -> PastHolders:
         # NB: the one that wrote the record which is gone is not newer than that, and yet knew the VolumeAttachments before it.
         known, runs = PastHolders(pvs=pvs), [last, *last.since] if last else []
+        volume = VolumeRef(driver=self.driver, volume_handle=handle)
         if departure is not None:
             since = await self._since(handle, departure, last) if last else []
             last = last if last in since and last.knew else None
             known.take_departure(departure)
         if last is not None:
             known.take_last(last)
-            volume = VolumeRef(driver=self.driver, volume_handle=handle)
             known.holders.pop(await let_go_without_pv(self.client, volume, last, asking.run_id), None)
+        elif departure is None and (held := await left_by_hold(self.client, volume)) is not None:
+            known.take_hold(held)
         if asking.workflow not in (names.ADOPT, names.PERSIST):
             await self._take_shown(handle, known, runs)
         if asking.workflow != names.ADOPT:

@@ -52,6 +52,11 @@ class PastHolders:
         self.shown = {**self.shown, **record.shown}
         self.words = [f"Its PersistentVolume doesn't say so, but {last.words}"] if self.holders else []
 
+    def take_hold(self, held: Attachment) -> None:
+        """Take in a node whose hold was terminated, when nothing else is known."""
+        self.holders[held.node_id] = held
+        self.words.append(f"Its wait for a PersistentVolume was terminated, which leaves it with node {held.node_id}.")
+
     def take_shown(self, held: Attachment, volume_attachment: str, said: str) -> None:
         """Take in a node for which nothing but a VolumeAttachment speaks."""
         self.holders[held.node_id], self.shown[held.node_id] = held, volume_attachment

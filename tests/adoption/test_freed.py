@@ -8,10 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Protocol
 
 import pytest
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
 
 from mooring.client import MooringClient
 from mooring.devstack.faults import Loss
@@ -20,11 +17,11 @@ from mooring.evacuation.client import approve
 from mooring.models import Approval, UnpublishRequest, VolumeRef
 from mooring.names import UNPUBLISH, volume_id
 from mooring.states import State
-from mooring.temporal.runs import describe
 from tests.harness.cluster import Cluster
 from tests.harness.dead_node import DeadNode, ended
 from tests.harness.existing_cluster import ExistingCluster
 from tests.harness.patience import PATIENCE
+from tests.harness.retention import forget
 from tests.harness.unreadable import end_unreadably
 from tests.harness.workers import quick, running_worker, until
 from worker import MooringWorker
@@ -205,17 +202,3 @@ async def test_what_an_unpublish_has_left_as_it_was_is_no_detach(
 
     async with joined():
         assert await cluster.holder("vol") == "node-a"
-
-
-async def forget(client: Client, volume: VolumeRef) -> None:
-    """Have all runs of the volume gone, as they are after the retention."""
-    async with asyncio.timeout(PATIENCE):
-        while (run := await describe(client, volume_id(volume))) is not None:
-            execution = WorkflowExecution(workflow_id=run.id, run_id=run.run_id)
-            asked = DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=execution)
-            try:
-                await client.workflow_service.delete_workflow_execution(asked)
-            except RPCError as error:
-                if error.status is not RPCStatusCode.NOT_FOUND:  # it has gone since it was described
-                    raise
-            await asyncio.sleep(0.1)

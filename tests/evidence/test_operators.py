@@ -16,6 +16,7 @@ from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
 from tests.harness.patience import PATIENCE
 from tests.harness.resets import FIRST, LAST, last_run, reset
+from tests.harness.retention import forget
 from tests.harness.workers import indexed, until
 
 
@@ -60,6 +61,21 @@ async def test_a_publish_that_was_terminated_after_its_hold_leaves_the_node_in_d
         await terminate_in_mid_attach(temporal_client, mooring, backend, unpersisted_id(volume), volume_id(volume))
 
         with pytest.raises(Disputed):
+            await mooring.publish("vol", "node-b")
+        await mooring.unpublish("vol", "node-a")
+        assert (await mooring.publish("vol", "node-b")).node_id == "node-b"
+
+
+async def test_a_node_whose_hold_was_terminated_is_in_doubt_though_its_publish_is_past_its_retention(
+    serving: Serving, cluster: Cluster, mooring: MooringClient, backend: JournalBackend, temporal_client: Client
+) -> None:
+    volume = VolumeRef(driver=cluster.driver, volume_handle="vol")
+    async with serving(backend):
+        await mooring.publish("vol", "node-a")
+        await forget(temporal_client, volume)
+        await temporal_client.get_workflow_handle(unpersisted_id(volume)).terminate()
+
+        with pytest.raises(Disputed, match="terminated"):
             await mooring.publish("vol", "node-b")
         await mooring.unpublish("vol", "node-a")
         assert (await mooring.publish("vol", "node-b")).node_id == "node-b"

@@ -31,7 +31,7 @@ KUBE: Final = FaultRates(
 )
 HANGING: Final = FaultRates(hanging=0.25, hanging_seconds=40.0, lost_answers=0.1, stale_lists=0.2)
 """An API server that applies what it was sent when nobody waits for it any more."""
-FORBIDDING: Final = FaultRates(hanging=0.25, hanging_seconds=40.0, refusals=0.1, codes=frozenset({403}))
+FORBIDDING: Final = FaultRates(hanging=0.4, hanging_seconds=4.0, refusals=0.25, codes=frozenset({403}))
 """An API server that forbids what it let pass a moment ago, which may not have been applied yet."""
 BLIND: Final = FaultRates(
     hanging=0.02,
