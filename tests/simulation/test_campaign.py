@@ -1,4 +1,4 @@
-"""A few hundred operations of whole workers on simulated servers, and what the campaign is worth."""
+"""What a campaign of whole workers on simulated servers is worth."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 pytestmark = pytest.mark.timeout(300)
-OPERATIONS = 300
-SEED = "51"
-"""NB: fresh seeds are for `make simulate`, as one in some dozen of worlds shows what is not mended yet."""
+LINES = 300
+"""Lines that a trace has at least."""
 BOUND = 900
 """Operations within which a planted fault is found."""
 
@@ -37,13 +36,8 @@ async def test_one_seed_gives_one_trace_whatever_the_order_of_sets(tmp_path: Pat
         folder = tmp_path / hash_seed
         await campaign("--operations", "60", "--seed", "3", "--trace", str(folder), hash_seed=hash_seed)
         traces.append((folder / "3-0.txt").read_bytes())
-    assert len(traces[0].splitlines()) > OPERATIONS
+    assert len(traces[0].splitlines()) > LINES
     assert traces[0] == traces[1]
-
-
-async def test_no_promise_is_broken_in_a_world() -> None:
-    code, said = await campaign("--operations", str(OPERATIONS), "--seed", SEED)
-    assert code == 0, said
 
 
 async def test_a_planted_fault_is_told_with_its_seed_and_story() -> None:
