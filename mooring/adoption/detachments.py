@@ -114,7 +114,7 @@ class TemporalDetachments:
             except RPCError as error:
                 what = f"the operations on volume {volume.handle}"
                 raise TemporalUnavailable(f"Temporal did not return {what}: {in_words(error)}.") from error
-            if writer is not None and writer.close_time is None:
+            if not volume.record.operation or (writer is not None and writer.close_time is None):
                 return past
             self._keep(key, past)
         return self._answers[key]

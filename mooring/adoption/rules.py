@@ -11,11 +11,13 @@ Rules for a volume that one node may have:
 3. One that is being deleted is never adopted. It counts as attached while no operation has written the record yet, because its
    detach is still due; later it may be the remainder of an unpublish.
 
-Rules for a record that an operation has written, since a node that isn't in it may have been taken out on purpose (`Past`):
+Rules for a node that may have been taken out on purpose (`Past`):
 
-4. A VolumeAttachment whose node was unpublished since it was made is left over: it counts for nothing, and is reported.
-5. Others are adopted if they were made after the record's last write had ended, or all runs since are remembered and none took
-   the volume from the node. If that is unknown, a volume for one node is refused until an operator has settled it.
+4. A VolumeAttachment whose node was unpublished since it was made is left over: it counts for nothing, and is reported. So it is
+   where no operation has written the record, too, as that may be of a PV that was made anew.
+5. Others are adopted if no operation has written the record, if they were made after its last write had ended, or if all runs since
+   are remembered and none took the volume from the node. If that is unknown, a volume for one node is refused until an operator
+   has settled it.
 
 NB: both sides of a wrong answer are unequal. To take one that is left over for attached costs an evacuation; the other way round
 costs the data. So only a time that is later beyond doubt makes one of them left over.
@@ -49,8 +51,8 @@ def judge(volume: Volume, attached: Sequence[Attached], past: Mapping[str, Past]
 
 
 def in_question(volume: Volume, attached: Sequence[Attached]) -> list[Attached]:
-    """Return those whose fate matters: the record has been written, and doesn't know them."""
-    return [each for each in _unknown(volume, attached) if volume.record.epoch and not each.leaving]
+    """Return those whose fate matters: the record, which may be of a PV made anew, doesn't know them, and they are to stay."""
+    return [each for each in _unknown(volume, attached) if not each.leaving]
 
 
 def _unknown(volume: Volume, attached: Sequence[Attached]) -> list[Attached]:

@@ -90,6 +90,19 @@ async def test_what_was_unpublished_by_hand_is_not_adopted_again(
         await mooring.publish("vol", "node-c")
 
 
+async def test_what_was_unpublished_by_hand_is_not_adopted_on_a_pv_made_anew(
+    attached: str, cluster: Cluster, mooring: MooringClient, joined: Joined
+) -> None:
+    async with joined():
+        await mooring.unpublish("vol")
+    await cluster.delete("vol")
+    await cluster.create("vol")
+
+    async with joined():
+        assert await cluster.holder("vol") is None
+        await mooring.publish("vol", "node-b")
+
+
 async def test_what_a_bound_unpublish_freed_without_learning_of_it_is_not_adopted_again(
     attached: str, cluster: Cluster, mooring: MooringClient, joined: Joined
 ) -> None:

@@ -161,11 +161,16 @@ def test_a_shared_volume_is_joined_where_the_node_was_not_unpublished_since(past
     assert verdicts(judge(shared, [at("node-a")], {"csi-node-a": past})) == [("node-a", verdict, False)]
 
 
-def test_only_a_record_that_was_written_raises_the_question() -> None:
+def test_only_what_the_record_does_not_know_and_is_to_stay_raises_the_question() -> None:
     asked = [at("node-a"), at("node-b", leaving=True), at("node-c")]
 
-    assert in_question(volume(), asked) == []
+    assert in_question(volume(), asked) == [asked[0], asked[2]]
     assert in_question(volume(record("node-c", epoch=4)), asked) == [asked[0]]
+
+
+@pytest.mark.parametrize(("past", "verdict"), [(Past.DETACHED, Verdict.FREED), (Past.UNKNOWN, Verdict.ADOPT)])
+def test_a_record_that_no_operation_wrote_is_of_a_pv_made_anew_where_the_node_was_unpublished(past: Past, verdict: Verdict) -> None:
+    assert verdicts(judge(volume(), [at("node-a")], {"csi-node-a": past})) == [("node-a", verdict, False)]
 
 
 def test_the_oldest_is_adopted_first() -> None:
