@@ -85,7 +85,8 @@ class Disturbances:
         if self.freezes.random() < rate and self.world.mishaps.befalls(
             "freeze", self._handed_out, f"{identity} freezes with a {what}"
         ):
-            after, seconds = self.freezes.uniform(0, 0.05), self.freezes.uniform(2, 20 if what == WORKFLOW_TASK else 120)
+            after = self.freezes.uniform(0, 0.05) if what == WORKFLOW_TASK else 0.0  # so that an activity has asked for nothing yet
+            seconds = self.freezes.uniform(2, 20 if what == WORKFLOW_TASK else 120)
             for worker in self.world.workers:
                 if worker.process is not None and worker.process.name == identity:
                     call_later(after, worker.pause, seconds)

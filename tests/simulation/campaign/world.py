@@ -73,8 +73,7 @@ class World:
         self.temporal = WatchedServer(self.dice("temporal"), self._tell_run, self._tell_task)
         self.callers = callers = Callers(self.temporal)
         is_heedless = plan.kind.heedless
-        judged = {"canaries": (LOGIN,), "is_stray": callers.is_stray, "is_again": callers.is_again}
-        self.checker = Checker(DRIVER, not is_heedless, **judged)
+        self.checker = Checker(DRIVER, not is_heedless, (LOGIN,), callers.is_stray, callers.is_again)
         waiting = partial(verdict.waiting, self)
         self._endings = Endings(self.checker, self.tell_broken, waiting, self._keeps, callers.run_id)
         self.trace = Trace(now)
