@@ -81,6 +81,9 @@ CALLS: Final = (
     "temporal.start",
     "temporal.describe",
     "temporal.cancel",
+    "temporal.list",
+    "temporal.count",
+    "temporal.history",
     "csi.publish",
     "csi.unpublish",
 )

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mooring.models import BackendCall, PublishRequest, PublishResult, UnpublishRequest, UnpublishResult
 
 T = TypeVar("T")
+P = TypeVar("P", sdk_client.WorkflowExecutionAsyncIterator, sdk_client.WorkflowHistoryEventAsyncIterator)
 
 
 async def between(points: Failpoints, step: str, error: Callable[[str], Exception], work: Callable[[], Awaitable[T]]) -> T:
@@ -163,6 +164,18 @@ class _Requests(sdk_client.OutboundInterceptor):
     async def cancel_workflow(self, input: sdk_client.CancelWorkflowInput) -> None:  # noqa: A002
         await between(self._points, "temporal.cancel", _unavailable, lambda: self.next.cancel_workflow(input))
 
+    async def count_workflows(self, input: sdk_client.CountWorkflowsInput) -> sdk_client.WorkflowExecutionCount:  # noqa: A002
+        return await between(self._points, "temporal.count", _unavailable, lambda: self.next.count_workflows(input))
+
+    def list_workflows(self, input: sdk_client.ListWorkflowsInput) -> sdk_client.WorkflowExecutionAsyncIterator:  # noqa: A002
+        return _led(self._points, "temporal.list", self.next.list_workflows(input))
+
+    def fetch_workflow_history_events(
+        self,
+        input: sdk_client.FetchWorkflowHistoryEventsInput,  # noqa: A002
+    ) -> sdk_client.WorkflowHistoryEventAsyncIterator:
+        return _led(self._points, "temporal.history", self.next.fetch_workflow_history_events(input))
+
 
 class _Activities(sdk_worker.ActivityInboundInterceptor):
     def __init__(self, points: Failpoints, after: sdk_worker.ActivityInboundInterceptor) -> None:
@@ -172,6 +185,17 @@ class _Activities(sdk_worker.ActivityInboundInterceptor):
     async def execute_activity(self, input: sdk_worker.ExecuteActivityInput) -> Any:  # noqa: A002
         step = f"activity.{activity.info().activity_type}"
         return await between(self._points, step, RuntimeError, lambda: self.next.execute_activity(input))
+
+
+def _led(points: Failpoints, step: str, pages: P) -> P:
+    """Lead the request of each page by its points; the last event of a history is the answer of an operation."""
+    fetch = pages.fetch_next_page
+
+    async def fetch_next_page(*, page_size: int | None = None) -> None:
+        await between(points, step, _unavailable, lambda: fetch(page_size=page_size))
+
+    pages.fetch_next_page = fetch_next_page  # type: ignore[method-assign]
+    return pages
 
 
 def _unavailable(why: str) -> RPCError:
