@@ -127,7 +127,7 @@ async def test_the_ui_shows_why_one_is_taken_back(
     held = cluster.proxy.hold("PATCH", times=1)
     adopting = asyncio.create_task(mooring.adopt(asked, deadline=PATIENCE))
     await held.reached()
-    taking_back = cluster.proxy.hold("PATCH", times=1)
+    taking_back = cluster.proxy.hold("PATCH")
     run = temporal_client.get_workflow_handle(names.volume_id(asked))
     await run.cancel()
     await taking_back.reached()
