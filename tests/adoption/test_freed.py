@@ -60,6 +60,13 @@ async def attached(existing: ExistingCluster, cluster: Cluster) -> str:
     return name
 
 
+async def is_freed(cluster: Cluster) -> None:
+    """Wait until the record names no holder."""
+    async with asyncio.timeout(PATIENCE):
+        while await cluster.holder("vol") is not None:
+            await asyncio.sleep(0.05)
+
+
 async def test_what_an_evacuation_has_freed_is_not_adopted_again_and_goes_elsewhere(
     attached: str, cluster: Cluster, temporal_client: Client, mooring: MooringClient, joined: Joined
 ) -> None:
@@ -108,9 +115,14 @@ async def test_what_a_bound_unpublish_freed_whose_answer_was_lost_is_not_adopted
 ) -> None:
     async with joined():
         cluster.proxy.lose_answer("PATCH", path="/persistentvolumes/", times=1)
-        down = cluster.proxy.fail("PATCH", path="/persistentvolumes/", status=503)
-        await mooring.request_unpublish(await bound(cluster))
-        down.stop()
+        writes = cluster.proxy.fail("PATCH", path="/persistentvolumes/", status=503)
+        unpublish = asyncio.create_task(mooring.request_unpublish(await bound(cluster)))
+        await is_freed(cluster)
+        looks = cluster.proxy.fail("GET", path="/persistentvolumes/", status=503)
+        unpublished = await unpublish
+        writes.stop()
+        looks.stop()
+        assert (unpublished.released, unpublished.annotation_cleared) == ((), False)
 
     async with joined():
         assert await cluster.holder("vol") is None
@@ -123,9 +135,7 @@ async def test_what_a_bound_unpublish_freed_before_it_was_terminated_is_not_adop
     async with joined():
         cluster.proxy.lose_answer("PATCH", path="/persistentvolumes/", loss=Loss.HANG, times=1)
         unpublish = asyncio.create_task(mooring.request_unpublish(await bound(cluster)))
-        async with asyncio.timeout(PATIENCE):
-            while await cluster.holder("vol") is not None:
-                await asyncio.sleep(0.05)
+        await is_freed(cluster)
         await temporal_client.get_workflow_handle(volume_id(VolumeRef(driver=cluster.driver, volume_handle="vol"))).terminate()
         with pytest.raises(OperationTerminated):
             await unpublish
