@@ -43,6 +43,7 @@ lanes+=($!)
 
 apart=("${SEARCHES[@]}" "${OPERATIONS[@]}" "${PROGRAMS[@]}")
 here "${apart[@]/#/--ignore=}"
+export OPERATOR_CRDS="${OPERATOR_CRDS:-$(bash helm/prometheus-operator/crds.sh)}"
 HELM="${HELM:-$(bash helm/build.sh)}" here "${PROGRAMS[@]}"
 
 for lane in "${lanes[@]}"; do

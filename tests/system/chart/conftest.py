@@ -28,6 +28,13 @@ PATHS: Final = {
     "ValidatingAdmissionPolicy": "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
     "ValidatingAdmissionPolicyBinding": "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
 }
+MONITORING: Final = "/apis/monitoring.coreos.com/v1/namespaces/{}/"
+OTHERS: Final = {
+    "Pod": "/api/v1/namespaces/{}/pods",
+    "PodMonitor": f"{MONITORING}podmonitors",
+    "PrometheusRule": f"{MONITORING}prometheusrules",
+}
+"""Kinds that no release of these tests has on the server."""
 DRY_RUN: Final = "?dryRun=All&fieldValidation=Strict&fieldManager=test&force=true"
 RESTRICTED: Final = {"pod-security.kubernetes.io/enforce": "restricted"}
 
@@ -61,7 +68,7 @@ class Release:
 
     async def asks_for(self, wanted: dict[str, Any]) -> None:
         """Ask the server if it would take the object, as `kubectl apply --server-side --dry-run=server` does."""
-        path = {**PATHS, "Pod": "/api/v1/namespaces/{}/pods"}[wanted["kind"]].format(self.namespace)
+        path = {**PATHS, **OTHERS}[wanted["kind"]].format(self.namespace)
         await self.cluster.ask("PATCH", f"{path}/{wanted['metadata']['name']}{DRY_RUN}", wanted, "application/apply-patch+yaml")
 
     async def images(self) -> set[str]:
