@@ -16,7 +16,7 @@ from temporalio.client import Client
 
 from mooring import names
 from mooring.csi.sidecar import open_sidecar
-from mooring.errors import BackendFailed
+from mooring.errors import BackendFailed, Disputed
 from mooring.models import AccessMode, AccessType, Attachment, PersistInput, PublishRequest, VolumeRef
 from mooring.process.metrics import Metrics
 from mooring.reconciliation.schedule import ReconcileSchedule
@@ -74,7 +74,7 @@ async def test_each_failpoint_is_reached(temporal_client: Client, cluster: Clust
             await _outwait(mooring, temporal_client, driver, points)
             await _roll_back_beside_another_record(mooring, cluster, storage)
             await _migrate(mooring, cluster)
-            await _fail_to_clear(mooring, cluster)
+            await _fail_to_clear(mooring, cluster, points)
             await node.hold("held-1", "held-2")
             with refused(StatusCode.FAILED_PRECONDITION):
                 await co.publish("held-1", "node-b")
@@ -119,8 +119,9 @@ async def _outwait(mooring: PatientClient, client: Client, driver: str, points: 
     publish = asyncio.create_task(mooring.publish("ending", "node-b"))
     await _reached(points, {"activity.outwait_unpersisted.before"})
     await hold.terminate()
-    await publish
-    await mooring.unpublish("ending", "node-b")
+    with pytest.raises(Disputed):  # a hold that was terminated leaves its node with the volume
+        await publish
+    await mooring.unpublish("ending", "node-a")
 
 
 async def _roll_back_beside_another_record(mooring: PatientClient, cluster: Cluster, storage: ReferenceDriver) -> None:
@@ -153,12 +154,13 @@ async def _migrate(mooring: PatientClient, cluster: Cluster) -> None:
     await mooring.unpublish("vm", "node-b")
 
 
-async def _fail_to_clear(mooring: PatientClient, cluster: Cluster) -> None:
-    """Have an unpublish leave a record, which the next reconciliation heals."""
+async def _fail_to_clear(mooring: PatientClient, cluster: Cluster, points: Failpoints) -> None:
+    """Have an unpublish leave a record, which the next reconciliation heals, before anything else clears it."""
     await cluster.create("stays")
     await mooring.publish("stays", "node-a")
     cluster.proxy.fail("PATCH", path=cluster.pv("stays"), status=400, times=1)
     assert not (await mooring.unpublish("stays", "node-a")).annotation_cleared
+    await _reached(points, {"activity.heal_drift.after"})
 
 
 async def _lose_release(node: DeadNode, storage: ReferenceDriver, points: Failpoints) -> None:

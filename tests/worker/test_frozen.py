@@ -28,6 +28,8 @@ AS_SHIPPED: Final = {
     name: Settings.model_fields[name].default
     for name in ("attempt_timeout", "heartbeat_timeout", "publish_budget", "backend_timeout", "backend_budget")
 }
+IDLE: Final = 2
+"""Seconds after which a worker without work polls again, so that a task is handed out to it though it be frozen."""
 BOUND: Final = 20
 """Seconds: a CO's patience of 15, and what a busy machine adds. An open poll too many costs an operation another 3 or 4."""
 
@@ -71,6 +73,7 @@ async def test_a_worker_that_wakes_up_writes_nothing_for_an_operation_that_has_e
     await asyncio.gather(*map(cluster.create, ("vol", "another")))
     async with fleet.own() as first:
         await first.ready()
+        await asyncio.sleep(IDLE)
         with frozen(first):
             publish = asyncio.create_task(mooring.publish("vol", "node-a", deadline=PATIENCE))
             await _handed_out(temporal_client, cluster.driver)
@@ -91,6 +94,7 @@ async def test_nor_does_it_release_what_was_published_again_since(
         await first.ready()
         seen = await mooring.publish("vol", "node-a", deadline=PATIENCE)
         asked = UnpublishRequest(driver=cluster.driver, volume_handle="vol", node_id="node-a", at_epoch=seen.epoch)
+        await asyncio.sleep(IDLE)
         with frozen(first):
             release = asyncio.create_task(mooring.request_unpublish(asked, deadline=PATIENCE))
             await _handed_out(temporal_client, cluster.driver, names.UNPUBLISH)

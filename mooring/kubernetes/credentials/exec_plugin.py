@@ -72,7 +72,7 @@ class Plugin:
 
         """
         try:
-            process = await self._start(environ)
+            process = await self._started(environ)
         except OSError as error:
             hint = f": {_printable(self.spec.install_hint)}" if self.spec.install_hint.strip() else ""
             raise self._failed(f"can't be run ({(error.strerror or '').lower()}){hint}") from None
@@ -82,12 +82,23 @@ class Plugin:
         except TimeoutError:
             raise self._failed(f"gave no answer in {patience:g} s") from None
         finally:
-            # NB: the group, since a child that holds the pipes open would be waited for.
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            _end(process)
         if process.returncode:
             raise self._failed(f"failed with exit code {process.returncode}{self._last_line(err)}")
         return self._read(out, err)
+
+    async def _started(self, environ: Mapping[str, str]) -> asyncio.subprocess.Process:
+        """Start it, and end it if this is cancelled meanwhile.
+
+        NB: asyncio, cancelled before it has the pipes of a process, waits until all that hold them have ended.
+        """
+        starting = asyncio.create_task(self._start(environ))
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            with suppress(OSError):
+                _end(await starting)
+            raise
 
     async def _start(self, environ: Mapping[str, str]) -> asyncio.subprocess.Process:
         info = {
@@ -130,6 +141,12 @@ class Plugin:
 
     def _failed(self, how: str) -> NoCredentials:
         return NoCredentials(f"the credential plugin {self.command} {how}")
+
+
+def _end(process: asyncio.subprocess.Process) -> None:
+    """Kill the process and its group, since a child that holds the pipes open would be waited for."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _printable(text: str) -> str:

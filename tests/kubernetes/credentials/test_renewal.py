@@ -249,3 +249,15 @@ async def test_closing_ends_a_plugin_that_runs(scene: Scene, opened: Opened) -> 
     await api.close()
     with pytest.raises((asyncio.CancelledError, KubernetesUnavailable)):
         await asked
+
+
+@pytest.mark.parametrize("passes", range(12))
+async def test_closing_ends_a_plugin_that_is_just_being_started(scene: Scene, opened: Opened, passes: int) -> None:
+    api = await opened(counted(scene, "sleep 600"))
+    asked = asyncio.ensure_future(who(api))
+    for _ in range(passes):
+        await asyncio.sleep(0)
+    async with asyncio.timeout(PATIENCE):
+        await api.close()
+        with pytest.raises((asyncio.CancelledError, KubernetesUnavailable)):
+            await asked
