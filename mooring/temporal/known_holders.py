@@ -46,6 +46,8 @@ class KnownHolders:
             self._read(result)
         elif activity == _OBSERVE:
             self._heard_of(result.get("record"))
+            if (waiting := result.get("waiting")) is not None:
+                self._found(waiting)
             if (written := (result.get("made") or {}).get("result")) is not None:
                 self._read(written)
         elif activity == _FIND:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NoReturn
 from uuid import uuid4
 
@@ -11,8 +12,8 @@ import pytest
 from temporalio.client import Client, Interceptor, OutboundInterceptor, WorkflowExecutionAsyncIterator
 
 from mooring import names
-from mooring.errors import Disputed, NodeNotFound
-from mooring.models import UnpublishRequest, VolumeRef
+from mooring.errors import Contended, Disputed, NodeNotFound
+from mooring.models import AdoptRequest, Attachment, UnpublishRequest, VolumeRef
 from mooring.temporal.runs import describe
 from tests.harness.patience import PATIENCE
 from tests.harness.workers import indexed, until
@@ -124,5 +125,28 @@ async def test_an_unpublish_that_looked_at_nothing_is_no_last_word_on_another_no
             await until(lambda: worker.manager.pv_name("vol") is None)
         assert (await mooring.request_unpublish(bound)).released == ()
 
+        with pytest.raises(Disputed, match=r"node node-a.*mooring unpublish vol node-a"):
+            await mooring.publish("vol", "node-b")
+
+
+async def test_an_adoption_that_was_refused_for_a_hold_is_no_last_word_on_its_node(
+    serving: Serving, cluster: Cluster, mooring: MooringClient
+) -> None:
+    held = Attachment(node_id="node-a", attached_at=datetime.now(UTC), access_mode=None)
+    asked = AdoptRequest(driver=cluster.driver, volume_handle="vol", attachment=held, epoch=0, volume_attachment="csi-1")
+    async with serving():
+        await mooring.publish("vol", "node-a")
+        writes = cluster.proxy.fail("PATCH", path="/persistentvolumes/", status=503)
+        await cluster.create("vol")
+        with pytest.raises(Contended):
+            await mooring.adopt(asked)
+        writes.stop()
+        async with asyncio.timeout(PATIENCE):
+            while await cluster.holder("vol") is None:
+                await asyncio.sleep(0.05)
+    await cluster.delete("vol")
+    await cluster.create("vol")
+
+    async with serving():
         with pytest.raises(Disputed, match=r"node node-a.*mooring unpublish vol node-a"):
             await mooring.publish("vol", "node-b")

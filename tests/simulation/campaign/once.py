@@ -45,4 +45,8 @@ ONCE: Final = {
         "What a publish that was reset knew was taken for older than a record that was written before the reset, so a worker whose "
         "index had only that one recorded the volume without the node that the publish had attached it to."
     ),
+    "seed=2b6a8240/3 operations=300 kind=views-differ volumes=2 nodes=2 workers=3 unnamed=no disturbed=yes": (
+        "An adoption that was refused because a node waited for a PV, and had looked at the one that had just come, was taken for "
+        "the last word: the node was recorded, the PV made anew, and another node had the volume."
+    ),
 }
