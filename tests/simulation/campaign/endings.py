@@ -58,6 +58,8 @@ class Endings:
     """The nodes that an operation has made holders, by its run."""
     _told: dict[str, set[str]] = field(default_factory=dict)
     """The nodes that were told to have a volume, and from which it was not taken since, be it that an operator ended their hold."""
+    _doubted: dict[str, set[str]] = field(default_factory=dict)
+    """The nodes from which an unpublish that failed was to take a volume: as far as Mooring knows, it has left it there."""
     _lives: dict[str, set[str]] = field(default_factory=dict)
     """The publishes that are over, with those that were reset from the same one, by the first of them."""
     _ended: set[str] = field(default_factory=set)
@@ -92,10 +94,13 @@ class Endings:
                 self._told.setdefault(handle, set()).add(asked["node_id"])
         elif kind == UNPUBLISH and run.status == COMPLETED:
             result = _decoded(attributes_of(run.events[-1]).result.payloads)
-            self._told.get(handle, set()).difference_update(result["released"])
+            for left in (self._told, self._doubted):
+                left.get(handle, set()).difference_update(result["released"])
             self._judge_kept(run.run_id, handle, result["released"])
             if result["annotation_cleared"] and not _is_bound(asked):
                 self._judge_release(run.run_id, handle, asked.get("node_id", ""), volume)
+        elif kind == UNPUBLISH and run.status in FAILED:
+            self._doubted.setdefault(handle, set()).add(asked.get("node_id", ""))
 
     def _judge_success(self, run_id: str, handle: str, node: str, volume: Volume) -> None:
         if node not in volume.attached and node not in volume.robbed:
@@ -107,7 +112,7 @@ class Endings:
         mine = [record for record in volume.records.values() if record.operation == run_id and node in record.holders]
         if mine and node in self._given.get(run_id, ()):
             self.tell("nothing left", handle, f"publish {run_id} has failed, and its record names {node}")
-        known = self._known(handle, volume) | self._told.get(handle, set())
+        known = self._known(handle, volume) | self._told.get(handle, set()) | self._doubted.get(handle, set())
         is_given = node in self.checker.owed(volume) and self.asked_by(volume.attached[node]) == run_id
         if is_given and node not in known:
             self.tell("nothing left", handle, f"publish {run_id} has failed, and {node} has it attached, which nothing says")
