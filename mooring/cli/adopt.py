@@ -6,7 +6,6 @@ before, and does without. Workers do the same when they start.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -64,13 +63,14 @@ async def _survey(session: Session) -> Surveyed:
     from mooring.adoption.survey import Survey
     from mooring.cluster.volume_attachments import ClusterAttachments
     from mooring.index.manager import AttachmentManager
+    from mooring.kubernetes.connection import CLOCK
 
     manager = AttachmentManager()
     manager.replace_all((await read_all(session)).records)
     api = await session.kubernetes()
     try:
-        attachments = ClusterAttachments(api, session.driver, _now)
-        return await Survey(attachments, manager, LateDetachments(session.temporal, session.clock_skew, _now)).look()
+        attachments = ClusterAttachments(api, session.driver, CLOCK.now)
+        return await Survey(attachments, manager, LateDetachments(session.temporal, session.clock_skew, CLOCK.now)).look()
     finally:
         await api.close()
 
@@ -110,7 +110,3 @@ def _end(session: Session, findings: Sequence[Finding], *, dry_run: bool) -> Non
         return
     failures = [MooringError(why) for why, undone in reasons if undone]
     session.fail(*failures, *(Disputed(why) for why, undone in reasons if not undone))
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

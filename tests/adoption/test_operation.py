@@ -10,6 +10,7 @@ from temporalio.client import Client, WorkflowFailureError
 
 from mooring import names
 from mooring.client import MooringClient
+from mooring.devstack.faults import Hold
 from mooring.errors import Contended, HeldElsewhere, KubernetesForbidden, OperationCancelled, OperationPending
 from mooring.models import AdoptRequest, PublishResult, VolumeRef
 from mooring.temporal.history import read_history
@@ -103,13 +104,19 @@ async def test_one_that_may_not_write_fails_and_leaves_nothing(
     assert (await cluster.annotations("vol"), worker.manager.nodes_of("vol")) == ({}, [])
 
 
-async def test_one_that_is_cancelled_is_taken_back_in_the_record_and_nowhere_else(
-    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, asked: AdoptRequest, temporal_client: Client
-) -> None:
+async def under_way(cluster: Cluster, mooring: MooringClient, asked: AdoptRequest) -> tuple[Hold, asyncio.Task[PublishResult]]:
+    """Begin an adoption, and return its write, which is held back, and its answer."""
     await cluster.create("vol")
     held = cluster.proxy.hold("PATCH", times=1)
     adopting = asyncio.create_task(mooring.adopt(asked, deadline=PATIENCE))
     await held.reached()
+    return held, adopting
+
+
+async def test_one_that_is_cancelled_is_taken_back_in_the_record_and_nowhere_else(
+    worker: MooringWorker, cluster: Cluster, mooring: MooringClient, asked: AdoptRequest, temporal_client: Client
+) -> None:
+    held, adopting = await under_way(cluster, mooring, asked)
     await temporal_client.get_workflow_handle(names.volume_id(asked)).cancel()
 
     with pytest.raises(OperationCancelled):
@@ -123,10 +130,7 @@ async def test_one_that_is_cancelled_is_taken_back_in_the_record_and_nowhere_els
 async def test_the_ui_shows_why_one_is_taken_back(
     worker: MooringWorker, cluster: Cluster, mooring: MooringClient, asked: AdoptRequest, temporal_client: Client
 ) -> None:
-    await cluster.create("vol")
-    held = cluster.proxy.hold("PATCH", times=1)
-    adopting = asyncio.create_task(mooring.adopt(asked, deadline=PATIENCE))
-    await held.reached()
+    held, adopting = await under_way(cluster, mooring, asked)
     taking_back = cluster.proxy.hold("PATCH")
     run = temporal_client.get_workflow_handle(names.volume_id(asked))
     await run.cancel()
