@@ -15,6 +15,7 @@ from mooring import names
 from mooring.errors import Contended, Disputed, NodeNotFound
 from mooring.models import AdoptRequest, Attachment, UnpublishRequest, VolumeRef
 from mooring.temporal.runs import describe
+from tests.harness.holds import ended, hold_of
 from tests.harness.patience import PATIENCE
 from tests.harness.workers import indexed, until
 
@@ -130,7 +131,7 @@ async def test_an_unpublish_that_looked_at_nothing_is_no_last_word_on_another_no
 
 
 async def test_an_adoption_that_was_refused_for_a_hold_is_no_last_word_on_its_node(
-    serving: Serving, cluster: Cluster, mooring: MooringClient
+    serving: Serving, cluster: Cluster, mooring: MooringClient, temporal_client: Client
 ) -> None:
     held = Attachment(node_id="node-a", attached_at=datetime.now(UTC), access_mode=None)
     asked = AdoptRequest(driver=cluster.driver, volume_handle="vol", attachment=held, epoch=0, volume_attachment="csi-1")
@@ -141,9 +142,8 @@ async def test_an_adoption_that_was_refused_for_a_hold_is_no_last_word_on_its_no
         with pytest.raises(Contended):
             await mooring.adopt(asked)
         writes.stop()
-        async with asyncio.timeout(PATIENCE):
-            while await cluster.holder("vol") is None:
-                await asyncio.sleep(0.05)
+        await ended(await hold_of(temporal_client, cluster))
+        assert await cluster.holder("vol") == "node-a"
     await cluster.delete("vol")
     await cluster.create("vol")
 
