@@ -60,7 +60,6 @@ def worker_context(
     backend: Backend,
     endpoint: EndpointState,
     metrics: Metrics,
-    slots: Slots | None = None,
     *,
     clock: Callable[[], float],
     now: Callable[[], datetime],
@@ -75,7 +74,7 @@ def worker_context(
         backend=backend,
         endpoint=endpoint,
         metrics=metrics,
-        slots=slots or Slots(),
+        slots=Slots(settings.activity_slots),
         manager=manager,
         doubts=Doubts(),
         # NB: the task of an eager start comes to this worker though its version is not current.

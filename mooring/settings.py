@@ -170,6 +170,12 @@ class Settings(BaseSettings):
     clear_budget: Seconds = Field(60, description="All attempts to clear the record at unpublish; then it ends with a warning.")
     backend_timeout: Seconds = Field(60, description="One call of the backend.")
     backend_budget: Seconds = Field(300, description="All calls of one backend step; then it fails (a publish is rolled back).")
+    activity_slots: int = Field(
+        200,
+        ge=4,
+        le=1000,
+        description="Steps of operations that one worker carries out at once, the backend's calls among them.",
+    )
     retry_interval_max: Seconds = Field(10, ge=0.2, description="Longest pause between two attempts.")
     conflicts_max: int = Field(10, ge=3, description="Repeated decisions of one step after the record has changed.")
     request_timeout: Seconds = Field(5, description="One request to the API server.")

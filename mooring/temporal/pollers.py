@@ -38,10 +38,14 @@ some refusals, though the server has lost the namespace for a minute only.
 
 @dataclass(frozen=True, slots=True)
 class Slots:
-    """Number of activities of a queue that one worker carries out at once: `steps` of operations, and `waits` for operations."""
+    """Number of activities that one worker carries out at once: `steps` of operations, 4 at least, and `waits` for operations."""
 
-    steps: int = 200
-    waits: int = 100
+    steps: int
+
+    @property
+    def waits(self) -> int:
+        """The number of steps that may wait for other operations."""
+        return self.steps // 2
 
     @property
     def volumes(self) -> int:

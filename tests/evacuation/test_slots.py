@@ -13,14 +13,15 @@ from temporalio.client import Client
 from mooring.client import MooringClient
 from mooring.models import BackendCall
 from mooring.states import State
-from mooring.temporal.pollers import Slots
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
 from tests.harness.dead_node import TAINT, DeadNode, ended
 from tests.harness.workers import quick, running_worker, until
 from worker import MooringWorker
 
-SLOTS: Final = Slots(steps=8, waits=4)
+SLOTS: Final = 8
+WAITS: Final = 4
+"""What half of the slots are for."""
 NODES: Final = ("node-1", "node-2", "node-3")
 EACH: Final = 5
 """Volumes of each node, all of which its evacuation would release at once."""
@@ -51,9 +52,10 @@ def backend() -> Hanging:
 @pytest.fixture
 async def small(temporal_client: Client, cluster: Cluster, driver: str, backend: Hanging) -> AsyncIterator[MooringWorker]:
     """A worker with few slots, and long patience with its backend."""
-    bounds = {"backend_timeout": 60, "backend_budget": 120, "evacuate_at_once": EACH, "heartbeat_timeout": 5}
-    settings = quick(driver, node_check="csinode", evacuate="off", node_gone=1, backend="in:tests", **bounds)
-    async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig(), backend, slots=SLOTS) as running:
+    bounds = {"backend_timeout": 60, "backend_budget": 120, "heartbeat_timeout": 5}
+    crowd = {"evacuate_at_once": EACH, "activity_slots": SLOTS}
+    settings = quick(driver, node_check="csinode", evacuate="off", node_gone=1, backend="in:tests", **bounds, **crowd)
+    async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig(), backend) as running:
         yield running
 
 
@@ -75,11 +77,11 @@ async def test_three_dead_nodes_and_a_backend_that_hangs_leave_room_for_publishe
     evacuations = [await dead_node.evacuate() for dead_node in dying]
     for dead_node, evacuation in zip(dying, evacuations, strict=True):
         await dead_node.reaches(evacuation, State.EVACUATING)
-    await until(lambda: backend.hanging == SLOTS.waits)
+    await until(lambda: backend.hanging == WAITS)
 
     await alive.hold(*(f"live-{number}" for number in range(4)))
 
-    assert backend.hanging == SLOTS.waits
+    assert backend.hanging == WAITS
     backend.goes_on.set()
     for evacuation in evacuations:
         assert (await ended(evacuation)).released == EACH

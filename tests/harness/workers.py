@@ -19,7 +19,6 @@ from mooring.csi.state import EndpointState
 from mooring.kubernetes.connection import CLOCK
 from mooring.process.metrics import Metrics
 from mooring.settings import Settings
-from mooring.temporal.pollers import Slots
 from tests.harness.patience import PATIENCE
 from worker import MooringWorker
 
@@ -52,7 +51,6 @@ async def running_worker(
     kubeconfig: dict[str, Any],
     backend: Backend | None = None,
     state: EndpointState | None = None,
-    slots: Slots | None = None,
 ) -> AsyncIterator[MooringWorker]:
     """Run a worker that is ready, and stop it in the end."""
     metrics = Metrics(CollectorRegistry())
@@ -61,7 +59,7 @@ async def running_worker(
         endpoint = state or EndpointState(settings.driver)
         own, driver = await own_client(client), backend or NoBackend()
         worker = MooringWorker(
-            worker_context(settings, identity, own, storage, driver, endpoint, metrics, slots, clock=time.monotonic, now=CLOCK.now)
+            worker_context(settings, identity, own, storage, driver, endpoint, metrics, clock=time.monotonic, now=CLOCK.now)
         )
         stop = asyncio.Event()
         running = asyncio.create_task(worker.run(stop))
