@@ -12,7 +12,8 @@ Not kept here: the rules of a decision (mooring/records/fence.py), and the order
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from temporalio import activity
 
@@ -46,14 +47,18 @@ from mooring.models import (
 from mooring.records import fence
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
     from datetime import datetime
 
+    from temporalio.client import WorkflowExecutionDescription
+
     from mooring.adoption.doubts import Doubts
-    from mooring.evidence.evidence import EvidenceReader
+    from mooring.evidence.evidence import EvidenceReader, NewestHold
     from mooring.index.manager import AttachmentManager
     from mooring.records.compact import CompactRecord
     from mooring.records.store import RecordStore
+
+A = TypeVar("A")
 
 _OBSERVE_SECONDS: Final = 2.0
 """Seconds that the first step, which nobody sees waiting, asks beyond memory; a live look has a budget."""
@@ -72,7 +77,8 @@ class AttachmentActivities:
         volumes: RecordStore,
         evidence: EvidenceReader,
         limits: OperationLimits,
-        waiting: Callable[[VolumeRef], Awaitable[UnpersistedRun | None]],
+        newest_hold: Callable[[VolumeRef], Coroutine[Any, Any, WorkflowExecutionDescription | None]],
+        waits_in: Callable[[WorkflowExecutionDescription | None], Awaitable[UnpersistedRun | None]],
         cached: Callable[[str, str], NodeVerdict],
         begins: Callable[[str, str], Awaitable[bool]],
         now: Callable[[], datetime],
@@ -81,7 +87,8 @@ class AttachmentActivities:
     ) -> None:
         self._at_once = at_once
         self._driver = driver
-        self._waiting = waiting
+        self._newest_hold = newest_hold
+        self._waits_in = waits_in
         self._cached = cached
         self._begins = begins
         self._now = now
@@ -119,9 +126,10 @@ class AttachmentActivities:
         node = self._cached(asked.volume_handle, asked.node_id) if asked.node_id else NodeVerdict.ADMITTED
         doubt = self._doubts.refused.get(asked.volume_handle, "") if asked.node_id else ""
         calm = self._at_once and asked.at_once and _is_plain(memory) and node is NodeVerdict.ADMITTED and not doubt
-        waiting, record, may_write = await asyncio.gather(
-            self._waiting(asked), self._known(asked.volume_handle, memory), self._may_write(asked, memory, calm=calm)
-        )
+        async with _asked_once(self._newest_hold(asked)) as hold:
+            waiting, record, may_write = await asyncio.gather(
+                self._waiting(hold), self._known(asked.volume_handle, memory, hold), self._may_write(asked, memory, calm=calm)
+            )
         undisturbed = may_write and waiting is None and _is_plain(record)
         return ObserveResult(record=record, waiting=waiting, limits=self._limits, node=node, doubt=doubt, undisturbed=undisturbed)
 
@@ -215,11 +223,14 @@ class AttachmentActivities:
         except MooringError:
             return None  # the index may be stale: a live look says it again, if it still is so
 
-    async def _known(self, handle: str, record: VolumeRecord | None) -> VolumeRecord | None:
+    async def _waiting(self, newest_hold: NewestHold) -> UnpersistedRun | None:
+        return await self._waits_in(await newest_hold())
+
+    async def _known(self, handle: str, record: VolumeRecord | None, newest_hold: NewestHold) -> VolumeRecord | None:
         """Return the record with the evidence beyond it, or None if that is not to be had at once."""
         try:
             async with asyncio.timeout(_OBSERVE_SECONDS):
-                return record and await self._evidence.as_known(handle, record, _asking())
+                return record and await self._evidence.as_known(handle, record, _asking(), newest_hold)
         except (MooringError, TimeoutError):
             return None  # an outage may be short: a live look says it again, if it still is so
 
@@ -262,6 +273,16 @@ class AttachmentActivities:
             return self._manager.track_attachment(write.volume.volume_handle, held)
         except (HeldElsewhere, Incompatible):
             return False  # decided on a fresher view than this worker's index: the PV has the last word
+
+
+@asynccontextmanager
+async def _asked_once(question: Coroutine[Any, Any, A]) -> AsyncIterator[Callable[[], Awaitable[A]]]:
+    """Ask a question, and yield a function that returns its answer to whoever calls it in the block."""
+    answer = asyncio.create_task(question)
+    try:
+        yield lambda: asyncio.shield(answer)  # NB: who no longer waits takes the answer from nobody
+    finally:
+        answer.cancel()
 
 
 def _is_plain(record: VolumeRecord | None) -> bool:

@@ -66,7 +66,7 @@ class UnpersistedActivities:
     async def find(self, volume: VolumeRef) -> UnpersistedRun | None:
         """Return the attachment that waits for the volume's PV, or None."""
         async with attempt():
-            run = await self._open(volume)
+            run = _if_open(await self.newest(volume))
             if run is None:
                 return None
             # NB: an unpublish relies on no hold, and must not wait for what a publish has to know of it.
@@ -74,14 +74,14 @@ class UnpersistedActivities:
             over = asks and await is_over(self._client, volume, run, _run_id())
             return (await self._found(run)).model_copy(update={"over": over})
 
-    async def look_up(self, volume: VolumeRef) -> UnpersistedRun | None:
-        """Find the wait like `find`, within an activity that is running already, but for whether it is over."""
-        run = await self._open(volume)
-        return None if run is None else await self._found(run)
+    async def newest(self, volume: VolumeRef) -> WorkflowExecutionDescription | None:
+        """Describe the newest run that held the volume, open or not, within an activity that is running already."""
+        return await look_up(self._client, unpersisted_id(volume))
 
-    async def _open(self, volume: VolumeRef) -> WorkflowExecutionDescription | None:
-        run = await look_up(self._client, unpersisted_id(volume))
-        return run if run is not None and run.status is WorkflowExecutionStatus.RUNNING else None
+    async def waits_in(self, newest: WorkflowExecutionDescription | None) -> UnpersistedRun | None:
+        """Find the wait like `find`, in that description, but for whether it is over."""
+        run = _if_open(newest)
+        return None if run is None else await self._found(run)
 
     async def _found(self, run: WorkflowExecutionDescription) -> UnpersistedRun:
         attachment = await run.memo_value(ATTACHMENT_MEMO, type_hint=Attachment)
@@ -227,6 +227,10 @@ class UnpersistedActivities:
             return any([event.event_type == _CHILD_STARTED async for event in events])
         except RPCError as error:
             raise TemporalUnavailable(f"Temporal did not return the progress of {run.id}: {in_words(error)}.") from error
+
+
+def _if_open(run: WorkflowExecutionDescription | None) -> WorkflowExecutionDescription | None:
+    return run if run is not None and run.status is WorkflowExecutionStatus.RUNNING else None
 
 
 def _run_id() -> str:

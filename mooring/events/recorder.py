@@ -149,8 +149,11 @@ class Recorder:
 
     async def _serve(self) -> None:
         while True:
+            idle = not len(self._waiting)
             taken = await self._waiting.get()
             try:
+                if idle:
+                    await self._rest()  # NB: the operation that tells it is about to answer, by this very event loop
                 await self._take(taken)
             except Exception:
                 self._dropped()

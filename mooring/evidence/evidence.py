@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from mooring import names
 from mooring.errors import MooringError, UnreadableHistory
@@ -31,10 +31,10 @@ from mooring.records.compact import pack
 from mooring.temporal.runs import look_up
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
     from datetime import timedelta
 
-    from temporalio.client import Client
+    from temporalio.client import Client, WorkflowExecutionDescription
 
     from mooring.cluster.attachment_cache import AttachmentCache, CachedAttachment
     from mooring.cluster.node_ids import Nodes
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from mooring.index.departures import Departure
     from mooring.index.manager import AttachmentManager
     from mooring.records.compact import CompactRecord
+
+    NewestHold: TypeAlias = Callable[[], Awaitable[WorkflowExecutionDescription | None]]
 
 MAX_CONCURRENT: Final = 10
 """Number of deleted PVs that are looked into at once."""
@@ -96,8 +98,13 @@ class EvidenceReader:
             await self.as_known(handle, record, asking) if higher is None else altered(record, higher.readable.record())
         )
 
-    async def as_known(self, handle: str, live: VolumeRecord, asking: AskingRun) -> VolumeRecord:
-        """Return what the PV says, and beyond it what is known. Raises as `look_found` does."""
+    async def as_known(
+        self, handle: str, live: VolumeRecord, asking: AskingRun, newest_hold: NewestHold | None = None
+    ) -> VolumeRecord:
+        """Return what the PV says, and beyond it what is known. Raises as `look_found` does.
+
+        `newest_hold` describes the run that held the volume last without a PV, for one that asks about it anyhow.
+        """
         departure = self.manager.departures.get(handle)
         written = any(mark.epoch is not None for mark in live.marks)
         if written and (departure is None or departure.seen.fence < live.epoch):
@@ -105,7 +112,7 @@ class EvidenceReader:
         last = await self._last(handle, asking)
         if last is not None and lowered(live, last.record):
             return altered(live, last.record)
-        return (await self._known(handle, departure, last, {mark.pv for mark in live.marks}, asking)).beyond(live)
+        return (await self._known(handle, departure, last, {mark.pv for mark in live.marks}, asking, newest_hold)).beyond(live)
 
     async def departed(self, handle: str, asking: AskingRun) -> VolumeRecord | None:
         """Return the last known record of a volume without a PV, or None; raise as `look_found` does."""
@@ -157,7 +164,13 @@ class EvidenceReader:
         return await last_run(self.client, VolumeRef(driver=self.driver, volume_handle=handle), asking.run_id, self.skew)
 
     async def _known(
-        self, handle: str, departure: Departure | None, last: LastRun | None, pvs: set[str], asking: AskingRun
+        self,
+        handle: str,
+        departure: Departure | None,
+        last: LastRun | None,
+        pvs: set[str],
+        asking: AskingRun,
+        newest_hold: NewestHold | None = None,
     ) -> PastHolders:
         # NB: the one that wrote the record which is gone is not newer than that, and yet knew the VolumeAttachments before it.
         known, runs = PastHolders(pvs=pvs), [last, *last.since] if last else []
@@ -169,8 +182,9 @@ class EvidenceReader:
         if last is not None:
             known.take_last(last)
             known.holders.pop(await let_go_without_pv(self.client, volume, last, asking.run_id), None)
-        elif departure is None and (held := await left_by_hold(self.client, volume)) is not None:
-            known.take_hold(held)
+        elif departure is None:
+            hold = await (newest_hold() if newest_hold else look_up(self.client, names.unpersisted_id(volume)))
+            known.take_hold(await left_by_hold(self.client, volume, hold))
         if asking.workflow not in (names.ADOPT, names.PERSIST):
             await self._take_shown(handle, known, runs)
         if asking.workflow != names.ADOPT:

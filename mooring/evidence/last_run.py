@@ -140,8 +140,8 @@ async def let_go_without_pv(client: Client, volume: VolumeRef, last: LastRun, as
     return node_id if node_id in last.unrecorded else ""
 
 
-async def left_by_hold(client: Client, volume: VolumeRef) -> Attachment | None:
-    """Return the attachment of a hold that was terminated, where Temporal has forgotten the publish that began it, else None.
+async def left_by_hold(client: Client, volume: VolumeRef, hold: WorkflowExecutionDescription | None) -> Attachment | None:
+    """Return the attachment of the volume's newest hold if it was terminated and Temporal has forgotten its publish, else None.
 
     NB: a hold may outlive the retention of its publish, as long as there is no PV. Of one whose publish is known that has the word.
 
@@ -150,7 +150,6 @@ async def left_by_hold(client: Client, volume: VolumeRef) -> Attachment | None:
         UnreadableHistory: its answer can't be read here.
 
     """
-    hold = await look_up(client, names.unpersisted_id(volume))
     if hold is None or hold.status is not WorkflowExecutionStatus.TERMINATED:
         return None
     if hold.parent_run_id and await look_up(client, names.volume_id(volume), hold.parent_run_id) is not None:

@@ -52,8 +52,10 @@ class PastHolders:
         self.shown = {**self.shown, **record.shown}
         self.words = [f"Its PersistentVolume doesn't say so, but {last.words}"] if self.holders else []
 
-    def take_hold(self, held: Attachment) -> None:
-        """Take in a node whose hold was terminated, when nothing else is known."""
+    def take_hold(self, held: Attachment | None) -> None:
+        """Take in a node whose hold was terminated, if there is one, when nothing else is known."""
+        if held is None:
+            return
         self.holders[held.node_id] = held
         self.words.append(f"Its wait for a PersistentVolume was terminated, which leaves it with node {held.node_id}.")
 

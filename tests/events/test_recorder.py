@@ -226,6 +226,16 @@ async def test_what_waits_for_its_turn_is_written_before_the_end(recording: Reco
     await counted(seen, 1, 1, 1)
 
 
+async def test_an_event_that_comes_alone_leaves_its_operation_the_time_to_answer(recording: Recording, seen: Observatory) -> None:
+    async with recording.recorder(pace=NEVER) as recorder:
+        recorder.record(await recording.event())
+        await asyncio.sleep(0.3)
+        at_first = await seen.events(seen.cluster.pv("vol"))
+
+    assert at_first == []
+    await counted(seen, 1)
+
+
 async def test_in_a_crowd_what_went_well_is_told_on_the_pv_alone(recording: Recording, seen: Observatory) -> None:
     await seen.bound("vol-of-a-claim")
     about = {"pv": await recording.mark("vol-of-a-claim")}

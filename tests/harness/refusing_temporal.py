@@ -19,12 +19,16 @@ _UNLIMITED = [("grpc.max_receive_message_length", -1)]
 
 
 class RefusingTemporal(PassThrough):
-    """The proxy. While it `refuses` polls, those that are open are refused, too; `refused` counts them by method."""
+    """The proxy. While it `refuses` polls, those that are open are refused, too; `refused` counts them by method.
+
+    `asked` is every other call, by its method, with the request as it was sent.
+    """
 
     def __init__(self, channel: aio.Channel) -> None:
         super().__init__(channel)
         self.address = ""
         self.refused: Counter[str] = Counter()
+        self.asked: list[tuple[str, bytes]] = []
         self._status = grpc.StatusCode.NOT_FOUND
         self._refuses = asyncio.Event()
 
@@ -55,6 +59,7 @@ class RefusingTemporal(PassThrough):
         """Forward the call, or refuse it."""
         name = method.rpartition("/")[2]
         if name not in POLLS:
+            self.asked.append((name, request))
             return await super().forward(method, request, context)
         answer = await unless(self._refuses, super().forward(method, request, context))
         if answer is None:
