@@ -149,10 +149,11 @@ class PublishVolume:
                 seen = await self._steps.look()
                 continue
             await watch_migration(self._steps, self._asked, record)
-            if self._acquisition.outlived:
+            context = None if (outlived := self._acquisition.outlived) else await self._attach.ask(record.epoch)
+            if outlived or self._attach.outlived:
                 seen = await self._steps.look()
                 continue
-            described = await self._describe(record, await self._attach.ask(record.epoch))
+            described = await self._describe(record, context)
             stop_if_cancelled()
             if described.record is not None and self._steps.is_current(described):
                 return self._result(described.record)
@@ -254,6 +255,8 @@ class PublishVolume:
             return None
         context = await self._attach.ask(0)
         stop_if_cancelled()
+        if self._attach.outlived:
+            return None
         if context is not None:
             attachment = held.attachment.model_copy(update={"publish_context": context})
             held = held.model_copy(update={"attachment": attachment})

@@ -13,8 +13,11 @@ with workflow.unsafe.imports_passed_through():
     from mooring.models import BackendCall, PublishRequest
     from workflows.common.cancellation import stop_if_cancelled
     from workflows.common.failures import STOPPED, is_final_at_once
-    from workflows.common.lives import LIVES
+    from workflows.common.lives import LIVES, this_life
     from workflows.common.steps import Steps
+
+_ASKS_AGAIN = "attaches again where the run was reset"
+"""The patch since which no publish succeeds on an attach of its former self."""
 
 
 class BackendAttach:
@@ -26,9 +29,12 @@ class BackendAttach:
         self._asked = asked
         self._asked_at = 0
         """The highest epoch at which the backend was asked to attach."""
+        self._life = this_life()
+        """The life in which it was asked last."""
 
     async def ask(self, epoch: int) -> dict[str, str] | None:
         """Have the backend attach and return its publish context, or None if there is no backend."""
+        self._life = this_life()
         if not self._steps.limits.backend:
             return None
         stop_if_cancelled()
@@ -39,6 +45,11 @@ class BackendAttach:
         except STOPPED as error:
             self.begun = before or not is_final_at_once(error) or _may_be_asked_again()
             raise
+
+    @property
+    def outlived(self) -> bool:
+        """True if the run was reset since it asked for the attach, which its former self, or an unpublish, may have undone."""
+        return self._life != this_life() and workflow.patched(_ASKS_AGAIN)
 
     async def undo(self, epoch: int = 0) -> None:
         """Have the backend detach, however long it takes, at this epoch or the later one of the attach."""

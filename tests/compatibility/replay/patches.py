@@ -66,13 +66,16 @@ async def record_patches(client: Client, cluster: Cluster) -> None:
 
 
 async def _record_resets(recorder: Recorder) -> None:
-    """Record operations that are reset to their last task, with a PV and without."""
+    """Record operations that are reset to their last task, with a PV and without, which is the one after a publish's attach."""
     await recorder.new("reset")
     for handle, name in (("reset", "reset"), ("reset-late", "without-pv-reset")):
         await recorder.mooring.publish(handle, "node-a")
         await _reset(recorder, f"publish-{name}", handle, PublishResult)
         await recorder.mooring.unpublish(handle, "node-a")
         await _reset(recorder, f"unpublish-{name}", handle, UnpublishResult)
+    await recorder.new("attached")
+    await recorder.mooring.publish("attached", "node-a")
+    await _reset(recorder, "publish-reset-after-its-attach", "attached", PublishResult)
 
 
 async def _reset(recorder: Recorder, name: str, handle: str, result: type[object]) -> None:

@@ -18,6 +18,7 @@ from workflows.common.acquisition import RecordAcquisition
 from workflows.common.steps import Steps
 from workflows.evacuation.proof import Proof
 from workflows.persist import PersistAttachment
+from workflows.publication.attach import BackendAttach
 from workflows.publication.detach import BackendDetach
 from workflows.publication.hold import UnpersistedHold
 from workflows.publication.rollback import PublishRollback
@@ -116,6 +117,11 @@ def a_reset_run_detaches_no_more(patch: pytest.MonkeyPatch) -> None:
 def a_reset_run_attaches_on_its_former_self(patch: pytest.MonkeyPatch) -> None:
     """Have a run that was reset go on with what its former self acquired."""
     patch.setattr(RecordAcquisition, "outlived", False)
+
+
+def a_reset_run_attaches_no_more(patch: pytest.MonkeyPatch) -> None:
+    """Take what the former self of a run attached for attached still."""
+    patch.setattr(BackendAttach, "outlived", False)
 
 
 def every_node_at_the_driver_is_a_stray(patch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,76 @@
+"""A publish that was reset to a moment after its attach, which its rollback or an unpublish has undone meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+
+from temporalio.client import Client
+
+from mooring.client import MooringClient
+from mooring.devstack.faults import Hold
+from mooring.models import PublishResult
+from tests.harness.array import Array, Turn
+from tests.harness.backend import JournalBackend
+from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
+from tests.harness.patient import patient
+from tests.harness.resets import Run, last_run, reset
+from tests.harness.workers import running_worker, until
+from worker import MooringWorker
+
+ATTACHED = 1
+"""The workflow task in which a publish is told that the backend has attached."""
+ATTACHED_WITHOUT_PV = -3
+"""The same of a publish without a PV, of which more tasks differ before it than after it."""
+
+
+def undoing(cluster: Cluster, backend: JournalBackend) -> Hold:
+    """Have the API server take no publish context, and hold back what a publish writes once its attach is undone."""
+    device = backend.context["device"].encode()
+    cluster.proxy.fail("PATCH", status=400, times=1, when=lambda request: device in request.body)
+    return cluster.proxy.hold("PATCH", times=1, when=lambda _: "unpublish" in [verb for verb, *_ in backend.journal])
+
+
+async def terminated(client: Client, cluster: Cluster, caller: asyncio.Task[object]) -> Run:
+    """Terminate the operation under way, and return its run once its caller knows."""
+    run = await last_run(client, cluster, "vol")
+    await run.terminate("an operator lost patience")
+    await asyncio.wait([caller], timeout=PATIENCE)
+    return run
+
+
+async def test_a_publish_that_is_reset_to_after_its_attach_attaches_again_what_its_rollback_had_detached(
+    backed_worker: MooringWorker, cluster: Cluster, mooring: MooringClient, temporal_client: Client, backend: JournalBackend
+) -> None:
+    await cluster.create("vol")
+    held = undoing(cluster, backend)
+    caller: asyncio.Task[object] = asyncio.create_task(mooring.publish("vol", "node-a"))
+    await held.reached()
+    run = await terminated(temporal_client, cluster, caller)
+
+    again = await reset(temporal_client, run, ATTACHED, PublishResult)
+    await asyncio.wait_for(again.result(), PATIENCE)
+
+    held.release()
+    assert (await cluster.holder("vol"), backend.attached["vol"]) == ("node-a", {"node-a"})
+
+
+async def test_a_publish_without_a_pv_that_is_reset_to_after_its_attach_attaches_again_what_an_unpublish_had_detached(
+    temporal_client: Client, cluster: Cluster, mooring: MooringClient
+) -> None:
+    array = Array()
+    array.turns["unpublish", "vol"].append(Turn.HANGS)
+    settings = patient(cluster.driver, backend="in:tests")
+    async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig(), array):
+        await mooring.publish("vol", "node-a")
+        published = await last_run(temporal_client, cluster, "vol")
+        caller: asyncio.Task[object] = asyncio.create_task(mooring.unpublish("vol", "node-a"))
+        await until(lambda: bool(array.kept["vol"]))
+        await terminated(temporal_client, cluster, caller)
+        array.land("vol")
+        assert array.attached["vol"] == set()
+
+        again = await reset(temporal_client, published, ATTACHED_WITHOUT_PV, PublishResult)
+        await asyncio.wait_for(again.result(), PATIENCE)
+
+        assert array.attached["vol"] == {"node-a"}
