@@ -138,8 +138,9 @@ class AttachmentActivities:
 
         NB: else a worker that was frozen would write on what it has seen after the run had ended, with a mark that is up to date.
         An epoch that was known before the run began is no such mark: whoever has ended the run, or gone on with it, has moved it.
+        A renewal is a visible step whatever the answer.
         """
-        if not calm or memory is None or asked.at_epoch not in (None, memory.epoch):
+        if not calm or memory is None or asked.at_epoch not in (None, memory.epoch) or _renews(asked, memory):
             return False
         if asked.at_epoch:
             return True
@@ -283,6 +284,10 @@ async def _asked_once(question: Coroutine[Any, Any, A]) -> AsyncIterator[Callabl
         yield lambda: asyncio.shield(answer)  # NB: who no longer waits takes the answer from nobody
     finally:
         answer.cancel()
+
+
+def _renews(asked: ObserveInput, memory: VolumeRecord) -> bool:
+    return asked.acquires is not None and memory.holder(asked.node_id) is not None
 
 
 def _is_plain(record: VolumeRecord | None) -> bool:

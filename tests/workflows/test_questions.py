@@ -60,3 +60,13 @@ async def test_an_operation_on_a_record_with_an_epoch_asks_for_its_run_and_for_t
     await mooring.unpublish("vol", "node-a")
 
     assert questions(between, volume) == {names.volume_id(volume): 1, names.unpersisted_id(volume): 1}
+
+
+async def test_a_renewal_asks_for_the_hold_alone(between: RefusingTemporal, cluster: Cluster, mooring: MooringClient) -> None:
+    volume = VolumeRef(driver=cluster.driver, volume_handle="vol")
+    await mooring.publish("vol", "node-a")
+    between.asked.clear()
+
+    assert (await mooring.publish("vol", "node-a")).reclaimed
+
+    assert questions(between, volume) == {names.unpersisted_id(volume): 1}
