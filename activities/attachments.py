@@ -138,11 +138,12 @@ class AttachmentActivities:
 
         NB: else a worker that was frozen would write on what it has seen after the run had ended, with a mark that is up to date.
         An epoch that was known before the run began is no such mark: whoever has ended the run, or gone on with it, has moved it.
-        A renewal is a visible step whatever the answer.
+        A renewal is a visible step whatever the answer, and a release after a backend's detach is made in a later task, which
+        nobody begins whose first one was given to another worker.
         """
         if not calm or memory is None or asked.at_epoch not in (None, memory.epoch) or _renews(asked, memory):
             return False
-        if asked.at_epoch:
+        if asked.at_epoch or (asked.acquires is None and self._limits.backend):
             return True
         run = activity.info()
         try:
