@@ -9,7 +9,7 @@ import pytest
 from temporalio.client import Client, WorkflowFailureError
 
 from mooring.client import MooringClient
-from mooring.errors import BackendFailed, BackendFailedPrecondition, HeldElsewhere
+from mooring.errors import BackendFailed, HeldElsewhere
 from mooring.models import PublishResult, UnpublishRequest, UnpublishResult
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
@@ -18,8 +18,6 @@ from tests.harness.patience import PATIENCE
 from tests.harness.resets import FIRST, last_run, reset
 from worker import MooringWorker
 
-ACQUIRED = 1
-"""The workflow task in which a publish is told that its acquisition has landed."""
 AFTER_ITS_LOOK = 1
 """The workflow task in which a publish whose first task was begun before has looked at the volume."""
 HELD = -4
@@ -151,24 +149,6 @@ async def test_an_unpublish_that_found_no_pv_looks_again_after_a_reset(
     await asyncio.wait_for(again.result(), PATIENCE)
 
     assert await cluster.holder("vol") is None
-
-
-async def test_a_publish_reset_before_its_attach_attaches_on_no_claim_that_was_rolled_back(
-    backed_worker: MooringWorker, cluster: Cluster, temporal_client: Client, mooring: MooringClient, backend: JournalBackend
-) -> None:
-    await cluster.create("vol")
-    backend.publish_errors.append(BackendFailedPrecondition("not now"))
-    with pytest.raises(BackendFailedPrecondition):
-        await mooring.publish("vol", "node-a")
-    rolled_back = await last_run(temporal_client, cluster, "vol")
-    await mooring.publish("vol", "node-b")
-    backend.tokens.highest.clear()  # as if the attach to node-b hung
-
-    again = await reset(temporal_client, rolled_back, ACQUIRED, PublishResult)
-    with pytest.raises(WorkflowFailureError):
-        await asyncio.wait_for(again.result(), PATIENCE)
-
-    assert (await cluster.holder("vol"), [call.node_id for call in backend.calls]) == ("node-b", ["node-b"])
 
 
 @pytest.mark.parametrize("asked", [{"stray": True}, {"at_epoch": 2}], ids=["stray", "at-epoch"])

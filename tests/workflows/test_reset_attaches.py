@@ -1,13 +1,15 @@
-"""A publish that was reset to a moment after its attach, which its rollback or an unpublish has undone meanwhile."""
+"""A publish that was reset to a moment before its attach or after it, which has been undone since."""
 
 from __future__ import annotations
 
 import asyncio
 
-from temporalio.client import Client
+import pytest
+from temporalio.client import Client, WorkflowFailureError
 
 from mooring.client import MooringClient
 from mooring.devstack.faults import Hold
+from mooring.errors import BackendFailedPrecondition
 from mooring.models import PublishResult
 from tests.harness.array import Array, Turn
 from tests.harness.backend import JournalBackend
@@ -15,11 +17,13 @@ from tests.harness.cluster import Cluster
 from tests.harness.patience import PATIENCE
 from tests.harness.patient import patient
 from tests.harness.resets import Run, last_run, reset
-from tests.harness.workers import running_worker, until
+from tests.harness.workers import indexed, running_worker, until
 from worker import MooringWorker
 
+ACQUIRED = 1
+"""The workflow task in which a publish is told that its acquisition has landed, if that is not made at once."""
 ATTACHED = 1
-"""The workflow task in which a publish is told that the backend has attached."""
+"""The workflow task in which a publish that has acquired at once is told that the backend has attached."""
 ATTACHED_WITHOUT_PV = -3
 """The same of a publish without a PV, of which more tasks differ before it than after it."""
 
@@ -37,6 +41,27 @@ async def terminated(client: Client, cluster: Cluster, caller: asyncio.Task[obje
     await run.terminate("an operator lost patience")
     await asyncio.wait([caller], timeout=PATIENCE)
     return run
+
+
+async def test_a_publish_reset_before_its_attach_attaches_on_no_claim_that_was_rolled_back(
+    cluster: Cluster, temporal_client: Client, mooring: MooringClient, backend: JournalBackend
+) -> None:
+    settings = patient(cluster.driver, backend="in:tests", at_once=False)
+    async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig(), backend) as worker:
+        await cluster.create("vol")
+        await indexed(worker, "vol")
+        backend.publish_errors.append(BackendFailedPrecondition("not now"))
+        with pytest.raises(BackendFailedPrecondition):
+            await mooring.publish("vol", "node-a")
+        rolled_back = await last_run(temporal_client, cluster, "vol")
+        await mooring.publish("vol", "node-b")
+        backend.tokens.highest.clear()  # as if the attach to node-b hung
+
+        again = await reset(temporal_client, rolled_back, ACQUIRED, PublishResult)
+        with pytest.raises(WorkflowFailureError):
+            await asyncio.wait_for(again.result(), PATIENCE)
+
+        assert (await cluster.holder("vol"), [call.node_id for call in backend.calls]) == ("node-b", ["node-b"])
 
 
 async def test_a_publish_that_is_reset_to_after_its_attach_attaches_again_what_its_rollback_had_detached(
