@@ -177,8 +177,10 @@ class EvidenceReader:
         volume = VolumeRef(driver=self.driver, volume_handle=handle)
         if departure is not None:
             since = await self._since(handle, departure, last) if last else []
-            last = last if last in since and last.knew else None
             known.take_departure(departure)
+            # NB: the one that wrote the record may have written a later one since, on a PV that this worker never saw.
+            known.epoch = max(known.epoch, last.epoch) if last else known.epoch
+            last = last if last in since and last.knew else None
         if last is not None:
             known.take_last(last)
             known.holders.pop(await let_go_without_pv(self.client, volume, last, asking.run_id), None)

@@ -14,6 +14,7 @@ from tests.harness.array import Array, Turn
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
 from tests.harness.patience import PATIENCE
+from tests.harness.patient import patient
 from tests.harness.workers import indexed, quick, running_worker, until
 from worker import MooringWorker
 
@@ -54,3 +55,34 @@ async def test_an_attach_that_hangs_is_dead_once_the_volume_is_detached_though_i
         array.land("vol")
 
     assert (array.attached["vol"], array.breaches["vol"]) == (set(), [])
+
+
+async def test_a_publish_goes_on_above_its_own_epoch_on_a_pv_made_anew_which_no_worker_has_seen(
+    temporal_client: Client, cluster: Cluster, mooring: MooringClient, backend: JournalBackend
+) -> None:
+    settings = patient(cluster.driver, backend="in:tests")
+    async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig(), backend) as worker:
+        await cluster.create("vol")
+        await indexed(worker, "vol")
+        first = backend.publish_gate = asyncio.Event()
+        publish = asyncio.create_task(mooring.publish("vol", "node-a"))
+        await asyncio.wait_for(backend.entered.wait(), PATIENCE)
+        await make_anew(cluster)
+        backend.entered.clear()
+        backend.publish_gate = asyncio.Event()
+        first.set()
+        await asyncio.wait_for(backend.entered.wait(), PATIENCE)
+    await make_anew(cluster)
+    backend.publish_gate = None
+
+    async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig(), backend):
+        await publish
+
+    tokens = [call.token or 0 for call in backend.calls]
+    assert (await cluster.holder("vol"), tokens) == ("node-a", sorted(tokens))
+
+
+async def make_anew(cluster: Cluster) -> None:
+    """Delete the volume's PV, and create it again."""
+    await cluster.delete("vol")
+    await cluster.create("vol")

@@ -86,6 +86,8 @@ class Steps:
     """The write that was made with the first step, until the run takes it up (`finish`)."""
     seen: VolumeRecord | None = None
     """The last record that was seen, for operators to be told on its PV."""
+    highest: int = 0
+    """The highest epoch that the run has known of the volume."""
     lives: Lives = field(default_factory=Lives)
     first: FirstTask = field(default_factory=FirstTask)
     details: RunDetails = field(init=False)
@@ -280,8 +282,18 @@ class Steps:
         return tuple(mark.pv for mark in marks) if len(marks) > 1 else ()
 
     def _saw(self, found: S) -> S:
+        """Note what was found, and return it with the highest epoch that the run has known.
+
+        NB: what the run itself wrote on a PV that was made anew since, no worker may know any more but by this run, which is open.
+        """
         self.seen = found.record or self.seen
-        return found
+        self.highest = max([self.highest, *(known.token_epoch for known in (found.record, found.departed) if known)])
+        return found.model_copy(update={"record": self._above(found.record), "departed": self._above(found.departed)})
+
+    def _above(self, known: VolumeRecord | None) -> VolumeRecord | None:
+        if known is None or known.token_epoch >= self.highest:
+            return known
+        return known.model_copy(update={"floor": self.highest})
 
     def _backend(self, summary: str) -> ActivityConfig:
         return {

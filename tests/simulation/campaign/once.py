@@ -53,4 +53,8 @@ ONCE: Final = {
         "A publish was terminated in the midst of its rollback, when the backend had detached, and reset to a moment after its "
         "attach: it succeeded on that, and the node had the volume not attached."
     ),
+    "seed=f4/0 operations=300 kind=PVs-go volumes=2 nodes=3 workers=3 unnamed=no disturbed=yes": (
+        "A publish acquired a higher epoch on a PV made anew, which then went, and a lower one on the next, as every worker that "
+        "had seen the one before had been killed. Every later detach bore a lower token than its own, and nobody could let go."
+    ),
 }

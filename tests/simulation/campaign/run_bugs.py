@@ -124,6 +124,11 @@ def a_reset_run_attaches_no_more(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(BackendAttach, "outlived", False)
 
 
+def a_run_forgets_its_epochs(patch: pytest.MonkeyPatch) -> None:
+    """Have a run go by what others know of the volume's epochs alone."""
+    patch.setattr(Steps, "_above", lambda _, known: known)
+
+
 def every_node_at_the_driver_is_a_stray(patch: pytest.MonkeyPatch) -> None:
     """Have a heal detach a node though a record names it by now."""
     patch.setattr(UnpublishVolume, "_belongs", lambda *_: False)
