@@ -1,4 +1,4 @@
-"""A publish that was reset to a moment before its attach or after it, which has been undone since."""
+"""A publish that was reset to a moment before its attach or after it, which is undone or has been undone since."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
 from tests.harness.patience import PATIENCE
 from tests.harness.patient import patient
-from tests.harness.resets import Run, last_run, reset
+from tests.harness.resets import LAST, Run, last_run, reset
 from tests.harness.workers import indexed, running_worker, until
 from worker import MooringWorker
 
@@ -99,3 +99,24 @@ async def test_a_publish_without_a_pv_that_is_reset_to_after_its_attach_attaches
         await asyncio.wait_for(again.result(), PATIENCE)
 
         assert array.attached["vol"] == {"node-a"}
+
+
+async def test_a_publish_that_is_reset_in_its_rollback_detaches_the_node_that_it_takes_out_of_the_record(
+    temporal_client: Client, cluster: Cluster, mooring: MooringClient
+) -> None:
+    array = Array()
+    array.turns["unpublish", "vol"].append(Turn.HANGS)
+    settings = patient(cluster.driver, backend="in:tests")
+    async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig(), array) as worker:
+        await cluster.create("vol")
+        await indexed(worker, "vol")
+        cluster.proxy.fail("PATCH", status=400, times=1, when=lambda request: b"/dev/sdx" in request.body)
+        caller = asyncio.create_task(mooring.publish("vol", "node-a"))
+        caller.add_done_callback(lambda done: done.cancelled() or done.exception())
+        await until(lambda: bool(array.kept["vol"]))
+
+        again = await reset(temporal_client, await last_run(temporal_client, cluster, "vol"), LAST, PublishResult)
+        with pytest.raises(WorkflowFailureError):
+            await asyncio.wait_for(again.result(), PATIENCE)
+
+    assert (await cluster.holder("vol"), array.attached["vol"]) == (None, set())

@@ -24,6 +24,8 @@ _ROLLS_BACK_BESIDE_HOLDS = "rolls back beside holds"
 """The patch since which a rollback detaches before its hold ends, and moves the epoch beside another's."""
 _KEEPS_DEPARTED = "keeps what it held when the PV went"
 """The patch since which a rollback leaves a node that held the volume when its PV went."""
+_AS_ONE_RUN = "rolls the backend back as the record"
+"""The patch since which a rollback that was reset detaches as the run as which it writes the record, be it its former self."""
 _SAYS_LET_GO = "says what it took back without a PV"
 """The patch since which a rollback whose PV went says so in its memo."""
 
@@ -93,7 +95,8 @@ class PublishRollback:
         """Have the backend detach, and return whether there is a record to write to."""
         if self._steps.is_waiting_unknown:
             await self._hold.others_wait()
-            seen = await self._steps.look_patiently()  # NB: what waited until a moment ago may have become the record
+            # NB: what waited until a moment ago may have become the record.
+            seen = _as_one_run(seen, await self._steps.look_patiently())
         await self._hold.learn_writers(seen)
         if self._attach.begun and not self._is_anothers(seen) and not self._leaves(seen):
             await self._attach.undo(seen.record.epoch if seen.record else 0)
@@ -105,6 +108,14 @@ class PublishRollback:
         """Return whether another operation has made the node a holder, and neither this one nor its hold."""
         held = seen.record is not None and seen.record.holder(self._asked.node_id) is not None
         return held and seen.record is not None and not fence.holds_by(seen.record, self._asked.node_id, seen.by, *self._hold.mine)
+
+
+def _as_one_run(before: ReadResult, now: ReadResult) -> ReadResult:
+    """Return the look of now as one of the run that looked before, which may be a former self, and as which the record is written.
+
+    NB: to a run that was reset, the acquisition of its former self stays, and the node attached.
+    """
+    return now.model_copy(update={"by": before.by}) if workflow.patched(_AS_ONE_RUN) else now
 
 
 def is_named(seen: ReadResult, node_id: str) -> bool:

@@ -6,12 +6,12 @@ import asyncio
 import uuid
 from contextlib import suppress
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowFailureError
 from temporalio.service import RPCError
 
 from mooring import names
 from mooring.devstack.proxy import FaultProxy
-from mooring.errors import BackendUncertain
+from mooring.errors import BackendUncertain, MooringError
 from mooring.models import (
     AccessMode,
     AccessType,
@@ -53,6 +53,7 @@ async def record_patches(client: Client, cluster: Cluster) -> None:
     async with running_worker(client, settings, cluster.proxy.kubeconfig(), backend) as worker:
         recorder = Recorder(client, cluster, worker)
         await _record_resets(recorder)
+        await _record_reset_rollback(recorder, backend)
         await _record_unpublishes(recorder, cluster.proxy)
         await _record_another_mode(recorder)
         await _record_holds(recorder, backend)
@@ -76,6 +77,17 @@ async def _record_resets(recorder: Recorder) -> None:
     await recorder.new("attached")
     await recorder.mooring.publish("attached", "node-a")
     await _reset(recorder, "publish-reset-after-its-attach", "attached", PublishResult)
+
+
+async def _record_reset_rollback(recorder: Recorder, backend: JournalBackend) -> None:
+    """Record a publish that is reset to the last task of its rollback."""
+    await recorder.new("undone-again")
+    backend.publish_errors.append(refusal())
+    with suppress(MooringError):
+        await recorder.mooring.publish("undone-again", "node-a")
+    with suppress(WorkflowFailureError):
+        await _reset(recorder, "publish-rollback-reset", "undone-again", PublishResult)
+    await recorder.save("publish-rollback-reset", names.volume_id(VolumeRef(driver=DRIVER, volume_handle="undone-again")))
 
 
 async def _reset(recorder: Recorder, name: str, handle: str, result: type[object]) -> None:

@@ -198,6 +198,7 @@ _PLANTED: Final[list[tuple[Bug, str]]] = [
     (run_bugs.a_reset_run_detaches_no_more, "PVs come late"),
     (run_bugs.a_reset_run_attaches_on_its_former_self, "runs go back"),
     (run_bugs.a_reset_run_attaches_no_more, "runs go back"),
+    (run_bugs.a_reset_rollback_is_of_two_runs, "busy operator"),
     (run_bugs.a_run_forgets_its_epochs, "PVs go"),
     (run_bugs.every_node_at_the_driver_is_a_stray, "heals come late"),
     (run_bugs.heals_are_bound_to_nothing, "heals come late"),

@@ -57,4 +57,8 @@ ONCE: Final = {
         "A publish acquired a higher epoch on a PV made anew, which then went, and a lower one on the next, as every worker that "
         "had seen the one before had been killed. Every later detach bore a lower token than its own, and nobody could let go."
     ),
+    "seed=f7/1 operations=300 kind=busy-operator volumes=1 nodes=3 workers=2 unnamed=no disturbed=yes": (
+        "A rollback was reset between its look and its detach: it took the node out of the record as its former self, whose "
+        "acquisition that was, and had not detached it, as a run that leaves what its former self acquired."
+    ),
 }

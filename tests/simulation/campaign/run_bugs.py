@@ -124,6 +124,11 @@ def a_reset_run_attaches_no_more(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(BackendAttach, "outlived", False)
 
 
+def a_reset_rollback_is_of_two_runs(patch: pytest.MonkeyPatch) -> None:
+    """Have a rollback that was reset write as its former self, and leave the backend as a run of its own."""
+    patch.setattr("workflows.publication.rollback._as_one_run", lambda _, now: now)
+
+
 def a_run_forgets_its_epochs(patch: pytest.MonkeyPatch) -> None:
     """Have a run go by what others know of the volume's epochs alone."""
     patch.setattr(Steps, "_above", lambda _, known: known)
