@@ -9,7 +9,8 @@ was its evidence is gone. The sources are, in this order:
 3. the VolumeAttachments that say attached, unless they are older than that operation, which then knew them too: those of its PVs,
    and those of unknown PVs whose Nodes say that they have the volume.
 
-A record with an epoch answers at once, and nothing is asked. Nothing is decided here: the resulting record names all known holders,
+A record with an epoch answers at once, and nothing is asked, unless it leads to a PV that is gone: a node may have been recorded
+there alone. Nothing is decided here: the resulting record names all known holders,
 and `mooring.records.fence` decides on that.
 """
 
@@ -28,6 +29,7 @@ from mooring.evidence.unplaced import MAX_CONFIRMED, doubt, word
 from mooring.models import AccessMode, Attachment, Precondition, VolumeRecord, VolumeRef
 from mooring.process.at_once import ask_each
 from mooring.records.compact import pack
+from mooring.records.copies import lost_leads
 from mooring.temporal.runs import look_up
 
 if TYPE_CHECKING:
@@ -107,12 +109,17 @@ class EvidenceReader:
         """
         departure = self.manager.departures.get(handle)
         written = any(mark.epoch is not None for mark in live.marks)
-        if written and (departure is None or departure.seen.fence < live.epoch):
+        is_above = written and (departure is None or departure.seen.fence < live.epoch)
+        gone = set[str]() if live.unreadable else lost_leads(live)
+        if is_above and not gone:
             return live
         last = await self._last(handle, asking)
+        if is_above and last is not None and last.epoch < live.epoch:
+            return live  # NB: whatever was written on a PV that is gone, this was written since
         if last is not None and lowered(live, last.record):
             return altered(live, last.record)
-        return (await self._known(handle, departure, last, {mark.pv for mark in live.marks}, asking, newest_hold)).beyond(live)
+        pvs = {mark.pv for mark in live.marks} | gone
+        return (await self._known(handle, departure, last, pvs, asking, newest_hold)).beyond(live)
 
     async def departed(self, handle: str, asking: AskingRun) -> VolumeRecord | None:
         """Return the last known record of a volume without a PV, or None; raise as `look_found` does."""

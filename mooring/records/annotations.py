@@ -10,6 +10,8 @@ The schema, each key prefixed by the driver's name and a slash:
 `attachments`            JSON list of every holder: nodeId, attachedAt, accessMode (null if       while the rest
                          unknown), readonly, publishContext; the first also has alsoOn, the       can't say it all
                          names of the volume's other PVs, if it has several
+`attachment-also-on`     JSON object, of a free record that several PVs bear: pvs, the names of   never removed
+                         the others; epoch, the only one at which it counts
 =======================  =======================================================================  ==============
 
 `attachments` is absent for one holder that is SINGLE_NODE_WRITER, not readonly, with an empty publish context.
@@ -17,10 +19,10 @@ The schema, each key prefixed by the driver's name and a slash:
 Records that other programs write are read: `attached-node` alone or with `attached-at`, no epoch (read as None), an empty node
 (read as unattached). A missing or unreadable time is replaced by the reader's and counted.
 
-Several PVs of one volume bear a record each (copies.py), and while it names a holder, each leads to the others.
+Several PVs of one volume bear a record each (copies.py), and each leads to the others (leads.py).
 
 Invariants: reading a patched PV gives the record that the patch was made from, at a higher epoch. A patch touches no key but these
-five.
+six, and `attachment-also-on` only where it writes one.
 
 Not kept here: the PVs of a volume, and any I/O (mooring/cluster/persistent_volumes.py).
 """
@@ -39,6 +41,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from mooring.errors import MalformedRecord
 from mooring.models import AccessMode, Attachment, Model, Part, Precondition, VolumeRecord, Write, faults
 from mooring.models.times import format_time, parse_time
+from mooring.records import leads
 
 ALL_BYTES = 256 * 1024
 """Bytes that Kubernetes allows for all annotations of an object, keys and values together."""
@@ -55,6 +58,7 @@ class Keys:
     epoch: str
     operation: str
     attachments: str
+    also_on: str
 
     @classmethod
     def of(cls, driver: str) -> Keys:
@@ -65,6 +69,7 @@ class Keys:
             epoch=f"{driver}/attachment-epoch",
             operation=f"{driver}/attachment-operation",
             attachments=f"{driver}/attachments",
+            also_on=f"{driver}/attachment-also-on",
         )
 
 
@@ -105,7 +110,7 @@ def read(driver: str, pv: str, uid: str, annotations: Mapping[str, str] | None, 
         holders = tuple(_holder(entry, time or now) for entry, time in zip(entries, times, strict=True))
     except ValidationError as error:
         raise MalformedRecord(f"PersistentVolume {pv} names a holder that is no node id ({keys.node}): {error}.") from error
-    beside = entries[0].alsoOn if entries else ()
+    beside = entries[0].alsoOn if entries else leads.read(found.get(keys.also_on), mark.epoch)
     record = VolumeRecord(mark=mark, operation=found.get(keys.operation, ""), holders=holders, beside=beside)
     return ReadRecord(record, times.count(None))
 
@@ -199,7 +204,9 @@ def _holder(entry: _Entry, attached_at: datetime) -> Attachment:
 
 def _values(keys: Keys, write: Write, part: Part) -> dict[str, str | None]:
     first = part.holders[0] if part.holders else None
-    return {
+    # NB: one PV by itself leads nowhere, so its write names this key neither to set nor to remove it.
+    lead = {keys.also_on: leads.write(write.epoch, part.beside)} if part.beside and not first else {}
+    return lead | {
         keys.epoch: str(write.epoch),
         keys.operation: write.operation,
         keys.node: first.node_id if first else None,

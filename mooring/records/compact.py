@@ -226,7 +226,8 @@ def unpack(packed: int | str) -> str:
 
 def _is_short(keys: Keys, found: Mapping[str, str]) -> bool:
     node = found.get(keys.node, "")
-    return keys.attachments not in found and node.isascii() and len(node) <= NODE_ID_BYTES
+    said = keys.attachments not in found and keys.also_on not in found
+    return said and node.isascii() and len(node) <= NODE_ID_BYTES
 
 
 def _short(keys: Keys, handle: str, pv: str, uid: str, found: Mapping[str, str], now: datetime) -> tuple[CompactRecord, int]:

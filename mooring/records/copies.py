@@ -2,7 +2,7 @@
 
 Kubernetes lets any number of PVs name one volume handle: a Released one beside its replacement, a static PV for each Pod or
 namespace. They are one volume, so each bears the record: a write tests and sets all of them (`Write.others`), and a node that any
-of them names is a holder. While it names one, a record says which PVs bear it too, so that each of them leads to all.
+of them names is a holder. A record says which PVs bear it too, so that each of them leads to all.
 
 Contract: the first PV is the one that is reported to operators, and that is written first: one that names a holder before one that
 doesn't, the higher epoch before the lower, then the lower name. No holder depends on which is first.
@@ -51,6 +51,15 @@ def distinct(records: Iterable[CompactRecord]) -> list[CompactHolder]:
         for held in cached.held():
             found.setdefault(held.node, held)
     return list(found.values())
+
+
+def lost_leads(record: VolumeRecord) -> set[str]:
+    """Return the PVs to which the volume's records lead, and that are gone or bear no record any more.
+
+    A node may have been recorded on one of these since, by whoever didn't know the others.
+    """
+    there = {copy.mark.pv for copy in record.copies if copy.mark.epoch is not None}
+    return {name for copy in record.copies for name in copy.beside} - there
 
 
 def disagreement(records: Sequence[CompactRecord]) -> DuplicateVolume | None:

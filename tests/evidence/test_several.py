@@ -1,13 +1,15 @@
-"""A node that any of several PVs named remains a holder when all of them go."""
+"""A node that any of several PVs named remains a holder when that one goes, or all of them do."""
 
 from __future__ import annotations
 
+import json
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
-from mooring.errors import Disputed, DuplicateVolume
+from mooring.errors import Disputed, DuplicateVolume, HeldElsewhere
 from tests.harness.cluster import PVS
 from tests.harness.workers import until
 
@@ -41,3 +43,53 @@ async def test_a_node_that_only_one_pv_named_stays_a_holder(
         for node, other in (("node-a", "node-b"), ("node-b", "node-a")):
             with pytest.raises(Disputed, match=rf"mooring unpublish vol {other}"):
                 await mooring.publish("vol", node)
+
+
+@pytest.mark.parametrize("anew", [False, True], ids=["gone", "made anew"])
+@pytest.mark.parametrize("named", ["", "node-b"], ids=["free", "held"])
+async def test_a_node_that_a_pv_which_is_gone_named_alone_is_a_holder_for_a_worker_of_later(
+    serving: Serving, cluster: Cluster, mooring: MooringClient, named: str, *, anew: bool
+) -> None:
+    first, left = cluster.pv("vol"), f"left-{cluster.pv('vol')}"
+    await cluster.create("vol")
+    async with serving():
+        await mooring.publish("vol", "node-a")
+    await cluster.create("vol", leading(cluster, named, first), name=left)  # as an attempt that landed on one of the two leaves it
+    await cluster.delete("vol")
+    if anew:
+        await cluster.create("vol")
+    async with serving():
+        for _ in range(2):
+            with pytest.raises(
+                Disputed, match=r"may still be attached to node .*left it with node-a at epoch 1.*unpublish vol node-a"
+            ):
+                await mooring.publish("vol", "node-b")
+
+        assert (await mooring.unpublish("vol", "node-a")).released == ("node-a",)
+        assert (await mooring.publish("vol", "node-b")).persisted
+
+
+async def test_the_record_of_a_pv_that_outlives_another_is_the_last_word_once_it_was_written_alone(
+    serving: Serving, cluster: Cluster, mooring: MooringClient
+) -> None:
+    await cluster.create("vol")
+    await cluster.create("vol", name=f"left-{cluster.pv('vol')}")
+    async with serving():
+        await mooring.publish("vol", "node-a")
+        await mooring.unpublish("vol", "node-a")
+    await cluster.delete("vol")
+    async with serving():
+        published = await mooring.publish("vol", "node-b")
+
+        assert (published.epoch, published.reclaimed) == (3, False)
+        with pytest.raises(HeldElsewhere, match="held by node node-b"):
+            await mooring.publish("vol", "node-a")
+
+
+def leading(cluster: Cluster, node: str, other: str) -> dict[str, str]:
+    """Return a record of the node, "" for a free one, that the other PV was to bear too."""
+    record = {cluster.keys.epoch: "1", cluster.keys.operation: str(uuid4())}
+    if not node:
+        return record | {cluster.keys.also_on: json.dumps({"epoch": 1, "pvs": [other]})}
+    holders = [{"nodeId": node, "attachedAt": "2026-01-31T04:00:41.123456Z", "alsoOn": [other]}]
+    return record | {cluster.keys.node: node, cluster.keys.attachments: json.dumps(holders)}

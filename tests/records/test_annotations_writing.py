@@ -1,6 +1,7 @@
 """The effect of `annotations.patch` on a PV, applied as a development API server applies it."""
 
 import json
+from dataclasses import astuple
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -14,7 +15,9 @@ from mooring.records import annotations
 
 DRIVER = "rds.csi.srvlab.io"
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
-OURS = [f"{DRIVER}/{name}" for name in ("attached-node", "attached-at", "attachment-epoch", "attachment-operation", "attachments")]
+OURS = astuple(annotations.Keys.of(DRIVER))
+ALSO_ON = f"{DRIVER}/attachment-also-on"
+HELD_AT_4 = {f"{DRIVER}/attached-node": "node-a", f"{DRIVER}/attachment-epoch": "4"}
 HELD = Attachment(node_id="node-a", attached_at=NOW)
 
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
@@ -137,8 +140,48 @@ def test_of_several_pvs_each_leads_to_the_others_while_somebody_holds_the_volume
     patched = apply_patch(JSON_PATCH, json.dumps(annotations.patch(decided, 1)).encode(), pv(None, uid="uid-8"))
     found = annotations.read(DRIVER, "pv-8", "uid-8", patched["metadata"]["annotations"], NOW).record
     assert (found.holders, found.beside, read(applied(decided, pv(None))).beside) == ((HELD,), ("pv-7",), ("pv-8",))
-    freed = applied(write(found, ()), {"metadata": {**patched["metadata"], "uid": "uid-8"}})
-    assert read(freed).beside == ()
+    alone = applied(write(found, ()), {"metadata": {**patched["metadata"], "uid": "uid-8"}})
+    assert read(alone).beside == ()
+
+
+def freed(found: dict[str, str] | None, *others: str) -> dict[str, str]:
+    """Return the annotations of the PV once an unpublish has written its record, on these other PVs too."""
+    seen = read(found)
+    marks = [seen.mark.model_copy(update={"pv": name, "uid": name}) for name in others]
+    decided = write(seen, ()).model_copy(update={"others": tuple(Copy(mark=mark) for mark in marks)})
+    return applied(decided, pv(found))
+
+
+@pytest.mark.parametrize("before", [None, {"else": "where"}, HELD_AT_4])
+def test_a_free_record_leads_to_the_other_pvs_that_bear_it(before: dict[str, str] | None) -> None:
+    found = freed(before, "pv-8", "pv-9")
+
+    assert (read(found).holders, read(found).beside) == ((), ("pv-8", "pv-9"))
+    assert json.loads(found[ALSO_ON]) == {"epoch": read(found).epoch, "pvs": ["pv-8", "pv-9"]}
+
+
+def test_a_free_record_leads_nowhere_once_a_version_that_knows_of_no_lead_has_moved_the_epoch() -> None:
+    found = freed(None, "pv-8") | {f"{DRIVER}/attachment-epoch": "2"}
+
+    assert read(found).beside == ()
+
+
+def test_the_holder_that_a_record_names_leads_to_the_other_pvs_and_a_lead_from_before_does_not() -> None:
+    found = freed(None, "pv-8")
+    held = applied(write(read(found)), pv(found))
+
+    assert (held[ALSO_ON], read(held).beside) == (found[ALSO_ON], ())
+
+
+@pytest.mark.parametrize("lead", ["", "{", "[]", '{"epoch":1}', '{"epoch":1,"pvs":"pv-8"}', '{"epoch":"one","pvs":["pv-8"]}'])
+def test_a_lead_that_cant_be_read_leads_nowhere_and_costs_no_record(lead: str) -> None:
+    found = freed(None, "pv-8") | {ALSO_ON: lead}
+
+    assert (read(found).epoch, read(found).beside) == (1, ())
+
+
+def test_the_free_record_of_one_pv_by_itself_has_no_lead() -> None:
+    assert ALSO_ON not in freed(HELD_AT_4)
 
 
 def test_a_write_on_several_pvs_is_at_an_epoch_above_each() -> None:

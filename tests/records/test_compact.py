@@ -53,6 +53,7 @@ VALUES: dict[str, st.SearchStrategy[str]] = {
             '[{"nodeId":"node-a","readonly":true,"publishContext":{"device":"/dev/sdx"}}]',
         ]
     ),
+    KEYS.also_on: st.sampled_from(['{"epoch":7,"pvs":["pv-2"]}', '{"epoch":6,"pvs":["pv-2"]}', "{"]),
     "other.example.com/of": st.just("somebody"),
 }
 

@@ -71,6 +71,19 @@ async def test_what_a_worker_that_is_behind_let_in_is_met_by_one_that_is_not(pai
     assert set(await holders(cluster, pair)) - {None} == {"node-a"}
 
 
+async def test_a_worker_that_is_behind_writes_every_pv_that_a_free_record_leads_to(pair: Pair, cluster: Cluster) -> None:
+    await pair.current.publish("vol", "node-b")
+    await pair.current.unpublish("vol", "node-b")
+
+    await pair.behind.publish("vol", "node-a")
+
+    assert await holders(cluster, pair) == ["node-a", "node-a"]
+    assert list(pair.lagging.manager.pvs("vol")) == [cluster.pv("vol")]
+    await cluster.delete("vol")
+    with pytest.raises(HeldElsewhere, match="held by node node-a"):
+        await pair.current.publish("vol", "node-b")
+
+
 async def test_an_unpublish_by_a_worker_that_is_behind_clears_every_pv(pair: Pair, cluster: Cluster) -> None:
     await pair.current.publish("vol", "node-a")
 

@@ -25,6 +25,8 @@ LEFT_OUT = [
     (switches.RollbackForgets(), BEHIND),
     (switches.NameIsEnough(), MADE_ANEW),
     (switches.RecordsLeadNowhere(), BEHIND),
+    (switches.FreeRecordsLeadNowhere(), BEHIND),
+    (switches.AnEpochIsTheLastWord(), BEHIND),
     (switches.FinalThoughInPart(), UP_TO_DATE),
     (switches.EpochOfTheFirst(), UP_TO_DATE),
     (switches.CopiesUntested(), UP_TO_DATE),

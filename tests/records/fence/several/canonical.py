@@ -2,7 +2,8 @@
 
 - *An attempt that can't land is forgotten*: the mark of its next PV is gone, and never returns.
 - *The PVs that an attempt has got past don't matter*, once nobody makes it again.
-- *Epochs are counted from the lowest that matters*: decisions compare them, and no more.
+- *Epochs are counted from the lowest that matters*: decisions compare them, and no more. A PV that was written is told from one
+  that wasn't.
 - *Operations are distinguished only where somebody may yet compare them*: the open one, and those of attempts that may land.
 """
 
@@ -18,7 +19,7 @@ def canonical(world: World, rules: Rules) -> World:
     """Return the state that represents all that are like this one."""
     flying: list[Attempt] = [attempt for attempt in world.flying if _may_land(world, attempt, rules)]
     attempts = [*flying, *([world.run.attempt] if world.run and world.run.attempt else ())]
-    down = min((pv.epoch for pv in world.pvs), default=EPOCH) - EPOCH
+    down = max(min((pv.epoch for pv in world.pvs), default=EPOCH) - EPOCH - 1, 0)
     compared = {attempt.write.operation for attempt in attempts} | ({world.run.operation} if world.run else set())
     numbers = {number: place for place, number in enumerate(sorted(compared), 1)}
 

@@ -1,11 +1,17 @@
 """The rules that hold in every state, and the meaning of an operation's end for its caller.
 
-NB: a holder whose record went with every PV that bore it is forgotten here: the consequences are no question of several PVs.
+NB: a holder whose record went with every PV that bore it is forgotten here, if the PVs that are left have workers ask what is known
+beyond them: the consequences are no question of several PVs.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tests.records.fence.several.state import Pv, Run, World
+
+if TYPE_CHECKING:
+    from tests.records.fence.several.rules import Rules
 
 
 def fault(world: World, *, lag: bool) -> str:
@@ -62,9 +68,17 @@ def written(world: World, before: Pv, after: Pv) -> World:
     return world
 
 
-def deleted(world: World, pv: Pv) -> World:
-    """Return the world without the PV, in which a belief that is recorded on no PV any more is forgotten."""
+def deleted(world: World, pv: Pv, rules: Rules) -> World:
+    """Return the world without the PV, in which a belief that is recorded on no PV any more is forgotten.
+
+    NB: any worker may have been started since, and know no more than the PVs that are left say.
+    """
     there = {each.uid for each in world.pvs}
+    for node in sorted(node for node, uids in world.believed if not uids & there):
+        for left in sorted(world.pvs):
+            if node not in left.holders and not rules.asks(left, pv):
+                told = f"{node} was told to have the volume, {pv.told} went, and {left.told} is the last word"
+                return world._replace(broken=told)
     return world._replace(believed=frozenset(each for each in world.believed if each[1] & there))
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from mooring import models
 from mooring.records import fence
 from mooring.records.copies import merge
-from tests.records.fence.several.state import Mark, Pv, Run, View, World, Write
+from tests.records.fence.several.state import EPOCH, Mark, Pv, Run, View, World, Write
 
 _VOLUME = models.VolumeRef(volume_handle="pvc-7")
 _NOW = datetime(2026, 1, 31, tzinfo=UTC)
@@ -57,6 +57,10 @@ class Rules:
     def counts(self, found: Iterable[Pv], view: View) -> bool:
         """Return whether the PVs found by name are all there is to be known: the view knows any of them."""
         return any((pv.uid, pv.name) in view for pv in found)
+
+    def asks(self, left: Pv, gone: Pv) -> bool:
+        """Return whether this PV has workers ask what is known beyond it, now that the other is gone: as `copies.lost_leads`."""
+        return left.epoch == EPOCH or gone.name in left.beside
 
     def passes(self, mark: Mark, pv: Pv, place: int) -> bool:  # noqa: ARG002 - an override looks
         """Return whether the PV passes the tests of the JSON patch; it is the write's PV number `place`."""

@@ -48,9 +48,8 @@ class Write(NamedTuple):
     operation: int
 
     def beside(self, place: int) -> frozenset[str]:
-        """Return the PVs that the record on this one leads to, while it names a holder."""
-        names = frozenset(mark.name for mark in self.marks if mark != self.marks[place])
-        return names if self.holders[place] else frozenset()
+        """Return the PVs that the record on this one leads to."""
+        return frozenset(mark.name for mark in self.marks if mark != self.marks[place])
 
 
 class Attempt(NamedTuple):

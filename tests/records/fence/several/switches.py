@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tests.records.fence.several.rules import Acquire, Rules
-from tests.records.fence.several.state import Mark, Pv, Run, View, World, Write
+from tests.records.fence.several.state import EPOCH, Mark, Pv, Run, View, World, Write
 
 
 class OnePvIsHome(Rules):
@@ -66,6 +66,21 @@ class RecordsLeadNowhere(Rules):
 
     def tells_all(self, pvs: Iterable[Pv], view: View) -> bool:  # noqa: ARG002
         return True
+
+
+class FreeRecordsLeadNowhere(Rules):
+    """A record that names no holder doesn't name the PVs that bear it too."""
+
+    def makes(self, write: Write, pv: Pv, place: int) -> Pv:
+        made = super().makes(write, pv, place)
+        return made if made.holders else made._replace(beside=frozenset())
+
+
+class AnEpochIsTheLastWord(Rules):
+    """A record with an epoch is taken for all that is known, though it leads to a PV that is gone."""
+
+    def asks(self, left: Pv, gone: Pv) -> bool:  # noqa: ARG002
+        return left.epoch == EPOCH
 
 
 class FinalThoughInPart(Rules):

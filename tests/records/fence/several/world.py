@@ -36,7 +36,7 @@ def moves(world: World, rules: Rules, bounds: Bounds) -> Iterator[Move]:
         yield from _starts(world)
     for attempt in world.flying:
         yield from _goes_on(world, attempt, rules)
-    yield from _pvs_come_and_go(world, bounds)
+    yield from _pvs_come_and_go(world, rules, bounds)
 
 
 def _steps(world: World, run: Run, rules: Rules, bounds: Bounds) -> Iterator[Move]:
@@ -177,7 +177,7 @@ def _starts(world: World) -> Iterator[Move]:
         yield f"{run.name}: starts", judge.started(world._replace(operations=world.operations + 1, run=run), run)
 
 
-def _pvs_come_and_go(world: World, bounds: Bounds) -> Iterator[Move]:
+def _pvs_come_and_go(world: World, rules: Rules, bounds: Bounds) -> Iterator[Move]:
     if world.created < bounds.created:
         for name in _NAMES:
             if all(pv.name != name for pv in world.pvs):
@@ -185,7 +185,8 @@ def _pvs_come_and_go(world: World, bounds: Bounds) -> Iterator[Move]:
                 yield f"PV {new.told} is created", _with(world, world.pvs | {new})._replace(created=new.uid)
     if world.deleted < bounds.deleted:
         for pv in world.pvs:
-            yield f"PV {pv.told} is deleted", judge.deleted(_with(world, world.pvs - {pv}), pv)._replace(deleted=world.deleted + 1)
+            after = judge.deleted(_with(world, world.pvs - {pv}), pv, rules)
+            yield f"PV {pv.told} is deleted", after._replace(deleted=world.deleted + 1)
 
 
 def _with(world: World, pvs: frozenset[Pv]) -> World:
