@@ -86,7 +86,7 @@ async def _read_behind(client: Client, volume: VolumeRef, read: OperationsRead, 
     NB: those that failed are omitted: they were refused, which is repeated any number of times, or rolled back.
     """
     workflow_id, cited = names.volume_id(volume), heard.record.operation
-    writer = await _writer(client, volume, cited) if cited else None
+    writer = await _writer(client, volume, cited) if is_run_id(cited) else None
     began = f" AND StartTime >= {names.quoted(writer.start_time.isoformat())}" if writer else ""
     async for run_id in _newest_first(client, f"{names.runs_of(workflow_id)} AND ExecutionStatus != 'Failed'{began}"):
         reader = None if run_id in known else await _read(client, workflow_id, run_id)

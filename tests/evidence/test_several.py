@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import pytest
 
@@ -88,7 +87,7 @@ async def test_the_record_of_a_pv_that_outlives_another_is_the_last_word_once_it
 
 def leading(cluster: Cluster, node: str, other: str) -> dict[str, str]:
     """Return a record of the node, "" for a free one, that the other PV was to bear too."""
-    record = {cluster.keys.epoch: "1", cluster.keys.operation: str(uuid4())}
+    record = {cluster.keys.epoch: "1", cluster.keys.operation: "another"}
     if not node:
         return record | {cluster.keys.also_on: json.dumps({"epoch": 1, "pvs": [other]})}
     holders = [{"nodeId": node, "attachedAt": "2026-01-31T04:00:41.123456Z", "alsoOn": [other]}]
