@@ -21,7 +21,7 @@ from mooring.index.departures import Departures
 from mooring.index.manager import AttachmentManager
 from mooring.models import VolumeRecord, Write
 from mooring.records import annotations as written
-from mooring.records import fence, refusals
+from mooring.records import fence, leads, refusals
 from mooring.temporal.runs import OpenRun
 from tests.simulation.campaign import run_bugs, step_bugs
 from tests.simulation.campaign.workers import LOGIN
@@ -66,6 +66,11 @@ def one_pv_of_several_bears_the_record(patch: pytest.MonkeyPatch) -> None:
         return write(*given).model_copy(update={"others": ()})
 
     patch.setattr(fence, "_write", first)
+
+
+def free_records_lead_nowhere(patch: pytest.MonkeyPatch) -> None:
+    """Have a record that names no holder lead to no other PV."""
+    patch.setattr(leads, "read", lambda *_: ())
 
 
 def nobody_is_refused(patch: pytest.MonkeyPatch) -> None:
@@ -173,6 +178,7 @@ _PLANTED: Final[list[tuple[Bug, str]]] = [
     (rollbacks_take_what_others_wrote, "busy operator"),
     (a_run_ends_on_anybodys_record, "busy operator"),
     (one_pv_of_several_bears_the_record, "several PVs"),
+    (free_records_lead_nowhere, "several PVs"),
     (nobody_is_refused, "usual"),
     (a_shared_request_joins_anybody, "mixed modes"),
     (a_detach_bears_the_token_of_the_attach, "usual"),

@@ -49,6 +49,10 @@ ONCE: Final = {
         "An adoption that was refused because a node waited for a PV, and had looked at the one that had just come, was taken for "
         "the last word: the node was recorded, the PV made anew, and another node had the volume."
     ),
+    "seed=30005/6 operations=40 kind=several-PVs volumes=2 nodes=2 workers=2 unnamed=no disturbed=yes": (
+        "A worker that knew one of two PVs recorded a node on that alone, as a free record led to no other. That PV went, and the "
+        "epoch of the other was taken for the last word: another node was let in."
+    ),
     "seed=q3/2 operations=300 kind=busy-operator volumes=1 nodes=3 workers=2 unnamed=no disturbed=yes": (
         "A publish was terminated in the midst of its rollback, when the backend had detached, and reset to a moment after its "
         "attach: it succeeded on that, and the node had the volume not attached."
