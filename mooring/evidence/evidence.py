@@ -24,6 +24,7 @@ from mooring import names
 from mooring.errors import MooringError, UnreadableHistory
 from mooring.evidence.asker import AskingRun
 from mooring.evidence.last_run import is_listed, last_run, left_by_hold, let_go_without_pv, newer
+from mooring.evidence.newest_operation import newest_operation, require_listed
 from mooring.evidence.past_holders import PastHolders, altered, lowered
 from mooring.evidence.unplaced import MAX_CONFIRMED, doubt, word
 from mooring.models import AccessMode, Attachment, Precondition, VolumeRecord, VolumeRef
@@ -120,6 +121,19 @@ class EvidenceReader:
             return altered(live, last.record)
         pvs = {mark.pv for mark in live.marks} | gone
         return (await self._known(handle, departure, last, pvs, asking, newest_hold)).beyond(live)
+
+    async def as_settled(self, handle: str, live: VolumeRecord, asking: AskingRun) -> VolumeRecord:
+        """Return what `as_known` does, or raise OperationPending while an unpublish is open that may not have seen the PV.
+
+        NB: it may end on that look, and leave a node that is recorded meanwhile. One that begins later sees the PV.
+        """
+        volume = VolumeRef(driver=self.driver, volume_handle=handle)
+        newest = await newest_operation(
+            self.client, volume, asking.run_id, "may take the volume from a node that would be recorded"
+        )
+        if newest is not None:
+            await require_listed(self.client, volume, newest)
+        return await self.as_known(handle, live, asking)
 
     async def departed(self, handle: str, asking: AskingRun) -> VolumeRecord | None:
         """Return the last known record of a volume without a PV, or None; raise as `look_found` does."""

@@ -18,7 +18,8 @@ from temporalio.service import RPCError
 
 from mooring import names
 from mooring.errors import OperationPending, TemporalUnavailable, UnreadableHistory
-from mooring.evidence.last_run import UNASKED, is_listed
+from mooring.evidence.last_run import UNASKED
+from mooring.evidence.newest_operation import newest_operation, require_listed
 from mooring.models import Attachment
 from mooring.temporal.lineage import began_at, first_run_id, had_ended_before
 from mooring.temporal.reasons import in_words
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from mooring.models import VolumeRef
 
 _NODE: Final = SearchAttributeKey.for_keyword(names.NODE_ID)
+_MAY_END: Final = "may end this hold, which was reset"
 _ROLLED_BACK: Final = (WorkflowExecutionStatus.FAILED, WorkflowExecutionStatus.CANCELED)
 
 
@@ -68,17 +70,13 @@ async def _was_unpublished(client: Client, volume: VolumeRef, hold: WorkflowExec
     NB: the state of the newest operation is consistent. Visibility is not, but lists the operations before one that it lists.
     """
     workflow_id = names.volume_id(volume)
-    newest = await look_up(client, workflow_id)
+    newest = await newest_operation(client, volume, asking, _MAY_END)
     if newest is None:
         return False
-    is_open = newest.status is WorkflowExecutionStatus.RUNNING
-    if is_open and newest.workflow_type == names.UNPUBLISH and newest.run_id != asking:
-        raise _pending(volume, newest)
     node = (await hold.memo_value(names.ATTACHMENT_MEMO, type_hint=Attachment)).node_id
     if await _frees(client, newest, node):
         return True
-    if not await is_listed(client, volume, newest.run_id):
-        raise TemporalUnavailable(f"Temporal does not list run {newest.run_id} of {workflow_id} yet.")
+    await require_listed(client, volume, newest)
     since = await began_at(client, hold)
     query = (
         f"{names.runs_of(workflow_id)} AND WorkflowType = '{names.UNPUBLISH}' AND StartTime >= {names.quoted(since.isoformat())}"
@@ -106,6 +104,4 @@ async def _frees(client: Client, run: WorkflowExecution, node: str) -> bool:
 
 
 def _pending(volume: VolumeRef, run: WorkflowExecution) -> OperationPending:
-    return OperationPending(
-        f"Run {run.run_id} on volume {volume.volume_handle} is open, and may end this hold, which was reset; it is checked again."
-    )
+    return OperationPending(f"Run {run.run_id} on volume {volume.volume_handle} is open, and {_MAY_END}; it is checked again.")

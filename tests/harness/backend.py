@@ -29,7 +29,9 @@ class JournalBackend:
     needs_node: bool = False
     """True if it refuses a detach without a node id, as many drivers do."""
     publish_gate: asyncio.Event | None = None
+    unpublish_gate: asyncio.Event | None = None
     entered: asyncio.Event = field(default_factory=asyncio.Event)
+    leaving: asyncio.Event = field(default_factory=asyncio.Event)
     context: dict[str, str] = field(default_factory=lambda: {"device": "/dev/sdx"})
 
     async def publish(self, call: BackendCall) -> dict[str, str]:
@@ -47,6 +49,9 @@ class JournalBackend:
 
     async def unpublish(self, call: BackendCall) -> None:
         """Detach, unless an error is due."""
+        self.leaving.set()
+        if self.unpublish_gate is not None:
+            await self.unpublish_gate.wait()
         if self.unpublish_errors:
             raise self.unpublish_errors.pop(0)
         if self.needs_node and not call.node_id:

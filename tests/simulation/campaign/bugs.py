@@ -135,6 +135,11 @@ def epochs_of_a_pv_that_went_are_forgotten(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(operations.LastRun, "epoch", property(lambda self: max(self.record.epoch, self.record.floor)))
 
 
+def a_hold_minds_no_unpublish(patch: pytest.MonkeyPatch) -> None:
+    """Have a hold record whom an open unpublish may be about to leave."""
+    patch.setattr(EvidenceReader, "as_settled", EvidenceReader.as_known)
+
+
 def what_is_left_over_speaks(patch: pytest.MonkeyPatch) -> None:
     """Let a VolumeAttachment speak for its node, however old it is."""
     patch.setattr(operations.LastRun, "outdates", lambda *_: False)
@@ -189,6 +194,7 @@ _PLANTED: Final[list[tuple[Bug, str]]] = [
     (an_altered_record_is_taken_as_it_is, "PVs go"),
     (an_altered_record_is_adopted_again_and_again, "PVs go"),
     (epochs_of_a_pv_that_went_are_forgotten, "PVs go"),
+    (a_hold_minds_no_unpublish, "shared volumes"),
     (what_is_left_over_speaks, "blind workers"),
     (run_bugs.a_departed_holder_is_rolled_back, "PVs come late"),
     (run_bugs.a_rollback_gives_up, "the driver is ill"),

@@ -65,4 +65,8 @@ ONCE: Final = {
         "A rollback was reset between its look and its detach: it took the node out of the record as its former self, whose "
         "acquisition that was, and had not detached it, as a run that leaves what its former self acquired."
     ),
+    "seed=f9/2 operations=300 kind=shared-volumes volumes=1 nodes=3 workers=2 unnamed=no disturbed=yes": (
+        "A PV came while the node that the last one had named was unpublished, and another's hold recorded both. The unpublish "
+        "ended on its look from before, so the record named a node from which the volume had been taken."
+    ),
 }
