@@ -208,7 +208,9 @@ class KubernetesChecks:
         write = Write(volume=volume, mark=record.mark, operation=record.operation, holders=record.holders)
         query = {"fieldManager": FIELD_MANAGER, "dryRun": "All"}
         path = f"{PVS}/{quote(seen.pv, safe='')}"
-        request = Request(f"write the record on PersistentVolume {seen.pv}, as a dry run", "PATCH", path, query, patch(write))
+        request = Request(
+            f"write the record on PersistentVolume {seen.pv}, as a dry run", "PATCH", path, query, patch(write, write.parts[0])
+        )
         try:
             await self._kubernetes.request(request)
         except (Refused, NotFound):

@@ -79,9 +79,9 @@ class PersistentVolumeStore:
     async def compare_and_set(self, write: Write) -> WriteResult:
         """See `RecordStore`."""
         written: list[VolumeRecord] = []
-        for place, part in enumerate(write.parts):
+        for part in write.parts:
             try:
-                record = await self._set(write, part, place)
+                record = await self._set(write, part)
                 if record is None:
                     self._metrics.conflict()
                     return WriteResult(landed=False, record=await self._read_again(write))
@@ -107,12 +107,12 @@ class PersistentVolumeStore:
         except Gone as gone:
             raise HistoryGone(str(gone)) from None
 
-    async def _set(self, write: Write, part: Part, place: int) -> VolumeRecord | None:
+    async def _set(self, write: Write, part: Part) -> VolumeRecord | None:
         """Make the write on one PV and return its record, or None if the PV is no longer as its mark says."""
         mark = part.mark
         nodes = f"node {write.node_id}" if write.node_id else "every node"
         what = f"write the record of volume {write.volume.volume_handle} for {nodes} on PersistentVolume {mark.pv}"
-        request = Request(what, "PATCH", _path(mark.pv), {"fieldManager": FIELD_MANAGER}, patch(write, place))
+        request = Request(what, "PATCH", _path(mark.pv), {"fieldManager": FIELD_MANAGER}, patch(write, part))
         try:
             answer = await self._api.request(request)
         except (Refused, NotFound) as refusal:

@@ -125,10 +125,9 @@ def named_nodes(keys: Keys, found: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(node for node in (found.get(keys.node), *listed) if node and isinstance(node, str)))
 
 
-def patch(write: Write, place: int = 0) -> list[PatchOp]:
-    """Make the JSON patch for the write's PV of this place: it tests its mark and sets the record (RFC 6902)."""
+def patch(write: Write, part: Part) -> list[PatchOp]:
+    """Make the JSON patch for this part of the write: it tests its mark and sets the record (RFC 6902)."""
     keys = Keys.of(write.volume.driver)
-    part = write.parts[place]
     values, mark = _values(keys, write, part), part.mark
     if mark.bare:
         present = {key: value for key, value in values.items() if value is not None}

@@ -50,7 +50,9 @@ def write(seen: VolumeRecord, holders: tuple[Attachment, ...] = (HELD,), operati
 
 
 def applied(decided: Write, target: dict[str, object]) -> dict[str, str]:
-    patched = apply_patch(JSON_PATCH, json.dumps(annotations.patch(decided)).encode(), json.loads(json.dumps(target)))
+    patched = apply_patch(
+        JSON_PATCH, json.dumps(annotations.patch(decided, decided.parts[0])).encode(), json.loads(json.dumps(target))
+    )
     found: dict[str, str] = patched["metadata"]["annotations"]
     return found
 
@@ -137,7 +139,7 @@ def test_a_write_is_refused_where_every_annotation_is_gone() -> None:
 def test_of_several_pvs_each_leads_to_the_others_while_somebody_holds_the_volume() -> None:
     first, other = read(None), annotations.read(DRIVER, "pv-8", "uid-8", None, NOW).record
     decided = write(first).model_copy(update={"others": (Copy(mark=other.mark),)})
-    patched = apply_patch(JSON_PATCH, json.dumps(annotations.patch(decided, 1)).encode(), pv(None, uid="uid-8"))
+    patched = apply_patch(JSON_PATCH, json.dumps(annotations.patch(decided, decided.parts[1])).encode(), pv(None, uid="uid-8"))
     found = annotations.read(DRIVER, "pv-8", "uid-8", patched["metadata"]["annotations"], NOW).record
     assert (found.holders, found.beside, read(applied(decided, pv(None))).beside) == ((HELD,), ("pv-7",), ("pv-8",))
     alone = applied(write(found, ()), {"metadata": {**patched["metadata"], "uid": "uid-8"}})

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 Act = Callable[[], Awaitable[None]]
 LASTING: Final = 3600.0
 """Seconds that no world lives, from its first operation to its rest."""
+MANY_PVS: Final = 5
 SETTLED: Final = 60.0
 """Seconds in which whoever has terminated a hold settles what that leaves."""
 
@@ -214,8 +215,10 @@ class ActsOnPvs:
             self.world.strip_pvs(volume)
 
     async def double(self) -> None:
-        """Create another PV of a volume."""
-        self.world.create_pv(self._chosen())
+        """Create another PV of a volume, unless it has many: each one more makes every operation of the world slower."""
+        volume = self._chosen()
+        if len(self.world.pvs(volume)) < MANY_PVS:
+            self.world.create_pv(volume)
 
     async def undouble(self) -> None:
         """Delete one of several PVs of a volume."""

@@ -19,7 +19,7 @@ from mooring.evidence import operations
 from mooring.evidence.evidence import EvidenceReader
 from mooring.index.departures import Departures
 from mooring.index.manager import AttachmentManager
-from mooring.models import VolumeRecord, Write
+from mooring.models import Part, VolumeRecord, Write
 from mooring.records import annotations as written
 from mooring.records import fence, leads, refusals
 from mooring.temporal.runs import OpenRun
@@ -32,8 +32,8 @@ Bug = Callable[[pytest.MonkeyPatch], None]
 def nothing_is_tested(patch: pytest.MonkeyPatch) -> None:
     """Write without a look at what the decision was based on."""
 
-    def untested(write: Write, place: int = 0) -> list[Any]:
-        return [each for each in written.patch(write, place) if each["op"] != "test" or each["path"] == "/metadata/uid"]
+    def untested(write: Write, part: Part) -> list[Any]:
+        return [each for each in written.patch(write, part) if each["op"] != "test" or each["path"] == "/metadata/uid"]
 
     patch.setattr("mooring.cluster.persistent_volumes.patch", untested)
 
