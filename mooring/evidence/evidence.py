@@ -237,7 +237,9 @@ class EvidenceReader:
         # NB: these may be of another volume after all, so that their end takes nothing from whom anything else speaks for.
         unplaced = [(await self._node_id(each), each) for each in await self.unplaced.of(handle)]
         for node_id, shown in (*named, *unplaced):
-            if node_id not in known.holders and not any(run.outdates(node_id, shown.since, self.skew) for run in runs):
+            if node_id in known.holders or any(run.outdates(node_id, shown.since, self.skew) for run in runs):
+                continue
+            if await self.attachments.is_attached(shown.name):  # NB: the watch may lag, and show one that has been detached
                 mode, readonly = await self._mode(shown.pv)
                 held = Attachment(node_id=node_id, attached_at=shown.since, access_mode=mode, readonly=readonly)
                 said = f"VolumeAttachment {shown.name} says that it is attached to node {node_id}."

@@ -69,4 +69,8 @@ ONCE: Final = {
         "A PV came while the node that the last one had named was unpublished, and another's hold recorded both. The unpublish "
         "ended on its look from before, so the record named a node from which the volume had been taken."
     ),
+    "seed=sv2/0 operations=300 kind=several-PVs volumes=1 nodes=3 workers=3 unnamed=no disturbed=yes": (
+        "One of several PVs went, and a watch that lagged still showed a VolumeAttachment that had been detached: its node was "
+        "written into the record, where nobody released it."
+    ),
 }
