@@ -125,7 +125,7 @@ class EvidenceReader:
     async def as_settled(self, handle: str, live: VolumeRecord, asking: AskingRun) -> VolumeRecord:
         """Return what `as_known` does, or raise OperationPending while an unpublish is open that may not have seen the PV.
 
-        NB: it may end on that look, and leave a node that is recorded meanwhile. One that begins later sees the PV.
+        NB: it may end on its look from before that, and leave a node that is recorded meanwhile. One that begins later sees the PV.
         """
         volume = VolumeRef(driver=self.driver, volume_handle=handle)
         newest = await newest_operation(
