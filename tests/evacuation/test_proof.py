@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Final
 
 import pytest
 from temporalio.client import Client, WorkflowUpdateFailedError
@@ -24,7 +23,6 @@ from tests.harness.patience import PATIENCE
 from tests.harness.workers import quick, running_worker
 from worker import MooringWorker
 
-EVENTS: Final = "/apis/events.k8s.io/v1/namespaces/default/events"
 VOLUMES = ("vol-1", "vol-2", "vol-3")
 WORD = Approval(by="ada", reason="the rack has no power")
 
@@ -57,9 +55,8 @@ async def test_operators_see_it_on_the_node(nurse: MooringWorker, dead_node: Dea
     notes: dict[str, str] = {}
     async with asyncio.timeout(PATIENCE):
         while not {"EvacuationWaits", "EvacuationCompleted"} <= notes.keys():
-            listed = await cluster.ask("GET", EVENTS)
             await asyncio.sleep(0.2)
-            notes = {each["reason"]: each["note"] for each in listed["items"] if each["regarding"]["name"] == dead_node.name}
+            notes = {each["reason"]: each["note"] for each in await cluster.events(dead_node.name)}
     assert "mooring approve evacuate/node-a" in notes["EvacuationWaits"]
     assert "ada confirmed it: the rack has no power" in notes["EvacuationCompleted"]
 

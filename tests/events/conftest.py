@@ -17,7 +17,6 @@ from tests.harness.patience import PATIENCE
 from tests.harness.workers import indexed, quick, running_worker
 from worker import MooringWorker
 
-EVENTS: Final = "/apis/events.k8s.io/v1/events"
 NAMESPACE: Final = "kube-public"
 """Namespace of the claims: one that every cluster has."""
 
@@ -42,9 +41,7 @@ class Observatory:
 
     async def events(self, name: str) -> list[dict[str, Any]]:
         """Return the Events about the object of this name, in the order in which they were recorded."""
-        found = (await self.cluster.ask("GET", EVENTS))["items"]
-        about = [event for event in found if event["regarding"]["name"] == name]
-        return sorted(about, key=lambda event: str(event["eventTime"]))
+        return sorted(await self.cluster.events(name), key=lambda event: str(event["eventTime"]))
 
     async def told(self, name: str, *reasons: str) -> list[dict[str, Any]]:
         """Wait until the Events about the object have these reasons."""

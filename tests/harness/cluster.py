@@ -13,6 +13,7 @@ from mooring.devstack.proxy import FaultProxy
 from mooring.records.annotations import Keys
 
 PVS = "/api/v1/persistentvolumes"
+EVENTS = "/apis/events.k8s.io/v1/events"
 
 
 @dataclass(slots=True)
@@ -67,6 +68,11 @@ class Cluster:
     async def epoch(self, handle: str) -> int:
         """Return the fencing token."""
         return int((await self.annotations(handle)).get(self.keys.epoch, "0"))
+
+    async def events(self, name: str) -> list[dict[str, Any]]:
+        """Return the Events about the objects of this name. NB: those of other programs may be about none."""
+        listed = await self.ask("GET", EVENTS)
+        return [event for event in listed["items"] if event.get("regarding", {}).get("name") == name]
 
     async def annotate(self, handle: str, annotations: dict[str, str | None]) -> None:
         """Change annotations as another program would, by merge patch."""

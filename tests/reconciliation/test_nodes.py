@@ -54,8 +54,7 @@ async def reconciled(
 
 async def told_of(cluster: Cluster, handle: str) -> list[str]:
     """Return the Events on the volume's PV, by reason."""
-    events = (await cluster.ask("GET", "/apis/events.k8s.io/v1/events"))["items"]
-    return [event["reason"] for event in events if event["regarding"]["name"] == cluster.pv(handle)]
+    return [event["reason"] for event in await cluster.events(cluster.pv(handle))]
 
 
 async def test_a_holder_that_nobody_asks_for_is_released_where_its_node_does_not_use_it(

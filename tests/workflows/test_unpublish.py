@@ -13,6 +13,7 @@ from mooring.errors import BackendFailed, HeldElsewhere, KubernetesRejected, Ope
 from mooring.models import AccessMode, UnpublishRequest, VolumeRef
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
+from tests.harness.patience import PATIENCE
 from worker import MooringWorker
 
 RWX = AccessMode.MULTI_NODE_MULTI_WRITER
@@ -154,15 +155,18 @@ async def test_a_record_that_was_not_cleared_keeps_the_fence_shut(
 async def test_a_record_that_was_not_cleared_raises_an_event_on_the_pv(
     worker: MooringWorker, cluster: Cluster, mooring: MooringClient
 ) -> None:
-    pv = await cluster.create("vol")
+    await cluster.create("vol")
     await mooring.publish("vol", "node-a")
     cluster.proxy.fail("PATCH", status=400, times=1)
 
     await mooring.unpublish("vol", "node-a")
 
-    events = (await cluster.ask("GET", "/apis/events.k8s.io/v1/namespaces/default/events"))["items"]
-    mine = [event for event in events if event["regarding"]["uid"] == pv["metadata"]["uid"]]
-    assert ("AnnotationNotCleared", "Warning") in [(event["reason"], event["type"]) for event in mine]
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            events = await cluster.events(cluster.pv("vol"))
+            if ("AnnotationNotCleared", "Warning") in [(event["reason"], event["type"]) for event in events]:
+                break
+            await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize("node", ["nöde", "a&b", "<node>", "del\x7f", "😀", "\u2028", 'quo"te', "slash/~0\\"])
