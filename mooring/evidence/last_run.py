@@ -215,8 +215,8 @@ def _left(reader: RunReader, run_id: str) -> LastRun | None:
 
 
 def _unpersisted(reader: RunReader, node_id: str) -> Attachment:
-    """Return the attachment that a publish made without a record."""
-    asked, result = reader.asked, reader.result
+    """Return the attachment that a publish made without a record, or that the run found waiting for one."""
+    asked, result = reader.known.waited.get(node_id, reader.asked), reader.result
     return Attachment(
         node_id=node_id,
         attached_at=result.get("attached_at", reader.started_at),

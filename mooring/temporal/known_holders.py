@@ -8,7 +8,7 @@ Not kept here: the events that these results are decoded from (run_reader.py).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ class KnownHolders:
     """True if it read or wrote the record, or saw that there is none; otherwise it knew of a waiting attachment at most."""
     waits: tuple[str, ...] = ()
     """The node that it last found to hold the volume until a PV appears, if any."""
+    waited: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The attachments that it found waiting at any time, by node."""
     unplaced: bool = False
     """True if VolumeAttachments that nothing places might be of the volume, as far as it looked last."""
     let_go: str = ""
@@ -72,6 +74,7 @@ class KnownHolders:
         """Note the attachment that waits for a PV, or None: a look at the PVs says nothing of it."""
         self.waits = (waiting["attachment"]["node_id"],) if waiting else ()
         if waiting:
+            self.waited[waiting["attachment"]["node_id"]] = waiting["attachment"]
             self.add_unrecorded(*self.waits)
 
     def _beside_record(self, *nodes: str) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from tests.evidence.conftest import Serving
 from tests.harness.cluster import Cluster
 from tests.harness.departed_volumes import attach_seen, delete_seen
 from tests.harness.existing_cluster import ExistingCluster
+from tests.harness.holds import hold_of
 from tests.harness.patience import PATIENCE
 from tests.harness.workers import indexed
 
@@ -42,6 +43,22 @@ async def test_a_holder_of_a_shared_volume_remains_one_though_a_question_about_i
 
         assert await cluster.holder("vol") == "node-a"
         assert not (await mooring.publish("vol", "node-b", access_mode=SHARED)).reclaimed
+
+
+async def test_a_node_that_an_unpublish_of_another_found_waiting_keeps_its_mode(
+    serving: Serving, cluster: Cluster, mooring: MooringClient, temporal_client: Client
+) -> None:
+    async with serving() as worker:
+        await cluster.create("vol", modes=["ReadWriteMany"])
+        await mooring.publish("vol", "node-c", access_mode=SHARED)
+        await delete_seen(worker, cluster, "vol")
+        await mooring.publish("vol", "node-a", access_mode=SHARED)
+        await mooring.unpublish("vol", "node-b")
+        await (await hold_of(temporal_client, cluster)).terminate()
+        await cluster.create("vol", modes=["ReadWriteMany"])
+        await indexed(worker, "vol")
+
+        assert (await mooring.publish("vol", "node-b", access_mode=SHARED)).persisted
 
 
 async def test_a_holder_that_was_in_doubt_without_a_pv_has_the_mode_of_the_pv_that_comes(

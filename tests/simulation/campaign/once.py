@@ -69,6 +69,10 @@ ONCE: Final = {
         "A PV came while the node that the last one had named was unpublished, and another's hold recorded both. The unpublish "
         "ended on its look from before, so the record named a node from which the volume had been taken."
     ),
+    "seed=1/9 operations=150 kind=shared-volumes volumes=2 nodes=4 workers=1 unnamed=no disturbed=yes": (
+        "A node that waited for a PV, as one of several, was known by an unpublish of another alone, and named for exclusive use "
+        "on the PV that came, since the request of an unpublish says no mode."
+    ),
     "seed=sv2/0 operations=300 kind=several-PVs volumes=1 nodes=3 workers=3 unnamed=no disturbed=yes": (
         "One of several PVs went, and a watch that lagged still showed a VolumeAttachment that had been detached: its node was "
         "written into the record, where nobody released it."

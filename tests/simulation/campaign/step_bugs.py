@@ -95,3 +95,4 @@ def first_task_forgets_nothing(patch: pytest.MonkeyPatch) -> None:
 def renewal_is_local(patch: pytest.MonkeyPatch) -> None:
     """Let a renewal be attempted where no history knows of it."""
     patch.setattr(fence, "may_be_local", fence.is_plain)
+    patch.setattr("activities.attachments._renews", lambda *_: False)
