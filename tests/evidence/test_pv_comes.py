@@ -24,9 +24,9 @@ SHARED = AccessMode.MULTI_NODE_MULTI_WRITER
 
 @asynccontextmanager
 async def unpublishing(
-    serving: Serving, cluster: Cluster, mooring: MooringClient, backend: JournalBackend
+    serving: Serving, cluster: Cluster, mooring: MooringClient, backend: JournalBackend, client: Client
 ) -> AsyncIterator[asyncio.Task[UnpublishResult]]:
-    """Have the backend detach `vol` from node-b, which its PV named, while node-a waits for a PV; and the PV come meanwhile."""
+    """Have the backend detach `vol` from node-b, which its PV named, while node-a waits for a PV, and the hold see one come."""
     await cluster.create("vol")
     async with serving(backend) as worker:
         await mooring.publish("vol", "node-b", access_mode=SHARED)
@@ -36,6 +36,7 @@ async def unpublishing(
         unpublish = asyncio.create_task(mooring.unpublish("vol", "node-b", deadline=2 * PATIENCE))
         await asyncio.wait_for(backend.leaving.wait(), PATIENCE)
         await cluster.create("vol")
+        await has_seen_the_pv(await hold_of(client, cluster), cluster)
         yield unpublish
 
 
@@ -59,8 +60,7 @@ async def recorded(cluster: Cluster) -> str | None:
 async def test_a_node_that_is_unpublished_meanwhile_is_not_recorded_with_the_one_that_waited(
     serving: Serving, cluster: Cluster, mooring: MooringClient, backend: JournalBackend, temporal_client: Client
 ) -> None:
-    async with unpublishing(serving, cluster, mooring, backend) as unpublish:
-        await has_seen_the_pv(await hold_of(temporal_client, cluster), cluster)
+    async with unpublishing(serving, cluster, mooring, backend, temporal_client) as unpublish:
         assert backend.unpublish_gate is not None
         backend.unpublish_gate.set()
 
@@ -75,8 +75,7 @@ async def test_a_node_that_is_unpublished_meanwhile_is_not_recorded_with_the_one
 async def test_a_node_whose_unpublish_fails_meanwhile_is_recorded_with_the_one_that_waited(
     serving: Serving, cluster: Cluster, mooring: MooringClient, backend: JournalBackend, temporal_client: Client
 ) -> None:
-    async with unpublishing(serving, cluster, mooring, backend) as unpublish:
-        await has_seen_the_pv(await hold_of(temporal_client, cluster), cluster)
+    async with unpublishing(serving, cluster, mooring, backend, temporal_client) as unpublish:
         assert backend.unpublish_gate is not None
         gate, backend.unpublish_gate = backend.unpublish_gate, None
         await asyncio.sleep(0)
