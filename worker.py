@@ -18,7 +18,6 @@ import socket
 import time
 import uuid
 from contextlib import AsyncExitStack, contextmanager
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
@@ -38,6 +37,7 @@ from mooring.errors import MooringError
 from mooring.evacuation.node_watcher import watch_dead_nodes
 from mooring.events.interceptor import RecorderInterceptor
 from mooring.kubernetes.connection import KubernetesNotConfigured
+from mooring.process.clock import utc_now
 from mooring.process.exits import exit_process
 from mooring.process.health import AddressUnavailable, HealthServer, Starting, free_address
 from mooring.process.lifetime import first, unless, until_signalled
@@ -227,7 +227,7 @@ async def serve(settings: Settings, tracing: Tracing, stop: asyncio.Event) -> No
             return
         starting.awaited, registry.driver = "Temporal", met.driver
         metrics = Metrics(registry)
-        clientset = await stack.enter_async_context(open_clientset(met, identity, _now, metrics))
+        clientset = await stack.enter_async_context(open_clientset(met, identity, utc_now, metrics))
         codec = load_codec(met.payload_codec)
         reached = reach(identity, runtime(sdk_metrics, met.driver, log), starting.report, tracing.interceptors, codec)
         client = await unless(stop, reached)
@@ -238,14 +238,10 @@ async def serve(settings: Settings, tracing: Tracing, stop: asyncio.Event) -> No
         else:
             backend = sidecar.backend(met)
             context = worker_context(
-                met, identity, client, clientset, backend, sidecar.state, metrics, clock=time.monotonic, now=_now
+                met, identity, client, clientset, backend, sidecar.state, metrics, clock=time.monotonic, now=utc_now
             )
             starting.worker = MooringWorker(context, tracing)
         await starting.worker.run(stop)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def main() -> NoReturn:

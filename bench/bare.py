@@ -10,7 +10,6 @@ import os
 import signal
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -24,6 +23,7 @@ from bench.pvs import DRIVER
 from mooring.cluster.persistent_volumes import PersistentVolumeStore
 from mooring.kubernetes.connection import connect
 from mooring.models import Write, WriteResult
+from mooring.process.clock import utc_now
 from mooring.process.metrics import Metrics
 
 QUEUE: Final = "bench-bare"
@@ -47,7 +47,7 @@ async def opened_store(environ: Mapping[str, str]) -> AsyncIterator[PersistentVo
     """Open the API server that the environment names, while the block lasts."""
     api = await connect(None, environ, timeout=5)
     try:
-        yield PersistentVolumeStore(api, DRIVER, lambda: datetime.now(UTC), Metrics(CollectorRegistry()))
+        yield PersistentVolumeStore(api, DRIVER, utc_now, Metrics(CollectorRegistry()))
     finally:
         await api.close()
 

@@ -17,7 +17,6 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -33,6 +32,7 @@ from mooring.client import MooringClient
 from mooring.cluster.persistent_volumes import PersistentVolumeStore
 from mooring.devstack.process import running
 from mooring.models import PublishRequest, VolumeRecord, Write
+from mooring.process.clock import utc_now
 from mooring.records import fence
 from tests.harness.kubernetes import Kubernetes
 
@@ -153,15 +153,11 @@ class Bench:
 def decided(handle: str, seen: VolumeRecord | None) -> Write:
     """Return the write of a publish on a volume that is free."""
     asked = PublishRequest(driver=DRIVER, volume_handle=handle, node_id=NODE)
-    match fence.acquire(seen, asked, str(uuid.uuid4()), _now()) if seen else None:
+    match fence.acquire(seen, asked, str(uuid.uuid4()), utc_now()) if seen else None:
         case fence.Acquire(write=write):
             return write
         case refused:
             raise RuntimeError(f"{handle} is not free: {refused}")
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 async def _timed(call: Awaitable[object]) -> float:

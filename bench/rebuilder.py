@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +27,7 @@ from mooring.cluster.persistent_volumes import PersistentVolumeStore
 from mooring.index.manager import AttachmentManager
 from mooring.index.reflector import Reflector
 from mooring.kubernetes.connection import connect
+from mooring.process.clock import utc_now
 from mooring.process.metrics import Metrics
 
 TIMEOUT: Final = 60.0
@@ -108,7 +108,7 @@ async def following(manager: AttachmentManager, page_size: int, watch_seconds: f
     """Make a reflector as a worker does, for as long as the block lasts."""
     api = await connect(None, os.environ, TIMEOUT)
     metrics = Metrics(CollectorRegistry())
-    volumes = PersistentVolumeStore(api, DRIVER, lambda: datetime.now(UTC), metrics, page_size=page_size, watch_time=watch_seconds)
+    volumes = PersistentVolumeStore(api, DRIVER, utc_now, metrics, page_size=page_size, watch_time=watch_seconds)
     reflector = Reflector(volumes, manager, metrics, time.monotonic, page_size)
     try:
         yield reflector

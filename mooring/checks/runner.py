@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +13,7 @@ from mooring.checks.csi import CsiChecks
 from mooring.checks.kubernetes import KubernetesChecks
 from mooring.checks.results import Answer, CheckReport, Question, Result, failed, ok, put
 from mooring.checks.temporal import TemporalChecks
+from mooring.process.clock import utc_now
 from mooring.settings import InvalidSettings, misspelt, read_settings
 
 if TYPE_CHECKING:
@@ -24,11 +25,6 @@ if TYPE_CHECKING:
     from mooring.kubernetes.api import KubernetesApi
 
 CONFIGURATION: Final = "Configuration"
-
-
-def utc_now() -> datetime:
-    """Return the time."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ Contract: it exits with 0 if no drift is left, with FAILED if there is some, wit
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
@@ -15,6 +14,7 @@ from mooring.cli.exit_codes import ExitCode
 from mooring.cli.operations import Timeout
 from mooring.cli.output import NONE, Listing, Row, age, note, print_data, print_table
 from mooring.cli.session import Session
+from mooring.process.clock import utc_now
 from mooring.process.words import counted
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _print(driver: str, report: ReconciliationReport, waiting: Progress | None, 
 
 
 def _cells(each: DriftOutcome, *, wide: bool) -> list[str]:
-    since = age(each.since, datetime.now(UTC)) if each.since else NONE
+    since = age(each.since, utc_now()) if each.since else NONE
     place = [each.volume_handle, each.node_id or NONE, since, str(each.epoch)]
     cells = [each.kind, *place, each.outcome, each.heal or NONE, each.why]
     return [*cells, each.said or NONE, each.advice] if wide else cells
@@ -115,7 +115,7 @@ def _end(report: ReconciliationReport, waiting: Progress | None) -> NoReturn:
         note(report.failed)
     found = report.result
     if found is not None and report.ended_at is not None:
-        note(f"{age(report.ended_at, datetime.now(UTC))} ago: {found.message}")
+        note(f"{age(report.ended_at, utc_now())} ago: {found.message}")
         _note_counts(found)
     if waiting is not None:
         note(f"To be approved: {counted(waiting.due, 'heal')}. `mooring approve reconcile --reason ...` approves them.")

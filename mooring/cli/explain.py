@@ -5,7 +5,6 @@ The command asks the API server and Temporal itself, so it needs no worker, and 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import typer
@@ -15,6 +14,7 @@ from mooring.cli.operations import Kubeconfig, KubeContext, VolumeName
 from mooring.cli.output import Text, print_data
 from mooring.cli.session import Session
 from mooring.errors import VolumeNotFound
+from mooring.process.clock import utc_now
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -48,7 +48,7 @@ def explain(
     if output == "text":
         from mooring.cli.explain_page import print_page
 
-        print_page(explained, datetime.now(UTC))
+        print_page(explained, utc_now())
     else:
         from mooring.cli.explain_form import explanation
 
@@ -71,5 +71,5 @@ async def read_explanation(session: Session, volume: str) -> tuple[Explanation, 
         return await mooring.get(asked.volume_handle, deadline=WORKER_SECONDS)
 
     ui = ui_address(session.environ)
-    explainer = Explainer(session.temporal, session.kubernetes, session.task_queue, lambda: datetime.now(UTC), ask, ui)
+    explainer = Explainer(session.temporal, session.kubernetes, session.task_queue, utc_now, ask, ui)
     return await explainer.explain(volume_ref(session.driver, volume))

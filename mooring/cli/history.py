@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -12,6 +11,7 @@ from mooring.cli.operations import Kubeconfig, KubeContext, VolumeName
 from mooring.cli.output import NONE, UNKNOWN, Listing, Row, age, duration, note, print_data, print_table, rfc3339
 from mooring.cli.session import Session
 from mooring.errors import VolumeNotFound
+from mooring.process.clock import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +87,7 @@ def print_history(runs: Sequence[VolumeRun], output: str = "table") -> None:
         rows = [[rfc3339(run.started_at), *cells(run), run.failure or NONE, run.message or NONE] for run in runs]
         print_table(WIDE, [Row(row) for row in rows], whole=True)
     elif runs:
-        now = datetime.now(UTC)
+        now = utc_now()
         print_table(HEADERS, [Row([age(run.started_at, now), *cells(run)], STYLES.get(run.state, "")) for run in runs], whole=False)
 
 

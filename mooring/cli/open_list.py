@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from mooring.cli.output import NONE, Row, age, note, print_data, print_lines, print_table
 from mooring.commands import arguments, code
+from mooring.process.clock import utc_now
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -31,7 +32,7 @@ def print_open(session: Session, node: str, output: str) -> None:
     elif output == "name":
         print_lines(run.workflow_id for run in runs)
     elif runs:
-        now, wide = datetime.now(UTC), output == "wide"
+        now, wide = utc_now(), output == "wide"
         rows = [Row(_cells(run, now, wide=wide), "red" if run.stuck else "") for run in runs]
         print_table(WIDE if wide else HEADERS, rows, whole=wide)
     if not runs:
@@ -58,7 +59,7 @@ async def read_open(session: Session, node: str) -> list[RunForm]:
     async with runs.deadline(SECONDS, f"The list of what is under way for driver {session.driver}"):
         found = [run for run in await list_under_way(client, session.driver) if node in ("", run.node_id)]
         steps = await ask_each(lambda run: _waits_for(client, run), found[:MAX_READ], MAX_CONCURRENT)
-    now = datetime.now(UTC)
+    now = utc_now()
     return [open_run(run, now, steps[at] if at < len(steps) else "") for at, run in enumerate(found)]
 
 

@@ -6,7 +6,7 @@ it needs no worker; where Temporal doesn't answer, it shows what the PVs say, an
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -17,6 +17,7 @@ from mooring.cli.operations import PATIENCE, Kubeconfig, KubeContext, Timeout, V
 from mooring.cli.output import NONE, UNKNOWN, Named, Row, Table, age, note, print_data, print_lines, print_streamed, rfc3339
 from mooring.cli.session import Session
 from mooring.errors import MooringError, VolumeNotFound
+from mooring.process.clock import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -145,7 +146,7 @@ def _merged(driver: str, recorded: Sequence[VolumeStatus], under_way: Sequence[U
     from mooring.models import VolumeStatus
     from mooring.temporal.under_way import STUCK_KINDS
 
-    now = _now()
+    now = utc_now()
     waiting = {run.volume_handle: run.held for run in under_way if run.held is not None}
     operations = {run.volume_handle: forms.open_run(run, now) for run in under_way if run.kind in STUCK_KINDS}
     known = {status.volume_handle: status for status in recorded}
@@ -182,7 +183,7 @@ async def read_all(session: Session) -> Records:
     session.refuse_malformed_driver()
     api = await session.kubernetes()
     try:
-        return await read_records(volumes_of(api, session.driver, _now))
+        return await read_records(volumes_of(api, session.driver, utc_now))
     finally:
         await api.close()
 
@@ -204,7 +205,7 @@ def _stream(volumes: list[VolumeForm], output: str) -> Callable[[VolumeForm], No
     """Print these as the beginning of an endless stream, and return the function that prints the next one."""
     if output in ("table", "wide"):
         table, row = _table(volumes, output, looked=True), _ROWS[output]
-        return lambda volume: table.add(row(volume, _now(), False))
+        return lambda volume: table.add(row(volume, utc_now(), False))
     show: Callable[[VolumeForm], None] = (
         (lambda volume: print_lines([_name(volume)])) if output == "name" else (lambda volume: print_streamed(volume, output))
     )
@@ -215,7 +216,7 @@ def _stream(volumes: list[VolumeForm], output: str) -> Callable[[VolumeForm], No
 
 def _table(volumes: list[VolumeForm], output: str, *, looked: bool) -> Table:
     """Print a table; `looked`: open operations were looked for."""
-    now, row, wide = _now(), _ROWS[output], output == "wide"
+    now, row, wide = utc_now(), _ROWS[output], output == "wide"
     return Table(WIDE if wide else HEADERS, [row(volume, now, looked) for volume in volumes], whole=wide)
 
 
@@ -247,10 +248,6 @@ def _wide(volume: VolumeForm, now: datetime, looked: bool) -> Row:  # noqa: ARG0
 
 def _each(values: Iterable[str]) -> str:
     return ",".join(values) or NONE
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 _ROWS: Final[Mapping[str, Callable[[VolumeForm, datetime, bool], Row]]] = {"table": _short, "wide": _wide}

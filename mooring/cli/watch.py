@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NoReturn
 
 from mooring.cli.output import note
 from mooring.cluster.record_list import Records, by_volume, read_records, status, volumes_of
 from mooring.models import VolumeStatus
+from mooring.process.clock import utc_now
 from mooring.records.store import Change, ChangeKind, HistoryGone
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def follow(
     async def work() -> NoReturn:
         api = await session.kubernetes()
         try:
-            volumes = volumes_of(api, session.driver, lambda: datetime.now(UTC), interrupted=note)
+            volumes = volumes_of(api, session.driver, utc_now, interrupted=note)
             await watch.follow(volumes, listed.resource_version)
         finally:
             await api.close()

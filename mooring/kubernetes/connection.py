@@ -9,7 +9,6 @@ Not kept here: the meaning of a kubeconfig and the renewal of credentials (crede
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final
@@ -19,15 +18,12 @@ from mooring.kubernetes.credentials.connections import Connections
 from mooring.kubernetes.credentials.errors import KubernetesNotConfigured as KubernetesNotConfigured  # callers know it from here
 from mooring.kubernetes.credentials.logins import SERVICE_ACCOUNT, KubeconfigLogins, Logins, PodLogins
 from mooring.kubernetes.credentials.renewal import Clock, Renewal
+from mooring.process.clock import utc_now
 
 Kubeconfig = str | Path | Mapping[str, Any] | None
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-CLOCK: Final = Clock(_now, monotonic)
+CLOCK: Final = Clock(utc_now, monotonic)
 
 
 async def connect(

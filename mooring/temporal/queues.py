@@ -18,6 +18,7 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from mooring.commands import code, set_current_version
 from mooring.errors import WorkerUnavailable
 from mooring.models import Model
+from mooring.process.clock import utc_now
 from mooring.temporal.runs import deadline
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ async def queue_workers(
     """
     asked = DescribeTaskQueueRequest(namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind)
     found = await client.workflow_service.describe_task_queue(asked)
-    since = datetime.now(UTC) - within if within else datetime.min.replace(tzinfo=UTC)
+    since = utc_now() - within if within else datetime.min.replace(tzinfo=UTC)
     lively = {each.identity: _version(each) for each in found.pollers if each.last_access_time.ToDatetime(UTC) > since}
     current, served = _read(found.versioning_info.current_deployment_version), _served(found.versioning_info)
     idle = {identity: version for identity, version in lively.items() if version not in served}

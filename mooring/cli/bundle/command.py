@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -15,6 +15,7 @@ from mooring.cli.naming import volume_named
 from mooring.cli.operations import Kubeconfig, KubeContext
 from mooring.cli.output import note, print_lines
 from mooring.cli.session import Session
+from mooring.process.clock import utc_now
 
 if TYPE_CHECKING:
     from mooring.cli.bundle.archive import BundleIndex
@@ -55,7 +56,7 @@ def bundle(
     """
     session = Session.of(context, kubeconfig, kube_context)
     handles = [volume_named(session, volume).id for volume in volumes or ()]
-    now = datetime.now(UTC)
+    now = utc_now()
     folder = f"mooring-bundle-{now:%Y%m%dT%H%M%SZ}"
     file = output or Path(f"{folder}.tar.gz")
     _create(file)

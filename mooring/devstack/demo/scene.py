@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -27,6 +26,7 @@ from mooring.devstack.volumes import PVS
 from mooring.devstack.workers import WorkerProcess, without_settings
 from mooring.models import DEFAULT_DRIVER, RebuildResult, VolumeRecord
 from mooring.names import REBUILD
+from mooring.process.clock import utc_now
 from mooring.records.annotations import read
 
 T = TypeVar("T")
@@ -93,7 +93,7 @@ class Scene:
         """Read the record on a PV."""
         async with aiohttp.ClientSession(self.kubernetes.url) as session, session.get(f"{PVS}/{pv}") as answer:
             found: dict[str, Any] = (await answer.json())["metadata"]
-        return read(DEFAULT_DRIVER, pv, found["uid"], found.get("annotations"), datetime.now(UTC)).record
+        return read(DEFAULT_DRIVER, pv, found["uid"], found.get("annotations"), utc_now()).record
 
     async def _rebuilds(self) -> AsyncIterator[str]:
         async for run in self.client.list_workflows(f"WorkflowType = '{REBUILD}' AND ExecutionStatus = 'Completed'"):

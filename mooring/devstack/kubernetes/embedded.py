@@ -8,7 +8,6 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +18,7 @@ from mooring.devstack.kubernetes.reads import Watch
 from mooring.devstack.kubernetes.rules import Births
 from mooring.devstack.kubernetes.service import ServedAnswer, ServedRequest, Service
 from mooring.devstack.kubernetes.store import Object
+from mooring.process.clock import utc_now
 
 HOST: Final = "127.0.0.1"
 HISTORY: Final = 10_000
@@ -32,7 +32,7 @@ class EmbeddedKubernetes:
 
     def __init__(self, history: int) -> None:
         # NB: a server started anew must not give out revisions that its predecessor's clients still hold: they get 410 instead.
-        self._service = Service(Births(lambda: str(uuid.uuid4()), lambda: datetime.now(UTC)), int(time.time()), history)
+        self._service = Service(Births(lambda: str(uuid.uuid4()), utc_now), int(time.time()), history)
         self.url = ""
 
     @classmethod
