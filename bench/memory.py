@@ -16,8 +16,9 @@ from uuid import UUID
 
 from mooring.index.manager import AttachmentManager
 from mooring.models import DEFAULT_DRIVER
-from mooring.records.annotations import Keys, read
+from mooring.records.annotations import read
 from mooring.records.compact import read_compact
+from mooring.records.keys import Keys
 
 LIMIT = 600
 KEYS = Keys.of(DEFAULT_DRIVER)

@@ -17,7 +17,7 @@ import aiohttp
 import msgspec
 
 from mooring.devstack.kubernetes import ApiServer
-from mooring.records.annotations import Keys
+from mooring.records.keys import Keys
 
 DRIVER: Final = "csi.bench.example.com"
 KEYS: Final = Keys.of(DRIVER)

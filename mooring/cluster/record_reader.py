@@ -14,8 +14,8 @@ from typing import Final
 from mooring.kubernetes.list_watch import ListPage
 from mooring.kubernetes.pv_objects import Pv, handle, untranslatable
 from mooring.models import Skip
-from mooring.records.annotations import Keys
 from mooring.records.compact import CompactRecord, read_compact
+from mooring.records.keys import Keys
 from mooring.records.store import Page
 
 CHUNK: Final = 100

@@ -24,7 +24,7 @@ Several PVs of one volume bear a record each (copies.py), and each leads to the 
 Invariants: reading a patched PV gives the record that the patch was made from, at a higher epoch. A patch touches no key but these
 six, and `attachment-also-on` only where it writes one.
 
-Not kept here: the PVs of a volume, and any I/O (mooring/cluster/persistent_volumes.py).
+Not kept here: the names in code (keys.py), the PVs of a volume, and any I/O (mooring/cluster/persistent_volumes.py).
 """
 
 from __future__ import annotations
@@ -42,35 +42,12 @@ from mooring.errors import MalformedRecord
 from mooring.models import AccessMode, Attachment, Model, Part, Precondition, VolumeRecord, Write, faults
 from mooring.models.times import format_time, parse_time
 from mooring.records import leads
+from mooring.records.keys import Keys
 
 ALL_BYTES = 256 * 1024
 """Bytes that Kubernetes allows for all annotations of an object, keys and values together."""
 _EPOCH = re.compile(r"0|[1-9][0-9]{0,17}")
 PatchOp = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """The names of one driver's annotations."""
-
-    node: str
-    at: str
-    epoch: str
-    operation: str
-    attachments: str
-    also_on: str
-
-    @classmethod
-    def of(cls, driver: str) -> Keys:
-        """Return the keys under the prefix `driver`."""
-        return cls(
-            node=f"{driver}/attached-node",
-            at=f"{driver}/attached-at",
-            epoch=f"{driver}/attachment-epoch",
-            operation=f"{driver}/attachment-operation",
-            attachments=f"{driver}/attachments",
-            also_on=f"{driver}/attachment-also-on",
-        )
 
 
 @dataclass(slots=True)

@@ -23,7 +23,8 @@ import msgspec
 from mooring.errors import MalformedRecord
 from mooring.models import NODE_ID_BYTES, AccessMode, Attachment, Precondition, VolumeRecord
 from mooring.models.times import parse_time
-from mooring.records.annotations import Keys, named_nodes, read, read_epoch, unsaid_mode
+from mooring.records.annotations import named_nodes, read, read_epoch, unsaid_mode
+from mooring.records.keys import Keys
 from mooring.records.peculiarity import BARE, NONE, Peculiarity, share
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")

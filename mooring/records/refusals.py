@@ -14,7 +14,7 @@ from shlex import quote
 from mooring.commands import code, unpublish
 from mooring.errors import Disputed, DuplicateVolume, HeldElsewhere, Incompatible, MalformedRecord, MooringError
 from mooring.models import AccessMode, Attachment, PublishRequest, VolumeRecord, VolumeRef
-from mooring.records.annotations import Keys
+from mooring.records.keys import Keys
 
 _SINGLE_NODE_WRITERS = {
     AccessMode.SINGLE_NODE_WRITER,

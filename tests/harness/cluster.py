@@ -10,7 +10,7 @@ import aiohttp
 
 from mooring.devstack.kubernetes.kubeconfig import ApiServer
 from mooring.devstack.proxy import FaultProxy
-from mooring.records.annotations import Keys
+from mooring.records.keys import Keys
 
 PVS = "/api/v1/persistentvolumes"
 EVENTS = "/apis/events.k8s.io/v1/events"

@@ -11,8 +11,8 @@ from mooring.kubernetes.kube_pb2 import ListMeta, PersistentVolume
 from mooring.kubernetes.protobuf import ITEMS, MAGIC, METADATA, RAW
 from mooring.kubernetes.pv_objects import PvLists
 from mooring.models import DEFAULT_DRIVER, Skip
-from mooring.records.annotations import Keys
 from mooring.records.compact import CompactRecord
+from mooring.records.keys import Keys
 from mooring.records.store import Page
 from tests.harness.cluster import PVS, Cluster
 from tests.harness.records import NOW

@@ -12,10 +12,11 @@ from mooring.devstack.kubernetes.patch import JSON_PATCH, apply_patch
 from mooring.devstack.kubernetes.status import ApiRefusal
 from mooring.models import AccessMode, Attachment, Copy, VolumeRecord, VolumeRef, Write
 from mooring.records import annotations
+from mooring.records.keys import Keys
 
 DRIVER = "rds.csi.srvlab.io"
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
-OURS = astuple(annotations.Keys.of(DRIVER))
+OURS = astuple(Keys.of(DRIVER))
 ALSO_ON = f"{DRIVER}/attachment-also-on"
 HELD_AT_4 = {f"{DRIVER}/attached-node": "node-a", f"{DRIVER}/attachment-epoch": "4"}
 HELD = Attachment(node_id="node-a", attached_at=NOW)

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from mooring.errors import MalformedRecord
 from mooring.models import DEFAULT_DRIVER, AccessMode, Attachment, Precondition, VolumeRecord
-from mooring.records.annotations import Keys, read
+from mooring.records.annotations import read
 from mooring.records.compact import CompactRecord, pack, read_compact, unpack
+from mooring.records.keys import Keys
 from tests.harness.records import NOW, UID
 
 KEYS = Keys.of(DEFAULT_DRIVER)

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from mooring.devstack.volumes import pv, pv_name, volume_handle
 from mooring.models import DEFAULT_DRIVER, Skip
-from mooring.records.annotations import Keys
+from mooring.records.keys import Keys
 
 COUNT: Final = 1000
 PLAIN: Final = 200

@@ -6,7 +6,7 @@ from dataclasses import astuple
 
 import pytest
 
-from mooring.records.annotations import Keys
+from mooring.records.keys import Keys
 from tests.devstack.contract.api import PVS, Answer, Api, add, at, remove
 from tests.system.admission.conftest import DRIVER, annotated, pv
 
