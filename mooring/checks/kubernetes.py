@@ -6,13 +6,13 @@ Nothing is changed: the one write is a dry run.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 import msgspec
 
-from mooring.checks.results import Answer, Question, failed, ok, skipped, warning
+from mooring.checks.admission import is_for_others, protected
+from mooring.checks.results import Answer, Question, failed, ok, skipped, unknown, warning
 from mooring.checks.rights import missing_rights
 from mooring.cluster.persistent_volumes import FIELD_MANAGER
 from mooring.cluster.record_list import Records, duplicates, read_records, volumes_of
@@ -22,6 +22,7 @@ from mooring.kubernetes.api import NotFound, Refused, Request
 from mooring.kubernetes.list_watch import decode
 from mooring.kubernetes.pv_objects import PVS
 from mooring.models import VolumeRef, Write
+from mooring.process.clock import utc_now
 from mooring.process.words import counted
 from mooring.records.annotations import patch
 
@@ -38,11 +39,8 @@ READABLE: Final = "records-readable"
 MAX_REPORTED: Final = 5
 """Number of problems that a check names one by one."""
 CSI_DRIVERS: Final = "/apis/storage.k8s.io/v1/csidrivers"
-POLICIES: Final = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies"
-POLICY: Final = "mooring"
 _CONNECT: Final = "Set KUBECONFIG, or --kubeconfig, to a file with which `kubectl version` reaches the cluster."
 _GRANT: Final = "kubectl apply -f deploy/kubernetes/rbac.yaml"
-_PROTECT: Final = "kubectl apply -f deploy/kubernetes/admission.yaml"
 _OTHERS: Final = "Run this as a user who may create subjectaccessreviews, or in a worker's Pod without --account."
 
 
@@ -58,22 +56,8 @@ class _Driver(msgspec.Struct):
     spec: _DriverSpec = msgspec.field(default_factory=_DriverSpec)
 
 
-class _Variable(msgspec.Struct):
-    name: str = ""
-    expression: str = ""
-
-
-class _PolicySpec(msgspec.Struct):
-    variables: list[_Variable] = msgspec.field(default_factory=list)
-
-
-class _Policy(msgspec.Struct):
-    spec: _PolicySpec = msgspec.field(default_factory=_PolicySpec)
-
-
 _VERSION: Final = msgspec.json.Decoder(_Version)
 _DRIVER: Final = msgspec.json.Decoder(_Driver)
-_POLICY: Final = msgspec.json.Decoder(_Policy)
 
 
 class KubernetesChecks:
@@ -147,30 +131,17 @@ class KubernetesChecks:
         except NotFound:
             return warning(f"There is no CSIDriver {self._driver}.", "Install the driver, or correct MOORING_DRIVER or --driver.")
         except KubernetesForbidden:
-            return _unknown("get csidrivers.storage.k8s.io")
+            return unknown("get csidrivers.storage.k8s.io")
         if required is False:
             why = f"CSIDriver {self._driver} has attachRequired false: Kubernetes never asks for its volumes to be attached."
             return warning(why, "Recreate the CSIDriver with attachRequired true; the field can't be changed.")
         return ok()
 
     async def _admission(self) -> Answer:
-        request = Request(f"read ValidatingAdmissionPolicy {POLICY}", "GET", f"{POLICIES}/{POLICY}")
-        try:
-            variables = decode(_POLICY, request, await self._kubernetes.request(request)).spec.variables
-        except NotFound:
-            why = (
-                "Without the policy, everyone who may patch PersistentVolumes may write records, and two nodes may get one volume."
-            )
-            return warning(why, "Set drivers and account in deploy/kubernetes/admission.yaml, and then:", _PROTECT)
-        except KubernetesForbidden:
-            return _unknown("get validatingadmissionpolicies.admissionregistration.k8s.io")
-        if any(each.name == "drivers" and f"'{self._driver}'" in each.expression for each in variables):
-            return ok()
-        why = f"ValidatingAdmissionPolicy {POLICY} does not name driver {self._driver}, so its records are not protected."
-        return warning(why, "Add it to the drivers in deploy/kubernetes/admission.yaml, and then:", _PROTECT)
+        return await protected(self._kubernetes, self._driver)
 
     async def _readable(self) -> Answer:
-        self._records = await read_records(volumes_of(self._kubernetes, self._driver, _now))
+        self._records = await read_records(volumes_of(self._kubernetes, self._driver, utc_now))
         seen = self._records.records
         held = sum(bool(each.nodes) for each in seen)
         nodes = counted(sum(len(each.nodes) for each in seen), "node")
@@ -216,15 +187,10 @@ class KubernetesChecks:
         except (Refused, NotFound):
             return skipped(f"PersistentVolume {seen.pv} changed during the check")
         except KubernetesForbidden as error:
-            if f"ValidatingAdmissionPolicy '{POLICY}'" in str(error):
+            if is_for_others(str(error)):
                 return skipped("the admission policy lets only the workers' account write; to try it, run this in a worker's Pod")
             raise
         return ok(seen.pv)
-
-
-def _unknown(right: str) -> Answer:
-    """Answer that a worker's account can't know: it has no right that its work doesn't take."""
-    return skipped(f"unknown: it takes the right to {right}, which a worker doesn't need; run this as a user who has it")
 
 
 def _told_of(errors: Sequence[MooringError]) -> Answer:
@@ -236,7 +202,3 @@ def _told(problems: Sequence[str], fix: str) -> Answer:
         return ok()
     more = f" And {len(problems) - MAX_REPORTED} more." if len(problems) > MAX_REPORTED else ""
     return failed(" ".join(problems[:MAX_REPORTED]) + more, fix)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

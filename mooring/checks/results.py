@@ -101,6 +101,11 @@ def skipped(cause: str) -> Answer:
     return Answer(Result.SKIPPED, cause)
 
 
+def unknown(right: str) -> Answer:
+    """Answer that a worker's account can't know: it has no right that its work doesn't take."""
+    return skipped(f"unknown: it takes the right to {right}, which a worker doesn't need; run this as a user who has it")
+
+
 async def put(questions: Sequence[Question]) -> list[Check]:
     """Put the questions of one group, one after the other."""
     without: set[str] = set()
