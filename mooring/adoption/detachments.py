@@ -13,6 +13,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
@@ -24,6 +25,7 @@ from mooring.adoption.rules import in_question
 from mooring.cluster.volume_attachments import Attached, Volume
 from mooring.errors import MooringError, TemporalUnavailable, UnreadableHistory
 from mooring.models import UnpublishRequest, UnpublishResult, VolumeRef
+from mooring.process.at_once import ask_each
 from mooring.records.past import Past, conclude
 from mooring.temporal.reasons import in_words
 from mooring.temporal.runs import is_run_id, legible, look_up, read_run
@@ -36,6 +38,8 @@ CLOCK_SKEW: Final = 10.0
 """Seconds that the clocks of Temporal and the API server may differ by, unless MOORING_CLOCK_SKEW says otherwise."""
 MAX_RUNS: Final = 50
 """Unpublishes of one volume that are looked into, the newest ones."""
+MAX_CONCURRENT_OF_A_VOLUME: Final = 8
+"""Number of one volume's VolumeAttachments that are asked about at once."""
 MAX_ANSWERS: Final = 10_000
 """Answers that are kept."""
 
@@ -198,4 +202,6 @@ class TemporalDetachments:
 
 async def look_back(volume: Volume, attached: Sequence[Attached], detachments: Detachments) -> dict[str, Past]:
     """Return what has become of those of the volume's VolumeAttachments that its record doesn't know, by their names."""
-    return {each.name: await detachments.since(volume, each) for each in in_question(volume, attached)}
+    asked = in_question(volume, attached)
+    past = await ask_each(partial(detachments.since, volume), asked, MAX_CONCURRENT_OF_A_VOLUME)
+    return {each.name: found for each, found in zip(asked, past, strict=True)}

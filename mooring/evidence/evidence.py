@@ -26,8 +26,9 @@ from mooring.evidence.asker import AskingRun
 from mooring.evidence.last_run import is_listed, last_run, left_by_hold, let_go_without_pv, newer
 from mooring.evidence.newest_operation import newest_operation, require_listed
 from mooring.evidence.past_holders import PastHolders, altered, lowered
+from mooring.evidence.shown_attachments import ShownAttachments
 from mooring.evidence.unplaced import MAX_CONFIRMED, doubt, word
-from mooring.models import AccessMode, Attachment, Precondition, VolumeRecord, VolumeRef
+from mooring.models import Attachment, Precondition, VolumeRecord, VolumeRef
 from mooring.process.at_once import ask_each
 from mooring.records.compact import pack
 from mooring.records.copies import lost_leads
@@ -175,6 +176,10 @@ class EvidenceReader:
         await self._name_shown(known)
         await self._let_go(volume.volume_handle, known, departure)
 
+    @property
+    def _shown(self) -> ShownAttachments:
+        return ShownAttachments(self.attached, self.attachments, self.nodes)
+
     async def _of_gone(self, handle: str, asking: AskingRun) -> tuple[VolumeRecord | None, dict[str, str]]:
         """Return the last known record of a volume without a PV, or None, and by node id the reason why it may be attached."""
         if asking.workflow == names.PERSIST:
@@ -227,7 +232,7 @@ class EvidenceReader:
 
     async def _name_shown(self, known: PastHolders) -> list[tuple[str, CachedAttachment]]:
         """Name the VolumeAttachments that are evidence for holders, and return those of all its PVs, each with its node id."""
-        shown = [(await self._node_id(each), each) for pv in known.pvs for each in self.attached.of(pv)]
+        shown = await self._shown.of(known.pvs)
         known.shown.update((node_id, each.name) for node_id, each in shown if node_id in known.holders)
         return shown
 
@@ -235,62 +240,48 @@ class EvidenceReader:
         named = await self._name_shown(known)
         await self._take_modes(known, named)
         # NB: these may be of another volume after all, so that their end takes nothing from whom anything else speaks for.
-        unplaced = [(await self._node_id(each), each) for each in await self.unplaced.of(handle)]
-        for node_id, shown in (*named, *unplaced):
-            if node_id in known.holders or any(run.outdates(node_id, shown.since, self.skew) for run in runs):
-                continue
-            if await self.attachments.is_attached(shown.name):  # NB: the watch may lag, and show one that has been detached
-                mode, readonly = await self._mode(shown.pv)
+        unplaced = await self._shown.with_node_ids(await self.unplaced.of(handle))
+        heard = {
+            shown.name: (node_id, shown)
+            for node_id, shown in (*named, *unplaced)
+            if node_id not in known.holders and not any(run.outdates(node_id, shown.since, self.skew) for run in runs)
+        }
+        attached = await self._shown.still_attached(heard)
+        modes = await self._shown.modes(shown.pv for name, (_, shown) in heard.items() if name in attached)
+        for name, (node_id, shown) in heard.items():
+            if name in attached and node_id not in known.holders:
+                mode, readonly = modes[shown.pv]
                 held = Attachment(node_id=node_id, attached_at=shown.since, access_mode=mode, readonly=readonly)
-                said = f"VolumeAttachment {shown.name} says that it is attached to node {node_id}."
-                known.take_shown(held, shown.name, said if shown.pv in known.pvs else word(shown))
+                said = f"VolumeAttachment {name} says that it is attached to node {node_id}."
+                known.take_shown(held, name, said if shown.pv in known.pvs else word(shown))
 
     async def _take_modes(self, known: PastHolders, shown: Sequence[tuple[str, CachedAttachment]]) -> None:
         """Give a holder that one of these spoke for while there was no PV to tell its mode that of the PV that there is now."""
+        unsaid = {node for node, held in known.holders.items() if held.access_mode is None}
+        modes = await self._shown.modes(each.pv for node_id, each in shown if node_id in unsaid)
         for node_id, each in shown:
-            held = known.holders.get(node_id)
-            if held is None or held.access_mode is not None:
-                continue
-            mode, readonly = await self._mode(each.pv)
-            if mode is not None:
+            mode, readonly = modes.get(each.pv, (None, False))
+            if node_id in unsaid and mode is not None:
+                unsaid.remove(node_id)
+                held = known.holders[node_id]
                 known.holders[node_id] = held.model_copy(update={"access_mode": mode, "readonly": readonly})
 
     async def _let_go(self, handle: str, known: PastHolders, departure: Departure | None) -> None:
-        """Forget whom a VolumeAttachment spoke for that is gone.
-
-        NB: the watch may lag, and show none that another worker has seen come, or that was made anew.
-        """
-        absent = [(node, name) for node, name in known.shown.items() if self.attached.is_gone(name)]
-        for node_id in [node for node, name in absent if not await self.attachments.is_attached(name)]:
+        """Forget whom a VolumeAttachment spoke for that is gone."""
+        absent = {node: name for node, name in known.shown.items() if self.attached.is_gone(name)}
+        attached = await self._shown.still_attached(absent.values())
+        for node_id in [node for node, name in absent.items() if name not in attached]:
             known.holders.pop(node_id, None)
             del known.shown[node_id]
             self.manager.departures.let_go(handle, node_id)
         if departure is not None:
             departure.shown.update(known.shown)
 
-    async def _node_id(self, shown: CachedAttachment) -> str:
-        """Return the node id that goes with a VolumeAttachment, or the node's name if it is unknown."""
-        node = self.nodes.named(shown.node)
-        known = node.node_id if node else shown.noted
-        return known or await self.attachments.node_id(shown.node) or shown.node
-
-    async def _mode(self, pv: str) -> tuple[AccessMode | None, bool]:
-        """Return the mode in which several nodes may have the PV's volume, None for one node; and whether it is readonly.
-
-        NB: the next write makes a record of it, so an outage is no reason to guess.
-        """
-        try:
-            volume = await self.attachments.volume(pv)
-        except MooringError as error:
-            if error.retryable:
-                raise
-            return None, False  # one node, then: the strictest
-        return (volume.access_mode, volume.readonly) if volume else (None, False)
-
     async def _unplaced(self, handle: str) -> dict[str, str]:
         """Map a node id to the reason why a volume without a PV may be attached there: a VolumeAttachment of an unknown PV is."""
         shown = await self.unplaced.confirmed()
-        return {await self._node_id(each): doubt(handle, each, len(shown) - 1) for each in shown[:MAX_CONFIRMED]}
+        named = await self._shown.with_node_ids(shown[:MAX_CONFIRMED])
+        return {node_id: doubt(handle, each, len(shown) - 1) for node_id, each in named}
 
 
 def _tell(failed: Mapping[str, Exception]) -> None:
