@@ -65,6 +65,15 @@ async def test_drift_that_is_left_is_a_failure_and_in_the_table(worker: MooringW
     assert (row["KIND"], row["VOLUME"], row["NODE"], row["OUTCOME"]) == ("unreadable_record", "bad", "<none>", "left")
 
 
+async def test_a_schedule_that_names_another_task_queue_is_told(worker: MooringWorker, run: Mooring, driver: str) -> None:
+    await run("drift", "--now")
+
+    ran = await run("--task-queue", "another", "drift")
+
+    told(ran, ExitCode.OK, f"The Schedule reconcile/{driver} names task queue mooring-{driver}, not another")
+    assert "names task queue" not in (await run("drift")).err
+
+
 async def test_it_is_for_programs_too(worker: MooringWorker, cluster: Cluster, run: Mooring) -> None:
     await cluster.create("bad", {cluster.keys.epoch: "many"})
 

@@ -11,17 +11,22 @@ import pytest
 from temporalio.client import Client
 
 from mooring.client import MooringClient
-from mooring.models import BackendCall
+from mooring.models import AccessMode, AccessType, BackendCall, PublishRequest
 from mooring.states import State
 from tests.harness.backend import JournalBackend
 from tests.harness.cluster import Cluster
 from tests.harness.dead_node import TAINT, DeadNode, ended
+from tests.harness.patience import PATIENCE
 from tests.harness.workers import quick, running_worker, until
 from worker import MooringWorker
 
 SLOTS: Final = 8
 WAITS: Final = 4
 """What half of the slots are for."""
+FEWEST: Final = 4
+"""The fewest slots that a worker may have: two for what releases ask for, one for a wait for a PV, one for everybody else."""
+LATE: Final = ("late-0", "late-1")
+"""More volumes without a PV than there is a share of the slots for."""
 NODES: Final = ("node-1", "node-2", "node-3")
 EACH: Final = 5
 """Volumes of each node, all of which its evacuation would release at once."""
@@ -50,10 +55,24 @@ def backend() -> Hanging:
 
 
 @pytest.fixture
-async def small(temporal_client: Client, cluster: Cluster, driver: str, backend: Hanging) -> AsyncIterator[MooringWorker]:
+def slots() -> int:
+    """The slots of the worker."""
+    return SLOTS
+
+
+@pytest.fixture
+async def small(
+    temporal_client: Client, cluster: Cluster, driver: str, backend: Hanging, slots: int
+) -> AsyncIterator[MooringWorker]:
     """A worker with few slots, and long patience with its backend."""
-    bounds = {"backend_timeout": 60, "backend_budget": 120, "heartbeat_timeout": 5}
-    crowd = {"evacuate_at_once": EACH, "activity_slots": SLOTS}
+    bounds = {
+        "backend_timeout": 60,
+        "backend_budget": 120,
+        "heartbeat_timeout": 5,
+        "attempt_timeout": 10,
+        "publish_budget": PATIENCE,
+    }
+    crowd = {"evacuate_at_once": EACH, "activity_slots": slots, "migration_nodes": 2}
     settings = quick(driver, node_check="csinode", evacuate="off", node_gone=1, backend="in:tests", **bounds, **crowd)
     async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig(), backend) as running:
         yield running
@@ -85,3 +104,35 @@ async def test_three_dead_nodes_and_a_backend_that_hangs_leave_room_for_publishe
     backend.goes_on.set()
     for evacuation in evacuations:
         assert (await ended(evacuation)).released == EACH
+
+
+def migrating(driver: str, node: str) -> PublishRequest:
+    """Return the request for a block volume that migrates."""
+    mode, block = AccessMode.MULTI_NODE_MULTI_WRITER, AccessType(block=True)
+    return PublishRequest(driver=driver, volume_handle="vm", node_id=node, access_mode=mode, access_type=block)
+
+
+@pytest.mark.parametrize("slots", [FEWEST])
+async def test_the_fewest_slots_leave_one_for_publishes_though_every_wait_has_its_share(
+    small: MooringWorker, cluster: Cluster, temporal_client: Client, mooring: MooringClient, backend: Hanging
+) -> None:
+    dead = DeadNode(cluster, temporal_client, mooring)
+    alive, other = (DeadNode(cluster, temporal_client, mooring, node, node) for node in ("node-b", "node-c"))
+    await dead.admit(*(f"vol-{number}" for number in range(EACH)))
+    await alive.admit()
+    await other.admit()
+    await dead.taint(TAINT)
+    evacuation = await dead.evacuate()
+    await until(lambda: backend.hanging == FEWEST // 2)
+    for handle in LATE:
+        await mooring.publish(handle, "node-b")
+    await until(lambda: not all(each.persisted for each in small.manager.list_attachments()))
+
+    await cluster.create("vm")
+    for node in ("node-b", "node-c"):
+        await mooring.request_publish(migrating(cluster.driver, node))
+    await alive.hold("live-0", "live-1")
+
+    assert backend.hanging == FEWEST // 2
+    backend.goes_on.set()
+    assert (await ended(evacuation)).released == EACH

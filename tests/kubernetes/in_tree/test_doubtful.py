@@ -9,11 +9,12 @@ import pytest
 
 from mooring.client import MooringClient
 from mooring.cluster.volume_attachments import ClusterAttachments
-from mooring.errors import UntranslatableVolume
+from mooring.errors import Disputed, UntranslatableVolume
 from mooring.kubernetes.in_tree import GCE
 from mooring.models import RebuildResult
 from tests.harness.cluster import PVS, Cluster
-from tests.harness.existing_cluster import MERGE_PATCH
+from tests.harness.existing_cluster import MERGE_PATCH, ExistingCluster
+from tests.harness.kubernetes import Kubernetes
 from tests.harness.records import NOW
 from tests.harness.workers import until
 from tests.kubernetes.in_tree.cases import ZONE, Case, gce
@@ -55,6 +56,24 @@ async def test_its_volume_attachments_have_no_volume_and_it_is_said_why(api: Any
     with pytest.raises(UntranslatableVolume, match=f"PersistentVolume {name} .* not of one region"):
         await ClusterAttachments(api, GCE, lambda: NOW).volume(name)
     await cluster.ask("DELETE", f"{PVS}/{name}")
+
+
+async def test_while_one_is_attached_no_other_node_gets_a_volume_without_a_pv(
+    worker: MooringWorker, cluster: Cluster, kubernetes: Kubernetes, mooring: MooringClient, disk: str
+) -> None:
+    existing = ExistingCluster(cluster, real=kubernetes.audit is not None)
+    pv = await create(cluster, disk, zone="us-central1-a__europe-west1-b")
+    attached = await existing.attach(disk, f"node-{disk}", noted=f"node-{disk}", pv=pv)
+    await until(lambda: not worker.context.clientset.attachment_cache.is_gone(attached))
+    late = f"projects/p/zones/us-central1-a/disks/late-{disk}"
+
+    with pytest.raises(Disputed, match=f"VolumeAttachment {attached} attaches PersistentVolume {pv}"):
+        await mooring.publish(late, "node-b")
+    await existing.remove(attached)
+    await cluster.ask("DELETE", f"{PVS}/{pv}")
+
+    await until(lambda: worker.context.clientset.attachment_cache.is_gone(attached))
+    assert not (await mooring.publish(late, "node-b")).persisted
 
 
 async def test_a_pv_whose_label_is_changed_is_one_volume_still(
