@@ -24,6 +24,7 @@ from tests.system.admission.conftest import ADMISSION, DRIVER, annotated, enforc
 
 NEW: Final = "attachment-also-on"
 """The annotation that a policy of before doesn't know."""
+RELEASED: Final = "released.csi.test"
 Checks: TypeAlias = dict[str, dict[str, Any]]
 
 
@@ -91,6 +92,19 @@ async def test_one_that_leaves_an_annotation_of_this_version_to_everybody_is_war
 
     assert (written.code, found["result"]) == (200, "warning")
     assert NEW in found["cause"]
+
+
+async def test_a_policy_of_another_name_is_one_too(guarded: RealKubernetes, admin: Api, tmp_path: Path) -> None:
+    await enforce(guarded, admin, "of-a-release", RELEASED)
+
+    assert (await check(guarded, RELEASED, tmp_path, ADMIN))["kubernetes-admission"]["result"] == "ok"
+
+
+async def test_a_driver_that_no_policy_names_is_warned_of(guarded: RealKubernetes, tmp_path: Path) -> None:
+    found = (await check(guarded, "other.csi.test", tmp_path, ADMIN))["kubernetes-admission"]
+
+    assert found["result"] == "warning"
+    assert "No ValidatingAdmissionPolicy names driver other.csi.test, so its records are not protected" in found["cause"]
 
 
 @pytest.mark.parametrize("driver", ["other.csi.test"])
