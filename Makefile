@@ -14,11 +14,12 @@ MINUTES ?= 30
 SEED ?= 1
 JOBS ?= 1
 STORY ?=
+VOLUMES ?= 100000
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup kube promtool helm test demo simulate campaign bench bench-rebuild check docs screenshots format stubs lock tidy release clean
+.PHONY: help setup kube promtool helm test demo simulate campaign bench bench-rebuild bench-size check docs screenshots format stubs lock tidy release clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -67,6 +68,9 @@ bench: setup kube ## print what an attachment costs in memory, a publish beside 
 
 bench-rebuild: setup kube ## measure a rebuild beside a Go program's, on a real API server (SIZES="20000 100000"; minutes)
 	KUBEBUILDER_ASSETS="$$(bash kube/build.sh)" $(BIN)/python -m bench.rebuild $(SIZES)
+
+bench-size: setup kube ## measure starts, memory and node failures with a few thousand PVs and with many (VOLUMES=100000; minutes)
+	KUBEBUILDER_ASSETS="$$(bash kube/build.sh)" $(BIN)/python -m bench.size $(VOLUMES)
 
 check: setup ## lint, types, import contracts, and the files that ship
 	$(BIN)/ruff check

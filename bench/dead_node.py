@@ -10,7 +10,7 @@ import argparse
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from statistics import median
 from typing import Any, Final
 
@@ -27,7 +27,7 @@ ROUNDS: Final = 5
 VOLUMES: Final = 100
 AT_ONCE: Final = 32
 AIM: Final = 1.5
-BOUND: Final = 120.0
+BOUND: Final = 600.0
 NODES: Final = "/api/v1/nodes"
 CSI_NODES: Final = "/apis/storage.k8s.io/v1/csinodes"
 TAINT: Final = {"key": "node.kubernetes.io/out-of-service", "value": "nodeshutdown", "effect": "NoExecute"}
@@ -35,8 +35,12 @@ TAINT: Final = {"key": "node.kubernetes.io/out-of-service", "value": "nodeshutdo
 
 async def evacuated_seconds(stage: Stage, http: aiohttp.ClientSession, node: str) -> float:
     """Return the seconds from the taint of this new node until it holds none of its volumes."""
-    await _register(http, node)
-    handles = await _published(stage, node)
+    handles = await occupied(stage, http, node, VOLUMES)
+    return await released_seconds(stage, http, node, handles)
+
+
+async def released_seconds(stage: Stage, http: aiohttp.ClientSession, node: str, handles: Sequence[str]) -> float:
+    """Return the seconds from the taint of the node that holds these volumes until it holds none."""
     start = time.perf_counter()
     await _send(http.patch(f"{NODES}/{node}", data=_json({"spec": {"taints": [TAINT]}}), headers=_MERGE))
     result = await asyncio.wait_for(_evacuated(stage, node), BOUND)
@@ -48,10 +52,9 @@ async def evacuated_seconds(stage: Stage, http: aiohttp.ClientSession, node: str
 
 async def unpublished_seconds(stage: Stage, http: aiohttp.ClientSession, node: str) -> float:
     """Return the seconds of the same releases by a client."""
-    await _register(http, node)
-    handles = await _published(stage, node)
+    handles = await occupied(stage, http, node, VOLUMES)
     start = time.perf_counter()
-    await _each(lambda handle: stage.mooring.unpublish(handle, node), handles)
+    await _each(lambda handle: stage.mooring.unpublish(handle, node, deadline=BOUND), handles)
     return time.perf_counter() - start
 
 
@@ -66,9 +69,11 @@ async def _evacuated(stage: Stage, node: str) -> EvacuationResult:
         await asyncio.sleep(0.01)
 
 
-async def _published(stage: Stage, node: str) -> list[str]:
-    handles = stage.take(VOLUMES)
-    await _each(lambda handle: stage.mooring.publish(handle, node), handles)
+async def occupied(stage: Stage, http: aiohttp.ClientSession, node: str, volumes: int) -> list[str]:
+    """Create a node, publish so many volumes there, and return them."""
+    await _register(http, node)
+    handles = stage.take(volumes)
+    await _each(lambda handle: stage.mooring.publish(handle, node, deadline=BOUND), handles)
     return handles
 
 
