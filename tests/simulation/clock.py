@@ -137,7 +137,13 @@ class Timer(asyncio.TimerHandle):
     _args: Any
 
     def __init__(self, when: float, callback: Any, args: Any, loop: Any, context: Context) -> None:
-        Callback.__init__(self, callback, args, loop, context)  # type: ignore[arg-type] # both have the slots of a handle
+        self._context = contextvars.copy_context() if context is None else context
+        self._loop = loop
+        self._callback = callback
+        self._args = args
+        self._cancelled = False
+        self._repr = None
+        self._source_traceback = None
         self._when = when
         self._scheduled = True
 
@@ -164,7 +170,6 @@ class VirtualLoop(base_events.BaseEventLoop):
         self.task_numbers = count(1)
         self._halted: set[Process] = set()
         self.is_over = False
-        self.set_task_factory(_task)
 
     def time(self) -> float:
         return self._time
@@ -185,13 +190,24 @@ class VirtualLoop(base_events.BaseEventLoop):
         self, delay: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context = None
     ) -> asyncio.TimerHandle:
         """Have something done after so many seconds."""
-        return self.call_at(self._time + delay, callback, *args, context=context)
+        when = self._time + delay
+        timer = Timer(when, callback, args, self, context)
+        heapq.heappush(self._scheduled, (when, next(self._timers), timer))
+        return timer
 
     def call_at(self, when: float, callback: Callable[[*Ts], object], *args: *Ts, context: Context = None) -> asyncio.TimerHandle:
         """Have something done at a time; what is due at one moment is done in the order in which it was asked for."""
         timer = Timer(when, callback, args, self, context)
         heapq.heappush(self._scheduled, (when, next(self._timers), timer))
         return timer
+
+    def create_task(self, coro: Any, *, name: object = None, context: Context = None) -> VirtualTask:
+        """Begin a task in the process that asks for it, or in that of its context."""
+        task = VirtualTask(coro, loop=self, name=None if name is None else str(name), context=context)
+        process = task.process = PROCESS.get() if context is None else context.get(PROCESS)
+        if process is not None:
+            process.take_in(task)
+        return task
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:  # type: ignore[override] # noqa: ARG002
         """Run the function before this returns."""
@@ -223,8 +239,18 @@ class VirtualLoop(base_events.BaseEventLoop):
             ready.append(timer)
         for _ in range(len(ready)):
             handle = ready.popleft()
-            if not (handle._cancelled or (self._halted and self._is_halted(handle)) or (self.is_over and _is_outside(handle))):
-                handle._run()
+            if handle._cancelled or (self.is_over and _is_outside(handle)):
+                continue
+            process = handle._context.get(PROCESS) if self._halted else None
+            if process is not None and process in self._halted:
+                process.parked.append(handle)  # if it is paused, it goes on with it
+                continue
+            try:
+                handle._context.run(handle._callback, *handle._args)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:
+                self.call_exception_handler({"message": f"{handle} failed", "exception": error, "handle": handle})
 
     def end(self) -> None:
         """End the world, and let all processes go on to their clean-up."""
@@ -232,14 +258,6 @@ class VirtualLoop(base_events.BaseEventLoop):
         for process in sorted(self._halted, key=lambda process: process.name):
             self.resume(process)
             process.let_go()
-
-    def _is_halted(self, handle: Any) -> bool:
-        """Return whether a callback belongs to a process that doesn't run; a paused one keeps it."""
-        process = handle._context.get(PROCESS)
-        if process is None or process not in self._halted:
-            return False
-        process.parked.append(handle)
-        return True
 
     def _drop_cancelled(self) -> list[tuple[float, int, Timer]]:
         """Return the timers, the next of which is wanted."""
@@ -303,14 +321,6 @@ def _virtual() -> VirtualLoop:
     if not isinstance(loop, VirtualLoop):
         raise TypeError("There is no virtual time on this loop.")
     return loop
-
-
-def _task(loop: asyncio.AbstractEventLoop, coro: Any, context: contextvars.Context | None = None, **named: Any) -> VirtualTask:
-    task = VirtualTask(coro, loop=loop, context=context, **named)
-    process = task.process = PROCESS.get() if context is None else context.get(PROCESS)
-    if process is not None:
-        process.take_in(task)
-    return task
 
 
 def _is_outside(handle: Any) -> bool:

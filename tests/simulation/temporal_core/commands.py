@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from temporalio.api.command.v1 import Command
 from temporalio.api.common.v1 import Payload, Payloads, RetryPolicy, WorkflowType
@@ -12,13 +12,15 @@ from temporalio.api.enums.v1 import CommandType, TaskQueueKind
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.taskqueue.v1 import TaskQueue
 
+_TYPES: Final = {name.removeprefix("COMMAND_TYPE_"): number for name, number in CommandType.items()}
+_NORMAL: Final = TaskQueueKind.TASK_QUEUE_KIND_NORMAL
 _POLICIES = {0: 1, 1: 1, 2: 2, 3: 3}
 """Parent close policies: those of the core, and those of the server."""
 
 
 def _make(kind: str, field: str, asked: Any = None, /, **fields: Any) -> Command:
     name = f"{field}_command_attributes"
-    command = Command(command_type=CommandType.Value(f"COMMAND_TYPE_{kind}"))
+    command = Command(command_type=_TYPES[kind])
     body = getattr(command, name)
     body.SetInParent()
     body.MergeFrom(type(body)(**{key: value for key, value in fields.items() if value is not None}))
@@ -204,4 +206,4 @@ def as_json(value: Any) -> Payload:
 
 
 def _queue(name: str) -> TaskQueue:
-    return TaskQueue(name=name, kind=TaskQueueKind.TASK_QUEUE_KIND_NORMAL)
+    return TaskQueue(name=name, kind=_NORMAL)

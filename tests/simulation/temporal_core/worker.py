@@ -20,11 +20,11 @@ from temporalio.bridge.proto.activity_task import ActivityTask
 from temporalio.bridge.proto.workflow_activation import RemoveFromCache, WorkflowActivation, WorkflowActivationJob
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.bridge.worker import PollShutdownError  # type: ignore[attr-defined] # the SDK imports it from its library
-from temporalio.converter._extstore import StorageOperationMetrics
 from temporalio.service import RPCError, RPCStatusCode
 
 from tests.simulation.temporal_core.activities import WorkerActivities
 from tests.simulation.temporal_core.run import CachedRun, TaskFailedError
+from tests.simulation.temporal_core.savings import sparing
 from tests.simulation.temporal_core.states import NondeterminismError
 from tests.simulation.temporal_server.errors import refusal
 from tests.simulation.temporal_server.queries import Query
@@ -258,18 +258,12 @@ def installed() -> Iterator[None]:
     def create(client: Any, config: bridge.WorkerConfig) -> Any:
         return Core(client.server, config) if isinstance(client, Bridge) else real(client, config)
 
-    coders = bridge.decode_activation, bridge.encode_completion
     bridge.Worker.create = staticmethod(create)  # type: ignore[method-assign]
-    bridge.decode_activation = bridge.encode_completion = _leave  # NB: there is no codec, and the search for payloads is slow
     try:
-        yield
+        with sparing():
+            yield
     finally:
         bridge.Worker.create = staticmethod(real)  # type: ignore[method-assign]
-        bridge.decode_activation, bridge.encode_completion = coders
-
-
-async def _leave(*_: Any, **__: Any) -> StorageOperationMetrics:
-    return StorageOperationMetrics()
 
 
 def _slots(supplier: Any) -> int:

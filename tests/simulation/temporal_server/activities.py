@@ -29,7 +29,11 @@ _NAMES: Final = {
     TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE: "ScheduleToClose",
     TimeoutType.TIMEOUT_TYPE_HEARTBEAT: "Heartbeat",
 }
-_RETRIED: Final = (TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE, TimeoutType.TIMEOUT_TYPE_HEARTBEAT)
+_ATTEMPT: Final = TimeoutType.TIMEOUT_TYPE_START_TO_CLOSE
+_START: Final = TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START
+_CLOSE: Final = TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE
+_BEAT: Final = TimeoutType.TIMEOUT_TYPE_HEARTBEAT
+_RETRIED: Final = (_ATTEMPT, _BEAT)
 
 
 @dataclass(slots=True, eq=False)
@@ -99,7 +103,7 @@ class Activities:
         activity = PendingActivity(run, scheduled_id, asked, scheduled_at)
         run.activities[scheduled_id] = activity
         left = seconds(asked.schedule_to_close_timeout)
-        activity.set("close", left, self._time_out, activity, TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE)
+        activity.set("close", left, self._time_out, activity, _CLOSE)
         self._dispatch(activity)
 
     def start(self, attempt: ActivityAttempt, identity: str) -> None:
@@ -107,10 +111,9 @@ class Activities:
         activity, asked = attempt.activity, attempt.activity.asked
         activity.started_at, activity.identity = now(), identity
         activity.set("start", 0, self._time_out)
-        kinds = TimeoutType
         limit = seconds(asked.start_to_close_timeout)
-        activity.set("attempt", limit, self._time_out, activity, kinds.TIMEOUT_TYPE_START_TO_CLOSE)
-        activity.set("beat", seconds(asked.heartbeat_timeout), self._time_out, activity, kinds.TIMEOUT_TYPE_HEARTBEAT)
+        activity.set("attempt", limit, self._time_out, activity, _ATTEMPT)
+        activity.set("beat", seconds(asked.heartbeat_timeout), self._time_out, activity, _BEAT)
         self.server.handed_out(activity.run, asked.activity_type.name, identity)
 
     def beat(self, attempt: ActivityAttempt, details: Payloads) -> bool:
@@ -124,7 +127,7 @@ class Activities:
         activity = attempt.activity
         activity.details, activity.beat_at = details, now()
         limit = seconds(activity.asked.heartbeat_timeout)
-        activity.set("beat", limit, self._time_out, activity, TimeoutType.TIMEOUT_TYPE_HEARTBEAT)
+        activity.set("beat", limit, self._time_out, activity, _BEAT)
         return activity.cancel_requested_id > 0
 
     def complete(self, attempt: ActivityAttempt, result: Payloads | None) -> None:
@@ -181,7 +184,7 @@ class Activities:
     def _dispatch(self, activity: PendingActivity) -> None:
         activity.attempt_scheduled_at = now()
         limit = seconds(activity.asked.schedule_to_start_timeout)
-        activity.set("start", limit, self._time_out, activity, TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_START)
+        activity.set("start", limit, self._time_out, activity, _START)
         queue = self.server.matching.queue("activity", activity.asked.task_queue.name)
         self.server.later(queue.offer, ActivityAttempt(activity, activity.attempt))
 
@@ -191,7 +194,7 @@ class Activities:
         if state is None:
             return
         if state == RetryState.RETRY_STATE_TIMEOUT and activity.started_at is not None:
-            failure = _timed_out(activity, TimeoutType.TIMEOUT_TYPE_SCHEDULE_TO_CLOSE, late=True)
+            failure = _timed_out(activity, _CLOSE, late=True)
         if activity.last_failure is not None:
             failure.cause.CopyFrom(activity.last_failure)
         self._end(activity, "ACTIVITY_TASK_TIMED_OUT", failure=failure, retry_state=state)
@@ -262,6 +265,6 @@ def _timed_out(activity: PendingActivity, kind: TimeoutType.ValueType, *, late: 
     why = "Not enough time to schedule next retry before activity ScheduleToClose timeout, giving up retrying"
     failure = Failure(message=why if late else f"activity {_NAMES[kind]} timeout", source="Server")
     failure.timeout_failure_info.timeout_type = kind
-    if activity.details is not None and kind == TimeoutType.TIMEOUT_TYPE_HEARTBEAT:
+    if activity.details is not None and kind == _BEAT:
         failure.timeout_failure_info.last_heartbeat_details.CopyFrom(activity.details)
     return failure

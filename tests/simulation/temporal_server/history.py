@@ -52,6 +52,5 @@ def seconds(duration: Duration) -> float:
 
 def duration(length: float) -> Duration:
     """Return so many seconds as messages have them."""
-    made = Duration()
-    made.FromTimedelta(timedelta(seconds=length))
-    return made
+    exact = timedelta(seconds=length)
+    return Duration(seconds=exact.days * 86_400 + exact.seconds, nanos=exact.microseconds * 1_000)

@@ -18,13 +18,13 @@ from google.protobuf.message import Message
 from temporalio.client import Client
 from temporalio.client import Plugin as ClientPlugin
 from temporalio.common import MetricMeter
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import ConnectConfig, RPCStatusCode, _BridgeServiceClient
 from temporalio.worker import Plugin as WorkerPlugin
 from temporalio.worker import Replayer, ReplayerConfig, UnsandboxedWorkflowRunner, Worker, WorkerConfig
 
 from tests.simulation.clock import is_over
 from tests.simulation.temporal_server.errors import refusal, world_ended
+from tests.simulation.temporal_server.payloads import CONVERTER
 from tests.simulation.temporal_server.requests import Requests
 from tests.simulation.temporal_server.server import Server, no_time
 
@@ -157,4 +157,4 @@ def connect(server: Server, identity: str = "simulated") -> Client:
     """Return a client of the server that converts payloads as Mooring does."""
     service = Service(server)
     service.config.identity = identity
-    return Client(service, namespace=server.namespace, data_converter=pydantic_data_converter, plugins=[InProcess()])
+    return Client(service, namespace=server.namespace, data_converter=CONVERTER, plugins=[InProcess()])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from temporalio.api.command.v1 import Command
 from temporalio.api.enums.v1 import TaskQueueKind
@@ -18,6 +18,9 @@ from tests.simulation.temporal_server.history import make_event
 if TYPE_CHECKING:
     from tests.simulation.temporal_server.run import Run
     from tests.simulation.temporal_server.updates import UpdateAnswer
+
+_STICKY: Final = TaskQueueKind.TASK_QUEUE_KIND_STICKY
+_NORMAL: Final = TaskQueueKind.TASK_QUEUE_KIND_NORMAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +92,7 @@ class WorkflowTask:
 
 def scheduled_fields(task: WorkflowTask) -> dict[str, Any]:
     """Return the attributes of the event that schedules a task."""
-    kinds = TaskQueueKind
-    kind = kinds.TASK_QUEUE_KIND_STICKY if task.sticky else kinds.TASK_QUEUE_KIND_NORMAL
+    kind = _STICKY if task.sticky else _NORMAL
     queue = TaskQueue(name=task.queue, kind=kind, normal_name=task.run.queue if task.sticky else "")
     return {"task_queue": queue, "attempt": task.attempt, "start_to_close_timeout": task.run.started.workflow_task_timeout}
 
