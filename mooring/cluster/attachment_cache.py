@@ -126,10 +126,10 @@ class UnknownNames:
         self._suspect.discard(name)
 
     def beyond(self, pvs: Container[str], left: Iterable[str]) -> list[str]:
-        """Return them; `left` have gone from the PVs since the last call."""
+        """Return them in their order; `left` have gone from the PVs since the last call."""
         self._suspect.update(name for name in left if name in self._attached)
         self._suspect = {name for name in self._suspect if name not in pvs}
-        return list(self._suspect)
+        return sorted(self._suspect)
 
 
 class ClusterAttachmentCache:

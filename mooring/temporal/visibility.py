@@ -192,7 +192,7 @@ class RunVisibility:
         async def describe(handle: str) -> tuple[str, WorkflowExecutionDescription | None]:
             return handle, await look_up(self._client, self._prefix + names.short(handle))
 
-        found = await ask_each(describe, set(handles), MAX_CONCURRENT)
+        found = await ask_each(describe, sorted(set(handles)), MAX_CONCURRENT)
         return {handle: run for handle, run in found if run is not None}
 
     async def _list(self, query: str, at_most: int | None = None) -> list[WorkflowExecution]:

@@ -93,3 +93,11 @@ def test_what_is_attached_and_not_known_is_told_without_a_look_at_all() -> None:
 
 def test_it_would_not_be_if_it_were_not_told_which_pvs_went() -> None:
     assert unlike(lambda _: set(), 3)
+
+
+def test_pvs_that_are_unknown_are_named_in_their_order() -> None:
+    attached = dict.fromkeys((f"pv-{number:02}" for number in range(20)), True)
+    unknown = UnknownNames(attached)
+    for name in reversed(attached):
+        unknown.add(name)
+    assert unknown.beyond((), ()) == list(attached)
