@@ -18,7 +18,11 @@ from tests.harness.tokens import Tokens, Verb
 
 
 class Turn(Enum):
-    """The fate of a call: it is kept back, and its caller waits or hears that nothing is known; or it is refused."""
+    """The fate of a call: it is kept back, and its caller waits or hears that nothing is known; or it is refused.
+
+    NB: on a busy machine the server may never hear an answer that it asked for: a refused attach is refused to whoever asks again,
+    until a detach shows that the refusal was heard.
+    """
 
     HANGS = "hangs"
     STRAYS = "strays"
@@ -60,10 +64,12 @@ class Array:
         volume = call.volume.volume_handle
         refusal = self._order.refusal(volume, verb, call.node_id, call.token)
         self.breaches[volume] += [refusal] if refusal else []
+        if verb == "unpublish" and self.turns["publish", volume][:1] == [Turn.REFUSED]:
+            del self.turns["publish", volume][0]
         turns = self.turns[verb, volume]
+        if turns[:1] == [Turn.REFUSED]:
+            raise BackendFailedPrecondition("The array is full.")
         match turns.pop(0) if turns else None:
-            case Turn.REFUSED:
-                raise BackendFailedPrecondition("The array is full.")
             case None:
                 refusal = self._carry_out(verb, call)
                 if refusal:

@@ -6,8 +6,10 @@ import pytest
 from temporalio.client import Client
 
 from mooring.client import MooringClient
+from mooring.errors import BackendFailedPrecondition
+from mooring.models import BackendCall, VolumeRef
 from mooring.records import fence
-from tests.harness.array import Array
+from tests.harness.array import Array, Turn
 from tests.harness.cluster import Cluster
 from tests.harness.patient import BOUNDS
 from tests.harness.workers import quick, running_worker
@@ -29,6 +31,19 @@ async def test_no_interruption_leaves_a_volume_on_two_nodes(
     temporal_client: Client, cluster: Cluster, mooring: MooringClient
 ) -> None:
     assert await played(temporal_client, cluster, mooring, *ROWS) == {}
+
+
+async def test_a_refusal_that_was_not_heard_is_repeated_until_a_detach() -> None:
+    array, call = Array(), BackendCall(volume=VolumeRef(volume_handle="vol"), node_id="node-a", epoch=1, token=1)
+    array.turns["publish", "vol"].append(Turn.REFUSED)
+    for _ in ("not heard", "heard"):
+        with pytest.raises(BackendFailedPrecondition):
+            await array.publish(call)
+
+    await array.unpublish(call.model_copy(update={"token": 2}))
+    await array.publish(call.model_copy(update={"token": 3}))
+
+    assert array.attached["vol"] == {"node-a"}
 
 
 @pytest.mark.parametrize("cut", [Cut.CANCEL, Cut.TERMINATE])
