@@ -82,6 +82,27 @@ async def test_a_publish_goes_on_above_its_own_epoch_on_a_pv_made_anew_which_no_
     assert (await cluster.holder("vol"), tokens) == ("node-a", sorted(tokens))
 
 
+async def test_an_unpublish_goes_on_above_its_own_epoch_on_a_pv_made_anew_which_no_worker_has_seen(
+    temporal_client: Client, cluster: Cluster, mooring: MooringClient, backend: JournalBackend
+) -> None:
+    settings = patient(cluster.driver, backend="in:tests")
+    async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig(), backend) as worker:
+        await cluster.create("vol", {cluster.keys.node: "node-a", cluster.keys.epoch: "9"})
+        await indexed(worker, "vol")
+        backend.unpublish_gate = asyncio.Event()
+        unpublish = asyncio.create_task(mooring.unpublish("vol", "node-a", deadline=PATIENCE))
+        await asyncio.wait_for(backend.leaving.wait(), PATIENCE)
+    await make_anew(cluster)
+    backend.unpublish_gate = None
+
+    async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig(), backend):
+        await unpublish
+        await mooring.publish("vol", "node-b")
+
+    tokens = [call.token or 0 for call in backend.calls]
+    assert (await cluster.holder("vol"), tokens) == ("node-b", sorted(tokens))
+
+
 async def make_anew(cluster: Cluster) -> None:
     """Delete the volume's PV, and create it again."""
     await cluster.delete("vol")

@@ -224,12 +224,13 @@ class Steps:
 
     async def release_at_once(self, write: Write) -> WriteResult | None:
         """Try to take the node out of the record, or return None if that isn't done at once."""
-        return await self.first.make(AttachmentActivities.release, write)
+        result = await self.first.make(AttachmentActivities.release, write)
+        return result and self._saw(result)
 
     async def release(self, write: Write) -> WriteResult:
         """Try to take the node out of the record."""
         options = self._bounded(f"release {write.node_id or 'every node'}, epoch {write.epoch}", self.limits.clear_budget)
-        return await self._visibly(AttachmentActivities.release, write, options)
+        return self._saw(await self._visibly(AttachmentActivities.release, write, options))
 
     async def persist(self, write: Write) -> WriteResult:
         """Record the holder that waited for its PV, however long it takes."""
@@ -239,7 +240,7 @@ class Steps:
     async def undo(self, write: Write, budget: float | None = None) -> WriteResult:
         """Try to undo a write of the operation, however long it takes or within the budget."""
         options = self._within(budget, f"roll back: {write.node_id} out, epoch {write.epoch}")
-        return await self._visibly(AttachmentActivities.undo, write, options)
+        return self._saw(await self._visibly(AttachmentActivities.undo, write, options))
 
     async def find_waiting(self) -> UnpersistedRun | None:
         """Return the attachment that waits for the volume's PV now, if any.
