@@ -38,6 +38,8 @@ class Judged:
         for event in story.history:
             if isinstance(event, PvChange):
                 self.endings.see(event)
+            elif event.event == "call":
+                self.endings.called(event.call)
             self.endings.checker.see(event)
 
     def fail(self) -> None:
@@ -71,3 +73,17 @@ def test_a_write_of_the_run_that_it_was_reset_from_lands_no_more_after_it_has_fa
     judged.fail()
     judged.see(Story().pv("a", epoch=1))
     assert judged.said == ["nothing lands"]
+
+
+def test_an_operation_is_blamed_for_an_epoch_below_one_at_which_it_had_the_driver_called() -> None:
+    judged = Judged(by="run-1")
+    judged.see(Story().pv(kind="ADDED").pv("a", epoch=2).call("publish", "a", 4, "attach").pv(kind="DELETED"))
+    judged.see(Story().pv(kind="ADDED", uid="u2").pv("a", epoch=1, uid="u2"))
+    assert judged.said == ["epochs are known"]
+
+
+def test_another_operation_is_not_blamed_for_an_epoch_that_it_does_not_know() -> None:
+    judged = Judged(by="run-2")
+    judged.see(Story().pv(kind="ADDED").pv("a", epoch=2).call("publish", "a", 4, "attach").pv(kind="DELETED"))
+    judged.see(Story().pv(kind="ADDED", uid="u2").pv("a", epoch=1, uid="u2"))
+    assert judged.said == []

@@ -9,6 +9,7 @@ What is judged, from the history, the checker's state and the runs:
 - `nobody is robbed`: no unpublish that nobody asked for takes a volume from a node that was told to have it and is to keep it.
 - `nothing lands`: a publish that has ended makes nobody a holder any more, nor takes anybody away, nor does one that it was reset
   from; a failed renewal may land, on a PV of several that doesn't name the holder yet, too.
+- `epochs are known`: an operation that had the driver called at an epoch writes none that is no higher, on whichever PV.
 
 It shares no code with what it judges. An operation that was terminated has ended nothing; one that is bound to what somebody saw
 may have changed nothing. Whoever asks for an unpublish, or resets one, keeps nothing from that moment on.
@@ -63,6 +64,13 @@ class Endings:
     _lives: dict[str, set[str]] = field(default_factory=dict)
     """The publishes that are over, with those that were reset from the same one, by the first of them."""
     _ended: set[str] = field(default_factory=set)
+    _called: dict[str, int] = field(default_factory=dict)
+    """The highest epoch at which each run had the driver called."""
+
+    def called(self, call: Call) -> None:
+        """Take in a call of the driver."""
+        run_id = self.asked_by(call)
+        self._called[run_id] = max(self._called.get(run_id, 0), (call.token or 0) // 2)
 
     def see(self, change: PvChange) -> None:
         """Judge a change of a PV, which the checker has not seen yet."""
@@ -74,6 +82,9 @@ class Endings:
         self._records[uid] = after
         if before is None or not is_written(before, after):
             return
+        if (after.epoch or 0) <= self._called.get(after.operation, 0):
+            called = f"epoch {after.epoch}, and had the driver called at epoch {self._called[after.operation]}"
+            self.tell("epochs are known", handle, f"operation {after.operation} wrote {called}")
         named = before.holders.keys() | self.checker.volume(handle).recorded().keys()
         if after.operation in self._ended and (before.holders.keys() - after.holders.keys() or after.holders.keys() - named):
             self.tell("nothing lands", handle, f"operation {after.operation} had ended, and wrote epoch {after.epoch}")

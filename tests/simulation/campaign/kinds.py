@@ -43,8 +43,11 @@ BLIND: Final = FaultRates(
     stale_seconds=60.0,
 )
 """An API server whose watches show what was long ago."""
+CALMER: Final = FaultRates(lost_answers=0.02, hanging=0.02, hanging_seconds=20.0, stale_lists=0.2)
 DRIVER: Final = DriverRates(hanging=0.04, hanging_seconds=60.0, slow_answers=0.04, refusals=0.04, wrong_answers=0.04)
 STRAGGLING: Final = DriverRates(hanging=0.15, hanging_seconds=90.0, slow_answers=0.1, refusals=0.05, wrong_answers=0.1)
+SLOW: Final = DriverRates(slow_answers=0.3, slow_seconds=20.0)
+"""A driver that does what it is asked at once, and takes its time to say so."""
 SINGLE: Final = ("SINGLE_NODE_WRITER",)
 SHARED: Final = ("MULTI_NODE_MULTI_WRITER",)
 LASTING: Final = 86_400.0
@@ -122,6 +125,16 @@ KINDS: Final = (
         {**OPERATOR, "kill": 2, "pause": 1, "make_anew": 1, "create": 1},
         *(4.0, (1, 3), (3, 4)),
         modes=SHARED,
+        clears=0.3,
+    ),
+    Kind(
+        "PVs of sharers go",
+        {"remove": 4, "create": 4, "make_anew": 1, "kill": 1},
+        *(2.0, (1, 2), (3, 3), (2, 2)),
+        modes=SHARED,
+        kube=CALMER,
+        driver=SLOW,
+        retentions=(LASTING,),
         clears=0.3,
     ),
     Kind(

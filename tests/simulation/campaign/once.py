@@ -77,4 +77,8 @@ ONCE: Final = {
         "One of several PVs went, and a watch that lagged still showed a VolumeAttachment that had been detached: its node was "
         "written into the record, where nobody released it."
     ),
+    "seed=1/0 operations=60 kind=PVs-of-sharers-go volumes=1 nodes=3 workers=2 unnamed=no disturbed=yes": (
+        "An unpublish whose release was refused, as the PV had gone, went by what the workers knew. Those that had seen it had "
+        "been killed, so it wrote an epoch at which it had detached before."
+    ),
 }

@@ -11,7 +11,7 @@ from temporalio.exceptions import ActivityError
 
 from activities import unpersisted
 from activities.evacuation import EvacuationActivities
-from mooring.models import UnpublishRequest, VolumeRecord, WriteResult
+from mooring.models import UnpublishRequest, VolumeRecord, Write, WriteResult
 from mooring.reconciliation.healer import Healer
 from mooring.records import fence, holds
 from workflows.common.acquisition import RecordAcquisition
@@ -132,6 +132,19 @@ def a_reset_rollback_is_of_two_runs(patch: pytest.MonkeyPatch) -> None:
 def a_run_forgets_its_epochs(patch: pytest.MonkeyPatch) -> None:
     """Have a run go by what others know of the volume's epochs alone."""
     patch.setattr(Steps, "_above", lambda _, known: known)
+
+
+def a_release_teaches_nothing(patch: pytest.MonkeyPatch) -> None:
+    """Have an unpublish whose release is refused go by what others know of the volume's epochs alone."""
+    release = Steps.release
+
+    async def unlearnt(self: Steps, write: Write) -> WriteResult:
+        before, self.highest = self.highest, 0
+        result = await release(self, write)
+        self.highest = max(before, self.highest)
+        return result
+
+    patch.setattr(Steps, "release", unlearnt)
 
 
 def every_node_at_the_driver_is_a_stray(patch: pytest.MonkeyPatch) -> None:

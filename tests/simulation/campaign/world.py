@@ -290,6 +290,7 @@ class World:
             self._endings.see(event)
         elif event.event == "call":
             self.callers.note(event.call)
+            self._endings.called(event.call)
         self.checker.see(event)
         self._happened(volume)
 
