@@ -35,8 +35,13 @@ async def newest_operation(client: Client, volume: VolumeRef, asking: str, why: 
     if newest is None or newest.status is not WorkflowExecutionStatus.RUNNING:
         return newest
     if newest.workflow_type == names.UNPUBLISH and newest.run_id != asking:
-        raise OperationPending(f"Run {newest.run_id} on volume {volume.volume_handle} is open, and {why}; it is checked again.")
+        raise pending(volume, newest, why)
     return newest
+
+
+def pending(volume: VolumeRef, run: WorkflowExecutionDescription, why: str) -> OperationPending:
+    """Return the error that says that a run is open, and `why` its end is waited for."""
+    return OperationPending(f"Run {run.run_id} on volume {volume.volume_handle} is open, and {why}; it is checked again.")
 
 
 async def require_listed(client: Client, volume: VolumeRef, newest: WorkflowExecutionDescription) -> None:

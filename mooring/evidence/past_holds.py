@@ -17,9 +17,9 @@ from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError
 
 from mooring import names
-from mooring.errors import OperationPending, TemporalUnavailable, UnreadableHistory
+from mooring.errors import TemporalUnavailable, UnreadableHistory
 from mooring.evidence.last_run import UNASKED
-from mooring.evidence.newest_operation import newest_operation, require_listed
+from mooring.evidence.newest_operation import newest_operation, pending, require_listed
 from mooring.models import Attachment
 from mooring.temporal.lineage import began_at, first_run_id, had_ended_before
 from mooring.temporal.reasons import in_words
@@ -60,7 +60,7 @@ async def _was_rolled_back(client: Client, volume: VolumeRef, hold: WorkflowExec
         return False
     run = await look_up(client, names.volume_id(volume), publish)
     if run is not None and run.status is WorkflowExecutionStatus.RUNNING:
-        raise _pending(volume, run)
+        raise pending(volume, run, _MAY_END)
     return run is not None and run.status in _ROLLED_BACK
 
 
@@ -101,7 +101,3 @@ async def _frees(client: Client, run: WorkflowExecution, node: str) -> bool:
     except RPCError as error:
         raise TemporalUnavailable(f"Temporal did not return the history of {run.id}: {in_words(error)}.") from error
     return reader is not None and reader.frees(node)
-
-
-def _pending(volume: VolumeRef, run: WorkflowExecution) -> OperationPending:
-    return OperationPending(f"Run {run.run_id} on volume {volume.volume_handle} is open, and {_MAY_END}; it is checked again.")
