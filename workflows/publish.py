@@ -260,7 +260,10 @@ class PublishVolume:
         if context is not None:
             attachment = held.attachment.model_copy(update={"publish_context": context})
             held = held.model_copy(update={"attachment": attachment})
-        return self._unpersisted(held.attachment) if await self._hold.settle(held) else None
+        is_settled = await self._hold.settle(held)
+        if self._attach.outlived:  # NB: an unpublish, or a rollback, detaches before it ends the hold
+            return None
+        return self._unpersisted(held.attachment) if is_settled else None
 
     def _is_decided_on_the_index(self, seen: ReadResult) -> bool:
         """Return whether nothing disturbs the operation, and a decision on this look is one on what memory had as it began."""

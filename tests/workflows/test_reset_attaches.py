@@ -26,6 +26,8 @@ ATTACHED = 1
 """The workflow task in which a publish that has acquired at once is told that the backend has attached."""
 ATTACHED_WITHOUT_PV = -3
 """The same of a publish without a PV, of which more tasks differ before it than after it."""
+SETTLED_WITHOUT_PV = -2
+"""The task after that, in which it is told that its hold has its word, and asks whether that is still open."""
 
 
 def undoing(cluster: Cluster, backend: JournalBackend) -> Hold:
@@ -80,8 +82,9 @@ async def test_a_publish_that_is_reset_to_after_its_attach_attaches_again_what_i
     assert (await cluster.holder("vol"), backend.attached["vol"]) == ("node-a", {"node-a"})
 
 
+@pytest.mark.parametrize("task", [ATTACHED_WITHOUT_PV, SETTLED_WITHOUT_PV], ids=["attached", "settled"])
 async def test_a_publish_without_a_pv_that_is_reset_to_after_its_attach_attaches_again_what_an_unpublish_had_detached(
-    temporal_client: Client, cluster: Cluster, mooring: MooringClient
+    temporal_client: Client, cluster: Cluster, mooring: MooringClient, task: int
 ) -> None:
     array = Array()
     array.turns["unpublish", "vol"].append(Turn.HANGS)
@@ -95,7 +98,7 @@ async def test_a_publish_without_a_pv_that_is_reset_to_after_its_attach_attaches
         array.land("vol")
         assert array.attached["vol"] == set()
 
-        again = await reset(temporal_client, published, ATTACHED_WITHOUT_PV, PublishResult)
+        again = await reset(temporal_client, published, task, PublishResult)
         await asyncio.wait_for(again.result(), PATIENCE)
 
         assert array.attached["vol"] == {"node-a"}
