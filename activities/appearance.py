@@ -79,14 +79,7 @@ class Appearance:
             return None
         asking = AskingRun(self.by, PERSIST)
         known = (await self.evidence.look_found(self._handle, before, pvs, record, asking)).record
-        if known is None or known.altered or not self._takes_over(known, record):
-            return known
-        return await self.evidence.as_settled(self._handle, record, asking)
-
-    def _takes_over(self, known: VolumeRecord, live: VolumeRecord) -> bool:
-        """Return whether the hold would record another node that no PV names."""
-        nodes = {held.node_id for held in known.everyone} - {self.waiting.attachment.node_id}
-        return any(live.holder(node) is None for node in nodes)
+        return known and await self.evidence.as_settled(self._handle, record, known, self.waiting.attachment.node_id, asking)
 
     def _change_since(self, before: tuple[CompactRecord, ...]) -> Callable[[], bool]:
         seen = _gist(before)

@@ -186,7 +186,10 @@ class AttachmentActivities:
             if record is not None and record.unreadable and look.patient:
                 raise MalformedRecord(record.unreadable[0])  # a rollback has to reach each PV that its run may have written
             found = await self._evidence.look_found(handle, before, pvs, record, _asking())
-            return ReadResult(record=found.record, by=_run_id(), departed=found.departed, unplaced=found.unplaced)
+            known = found.record
+            if look.holder and record is not None and known is not None:
+                known = await self._evidence.as_settled(handle, record, known, look.holder, _asking(), look.asker)
+            return ReadResult(record=known, by=_run_id(), departed=found.departed, unplaced=found.unplaced)
 
     @activity.defn(name="record_attachment")
     async def record(self, write: Write) -> WriteResult:

@@ -178,6 +178,7 @@ class PersistAttachment:
         if not self._wrote:
             return ""
         node, budget = self._waiting.attachment.node_id, self._steps.limits.clear_budget
+        self._steps.holder, self._steps.asker = node, _asker()
         try:
             await take_back(self._steps, node, lambda _: self._renews, _always, budget, lambda: self._mine)
         except FailureError as error:

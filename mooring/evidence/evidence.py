@@ -123,15 +123,21 @@ class EvidenceReader:
         pvs = {mark.pv for mark in live.marks} | gone
         return (await self._known(handle, departure, last, pvs, asking, newest_hold)).beyond(live)
 
-    async def as_settled(self, handle: str, live: VolumeRecord, asking: AskingRun) -> VolumeRecord:
-        """Return what `as_known` does, or raise OperationPending while an unpublish is open that may not have seen the PV.
+    async def as_settled(
+        self, handle: str, live: VolumeRecord, known: VolumeRecord, holder: str, asking: AskingRun, asker: str = ""
+    ) -> VolumeRecord:
+        """Return what is `known` beyond the PV for a hold of the node `holder`, or raise OperationPending while that may change.
+
+        It may where the hold would write another node that no PV names, while an unpublish is open that may not have seen the PV:
+        all but `asker`, which waits for the hold's end, and looks after that.
 
         NB: it may end on its look from before that, and leave a node that is recorded meanwhile. One that begins later sees the PV.
         """
+        nodes = {held.node_id for held in known.everyone} - {holder}
+        if known.altered or all(live.holder(node) is not None for node in nodes):
+            return known
         volume = VolumeRef(driver=self.driver, volume_handle=handle)
-        newest = await newest_operation(
-            self.client, volume, asking.run_id, "may take the volume from a node that would be recorded"
-        )
+        newest = await newest_operation(self.client, volume, asker, "may take the volume from a node that would be recorded")
         if newest is not None:
             await require_listed(self.client, volume, newest)
         return await self.as_known(handle, live, asking)

@@ -85,12 +85,15 @@ class OperationLimits(Model):
 class ReadInput(Model):
     """A request for a live look at a volume. A `patient` one is retried whatever the error, because a rollback depends on it.
 
-    `pvs`: PVs of the volume that the run has seen, which the index of the worker that looks may not know yet.
+    `pvs`: PVs of the volume that the run has seen, which the index of the worker that looks may not know yet. `holder`: the node
+    whose hold looks as it ends, "" for none; `asker`: the operation that ends it, and waits for that.
     """
 
     volume: VolumeRef
     patient: bool = False
     pvs: tuple[str, ...] = added(())
+    holder: str = added("")
+    asker: str = added("")
 
 
 class ReadResult(Model):

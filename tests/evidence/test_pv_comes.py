@@ -16,7 +16,7 @@ from tests.evidence.conftest import Serving
 from tests.harness.backend import JournalBackend, refusal
 from tests.harness.cluster import Cluster
 from tests.harness.departed_volumes import delete_seen
-from tests.harness.holds import Run, hold_of
+from tests.harness.holds import Run, ended, hold_of
 from tests.harness.patience import PATIENCE
 
 SHARED = AccessMode.MULTI_NODE_MULTI_WRITER
@@ -88,3 +88,31 @@ async def test_a_node_whose_unpublish_fails_meanwhile_is_recorded_with_the_one_t
         await mooring.unpublish("vol", "node-a")
         with pytest.raises(HeldElsewhere, match="node-b"):
             await mooring.publish("vol", "node-c")
+
+
+async def test_a_hold_that_is_ended_meanwhile_does_not_record_a_node_that_is_unpublished(
+    serving: Serving, cluster: Cluster, mooring: MooringClient, backend: JournalBackend, temporal_client: Client
+) -> None:
+    await cluster.create("vol")
+    async with serving(backend) as worker:
+        await mooring.publish("vol", "node-b", access_mode=SHARED)
+        await delete_seen(worker, cluster, "vol")
+        await mooring.publish("vol", "node-a", access_mode=SHARED)
+        written = cluster.proxy.hold("PATCH", path=cluster.pv("vol"), times=1)
+        await cluster.create("vol")
+        await written.reached()
+        await delete_seen(worker, cluster, "vol")
+        gate = backend.unpublish_gate = asyncio.Event()
+        unpublish = asyncio.create_task(mooring.unpublish("vol", "node-b", deadline=2 * PATIENCE))
+        await asyncio.wait_for(backend.leaving.wait(), PATIENCE)
+        await cluster.create("vol")
+        hold = await hold_of(temporal_client, cluster)
+
+        await hold.cancel()
+        await has_seen_the_pv(hold, cluster)
+        gate.set()
+
+        assert (await unpublish).released == ("node-b",)
+        await ended(hold)
+        written.release()
+        assert (await mooring.publish("vol", "node-c")).persisted

@@ -88,6 +88,10 @@ class Steps:
     """The last record that was seen, for operators to be told on its PV."""
     highest: int = 0
     """The highest epoch that the run has known of the volume."""
+    holder: str = ""
+    """The node whose hold this run is, once that ends; "" for an operation."""
+    asker: str = ""
+    """The operation that ends the hold, and waits for that."""
     lives: Lives = field(default_factory=Lives)
     first: FirstTask = field(default_factory=FirstTask)
     details: RunDetails = field(init=False)
@@ -191,7 +195,7 @@ class Steps:
     async def look_patiently(self, budget: float | None = None) -> ReadResult:
         """Read the live record, whatever the errors meanwhile."""
         options = self._within(budget, "roll back: look at the PV")
-        look = ReadInput(volume=self.volume, patient=True, pvs=self._several())
+        look = ReadInput(volume=self.volume, patient=True, pvs=self._several(), holder=self.holder, asker=self.asker)
         return self._saw(await self._visibly(AttachmentActivities.look, look, options))
 
     async def check_node(self, node_id: str, *, holds: bool) -> None:

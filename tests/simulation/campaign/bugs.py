@@ -137,7 +137,11 @@ def epochs_of_a_pv_that_went_are_forgotten(patch: pytest.MonkeyPatch) -> None:
 
 def a_hold_minds_no_unpublish(patch: pytest.MonkeyPatch) -> None:
     """Have a hold record whom an open unpublish may be about to leave."""
-    patch.setattr(EvidenceReader, "as_settled", EvidenceReader.as_known)
+
+    async def as_known(_: EvidenceReader, __: str, ___: VolumeRecord, known: VolumeRecord, *____: Any) -> VolumeRecord:
+        return known
+
+    patch.setattr(EvidenceReader, "as_settled", as_known)
 
 
 def what_is_left_over_speaks(patch: pytest.MonkeyPatch) -> None:
