@@ -85,6 +85,28 @@ async def test_the_record_of_a_pv_that_outlives_another_is_the_last_word_once_it
             await mooring.publish("vol", "node-a")
 
 
+async def test_a_pv_that_came_after_a_release_is_not_free_when_the_one_goes_on_which_alone_a_node_was_recorded_since(
+    serving: Serving, cluster: Cluster, mooring: MooringClient
+) -> None:
+    await cluster.create("vol")
+    async with serving():
+        await mooring.publish("vol", "node-a")
+        await mooring.unpublish("vol", "node-a")
+        unseen = cluster.proxy.drop("WATCH")
+        cluster.proxy.cut_watches()
+        await cluster.create("vol", name=(left := f"left-{cluster.pv('vol')}"))
+        await mooring.publish("vol", "node-a")
+        assert not await cluster.annotations("vol", name=left)
+        unseen.stop()
+    await cluster.delete("vol")
+    async with serving():
+        with pytest.raises(Disputed, match="unpublish vol node-a"):
+            await mooring.publish("vol", "node-b")
+
+        assert (await mooring.unpublish("vol", "node-a")).released == ("node-a",)
+        assert (await mooring.publish("vol", "node-b")).persisted
+
+
 def leading(cluster: Cluster, node: str, other: str) -> dict[str, str]:
     """Return a record of the node, "" for a free one, that the other PV was to bear too."""
     record = {cluster.keys.epoch: "1", cluster.keys.operation: "another"}
