@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.timeout(300)
+from tests.harness.patience import COMPUTING
+
+pytestmark = pytest.mark.timeout(COMPUTING)
 LINES = 300
 """Lines that a trace has at least."""
 BOUND = 900

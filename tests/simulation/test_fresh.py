@@ -10,10 +10,11 @@ from typing import Final
 
 import pytest
 
+from tests.harness.patience import COMPUTING
 from tests.harness.repository import ROOT
 from tests.simulation.test_campaign import campaign
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(COMPUTING)
 OPERATIONS: Final = 1200
 """Operations of less than a minute of a core."""
 DIGITS: Final = 8

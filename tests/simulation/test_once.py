@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tests.harness.patience import COMPUTING
 from tests.simulation.campaign.once import ONCE
 from tests.simulation.test_campaign import campaign
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(COMPUTING)
 
 
 @pytest.mark.parametrize("story", ONCE)

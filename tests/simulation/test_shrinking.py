@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from tests.harness.patience import COMPUTING
 from tests.simulation.campaign.stories import read, told
 from tests.simulation.campaign.world import Plan
 from tests.simulation.campaign.worlds import plan
 from tests.simulation.test_campaign import campaign
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(COMPUTING)
 BUG = ("--bug", "nothing_is_tested", "--shrink", "60")
 WORLD = ("--seed", "2", "--kind", "usual")
 """A world with several volumes, where the fault is found soon. NB: which of them can be left out hangs on luck."""

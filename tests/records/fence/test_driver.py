@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from mooring.models import AccessMode
+from tests.harness.patience import COMPUTING
 from tests.records.fence.explorer import tokens
 from tests.records.fence.explorer.search import search
 from tests.records.fence.explorer.world import Bounds
@@ -31,7 +32,7 @@ LEFT_OUT = [
 ]
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(COMPUTING)
 @pytest.mark.parametrize(("mode", "bounds"), [(SINGLE, RUN_AND_RESET), (MULTI, TWO)])
 def test_who_has_a_volume_at_the_driver_is_named_by_the_record(mode: AccessMode, bounds: Bounds) -> None:
     found = search(tokens.WithDriver(mode), bounds)
@@ -40,7 +41,7 @@ def test_who_has_a_volume_at_the_driver_is_named_by_the_record(mode: AccessMode,
     assert found.states > 10_000
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(COMPUTING)
 @pytest.mark.parametrize(("rules", "bounds"), LEFT_OUT, ids=lambda given: type(given).__name__ if hasattr(given, "mode") else "")
 def test_a_rule_of_the_tokens_left_out_is_caught(rules: tokens.WithDriver, bounds: Bounds) -> None:
     found = search(rules, bounds)

@@ -7,6 +7,7 @@ import random
 import pytest
 
 from mooring.models import AccessMode
+from tests.harness.patience import COMPUTING
 from tests.records.fence.explorer import switches
 from tests.records.fence.explorer.canonical import canonical
 from tests.records.fence.explorer.rules import Rules
@@ -60,7 +61,7 @@ LEFT_OUT = [
 ]
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(COMPUTING)
 @pytest.mark.parametrize("mode", [SINGLE, MULTI])
 def test_every_state_is_safe_and_every_operation_can_end(mode: AccessMode) -> None:
     found = search(Rules(mode), EVERYTHING)

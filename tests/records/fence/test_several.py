@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.harness.patience import COMPUTING
 from tests.records.fence.several import switches
 from tests.records.fence.several.rules import Rules
 from tests.records.fence.several.search import search
@@ -34,7 +35,7 @@ LEFT_OUT = [
 ]
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(COMPUTING)
 @pytest.mark.parametrize("bounds", [UP_TO_DATE, BEHIND], ids=["up-to-date", "behind"])
 def test_every_state_is_safe(bounds: Bounds) -> None:
     found = search(Rules(), bounds)
@@ -43,7 +44,7 @@ def test_every_state_is_safe(bounds: Bounds) -> None:
     assert found.states > 50_000
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(COMPUTING)
 @pytest.mark.parametrize(("rules", "bounds"), LEFT_OUT, ids=lambda given: type(given).__name__ if isinstance(given, Rules) else "")
 def test_a_rule_left_out_is_caught(rules: Rules, bounds: Bounds) -> None:
     found = search(rules, bounds)
