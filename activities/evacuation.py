@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from mooring.records.store import RecordStore
     from mooring.temporal.visibility import RunVisibility
 
-PAGE_SIZE: Final = 500
 MAX_CONCURRENT: Final = 16
 """Volumes whose release is looked into at once."""
 MAX_DEPARTED: Final = 20
@@ -64,6 +63,7 @@ class EvacuationActivities:
         node_health: NodeHealthReader,
         options: EvacuationOptions,
         co_calls: CoCalls,
+        page_size: int,
     ) -> None:
         self._driver = driver
         self._mooring = mooring
@@ -73,6 +73,7 @@ class EvacuationActivities:
         self._node_health = node_health
         self._options = options
         self._co_calls = co_calls
+        self._page_size = page_size
 
     @activity.defn(name="evacuation_terms")
     async def options(self) -> EvacuationOptions:
@@ -153,7 +154,7 @@ class EvacuationActivities:
     async def _recorded(self, node_id: str) -> list[HeldVolume]:
         epochs: dict[str, int] = {}
         holding: set[str] = set()
-        async with aclosing(self._volumes.pages(PAGE_SIZE)) as pages:
+        async with aclosing(self._volumes.pages(self._page_size)) as pages:
             async for page in pages:
                 if page.first:
                     epochs, holding = {}, set()

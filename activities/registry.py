@@ -100,7 +100,15 @@ def _evacuations(context: WorkerContext, runs: RunVisibility, limits: OperationL
     settings, doors = context.settings, context.clientset
     options = EvacuationOptions(limits=limits, node_gone=settings.node_gone, at_once=settings.evacuate_at_once)
     made = EvacuationActivities(
-        settings.driver, context.mooring, runs, context.manager, doors.volumes, doors.node_health, options, co_calls
+        settings.driver,
+        context.mooring,
+        runs,
+        context.manager,
+        doors.volumes,
+        doors.node_health,
+        options,
+        co_calls,
+        settings.page_size,
     )
     return [made.options, made.look, made.held, made.release, made.count_released]
 

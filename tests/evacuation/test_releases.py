@@ -11,6 +11,7 @@ from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import CancelledError
 
 from mooring.client import MooringClient
+from mooring.devstack.faults import ProxiedRequest
 from mooring.evacuation.client import approve
 from mooring.models import Approval
 from mooring.states import State, meaning
@@ -148,6 +149,26 @@ async def test_a_volume_with_several_pvs_is_released_once(nurse: MooringWorker, 
 
     assert (result.released, await dead_node.holders("vol-1")) == (1, [None])
     assert cluster.keys.node not in await cluster.annotations("vol-1", name=other)
+
+
+async def test_the_volumes_are_listed_in_pages_of_the_size_that_is_set(
+    temporal_client: Client, cluster: Cluster, driver: str, dead_node: DeadNode
+) -> None:
+    settings = quick(driver, node_check="csinode", evacuate="off", page_size=77)
+    pages = set[str]()
+
+    def noted(request: ProxiedRequest) -> bool:
+        pages.update([request.query["limit"]] if "limit" in request.query else [])
+        return False
+
+    async with running_worker(temporal_client, settings, cluster.proxy.kubeconfig()):
+        await dead_node.admit("vol-1", "vol-2")
+        await dead_node.taint(TAINT)
+        cluster.proxy.fail("GET", status=500, path="/persistentvolumes", when=noted)
+
+        assert (await ended(await dead_node.evacuate())).released == 2
+
+    assert pages == {"77"}
 
 
 async def test_a_volume_without_a_pv_is_released_too(nurse: MooringWorker, dead_node: DeadNode, mooring: MooringClient) -> None:
