@@ -25,7 +25,7 @@ from mooring.temporal.known_holders import KnownHolders
 from mooring.temporal.runs import is_reset, legible
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from temporalio.api.common.v1 import Payload
     from temporalio.api.failure.v1 import Failure
@@ -111,23 +111,9 @@ class RunReader:
 
     async def read(self, event: HistoryEvent) -> None:
         """Take in the next event."""
-        match event.event_type:
-            case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
-                await self._started(event)
-            case EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES:
-                await self._showed(event)
-            case EventType.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED:
-                await self._noted(event)
-            case EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
-                await self._scheduled(event)
-            case EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
-                await self._completed(event)
-            case EventType.EVENT_TYPE_MARKER_RECORDED:
-                await self._marked(event)
-            case EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED:
-                self._begins_again(event)
-        await self._noted_failure(event)
-        await self._ended(event)
+        take_in = _TAKE_IN.get(event.event_type)
+        if take_in is not None:
+            await take_in(self, event)
 
     async def _scheduled(self, event: HistoryEvent) -> None:
         activity = event.activity_task_scheduled_event_attributes
@@ -207,7 +193,7 @@ class RunReader:
             activity = json.loads(details["data"].payloads[0].data)["activity_type"]
             self.known.learn(activity, await self._decode(details["result"].payloads))
 
-    def _begins_again(self, event: HistoryEvent) -> None:
+    async def _begins_again(self, event: HistoryEvent) -> None:
         """Forget what its former self was shown, if it was reset here: others may have had the volume since.
 
         NB: the first event is of the time when its former self was started, while Temporal has this run start here.
@@ -222,8 +208,6 @@ class RunReader:
             self.known.note_let_go(await self._decode([noted[names.LET_GO_MEMO]]))
 
     async def _ended(self, event: HistoryEvent) -> None:
-        if event.event_type not in _ENDS:
-            return
         self.ended_at, self.end = _moment(event), _ENDS[event.event_type]
         match event.event_type:
             case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED:
@@ -271,6 +255,22 @@ class RunReader:
     async def _decode(self, payloads: Sequence[Payload]) -> Any:
         """Decode the first of the payloads, as plain JSON."""
         return (await self.client.data_converter.decode(payloads) or [None])[0] if payloads else None
+
+
+_TAKE_IN: Final[dict[EventType.ValueType, Callable[[RunReader, HistoryEvent], Awaitable[None]]]] = {
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED: RunReader._started,
+    EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES: RunReader._showed,
+    EventType.EVENT_TYPE_WORKFLOW_PROPERTIES_MODIFIED: RunReader._noted,
+    EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED: RunReader._scheduled,
+    EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED: RunReader._completed,
+    EventType.EVENT_TYPE_MARKER_RECORDED: RunReader._marked,
+    EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED: RunReader._begins_again,
+    EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED: RunReader._noted_failure,
+    EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT: RunReader._noted_failure,
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED: RunReader._noted_failure,
+    **dict.fromkeys(_ENDS, RunReader._ended),
+}
+"""The readers of events, by type. NB: the SDK's types are slow to be looked up by name, and a history has many events."""
 
 
 async def read_events(client: Client, workflow_id: str, run_id: str) -> RunReader | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import random
 from dataclasses import dataclass, field
 from itertools import count
@@ -70,17 +71,24 @@ class Disturbances:
             if not self.world.is_over and self.world.mishaps.befalls("act", number, act.__name__):
                 await act()
 
-    async def happened(self, volume: str) -> None:
+    def happened(self, volume: str) -> None:
         """Have a worker die soon after something has happened, where most is under way."""
         self._happened += 1
-        if volume and self.deaths.random() < 0.01 and self.world.mishaps.befalls("death", self._happened, "a worker dies"):
+        if volume and self.deaths.random() < 0.01:
+            dying = self._die(self._happened)
+            asyncio.get_running_loop().create_task(dying, context=contextvars.Context())
+
+    async def _die(self, number: int) -> None:
+        if self.world.mishaps.befalls("death", number, "a worker dies"):
             await asyncio.sleep(self.dice.uniform(0, 0.01))
             await self._kill()
 
     def handed_out(self, what: str, identity: str) -> None:
         """Have the worker freeze that has just got a task of this type, mostly for longer than a server waits for it."""
         rate = self.world.plan.kind.freezes.get(what, 0.0)
-        self._handed_out += bool(rate)
+        if not rate:
+            return
+        self._handed_out += 1
         self.freezes.seed(f"{self.world.plan.seed}/freeze {self._handed_out}")
         if self.freezes.random() < rate and self.world.mishaps.befalls(
             "freeze", self._handed_out, f"{identity} freezes with a {what}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import random
 import re
 from dataclasses import dataclass
@@ -319,8 +318,7 @@ class World:
 
     def _happened(self, volume: str) -> None:
         if self.plan.disturbed and not self.is_over:
-            happening = self._disturbances.happened(volume)
-            asyncio.get_running_loop().create_task(happening, context=contextvars.Context())
+            self._disturbances.happened(volume)
 
 
 def play(plan: Plan) -> tuple[World, verdict.Broken | None]:
