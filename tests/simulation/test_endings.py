@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass, field
 
 from temporalio.api.common.v1 import Payload, Payloads, WorkflowType
-from temporalio.api.history.v1 import WorkflowExecutionStartedEventAttributes
+from temporalio.api.history.v1 import HistoryEvent, WorkflowExecutionStartedEventAttributes, WorkflowTaskFailedEventAttributes
 
 from tests.simulation.campaign.endings import PUBLISH, Endings
 from tests.simulation.checker import Checker
@@ -42,15 +42,17 @@ class Judged:
                 self.endings.called(event.call)
             self.endings.checker.see(event)
 
-    def fail(self) -> None:
-        """Have a publish of node a be terminated, and fail after it was reset."""
+    def fail(self, base: str = FORMER) -> None:
+        """Have a publish of node a be terminated, and fail after it was reset from `base`."""
         for run_id, status in ((FORMER, TERMINATED), (RESET, FAILED)):
             asked = Payloads(payloads=[Payload(data=json.dumps({"node_id": "a"}).encode())])
-            started = WorkflowExecutionStartedEventAttributes(
-                workflow_type=WorkflowType(name=PUBLISH), input=asked, original_execution_run_id=FORMER
-            )
+            started = WorkflowExecutionStartedEventAttributes(workflow_type=WorkflowType(name=PUBLISH), input=asked)
             server = Server(random.Random(1))  # noqa: S311 - a seed is the point
-            self.endings.ended(Run(server, "volume/vol", run_id, started, status=status, started_at=NOW), "vol")
+            run = Run(server, "volume/vol", run_id, started, status=status, started_at=NOW)
+            if run_id == RESET:
+                failed = WorkflowTaskFailedEventAttributes(base_run_id=base, new_run_id=RESET)
+                run.events.append(HistoryEvent(workflow_task_failed_event_attributes=failed))
+            self.endings.ended(run, "vol")
 
 
 def test_a_publish_that_failed_is_blamed_for_what_it_attached() -> None:
@@ -73,6 +75,14 @@ def test_a_write_of_the_run_that_it_was_reset_from_lands_no_more_after_it_has_fa
     judged.fail()
     judged.see(Story().pv("a", epoch=1))
     assert judged.said == ["nothing lands"]
+
+
+def test_a_write_of_another_run_that_was_reset_from_the_same_one_may_land() -> None:
+    judged = Judged()
+    judged.see(Story().pv(kind="ADDED"))
+    judged.fail(base="run-0")
+    judged.see(Story().pv("a", epoch=1))
+    assert judged.said == []
 
 
 def test_an_operation_is_blamed_for_an_epoch_below_one_at_which_it_had_the_driver_called() -> None:

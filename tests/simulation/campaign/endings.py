@@ -61,8 +61,8 @@ class Endings:
     """The nodes that were told to have a volume, and from which it was not taken since, be it that an operator ended their hold."""
     _doubted: dict[str, set[str]] = field(default_factory=dict)
     """The nodes from which an unpublish that failed was to take a volume: as far as Mooring knows, it has left it there."""
-    _lives: dict[str, set[str]] = field(default_factory=dict)
-    """The publishes that are over, with those that were reset from the same one, by the first of them."""
+    _former: dict[str, set[str]] = field(default_factory=dict)
+    """The publishes that each one was reset from, one after the other: others of the same origin are none of these."""
     _ended: set[str] = field(default_factory=set)
     _called: dict[str, int] = field(default_factory=dict)
     """The highest epoch at which each run had the driver called."""
@@ -95,10 +95,10 @@ class Endings:
         kind, volume = run.started.workflow_type.name, self.checker.volume(handle)
         asked: dict[str, Any] = _decoded(run.started.input.payloads)
         if kind == PUBLISH:
-            lives = self._lives.setdefault(run.started.original_execution_run_id, set())
-            lives.add(run.run_id)
+            bases = _bases(run)
+            self._former[run.run_id] = bases.union(*(self._former.get(base, set()) for base in bases))
         if kind == PUBLISH and run.status in (COMPLETED, *FAILED):
-            self._ended |= lives
+            self._ended |= {run.run_id, *self._former[run.run_id]}
             judge = self._judge_success if run.status == COMPLETED else self._judge_failure
             judge(run.run_id, handle, asked["node_id"], volume)
             if run.status == COMPLETED:
@@ -143,6 +143,11 @@ class Endings:
 
     def _known(self, handle: str, volume: Volume) -> set[str]:
         return {*volume.recorded(), *volume.vanished, *self.held(handle)}
+
+
+def _bases(run: Run) -> set[str]:
+    """Return the runs that this one was reset from, as its history names them."""
+    return {event.workflow_task_failed_event_attributes.base_run_id for event in run.events} - {""}
 
 
 def _decoded(payloads: Any) -> dict[str, Any]:
