@@ -25,6 +25,7 @@ from tests.system.admission.conftest import ADMISSION, DRIVER, annotated, enforc
 NEW: Final = "attachment-also-on"
 """The annotation that a policy of before doesn't know."""
 RELEASED: Final = "released.csi.test"
+OTHER_ACCOUNT: Final = "'system:serviceaccount:release:mooring'"
 Checks: TypeAlias = dict[str, dict[str, Any]]
 
 
@@ -95,7 +96,8 @@ async def test_one_that_leaves_an_annotation_of_this_version_to_everybody_is_war
 
 
 async def test_a_policy_of_another_name_is_one_too(guarded: RealKubernetes, admin: Api, tmp_path: Path) -> None:
-    await enforce(guarded, admin, "of-a-release", RELEASED)
+    # NB: it stays in force for the tests after this one, so it is not about the account of theirs.
+    await enforce(guarded, admin, "of-a-release", RELEASED, account=OTHER_ACCOUNT)
 
     assert (await check(guarded, RELEASED, tmp_path, ADMIN))["kubernetes-admission"]["result"] == "ok"
 
