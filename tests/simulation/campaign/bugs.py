@@ -202,7 +202,7 @@ _PLANTED: Final[list[tuple[Bug, str]]] = [
     (what_is_left_over_speaks, "blind workers"),
     (run_bugs.a_departed_holder_is_rolled_back, "PVs come late"),
     (run_bugs.a_rollback_gives_up, "the driver is ill"),
-    (run_bugs.what_can_not_be_asked_has_failed, "PVs come late"),
+    (run_bugs.what_can_not_be_asked_has_failed, "holds outlive their publishes"),
     (run_bugs.a_word_before_the_first_task_is_too_early, "PVs come late"),
     (run_bugs.ones_own_hold_is_an_earlier_holder, "PVs come late"),
     (whoever_asks_is_answered_for_another, "usual"),

@@ -230,5 +230,15 @@ KINDS: Final = (
         retentions=(LASTING,),
         clears=0.15,
     ),
+    Kind(
+        "holds outlive their publishes",
+        {"reset": 1, "reset_last": 3, "kill": 1},
+        *(4.0, (1, 3), (2, 3), (1, 2)),
+        begins="bare",
+        kube=CALMER,
+        driver=DriverRates(slow_answers=0.04, refusals=0.04, wrong_answers=0.04),
+        retentions=(5.0,),
+        settings={"adopt": False},  # NB: VolumeAttachments would speak for whom a hold forgets
+    ),
 )
 BY_NAME: Final = {kind.name: kind for kind in KINDS}
