@@ -2,6 +2,7 @@
 
 Contract: it enforces the fencing tokens as little as a driver may that enforces them at all: one below the highest is refused, an
 equal one is taken. Two nodes at once, and a token that doesn't show which of two calls is the later (`tokens.py`), are breaches.
+The later one is that which Temporal gave out later: a busy worker may begin with another first.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import Enum
+
+from temporalio import activity
 
 from mooring.errors import BackendFailedPrecondition, BackendUncertain
 from mooring.models import BackendCall
@@ -41,6 +45,8 @@ class Array:
     """Effects that precede the next call that attaches them, by volume and node."""
     _order: Tokens = field(default_factory=Tokens)
     _highest: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    _last: dict[str, datetime] = field(default_factory=lambda: defaultdict(lambda: datetime.min.replace(tzinfo=UTC)))
+    """The time of the last call, by volume."""
 
     async def publish(self, call: BackendCall) -> dict[str, str]:
         """Attach, unless another turn is due."""
@@ -63,7 +69,9 @@ class Array:
     async def _take(self, verb: Verb, call: BackendCall) -> None:
         volume = call.volume.volume_handle
         refusal = self._order.refusal(volume, verb, call.node_id, call.token)
-        self.breaches[volume] += [refusal] if refusal else []
+        given_out = activity.info().started_time if activity.in_activity() else datetime.now(UTC)
+        self.breaches[volume] += [refusal] if refusal and given_out > self._last[volume] else []
+        self._last[volume] = datetime.now(UTC)
         if verb == "unpublish" and self.turns["publish", volume][:1] == [Turn.REFUSED]:
             del self.turns["publish", volume][0]
         turns = self.turns[verb, volume]

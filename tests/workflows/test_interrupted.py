@@ -15,8 +15,11 @@ from tests.harness.patient import BOUNDS
 from tests.harness.workers import quick, running_worker
 from tests.workflows.interruptions import ROWS, Cut, Lands, Moment, Row, Scene
 
-HASTY = {**BOUNDS, "attempt_timeout": 4, "request_timeout": 3, "heartbeat_timeout": 3, "backend_timeout": 4}
-"""Settings by which a request that hangs for good is given up soon, and sent again for as long as it takes."""
+HASTY = {**BOUNDS, "attempt_timeout": 8, "request_timeout": 4, "heartbeat_timeout": 8, "backend_timeout": 8}
+"""Settings by which a request that hangs for good is given up soon, and sent again for as long as it takes.
+
+NB: an answer that a busy worker gives later than this is heard by nobody, and the story it belongs to goes on differently.
+"""
 
 
 async def played(client: Client, cluster: Cluster, mooring: MooringClient, *rows: Row) -> dict[str, list[str]]:
