@@ -127,15 +127,15 @@ class RunReader:
         self.attaches = self.attaches and step not in _DETACH
         self.known.learn(step, await self._decode(done.result.payloads))
 
-    async def _noted_failure(self, event: HistoryEvent) -> None:
+    async def _step_failed(self, event: HistoryEvent) -> None:
         """Note the reason for a failure, in case the run is rolled back next."""
-        match event.event_type:
-            case EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED:
-                self.failed_step = await self._said(event.activity_task_failed_event_attributes.failure)
-            case EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT:
-                self.failed_step = await self._said(event.activity_task_timed_out_event_attributes.failure)
-            case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED:
-                self.failed_step = "it was cancelled"
+        self.failed_step = await self._said(event.activity_task_failed_event_attributes.failure)
+
+    async def _step_timed_out(self, event: HistoryEvent) -> None:
+        self.failed_step = await self._said(event.activity_task_timed_out_event_attributes.failure)
+
+    async def _cancel_requested(self, _: HistoryEvent) -> None:
+        self.failed_step = "it was cancelled"
 
     async def read_pending(self, run: WorkflowExecutionDescription | None) -> None:
         """Take in what the open run waits for."""
@@ -265,9 +265,9 @@ _TAKE_IN: Final[dict[EventType.ValueType, Callable[[RunReader, HistoryEvent], Aw
     EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED: RunReader._completed,
     EventType.EVENT_TYPE_MARKER_RECORDED: RunReader._marked,
     EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED: RunReader._begins_again,
-    EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED: RunReader._noted_failure,
-    EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT: RunReader._noted_failure,
-    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED: RunReader._noted_failure,
+    EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED: RunReader._step_failed,
+    EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT: RunReader._step_timed_out,
+    EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED: RunReader._cancel_requested,
     **dict.fromkeys(_ENDS, RunReader._ended),
 }
 """The readers of events, by type. NB: the SDK's types are slow to be looked up by name, and a history has many events."""
