@@ -18,13 +18,12 @@ from typing import Final
 from google.protobuf.duration_pb2 import Duration
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, RegisterNamespaceRequest
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
 
 from bench.postgres import USER, Postgres
 from mooring.devstack.ports import HOST, free_ports
 from mooring.devstack.process import Child, StackError, running
-from mooring.devstack.temporal import NAMESPACE
+from mooring.devstack.temporal import NAMESPACE, TemporalServer
 
 ROOT: Final = Path(__file__).parents[1]
 SERVICES: Final = ("FRONTEND", "HISTORY", "MATCHING", "WORKER")
@@ -35,10 +34,9 @@ READY_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class PostgresTemporal:
-    """A running server, as host:port, and the database that it writes to."""
+class PostgresTemporal(TemporalServer):
+    """A running server, and the database that it writes to."""
 
-    address: str
     child: Child
     database: Postgres
 
@@ -60,15 +58,6 @@ class PostgresTemporal:
                 server = cls(f"{HOST}:{settings['FRONTEND_GRPC_PORT']}", child, database)
                 await server._ready()
                 yield server
-
-    @property
-    def environ(self) -> dict[str, str]:
-        """The variables by which Temporal's clients find the server."""
-        return {"TEMPORAL_ADDRESS": self.address, "TEMPORAL_NAMESPACE": NAMESPACE}
-
-    async def connect(self) -> Client:
-        """Return a client that converts payloads as Mooring does."""
-        return await Client.connect(self.address, namespace=NAMESPACE, data_converter=pydantic_data_converter)
 
     async def _ready(self) -> None:
         try:

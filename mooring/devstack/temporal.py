@@ -38,10 +38,25 @@ PRAGMAS: Final = {"journal_mode": "WAL", "synchronous": "NORMAL"}
 
 
 @dataclass(frozen=True, slots=True)
-class DevTemporal:
-    """A running server: `address` is host:port, `ui_url` is None if it has no UI."""
+class TemporalServer:
+    """A server that runs at this address, host:port, and the ways to it."""
 
     address: str
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The variables by which `mooring` and every other Temporal client find the server."""
+        return {"TEMPORAL_ADDRESS": self.address, "TEMPORAL_NAMESPACE": NAMESPACE}
+
+    async def connect(self) -> Client:
+        """Return a client that converts payloads as Mooring does."""
+        return await Client.connect(self.address, namespace=NAMESPACE, data_converter=pydantic_data_converter)
+
+
+@dataclass(frozen=True, slots=True)
+class DevTemporal(TemporalServer):
+    """A running development server; `ui_url` is None if it has no UI."""
+
     ui_url: str | None
     child: Child
 
@@ -66,15 +81,6 @@ class DevTemporal:
                 server = cls(address, ui_url, child)
                 await server._ready(ui_port)
                 yield server
-
-    @property
-    def environ(self) -> dict[str, str]:
-        """The variables by which `mooring` and every other Temporal client find the server."""
-        return {"TEMPORAL_ADDRESS": self.address, "TEMPORAL_NAMESPACE": NAMESPACE}
-
-    async def connect(self) -> Client:
-        """Return a client that converts payloads as Mooring does."""
-        return await Client.connect(self.address, namespace=NAMESPACE, data_converter=pydantic_data_converter)
 
     async def _ready(self, ui_port: int | None) -> None:
         try:
