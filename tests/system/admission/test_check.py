@@ -51,6 +51,12 @@ async def policy_of_before(guarded: RealKubernetes, admin: Api, shared: str) -> 
         await _answers(admin, 403)
 
 
+async def tried(guarded: RealKubernetes, account: Api, name: str, folder: Path) -> tuple[int, dict[str, Any]]:
+    """Have the account write the annotation to a PV, and return the answer's code and the check of the policy."""
+    answer = await account.merge(f"{PVS}/{name}", annotated(attachment_also_on="1"))
+    return answer.code, (await check(guarded, DRIVER, folder, ADMIN))["kubernetes-admission"]
+
+
 async def _answers(admin: Api, code: int) -> None:
     """Wait until the admin's write of the annotation gets this answer."""
     async with asyncio.timeout(PATIENCE):
@@ -75,10 +81,9 @@ async def test_a_policy_that_refuses_an_annotation_of_this_version_is_a_failure_
 ) -> None:
     await admin.create(PVS, pv(name))
     async with policy_of_before(guarded, admin, "false"):
-        refused = await mooring_account.merge(f"{PVS}/{name}", annotated(attachment_also_on="1"))
-        found = (await check(guarded, DRIVER, tmp_path, ADMIN))["kubernetes-admission"]
+        code, found = await tried(guarded, mooring_account, name, tmp_path)
 
-    assert (refused.code, found["result"]) == (403, "failed")
+    assert (code, found["result"]) == (403, "failed")
     assert f"does not know 1 annotation that this version writes: {NEW}. It refuses the workers' writes" in found["cause"]
     assert found["command"] == "kubectl apply -f deploy/kubernetes/admission.yaml"
 
@@ -88,10 +93,9 @@ async def test_one_that_leaves_an_annotation_of_this_version_to_everybody_is_war
 ) -> None:
     await admin.create(PVS, pv(name))
     async with policy_of_before(guarded, admin, "true"):
-        written = await mooring_account.merge(f"{PVS}/{name}", annotated(attachment_also_on="1"))
-        found = (await check(guarded, DRIVER, tmp_path, ADMIN))["kubernetes-admission"]
+        code, found = await tried(guarded, mooring_account, name, tmp_path)
 
-    assert (written.code, found["result"]) == (200, "warning")
+    assert (code, found["result"]) == (200, "warning")
     assert NEW in found["cause"]
 
 
