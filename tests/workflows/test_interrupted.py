@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from temporalio.client import Client
+from temporalio.testing import ActivityEnvironment
 
 from mooring.client import MooringClient
 from mooring.errors import BackendFailedPrecondition
 from mooring.models import BackendCall, VolumeRef
+from mooring.process.clock import utc_now
 from mooring.records import fence
 from tests.harness.array import Array, Turn
 from tests.harness.cluster import Cluster
@@ -47,6 +52,21 @@ async def test_a_refusal_that_was_not_heard_is_repeated_until_a_detach() -> None
     await array.publish(call.model_copy(update={"token": 3}))
 
     assert array.attached["vol"] == {"node-a"}
+
+
+@pytest.mark.parametrize(("given_out", "breaches"), [(timedelta(), 1), (timedelta(hours=-1), 0)], ids=["later", "before"])
+async def test_a_token_that_is_too_low_is_a_breach_unless_its_call_was_given_out_before_the_higher_one(
+    given_out: timedelta, breaches: int
+) -> None:
+    array, call = Array(), BackendCall(volume=VolumeRef(volume_handle="vol"), node_id="node-a", epoch=1, token=3)
+    await array.publish(call)
+    environment = ActivityEnvironment()
+    environment.info = replace(environment.info, started_time=utc_now() + given_out)
+
+    with pytest.raises(BackendFailedPrecondition):
+        await environment.run(array.unpublish, call.model_copy(update={"token": 2}))
+
+    assert len(array.breaches["vol"]) == breaches
 
 
 @pytest.mark.parametrize("cut", [Cut.CANCEL, Cut.TERMINATE])
